@@ -1,0 +1,284 @@
+import { compareText } from '../../core/text.ts'
+import { decide, isRefusal, type Applied } from '../../core/decide.ts'
+import { digestOf, type BucketDigest, type StampRange } from '../../core/digest.ts'
+import { nodeEnv } from '../../core/node-env.ts'
+import type { Env } from '../../core/env.ts'
+import { StorageError } from '../../core/errors.ts'
+import {
+  applyOperation,
+  byPosition,
+  emptyState,
+  headOf,
+  itemValue,
+  operationsOf,
+  visibleItems,
+  type KeyState,
+} from '../../core/merge.ts'
+import type { Operation } from '../../core/operation.ts'
+import { maxStamp, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
+import { ReplicaBase } from '../replica-base.ts'
+import type {
+  ApplyOptions,
+  ApplyResult,
+  CountRead,
+  Durability,
+  Hint,
+  ItemPage,
+  ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+  LatestKey,
+  LatestPage,
+  LatestQuery,
+  ReplicaBackend,
+  ReplicaState,
+} from '../replica-backend.ts'
+import { bucketsOf } from '../buckets.ts'
+
+/**
+ * A database in this process's memory: the plainest engine, and the one that the others are
+ * compared with. Nothing survives the process, and `getDurability` says so.
+ */
+export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
+  readonly #keys = new Map<string, KeyState>()
+  readonly #hints = new Map<string, number>()
+  readonly #cursors = new Map<string, number>()
+  #identity: string
+  #trusted: string | undefined
+  #connected = false
+
+  constructor(env: Env = nodeEnv()) {
+    super(env)
+    this.#identity = Buffer.from(env.randomBytes(16)).toString('hex')
+  }
+
+  getBackendType(): string {
+    return 'in-memory'
+  }
+
+  getDurability(): Durability {
+    return { durable: false, reasons: ['kept in the memory of one process'] }
+  }
+
+  async connect(): Promise<void> {
+    this.#connected = true
+  }
+
+  async disconnect(): Promise<void> {
+    this.#connected = false
+  }
+
+  isConnected(): boolean {
+    return this.#connected
+  }
+
+  async apply(
+    operations: readonly Operation[],
+    { decide: judged = false, unique = false, hint, cursor }: ApplyOptions = {},
+  ): Promise<ApplyResult> {
+    this.#check()
+    const applied = this.#judge(operations, judged, unique)
+    if (!applied.some(isRefusal)) {
+      operations.forEach((operation, i) => {
+        if (applied[i]!.outcome === 'applied') applyOperation(this.#state(operation.key), operation)
+      })
+    }
+    if (hint !== undefined) this.#hints.set(hint, (this.#hints.get(hint) ?? 0) + 1)
+    if (cursor !== undefined) {
+      const lsn = Math.max(cursor.lsn, this.#cursors.get(cursor.writer) ?? 0)
+      this.#cursors.set(cursor.writer, lsn)
+    }
+    return { identity: this.#identity, applied }
+  }
+
+  async readRegister(key: string): Promise<KeyRead> {
+    this.#check()
+    const state = this.#keys.get(key)
+    return {
+      ...this.#mark(state),
+      ...(state?.register !== undefined && { register: state.register }),
+    }
+  }
+
+  async readItems(query: ItemQuery): Promise<ItemPage> {
+    this.#check()
+    const { key, before, after, limit, order, includeRemoved = false } = query
+    const state = this.#keys.get(key)
+    const items = [...(state?.items.values() ?? [])]
+      .filter((item) => includeRemoved || itemValue(item) !== undefined)
+      .filter(({ position }) => position !== STAMP_MIN)
+      .filter(({ position }) => before === undefined || position < before)
+      .filter(({ position }) => after === undefined || position > after)
+      .sort(byPosition)
+    if (order === 'newest') items.reverse()
+    return { ...this.#mark(state), items: items.slice(0, limit), done: items.length <= limit }
+  }
+
+  async readItemsById(key: string, ids: readonly string[]): Promise<ItemPage> {
+    this.#check()
+    const state = this.#keys.get(key)
+    const items = ids.map((id) => state?.items.get(id)).filter((item) => item !== undefined)
+    return { ...this.#mark(state), items, done: true }
+  }
+
+  async countItems(key: string): Promise<CountRead> {
+    this.#check()
+    const state = this.#keys.get(key)
+    return { ...this.#mark(state), count: state === undefined ? 0 : visibleItems(state).length }
+  }
+
+  async listKeys({ prefix, after, limit }: KeyQuery): Promise<KeyPage> {
+    this.#check()
+    const keys: string[] = []
+    for (const [key, state] of this.#keys) {
+      if (!key.startsWith(prefix)) continue
+      if (after !== undefined && compareText(key, after) <= 0) continue
+      if (state.register !== undefined || latestOf(state) !== undefined) keys.push(key)
+    }
+    keys.sort(compareText)
+    return { identity: this.#identity, keys: keys.slice(0, limit), done: keys.length <= limit }
+  }
+
+  async listLatest({ prefix, before, limit }: LatestQuery): Promise<LatestPage> {
+    this.#check()
+    const keys: LatestKey[] = []
+    for (const [key, state] of this.#keys) {
+      if (!key.startsWith(prefix)) continue
+      const latest = latestOf(state)
+      if (latest === undefined) continue
+      if (before === undefined || compareLatest({ key, latest }, before) > 0) {
+        keys.push({ key, latest })
+      }
+    }
+    keys.sort(compareLatest)
+    return { identity: this.#identity, keys: keys.slice(0, limit), done: keys.length <= limit }
+  }
+
+  async readState(writer: string): Promise<ReplicaState> {
+    this.#check()
+    let head: Stamp | undefined
+    for (const state of this.#keys.values()) {
+      head = maxStamp(head, maxStamp(state.deletedThrough, headOf(state)))
+    }
+    const cursor = this.#cursors.get(writer)
+    return {
+      identity: this.#identity,
+      ...(this.#trusted !== undefined && { trusted: this.#trusted }),
+      hints: [...this.#hints].map(([name, count]) => ({ writer: name, count })),
+      ...(head !== undefined && { head }),
+      ...(cursor !== undefined && { cursor }),
+      nowMs: this.env.now(),
+    }
+  }
+
+  async removeHints(hints: readonly Hint[]): Promise<void> {
+    this.#check()
+    for (const { writer, count } of hints) {
+      if (this.#hints.get(writer) === count) this.#hints.delete(writer)
+    }
+  }
+
+  async trust(identity: string): Promise<void> {
+    this.#check()
+    this.#trusted = identity
+  }
+
+  async digest(range: StampRange, buckets: number): Promise<readonly BucketDigest[]> {
+    this.#check()
+    const result = bucketsOf(range, buckets)
+    for (const operation of this.#operationsIn(range)) {
+      const at = placeOf(operation)
+      const bucket = result.find(({ from, to }) => from <= at && at < to)!
+      const digest = digestOf(operation)
+      bucket.count++
+      bucket.low += digest % 0x1000000
+      bucket.high += Math.floor(digest / 0x1000000)
+    }
+    return result
+  }
+
+  async *scan(range: StampRange): AsyncIterable<Operation> {
+    this.#check()
+    yield* this.#operationsIn(range)
+  }
+
+  /** Forgets everything, as a server does that lost its disk. For tests. */
+  wipe(): void {
+    this.#keys.clear()
+    this.#hints.clear()
+    this.#cursors.clear()
+    this.#trusted = undefined
+    this.#identity = Buffer.from(this.env.randomBytes(16)).toString('hex')
+  }
+
+  #operationsIn({ from, to }: StampRange): Operation[] {
+    return [...this.#keys]
+      .flatMap(([key, state]) => operationsOf(key, state))
+      .filter((operation) => from <= placeOf(operation) && placeOf(operation) < to)
+  }
+
+  #judge(operations: readonly Operation[], judged: boolean, unique: boolean): Applied[] {
+    if (!judged) return operations.map(({ key }) => answer(this.#keys.get(key)))
+    // Judged in order on copies: a later operation of the group sees the earlier ones.
+    const copies = new Map<string, KeyState>()
+    const verdicts = operations.map((operation) => {
+      let copy = copies.get(operation.key)
+      if (copy === undefined) {
+        copies.set(operation.key, (copy = copyOf(this.#keys.get(operation.key))))
+      }
+      const verdict = decide(copy, operation, unique)
+      if (verdict.outcome === 'applied') applyOperation(copy, operation)
+      return verdict
+    })
+    if (!verdicts.some(isRefusal)) return verdicts
+    return verdicts.map((verdict) =>
+      verdict.outcome === 'applied' ? { ...verdict, outcome: 'withheld' } : verdict,
+    )
+  }
+
+  #state(key: string): KeyState {
+    let state = this.#keys.get(key)
+    if (state === undefined) this.#keys.set(key, (state = emptyState()))
+    return state
+  }
+
+  #mark(state: KeyState | undefined): { identity: string; deletedThrough?: Stamp } {
+    return {
+      identity: this.#identity,
+      ...(state?.deletedThrough !== undefined && { deletedThrough: state.deletedThrough }),
+    }
+  }
+
+  #check(): void {
+    if (!this.#connected) throw new StorageError('CLOSED', 'in-memory database is not connected')
+  }
+}
+
+function answer(state: KeyState | undefined): Applied {
+  return state?.deletedThrough === undefined
+    ? { outcome: 'applied' }
+    : { outcome: 'applied', deletedThrough: state.deletedThrough }
+}
+
+function copyOf(state: KeyState | undefined): KeyState {
+  return state === undefined ? emptyState() : { ...state, items: new Map(state.items) }
+}
+
+function latestOf(state: KeyState): Stamp | undefined {
+  let latest: Stamp | undefined
+  for (const item of state.items.values()) {
+    if (itemValue(item) !== undefined) latest = maxStamp(latest, item.position)
+  }
+  return latest
+}
+
+/** Latest first; equal ones by key. */
+function compareLatest(a: LatestKey, b: LatestKey): number {
+  return a.latest > b.latest ? -1 : a.latest < b.latest ? 1 : compareText(a.key, b.key)
+}
+
+/** Where an operation stands on the time line that digests and scans cut into ranges. */
+function placeOf(operation: Operation): Stamp {
+  return operation.kind === 'put' ? operation.position : operation.stamp
+}

@@ -1,0 +1,170 @@
+import type { Applied } from '../core/decide.ts'
+import type { BucketDigest, StampRange } from '../core/digest.ts'
+import type { Item, Register } from '../core/merge.ts'
+import type { Operation } from '../core/operation.ts'
+import type { Stamp } from '../core/stamp.ts'
+import type { DatabaseBackend } from './database-backend.ts'
+
+export interface CallOptions {
+  readonly signal?: AbortSignal
+  /** After this the call rejects with `TIMEOUT` and the driver's work is cancelled. Milliseconds. */
+  readonly timeoutMs?: number
+}
+
+export interface WriterCursor {
+  readonly writer: string
+  /** Every WAL entry up to and including this LSN has been applied. */
+  readonly lsn: number
+}
+
+export interface ApplyOptions extends CallOptions {
+  /** Judge the operations first (`core/decide.ts`); otherwise they are only merged. */
+  readonly decide?: boolean
+  /** With `decide`: appends carry callers' ids, which must be new. */
+  readonly unique?: boolean
+  /** Raises this writer's hint in the same transaction. */
+  readonly hint?: string
+  /** Stores the writer's cursor in the same transaction. It never goes back. */
+  readonly cursor?: WriterCursor
+}
+
+export interface ApplyResult {
+  /** The database that answered; see `ReplicaState.identity`. */
+  readonly identity: string
+  /** One answer an operation, in their order. */
+  readonly applied: readonly Applied[]
+}
+
+export interface ItemQuery {
+  readonly key: string
+  /** Only positions below. */
+  readonly before?: Stamp
+  /** Only positions above. */
+  readonly after?: Stamp
+  readonly limit: number
+  /** `newest` starts at the end of the list and goes back. */
+  readonly order: 'newest' | 'oldest'
+  /** Also removed items that still have a position. Default: false. */
+  readonly includeRemoved?: boolean
+}
+
+export interface ItemPage {
+  readonly identity: string
+  readonly deletedThrough?: Stamp
+  /** In the order asked for. */
+  readonly items: readonly Item[]
+  /** True when nothing lies beyond the last item. */
+  readonly done: boolean
+}
+
+export interface KeyRead {
+  readonly identity: string
+  readonly deletedThrough?: Stamp
+  readonly register?: Register
+}
+
+export interface CountRead {
+  readonly identity: string
+  readonly deletedThrough?: Stamp
+  /** Visible items. */
+  readonly count: number
+}
+
+export interface KeyQuery {
+  readonly prefix: string
+  /** Only keys above, by code point. */
+  readonly after?: string
+  readonly limit: number
+}
+
+export interface KeyPage {
+  readonly identity: string
+  /** Keys with a register or a visible item, sorted by code point. */
+  readonly keys: readonly string[]
+  readonly done: boolean
+}
+
+export interface LatestKey {
+  readonly key: string
+  /** Position of the latest visible item. */
+  readonly latest: Stamp
+}
+
+export interface LatestQuery {
+  readonly prefix: string
+  /** Only keys after this one in the order of the page. */
+  readonly before?: LatestKey
+  readonly limit: number
+}
+
+export interface LatestPage {
+  readonly identity: string
+  /** Keys with a visible item; latest first, and by key where two are equal. */
+  readonly keys: readonly LatestKey[]
+  readonly done: boolean
+}
+
+/** This writer wrote to the backup because the primary was out, `count` times. */
+export interface Hint {
+  readonly writer: string
+  readonly count: number
+}
+
+export interface ReplicaState {
+  /** Random; made with the schema. It changes when the database is made anew. */
+  readonly identity: string
+  /** Identity of the other database as of the last full reconcile, kept by this one. */
+  readonly trusted?: string
+  readonly hints: readonly Hint[]
+  /** The greatest stamp stored here. */
+  readonly head?: Stamp
+  /** The stored cursor of the writer that was asked about. */
+  readonly cursor?: number
+  /** The server's wall clock, Unix milliseconds. */
+  readonly nowMs: number
+}
+
+/** What the engine's settings promise for an acknowledged write, as read back at connect. */
+export interface Durability {
+  /** True when an acknowledged write survives a crash of the process and of the machine. */
+  readonly durable: boolean
+  /** The settings that say so, or those that spoil it. */
+  readonly reasons: readonly string[]
+}
+
+/**
+ * A database as the strategies use it. Every method rejects with a `StorageError`; after
+ * `disconnect` with `CLOSED`. Checked by `replicaBackendConformance` of `everthread/testing`.
+ */
+export interface ReplicaBackend extends DatabaseBackend {
+  /** Known after `connect`. */
+  getDurability(): Durability
+  /**
+   * Merges a group atomically: all of it or nothing. Repeating it is harmless. With `decide` the
+   * operations are judged in order and one refusal withholds the group. Concurrent calls share a
+   * transaction, but never an outcome.
+   */
+  apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult>
+  readRegister(key: string, options?: CallOptions): Promise<KeyRead>
+  /** Keyset paging: the cost grows with the page, not with the list. */
+  readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage>
+  /** The items of these ids that are there, removed ones too, in any order. */
+  readItemsById(key: string, ids: readonly string[], options?: CallOptions): Promise<ItemPage>
+  countItems(key: string, options?: CallOptions): Promise<CountRead>
+  listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage>
+  listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage>
+  /** Identity, hints, head and this writer's cursor, in one round trip. */
+  readState(writer: string, options?: CallOptions): Promise<ReplicaState>
+  /** Removes each hint whose count is still the same. */
+  removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void>
+  /** Notes the identity of the other database: both are known to hold the same. */
+  trust(identity: string, options?: CallOptions): Promise<void>
+  /** The range in this many buckets of equal time; computed inside the database. */
+  digest(
+    range: StampRange,
+    buckets: number,
+    options?: CallOptions,
+  ): Promise<readonly BucketDigest[]>
+  /** Every register, item and tombstone in the range as the operations that make it. */
+  scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation>
+}

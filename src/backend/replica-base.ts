@@ -1,0 +1,138 @@
+import type { Env } from '../core/env.ts'
+import { StorageError } from '../core/errors.ts'
+import { decodeJson, encodeJson } from '../core/json.ts'
+import {
+  checkInteger,
+  checkPrefix,
+  checkText,
+  KEY_BYTES_MAX,
+  PAGE_ITEMS_MAX,
+} from '../core/limits.ts'
+import { itemValue, type Item } from '../core/merge.ts'
+import { restamp, type Operation } from '../core/operation.ts'
+import { StampClock, type Stamp } from '../core/stamp.ts'
+import type { DatabaseBackend } from './database-backend.ts'
+import type {
+  ApplyOptions,
+  ApplyResult,
+  ItemPage,
+  ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+} from './replica-backend.ts'
+
+/** Times an operation is stamped again before the writer gives up. */
+const RESTAMPS_MAX = 5
+
+/**
+ * The plain calls of a `DatabaseBackend`, thin on top of the replica calls. They stamp for
+ * themselves; a store never uses them.
+ */
+export abstract class ReplicaBase implements DatabaseBackend {
+  protected readonly env: Env
+  readonly #clock: StampClock
+
+  constructor(env: Env) {
+    this.env = env
+    this.#clock = new StampClock({ now: () => env.now(), writer: env.randomBytes(8) })
+  }
+
+  abstract apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult>
+  abstract readRegister(key: string): Promise<KeyRead>
+  abstract readItems(query: ItemQuery): Promise<ItemPage>
+  abstract listKeys(query: KeyQuery): Promise<KeyPage>
+  abstract connect(): Promise<void>
+  abstract disconnect(): Promise<void>
+  abstract isConnected(): boolean
+  abstract getBackendType(): string
+
+  async get<T>(key: string): Promise<T | undefined> {
+    checkText('key', key, KEY_BYTES_MAX)
+    const { register } = await this.readRegister(key)
+    return register === undefined ? undefined : decodeJson<T>(register.value)
+  }
+
+  async set<T>(key: string, value: T): Promise<void> {
+    checkText('key', key, KEY_BYTES_MAX)
+    const text = encodeJson(value)
+    await this.#write({ kind: 'set', key, stamp: this.#clock.tick(key), value: text })
+  }
+
+  async delete(key: string): Promise<void> {
+    checkText('key', key, KEY_BYTES_MAX)
+    await this.#write({ kind: 'delete', key, stamp: this.#clock.tick(key) })
+  }
+
+  async append<T>(key: string, item: T): Promise<void> {
+    checkText('key', key, KEY_BYTES_MAX)
+    const value = encodeJson(item, 'item')
+    const stamp = this.#clock.tick(key)
+    await this.#write({
+      kind: 'put',
+      change: 'append',
+      key,
+      id: stamp,
+      position: stamp,
+      stamp,
+      value,
+    })
+  }
+
+  async list(prefix: string): Promise<readonly string[]> {
+    checkPrefix('prefix', prefix, KEY_BYTES_MAX)
+    const keys: string[] = []
+    for (;;) {
+      const after = keys.at(-1)
+      const page = await this.listKeys({
+        prefix,
+        limit: PAGE_ITEMS_MAX,
+        ...(after !== undefined && { after }),
+      })
+      keys.push(...page.keys)
+      if (page.done) return keys
+    }
+  }
+
+  async getRange<T>(key: string, start: number, count: number): Promise<readonly T[]> {
+    checkText('key', key, KEY_BYTES_MAX)
+    checkInteger('start', start, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+    checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER)
+    const items =
+      start < 0
+        ? (await this.#take(key, 'newest', -start)).reverse().slice(0, count)
+        : (await this.#take(key, 'oldest', start + count)).slice(start)
+    return items.map((item) => decodeJson<T>(itemValue(item)!))
+  }
+
+  /** The first `count` items in an order. Reads them page by page. */
+  async #take(key: string, order: 'newest' | 'oldest', count: number): Promise<Item[]> {
+    const items: Item[] = []
+    while (items.length < count) {
+      const edge = items.at(-1)?.position
+      const bound =
+        edge === undefined ? {} : order === 'newest' ? { before: edge } : { after: edge }
+      const limit = Math.min(count - items.length, PAGE_ITEMS_MAX)
+      const page = await this.readItems({ key, order, limit, ...bound })
+      items.push(...page.items)
+      if (page.done) break
+    }
+    return items
+  }
+
+  async #write(operation: Operation): Promise<void> {
+    let current = operation
+    for (let attempt = 0; attempt < RESTAMPS_MAX; attempt++) {
+      const { applied } = await this.apply([current], { decide: true })
+      const answer = applied[0]!
+      if (answer.outcome !== 'behind') return
+      current = restamp(current, this.#next(answer.stamp, current.key))
+    }
+    throw new StorageError('OVERLOADED', `key ${operation.key} is being written by too many`)
+  }
+
+  #next(above: Stamp, key: string): Stamp {
+    this.#clock.observe(above, key)
+    return this.#clock.tick(key)
+  }
+}

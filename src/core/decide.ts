@@ -1,0 +1,92 @@
+/*
+ * What the store that serves a write answers before it applies: would the operation be without
+ * effect (`behind`), does its id stand already (`stands`, `conflict`), is its target gone?
+ */
+import { headOf, itemStamp, type Item, type KeyState } from './merge.ts'
+import type { Operation, PutOperation } from './operation.ts'
+import { STAMP_MIN, type Stamp } from './stamp.ts'
+
+/**
+ * The answer to one operation.
+ *
+ * - `applied`: merged; without `decide` always this.
+ * - `stands`: a unique append whose id is there with the same content (an edited or removed item
+ *   counts as the same). Nothing was changed by it; `item` is what stands.
+ * - `conflict`: a unique append whose id is there with other content. The group is refused.
+ * - `behind`: it would be without effect, or a delete would not cover everything. `stamp` stands in
+ *   its way. The group is refused; the writer observes the stamp and stamps again.
+ * - `gone`: an edit or removal of an item that was cleared, or an edit of a removed one. The group
+ *   is refused.
+ * - `withheld`: not judged bad itself, but another operation of its group was refused.
+ */
+export type Applied =
+  | { readonly outcome: 'applied'; readonly deletedThrough?: Stamp }
+  | { readonly outcome: 'stands'; readonly item: Item; readonly deletedThrough?: Stamp }
+  | { readonly outcome: 'conflict'; readonly item: Item; readonly deletedThrough?: Stamp }
+  | { readonly outcome: 'behind'; readonly stamp: Stamp; readonly deletedThrough?: Stamp }
+  | { readonly outcome: 'gone'; readonly deletedThrough?: Stamp }
+  | { readonly outcome: 'withheld'; readonly deletedThrough?: Stamp }
+
+/** True when this answer refuses the whole group that the operation belongs to. */
+export function isRefusal(applied: Applied): boolean {
+  return (
+    applied.outcome === 'conflict' || applied.outcome === 'behind' || applied.outcome === 'gone'
+  )
+}
+
+/** Judges one operation against the key's state. `unique`: appends carry ids that must be new. */
+export function decide(state: KeyState, operation: Operation, unique: boolean): Applied {
+  const verdict = judge(state, operation, unique)
+  return state.deletedThrough === undefined
+    ? verdict
+    : { ...verdict, deletedThrough: state.deletedThrough }
+}
+
+function judge(state: KeyState, operation: Operation, unique: boolean): Applied {
+  const { deletedThrough, register } = state
+  switch (operation.kind) {
+    case 'set':
+      if (deletedThrough !== undefined && operation.stamp <= deletedThrough) {
+        return { outcome: 'behind', stamp: deletedThrough }
+      }
+      return register !== undefined && operation.stamp < register.stamp
+        ? { outcome: 'behind', stamp: register.stamp }
+        : { outcome: 'applied' }
+    case 'delete': {
+      const head = headOf(state)
+      return head !== undefined && head > operation.stamp
+        ? { outcome: 'behind', stamp: head }
+        : { outcome: 'applied' }
+    }
+    case 'put':
+      return judgePut(state.items.get(operation.id), operation, deletedThrough, unique)
+  }
+}
+
+/** The same for one item; engines that look rows up themselves call it directly. */
+export function judgePut(
+  standing: Item | undefined,
+  operation: PutOperation,
+  deletedThrough: Stamp | undefined,
+  unique: boolean,
+): Applied {
+  const cleared = deletedThrough !== undefined && operation.position <= deletedThrough
+  if (operation.change === 'append') {
+    if (unique && standing !== undefined && (standing.removed || standing.position !== STAMP_MIN)) {
+      return isSameContent(standing, operation.value)
+        ? { outcome: 'stands', item: standing }
+        : { outcome: 'conflict', item: standing }
+    }
+    return cleared ? { outcome: 'behind', stamp: deletedThrough } : { outcome: 'applied' }
+  }
+  if (cleared) return { outcome: 'gone' }
+  if (operation.change === 'remove') return { outcome: 'applied' }
+  if (standing?.removed === true) return { outcome: 'gone' }
+  return standing !== undefined && itemStamp(standing) > operation.stamp
+    ? { outcome: 'behind', stamp: itemStamp(standing) }
+    : { outcome: 'applied' }
+}
+
+function isSameContent(standing: Item, value: string): boolean {
+  return standing.removed || standing.editedAt !== undefined || standing.appended === value
+}

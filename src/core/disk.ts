@@ -1,0 +1,37 @@
+/** One open file. Offsets are absolute: nothing depends on a hidden file position. */
+export interface DiskFile {
+  /** Reads up to `buffer.length` bytes; fewer only at the end of the file. Returns the count. */
+  read(buffer: Uint8Array, offset: number): Promise<number>
+  /** Writes at an offset. May write fewer bytes than asked: the caller checks the count. */
+  write(buffer: Uint8Array, offset: number): Promise<number>
+  /** fdatasync(2): the data, and the metadata needed to read it, are on stable storage. */
+  sync(): Promise<void>
+  truncate(size: number): Promise<void>
+  size(): Promise<number>
+  close(): Promise<void>
+}
+
+export interface DiskEntry {
+  readonly name: string
+  readonly kind: 'file' | 'directory' | 'other'
+  readonly modifiedMs: number
+}
+
+/** The file system as the WAL sees it; replaced by a simulated disk in tests. */
+export interface Disk {
+  /** `create` fails when the file exists; `open` when it does not. Files are made with mode 0600. */
+  open(path: string, mode: 'create' | 'open'): Promise<DiskFile>
+  /** Makes the directory with mode 0700, parents included. Existing is fine. */
+  makeDirectory(path: string): Promise<void>
+  /** Rejects with an error whose `code` is `ENOENT` when the directory is absent. */
+  list(path: string): Promise<readonly DiskEntry[]>
+  rename(from: string, to: string): Promise<void>
+  /** Removes one file. */
+  remove(path: string): Promise<void>
+  /** Removes one empty directory. */
+  removeDirectory(path: string): Promise<void>
+  /** fsync(2) of a directory: its entries, new and removed ones, are on stable storage. */
+  syncDirectory(path: string): Promise<void>
+  /** Sets the modification time to now: a sign of life of the owner. */
+  touch(path: string): Promise<void>
+}

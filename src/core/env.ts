@@ -1,0 +1,43 @@
+import type { Disk } from './disk.ts'
+import type { Failpoints } from './failpoint.ts'
+import type { Logger } from './logger.ts'
+
+export interface Timer {
+  cancel(): void
+}
+
+/** Who runs this code: enough to tell later whether that process is still alive. */
+export interface ProcessIdentity {
+  /** Changes with every boot of the machine. */
+  readonly bootId: string
+  /** Process ids mean something only inside their namespace. */
+  readonly pidNamespace: string
+  readonly pid: number
+  /** Start time of the process in the kernel's units: tells a reused pid apart. */
+  readonly startTime: string
+}
+
+/**
+ * The only door to clocks, timers, randomness and disk. Everything in `core`, `wal`, `health`,
+ * `strategy`, `sync`, `store` and `chat` takes an `Env`, so the whole store runs in a
+ * deterministic simulation.
+ */
+export interface Env {
+  /** Wall clock, Unix milliseconds; may jump. For stamps and ages shown to people only. */
+  now(): number
+  /** Milliseconds that never go back. For every duration. */
+  monotonic(): number
+  /** Runs the callback once after at least `delayMs`. The timer does not keep the process alive. */
+  setTimer(delayMs: number, callback: () => void): Timer
+  /** Uniform in [0, 1). */
+  random(): number
+  randomBytes(count: number): Uint8Array
+  readonly disk: Disk
+  readonly process: {
+    readonly self: ProcessIdentity
+    /** `unknown` where this process cannot see the other one (another pid namespace). */
+    state(identity: ProcessIdentity): 'alive' | 'dead' | 'unknown'
+  }
+  readonly logger: Logger
+  readonly failpoints: Failpoints
+}

@@ -1,0 +1,101 @@
+import type { PlaceName } from './operation.ts'
+
+/**
+ * Every way a storage call can fail. The list is closed: adding a code is an API change.
+ * `docs/errors.md` has one row for each.
+ */
+export type StorageErrorCode =
+  | 'CLOSED'
+  | 'CONFLICT'
+  | 'CONNECTION'
+  | 'CORRUPT'
+  | 'INVALID_ARGUMENT'
+  | 'NOT_FOUND'
+  | 'OVERLOADED'
+  | 'REJECTED'
+  | 'TIMEOUT'
+  | 'UNAVAILABLE'
+  | 'UNSUPPORTED'
+
+/**
+ * What is known about the effect of the failed call.
+ *
+ * - `none`: it had no effect and never will.
+ * - `unknown`: it may have taken effect, or may still do so. Repeating it with the same message id
+ *   is safe.
+ */
+export type Effect = 'none' | 'unknown'
+
+export interface StorageErrorOptions {
+  readonly effect?: Effect
+  readonly place?: PlaceName
+  readonly operation?: string
+  readonly cause?: unknown
+}
+
+/** The one error class of the library. Compare with {@link isStorageError}, not `instanceof`. */
+export class StorageError extends Error {
+  readonly code: StorageErrorCode
+  readonly effect: Effect
+  readonly place: PlaceName | undefined
+  readonly operation: string | undefined
+
+  constructor(code: StorageErrorCode, message: string, options: StorageErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'StorageError'
+    this.code = code
+    this.effect = options.effect ?? 'none'
+    this.place = options.place
+    this.operation = options.operation
+  }
+}
+
+/** A backend that could not be connected. `backend` names the engine, never its password. */
+export class StorageConnectionError extends StorageError {
+  readonly backend: string
+
+  constructor(backend: string, message: string, options: StorageErrorOptions = {}) {
+    super('CONNECTION', message, options)
+    this.backend = backend
+  }
+}
+
+/** Checks by shape, so that two copies of the package agree. */
+export function isStorageError(error: unknown, code?: StorageErrorCode): error is StorageError {
+  if (!(error instanceof Error) || error.name !== 'StorageError') return false
+  return code === undefined || (error as StorageError).code === code
+}
+
+/** A caller's mistake: raised before any effect. The message names the field, limit and value. */
+export function invalid(message: string): StorageError {
+  return new StorageError('INVALID_ARGUMENT', message)
+}
+
+/** True when the failure says nothing about the place's health: the caller's or the data's fault. */
+export function isCallersFault(error: unknown): boolean {
+  if (!isStorageError(error)) return false
+  return (
+    error.code === 'INVALID_ARGUMENT' ||
+    error.code === 'CONFLICT' ||
+    error.code === 'NOT_FOUND' ||
+    error.code === 'REJECTED'
+  )
+}
+
+/** The effect of any thrown value; what is not ours may have done anything. */
+export function effectOf(error: unknown): Effect {
+  return isStorageError(error) ? error.effect : 'unknown'
+}
+
+/** A short text for logs and messages: the message of an error, never its stack. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') {
+    return error.errors.map(messageOf).join('; ')
+  }
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** For the default branch of a switch that must be complete; unreachable if the types are right. */
+export function unreachable(value: never): never {
+  throw new Error(`Unexpected value: ${JSON.stringify(value)}`)
+}

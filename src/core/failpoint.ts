@@ -1,0 +1,29 @@
+/**
+ * Named points where a test may crash, throw, delay or pause the code. In production `hit` does
+ * nothing. The names are a closed list, so that a test can go through all of them.
+ */
+export const FAILPOINTS = [
+  'wal.beforeWrite',
+  'wal.afterWrite',
+  'wal.beforeSync',
+  'wal.afterSync',
+  'wal.roll.beforeDirSync',
+  'wal.meta.beforeRename',
+  'wal.recover',
+  'wal.adopt.afterClaim',
+  'write.afterPrimary',
+  'write.afterBackup',
+  'write.afterWal',
+  'flush.beforeApply',
+  'flush.afterApply',
+  'hint.beforeRemove',
+] as const
+
+export type FailpointName = (typeof FAILPOINTS)[number]
+
+export interface Failpoints {
+  /** May throw, or return a promise that the caller awaits. */
+  hit(name: FailpointName): void | Promise<void>
+}
+
+export const noFailpoints: Failpoints = { hit: () => {} }

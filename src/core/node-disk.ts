@@ -1,0 +1,120 @@
+import { close, fdatasync, ftruncate, fstat, fsync, open, read, write, type Stats } from 'node:fs'
+import {
+  mkdir,
+  open as openHandle,
+  readdir,
+  rename,
+  rmdir,
+  stat,
+  unlink,
+  utimes,
+} from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Disk, DiskEntry, DiskFile } from './disk.ts'
+
+const DIRECTORY_MODE = 0o700
+const FILE_MODE = 0o600
+
+const openAsync = promisify(open)
+const closeAsync = promisify(close)
+const truncateAsync = promisify(ftruncate)
+const fstatAsync: (fd: number) => Promise<Stats> = promisify(fstat)
+const fsyncAsync = promisify(fsync)
+
+/** The machine's file system. Callback `fs` is used where it is hot: handles cost 20 % more. */
+export const nodeDisk: Disk = {
+  async open(path, mode) {
+    const flags = mode === 'create' ? 'wx+' : 'r+'
+    return new NodeDiskFile(await openAsync(path, flags, FILE_MODE))
+  },
+  async makeDirectory(path) {
+    await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
+  },
+  async list(path) {
+    const entries = await readdir(path, { withFileTypes: true })
+    const listed = await Promise.all(
+      entries.map(async (entry): Promise<DiskEntry | undefined> => {
+        try {
+          const { mtimeMs } = await stat(join(path, entry.name))
+          const kind = entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : 'other'
+          return { name: entry.name, kind, modifiedMs: mtimeMs }
+        } catch (error) {
+          // Gone between readdir and stat: another process adopted or removed it.
+          if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+          throw error
+        }
+      }),
+    )
+    return listed.filter((entry) => entry !== undefined)
+  },
+  async rename(from, to) {
+    await rename(from, to)
+  },
+  async remove(path) {
+    await unlink(path)
+  },
+  async removeDirectory(path) {
+    await rmdir(path)
+  },
+  async syncDirectory(path) {
+    const handle = await openHandle(path, 'r')
+    try {
+      await fsyncAsync(handle.fd)
+    } finally {
+      await handle.close()
+    }
+  },
+  async touch(path) {
+    const now = new Date()
+    await utimes(path, now, now)
+  },
+}
+
+class NodeDiskFile implements DiskFile {
+  readonly #fd: number
+
+  constructor(fd: number) {
+    this.#fd = fd
+  }
+
+  async read(buffer: Uint8Array, offset: number): Promise<number> {
+    let done = 0
+    while (done < buffer.byteLength) {
+      const count = await new Promise<number>((resolve, reject) => {
+        read(this.#fd, buffer, done, buffer.byteLength - done, offset + done, (error, bytes) =>
+          error === null ? resolve(bytes) : reject(error),
+        )
+      })
+      if (count === 0) break
+      done += count
+    }
+    return done
+  }
+
+  write(buffer: Uint8Array, offset: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      write(this.#fd, buffer, 0, buffer.byteLength, offset, (error, bytes) =>
+        error === null ? resolve(bytes) : reject(error),
+      )
+    })
+  }
+
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fdatasync(this.#fd, (error) => (error === null ? resolve() : reject(error)))
+    })
+  }
+
+  async truncate(size: number): Promise<void> {
+    await truncateAsync(this.#fd, size)
+  }
+
+  async size(): Promise<number> {
+    return (await fstatAsync(this.#fd)).size
+  }
+
+  async close(): Promise<void> {
+    await closeAsync(this.#fd)
+  }
+}

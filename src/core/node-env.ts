@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
+import type { Env, ProcessIdentity } from './env.ts'
+import { noFailpoints, type Failpoints } from './failpoint.ts'
+import { silentLogger, type Logger } from './logger.ts'
+import { nodeDisk } from './node-disk.ts'
+
+export interface NodeEnvOptions {
+  readonly logger?: Logger
+  readonly failpoints?: Failpoints
+}
+
+/** The real environment: this machine's clocks, disk and randomness. */
+export function nodeEnv({
+  logger = silentLogger,
+  failpoints = noFailpoints,
+}: NodeEnvOptions = {}): Env {
+  const self = ownIdentity()
+  return {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    setTimer(delayMs, callback) {
+      const timeout = setTimeout(callback, delayMs)
+      timeout.unref()
+      return { cancel: () => clearTimeout(timeout) }
+    },
+    random: () => Math.random(),
+    randomBytes: (count) => randomBytes(count),
+    disk: nodeDisk,
+    process: { self, state: (identity) => processState(self, identity) },
+    logger,
+    failpoints,
+  }
+}
+
+function ownIdentity(): ProcessIdentity {
+  return {
+    bootId: readOr('/proc/sys/kernel/random/boot_id', hostname()),
+    pidNamespace: linkOr('/proc/self/ns/pid', 'host').replace(/\D/g, '') || '0',
+    pid: process.pid,
+    startTime: startTimeOf(process.pid) ?? '0',
+  }
+}
+
+function processState(self: ProcessIdentity, other: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
+  if (other.bootId !== self.bootId) return 'dead'
+  if (other.pidNamespace !== self.pidNamespace) return 'unknown'
+  if (!isRunning(other.pid)) return 'dead'
+  const startTime = startTimeOf(other.pid)
+  return startTime === undefined || startTime === other.startTime ? 'alive' : 'dead'
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // EPERM: it is there, but somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Field 22 of proc(5) stat: the start time in clock ticks. Undefined where there is no /proc. */
+function startTimeOf(pid: number): string | undefined {
+  const stat = readOr(`/proc/${pid}/stat`, '')
+  // The second field is the command in parentheses and may contain anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  // A zombie has ended: it only waits to be collected by its parent.
+  if (fields[0] === 'Z') return 'ended'
+  return stat === '' ? undefined : fields[19]
+}
+
+function readOr(path: string, fallback: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    return fallback
+  }
+}
+
+function linkOr(path: string, fallback: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return fallback
+  }
+}

@@ -1,0 +1,78 @@
+import type { JsonText } from './json.ts'
+import type { Stamp } from './stamp.ts'
+
+/** The two databases of a store. */
+export type DatabasePlace = 'primary' | 'backup'
+
+/** Everything that can hold a write. */
+export type PlaceName = DatabasePlace | 'wal'
+
+export const DATABASE_PLACES: readonly DatabasePlace[] = ['primary', 'backup']
+
+/** Sets a key's register: the greatest stamp wins. */
+export interface SetOperation {
+  readonly kind: 'set'
+  readonly key: string
+  readonly stamp: Stamp
+  readonly value: JsonText
+}
+
+/** Appends a list item. Its position is its stamp. */
+export interface AppendOperation {
+  readonly kind: 'put'
+  readonly change: 'append'
+  readonly key: string
+  readonly id: string
+  readonly position: Stamp
+  readonly stamp: Stamp
+  readonly value: JsonText
+}
+
+/** Replaces the value of an item. It carries the position that the writer had read. */
+export interface EditOperation {
+  readonly kind: 'put'
+  readonly change: 'edit'
+  readonly key: string
+  readonly id: string
+  readonly position: Stamp
+  readonly stamp: Stamp
+  readonly value: JsonText
+}
+
+/** Removes an item for ever. It carries the position that the writer had read. */
+export interface RemoveOperation {
+  readonly kind: 'put'
+  readonly change: 'remove'
+  readonly key: string
+  readonly id: string
+  readonly position: Stamp
+  readonly stamp: Stamp
+}
+
+/** Raises the key's `deletedThrough` to the stamp: what is at or below it is gone. */
+export interface DeleteOperation {
+  readonly kind: 'delete'
+  readonly key: string
+  readonly stamp: Stamp
+}
+
+export type PutOperation = AppendOperation | EditOperation | RemoveOperation
+
+/**
+ * One change. Applying it is a merge that is idempotent, commutative and associative, so it may be
+ * repeated and reordered at will (`merge.ts` has the laws).
+ */
+export type Operation = SetOperation | PutOperation | DeleteOperation
+
+/** The same operation with another stamp; an append moves to it, its message id stays. */
+export function restamp(operation: Operation, stamp: Stamp): Operation {
+  return operation.kind === 'put' && operation.change === 'append'
+    ? { ...operation, stamp, position: stamp }
+    : { ...operation, stamp }
+}
+
+/** Bytes an operation roughly costs in memory, in a batch and on the wire. */
+export function operationBytes(operation: Operation): number {
+  const value = 'value' in operation ? operation.value.length : 0
+  return 128 + operation.key.length + value
+}

@@ -1,0 +1,171 @@
+/*
+ * A stamp is a UUIDv7 (RFC 9562, section 5.7) in canonical lowercase text:
+ *
+ *   bits  48   Unix time in milliseconds
+ *          4   version, 7
+ *         12   counter (rand_a), raised when two stamps share a millisecond
+ *          2   variant, binary 10
+ *         62   random bits of the writer, new at every start (rand_b)
+ *
+ * Canonical text sorts like the 16 bytes do, so stamps are compared as strings.
+ */
+
+/** Time and identity of one operation. Compare with `<` and `>`. */
+export type Stamp = string & { readonly __stamp: unique symbol }
+
+/** Below every stamp. */
+export const STAMP_MIN: Stamp = '00000000-0000-0000-0000-000000000000' as Stamp
+/** Above every stamp of this protocol; used as the open end of a range. */
+export const STAMP_MAX: Stamp = 'ffffffff-ffff-ffff-ffff-ffffffffffff' as Stamp
+
+const COUNTER_MAX = 0xfff
+const STAMP_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+/** True for the canonical text of a UUIDv7. */
+export function isStamp(text: string): text is Stamp {
+  return text.length === 36 && STAMP_PATTERN.test(text)
+}
+
+/** The Unix milliseconds inside a stamp. */
+export function stampMs(stamp: Stamp): number {
+  return Number.parseInt(stamp.slice(0, 8), 16) * 0x10000 + Number.parseInt(stamp.slice(9, 13), 16)
+}
+
+/** The smallest text of a given millisecond: a bound for ranges, not a stamp. */
+export function stampFloor(ms: number): Stamp {
+  const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000` as Stamp
+}
+
+export function maxStamp(a: Stamp, b: Stamp): Stamp
+export function maxStamp(a: Stamp | undefined, b: Stamp | undefined): Stamp | undefined
+export function maxStamp(a: Stamp | undefined, b: Stamp | undefined): Stamp | undefined {
+  if (a === undefined) return b
+  return b === undefined || a > b ? a : b
+}
+
+function counterOf(stamp: Stamp): number {
+  return Number.parseInt(stamp.slice(15, 18), 16)
+}
+
+/** The 62 writer bits as the last two groups of a UUID, variant included. */
+function writerTail(random: Uint8Array): string {
+  const bytes = Uint8Array.from(random.subarray(0, 8))
+  bytes[0] = (bytes[0]! & 0x3f) | 0x80
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return `${hex.slice(0, 4)}-${hex.slice(4)}`
+}
+
+export interface StampClockOptions {
+  /** Wall clock, Unix milliseconds. */
+  readonly now: () => number
+  /** Eight random bytes that name this writer; new at every start. */
+  readonly writer: Uint8Array
+  /**
+   * A stamp further ahead than this is followed for its key only, so that one broken clock does not
+   * pull all keys into the future. Milliseconds. Default: 300,000.
+   */
+  readonly maxDriftMs?: number
+  /** Told once for each stamp that was too far ahead. */
+  readonly onDrift?: (aheadMs: number, key: string) => void
+}
+
+/** Keys whose own floor is remembered; the least recently raised one is forgotten first. */
+const DRIFTED_KEYS_MAX = 10_000
+
+/**
+ * A hybrid logical clock that makes stamps. Within a process stamps strictly increase, also when
+ * the wall clock goes back; a stamp greater than all that were observed is made by `tick`.
+ */
+export class StampClock {
+  /** The writer's part of each stamp: names this incarnation of the process. */
+  readonly writerId: string
+  readonly #now: () => number
+  readonly #maxDriftMs: number
+  readonly #onDrift: (aheadMs: number, key: string) => void
+  readonly #drifted = new Map<string, Stamp>()
+  #ms = 0
+  #counter = 0
+  #offsetMs = 0
+
+  constructor({ now, writer, maxDriftMs = 300_000, onDrift = () => {} }: StampClockOptions) {
+    this.#now = now
+    this.#maxDriftMs = maxDriftMs
+    this.#onDrift = onDrift
+    this.writerId = writerTail(writer)
+  }
+
+  /** The wall clock with the measured skew taken out. Unix milliseconds. */
+  now(): number {
+    return Math.floor(this.#now() + this.#offsetMs)
+  }
+
+  /** Corrects for a clock that differs from the primary's by this much. Milliseconds. */
+  correct(offsetMs: number): void {
+    this.#offsetMs = offsetMs
+  }
+
+  /** The next stamp. Greater than every stamp observed, and than those observed for `key`. */
+  tick(key?: string): Stamp {
+    const floor = key === undefined ? undefined : this.#drifted.get(key)
+    if (floor !== undefined && stampMs(floor) >= Math.max(this.now(), this.#ms)) {
+      const next = this.#format(...following(stampMs(floor), counterOf(floor)))
+      this.#drifted.set(key!, next)
+      return next
+    }
+    const now = this.now()
+    if (now > this.#ms) {
+      this.#ms = now
+      this.#counter = 0
+    } else {
+      ;[this.#ms, this.#counter] = following(this.#ms, this.#counter)
+    }
+    return this.#format(this.#ms, this.#counter)
+  }
+
+  /** Makes later stamps greater than this one. */
+  observe(stamp: Stamp | undefined, key?: string): void {
+    if (stamp === undefined || stamp <= STAMP_MIN || stamp >= STAMP_MAX) return
+    const ms = stampMs(stamp)
+    const aheadMs = ms - this.now()
+    if (aheadMs > this.#maxDriftMs && ms > this.#ms) {
+      this.#follow(stamp, aheadMs, key)
+      return
+    }
+    const counter = counterOf(stamp)
+    if (ms > this.#ms || (ms === this.#ms && counter > this.#counter)) {
+      this.#ms = ms
+      this.#counter = counter
+    }
+  }
+
+  /** Makes later stamps greater than this time: the ceiling that an earlier start had saved. */
+  observeMs(ms: number): void {
+    if (ms > this.#ms) {
+      this.#ms = ms
+      this.#counter = COUNTER_MAX
+    }
+  }
+
+  #follow(stamp: Stamp, aheadMs: number, key: string | undefined): void {
+    if (key === undefined) return
+    const floor = this.#drifted.get(key)
+    if (floor !== undefined && floor >= stamp) return
+    this.#drifted.delete(key)
+    this.#drifted.set(key, stamp)
+    if (this.#drifted.size > DRIFTED_KEYS_MAX) {
+      this.#drifted.delete(this.#drifted.keys().next().value!)
+    }
+    if (floor === undefined) this.#onDrift(aheadMs, key)
+  }
+
+  #format(ms: number, counter: number): Stamp {
+    const hex = ms.toString(16).padStart(12, '0')
+    const count = counter.toString(16).padStart(3, '0')
+    return `${hex.slice(0, 8)}-${hex.slice(8)}-7${count}-${this.writerId}` as Stamp
+  }
+}
+
+function following(ms: number, counter: number): [number, number] {
+  return counter < COUNTER_MAX ? [ms, counter + 1] : [ms + 1, 0]
+}

@@ -1,0 +1,64 @@
+import type { DatabasePlace } from '../core/operation.ts'
+
+export interface LatencyStats {
+  readonly samples: number
+  /** Milliseconds; 0 without samples. */
+  readonly p50: number
+  readonly p95: number
+  readonly p99: number
+}
+
+export interface HealthFailure {
+  /** Wall clock, Unix milliseconds. */
+  readonly atMs: number
+  readonly operation: string
+  readonly message: string
+}
+
+export interface HealthStats {
+  readonly place: DatabasePlace
+  readonly healthy: boolean
+  readonly circuit: 'closed' | 'open' | 'half-open'
+  readonly successes: number
+  readonly failures: number
+  readonly consecutiveFailures: number
+  readonly lastSuccessMs?: number
+  readonly lastFailure?: HealthFailure
+  readonly latency: LatencyStats
+  /** Most recent last; bounded by `maxFailureHistory`. */
+  readonly failureHistory: readonly HealthFailure[]
+}
+
+export interface HealthEvents {
+  /** The place went from healthy to not, or back. */
+  change: { readonly place: DatabasePlace; readonly healthy: boolean; readonly stats: HealthStats }
+  /** One failure, whether it opened the circuit or not. */
+  failure: { readonly place: DatabasePlace; readonly failure: HealthFailure }
+}
+
+/** A real round trip to a place; rejects when it fails. */
+export type HealthProbe = (place: DatabasePlace) => Promise<void>
+
+/**
+ * Judges the places by the outcome of calls and of probes. It only chooses what is tried first:
+ * it never decides what is true.
+ *
+ * A caller's mistake (`INVALID_ARGUMENT`, `CONFLICT`, …) is not a failure of the place.
+ */
+export interface HealthManager {
+  /** False while calls to the place would most likely fail. Costs no round trip. */
+  isHealthy(place: DatabasePlace): boolean
+  markSuccess(place: DatabasePlace, operation: string, latencyMs: number): void
+  markFailure(place: DatabasePlace, error: unknown, operation: string): void
+  getHealthStats(place: DatabasePlace): HealthStats
+  getAllHealthStats(): Readonly<Record<DatabasePlace, HealthStats>>
+  /** Probes in a loop until `stopHealthCheck`. A probe's outcome counts like a call's. */
+  startHealthCheck(probe: HealthProbe): void
+  /** Resolves when no probe is running any more. */
+  stopHealthCheck(): Promise<void>
+  /** Adds a listener and returns the function that removes it. */
+  on<Name extends keyof HealthEvents>(
+    name: Name,
+    listener: (event: HealthEvents[Name]) => void,
+  ): () => void
+}

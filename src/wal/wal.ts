@@ -1,0 +1,103 @@
+import type { DatabasePlace, Operation } from '../core/operation.ts'
+import type { Stamp } from '../core/stamp.ts'
+
+/** Log sequence number of an entry: 1, 2, 3, … within one log. */
+export type Lsn = number
+
+/** An atomic group of operations as the log keeps it. */
+export interface WalEntry {
+  readonly lsn: Lsn
+  readonly operations: readonly Operation[]
+}
+
+export interface WalAppendOptions {
+  /**
+   * Places that the writer is sending the group to itself: `read` leaves the entry out for them
+   * until it is acknowledged or released. Holds do not survive a restart.
+   */
+  readonly hold?: readonly DatabasePlace[]
+}
+
+export interface WalOpened {
+  /**
+   * Stamps up to this time may have been appended before. Unix milliseconds; 0 for a new log. The
+   * log saves it ahead of the stamps it acknowledges, so a clock set back over a restart is noticed.
+   */
+  readonly ceilingMs: number
+  /** Writer ids of earlier incarnations whose entries this log now has, oldest first. */
+  readonly formerWriters: readonly string[]
+  /** The greatest stamp among the entries. */
+  readonly head?: Stamp
+}
+
+export interface WalPlaceStats {
+  /** Entries that the place still lacks, quarantined ones included. */
+  readonly pendingEntries: number
+  readonly quarantinedEntries: number
+  /** Age of the oldest pending entry, or 0. Milliseconds. */
+  readonly oldestPendingMs: number
+  /** The contiguous cursor: everything up to it is acknowledged. */
+  readonly cursor: Lsn
+}
+
+export interface WalStats {
+  readonly type: string
+  /** False when an acknowledged entry does not survive the process. */
+  readonly durable: boolean
+  /** Why it is or is not durable, and what is wrong with it now. */
+  readonly reasons: readonly string[]
+  /** `failed`: appends are refused until the log works again; reads go on. */
+  readonly state: 'open' | 'failed' | 'closed'
+  /** Entries and bytes that are kept, pending or not. */
+  readonly entries: number
+  readonly bytes: number
+  readonly pendingBytesMax: number
+  /** Greatest LSN given out. */
+  readonly head: Lsn
+  readonly syncs: number
+  readonly places: Readonly<Record<DatabasePlace, WalPlaceStats>>
+}
+
+/**
+ * A write-ahead log with a cursor for each database place. Checked by `walConformance`.
+ *
+ * An entry goes only when both places have acknowledged it: never by age, count or size.
+ */
+export interface WAL {
+  /** Recovers what is there. `writer` names this incarnation (`StampClock.writerId`). */
+  open(writer: string): Promise<WalOpened>
+  /**
+   * Resolves when the group is durable. A rejection with effect `unknown` may still turn up after
+   * a restart; with `none` it never will. `OVERLOADED` at `pendingBytesMax`, before any effect.
+   */
+  append(operations: readonly Operation[], options?: WalAppendOptions): Promise<Lsn>
+  /** The place has these entries. Takes effect at once; it becomes durable later, in batches. */
+  acknowledge(place: DatabasePlace, lsns: readonly Lsn[]): void
+  /** Ends the hold of these entries, if any: `read` may give them out. */
+  release(place: DatabasePlace, lsns: readonly Lsn[]): void
+  /** True when a durable entry with an operation on this key is pending at the place. */
+  hasPending(place: DatabasePlace, key: string): boolean
+  /**
+   * Operations on the key that the place lacks, in log order: a snapshot of the moment of the call.
+   * Held and quarantined entries count; those not yet durable do not.
+   */
+  pending(place: DatabasePlace, key: string): Promise<readonly Operation[]>
+  /** Keys with pending operations at the place, in any order. */
+  pendingKeys(place: DatabasePlace): Iterable<string>
+  /** The oldest entries that the place lacks; held and quarantined ones are left out. */
+  read(place: DatabasePlace, limit: number): Promise<readonly WalEntry[]>
+  /** Entries that `read` could give out now. */
+  readable(place: DatabasePlace): number
+  /**
+   * Sets an entry aside that the place refuses for good, durably and with the reason. It stays
+   * pending for reads and does not hold up others.
+   */
+  quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void>
+  /** Every entry still kept counts as pending at the place again: it lost its data. */
+  resend(place: DatabasePlace): void
+  /** Runs when an entry becomes readable for a place. Replaces the previous listener. */
+  onReadable(listener: (place: DatabasePlace) => void): void
+  stats(): WalStats
+  /** Makes acknowledgements durable and lets go of the files. May be called again. */
+  close(): Promise<void>
+}
