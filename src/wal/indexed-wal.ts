@@ -1,0 +1,94 @@
+import type { Env } from '../core/env.ts'
+import { StorageError } from '../core/errors.ts'
+import type { DatabasePlace, Operation } from '../core/operation.ts'
+import { PendingIndex } from './pending-index.ts'
+import type { Lsn, WAL, WalAppendOptions, WalEntry, WalOpened, WalStats } from './wal.ts'
+
+/** What logs have in common whose pending entries are in a {@link PendingIndex}. */
+export abstract class IndexedWal implements WAL {
+  protected readonly env: Env
+  protected index: PendingIndex = new PendingIndex()
+  protected isOpen = false
+  #listener: (place: DatabasePlace) => void = () => {}
+
+  constructor(env: Env) {
+    this.env = env
+  }
+
+  abstract open(writer: string): Promise<WalOpened>
+  abstract append(operations: readonly Operation[], options?: WalAppendOptions): Promise<Lsn>
+  abstract quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void>
+  abstract stats(): WalStats
+  abstract close(): Promise<void>
+
+  acknowledge(place: DatabasePlace, lsns: readonly Lsn[]): void {
+    let changed = false
+    for (const lsn of lsns) if (this.index.acknowledge(place, lsn)) changed = true
+    if (changed) this.onAcknowledged(lsns)
+  }
+
+  release(place: DatabasePlace, lsns: readonly Lsn[]): void {
+    let readable = false
+    for (const lsn of lsns) if (this.index.release(place, lsn)) readable = true
+    if (readable) this.notify(place)
+  }
+
+  hasPending(place: DatabasePlace, key: string): boolean {
+    return this.index.hasPending(place, key)
+  }
+
+  async pending(place: DatabasePlace, key: string): Promise<readonly Operation[]> {
+    this.checkOpen()
+    const lsns = this.index.pending(place, key)
+    if (lsns.length === 0) return []
+    const entries = await this.load(lsns)
+    return entries.flatMap(({ operations }) =>
+      operations.filter((operation) => operation.key === key),
+    )
+  }
+
+  pendingKeys(place: DatabasePlace): Iterable<string> {
+    return this.index.pendingKeys(place)
+  }
+
+  async read(place: DatabasePlace, limit: number): Promise<readonly WalEntry[]> {
+    this.checkOpen()
+    const lsns = this.index.read(place, limit)
+    return lsns.length === 0 ? [] : await this.load(lsns)
+  }
+
+  readable(place: DatabasePlace): number {
+    return this.index.readable(place)
+  }
+
+  resend(place: DatabasePlace): void {
+    const readable = this.index.resend(place)
+    this.onAcknowledged([])
+    if (readable) this.notify(place)
+  }
+
+  onReadable(listener: (place: DatabasePlace) => void): void {
+    this.#listener = listener
+  }
+
+  /** The payloads of entries that the index has at the moment of the call, in the same order. */
+  protected abstract load(lsns: readonly Lsn[]): Promise<readonly WalEntry[]>
+
+  /** What the places have was changed: for these entries, or, when empty, for any. */
+  protected abstract onAcknowledged(lsns: readonly Lsn[]): void
+
+  protected notify(place: DatabasePlace): void {
+    try {
+      this.#listener(place)
+    } catch (error) {
+      // An append is durable whatever its listener does.
+      this.env.logger.error({ error, place }, 'a listener of the log failed')
+    }
+  }
+
+  protected checkOpen(): void {
+    if (!this.isOpen) {
+      throw new StorageError('CLOSED', 'the log is not open', { effect: 'none', place: 'wal' })
+    }
+  }
+}

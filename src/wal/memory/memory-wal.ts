@@ -1,0 +1,119 @@
+import type { Env } from '../../core/env.ts'
+import { invalid, StorageError } from '../../core/errors.ts'
+import { checkInteger } from '../../core/limits.ts'
+import { operationBytes, type DatabasePlace, type Operation } from '../../core/operation.ts'
+import { maxStamp, type Stamp } from '../../core/stamp.ts'
+import { HELD, PENDING } from '../entry-table.ts'
+import { IndexedWal } from '../indexed-wal.ts'
+import { keysOf } from '../pending-index.ts'
+import type { Lsn, WalAppendOptions, WalEntry, WalOpened, WalStats } from '../wal.ts'
+
+export interface MemoryWalOptions {
+  /** Most entries that some place may lack; beyond it `OVERLOADED`. Default: 100,000. */
+  readonly maxEntries?: number
+  /** Most bytes of those entries, roughly. Default: 256 MiB. */
+  readonly pendingBytesMax?: number
+}
+
+/**
+ * A log in the memory of this process. It is not a durable place: a process that ends takes its
+ * entries with it. Closing and opening the same object keeps them.
+ */
+export class MemoryWal extends IndexedWal {
+  readonly #maxEntries: number
+  readonly #pendingBytesMax: number
+  readonly #operations = new Map<Lsn, readonly Operation[]>()
+  #head: Stamp | undefined
+
+  constructor(env: Env, options: MemoryWalOptions = {}) {
+    super(env)
+    const { maxEntries = 100_000, pendingBytesMax = 256 * 1024 * 1024 } = options
+    this.#maxEntries = checkInteger('maxEntries', maxEntries, 1, 100_000_000)
+    this.#pendingBytesMax = checkInteger('pendingBytesMax', pendingBytesMax, 1, 2 ** 40)
+  }
+
+  async open(): Promise<WalOpened> {
+    if (this.isOpen) throw new StorageError('CONFLICT', 'the log is open already')
+    this.isOpen = true
+    const head = this.#head
+    return { ceilingMs: 0, formerWriters: [], ...(head !== undefined && { head }) }
+  }
+
+  async append(operations: readonly Operation[], options: WalAppendOptions = {}): Promise<Lsn> {
+    this.checkOpen()
+    if (operations.length === 0) throw invalid('operations must not be empty')
+    const bytes = operations.reduce((sum, operation) => sum + operationBytes(operation), 0)
+    this.#checkRoom(bytes)
+    const lsn = this.index.head + 1
+    const held = options.hold ?? []
+    this.#operations.set(lsn, operations)
+    for (const { stamp } of operations) this.#head = maxStamp(this.#head, stamp)
+    this.index.add({
+      lsn,
+      keys: keysOf(operations),
+      bytes,
+      offset: 0,
+      atMs: this.env.now(),
+      states: {
+        primary: held.includes('primary') ? HELD : PENDING,
+        backup: held.includes('backup') ? HELD : PENDING,
+      },
+    })
+    if (!held.includes('primary')) this.notify('primary')
+    if (!held.includes('backup')) this.notify('backup')
+    return lsn
+  }
+
+  async quarantine(place: DatabasePlace, lsn: Lsn): Promise<void> {
+    this.checkOpen()
+    this.index.quarantine(place, lsn)
+  }
+
+  stats(): WalStats {
+    const now = this.env.now()
+    return {
+      type: 'in-memory',
+      durable: false,
+      reasons: ['entries are lost when the process ends'],
+      state: this.isOpen ? 'open' : 'closed',
+      entries: this.index.entries,
+      bytes: this.index.pendingBytes,
+      pendingBytesMax: this.#pendingBytesMax,
+      head: this.index.head,
+      syncs: 0,
+      places: {
+        primary: this.index.stats('primary', now),
+        backup: this.index.stats('backup', now),
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isOpen = false
+  }
+
+  protected override async load(lsns: readonly Lsn[]): Promise<readonly WalEntry[]> {
+    return lsns.map((lsn) => ({ lsn, operations: this.#operations.get(lsn)! }))
+  }
+
+  protected override onAcknowledged(lsns: readonly Lsn[]): void {
+    for (const lsn of lsns) {
+      if (!this.index.isDone(lsn)) continue
+      this.index.drop(lsn)
+      this.#operations.delete(lsn)
+    }
+  }
+
+  #checkRoom(bytes: number): void {
+    if (this.index.entries >= this.#maxEntries) {
+      throw new StorageError('OVERLOADED', `the log has its ${this.#maxEntries} entries`, {
+        place: 'wal',
+      })
+    }
+    if (this.index.pendingBytes + bytes > this.#pendingBytesMax) {
+      throw new StorageError('OVERLOADED', `the log has its ${this.#pendingBytesMax} bytes`, {
+        place: 'wal',
+      })
+    }
+  }
+}

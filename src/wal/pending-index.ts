@@ -1,0 +1,409 @@
+import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
+import {
+  ACKNOWLEDGED,
+  EntryTable,
+  HELD,
+  PENDING,
+  QUARANTINED,
+  shorten,
+  type EntryState,
+  type PlaceIndex,
+} from './entry-table.ts'
+import { GrowableArray } from './growable-array.ts'
+import { KeyTable } from './key-table.ts'
+import type { Lsn, WalPlaceStats } from './wal.ts'
+
+export interface NewEntry {
+  /** Greater than that of every entry before. */
+  readonly lsn: Lsn
+  /** Each key once. */
+  readonly keys: readonly string[]
+  readonly bytes: number
+  /** Where its file has it; the index only keeps it. */
+  readonly offset: number
+  /** When it was appended, Unix milliseconds. */
+  readonly atMs: number
+  readonly states: Readonly<Record<DatabasePlace, EntryState>>
+}
+
+/** From the first LSN to the last one, both included. */
+export type LsnRange = readonly [first: Lsn, last: Lsn]
+
+/** The keys of a group, each once. */
+export function keysOf(operations: readonly Operation[]): readonly string[] {
+  const first = operations[0]!.key
+  if (operations.length === 1) return [first]
+  return [...new Set(operations.map(({ key }) => key))]
+}
+
+/** What one place lacks. */
+interface Place {
+  readonly index: PlaceIndex
+  /** First and last entry of each key's chain, as `shorten` writes them, and how many are pending. */
+  readonly first: GrowableArray
+  readonly last: GrowableArray
+  readonly counts: GrowableArray
+  pendingKeys: number
+  pending: number
+  quarantined: number
+  readable: number
+  cursor: Lsn
+  /** No entry before this one is readable. */
+  readFrom: Lsn
+}
+
+/**
+ * Which entries each place lacks, by key. An entry costs 32 bytes and a key some 20 more than its
+ * text: an outage of hours does not fill the heap. Payloads are not kept here.
+ */
+export class PendingIndex {
+  readonly #entries: EntryTable
+  readonly #keys = new KeyTable()
+  readonly #places: Readonly<Record<DatabasePlace, Place>>
+  /** Keys of the rare entries that have several, and the other way round, in order. */
+  readonly #keysOfEntry = new Map<Lsn, readonly number[]>()
+  readonly #groupsOfKey = new Map<number, Lsn[]>()
+  #settled: Lsn
+  #pendingBytes = 0
+
+  /** Entries up to `head` are done with. */
+  constructor(head: Lsn = 0) {
+    this.#entries = new EntryTable(head)
+    this.#places = { primary: emptyPlace(0, head), backup: emptyPlace(1, head) }
+    this.#settled = head
+  }
+
+  get head(): Lsn {
+    return this.#entries.head
+  }
+
+  /** Entries that are kept, pending or not. */
+  get entries(): number {
+    return this.#entries.count
+  }
+
+  /** Bytes of the entries that some place still lacks. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  /** Up to here each place has acknowledged every entry, or refused it for good. */
+  get settled(): Lsn {
+    return this.#settled
+  }
+
+  has(lsn: Lsn): boolean {
+    return this.#entries.has(lsn)
+  }
+
+  offset(lsn: Lsn): number {
+    return this.#entries.offset(lsn)
+  }
+
+  bytes(lsn: Lsn): number {
+    return this.#entries.bytes(lsn)
+  }
+
+  state(place: DatabasePlace, lsn: Lsn): EntryState {
+    return this.#entries.state(lsn, this.#places[place].index)
+  }
+
+  /** True when no place lacks the entry. */
+  isDone(lsn: Lsn): boolean {
+    return (
+      this.#entries.state(lsn, 0) === ACKNOWLEDGED && this.#entries.state(lsn, 1) === ACKNOWLEDGED
+    )
+  }
+
+  /** Leaves out LSNs: they are done with. */
+  skipTo(head: Lsn): void {
+    this.#entries.skipTo(head)
+    for (const place of DATABASE_PLACES) this.#advance(this.#places[place])
+    this.#settle()
+  }
+
+  add({ lsn, keys, bytes, offset, atMs, states }: NewEntry): void {
+    const entries = this.#entries
+    entries.add(lsn, bytes, offset, atMs)
+    const ids = keys.map((key) => this.#keys.use(key))
+    if (ids.length === 1) entries.setKey(lsn, ids[0]!)
+    else this.#addGroup(lsn, ids)
+    for (const name of DATABASE_PLACES) {
+      const place = this.#places[name]
+      entries.setState(lsn, place.index, states[name])
+      if (states[name] === ACKNOWLEDGED) this.#advance(place)
+      else this.#enter(place, lsn, states[name])
+    }
+    if (!this.isDone(lsn)) this.#pendingBytes += bytes
+    this.#settle()
+  }
+
+  /** False when the place had it already or the entry is not kept. */
+  acknowledge(name: DatabasePlace, lsn: Lsn): boolean {
+    const place = this.#places[name]
+    const before = this.#entries.state(lsn, place.index)
+    if (before === ACKNOWLEDGED || lsn > this.head) return false
+    this.#entries.setState(lsn, place.index, ACKNOWLEDGED)
+    this.#leave(place, lsn, before)
+    if (this.isDone(lsn)) this.#pendingBytes -= this.#entries.bytes(lsn)
+    this.#advance(place)
+    this.#settle()
+    return true
+  }
+
+  /** True when the entry was held and is readable now. */
+  release(name: DatabasePlace, lsn: Lsn): boolean {
+    const place = this.#places[name]
+    if (this.#entries.state(lsn, place.index) !== HELD) return false
+    this.#entries.setState(lsn, place.index, PENDING)
+    place.readable++
+    place.readFrom = Math.min(place.readFrom, lsn)
+    return true
+  }
+
+  /** False when the place does not lack the entry, or refused it before. */
+  quarantine(name: DatabasePlace, lsn: Lsn): boolean {
+    const place = this.#places[name]
+    const before = this.#entries.state(lsn, place.index)
+    if (before === ACKNOWLEDGED || before === QUARANTINED) return false
+    if (before === PENDING) place.readable--
+    place.quarantined++
+    this.#entries.setState(lsn, place.index, QUARANTINED)
+    this.#settle()
+    return true
+  }
+
+  /** Every entry that is kept is pending at the place again. True when one became readable. */
+  resend(name: DatabasePlace): boolean {
+    const place = this.#places[name]
+    this.#reset(place)
+    this.#pendingBytes = 0
+    let first = this.head + 1
+    for (const lsn of this.#entries.lsns()) {
+      first = Math.min(first, lsn)
+      const before = this.#entries.state(lsn, place.index)
+      const state = before === ACKNOWLEDGED ? PENDING : before
+      if (state !== before) this.#entries.setState(lsn, place.index, state)
+      this.#enter(place, lsn, state)
+      this.#pendingBytes += this.#entries.bytes(lsn)
+    }
+    place.cursor = first - 1
+    this.#settled = Math.min(this.#settled, first - 1)
+    this.#settle()
+    return place.readable > 0
+  }
+
+  /** Forgets entries up to this one; those that a place refused stay. */
+  dropThrough(last: Lsn): void {
+    for (const lsn of this.#entries.lsns()) {
+      if (lsn > last) return
+      if (this.isDone(lsn)) this.drop(lsn)
+    }
+  }
+
+  /** Forgets an entry that both places have. */
+  drop(lsn: Lsn): void {
+    if (this.#entries.hasSeveralKeys(lsn)) this.#dropGroup(lsn)
+    else if (this.#entries.has(lsn)) this.#keys.leave(this.#entries.key(lsn))
+    this.#entries.drop(lsn)
+  }
+
+  hasPending(name: DatabasePlace, key: string): boolean {
+    const id = this.#keys.id(key)
+    return id !== undefined && this.#places[name].counts.get(id) > 0
+  }
+
+  /** Entries with the key that the place lacks, in order. */
+  pending(name: DatabasePlace, key: string): readonly Lsn[] {
+    const place = this.#places[name]
+    const id = this.#keys.id(key)
+    const found: Lsn[] = []
+    if (id === undefined || place.counts.get(id) === 0) return found
+    let lsn = this.#entries.expand(place.first.get(id))
+    while (lsn !== 0) {
+      found.push(lsn)
+      lsn = this.#entries.link(lsn, place.index, 'next')
+    }
+    const groups = this.#groupsOfKey.get(id)
+    if (groups === undefined) return found
+    found.push(...groups.filter((group) => this.state(name, group) !== ACKNOWLEDGED))
+    return found.sort((a, b) => a - b)
+  }
+
+  *pendingKeys(name: DatabasePlace): Iterable<string> {
+    const place = this.#places[name]
+    // Found from the newest key on; the count ends the search among keys that nobody lacks.
+    let left = place.pendingKeys
+    for (let id = this.#keys.end - 1; id >= 0 && left > 0; id--) {
+      if (place.counts.get(id) === 0) continue
+      left--
+      yield this.#keys.name(id)
+    }
+  }
+
+  /** The oldest entries that may be given out. */
+  read(name: DatabasePlace, limit: number): readonly Lsn[] {
+    const place = this.#places[name]
+    const found: Lsn[] = []
+    const wanted = Math.min(limit, place.readable)
+    let lsn = this.#entries.following(place.readFrom - 1)
+    while (found.length < wanted && lsn <= this.head) {
+      if (this.#entries.has(lsn) && this.#entries.state(lsn, place.index) === PENDING) {
+        if (found.length === 0) place.readFrom = lsn
+        found.push(lsn)
+      }
+      lsn = this.#entries.following(lsn)
+    }
+    return found
+  }
+
+  readable(name: DatabasePlace): number {
+    return this.#places[name].readable
+  }
+
+  stats(name: DatabasePlace, nowMs: number): WalPlaceStats {
+    const place = this.#places[name]
+    const oldest = this.#entries.following(place.cursor)
+    return {
+      pendingEntries: place.pending,
+      quarantinedEntries: place.quarantined,
+      oldestPendingMs: place.pending === 0 ? 0 : Math.max(0, nowMs - this.#entries.atMs(oldest)),
+      cursor: place.cursor,
+    }
+  }
+
+  /** What the place has acknowledged, as few ranges from the oldest on, at most `max` of them. */
+  acknowledged(name: DatabasePlace, max: number): readonly LsnRange[] {
+    const { index } = this.#places[name]
+    const ranges: LsnRange[] = []
+    let first = 1
+    for (const lsn of this.#entries.lsns()) {
+      if (this.#entries.state(lsn, index) === ACKNOWLEDGED) continue
+      if (lsn > first) ranges.push([first, lsn - 1])
+      if (ranges.length >= max) return ranges
+      first = lsn + 1
+    }
+    if (first <= this.head) ranges.push([first, this.head])
+    return ranges
+  }
+
+  #enter(place: Place, lsn: Lsn, state: EntryState): void {
+    place.pending++
+    if (state === QUARANTINED) place.quarantined++
+    if (state === PENDING) {
+      place.readable++
+      place.readFrom = Math.min(place.readFrom, lsn)
+    }
+    const several = this.#keysOfEntry.get(lsn)
+    if (several !== undefined) {
+      for (const id of several) this.#count(place, id, 1)
+      return
+    }
+    const id = this.#entries.key(lsn)
+    this.#count(place, id, 1)
+    const last = this.#entries.expand(place.last.get(id))
+    this.#entries.setLink(lsn, place.index, 'previous', last)
+    this.#entries.setLink(lsn, place.index, 'next', 0)
+    if (last === 0) place.first.set(id, shorten(lsn))
+    else this.#entries.setLink(last, place.index, 'next', lsn)
+    place.last.set(id, shorten(lsn))
+  }
+
+  #leave(place: Place, lsn: Lsn, state: EntryState): void {
+    place.pending--
+    if (state === QUARANTINED) place.quarantined--
+    if (state === PENDING) place.readable--
+    const several = this.#keysOfEntry.get(lsn)
+    if (several !== undefined) {
+      for (const id of several) this.#count(place, id, -1)
+      return
+    }
+    const id = this.#entries.key(lsn)
+    this.#count(place, id, -1)
+    const previous = this.#entries.link(lsn, place.index, 'previous')
+    const next = this.#entries.link(lsn, place.index, 'next')
+    if (previous === 0) place.first.set(id, shorten(next))
+    else this.#entries.setLink(previous, place.index, 'next', next)
+    if (next === 0) place.last.set(id, shorten(previous))
+    else this.#entries.setLink(next, place.index, 'previous', previous)
+  }
+
+  #count(place: Place, id: number, change: 1 | -1): void {
+    const count = place.counts.get(id) + change
+    place.counts.set(id, count)
+    if (count === 0) place.pendingKeys--
+    else if (count === 1 && change === 1) place.pendingKeys++
+  }
+
+  #addGroup(lsn: Lsn, ids: readonly number[]): void {
+    this.#entries.markSeveralKeys(lsn)
+    this.#keysOfEntry.set(lsn, ids)
+    for (const id of ids) {
+      const groups = this.#groupsOfKey.get(id)
+      if (groups === undefined) this.#groupsOfKey.set(id, [lsn])
+      else groups.push(lsn)
+    }
+  }
+
+  #dropGroup(lsn: Lsn): void {
+    for (const id of this.#keysOfEntry.get(lsn) ?? []) {
+      const groups = this.#groupsOfKey.get(id)!
+      // Nearly always the first one: entries go in order.
+      if (groups[0] === lsn) groups.shift()
+      else groups.splice(groups.indexOf(lsn), 1)
+      if (groups.length === 0) this.#groupsOfKey.delete(id)
+      this.#keys.leave(id)
+    }
+    this.#keysOfEntry.delete(lsn)
+  }
+
+  #reset(place: Place): void {
+    place.first.fill(0)
+    place.last.fill(0)
+    place.counts.fill(0)
+    place.pendingKeys = 0
+    place.pending = 0
+    place.quarantined = 0
+    place.readable = 0
+  }
+
+  #advance(place: Place): void {
+    const { index } = place
+    let next = this.#entries.following(place.cursor)
+    while (next <= this.head && this.#entries.state(next, index) === ACKNOWLEDGED) {
+      next = this.#entries.following(next)
+    }
+    place.cursor = next - 1
+  }
+
+  #settle(): void {
+    let next = this.#entries.following(this.#settled)
+    while (next <= this.head && this.#isSettled(next)) next = this.#entries.following(next)
+    this.#settled = next - 1
+  }
+
+  #isSettled(lsn: Lsn): boolean {
+    const primary = this.#entries.state(lsn, 0)
+    const backup = this.#entries.state(lsn, 1)
+    return isOver(primary) && isOver(backup)
+  }
+}
+
+function isOver(state: EntryState): boolean {
+  return state === ACKNOWLEDGED || state === QUARANTINED
+}
+
+function emptyPlace(index: PlaceIndex, head: Lsn): Place {
+  return {
+    index,
+    first: new GrowableArray(),
+    last: new GrowableArray(),
+    counts: new GrowableArray(),
+    pendingKeys: 0,
+    pending: 0,
+    quarantined: 0,
+    readable: 0,
+    cursor: head,
+    readFrom: head + 1,
+  }
+}
