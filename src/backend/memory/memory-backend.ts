@@ -1,21 +1,19 @@
 import { compareText } from '../../core/text.ts'
-import { decide, isRefusal, type Applied } from '../../core/decide.ts'
-import { digestOf, type BucketDigest, type StampRange } from '../../core/digest.ts'
+import { isRefusal } from '../../core/decide.ts'
+import type { BucketDigest, StampRange } from '../../core/digest.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
 import {
   applyOperation,
-  byPosition,
   emptyState,
   headOf,
-  itemValue,
   operationsOf,
   visibleItems,
   type KeyState,
 } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
-import { maxStamp, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
+import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
   ApplyOptions,
@@ -34,7 +32,15 @@ import type {
   ReplicaBackend,
   ReplicaState,
 } from '../replica-backend.ts'
-import { bucketsOf } from '../buckets.ts'
+import {
+  compareLatest,
+  digestOperations,
+  isInRange,
+  isListed,
+  judgeGroup,
+  latestOf,
+  pageItems,
+} from '../key-states.ts'
 
 /**
  * A database in this process's memory: the plainest engine, and the one that the others are
@@ -78,7 +84,7 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     { decide: judged = false, unique = false, hint, cursor }: ApplyOptions = {},
   ): Promise<ApplyResult> {
     this.#check()
-    const applied = this.#judge(operations, judged, unique)
+    const applied = judgeGroup(operations, (key) => this.#keys.get(key), judged, unique)
     if (!applied.some(isRefusal)) {
       operations.forEach((operation, i) => {
         if (applied[i]!.outcome === 'applied') applyOperation(this.#state(operation.key), operation)
@@ -103,16 +109,8 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
 
   async readItems(query: ItemQuery): Promise<ItemPage> {
     this.#check()
-    const { key, before, after, limit, order, includeRemoved = false } = query
-    const state = this.#keys.get(key)
-    const items = [...(state?.items.values() ?? [])]
-      .filter((item) => includeRemoved || itemValue(item) !== undefined)
-      .filter(({ position }) => position !== STAMP_MIN)
-      .filter(({ position }) => before === undefined || position < before)
-      .filter(({ position }) => after === undefined || position > after)
-      .sort(byPosition)
-    if (order === 'newest') items.reverse()
-    return { ...this.#mark(state), items: items.slice(0, limit), done: items.length <= limit }
+    const state = this.#keys.get(query.key)
+    return { ...this.#mark(state), ...pageItems(state, query) }
   }
 
   async readItemsById(key: string, ids: readonly string[]): Promise<ItemPage> {
@@ -134,7 +132,7 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     for (const [key, state] of this.#keys) {
       if (!key.startsWith(prefix)) continue
       if (after !== undefined && compareText(key, after) <= 0) continue
-      if (state.register !== undefined || latestOf(state) !== undefined) keys.push(key)
+      if (isListed(state)) keys.push(key)
     }
     keys.sort(compareText)
     return { identity: this.#identity, keys: keys.slice(0, limit), done: keys.length <= limit }
@@ -186,16 +184,7 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
 
   async digest(range: StampRange, buckets: number): Promise<readonly BucketDigest[]> {
     this.#check()
-    const result = bucketsOf(range, buckets)
-    for (const operation of this.#operationsIn(range)) {
-      const at = placeOf(operation)
-      const bucket = result.find(({ from, to }) => from <= at && at < to)!
-      const digest = digestOf(operation)
-      bucket.count++
-      bucket.low += digest % 0x1000000
-      bucket.high += Math.floor(digest / 0x1000000)
-    }
-    return result
+    return digestOperations(this.#operationsIn(range), range, buckets)
   }
 
   async *scan(range: StampRange): AsyncIterable<Operation> {
@@ -212,29 +201,10 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     this.#identity = Buffer.from(this.env.randomBytes(16)).toString('hex')
   }
 
-  #operationsIn({ from, to }: StampRange): Operation[] {
+  #operationsIn(range: StampRange): Operation[] {
     return [...this.#keys]
       .flatMap(([key, state]) => operationsOf(key, state))
-      .filter((operation) => from <= placeOf(operation) && placeOf(operation) < to)
-  }
-
-  #judge(operations: readonly Operation[], judged: boolean, unique: boolean): Applied[] {
-    if (!judged) return operations.map(({ key }) => answer(this.#keys.get(key)))
-    // Judged in order on copies: a later operation of the group sees the earlier ones.
-    const copies = new Map<string, KeyState>()
-    const verdicts = operations.map((operation) => {
-      let copy = copies.get(operation.key)
-      if (copy === undefined) {
-        copies.set(operation.key, (copy = copyOf(this.#keys.get(operation.key))))
-      }
-      const verdict = decide(copy, operation, unique)
-      if (verdict.outcome === 'applied') applyOperation(copy, operation)
-      return verdict
-    })
-    if (!verdicts.some(isRefusal)) return verdicts
-    return verdicts.map((verdict) =>
-      verdict.outcome === 'applied' ? { ...verdict, outcome: 'withheld' } : verdict,
-    )
+      .filter((operation) => isInRange(operation, range))
   }
 
   #state(key: string): KeyState {
@@ -253,32 +223,4 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
   #check(): void {
     if (!this.#connected) throw new StorageError('CLOSED', 'in-memory database is not connected')
   }
-}
-
-function answer(state: KeyState | undefined): Applied {
-  return state?.deletedThrough === undefined
-    ? { outcome: 'applied' }
-    : { outcome: 'applied', deletedThrough: state.deletedThrough }
-}
-
-function copyOf(state: KeyState | undefined): KeyState {
-  return state === undefined ? emptyState() : { ...state, items: new Map(state.items) }
-}
-
-function latestOf(state: KeyState): Stamp | undefined {
-  let latest: Stamp | undefined
-  for (const item of state.items.values()) {
-    if (itemValue(item) !== undefined) latest = maxStamp(latest, item.position)
-  }
-  return latest
-}
-
-/** Latest first; equal ones by key. */
-function compareLatest(a: LatestKey, b: LatestKey): number {
-  return a.latest > b.latest ? -1 : a.latest < b.latest ? 1 : compareText(a.key, b.key)
-}
-
-/** Where an operation stands on the time line that digests and scans cut into ranges. */
-function placeOf(operation: Operation): Stamp {
-  return operation.kind === 'put' ? operation.position : operation.stamp
 }

@@ -1,0 +1,92 @@
+/*
+ * What a configuration may name: one closed union for each kind of thing that is connected to.
+ * `connection-string.ts` makes the same objects from text.
+ */
+
+import type { SqliteOptions } from './sqlite/options.ts'
+
+/** A PostgreSQL server, by `url` or by fields; a field wins over the same part of the url. */
+export interface PostgresConfig {
+  readonly type: 'postgresql' | 'postgres'
+  /** `postgresql://user:password@host:port/database`. */
+  readonly url?: string
+  readonly host?: string
+  readonly port?: number
+  readonly database?: string
+  readonly user?: string
+  readonly password?: string
+}
+
+/** One SQLite file, by `path` or `url`. */
+export interface SqliteConfig extends SqliteOptions {
+  readonly type: 'sqlite'
+}
+
+/** A Redis or Valkey server as a database or a cache. */
+export interface RedisConfig {
+  readonly type: 'redis'
+  /** `redis://user:password@host:port/number`, or `rediss://` for TLS. */
+  readonly url: string
+}
+
+/** A bucket of an S3-compatible store. */
+export interface S3Config {
+  readonly type: 's3'
+  /** `s3://bucket/prefix?region=…&endpoint=…`. */
+  readonly url: string
+}
+
+/** This process's memory: nothing survives it. */
+export interface InMemoryConfig {
+  readonly type: 'in-memory'
+}
+
+/** What a connection string says of a database: a `DatabaseConfig` with nothing left open. */
+export type DatabaseAddress =
+  | { readonly type: 'postgresql'; readonly url: string }
+  | { readonly type: 'sqlite'; readonly path: string }
+  | RedisConfig
+  | S3Config
+  | InMemoryConfig
+
+/** A database by `type` and fields. */
+export type DatabaseConfig = PostgresConfig | SqliteConfig | RedisConfig | S3Config | InMemoryConfig
+
+/** A cache in this process's memory. */
+export interface InMemoryCacheConfig {
+  readonly type: 'in-memory'
+  /** Default: 10,000. */
+  readonly maxEntries?: number
+  /** Default: 64 MiB. */
+  readonly maxBytes?: number
+}
+
+/** One or more Memcached servers. */
+export interface MemcachedConfig {
+  readonly type: 'memcached'
+  /** `memcached://host:port`. */
+  readonly url: string
+}
+
+export type CacheConfig = InMemoryCacheConfig | RedisConfig | MemcachedConfig
+
+/** A log in this process's memory; not a durable place. */
+export interface InMemoryWalConfig {
+  readonly type: 'in-memory'
+}
+
+/** A log of files in a directory. */
+export interface FileWalConfig {
+  readonly type: 'file'
+  /** The directory. It is made when it is not there. */
+  readonly filePath: string
+}
+
+/** A log in a Redis stream that several processes share. */
+export interface RedisStreamWalConfig {
+  readonly type: 'redis-stream'
+  /** `redis://…` or `rediss://…`. */
+  readonly url: string
+}
+
+export type WalConfig = InMemoryWalConfig | FileWalConfig | RedisStreamWalConfig

@@ -1,0 +1,118 @@
+/*
+ * Judging, paging and digesting of key states that are at hand whole: what the engines share that
+ * keep a `KeyState` for each key instead of rows.
+ */
+import { decide, isRefusal, type Applied } from '../core/decide.ts'
+import { digestOf, type BucketDigest, type StampRange } from '../core/digest.ts'
+import {
+  applyOperation,
+  byPosition,
+  emptyState,
+  itemValue,
+  type Item,
+  type KeyState,
+} from '../core/merge.ts'
+import type { Operation } from '../core/operation.ts'
+import { maxStamp, STAMP_MIN, type Stamp } from '../core/stamp.ts'
+import { compareText } from '../core/text.ts'
+import { bucketsOf } from './buckets.ts'
+import type { ItemQuery, LatestKey } from './replica-backend.ts'
+
+/** The answers to one group; nothing is changed. Without `judged` each operation is only merged. */
+export function judgeGroup(
+  operations: readonly Operation[],
+  stateOf: (key: string) => KeyState | undefined,
+  judged: boolean,
+  unique: boolean,
+): readonly Applied[] {
+  if (!judged) return operations.map(({ key }) => answer(stateOf(key)))
+  // Judged in order on copies: a later operation of the group sees the earlier ones.
+  const copies = new Map<string, KeyState>()
+  const verdicts = operations.map((operation) => {
+    let copy = copies.get(operation.key)
+    if (copy === undefined) {
+      copies.set(operation.key, (copy = copyState(stateOf(operation.key))))
+    }
+    const verdict = decide(copy, operation, unique)
+    if (verdict.outcome === 'applied') applyOperation(copy, operation)
+    return verdict
+  })
+  if (!verdicts.some(isRefusal)) return verdicts
+  return verdicts.map((verdict) =>
+    verdict.outcome === 'applied' ? { ...verdict, outcome: 'withheld' } : verdict,
+  )
+}
+
+/** A copy that can be changed without changing the original. */
+export function copyState(state: KeyState | undefined): KeyState {
+  return state === undefined ? emptyState() : { ...state, items: new Map(state.items) }
+}
+
+/** The page of items that a query asks for. */
+export function pageItems(
+  state: KeyState | undefined,
+  { before, after, limit, order, includeRemoved = false }: ItemQuery,
+): { readonly items: readonly Item[]; readonly done: boolean } {
+  const items = [...(state?.items.values() ?? [])]
+    .filter((item) => includeRemoved || itemValue(item) !== undefined)
+    .filter(({ position }) => position !== STAMP_MIN)
+    .filter(({ position }) => before === undefined || position < before)
+    .filter(({ position }) => after === undefined || position > after)
+    .sort(byPosition)
+  if (order === 'newest') items.reverse()
+  return { items: items.slice(0, limit), done: items.length <= limit }
+}
+
+/** Position of the latest visible item. */
+export function latestOf(state: KeyState): Stamp | undefined {
+  let latest: Stamp | undefined
+  for (const item of state.items.values()) {
+    if (itemValue(item) !== undefined) latest = maxStamp(latest, item.position)
+  }
+  return latest
+}
+
+/** True when `list` shows the key: it has a register or a visible item. */
+export function isListed(state: KeyState): boolean {
+  return state.register !== undefined || latestOf(state) !== undefined
+}
+
+/** Latest first; equal ones by key. */
+export function compareLatest(a: LatestKey, b: LatestKey): number {
+  return a.latest > b.latest ? -1 : a.latest < b.latest ? 1 : compareText(a.key, b.key)
+}
+
+/** True when an operation stands in the range of the time line. */
+export function isInRange(operation: Operation, { from, to }: StampRange): boolean {
+  const at = placeOf(operation)
+  return from <= at && at < to
+}
+
+/** The digests of these operations, all of which stand in the range, by bucket. */
+export function digestOperations(
+  operations: Iterable<Operation>,
+  range: StampRange,
+  buckets: number,
+): readonly BucketDigest[] {
+  const result = bucketsOf(range, buckets)
+  for (const operation of operations) {
+    const at = placeOf(operation)
+    const bucket = result.find(({ from, to }) => from <= at && at < to)!
+    const digest = digestOf(operation)
+    bucket.count++
+    bucket.low += digest % 0x1000000
+    bucket.high += Math.floor(digest / 0x1000000)
+  }
+  return result
+}
+
+/** Where an operation stands on the time line that digests and scans cut into ranges. */
+function placeOf(operation: Operation): Stamp {
+  return operation.kind === 'put' ? operation.position : operation.stamp
+}
+
+function answer(state: KeyState | undefined): Applied {
+  return state?.deletedThrough === undefined
+    ? { outcome: 'applied' }
+    : { outcome: 'applied', deletedThrough: state.deletedThrough }
+}

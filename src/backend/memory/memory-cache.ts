@@ -1,0 +1,119 @@
+import type { Env } from '../../core/env.ts'
+import { invalid, StorageError } from '../../core/errors.ts'
+import { decodeJson, encodeJson, type JsonText } from '../../core/json.ts'
+import { checkInteger, checkText, KEY_BYTES_MAX } from '../../core/limits.ts'
+import { nodeEnv } from '../../core/node-env.ts'
+import type { CacheBackend } from '../cache-backend.ts'
+
+export interface MemoryCacheOptions {
+  /** Most entries; the least recently used one goes first. Default: 10,000. */
+  readonly maxEntries?: number
+  /** Most bytes of keys and values, as UTF-16. Default: 64 MiB. */
+  readonly maxBytes?: number
+}
+
+interface Entry {
+  readonly text: JsonText
+  readonly bytes: number
+  /** On the monotonic clock: a wall clock that jumps neither ends nor prolongs a life. */
+  readonly expiresMs: number
+}
+
+/** What an entry costs besides its key and value, roughly. */
+const ENTRY_BYTES = 64
+
+/**
+ * A bounded cache in this process's memory: least recently used out first, with a time to live.
+ * Values are kept as JSON text, so neither caller nor cache can change the other's copy.
+ *
+ * Other processes do not see it: what they write leaves stale entries here.
+ */
+export class MemoryCache implements CacheBackend {
+  readonly #env: Env
+  readonly #maxEntries: number
+  readonly #maxBytes: number
+  /** In order of use: the first is the least recently used one. */
+  readonly #entries = new Map<string, Entry>()
+  #bytes = 0
+  #connected = false
+
+  constructor(options: MemoryCacheOptions = {}, env: Env = nodeEnv()) {
+    const { maxEntries = 10_000, maxBytes = 64 * 1024 * 1024 } = options
+    this.#env = env
+    this.#maxEntries = checkInteger('maxEntries', maxEntries, 1, Number.MAX_SAFE_INTEGER)
+    this.#maxBytes = checkInteger('maxBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER)
+  }
+
+  /** Entries that are held now, expired ones that nobody has asked for included. */
+  get size(): number {
+    return this.#entries.size
+  }
+
+  async get<T>(key: string): Promise<T | undefined> {
+    this.#check(key)
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    this.#drop(key)
+    if (entry.expiresMs <= this.#env.monotonic()) return undefined
+    this.#keep(key, entry)
+    return decodeJson<T>(entry.text)
+  }
+
+  /** A value too large for the whole cache is not kept, and what stood there goes. */
+  async set<T>(key: string, value: T, ttlSeconds?: number): Promise<void> {
+    this.#check(key)
+    if (ttlSeconds !== undefined && !(ttlSeconds > 0)) {
+      throw invalid(`ttlSeconds must be above 0, got ${String(ttlSeconds)}`)
+    }
+    const text = encodeJson(value)
+    const bytes = ENTRY_BYTES + 2 * (key.length + text.length)
+    const lifeMs = ttlSeconds === undefined ? Infinity : ttlSeconds * 1000
+    this.#drop(key)
+    if (bytes > this.#maxBytes) return
+    this.#keep(key, { text, bytes, expiresMs: this.#env.monotonic() + lifeMs })
+    while (this.#entries.size > this.#maxEntries || this.#bytes > this.#maxBytes) {
+      this.#drop(this.#entries.keys().next().value!)
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#check(key)
+    this.#drop(key)
+  }
+
+  async connect(): Promise<void> {
+    this.#connected = true
+  }
+
+  /** Forgets everything: it might be stale by the next `connect`. */
+  async disconnect(): Promise<void> {
+    this.#connected = false
+    this.#entries.clear()
+    this.#bytes = 0
+  }
+
+  isConnected(): boolean {
+    return this.#connected
+  }
+
+  getBackendType(): string {
+    return 'in-memory'
+  }
+
+  #keep(key: string, entry: Entry): void {
+    this.#entries.set(key, entry)
+    this.#bytes += entry.bytes
+  }
+
+  #drop(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#entries.delete(key)
+    this.#bytes -= entry.bytes
+  }
+
+  #check(key: string): void {
+    if (!this.#connected) throw new StorageError('CLOSED', 'the in-memory cache is not connected')
+    checkText('key', key, KEY_BYTES_MAX)
+  }
+}

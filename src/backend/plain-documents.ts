@@ -1,0 +1,120 @@
+/*
+ * What a plain adapter keeps in the user's backend: JSON documents, under `get`, `set` and `list`.
+ *
+ *   everthread:key:KEY     { format: 1, deletedThrough?, register?, items }   the state of one key
+ *   everthread:meta        { format: 1, identity, trusted?, hints, cursors }  the database's own facts
+ *   everthread:journal     { format: 1, operations }                          see below
+ *
+ * A plain backend writes one document at a time, so a group over several keys first goes into the
+ * journal as a whole. When the writing of its keys is cut short, the journal is merged again before
+ * anything else is written; merging twice changes nothing. An empty journal has no operations.
+ */
+import { StorageError } from '../core/errors.ts'
+import { emptyState, type Item, type KeyState, type Register } from '../core/merge.ts'
+import type { Operation } from '../core/operation.ts'
+import type { Stamp } from '../core/stamp.ts'
+import type { DatabaseBackend } from './database-backend.ts'
+
+const FORMAT = 1
+const STATE_PREFIX = 'everthread:key:'
+const META = 'everthread:meta'
+const JOURNAL = 'everthread:journal'
+
+/** The database's own facts. */
+export interface PlainMeta {
+  readonly identity: string
+  readonly trusted?: string
+  readonly hints: ReadonlyMap<string, number>
+  readonly cursors: ReadonlyMap<string, number>
+}
+
+interface StateDocument {
+  readonly format: number
+  readonly deletedThrough?: Stamp
+  readonly register?: Register
+  readonly items: readonly Item[]
+}
+
+interface MetaDocument {
+  readonly format: number
+  readonly identity: string
+  readonly trusted?: string
+  readonly hints: readonly (readonly [string, number])[]
+  readonly cursors: readonly (readonly [string, number])[]
+}
+
+interface JournalDocument {
+  readonly format: number
+  readonly operations: readonly Operation[]
+}
+
+/** The documents of one plain backend, by meaning. Errors are the backend's own, or `CORRUPT`. */
+export class PlainDocuments {
+  readonly #backend: DatabaseBackend
+
+  constructor(backend: DatabaseBackend) {
+    this.#backend = backend
+  }
+
+  /** The state of a key; an empty one when nothing is there. The caller may change it. */
+  async readState(key: string): Promise<KeyState> {
+    const document = await this.#read<StateDocument>(STATE_PREFIX + key)
+    if (document === undefined) return emptyState()
+    const { deletedThrough, register, items } = document
+    return { deletedThrough, register, items: new Map(items.map((item) => [item.id, item])) }
+  }
+
+  async writeState(key: string, state: KeyState): Promise<void> {
+    const { deletedThrough, register, items } = state
+    await this.#backend.set<StateDocument>(STATE_PREFIX + key, {
+      format: FORMAT,
+      ...(deletedThrough !== undefined && { deletedThrough }),
+      ...(register !== undefined && { register }),
+      items: [...items.values()],
+    })
+  }
+
+  /** The keys that have a document, empty ones included, sorted by code point. */
+  async listKeys(prefix: string): Promise<readonly string[]> {
+    const documents = await this.#backend.list(STATE_PREFIX + prefix)
+    return documents.map((document) => document.slice(STATE_PREFIX.length))
+  }
+
+  /** Undefined in a database that was never opened. */
+  async readMeta(): Promise<PlainMeta | undefined> {
+    const document = await this.#read<MetaDocument>(META)
+    if (document === undefined) return undefined
+    const { identity, trusted, hints, cursors } = document
+    return {
+      identity,
+      ...(trusted !== undefined && { trusted }),
+      hints: new Map(hints),
+      cursors: new Map(cursors),
+    }
+  }
+
+  async writeMeta({ hints, cursors, ...rest }: PlainMeta): Promise<void> {
+    await this.#backend.set<MetaDocument>(META, {
+      format: FORMAT,
+      ...rest,
+      hints: [...hints],
+      cursors: [...cursors],
+    })
+  }
+
+  async readJournal(): Promise<readonly Operation[]> {
+    return (await this.#read<JournalDocument>(JOURNAL))?.operations ?? []
+  }
+
+  async writeJournal(operations: readonly Operation[]): Promise<void> {
+    await this.#backend.set<JournalDocument>(JOURNAL, { format: FORMAT, operations })
+  }
+
+  async #read<Document extends { readonly format: number }>(
+    name: string,
+  ): Promise<Document | undefined> {
+    const document = (await this.#backend.get<Document>(name)) ?? undefined
+    if (document === undefined || document.format === FORMAT) return document
+    throw new StorageError('CORRUPT', `${name} is not what the plain adapter wrote there`)
+  }
+}

@@ -1,0 +1,126 @@
+/*
+ * Makes engines from configurations. Engines are loaded when they are asked for, so nobody pays for
+ * one that is not used, nor needs its driver.
+ */
+import type { Env } from '../core/env.ts'
+import { invalid, StorageError } from '../core/errors.ts'
+import type { CacheConfig, DatabaseConfig } from './backend-config.ts'
+import type { CacheBackend } from './cache-backend.ts'
+import { parseCacheString, parseDatabaseString } from './connection-string.ts'
+import type { DatabaseBackend } from './database-backend.ts'
+import type { ReplicaBackend } from './replica-backend.ts'
+
+/** A database by connection string, by configuration, or ready made. */
+export type DatabaseSource = string | DatabaseConfig | DatabaseBackend | ReplicaBackend
+
+/** A cache by connection string, by configuration, or ready made. */
+export type CacheSource = string | CacheConfig | CacheBackend
+
+/**
+ * The database that the source describes, not connected yet. A `ReplicaBackend` is returned as it
+ * is; a plain `DatabaseBackend` is wrapped by `plainAdapter`.
+ *
+ * @param field Named in errors: `primary`, `backup`, …
+ * @throws StorageError `INVALID_ARGUMENT` for what is not a source, `UNSUPPORTED` for an engine that
+ * this version does not have.
+ */
+export async function createDatabase(
+  source: DatabaseSource,
+  env: Env,
+  field = 'database',
+): Promise<ReplicaBackend> {
+  if (typeof source === 'string') {
+    return await createDatabase(parseDatabaseString(source, field), env, field)
+  }
+  if (isReplicaBackend(source)) return source
+  if (isDatabaseBackend(source)) {
+    const { plainAdapter } = await import('./plain-adapter.ts')
+    return plainAdapter(source, env)
+  }
+  return await openDatabase(checkConfig(source, field), env, field)
+}
+
+/** The cache that the source describes, not connected yet. Errors as `createDatabase`. */
+export async function createCache(
+  source: CacheSource,
+  env: Env,
+  field = 'cache',
+): Promise<CacheBackend> {
+  if (typeof source === 'string') {
+    return await createCache(parseCacheString(source, field), env, field)
+  }
+  if (isCacheBackend(source)) return source
+  const config = checkConfig(source, field)
+  switch (config.type) {
+    case 'in-memory': {
+      const { MemoryCache } = await import('./memory/memory-cache.ts')
+      return new MemoryCache(config, env)
+    }
+    case 'redis':
+    case 'memcached':
+      throw notYet(field, config.type, 'a cache can be in-memory')
+    default:
+      throw unknownType(field, config, 'in-memory, redis or memcached')
+  }
+}
+
+/** True for a ready database that keeps stamps by itself. */
+export function isReplicaBackend(source: unknown): source is ReplicaBackend {
+  return hasMethods(source, ['apply', 'readItems', 'readState', 'connect', 'disconnect'])
+}
+
+/** True for a ready database of any kind. */
+export function isDatabaseBackend(source: unknown): source is DatabaseBackend {
+  return hasMethods(source, ['get', 'set', 'delete', 'list', 'append', 'getRange', 'connect'])
+}
+
+/** True for a ready cache. */
+export function isCacheBackend(source: unknown): source is CacheBackend {
+  return hasMethods(source, ['get', 'set', 'delete', 'connect', 'disconnect'])
+}
+
+async function openDatabase(
+  config: DatabaseConfig,
+  env: Env,
+  field: string,
+): Promise<ReplicaBackend> {
+  switch (config.type) {
+    case 'in-memory': {
+      const { MemoryBackend } = await import('./memory/memory-backend.ts')
+      return new MemoryBackend(env)
+    }
+    case 'redis':
+    case 's3':
+      throw notYet(field, config.type, 'a database can be postgresql, sqlite or in-memory')
+    default:
+      throw unknownType(field, config, 'postgresql, sqlite, redis, s3 or in-memory')
+  }
+}
+
+function checkConfig<Config extends { readonly type: string }>(
+  config: Config,
+  field: string,
+): Config {
+  const given: unknown = config
+  if (typeof given !== 'object' || given === null || !('type' in given)) {
+    throw invalid(`${field} must be a connection string, an object with a type, or a backend`)
+  }
+  return config
+}
+
+function notYet(field: string, type: string, instead: string): StorageError {
+  return new StorageError(
+    'UNSUPPORTED',
+    `${field}: ${type} is not available in this version; ${instead}`,
+  )
+}
+
+function unknownType(field: string, config: unknown, types: string): StorageError {
+  const { type } = config as { type: unknown }
+  return invalid(`${field}.type must be ${types}, got ${JSON.stringify(type)}`)
+}
+
+function hasMethods(value: unknown, names: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
+}

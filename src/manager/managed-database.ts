@@ -1,0 +1,134 @@
+import type { BucketDigest, StampRange } from '../core/digest.ts'
+import type { Operation } from '../core/operation.ts'
+import type {
+  ApplyOptions,
+  ApplyResult,
+  CallOptions,
+  CountRead,
+  Durability,
+  Hint,
+  ItemPage,
+  ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+  LatestPage,
+  LatestQuery,
+  ReplicaBackend,
+  ReplicaState,
+} from '../backend/replica-backend.ts'
+import type { Slot } from './slot.ts'
+
+/**
+ * The database of a `StorageManager`, there from the start. While no engine is connected each call
+ * rejects with `CONNECTION` and effect `none`, after `disconnect` with `CLOSED`.
+ */
+export class ManagedDatabase implements ReplicaBackend {
+  readonly #slot: Slot<ReplicaBackend>
+  readonly #durability: () => Durability
+
+  constructor(slot: Slot<ReplicaBackend>, durability: () => Durability) {
+    this.#slot = slot
+    this.#durability = durability
+  }
+
+  connect(): Promise<void> {
+    return this.#slot.connect()
+  }
+
+  disconnect(): Promise<void> {
+    return this.#slot.disconnect()
+  }
+
+  isConnected(): boolean {
+    return this.#slot.isConnected()
+  }
+
+  getBackendType(): string {
+    return this.#slot.getBackendType()
+  }
+
+  getDurability(): Durability {
+    return this.#durability()
+  }
+
+  async apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult> {
+    return await this.#slot.current().apply(operations, options)
+  }
+
+  async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
+    return await this.#slot.current().readRegister(key, options)
+  }
+
+  async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
+    return await this.#slot.current().readItems(query, options)
+  }
+
+  async readItemsById(
+    key: string,
+    ids: readonly string[],
+    options?: CallOptions,
+  ): Promise<ItemPage> {
+    return await this.#slot.current().readItemsById(key, ids, options)
+  }
+
+  async countItems(key: string, options?: CallOptions): Promise<CountRead> {
+    return await this.#slot.current().countItems(key, options)
+  }
+
+  async listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage> {
+    return await this.#slot.current().listKeys(query, options)
+  }
+
+  async listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage> {
+    return await this.#slot.current().listLatest(query, options)
+  }
+
+  async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
+    return await this.#slot.current().readState(writer, options)
+  }
+
+  async removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void> {
+    await this.#slot.current().removeHints(hints, options)
+  }
+
+  async trust(identity: string, options?: CallOptions): Promise<void> {
+    await this.#slot.current().trust(identity, options)
+  }
+
+  async digest(
+    range: StampRange,
+    buckets: number,
+    options?: CallOptions,
+  ): Promise<readonly BucketDigest[]> {
+    return await this.#slot.current().digest(range, buckets, options)
+  }
+
+  async *scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation> {
+    yield* this.#slot.current().scan(range, options)
+  }
+
+  async get<T>(key: string): Promise<T | undefined> {
+    return await this.#slot.current().get<T>(key)
+  }
+
+  async set<T>(key: string, value: T): Promise<void> {
+    await this.#slot.current().set(key, value)
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#slot.current().delete(key)
+  }
+
+  async list(prefix: string): Promise<readonly string[]> {
+    return await this.#slot.current().list(prefix)
+  }
+
+  async append<T>(key: string, item: T): Promise<void> {
+    await this.#slot.current().append(key, item)
+  }
+
+  async getRange<T>(key: string, start: number, count: number): Promise<readonly T[]> {
+    return await this.#slot.current().getRange<T>(key, start, count)
+  }
+}
