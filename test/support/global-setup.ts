@@ -1,0 +1,38 @@
+import { readFile } from 'node:fs/promises'
+import type { TestProject } from 'vitest/node'
+import { INSTALL_HINT, postgresBinaries } from './postgres-binaries.ts'
+import { startPostgres, type PostgresServer } from './postgres-server.ts'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The shared server, or undefined where PostgreSQL is not installed. */
+    postgresUrl: string | undefined
+  }
+}
+
+let server: PostgresServer | undefined
+
+/** Starts the shared servers, but only those that a test file of this run asks for. */
+export async function setup(project: TestProject): Promise<void> {
+  const needed = await mentions(project, 'postgresUrl')
+  if (needed && postgresBinaries() === undefined) {
+    if (process.env['REQUIRE_SERVERS'] === '1') throw new Error(INSTALL_HINT)
+    console.warn(`SKIPPED: every test on PostgreSQL. ${INSTALL_HINT}`)
+  } else if (needed) {
+    server = await startPostgres()
+  }
+  project.provide('postgresUrl', server?.url)
+}
+
+export async function teardown(): Promise<void> {
+  await server?.stop()
+}
+
+async function mentions(project: TestProject, name: string): Promise<boolean> {
+  // The paths named on the command line; none of them matching means that they were no paths.
+  const filters = process.argv.slice(3).filter((argument) => !argument.startsWith('-'))
+  const named = await project.globTestFiles(filters)
+  const { testFiles } = named.testFiles.length > 0 ? named : await project.globTestFiles()
+  const texts = await Promise.all(testFiles.map((file) => readFile(file, 'utf8')))
+  return texts.some((text) => text.includes(name))
+}
