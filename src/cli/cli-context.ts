@@ -1,0 +1,110 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { ChatHistory } from '../chat/chat-history.ts'
+import { messageOf } from '../core/errors.ts'
+import type { Logger } from '../core/logger.ts'
+import { EXIT, type ExitCode } from './exit-codes.ts'
+import { Terminal, type OutputStream } from './output/terminal.ts'
+import { loadConfig } from './settings/load-config.ts'
+import { readEnvironment, type Variables } from './settings/read-environment.ts'
+import { resolveSettings, type GivenSettings } from './settings/resolve-settings.ts'
+import { secretsOf } from './settings/secrets-of.ts'
+import type { Settings } from './settings/settings.ts'
+
+/** The world outside of the process, so that tests can replace it. */
+export interface CliIo {
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
+  readonly stdout: OutputStream
+  readonly stderr: OutputStream
+  readonly variables: Variables
+  readonly cwd: string
+  /** Aborted by SIGINT and SIGTERM; the reason is the exit code. */
+  readonly interrupt: AbortSignal
+}
+
+/** The options that every command with a store has. */
+export interface StoreFlags extends GivenSettings {
+  readonly config?: string
+  readonly verbose?: boolean
+}
+
+/** What the commands share. */
+export class CliContext {
+  readonly io: CliIo
+  readonly terminal: Terminal
+  /** Set by the command that ran. */
+  exitCode: ExitCode = EXIT.ok
+  /** Set by a command that watches `io.interrupt` and has something to finish. */
+  endsItself = false
+
+  constructor(io: CliIo) {
+    this.io = io
+    this.terminal = new Terminal(io)
+  }
+
+  /** A path of the command line, seen from the working directory. */
+  path(path: string): string {
+    return resolve(this.io.cwd, path)
+  }
+
+  /** The settings of flags, environment and configuration file. */
+  async settings(flags: StoreFlags): Promise<Settings> {
+    const { cwd, variables } = this.io
+    const config = await loadConfig(cwd, flags.config)
+    const environment = await readEnvironment(variables, (path) =>
+      readFile(this.path(path), 'utf8'),
+    )
+    const settings = resolveSettings({ config, environment, flags })
+    this.terminal.hide(secretsOf(settings))
+    return settings
+  }
+
+  /** Opens the store, hands it to the action and closes it, whatever happens in between. */
+  async withStore<T>(flags: StoreFlags, action: (history: ChatHistory) => Promise<T>): Promise<T> {
+    const settings = await this.settings(flags)
+    // Loaded late: `--help` and mistakes need no store.
+    const { openChatHistory } = await import('../chat/open-chat-history.ts')
+    const history = await openChatHistory({ ...settings, logger: this.logger(flags) })
+    let result: T
+    try {
+      result = await action(history)
+    } catch (error) {
+      // The first error is the one that counts; that of closing is only told.
+      await history.close().catch((failure: unknown) => {
+        this.terminal.note(`everthread: closing the store failed: ${messageOf(failure)}`)
+      })
+      throw error
+    }
+    await history.close()
+    return result
+  }
+
+  /** Warnings and errors of the library on standard error; all of it with `--verbose`. */
+  logger({ verbose = false }: StoreFlags): Logger {
+    const print = (level: string, fields: object, message: string): void => {
+      const details = verbose ? ` ${JSON.stringify(fields)}` : reasonOf(fields)
+      this.terminal.note(`everthread: ${level}: ${message}${details}`)
+    }
+    const nothing = (): void => {}
+    return {
+      debug: verbose ? (fields, message) => print('debug', fields, message) : nothing,
+      info: verbose ? (fields, message) => print('info', fields, message) : nothing,
+      warn: (fields, message) => print('warning', fields, message),
+      error: (fields, message) => print('error', fields, message),
+    }
+  }
+
+  /** The exit code of an interrupted command. */
+  get interruptCode(): ExitCode {
+    return this.io.interrupt.reason === EXIT.terminated ? EXIT.terminated : EXIT.interrupted
+  }
+}
+
+function reasonOf(fields: object): string {
+  const { place, error } = fields as { readonly place?: unknown; readonly error?: unknown }
+  const parts = [
+    ...(typeof place === 'string' ? [place] : []),
+    ...(error === undefined ? [] : [messageOf(error)]),
+  ]
+  return parts.length === 0 ? '' : ` (${parts.join(': ')})`
+}

@@ -1,0 +1,68 @@
+import { createInterface } from 'node:readline/promises'
+import type { Command } from 'commander'
+import { DATABASE_PLACES } from '../../core/operation.ts'
+import type { CliContext, StoreFlags } from '../cli-context.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printableLine } from '../output/printable.ts'
+import { addStoreOptions } from '../store-options.ts'
+import { UsageError } from '../usage-error.ts'
+
+interface ClearFlags extends StoreFlags {
+  readonly json?: boolean
+  readonly yes?: boolean
+  readonly wait?: boolean
+}
+
+/** `everthread clear ID` */
+export function addClearCommand(program: Command, cli: CliContext): void {
+  const command = program
+    .command('clear')
+    .description('Delete all messages of a conversation, for good and in every place.')
+    .argument('<conversation>', 'its id')
+    .option('--yes', 'do not ask; needed where there is no terminal to ask on')
+    .option('--wait', 'end only when both databases are known to be clear')
+  addStoreOptions(command).action(async (conversation: string, flags: ClearFlags) => {
+    cli.exitCode = await runClear(cli, conversation, flags)
+  })
+}
+
+async function runClear(cli: CliContext, id: string, flags: ClearFlags): Promise<ExitCode> {
+  const { terminal } = cli
+  if (flags.yes !== true && !(await confirmed(cli, id))) {
+    terminal.note('Nothing was cleared.')
+    return EXIT.failure
+  }
+  const receipt = await cli.withStore(flags, (history) =>
+    history.clearHistory(id, { wait: flags.wait === true ? 'everywhere' : 'acknowledged' }),
+  )
+  const later = DATABASE_PLACES.filter((place) => !receipt.clear.includes(place))
+  if (flags.json === true) await terminal.writeJson(receipt)
+  else {
+    await terminal.writeLine(
+      later.length === 0
+        ? `Cleared ${JSON.stringify(id)} in both databases.`
+        : `Cleared ${JSON.stringify(id)}; ${later.join(' and ')} will follow, it is in the log.`,
+    )
+  }
+  return EXIT.ok
+}
+
+async function confirmed({ io }: CliContext, id: string): Promise<boolean> {
+  if (io.stdin.isTTY !== true || io.stderr.isTTY !== true) {
+    throw new UsageError('clear deletes messages for good: add --yes, there is no terminal to ask on')
+  }
+  const prompt = createInterface({ input: io.stdin, output: io.stderr })
+  // Ctrl-C and Ctrl-D close the prompt, and its question would then wait for ever.
+  const closed = new AbortController()
+  prompt.once('SIGINT', () => closed.abort())
+  prompt.once('close', () => closed.abort())
+  try {
+    const question = `Delete all messages of ${printableLine(JSON.stringify(id))}? [y/N] `
+    return /^y(es)?$/i.test((await prompt.question(question, { signal: closed.signal })).trim())
+  } catch (error) {
+    if (closed.signal.aborted) return false
+    throw error
+  } finally {
+    prompt.close()
+  }
+}

@@ -1,0 +1,154 @@
+import { Option, type Command } from 'commander'
+import type { DatabasePlace } from '../../core/operation.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { CliContext, StoreFlags } from '../cli-context.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { EXPORT_FORMATS, type ExportFormat } from '../jsonl/export-message.ts'
+import { Progress } from '../output/progress.ts'
+import { addStoreOptions } from '../store-options.ts'
+import type { ConversationSource } from '../transfer/conversation-source.ts'
+import { exportConversations } from '../transfer/export-conversations.ts'
+import type { ExportReport } from '../transfer/export-report.ts'
+import { fileSink, standardOutputSink } from '../transfer/export-sink.ts'
+import { withPlaceSource, type PlaceSourceOptions } from '../transfer/place-source.ts'
+import { retry } from '../transfer/retry.ts'
+import { StoreSource } from '../transfer/store-source.ts'
+import { seconds } from './parse-number.ts'
+
+interface ExportFlags extends StoreFlags {
+  readonly json?: boolean
+  readonly conversation: readonly string[]
+  readonly output?: string
+  readonly from?: DatabasePlace
+  readonly format: ExportFormat
+  readonly retryFor: number
+}
+
+/** `everthread export` */
+export function addExportCommand(program: Command, cli: CliContext): void {
+  const command = program
+    .command('export')
+    .description('Write conversations as JSONL, one a line, sorted by conversation id.')
+    .option('--conversation <id>', 'only this one; may be repeated', gather, [])
+    .option('--output <file>', 'write to a file, which appears once it is whole')
+    .addOption(
+      new Option('--from <place>', 'read one database alone, without the other and the log').choices(
+        ['primary', 'backup'],
+      ),
+    )
+    .addOption(
+      new Option('--format <form>', 'names of the fields').choices(EXPORT_FORMATS).default('openai'),
+    )
+    .option('--retry-for <seconds>', 'how long a read is repeated during an outage', seconds, 60)
+  addStoreOptions(command).action(async (flags: ExportFlags) => {
+    cli.exitCode = await runExport(cli, flags)
+  })
+}
+
+function gather(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value]
+}
+
+async function runExport(cli: CliContext, flags: ExportFlags): Promise<ExitCode> {
+  const { from } = flags
+  const report =
+    from === undefined
+      ? await cli.withStore(flags, (history) =>
+          exportFrom(new StoreSource(history, (action) => withRetry(cli, flags, action)), cli, flags),
+        )
+      : await withPlaceSource(await placeOptions(from, cli, flags), (source) =>
+          exportFrom(source, cli, flags),
+        )
+  await tell(cli, report, flags)
+  if (report.stoppedAt !== undefined) return cli.interruptCode
+  return report.missing.length > 0 || !report.complete ? EXIT.partial : EXIT.ok
+}
+
+async function placeOptions(
+  place: DatabasePlace,
+  cli: CliContext,
+  flags: ExportFlags,
+): Promise<PlaceSourceOptions> {
+  const settings = await cli.settings(flags)
+  const { CHAT_HISTORY_DEFAULTS } = await import('../../chat/open-chat-history.ts')
+  return {
+    place,
+    database: settings[place] ?? CHAT_HISTORY_DEFAULTS[place],
+    tenant: settings.tenant ?? '',
+  }
+}
+
+async function withRetry<T>(
+  { terminal, io }: CliContext,
+  { retryFor }: ExportFlags,
+  action: () => Promise<T>,
+): Promise<T> {
+  return await retry(action, {
+    retryForMs: retryFor * 1000,
+    signal: io.interrupt,
+    onRetry: (error, delayMs) =>
+      terminal.note(`everthread: ${messageOf(error)}; trying again in ${Math.ceil(delayMs)} ms`),
+  })
+}
+
+async function exportFrom(
+  source: ConversationSource,
+  cli: CliContext,
+  { output, conversation, format }: ExportFlags,
+): Promise<ExportReport> {
+  cli.endsItself = true
+  const sink =
+    output === undefined ? standardOutputSink(cli.terminal) : await fileSink(cli.path(output))
+  const progress = new Progress(cli.io.stderr)
+  let report: ExportReport
+  try {
+    report = await exportConversations({
+      source,
+      conversations: conversation,
+      format,
+      write: (text) => sink.write(text),
+      signal: cli.io.interrupt,
+      onProgress: ({ done, total, messages }) =>
+        progress.update(() => ({ fraction: done / total, text: `${messages} messages` })),
+    })
+  } catch (error) {
+    progress.clear()
+    await sink.abandon()
+    throw error
+  }
+  progress.clear()
+  if (report.stoppedAt === undefined) await sink.finish()
+  else await sink.abandon()
+  return report
+}
+
+/** The summary goes to standard error when the data went to standard output. */
+async function tell(
+  { terminal }: CliContext,
+  report: ExportReport,
+  { json = false, output }: ExportFlags,
+): Promise<void> {
+  for (const id of report.missing) {
+    terminal.note(`everthread: there is no conversation ${JSON.stringify(id)}`)
+  }
+  if (!report.complete) {
+    terminal.note(
+      'everthread: the export may lack the latest messages of other processes: a database is out ' +
+        'or is catching up. Export again once `everthread status` is good.',
+    )
+  }
+  if (report.stoppedAt !== undefined) {
+    const where = output === undefined ? 'before' : 'and removed the file; it was at'
+    terminal.note(
+      `everthread: interrupted ${where} conversation ${JSON.stringify(report.stoppedAt)}`,
+    )
+  }
+  if (output !== undefined && json) await terminal.writeJson(report)
+  else terminal.note(summary(report, json))
+}
+
+function summary(report: ExportReport, json: boolean): string {
+  if (json) return JSON.stringify(report)
+  const { conversations, messages, seconds: spent } = report
+  return `${conversations} conversations, ${messages} messages in ${spent.toFixed(1)} s`
+}

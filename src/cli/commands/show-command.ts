@@ -1,0 +1,72 @@
+import type { Command } from 'commander'
+import type { ChatMessage, HistoryPage } from '../../chat/message.ts'
+import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
+import type { CliContext, StoreFlags } from '../cli-context.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printable, printableLine } from '../output/printable.ts'
+import { addStoreOptions } from '../store-options.ts'
+import { wholeNumber } from './parse-number.ts'
+
+interface ShowFlags extends StoreFlags {
+  readonly json?: boolean
+  readonly limit: number
+  readonly before?: string
+}
+
+/** `everthread show ID` */
+export function addShowCommand(program: Command, cli: CliContext): void {
+  const command = program
+    .command('show')
+    .description('Show the latest messages of a conversation, the oldest of them first.')
+    .argument('<conversation>', 'its id')
+    .option('--limit <count>', 'how many messages', wholeNumber(1, PAGE_ITEMS_MAX), 50)
+    .option('--before <cursor>', 'earlier messages: go on where the page before began')
+  addStoreOptions(command).action(async (conversation: string, flags: ShowFlags) => {
+    cli.exitCode = await runShow(cli, conversation, flags)
+  })
+}
+
+async function runShow(cli: CliContext, id: string, flags: ShowFlags): Promise<ExitCode> {
+  const { terminal } = cli
+  const { limit, before, json = false } = flags
+  const page = await cli.withStore(flags, (history) =>
+    history.getHistory(id, { limit, ...(before !== undefined && { before }) }),
+  )
+  if (json) await terminal.writeJson({ conversationId: id, ...page })
+  else await print(cli, page)
+  if (page.messages.length === 0 && before === undefined) {
+    terminal.note(`everthread: there is no conversation ${JSON.stringify(id)}`)
+    return EXIT.failure
+  }
+  return page.complete ? EXIT.ok : EXIT.partial
+}
+
+async function print(cli: CliContext, page: HistoryPage): Promise<void> {
+  const { terminal } = cli
+  if (page.nextCursor !== undefined) terminal.note(`Earlier: --before ${page.nextCursor}`)
+  for (const message of page.messages) {
+    for (const line of linesOf(message, cli)) await terminal.writeLine(line)
+  }
+  if (!page.complete) terminal.note('The latest messages of other processes may be missing.')
+}
+
+function linesOf(message: ChatMessage, { terminal }: CliContext): string[] {
+  const { id, role, content, createdAt, toolCalls, toolCallId, name } = message
+  const who = name === undefined ? role : `${role} (${printableLine(name)})`
+  const answers = toolCallId === undefined ? '' : ` answers ${printableLine(toolCallId)}`
+  const heading =
+    terminal.colour('bold', who) +
+    terminal.colour('dim', `${answers}  ${printableLine(createdAt)}  ${printableLine(id)}`)
+  const body = typeof content === 'string' ? [content] : (content ?? []).map(partText)
+  const calls = (toolCalls ?? []).map((call) => `-> ${JSON.stringify(call)}`)
+  const text = [...body, ...calls].join('\n')
+  return [heading, ...(text === '' ? [] : printable(text).split('\n').map(indent)), '']
+}
+
+function partText(part: { readonly type: string; readonly text?: unknown }): string {
+  return part.type === 'text' && typeof part.text === 'string' ? part.text : JSON.stringify(part)
+}
+
+function indent(line: string): string {
+  return line === '' ? '' : `  ${line}`
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+import { EXIT } from './exit-codes.ts'
+import { runCli } from './run-cli.ts'
+
+const interrupt = new AbortController()
+
+function stop(code: number): void {
+  // The second one is meant: what was acknowledged is safe, whatever is cut off.
+  if (interrupt.signal.aborted) process.exit(code)
+  interrupt.abort(code)
+}
+
+process.on('SIGINT', () => stop(EXIT.interrupted))
+process.on('SIGTERM', () => stop(EXIT.terminated))
+
+const code = await runCli(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  variables: process.env,
+  cwd: process.cwd(),
+  interrupt: interrupt.signal,
+})
+// Every write was awaited. A client that is still open must not keep a finished command alive.
+process.exit(code)

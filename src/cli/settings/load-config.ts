@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises'
+import { extname, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { messageOf } from '../../core/errors.ts'
+import { UsageError } from '../usage-error.ts'
+import { SETTING_NAMES, type Settings } from './settings.ts'
+
+/** Looked for in the working directory, in this order, when `--config` names no file. */
+export const CONFIG_FILES: readonly string[] = ['everthread.config.json', 'everthread.config.mjs']
+
+/**
+ * The settings of the configuration file; none when there is no file. A `.mjs` file is run: it
+ * exports the settings as `default`.
+ *
+ * @throws UsageError when the named file is absent, broken, or has a field that is not a setting.
+ */
+export async function loadConfig(cwd: string, path: string | undefined): Promise<Settings> {
+  const candidates = path === undefined ? CONFIG_FILES.map((name) => join(cwd, name)) : [path]
+  for (const candidate of candidates) {
+    const value = await load(resolve(cwd, candidate), path !== undefined)
+    if (value !== undefined) return checkConfig(value, candidate)
+  }
+  return {}
+}
+
+async function load(path: string, required: boolean): Promise<unknown> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && !required) return undefined
+    throw new UsageError(`The configuration file cannot be read: ${messageOf(error)}`)
+  }
+  try {
+    if (extname(path) === '.json') return JSON.parse(text) as unknown
+    const module = (await import(pathToFileURL(path).href)) as { readonly default?: unknown }
+    return module.default
+  } catch (error) {
+    throw new UsageError(`The configuration file ${path} is broken: ${messageOf(error)}`)
+  }
+}
+
+function checkConfig(value: unknown, path: string): Settings {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UsageError(`The configuration file ${path} must hold an object.`)
+  }
+  for (const name of Object.keys(value)) {
+    if (!(SETTING_NAMES as readonly string[]).includes(name)) {
+      throw new UsageError(
+        `The configuration file ${path} has the unknown field "${name}". ` +
+          `It may have: ${SETTING_NAMES.join(', ')}.`,
+      )
+    }
+  }
+  return value
+}

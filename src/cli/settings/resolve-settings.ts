@@ -1,0 +1,37 @@
+import { UsageError } from '../usage-error.ts'
+import { hasPassword } from './has-password.ts'
+import { ENVIRONMENT, SETTING_NAMES, type SettingName, type Settings } from './settings.ts'
+
+export type GivenSettings = Partial<Record<SettingName, string>>
+
+export interface SettingSources {
+  readonly config: Settings
+  readonly environment: GivenSettings
+  readonly flags: GivenSettings
+}
+
+/**
+ * The settings that hold: flags before environment before configuration file, each setting on its
+ * own. What nobody gave is left out, so the library's default holds.
+ *
+ * @throws UsageError for a flag with a password: arguments are seen by every user of the machine
+ * and kept in the shell's history.
+ */
+export function resolveSettings({ config, environment, flags }: SettingSources): Settings {
+  for (const name of SETTING_NAMES) {
+    const value = flags[name]
+    if (value !== undefined && hasPassword(value)) {
+      throw new UsageError(
+        `--${name} has a password in it, which other users of this machine can see. ` +
+          `Give it by the environment variable ${ENVIRONMENT[name]} (or a file, by ` +
+          `${ENVIRONMENT[name]}_FILE) instead, and change it if it was a real one.`,
+      )
+    }
+  }
+  const settings: Record<string, unknown> = {}
+  for (const name of SETTING_NAMES) {
+    const value = flags[name] ?? environment[name] ?? config[name]
+    if (value !== undefined) settings[name] = value
+  }
+  return settings
+}

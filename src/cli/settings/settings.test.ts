@@ -1,0 +1,123 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { UsageError } from '../usage-error.ts'
+import { hasPassword } from './has-password.ts'
+import { loadConfig } from './load-config.ts'
+import { readEnvironment } from './read-environment.ts'
+import { resolveSettings } from './resolve-settings.ts'
+import { secretsOf, withoutSecrets } from './secrets-of.ts'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'everthread-settings-'))
+})
+afterEach(async () => {
+  await rm(folder, { recursive: true })
+})
+
+describe('where a setting comes from', () => {
+  test('flags beat the environment, which beats the configuration file, each for itself', () => {
+    const settings = resolveSettings({
+      config: { primary: 'memory:', backup: 'memory:', wal: 'memory:', read: { type: 'failover' } },
+      environment: { backup: 'sqlite:e.db', wal: 'file:e' },
+      flags: { wal: 'file:f' },
+    } as Parameters<typeof resolveSettings>[0])
+    expect(settings).toEqual({
+      primary: 'memory:',
+      backup: 'sqlite:e.db',
+      wal: 'file:f',
+      read: { type: 'failover' },
+    })
+  })
+
+  test('what nobody gave is left to the library', () => {
+    expect(resolveSettings({ config: {}, environment: {}, flags: {} })).toEqual({})
+  })
+
+  test('an environment variable may name a file, whose line end is not part of the value', async () => {
+    const variables = {
+      EVERTHREAD_PRIMARY_URL_FILE: '/run/secret',
+      EVERTHREAD_TENANT: 'acme',
+      EVERTHREAD_WAL: '',
+    }
+    const settings = await readEnvironment(variables, async () => 'postgresql://u:p@h/d\n')
+    expect(settings).toEqual({ primary: 'postgresql://u:p@h/d', tenant: 'acme' })
+  })
+
+  test('a variable and its file together are a mistake, and so is a file that is not there', async () => {
+    const both = { EVERTHREAD_WAL: 'a', EVERTHREAD_WAL_FILE: 'b' }
+    await expect(readEnvironment(both, async () => 'c')).rejects.toThrow(UsageError)
+    const absent = { EVERTHREAD_WAL_FILE: 'b' }
+    const failing = readEnvironment(absent, () => Promise.reject(new Error('ENOENT')))
+    await expect(failing).rejects.toThrow('EVERTHREAD_WAL_FILE cannot be read: ENOENT')
+  })
+
+  test('no configuration file is no settings, but a named one must be there', async () => {
+    expect(await loadConfig(folder, undefined)).toEqual({})
+    await expect(loadConfig(folder, 'x.json')).rejects.toThrow(UsageError)
+  })
+
+  test('both kinds of configuration file are read', async () => {
+    await writeFile(join(folder, 'everthread.config.mjs'), 'export default { tenant: "m" }')
+    expect(await loadConfig(folder, undefined)).toEqual({ tenant: 'm' })
+    await writeFile(join(folder, 'everthread.config.json'), '{"tenant":"j"}')
+    expect(await loadConfig(folder, undefined)).toEqual({ tenant: 'j' })
+    expect(await loadConfig(folder, 'everthread.config.mjs')).toEqual({ tenant: 'm' })
+  })
+
+  test.each(['{', '[]', '{"primry":"x"}'])('the configuration %s is refused', async (text) => {
+    await writeFile(join(folder, 'everthread.config.json'), text)
+    await expect(loadConfig(folder, undefined)).rejects.toThrow(UsageError)
+  })
+})
+
+describe('passwords', () => {
+  test.each([
+    'postgresql://user:secret@host/db',
+    'redis://:secret@host',
+    'postgres://user:se/cret@host/db',
+    'postgresql://host/db?user=a&password=b',
+    'host=localhost password=secret',
+    's3://bucket?secretAccessKey=x',
+  ])('%s is refused as a flag', (url) => {
+    expect(hasPassword(url)).toBe(true)
+    const resolve = (): unknown =>
+      resolveSettings({ config: {}, environment: {}, flags: { backup: url } })
+    expect(resolve).toThrow('EVERTHREAD_BACKUP_URL')
+    // The message must not repeat what it complains about.
+    expect(resolve).not.toThrow(/secret@|password=b/)
+  })
+
+  test.each([
+    'postgresql://user@host:5432/db',
+    'sqlite:./data/a:b@c.db',
+    'redis://localhost:6379',
+    'file:/data/wal',
+    'postgresql://host/db?sslmode=require',
+  ])('%s has none', (url) => {
+    expect(hasPassword(url)).toBe(false)
+  })
+
+  test('from the environment they are taken, and never printed', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[A-Za-z0-9!$'()*,;&=+-]{4,20}$/), (password) => {
+        const primary = `postgresql://user:${password}@host/db`
+        const settings = resolveSettings({ config: {}, environment: { primary }, flags: {} })
+        expect(settings.primary).toBe(primary)
+        const told = withoutSecrets(`cannot connect to ${primary}`, secretsOf(settings))
+        expect(told).toBe('cannot connect to postgresql://user:***@host/db')
+      }),
+    )
+  })
+
+  test('those in fields and queries are taken out too, encoded and decoded', () => {
+    const secrets = secretsOf({
+      primary: { type: 'postgresql', password: 'hunter22' },
+      backup: 's3://b?secretAccessKey=k%2Fey9',
+    })
+    expect(withoutSecrets('hunter22 k%2Fey9 k/ey9', secrets)).toBe('*** *** ***')
+  })
+})

@@ -1,0 +1,38 @@
+import type { ChatHistoryOptions } from '../../chat/open-chat-history.ts'
+
+/** What the command line may decide about a store. */
+export type SettingName =
+  | 'primary'
+  | 'backup'
+  | 'wal'
+  | 'cache'
+  | 'tenant'
+  | 'read'
+  | 'write'
+  | 'health'
+
+export const SETTING_NAMES: readonly SettingName[] = [
+  'primary',
+  'backup',
+  'wal',
+  'cache',
+  'tenant',
+  'read',
+  'write',
+  'health',
+]
+
+/** The environment variable of each setting; with `_FILE` behind it, a file that has the value. */
+export const ENVIRONMENT: Readonly<Record<SettingName, string>> = {
+  primary: 'EVERTHREAD_PRIMARY_URL',
+  backup: 'EVERTHREAD_BACKUP_URL',
+  wal: 'EVERTHREAD_WAL',
+  cache: 'EVERTHREAD_CACHE_URL',
+  tenant: 'EVERTHREAD_TENANT',
+  read: 'EVERTHREAD_READ',
+  write: 'EVERTHREAD_WRITE',
+  health: 'EVERTHREAD_HEALTH',
+}
+
+/** Settings that are still as they were given: the store checks them when it opens. */
+export type Settings = Pick<ChatHistoryOptions, SettingName>

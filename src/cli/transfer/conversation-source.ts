@@ -1,0 +1,15 @@
+import type { ChatMessage } from '../../chat/message.ts'
+
+export interface MessageBatch {
+  readonly messages: readonly ChatMessage[]
+  /** False when another process may have acknowledged messages that are not here. */
+  readonly complete: boolean
+}
+
+/** Where an export reads: the whole store, or one database alone. */
+export interface ConversationSource {
+  /** Every conversation with a message, in any order. */
+  conversationIds(): Promise<readonly string[]>
+  /** All its messages, oldest first; nothing when there is no such conversation. */
+  batches(conversationId: string): AsyncIterable<MessageBatch>
+}

@@ -1,0 +1,11 @@
+export interface ExportReport {
+  readonly conversations: number
+  readonly messages: number
+  /** Conversations that were asked for and are not there. */
+  readonly missing: readonly string[]
+  /** False when another process may have acknowledged messages that are not in the export. */
+  readonly complete: boolean
+  readonly seconds: number
+  /** The conversation that was not written, when the export was stopped. */
+  readonly stoppedAt?: string
+}

@@ -1,0 +1,92 @@
+import type { ChatMessage, NewMessage, Receipt } from '../../chat/message.ts'
+import { isStorageError, messageOf } from '../../core/errors.ts'
+import type { IdentifiedMessage } from '../jsonl/import-message.ts'
+import type { ImportedConversation } from '../jsonl/parse-conversation.ts'
+import { chunksOf } from './chunks-of.ts'
+import type { ImportTally } from './import-tally.ts'
+import { sameMessage } from './same-message.ts'
+
+/** The part of `ChatHistory` that an import needs. */
+export interface ImportTarget {
+  saveMessages(
+    conversationId: string,
+    messages: readonly NewMessage[],
+  ): Promise<readonly Receipt[]>
+  getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined>
+}
+
+export interface ImportConversationOptions {
+  readonly target: ImportTarget
+  readonly tally: ImportTally
+  readonly line: number
+  /** Repeats a call that is harmless to repeat. */
+  readonly retry: <T>(action: () => Promise<T>) => Promise<T>
+  /** Asked between two saves. */
+  readonly isStopped: () => boolean
+}
+
+/**
+ * Saves one conversation: in order, in atomic groups, each only after the one before it was
+ * acknowledged. So whatever interrupts it, the store holds a beginning of the conversation without
+ * a gap, and the next import goes on from there.
+ *
+ * Resolves with false when it stopped before the end.
+ */
+export async function importConversation(
+  { conversationId, messages }: ImportedConversation,
+  options: ImportConversationOptions,
+): Promise<boolean> {
+  const { target, tally, retry, isStopped } = options
+  for (const chunk of chunksOf(messages)) {
+    if (isStopped()) return false
+    try {
+      tally.saved(await retry(() => target.saveMessages(conversationId, chunk)))
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      if (!(await importOneByOne(conversationId, chunk, messages, options))) return false
+    }
+  }
+  tally.finished(messages.length)
+  return true
+}
+
+/** A group is refused as a whole for the sake of one message: finds it, and saves the others. */
+async function importOneByOne(
+  conversationId: string,
+  chunk: readonly IdentifiedMessage[],
+  messages: readonly IdentifiedMessage[],
+  { target, tally, line, retry, isStopped }: ImportConversationOptions,
+): Promise<boolean> {
+  for (const message of chunk) {
+    if (isStopped()) return false
+    try {
+      tally.saved(await retry(() => target.saveMessages(conversationId, [message])))
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      const { id } = message
+      const conflict = isStorageError(error, 'CONFLICT')
+      const stored = conflict ? await retry(() => target.getMessage(conversationId, id)) : undefined
+      if (stored !== undefined && sameMessage(message, stored)) {
+        tally.recognised()
+        continue
+      }
+      tally.problem({
+        line,
+        conversationId,
+        message: messages.indexOf(message),
+        id,
+        kind: conflict ? 'conflict' : 'refused',
+        reason: conflict ? 'the store has another message with this id' : messageOf(error),
+      })
+    }
+  }
+  return true
+}
+
+function isRefusal(error: unknown): boolean {
+  return (
+    isStorageError(error, 'CONFLICT') ||
+    isStorageError(error, 'INVALID_ARGUMENT') ||
+    isStorageError(error, 'REJECTED')
+  )
+}

@@ -1,0 +1,173 @@
+import type { Receipt } from '../../chat/message.ts'
+import { BadLine } from '../jsonl/bad-line.ts'
+import { parseConversation, type ImportedConversation } from '../jsonl/parse-conversation.ts'
+import type { Line } from '../jsonl/read-lines.ts'
+import { importConversation, type ImportTarget } from './import-conversation.ts'
+import type { ImportProblem, ImportReport } from './import-report.ts'
+import { ImportTally } from './import-tally.ts'
+import { isTemporary, retry } from './retry.ts'
+
+/** Conversations that are being saved at the same time. */
+export const CONVERSATIONS_IN_FLIGHT_MAX = 16
+/** Bytes of their lines; a longer line is imported alone. */
+export const BYTES_IN_FLIGHT_MAX: number = 64 * 1024 * 1024
+
+export interface ImportLinesOptions {
+  readonly lines: AsyncIterable<Line>
+  readonly target: ImportTarget
+  /** Stop at the first problem. */
+  readonly strict: boolean
+  /** How long a save is repeated while the store is out of reach. Milliseconds. */
+  readonly retryForMs: number
+  /** Aborted by the caller to stop, and by the import itself so that nothing waits for input. */
+  readonly stop: AbortController
+  readonly isNew: (receipt: Receipt) => boolean
+  readonly onProblem: (problem: ImportProblem) => void
+  readonly onProgress: (progress: ImportProgress) => void
+  readonly onRetry: (error: unknown, delayMs: number) => void
+}
+
+export interface ImportProgress {
+  readonly bytes: number
+  readonly conversations: number
+  readonly messages: number
+}
+
+export interface ImportOutcome {
+  readonly report: ImportReport
+  /** What ended the import early, if it was not the caller or `strict`. */
+  readonly failure?: unknown
+}
+
+/** Imports line by line: several conversations at a time, never one conversation twice at a time. */
+export async function importLines(options: ImportLinesOptions): Promise<ImportOutcome> {
+  return await new ImportRun(options).run()
+}
+
+class ImportRun {
+  readonly #options: ImportLinesOptions
+  readonly #tally: ImportTally
+  readonly #running = new Map<string, Promise<void>>()
+  readonly #openLines = new Set<number>()
+  #bytesRunning = 0
+  #bytesDone = 0
+  #linesRead = 0
+  #ended = false
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(options: ImportLinesOptions) {
+    this.#options = options
+    const { isNew, onProblem, strict, stop } = options
+    this.#tally = new ImportTally({
+      isNew,
+      onProblem(problem) {
+        onProblem(problem)
+        if (strict) stop.abort()
+      },
+    })
+  }
+
+  async run(): Promise<ImportOutcome> {
+    try {
+      for await (const line of this.#options.lines) {
+        await this.#take(line)
+        if (this.#isStopped()) break
+      }
+      this.#ended = !this.#isStopped()
+    } catch (error) {
+      // Stopping destroys the input stream, which reading it then reports.
+      if (!this.#isStopped()) this.#fail(error)
+    }
+    await Promise.all(this.#running.values())
+    return {
+      report: this.#tally.report(this.#stoppedAt()),
+      ...(this.#failure !== undefined && { failure: this.#failure.error }),
+    }
+  }
+
+  async #take(line: Line): Promise<void> {
+    const conversation = this.#parse(line)
+    if (conversation !== undefined) {
+      this.#openLines.add(line.number)
+      await this.#room(conversation.conversationId, line.bytes)
+      if (this.#isStopped()) return
+      this.#start(conversation, line)
+    } else {
+      this.#bytesDone += line.bytes
+    }
+    this.#linesRead = line.number
+  }
+
+  #parse(line: Line): ImportedConversation | undefined {
+    try {
+      if ('problem' in line) throw new BadLine(line.problem)
+      const conversation = parseConversation(line.text)
+      this.#tally.ignored(conversation.ignored)
+      return conversation
+    } catch (error) {
+      if (!(error instanceof BadLine)) throw error
+      this.#openLines.add(line.number)
+      this.#tally.problem({ line: line.number, kind: 'bad-line', reason: error.message })
+      if (!this.#options.strict) this.#openLines.delete(line.number)
+      return undefined
+    }
+  }
+
+  /** Waits until one more may run. Two lines with one conversation follow each other. */
+  async #room(conversationId: string, bytes: number): Promise<void> {
+    while (
+      this.#running.has(conversationId) ||
+      this.#running.size >= CONVERSATIONS_IN_FLIGHT_MAX ||
+      (this.#running.size > 0 && this.#bytesRunning + bytes > BYTES_IN_FLIGHT_MAX)
+    ) {
+      await Promise.race(this.#running.values())
+    }
+  }
+
+  #start(conversation: ImportedConversation, line: Line): void {
+    const { conversationId } = conversation
+    this.#bytesRunning += line.bytes
+    const task = this.#import(conversation, line).finally(() => {
+      this.#running.delete(conversationId)
+      this.#bytesRunning -= line.bytes
+      this.#bytesDone += line.bytes
+      this.#options.onProgress({
+        bytes: this.#bytesDone,
+        conversations: this.#tally.conversations,
+        messages: this.#tally.messages,
+      })
+    })
+    this.#running.set(conversationId, task)
+  }
+
+  async #import(conversation: ImportedConversation, line: Line): Promise<void> {
+    const { target, retryForMs, stop, onRetry } = this.#options
+    try {
+      const finished = await importConversation(conversation, {
+        target,
+        tally: this.#tally,
+        line: line.number,
+        retry: (action) => retry(action, { retryForMs, signal: stop.signal, onRetry }),
+        isStopped: () => this.#isStopped(),
+      })
+      if (finished) this.#openLines.delete(line.number)
+    } catch (error) {
+      // Who stops while the store is out of reach has not failed: the line stays open.
+      if (!(this.#isStopped() && isTemporary(error))) this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+    this.#options.stop.abort()
+  }
+
+  #isStopped(): boolean {
+    return this.#options.stop.signal.aborted
+  }
+
+  #stoppedAt(): number | undefined {
+    if (this.#openLines.size > 0) return Math.min(...this.#openLines)
+    return this.#ended ? undefined : this.#linesRead + 1
+  }
+}

@@ -1,0 +1,89 @@
+import type { Receipt } from '../../chat/message.ts'
+import type { ImportProblem, ImportReport } from './import-report.ts'
+
+/** Problems that are kept with their text: a file that is bad throughout must not fill the memory. */
+const PROBLEMS_MAX = 1_000
+
+export interface ImportTallyOptions {
+  readonly onProblem: (problem: ImportProblem) => void
+  /** Tells whether this import made the message, or found it there. */
+  readonly isNew: (receipt: Receipt) => boolean
+}
+
+/** Counts what an import does. */
+export class ImportTally {
+  readonly #options: ImportTallyOptions
+  readonly #startedAt = performance.now()
+  readonly #problems: ImportProblem[] = []
+  readonly #counts = { 'bad-line': 0, conflict: 0, refused: 0 }
+  readonly #ignored = new Map<string, number>()
+  #conversations = 0
+  #empty = 0
+  #new = 0
+  #alreadyThere = 0
+  #singleCopy = 0
+
+  constructor(options: ImportTallyOptions) {
+    this.#options = options
+  }
+
+  get messages(): number {
+    return this.#new + this.#alreadyThere
+  }
+
+  get conversations(): number {
+    return this.#conversations
+  }
+
+  get problems(): number {
+    return this.#counts['bad-line'] + this.#counts.conflict + this.#counts.refused
+  }
+
+  saved(receipts: readonly Receipt[]): void {
+    for (const receipt of receipts) {
+      if (this.#options.isNew(receipt)) this.#new++
+      else this.#alreadyThere++
+      if (receipt.copies.length < 2) this.#singleCopy++
+    }
+  }
+
+  /** The store refused to save it, because it has the very same message. */
+  recognised(): void {
+    this.#alreadyThere++
+  }
+
+  finished(messages: number): void {
+    this.#conversations++
+    if (messages === 0) this.#empty++
+  }
+
+  ignored(fields: readonly string[]): void {
+    for (const field of fields) this.#ignored.set(field, (this.#ignored.get(field) ?? 0) + 1)
+  }
+
+  problem(problem: ImportProblem): void {
+    this.#counts[problem.kind]++
+    if (this.#problems.length < PROBLEMS_MAX) this.#problems.push(problem)
+    this.#options.onProblem(problem)
+  }
+
+  report(stoppedAtLine: number | undefined): ImportReport {
+    return {
+      conversations: this.#conversations,
+      emptyConversations: this.#empty,
+      messages: {
+        acknowledged: this.messages,
+        new: this.#new,
+        alreadyThere: this.#alreadyThere,
+        conflicts: this.#counts.conflict,
+        refused: this.#counts.refused,
+        singleCopy: this.#singleCopy,
+      },
+      badLines: this.#counts['bad-line'],
+      ignoredFields: Object.fromEntries(this.#ignored),
+      problems: this.#problems,
+      seconds: Math.round(performance.now() - this.#startedAt) / 1000,
+      ...(stoppedAtLine !== undefined && { stoppedAtLine }),
+    }
+  }
+}
