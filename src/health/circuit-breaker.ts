@@ -1,0 +1,89 @@
+import type { Env } from '../core/env.ts'
+import { checkInteger } from '../core/limits.ts'
+import type { DatabasePlace } from '../core/operation.ts'
+import {
+  allowsCall,
+  CLOSED_CIRCUIT,
+  transition,
+  type Circuit,
+  type CircuitEvent,
+  type CircuitLimits,
+} from './circuit.ts'
+import { HealthBase, type HealthBaseConfig, type Outcome } from './health-base.ts'
+import type { HealthStats } from './health-manager.ts'
+
+/** Times are in milliseconds. */
+export interface CircuitBreakerConfig extends HealthBaseConfig {
+  /**
+   * Failures within `failureWindow` that open the circuit, whatever succeeds between them. Default:
+   * 3: one lost connection is no outage, and three hedged calls in a row cost under a second.
+   */
+  readonly failureThreshold?: number
+  /** Default: 10,000: failures that are further apart than this are not one outage. */
+  readonly failureWindow?: number
+  /**
+   * Time an open circuit lets no call through. Default: 2,000: a restart of a database takes about
+   * this long, and trying again costs one call at most `hedgeMs`.
+   */
+  readonly circuitOpenDuration?: number
+  /**
+   * Successes in a row that close a half-open circuit. Default: 2: a server that is starting may
+   * answer once and fall over again.
+   */
+  readonly recoverySuccessThreshold?: number
+}
+
+/**
+ * Keeps calls away from a place that fails. `failureThreshold` failures within `failureWindow` open
+ * its circuit for `circuitOpenDuration`; then one call at a time is let through, and
+ * `recoverySuccessThreshold` successes in a row, of calls or probes, close it.
+ */
+export class CircuitBreakerHealthManager extends HealthBase {
+  readonly #limits: CircuitLimits
+  readonly #circuits: Record<DatabasePlace, Circuit> = {
+    primary: CLOSED_CIRCUIT,
+    backup: CLOSED_CIRCUIT,
+  }
+
+  constructor(env: Env, config: CircuitBreakerConfig = {}) {
+    super(env, config)
+    const { failureThreshold = 3, failureWindow = 10_000 } = config
+    const { circuitOpenDuration = 2_000, recoverySuccessThreshold = 2 } = config
+    this.#limits = {
+      failureThreshold: checkInteger('failureThreshold', failureThreshold, 1, 10_000),
+      failureWindow: checkInteger('failureWindow', failureWindow, 1, 86_400_000),
+      circuitOpenDuration: checkInteger('circuitOpenDuration', circuitOpenDuration, 1, 86_400_000),
+      recoverySuccessThreshold: checkInteger(
+        'recoverySuccessThreshold',
+        recoverySuccessThreshold,
+        1,
+        10_000,
+      ),
+    }
+  }
+
+  /**
+   * While half-open the answer true is an admission for the one call that asked: others get false
+   * until it is judged by `markSuccess` or `markFailure`, or `circuitOpenDuration` has passed.
+   */
+  isHealthy(place: DatabasePlace): boolean {
+    this.#send(place, 'tick')
+    const allowed = allowsCall(this.#circuits[place])
+    if (allowed) this.#send(place, 'trial')
+    return allowed
+  }
+
+  protected circuitOf(place: DatabasePlace): HealthStats['circuit'] {
+    this.#send(place, 'tick')
+    return this.#circuits[place].kind
+  }
+
+  protected judge(place: DatabasePlace, outcome: Outcome): void {
+    this.#send(place, outcome)
+  }
+
+  #send(place: DatabasePlace, kind: CircuitEvent['kind']): void {
+    const event = { kind, nowMs: this.env.monotonic() }
+    this.#circuits[place] = transition(this.#circuits[place], event, this.#limits)
+  }
+}

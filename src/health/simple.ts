@@ -1,0 +1,31 @@
+import type { Env } from '../core/env.ts'
+import type { DatabasePlace } from '../core/operation.ts'
+import { HealthBase, type HealthBaseConfig, type Outcome } from './health-base.ts'
+import type { HealthStats } from './health-manager.ts'
+
+export type SimpleHealthConfig = HealthBaseConfig
+
+/**
+ * The last probe or call of a place decides: one failure makes it unhealthy, one success healthy.
+ * While it is unhealthy only probes, or calls that are made all the same, can find it well again:
+ * it needs `startHealthCheck`.
+ */
+export class SimpleHealthManager extends HealthBase {
+  readonly #healthy: Record<DatabasePlace, boolean> = { primary: true, backup: true }
+
+  constructor(env: Env, config: SimpleHealthConfig = {}) {
+    super(env, config)
+  }
+
+  isHealthy(place: DatabasePlace): boolean {
+    return this.#healthy[place]
+  }
+
+  protected circuitOf(place: DatabasePlace): HealthStats['circuit'] {
+    return this.#healthy[place] ? 'closed' : 'open'
+  }
+
+  protected judge(place: DatabasePlace, outcome: Outcome): void {
+    if (outcome !== 'ignored') this.#healthy[place] = outcome === 'success'
+  }
+}
