@@ -1,0 +1,309 @@
+import { invalid, StorageError } from '../core/errors.ts'
+import { checkInteger, checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
+import { itemValue, type Item } from '../core/merge.ts'
+import type { Operation } from '../core/operation.ts'
+import { DATABASE_PLACES } from '../core/operation.ts'
+import { isoTime } from '../core/iso-time.ts'
+import { STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
+import type { StoreStatus } from '../store/status.ts'
+import type { StoreEvents } from '../store/store-events.ts'
+import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
+import type { WriteOutcome } from '../strategy/write/write-strategy.ts'
+import type { ReconcileReport } from '../sync/reconciler.ts'
+import { decodeMessage, encodeMessage } from './codec.ts'
+import { formatLatestCursor, parseCursor, parseLatestCursor } from './cursor.ts'
+import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
+import type {
+  ChatMessage,
+  ClearReceipt,
+  ConversationPage,
+  HistoryPage,
+  NewMessage,
+  Receipt,
+} from './message.ts'
+
+export interface HistoryOptions {
+  /** Messages of the page, 1 to 1000. Default: 50. */
+  readonly limit?: number
+  /** A cursor: only messages before it. */
+  readonly before?: string
+  /** A cursor: only messages after it. */
+  readonly after?: string
+  /**
+   * Default: the latest page, oldest first. `newest`: the latest page, newest first. `oldest`: the
+   * first page, oldest first; the default when only `after` is given.
+   */
+  readonly order?: 'newest' | 'oldest'
+}
+
+export interface ClearOptions {
+  /**
+   * `acknowledged` resolves like a save; a place that is out follows when it is back. `everywhere`
+   * waits up to 30 s for both databases and says which of them are clear. Default: `acknowledged`.
+   */
+  readonly wait?: 'acknowledged' | 'everywhere'
+}
+
+const DEFAULT_LIMIT = 50
+
+/**
+ * Conversations of one tenant. Every method rejects with a `StorageError`; after `close` with
+ * `CLOSED`.
+ */
+export class ChatHistory implements AsyncDisposable {
+  readonly #store: StrategicStorageManager
+  readonly #tenant: string
+
+  /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
+  constructor(store: StrategicStorageManager, tenant = '') {
+    tenantPrefix(tenant)
+    this.#store = store
+    this.#tenant = tenant
+  }
+
+  /** The store underneath, for its events and everything that is not about messages. */
+  get store(): StrategicStorageManager {
+    return this.#store
+  }
+
+  /**
+   * Saves one message at the end of the conversation. With an id of the caller's, saving it again
+   * with the same content is acknowledged and stored once.
+   *
+   * @throws StorageError `INVALID_ARGUMENT`, `CONFLICT` (the id is there with other content),
+   * `OVERLOADED`, `TIMEOUT` or `UNAVAILABLE`. With effect `unknown` it may have been saved: only a
+   * repeat with an id of your own is certain not to store it twice.
+   */
+  async saveMessage(conversationId: string, message: NewMessage): Promise<Receipt> {
+    const [receipt] = await this.saveMessages(conversationId, [message])
+    return receipt!
+  }
+
+  /** Saves messages in order, all or nothing at each place. At most 1000. Errors as `saveMessage`. */
+  async saveMessages(
+    conversationId: string,
+    messages: readonly NewMessage[],
+  ): Promise<readonly Receipt[]> {
+    const key = this.#key(conversationId)
+    if (!Array.isArray(messages)) throw invalid('messages must be an array')
+    const items = messages.map((message, i) => {
+      const name = messages.length === 1 ? 'message' : `messages[${i}]`
+      const value = encodeMessage(message, name)
+      const { id } = message
+      if (id === undefined) return { value }
+      checkText(`${name}.id`, id, MESSAGE_ID_BYTES_MAX)
+      return { value, id }
+    })
+    const outcome = await this.#store.appendItems(key, items)
+    const positions = positionsById(outcome.operations)
+    return outcome.ids.map((id) => ({
+      id,
+      position: positions.get(id) ?? STAMP_MIN,
+      copies: outcome.copies,
+      durable: outcome.durable,
+    }))
+  }
+
+  /** One page of a conversation; an unknown conversation is an empty one. */
+  async getHistory(conversationId: string, options: HistoryOptions = {}): Promise<HistoryPage> {
+    const key = this.#key(conversationId)
+    const { before, after, order } = options
+    if (order !== undefined && order !== 'newest' && order !== 'oldest') {
+      throw invalid(`order must be newest or oldest, got ${String(order)}`)
+    }
+    const forward = order === 'oldest' || (order === undefined && after !== undefined)
+    const limit = checkInteger('limit', options.limit ?? DEFAULT_LIMIT, 1, PAGE_ITEMS_MAX)
+    const page = await this.#store.readItems({
+      key,
+      limit,
+      order: forward ? 'oldest' : 'newest',
+      ...(before !== undefined && { before: parseCursor('before', before) }),
+      ...(after !== undefined && { after: parseCursor('after', after) }),
+    })
+    const nextCursor = page.done ? undefined : page.items.at(-1)?.position
+    const messages = page.items.map((item) => decodeMessage(item)!)
+    if (!forward && order === undefined) messages.reverse()
+    return { messages, complete: page.complete, ...(nextCursor !== undefined && { nextCursor }) }
+  }
+
+  /** All messages, oldest first, read page by page. What is saved meanwhile may or may not come. */
+  async *messages(conversationId: string): AsyncGenerator<ChatMessage, void, undefined> {
+    let after: string | undefined
+    for (;;) {
+      const page = await this.getHistory(conversationId, {
+        order: 'oldest',
+        limit: PAGE_ITEMS_MAX,
+        ...(after !== undefined && { after }),
+      })
+      yield* page.messages
+      after = page.nextCursor
+      if (after === undefined) return
+    }
+  }
+
+  /** Undefined when there is none with this id, or when it was removed. */
+  async getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined> {
+    const { item } = await this.#find(conversationId, id)
+    return item === undefined ? undefined : decodeMessage(item)
+  }
+
+  /**
+   * Replaces a whole message; it keeps its place, and its `createdAt` unless another one is given.
+   * Of two concurrent updates the later one wins.
+   *
+   * @throws StorageError `NOT_FOUND`, or `UNAVAILABLE` when it was not found by a read that may be
+   * incomplete.
+   */
+  async updateMessage(conversationId: string, id: string, message: NewMessage): Promise<Receipt> {
+    if (message.id !== undefined && message.id !== id) {
+      throw invalid(`message.id must be ${JSON.stringify(id)} or left out`)
+    }
+    encodeMessage(message)
+    const { key, item, complete } = await this.#find(conversationId, id)
+    const standing = item === undefined ? undefined : decodeMessage(item)
+    if (item === undefined || standing === undefined) throw notFound(id, complete)
+    const body = { ...message, createdAt: message.createdAt ?? standing.createdAt }
+    const outcome = await this.#store.editItem(key, id, item.position, encodeMessage(body))
+    return this.#receipt(id, item.position, outcome)
+  }
+
+  /**
+   * Removes a message for good; its id cannot be used again in this conversation. Removing it twice
+   * is no error.
+   *
+   * @throws StorageError as `updateMessage`.
+   */
+  async deleteMessage(conversationId: string, id: string): Promise<Receipt> {
+    const { key, item, complete } = await this.#find(conversationId, id)
+    if (item === undefined) throw notFound(id, complete)
+    const outcome = await this.#store.removeItem(key, id, item.position)
+    return this.#receipt(id, item.position, outcome)
+  }
+
+  /** Removes all messages of a conversation. They never come back, whatever is replayed later. */
+  async clearHistory(conversationId: string, options: ClearOptions = {}): Promise<ClearReceipt> {
+    const { wait = 'acknowledged' } = options
+    if (wait !== 'acknowledged' && wait !== 'everywhere') {
+      throw invalid(`wait must be acknowledged or everywhere, got ${String(wait)}`)
+    }
+    const key = this.#key(conversationId)
+    const { copies, durable, operations } = await this.#store.delete(key)
+    const has = DATABASE_PLACES.filter((place) => copies.includes(place))
+    if (wait === 'acknowledged' || has.length === DATABASE_PLACES.length) {
+      return { copies, durable, clear: has }
+    }
+    const clear = await this.#store.waitUntilCleared(key, operations[0]!.stamp)
+    return { copies, durable, clear }
+  }
+
+  async countMessages(conversationId: string): Promise<number> {
+    return (await this.#store.countItems(this.#key(conversationId))).count
+  }
+
+  /** Conversations that have messages, latest activity first. `limit` 1 to 1000, default 50. */
+  async listConversations(
+    options: { readonly limit?: number; readonly before?: string } = {},
+  ): Promise<ConversationPage> {
+    const limit = checkInteger('limit', options.limit ?? DEFAULT_LIMIT, 1, PAGE_ITEMS_MAX)
+    const page = await this.#store.listLatest({
+      prefix: tenantPrefix(this.#tenant),
+      limit,
+      ...(options.before !== undefined && {
+        before: parseLatestCursor(this.#tenant, options.before),
+      }),
+    })
+    const conversations = page.keys.map(({ key, latest }) => ({
+      conversationId: parseConversationKey(key)!.conversationId,
+      lastActivityAt: isoTime(stampMs(latest)),
+    }))
+    const last = page.keys.at(-1)
+    const nextCursor =
+      page.done || last === undefined
+        ? undefined
+        : formatLatestCursor(last.latest, conversations.at(-1)!.conversationId)
+    return {
+      conversations,
+      complete: page.complete,
+      ...(nextCursor !== undefined && { nextCursor }),
+    }
+  }
+
+  /** What works, what lags and what is wrong; costs no round trip. */
+  status(): StoreStatus {
+    return this.#store.status()
+  }
+
+  /** Compares both databases completely; changes nothing. */
+  async verify(): Promise<ReconcileReport> {
+    return await this.#store.verify()
+  }
+
+  /** Compares both databases completely and copies what either lacks. */
+  async reconcile(): Promise<ReconcileReport> {
+    return await this.#store.reconcile()
+  }
+
+  /** Resolves when both databases have all that was acknowledged before the call. */
+  async flush(): Promise<void> {
+    await this.#store.flushWAL()
+  }
+
+  /** Adds a listener and returns the function that removes it. */
+  on<Name extends keyof StoreEvents>(
+    name: Name,
+    listener: (event: StoreEvents[Name]) => void,
+  ): () => void {
+    return this.#store.on(name, listener)
+  }
+
+  /** Drains and disconnects. May be called again. */
+  async close(): Promise<void> {
+    await this.#store.disconnect()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #key(conversationId: string): string {
+    return conversationKey(this.#tenant, conversationId)
+  }
+
+  async #find(
+    conversationId: string,
+    id: string,
+  ): Promise<{
+    readonly key: string
+    readonly item: Item | undefined
+    readonly complete: boolean
+  }> {
+    const key = this.#key(conversationId)
+    checkText('id', id, MESSAGE_ID_BYTES_MAX)
+    const { items, complete } = await this.#store.readItemsById(key, [id])
+    const item = items[0]
+    const known = item !== undefined && (item.removed || itemValue(item) !== undefined)
+    return { key, item: known ? item : undefined, complete }
+  }
+
+  #receipt(id: string, position: Stamp, { copies, durable }: WriteOutcome): Receipt {
+    return { id, position, copies, durable }
+  }
+}
+
+/** Where each appended message stands; a removed one's place is that of its removal. */
+function positionsById(operations: readonly Operation[]): Map<string, Stamp> {
+  const positions = new Map<string, Stamp>()
+  for (const operation of operations) {
+    if (operation.kind === 'put') positions.set(operation.id, operation.position)
+  }
+  return positions
+}
+
+function notFound(id: string, complete: boolean): StorageError {
+  return complete
+    ? new StorageError('NOT_FOUND', `there is no message ${JSON.stringify(id)}`)
+    : new StorageError(
+        'UNAVAILABLE',
+        `message ${JSON.stringify(id)} was not found, but a place that may have it is away`,
+      )
+}

@@ -1,0 +1,86 @@
+import { invalid } from '../core/errors.ts'
+import { decodeJson, encodeJson, type JsonText } from '../core/json.ts'
+import { itemValue, type Item } from '../core/merge.ts'
+import { STAMP_MIN, stampMs } from '../core/stamp.ts'
+import { isoTime } from '../core/iso-time.ts'
+import { ROLES, type ChatMessage, type NewMessage } from './message.ts'
+
+/** A message as text. Its id is not part of it: the store keeps it beside. */
+export function encodeMessage(message: NewMessage, name = 'message'): JsonText {
+  checkMessage(message, name)
+  const { id: _id, ...body } = message
+  return encodeJson(body, name)
+}
+
+/** Reads an item back; undefined for one that is not visible. */
+export function decodeMessage(item: Item): ChatMessage | undefined {
+  const value = itemValue(item)
+  if (value === undefined) return undefined
+  const body = decodeJson<NewMessage>(value)
+  return { id: item.id, ...body, createdAt: body.createdAt ?? savedAt(item) }
+}
+
+/** The time in the position that the message was first saved at. ISO 8601. */
+function savedAt({ appendedAt, position }: Item): string {
+  const stamp = appendedAt ?? position
+  return isoTime(stamp === STAMP_MIN ? 0 : stampMs(stamp))
+}
+
+function checkMessage(message: NewMessage, name: string): void {
+  const given: unknown = message
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw invalid(`${name} must be an object, got ${given === null ? 'null' : typeof given}`)
+  }
+  if (!ROLES.includes(message.role)) {
+    throw invalid(`${name}.role must be one of ${ROLES.join(', ')}, got ${show(message.role)}`)
+  }
+  checkContent(message, name)
+  checkOptional(message, name, 'toolCalls', Array.isArray, 'an array')
+  checkOptional(message, name, 'toolCallId', isString, 'a string')
+  checkOptional(message, name, 'name', isString, 'a string')
+  checkOptional(message, name, 'createdAt', isString, 'a string')
+  checkOptional(message, name, 'metadata', isObject, 'an object')
+}
+
+function checkContent({ content, toolCalls }: NewMessage, name: string): void {
+  const given: unknown = content
+  if (typeof given === 'string' || given === null) return
+  // Some models leave the content out beside tool calls; it is kept left out.
+  if (given === undefined && toolCalls !== undefined) return
+  if (!Array.isArray(given)) {
+    throw invalid(
+      `${name}.content must be a string, an array of parts or null, got ${typeof given}`,
+    )
+  }
+  given.forEach((part: unknown, i) => {
+    if (!isObject(part) || typeof part['type'] !== 'string') {
+      throw invalid(`${name}.content[${i}] must be an object with a type, got ${show(part)}`)
+    }
+  })
+}
+
+function checkOptional(
+  message: NewMessage,
+  name: string,
+  field: string,
+  isValid: (value: unknown) => boolean,
+  what: string,
+): void {
+  const value = message[field]
+  if (value === undefined || value === null || isValid(value)) return
+  throw invalid(`${name}.${field} must be ${what}, got ${show(value)}`)
+}
+
+function isString(value: unknown): boolean {
+  return typeof value === 'string'
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Values in messages are short: a message's text does not belong into logs. */
+function show(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text
+}

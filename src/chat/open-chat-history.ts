@@ -1,0 +1,105 @@
+import type { WalConfig } from '../backend/backend-config.ts'
+import { parseWalString } from '../backend/connection-string.ts'
+import type { CacheSource } from '../backend/registry.ts'
+import type { Env } from '../core/env.ts'
+import { invalid, StorageError } from '../core/errors.ts'
+import type { Logger } from '../core/logger.ts'
+import { nodeEnv } from '../core/node-env.ts'
+import type { PlaceConfig } from '../store/config.ts'
+import { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
+import {
+  checkFields,
+  StrategyFactory,
+  type HealthChoice,
+  type ReadChoice,
+  type WalChoice,
+  type WriteChoice,
+} from '../strategy/strategy-factory.ts'
+import { WALManager } from '../wal/wal-manager.ts'
+import { ChatHistory } from './chat-history.ts'
+import { tenantPrefix } from './keys.ts'
+
+export interface ChatHistoryOptions {
+  /** The database that is read and written first. Default: `sqlite:./data/primary.db`. */
+  readonly primary?: PlaceConfig
+  /** The database that stands in for it. Default: `sqlite:./data/backup.db`. */
+  readonly backup?: PlaceConfig
+  /** The log: `file:DIRECTORY` or `memory:`. Default: `file:./data/wal`. */
+  readonly wal?: string | WalConfig | WalChoice | WALManager
+  readonly cache?: CacheSource
+  /** Default: `primary-first`. */
+  readonly read?: ReadChoice
+  /** Default: `idempotent`. */
+  readonly write?: WriteChoice
+  /** Default: `circuit-breaker`. */
+  readonly health?: HealthChoice
+  /** Whose conversations these are; other tenants' cannot be reached. Default: none. */
+  readonly tenant?: string
+  /** Time to connect at start before a place counts as out. Milliseconds. Default: 5000. */
+  readonly connectTimeout?: number
+  /** Time to drain at `close`. Milliseconds. Default: 5000. */
+  readonly drainTimeout?: number
+  /** Any pino-like logger. Default: silent. */
+  readonly logger?: Logger
+  /** Clocks, timers, randomness and disk; replaced in tests. */
+  readonly env?: Env
+}
+
+const FIELDS = [
+  'primary',
+  'backup',
+  'wal',
+  'cache',
+  'read',
+  'write',
+  'health',
+  'tenant',
+  'connectTimeout',
+  'drainTimeout',
+  'logger',
+  'env',
+] as const
+
+/**
+ * Opens a chat history. It starts as long as one durable place is there; the others are connected
+ * when they come back.
+ *
+ * @throws StorageError `INVALID_ARGUMENT` that names the field, `CONNECTION` when no durable place
+ * can be used, `CORRUPT` when the log is damaged.
+ */
+export async function openChatHistory(options: ChatHistoryOptions = {}): Promise<ChatHistory> {
+  checkFields('options', options, FIELDS)
+  const { primary = 'sqlite:./data/primary.db', backup = 'sqlite:./data/backup.db' } = options
+  const { wal = 'file:./data/wal', cache, read, write, health, tenant = '' } = options
+  const { connectTimeout, drainTimeout, logger } = options
+  tenantPrefix(tenant)
+  const env = options.env ?? nodeEnv(logger === undefined ? {} : { logger })
+  const store = new StrategicStorageManager(
+    {
+      primary,
+      backup,
+      env,
+      ...(cache !== undefined && { cache }),
+      ...(connectTimeout !== undefined && { connectTimeout }),
+      ...(drainTimeout !== undefined && { drainTimeout }),
+    },
+    StrategyFactory.createReadStrategy(read),
+    StrategyFactory.createWriteStrategy(write),
+    StrategyFactory.createHealthManager(health, env),
+    openWal(wal, env),
+  )
+  await store.connect()
+  return new ChatHistory(store, tenant)
+}
+
+function openWal(wal: NonNullable<ChatHistoryOptions['wal']>, env: Env): WALManager {
+  if (wal instanceof WALManager) return wal
+  const config = typeof wal === 'string' ? parseWalString(wal, 'wal') : wal
+  if (typeof config !== 'object' || config === null) {
+    throw invalid(`wal must be a connection string or an object, got ${String(config)}`)
+  }
+  if (config.type === 'redis-stream') {
+    throw new StorageError('UNSUPPORTED', 'wal: redis-stream is not available in this version')
+  }
+  return StrategyFactory.createWALManager(config, env)
+}

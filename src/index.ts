@@ -1,0 +1,80 @@
+export { ChatHistory, type ClearOptions, type HistoryOptions } from './chat/chat-history.ts'
+export type {
+  ChatMessage,
+  ClearReceipt,
+  ContentPart,
+  Conversation,
+  ConversationPage,
+  HistoryPage,
+  NewMessage,
+  Receipt,
+  Role,
+} from './chat/message.ts'
+export { openChatHistory, type ChatHistoryOptions } from './chat/open-chat-history.ts'
+export type { PlaceConfig, StrategicStorageConfig } from './store/config.ts'
+export type { PlaceStatus, StoreStatus, WalStatus } from './store/status.ts'
+export type { StoreEvents } from './store/store-events.ts'
+export {
+  StrategicStorageManager,
+  type AppendOutcome,
+  type NewItem,
+} from './store/strategic-storage-manager.ts'
+export type { ReconcileReport } from './sync/reconciler.ts'
+export { FailoverReadStrategy } from './strategy/read/failover.ts'
+export { PrimaryFirstReadStrategy } from './strategy/read/primary-first.ts'
+export type { ReadConfig, ReadStrategy } from './strategy/read/read-strategy.ts'
+export {
+  StrategyFactory,
+  type HealthChoice,
+  type ReadChoice,
+  type StrategySet,
+  type StrategySetConfig,
+  type WalChoice,
+  type WriteChoice,
+} from './strategy/strategy-factory.ts'
+export { DualWriteStrategy } from './strategy/write/dual-write.ts'
+export { IdempotentWriteStrategy } from './strategy/write/idempotent.ts'
+export { WalFirstWriteStrategy } from './strategy/write/wal-first.ts'
+export type {
+  HedgeConfig,
+  WriteConfig,
+  WriteGroup,
+  WriteOutcome,
+  WriteStrategy,
+} from './strategy/write/write-strategy.ts'
+export { CircuitBreakerHealthManager, type CircuitBreakerConfig } from './health/circuit-breaker.ts'
+export type {
+  HealthEvents,
+  HealthManager,
+  HealthProbe,
+  HealthStats,
+} from './health/health-manager.ts'
+export { SimpleHealthManager, type SimpleHealthConfig } from './health/simple.ts'
+export { FileWALManager, type FileWALConfig } from './wal/file-wal-manager.ts'
+export { InMemoryWALManager, type InMemoryWALConfig } from './wal/in-memory-wal-manager.ts'
+export { WALManager, type WALManagerOptions, type WalManagerStats } from './wal/wal-manager.ts'
+export type { Lsn, WAL, WalEntry, WalStats } from './wal/wal.ts'
+export {
+  StorageManager,
+  type StorageBackends,
+  type StorageInfo,
+  type StorageManagerConfig,
+} from './manager/storage-manager.ts'
+export type { CacheConfig, DatabaseConfig, WalConfig } from './backend/backend-config.ts'
+export type { CacheBackend } from './backend/cache-backend.ts'
+export type { DatabaseBackend } from './backend/database-backend.ts'
+export { MemoryBackend } from './backend/memory/memory-backend.ts'
+export { MemoryCache } from './backend/memory/memory-cache.ts'
+export type { CacheSource, DatabaseSource } from './backend/registry.ts'
+export type { ReplicaBackend } from './backend/replica-backend.ts'
+export type { Env } from './core/env.ts'
+export {
+  isStorageError,
+  StorageConnectionError,
+  StorageError,
+  type Effect,
+  type StorageErrorCode,
+} from './core/errors.ts'
+export type { Logger } from './core/logger.ts'
+export { nodeEnv } from './core/node-env.ts'
+export type { DatabasePlace, PlaceName } from './core/operation.ts'

@@ -1,0 +1,77 @@
+import type { CacheSource, DatabaseSource } from '../backend/registry.ts'
+import type { Env } from '../core/env.ts'
+import { invalid } from '../core/errors.ts'
+import { checkInteger } from '../core/limits.ts'
+import { nodeEnv } from '../core/node-env.ts'
+import type { Logger } from '../core/logger.ts'
+import { StorageManager } from '../manager/storage-manager.ts'
+
+/** One database place: what to connect to, or a manager that is ready. */
+export type PlaceConfig = DatabaseSource | StorageManager
+
+export interface StrategicStorageConfig {
+  readonly primary: PlaceConfig
+  readonly backup: PlaceConfig
+  /** Cache in front of the primary; used by the cache-enhanced read strategy. */
+  readonly cache?: CacheSource
+  /** Time to connect at start before a place counts as out. Milliseconds. Default: 5000. */
+  readonly connectTimeout?: number
+  /** Time to drain at `disconnect`. Milliseconds. Default: 5000. */
+  readonly drainTimeout?: number
+  /** A stamp further ahead of this clock is followed for its key only. ms. Default: 300,000. */
+  readonly maxClockDriftMs?: number
+  /** Time of one call that looks after the places themselves. ms. Default: 2000. */
+  readonly probeTimeout?: number
+  readonly logger?: Logger
+  /** Clocks, timers, randomness and disk; replaced in tests. */
+  readonly env?: Env
+}
+
+export interface ResolvedStorageConfig {
+  readonly env: Env
+  readonly primary: StorageManager
+  readonly backup: StorageManager
+  readonly drainTimeoutMs: number
+  readonly maxClockDriftMs: number
+  readonly probeTimeoutMs: number
+}
+
+const DAY_MS = 86_400_000
+
+/** Fills the defaults in and refuses what cannot work, naming the field. */
+export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedStorageConfig {
+  const { connectTimeout = 5_000, drainTimeout = 5_000, probeTimeout = 2_000 } = config
+  const { maxClockDriftMs = 300_000, logger } = config
+  const env = config.env ?? nodeEnv(logger === undefined ? {} : { logger })
+  checkInteger('connectTimeout', connectTimeout, 1, DAY_MS)
+  checkInteger('drainTimeout', drainTimeout, 0, DAY_MS)
+  checkInteger('probeTimeout', probeTimeout, 1, DAY_MS)
+  checkInteger('maxClockDriftMs', maxClockDriftMs, 0, Number.MAX_SAFE_INTEGER)
+  for (const place of ['primary', 'backup'] as const) {
+    if (config[place] === undefined) throw invalid(`${place} must be given`)
+  }
+  if (config.primary === config.backup) {
+    throw invalid('primary and backup must be two databases, got the same one twice')
+  }
+  const manager = (name: 'primary' | 'backup', cache?: CacheSource): StorageManager => {
+    const place = config[name]
+    if (place instanceof StorageManager) return place
+    return new StorageManager(
+      {
+        database: place,
+        name,
+        connectTimeoutMs: connectTimeout,
+        ...(cache !== undefined && { cache }),
+      },
+      env,
+    )
+  }
+  return {
+    env,
+    primary: manager('primary', config.cache),
+    backup: manager('backup'),
+    drainTimeoutMs: drainTimeout,
+    maxClockDriftMs,
+    probeTimeoutMs: probeTimeout,
+  }
+}

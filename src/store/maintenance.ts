@@ -1,0 +1,119 @@
+import { messageOf } from '../core/errors.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { backoffMs, sleep } from '../core/time.ts'
+import type { StorageManager } from '../manager/storage-manager.ts'
+import type { StoreContext } from '../strategy/context.ts'
+import { reconcile, type ReconcileReport } from '../sync/reconciler.ts'
+
+const TICK_MS = 1_000
+const RETRY = { firstMs: 1_000, maxMs: 60_000 }
+
+export interface MaintenanceOptions {
+  readonly context: StoreContext
+  readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
+  /** Earlier incarnations of this process: they are dead. */
+  readonly formerWriters: () => readonly string[]
+  /** Opens the log again when it did not open at start. */
+  readonly openLog: () => Promise<void>
+  readonly onReconciled: (report: ReconcileReport) => void
+  readonly onError: (task: string, error: unknown) => void
+}
+
+/**
+ * One loop for what must happen sooner or later: connecting a place that was away at start, and a
+ * full reconcile after a database changed or a process died with a hint.
+ */
+export class Maintenance {
+  readonly #options: MaintenanceOptions
+  #stop = new AbortController()
+  #running: Promise<void> | undefined
+  #pass: Promise<ReconcileReport> | undefined
+  #failures = 0
+  #nextPassAt = 0
+
+  constructor(options: MaintenanceOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#stop = new AbortController()
+    this.#running ??= this.#loop(this.#stop.signal)
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+    this.#running = undefined
+  }
+
+  /** A full pass; concurrent calls share it. */
+  async reconcile(): Promise<ReconcileReport> {
+    const { context, formerWriters, onReconciled } = this.#options
+    this.#pass ??= reconcile(context, { copy: true, formerWriters: formerWriters() }).finally(
+      () => {
+        this.#pass = undefined
+      },
+    )
+    const report = await this.#pass
+    onReconciled(report)
+    return report
+  }
+
+  async #loop(signal: AbortSignal): Promise<void> {
+    const { context } = this.#options
+    while (!signal.aborted) {
+      await Promise.all([this.#connectAll(), this.#openLog()])
+      await this.#reconcileIfDue()
+      await sleep(context.env, TICK_MS, signal)
+    }
+  }
+
+  async #connectAll(): Promise<void> {
+    const { managers, context } = this.#options
+    await Promise.all(
+      DATABASE_PLACES.map(async (place) => {
+        if (managers[place].getInfo().database.connected) return
+        try {
+          await managers[place].connect()
+          await context.monitor.probe(place)
+          context.log.wake(place)
+        } catch (error) {
+          context.env.logger.debug({ place, error: messageOf(error) }, 'place is still away')
+        }
+      }),
+    )
+  }
+
+  async #openLog(): Promise<void> {
+    try {
+      await this.#options.openLog()
+    } catch (error) {
+      this.#options.onError('wal open', error)
+    }
+  }
+
+  async #reconcileIfDue(): Promise<void> {
+    const { context, onError } = this.#options
+    const { env, monitor, places } = context
+    if (!this.#isDue() || env.monotonic() < this.#nextPassAt) return
+    if (!places.primary.isHealthy() || !places.backup.isHealthy()) return
+    try {
+      await this.reconcile()
+      this.#failures = 0
+      // What is still due after a pass (another database yet again) is not tried in a tight loop.
+      this.#nextPassAt = env.monotonic() + (monitor.needsReconcile() ? RETRY.firstMs : 0)
+    } catch (error) {
+      this.#nextPassAt = env.monotonic() + backoffMs(env, this.#failures++, RETRY)
+      onError('reconcile', error)
+    }
+  }
+
+  #isDue(): boolean {
+    const { context, formerWriters } = this.#options
+    if (context.monitor.needsReconcile()) return true
+    const former = formerWriters()
+    const orphaned = context.monitor.foreignHints().some(({ writer }) => former.includes(writer))
+    // First the own log: what it still owes to the primary is what those hints are about.
+    return orphaned && !context.log.owes('primary')
+  }
+}

@@ -1,0 +1,128 @@
+import { messageOf } from '../core/errors.ts'
+import type { DatabasePlace } from '../core/operation.ts'
+import type { LatencyStats } from '../health/health-manager.ts'
+import type { StorageManager } from '../manager/storage-manager.ts'
+import type { StoreContext } from '../strategy/context.ts'
+import type { ReconcileReport } from '../sync/reconciler.ts'
+
+export interface PlaceStatus {
+  readonly type: string
+  readonly connected: boolean
+  readonly healthy: boolean
+  readonly circuit: 'closed' | 'open' | 'half-open'
+  readonly latency: LatencyStats
+  readonly durable: boolean
+  readonly reasons: readonly string[]
+  /** Memory stands in for the database, as `allowInMemoryFallback` asked. */
+  readonly fallback: boolean
+  /** Entries that this process knows the place to lack. */
+  readonly pending: number
+  /** Age of the oldest of them. Milliseconds. */
+  readonly lagMs: number
+  /** Entries that the place refuses for good. */
+  readonly quarantined: number
+  readonly lastError?: string
+}
+
+export interface WalStatus {
+  readonly type: string
+  readonly state: 'open' | 'failed' | 'closed' | 'none'
+  readonly durable: boolean
+  readonly reasons: readonly string[]
+  readonly entries: number
+  readonly bytes: number
+  readonly bytesMax: number
+  /** Acknowledged groups that the log could not take: memory alone holds them for a place. */
+  readonly owedGroups: number
+  readonly owedBytes: number
+}
+
+export interface StoreStatus {
+  /** `ok`: three places work. `degraded`: saves are acknowledged with less. `down`: none works. */
+  readonly overall: 'ok' | 'degraded' | 'down'
+  readonly places: Readonly<Record<DatabasePlace, PlaceStatus>>
+  readonly wal: WalStatus
+  readonly strategies: { readonly read: string; readonly write: string }
+  /** Other writers that left something in the backup that the primary may lack. */
+  readonly foreignHints: number
+  /** False until primary and backup are known to hold the same, in a first or a repeated pass. */
+  readonly trusted: boolean
+  readonly lastReconcile?: ReconcileReport
+}
+
+export interface StatusParts {
+  readonly context: StoreContext
+  readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
+  readonly strategies: StoreStatus['strategies']
+  readonly lastReconcile: ReconcileReport | undefined
+}
+
+/** What an operator wants to know in one look; costs no round trip. */
+export function statusOf({
+  context,
+  managers,
+  strategies,
+  lastReconcile,
+}: StatusParts): StoreStatus {
+  const primary = placeStatus(context, managers.primary, 'primary')
+  const backup = placeStatus(context, managers.backup, 'backup')
+  const wal = walStatus(context)
+  const works = [
+    primary.connected && primary.healthy,
+    backup.connected && backup.healthy,
+    wal.state === 'open',
+  ]
+  const count = works.filter(Boolean).length
+  const troubled = primary.quarantined + backup.quarantined + wal.owedGroups > 0
+  return {
+    overall: count === 0 ? 'down' : count < 3 || troubled ? 'degraded' : 'ok',
+    places: { primary, backup },
+    wal,
+    strategies,
+    foreignHints: context.monitor.foreignHints().length,
+    trusted: context.monitor.isTrusted(),
+    ...(lastReconcile !== undefined && { lastReconcile }),
+  }
+}
+
+function placeStatus(
+  context: StoreContext,
+  manager: StorageManager,
+  place: DatabasePlace,
+): PlaceStatus {
+  const { database } = manager.getInfo()
+  const health = context.health.getHealthStats(place)
+  const { log, lastErrors } = context.log.getStats()
+  const pending = log?.places[place]
+  const flushError = lastErrors[place] === undefined ? undefined : messageOf(lastErrors[place])
+  const lastError = database.lastError ?? health.lastFailure?.message ?? flushError
+  return {
+    type: database.type,
+    connected: database.connected,
+    healthy: health.healthy,
+    circuit: health.circuit,
+    latency: health.latency,
+    durable: database.durability?.durable ?? false,
+    reasons: database.durability?.reasons ?? ['not connected yet'],
+    fallback: database.fallback,
+    pending: pending?.pendingEntries ?? 0,
+    lagMs: pending?.oldestPendingMs ?? 0,
+    quarantined: pending?.quarantinedEntries ?? 0,
+    ...(lastError !== undefined && { lastError }),
+  }
+}
+
+function walStatus(context: StoreContext): WalStatus {
+  const { log, owedGroups, owedBytes } = context.log.getStats()
+  return {
+    type: log?.type ?? 'none',
+    state: log?.state ?? 'none',
+    durable: log?.durable ?? false,
+    reasons: log?.reasons ?? ['no log is configured'],
+    entries: log?.entries ?? 0,
+    bytes: log?.bytes ?? 0,
+    bytesMax: log?.pendingBytesMax ?? 0,
+    owedGroups,
+    owedBytes,
+  }
+}

@@ -1,0 +1,255 @@
+import { Emitter } from '../core/emitter.ts'
+import { isStorageError, messageOf, StorageConnectionError, StorageError } from '../core/errors.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { StampClock } from '../core/stamp.ts'
+import { sleep } from '../core/time.ts'
+import type { HealthManager } from '../health/health-manager.ts'
+import type { StorageManager } from '../manager/storage-manager.ts'
+import type { StoreContext, StoreNotice } from '../strategy/context.ts'
+import { Place } from '../strategy/place.ts'
+import { ReplicaMonitor } from '../strategy/replica-monitor.ts'
+import { SeenTombstones } from '../strategy/seen-tombstones.ts'
+import type { ReconcileReport } from '../sync/reconciler.ts'
+import { WALManager } from '../wal/wal-manager.ts'
+import type { ResolvedStorageConfig } from './config.ts'
+import { Maintenance } from './maintenance.ts'
+import type { StoreEvents } from './store-events.ts'
+
+/** How often `disconnect` looks whether calls in flight have ended. */
+const DRAIN_TICK_MS = 5
+
+/**
+ * The life of a store: what is made, started, kept going and stopped, and in which order. It knows
+ * nothing of keys and values.
+ */
+export class StoreCore {
+  readonly events: Emitter<StoreEvents>
+  readonly context: StoreContext
+  readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
+  lastReconcile: ReconcileReport | undefined
+  readonly #config: ResolvedStorageConfig
+  readonly #maintenance: Maintenance
+  #formerWriters: readonly string[] = []
+  #logOpen = false
+  #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
+  #inFlight = 0
+
+  constructor(config: ResolvedStorageConfig, health: HealthManager, log: WALManager | undefined) {
+    const { env, primary, backup } = config
+    this.#config = config
+    this.managers = { primary, backup }
+    this.events = new Emitter((error) =>
+      env.logger.error({ error: messageOf(error) }, 'an event listener threw'),
+    )
+    this.context = this.#makeContext(health, log ?? new WALManager(env, undefined))
+    this.#maintenance = new Maintenance({
+      context: this.context,
+      managers: this.managers,
+      formerWriters: () => this.#formerWriters,
+      openLog: () => this.#openLog(),
+      onReconciled: (report) => {
+        this.lastReconcile = report
+        this.events.emit('reconciled', report)
+      },
+      onError: (task, error) => this.#report(task, error),
+    })
+  }
+
+  /**
+   * Starts as long as one durable place is there; what is away is reported and tried again.
+   *
+   * @throws StorageConnectionError when no place can be used, `CORRUPT` when the log is damaged: to
+   * go on without its entries would lose them silently.
+   */
+  async connect(): Promise<void> {
+    if (this.#state === 'open') return
+    if (this.#state === 'closed') throw new StorageError('CLOSED', 'the store was disconnected')
+    const outcomes = await Promise.all([
+      this.#attempt('wal open', () => this.#openLog()),
+      ...DATABASE_PLACES.map((place) =>
+        this.#attempt(`${place} connect`, () => this.#connectPlace(place)),
+      ),
+    ])
+    await this.#checkUsable(outcomes)
+    const { log, monitor, health } = this.context
+    await this.#trustIfNew()
+    this.#state = 'open'
+    monitor.start()
+    health.startHealthCheck(async (place) => {
+      await monitor.probe(place)
+    })
+    log.startFlushWorker({
+      isReady: (place) => this.context.places[place].isHealthy(),
+      apply: (place, operations, lsn) => this.#flush(place, operations, lsn),
+    })
+    this.#maintenance.start()
+  }
+
+  /** Drains, then lets go of everything. What a place could not take stays in the log. */
+  async disconnect(): Promise<void> {
+    if (this.#state === 'closed' || this.#state === 'closing') return
+    const started = this.#state === 'open'
+    this.#state = 'closing'
+    const { env, log, monitor, health } = this.context
+    const until = env.monotonic() + this.#config.drainTimeoutMs
+    while (this.#inFlight > 0 && env.monotonic() < until) await sleep(env, DRAIN_TICK_MS)
+    if (started) {
+      await this.#maintenance.stop()
+      await log.stopFlushWorker(Math.max(0, until - env.monotonic()))
+      await health.stopHealthCheck()
+      await monitor.stop()
+    }
+    const { owedGroups } = log.getStats()
+    if (owedGroups > 0) {
+      env.logger.error({ owedGroups }, 'the log is out: some places lack what only memory held')
+    }
+    await log.close()
+    await Promise.all(DATABASE_PLACES.map((place) => this.managers[place].disconnect()))
+    this.#state = 'closed'
+  }
+
+  /** Runs a call of the store: refused unless it is open, and waited for when it closes. */
+  async run<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#state !== 'open') {
+      const why = this.#state === 'new' ? 'is not connected yet' : 'is closed'
+      throw new StorageError('CLOSED', `the store ${why}`)
+    }
+    this.#inFlight++
+    try {
+      return await call()
+    } finally {
+      this.#inFlight--
+    }
+  }
+
+  async reconcile(): Promise<ReconcileReport> {
+    return await this.#maintenance.reconcile()
+  }
+
+  #makeContext(health: HealthManager, log: WALManager): StoreContext {
+    const { env, maxClockDriftMs, probeTimeoutMs } = this.#config
+    const clock = new StampClock({
+      now: () => env.now(),
+      writer: env.randomBytes(8),
+      maxDriftMs: maxClockDriftMs,
+      onDrift: (aheadMs, key) => this.#notice({ kind: 'clock-drift', aheadMs, key }),
+    })
+    const places = {
+      primary: new Place(env, 'primary', this.managers.primary.getBackends().database, health),
+      backup: new Place(env, 'backup', this.managers.backup.getBackends().database, health),
+    }
+    const monitor = new ReplicaMonitor({
+      env,
+      clock,
+      log,
+      places,
+      timeoutMs: probeTimeoutMs,
+      onReplicaChanged: (place, identity) =>
+        this.#notice({ kind: 'replica-changed', place, identity }),
+    })
+    health.on('change', (event) => {
+      this.events.emit('health', event)
+      if (event.healthy) log.wake(event.place)
+    })
+    const tombstones = new SeenTombstones()
+    const notify = (notice: StoreNotice): void => this.#notice(notice)
+    return { env, clock, log, health, places, monitor, tombstones, notify }
+  }
+
+  async #openLog(): Promise<void> {
+    const { log, clock } = this.context
+    if (this.#logOpen || !log.hasLog()) return
+    const { ceilingMs, formerWriters, head } = await log.open(clock.writerId)
+    this.#logOpen = true
+    this.#formerWriters = formerWriters
+    clock.observeMs(ceilingMs)
+    clock.observe(head)
+  }
+
+  async #connectPlace(place: DatabasePlace): Promise<void> {
+    await this.managers[place].connect()
+    // Observes its greatest stamp: what is written from here on comes after it.
+    await this.context.monitor.probe(place)
+  }
+
+  async #attempt(task: string, run: () => Promise<void>): Promise<unknown> {
+    try {
+      await run()
+      return undefined
+    } catch (error) {
+      this.#report(task, error)
+      return error
+    }
+  }
+
+  async #checkUsable([logError, ...placeErrors]: readonly unknown[]): Promise<void> {
+    const fatal = [logError, ...placeErrors].find(
+      (error) => isStorageError(error, 'CORRUPT') || isStorageError(error, 'UNSUPPORTED'),
+    )
+    const durable = DATABASE_PLACES.some(
+      (place, i) => placeErrors[i] === undefined && this.context.places[place].isDurable(),
+    )
+    const logged = this.#logOpen && this.context.log.isDurable()
+    const reached = placeErrors.some((error) => error === undefined)
+    const nothingDurable = placeErrors.every((error) => error === undefined)
+    if (fatal === undefined && (durable || logged || (reached && nothingDurable))) return
+    await this.context.log.close()
+    await Promise.all(DATABASE_PLACES.map((place) => this.managers[place].disconnect()))
+    if (fatal !== undefined) throw fatal
+    const errors = [logError, ...placeErrors].filter((error) => error !== undefined)
+    throw new StorageConnectionError(
+      'store',
+      `no durable place: ${errors.map(messageOf).join('; ')}`,
+      {
+        cause: new AggregateError(errors),
+      },
+    )
+  }
+
+  /** Two databases that were just made hold the same: nothing. */
+  async #trustIfNew(): Promise<void> {
+    const { monitor } = this.context
+    const primary = monitor.lastState('primary')
+    const backup = monitor.lastState('backup')
+    if (primary === undefined || backup === undefined) return
+    const untouched = [primary, backup].every(
+      ({ head, trusted }) => head === undefined && trusted === undefined,
+    )
+    if (untouched) await this.#attempt('reconcile', async () => void (await this.reconcile()))
+  }
+
+  async #flush(
+    place: DatabasePlace,
+    operations: Parameters<Place['apply']>[0],
+    lsn: number,
+  ): Promise<void> {
+    const { clock, places, monitor } = this.context
+    const { identity } = await places[place].apply(operations, {
+      timeoutMs: this.#config.probeTimeoutMs * 5,
+      cursor: { writer: clock.writerId, lsn },
+    })
+    monitor.sawIdentity(place, identity)
+  }
+
+  #notice(notice: StoreNotice): void {
+    switch (notice.kind) {
+      case 'conflict':
+        this.events.emit('conflict', { key: notice.key, id: notice.id })
+        return
+      case 'replica-changed':
+        this.events.emit('replica-changed', { place: notice.place, identity: notice.identity })
+        return
+      case 'clock-drift':
+        this.events.emit('clock-drift', { key: notice.key, aheadMs: notice.aheadMs })
+        return
+      case 'degraded-write':
+        this.events.emit('degraded', { copies: notice.copies })
+        return
+    }
+  }
+
+  #report(task: string, error: unknown): void {
+    this.context.env.logger.warn({ task, error: messageOf(error) }, 'a background task failed')
+    this.events.emit('error', { task, error })
+  }
+}

@@ -1,0 +1,20 @@
+import type { DatabasePlace, PlaceName } from '../core/operation.ts'
+import type { HealthStats } from '../health/health-manager.ts'
+import type { ReconcileReport } from '../sync/reconciler.ts'
+
+/** What happens behind the callers' backs. */
+export interface StoreEvents {
+  /** A place stopped or started to answer. */
+  health: { readonly place: DatabasePlace; readonly healthy: boolean; readonly stats: HealthStats }
+  /** A write was acknowledged by fewer than two places. */
+  degraded: { readonly copies: readonly PlaceName[] }
+  /** Two contents were saved under one id through places that could not see each other. */
+  conflict: { readonly key: string; readonly id: string }
+  /** A database came back empty or older: it is sent everything again and reconciled. */
+  'replica-changed': { readonly place: DatabasePlace; readonly identity: string }
+  /** Somebody's clock is far ahead; it is followed for this key only. */
+  'clock-drift': { readonly key: string; readonly aheadMs: number }
+  reconciled: ReconcileReport
+  /** A background task failed; it is tried again. */
+  error: { readonly task: string; readonly error: unknown }
+}

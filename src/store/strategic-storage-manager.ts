@@ -1,0 +1,350 @@
+import type { LatestKey, ReplicaBackend } from '../backend/replica-backend.ts'
+import type { CacheBackend } from '../backend/cache-backend.ts'
+import { invalid } from '../core/errors.ts'
+import { decodeJson, encodeJson, type JsonText } from '../core/json.ts'
+import {
+  checkInteger,
+  checkPrefix,
+  checkText,
+  KEY_BYTES_MAX,
+  MESSAGE_ID_BYTES_MAX,
+  PAGE_ITEMS_MAX,
+} from '../core/limits.ts'
+import { itemValue, type Item } from '../core/merge.ts'
+import type { AppendOperation, DatabasePlace, Operation } from '../core/operation.ts'
+import type { Stamp } from '../core/stamp.ts'
+import type { HealthManager, HealthStats } from '../health/health-manager.ts'
+import type { StorageManager } from '../manager/storage-manager.ts'
+import type {
+  CountRead,
+  ItemsQuery,
+  ItemsRead,
+  KeysRead,
+  LatestRead,
+  ReadStrategy,
+} from '../strategy/read/read-strategy.ts'
+import type { WriteOutcome, WriteStrategy } from '../strategy/write/write-strategy.ts'
+import { reconcile, type ReconcileReport } from '../sync/reconciler.ts'
+import type { WALManager } from '../wal/wal-manager.ts'
+import { resolveStorageConfig, type StrategicStorageConfig } from './config.ts'
+import { checkGroup } from './check-group.ts'
+import { statusOf, type StoreStatus } from './status.ts'
+import { StoreCore } from './store-core.ts'
+import type { StoreEvents } from './store-events.ts'
+import { UniqueLock } from './unique-lock.ts'
+import { placesWithTombstone } from './places-with-tombstone.ts'
+import { findInLog } from './find-in-log.ts'
+
+/** An item to append: the id is the caller's or, when left out, made from its position. */
+export interface NewItem {
+  readonly id?: string
+  readonly value: JsonText
+}
+
+export interface AppendOutcome extends WriteOutcome {
+  /** One for each item, in their order. */
+  readonly ids: readonly string[]
+}
+
+/** Values, lists and their items in two databases and a log, through exchangeable strategies. */
+export class StrategicStorageManager implements AsyncDisposable {
+  readonly #core: StoreCore
+  readonly #read: ReadStrategy
+  readonly #write: WriteStrategy
+  readonly #lock = new UniqueLock()
+
+  /**
+   * Without a `walManager` only a write strategy that needs no log can be used.
+   *
+   * @throws StorageError `INVALID_ARGUMENT` that names the field.
+   */
+  constructor(
+    config: StrategicStorageConfig,
+    readStrategy: ReadStrategy,
+    writeStrategy: WriteStrategy,
+    healthManager: HealthManager,
+    walManager?: WALManager,
+  ) {
+    if (walManager === undefined && writeStrategy.needsLog) {
+      throw invalid(`wal must be given: write strategy ${writeStrategy.type} keeps nothing without`)
+    }
+    this.#read = readStrategy
+    this.#write = writeStrategy
+    this.#core = new StoreCore(resolveStorageConfig(config), healthManager, walManager)
+  }
+
+  /** Starts as long as one durable place is there; the others are connected when they come back. */
+  async connect(): Promise<void> {
+    await this.#core.connect()
+  }
+
+  /** Waits for calls in flight, drains what is pending up to `drainTimeout`, then disconnects. */
+  async disconnect(): Promise<void> {
+    await this.#core.disconnect()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disconnect()
+  }
+
+  /** Adds a listener and returns the function that removes it. */
+  on<Name extends keyof StoreEvents>(
+    name: Name,
+    listener: (event: StoreEvents[Name]) => void,
+  ): () => void {
+    return this.#core.events.on(name, listener)
+  }
+
+  // ---- values
+
+  async get<T>(key: string): Promise<T | undefined> {
+    checkText('key', key, KEY_BYTES_MAX)
+    const { context } = this.#core
+    const { register } = await this.#core.run(() => this.#read.readRegister(context, key))
+    return register === undefined ? undefined : decodeJson<T>(register.value)
+  }
+
+  async set<T>(key: string, value: T): Promise<WriteOutcome> {
+    return await this.mset([[key, value]])
+  }
+
+  /** Several values; absent keys are left out. Rejects when any of them cannot be read. */
+  async mget<T>(keys: readonly string[]): Promise<Map<string, T>> {
+    const values = await Promise.all(keys.map((key) => this.get<T>(key)))
+    const found = new Map<string, T>()
+    values.forEach((value, i) => {
+      if (value !== undefined) found.set(keys[i]!, value)
+    })
+    return found
+  }
+
+  /** Sets all or nothing at each place. */
+  async mset(entries: Iterable<readonly [key: string, value: unknown]>): Promise<WriteOutcome> {
+    const { clock } = this.#core.context
+    const checked = [...entries].map(([key, value]) => {
+      checkText('key', key, KEY_BYTES_MAX)
+      return { key, value: encodeJson(value) }
+    })
+    const operations = checked.map(({ key, value }): Operation => ({
+      kind: 'set',
+      key,
+      value,
+      stamp: clock.tick(key),
+    }))
+    return await this.#execute(operations, false)
+  }
+
+  /** Removes the value and the list, everywhere and for good. */
+  async delete(key: string): Promise<WriteOutcome> {
+    checkText('key', key, KEY_BYTES_MAX)
+    const stamp = this.#core.context.clock.tick(key)
+    return await this.#execute([{ kind: 'delete', key, stamp }], false)
+  }
+
+  /** True when the key has a value or an item. */
+  async exists(key: string): Promise<boolean> {
+    if ((await this.get(key)) !== undefined) return true
+    return (await this.readItems({ key, limit: 1, order: 'newest' })).items.length > 0
+  }
+
+  /** All keys with this prefix, sorted by code point. Every character is literal. */
+  async list(prefix: string): Promise<readonly string[]> {
+    checkPrefix('prefix', prefix, KEY_BYTES_MAX)
+    const keys: string[] = []
+    for (;;) {
+      const after = keys.at(-1)
+      const page = await this.listKeys({
+        prefix,
+        limit: PAGE_ITEMS_MAX,
+        ...(after !== undefined && { after }),
+      })
+      keys.push(...page.keys)
+      if (page.done) return keys
+    }
+  }
+
+  // ---- lists
+
+  async append<T>(key: string, item: T): Promise<WriteOutcome> {
+    return await this.appendItems(key, [{ value: encodeJson(item, 'item') }])
+  }
+
+  /** Items in list order; `start` is 0-based, negative counts from the end. Costs `start + count`. */
+  async getRange<T>(key: string, start: number, count: number): Promise<readonly T[]> {
+    checkInteger('start', start, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+    checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER)
+    const items =
+      start < 0
+        ? (await this.#take(key, 'newest', -start)).reverse().slice(0, count)
+        : (await this.#take(key, 'oldest', start + count)).slice(start)
+    return items.map((item) => decodeJson<T>(itemValue(item)!))
+  }
+
+  /** Appends items in order, all or nothing at each place. */
+  async appendItems(key: string, items: readonly NewItem[]): Promise<AppendOutcome> {
+    checkText('key', key, KEY_BYTES_MAX)
+    const given = items.map(({ id }) => id).filter((id) => id !== undefined)
+    for (const id of given) checkText('id', id, MESSAGE_ID_BYTES_MAX)
+    if (new Set(given).size < given.length) throw invalid('ids must differ within one group')
+    const appends = this.#appends(key, items)
+    const names = given.map((id) => `${key}\0${id}`)
+    const outcome =
+      given.length === 0
+        ? await this.#execute(appends, false)
+        : await this.#lock.run(names, () => this.#appendUnique(appends))
+    return { ...outcome, ids: appends.map(({ id }) => id) }
+  }
+
+  /** Replaces the value of an item that was read at this position. The last edit wins. */
+  async editItem(key: string, id: string, position: Stamp, value: JsonText): Promise<WriteOutcome> {
+    const stamp = this.#core.context.clock.tick(key)
+    const operation = { kind: 'put', change: 'edit', key, id, position, stamp, value } as const
+    return await this.#execute([operation], false)
+  }
+
+  /** Removes an item for ever; its id can never be used again in this list. */
+  async removeItem(key: string, id: string, position: Stamp): Promise<WriteOutcome> {
+    const stamp = this.#core.context.clock.tick(key)
+    const operation = { kind: 'put', change: 'remove', key, id, position, stamp } as const
+    return await this.#execute([operation], false)
+  }
+
+  async readItems(query: ItemsQuery): Promise<ItemsRead> {
+    checkText('key', query.key, KEY_BYTES_MAX)
+    checkInteger('limit', query.limit, 1, PAGE_ITEMS_MAX)
+    return await this.#core.run(() => this.#read.readItems(this.#core.context, query))
+  }
+
+  async readItemsById(key: string, ids: readonly string[]): Promise<ItemsRead> {
+    checkText('key', key, KEY_BYTES_MAX)
+    return await this.#core.run(() => this.#read.readItemsById(this.#core.context, key, ids))
+  }
+
+  async countItems(key: string): Promise<CountRead> {
+    checkText('key', key, KEY_BYTES_MAX)
+    return await this.#core.run(() => this.#read.countItems(this.#core.context, key))
+  }
+
+  async listKeys(query: {
+    readonly prefix: string
+    readonly after?: string
+    readonly limit: number
+  }): Promise<KeysRead> {
+    return await this.#core.run(() => this.#read.listKeys(this.#core.context, query))
+  }
+
+  /** Keys by their latest item, latest first. */
+  async listLatest(query: {
+    readonly prefix: string
+    readonly before?: LatestKey
+    readonly limit: number
+  }): Promise<LatestRead> {
+    return await this.#core.run(() => this.#read.listLatest(this.#core.context, query))
+  }
+
+  // ---- operating
+
+  getHealthStatus(): Readonly<Record<DatabasePlace, HealthStats>> {
+    return this.#core.context.health.getAllHealthStats()
+  }
+
+  status(): StoreStatus {
+    const { context, managers, lastReconcile } = this.#core
+    const strategies = { read: this.#read.type, write: this.#write.type }
+    return statusOf({ context, managers, strategies, lastReconcile })
+  }
+
+  /** Resolves when both databases have all that was pending at the call. */
+  async flushWAL(deadlineMs?: number): Promise<void> {
+    await this.#core.run(() => this.#core.context.log.flush(deadlineMs))
+  }
+
+  /**
+   * Waits until both databases have this clear, at most `deadlineMs`, and returns those that do:
+   * they were asked.
+   */
+  async waitUntilCleared(
+    key: string,
+    stamp: Stamp,
+    deadlineMs = 30_000,
+  ): Promise<readonly DatabasePlace[]> {
+    const { context } = this.#core
+    return await this.#core.run(async () => {
+      // A place that stays away is in the answer by its absence.
+      await context.log.flush(deadlineMs).catch(() => {})
+      return await placesWithTombstone(context, key, stamp)
+    })
+  }
+
+  /** Removes applied entries older than this; never one that some place lacks. */
+  async cleanupWAL(beforeTimestamp: number): Promise<number> {
+    return await this.#core.context.log.cleanup(beforeTimestamp)
+  }
+
+  /** Compares both databases completely and copies what either lacks. */
+  async reconcile(): Promise<ReconcileReport> {
+    return await this.#core.run(() => this.#core.reconcile())
+  }
+
+  /** The same without copying. */
+  async verify(): Promise<ReconcileReport> {
+    const { context } = this.#core
+    return await this.#core.run(() => reconcile(context, { copy: false, formerWriters: [] }))
+  }
+
+  getStorageManagers(): Readonly<Record<DatabasePlace, StorageManager>> {
+    return this.#core.managers
+  }
+
+  /** The engines of a place. Writing to them directly goes past the log: for reading only. */
+  getBackends(place: DatabasePlace): {
+    readonly cache: CacheBackend
+    readonly database: ReplicaBackend
+  } {
+    return this.#core.managers[place].getBackends()
+  }
+
+  async #appendUnique(appends: readonly AppendOperation[]): Promise<WriteOutcome> {
+    checkGroup(appends)
+    const known = await findInLog(this.#core.context, appends)
+    if (known.cleared) return { operations: known.operations, copies: ['wal'], durable: true }
+    return await this.#execute(known.operations, true)
+  }
+
+  #appends(key: string, items: readonly NewItem[]): AppendOperation[] {
+    const { clock } = this.#core.context
+    return items.map(({ id, value }) => {
+      const stamp = clock.tick(key)
+      return {
+        kind: 'put',
+        change: 'append',
+        key,
+        id: id ?? stamp,
+        position: stamp,
+        stamp,
+        value,
+      }
+    })
+  }
+
+  async #execute(operations: readonly Operation[], unique: boolean): Promise<WriteOutcome> {
+    checkGroup(operations)
+    return await this.#core.run(() =>
+      this.#write.execute(this.#core.context, { operations, unique }),
+    )
+  }
+
+  async #take(key: string, order: 'newest' | 'oldest', count: number): Promise<Item[]> {
+    const items: Item[] = []
+    while (items.length < count) {
+      const edge = items.at(-1)?.position
+      const bound =
+        edge === undefined ? {} : order === 'newest' ? { before: edge } : { after: edge }
+      const limit = Math.min(count - items.length, PAGE_ITEMS_MAX)
+      const page = await this.readItems({ key, order, limit, ...bound })
+      items.push(...page.items)
+      if (page.done) break
+    }
+    return items
+  }
+}

@@ -1,0 +1,35 @@
+import type { Env } from '../core/env.ts'
+import type { DatabasePlace, PlaceName } from '../core/operation.ts'
+import type { Stamp, StampClock } from '../core/stamp.ts'
+import type { HealthManager } from '../health/health-manager.ts'
+import type { WALManager } from '../wal/wal-manager.ts'
+import type { Place } from './place.ts'
+import type { ReplicaMonitor } from './replica-monitor.ts'
+import type { SeenTombstones } from './seen-tombstones.ts'
+
+/** What the strategies of one store share. */
+export interface StoreContext {
+  readonly env: Env
+  readonly clock: StampClock
+  readonly log: WALManager
+  readonly health: HealthManager
+  readonly places: Readonly<Record<DatabasePlace, Place>>
+  readonly monitor: ReplicaMonitor
+  readonly tombstones: SeenTombstones
+  /** Told about what happened behind the caller's back. */
+  readonly notify: (event: StoreNotice) => void
+}
+
+/** Something that no return value can tell. */
+export type StoreNotice =
+  | { readonly kind: 'conflict'; readonly key: string; readonly id: string }
+  | { readonly kind: 'replica-changed'; readonly place: DatabasePlace; readonly identity: string }
+  | { readonly kind: 'clock-drift'; readonly key: string; readonly aheadMs: number }
+  | { readonly kind: 'degraded-write'; readonly copies: readonly PlaceName[] }
+
+/** Observes what a place answered about a key: later stamps are greater, reads never go back. */
+export function observeKey(context: StoreContext, key: string, stamp: Stamp | undefined): void {
+  if (stamp === undefined) return
+  context.clock.observe(stamp, key)
+  context.tombstones.see(key, stamp)
+}

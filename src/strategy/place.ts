@@ -1,0 +1,88 @@
+import type {
+  ApplyOptions,
+  ApplyResult,
+  CallOptions,
+  ReplicaBackend,
+  ReplicaState,
+} from '../backend/replica-backend.ts'
+import type { Env } from '../core/env.ts'
+import { isStorageError, messageOf, StorageError } from '../core/errors.ts'
+import type { DatabasePlace, Operation } from '../core/operation.ts'
+import { withDeadline } from '../core/time.ts'
+import type { HealthManager } from '../health/health-manager.ts'
+
+/** The engine's own deadline comes first: it knows more about the outcome than ours does. */
+const GUARD_MS = 250
+
+/**
+ * One database place as the strategies call it: every call has a deadline, its outcome is told to
+ * the health manager, and its error names the place.
+ */
+export class Place {
+  readonly name: DatabasePlace
+  readonly #env: Env
+  readonly #backend: ReplicaBackend
+  readonly #health: HealthManager
+
+  constructor(env: Env, name: DatabasePlace, backend: ReplicaBackend, health: HealthManager) {
+    this.#env = env
+    this.name = name
+    this.#backend = backend
+    this.#health = health
+  }
+
+  isHealthy(): boolean {
+    return this.#health.isHealthy(this.name)
+  }
+
+  isDurable(): boolean {
+    return this.#backend.getDurability().durable
+  }
+
+  async apply(
+    operations: readonly Operation[],
+    options: ApplyOptions & { readonly timeoutMs: number },
+  ): Promise<ApplyResult> {
+    return await this.call('apply', options.timeoutMs, (backend) =>
+      backend.apply(operations, options),
+    )
+  }
+
+  async readState(writer: string, timeoutMs: number): Promise<ReplicaState> {
+    return await this.call('readState', timeoutMs, (backend, options) =>
+      backend.readState(writer, options),
+    )
+  }
+
+  /** Runs one call of the engine. `operation` names it in errors and statistics. */
+  async call<T>(
+    operation: string,
+    timeoutMs: number,
+    run: (backend: ReplicaBackend, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const startedMs = this.#env.monotonic()
+    try {
+      const what = `${this.name} ${operation}`
+      const guardMs = timeoutMs + GUARD_MS
+      const result = await withDeadline(this.#env, guardMs, what, run(this.#backend, { timeoutMs }))
+      this.#health.markSuccess(this.name, operation, this.#env.monotonic() - startedMs)
+      return result
+    } catch (error) {
+      this.#health.markFailure(this.name, error, operation)
+      throw withPlace(error, this.name, operation)
+    }
+  }
+}
+
+/** Adds the place to an error that does not name one yet. */
+export function withPlace(error: unknown, place: DatabasePlace, operation: string): StorageError {
+  if (isStorageError(error) && error.place !== undefined) return error
+  const code = isStorageError(error) ? error.code : 'UNAVAILABLE'
+  const effect = isStorageError(error) ? error.effect : 'unknown'
+  return new StorageError(code, `${place}: ${messageOf(error)}`, {
+    effect,
+    place,
+    operation,
+    cause: error,
+  })
+}

@@ -1,0 +1,40 @@
+import type { DatabasePlace } from '../../core/operation.ts'
+import type { StoreContext } from '../context.ts'
+import { SelectingReadStrategy, type ReadPlan } from './selecting-read-strategy.ts'
+import type { ReadConfig } from './read-strategy.ts'
+
+/**
+ * Stays on the place that serves; after `maxRetries` failed attempts it switches to the other one.
+ * While the primary catches up after an outage both are read and merged; when it has caught up, it
+ * serves again.
+ */
+export class FailoverReadStrategy extends SelectingReadStrategy {
+  readonly type = 'failover'
+  #serving: DatabasePlace = 'primary'
+
+  constructor(config: ReadConfig = {}) {
+    super({ maxRetries: 1, ...config })
+  }
+
+  protected plan({ places, log }: StoreContext, bothNeeded: boolean): ReadPlan {
+    const primaryUp = places.primary.isHealthy()
+    const backupUp = places.backup.isHealthy()
+    const catchingUp = log.owes('primary')
+    if (primaryUp && backupUp && (bothNeeded || catchingUp)) {
+      return [['primary', 'backup'], [this.#serving], [otherThan(this.#serving)]]
+    }
+    if (primaryUp && !catchingUp) return [['primary'], ['backup']]
+    return this.#serving === 'backup' || !primaryUp
+      ? [['backup'], ['primary']]
+      : [['primary'], ['backup']]
+  }
+
+  protected override answered({ log }: StoreContext, answered: readonly DatabasePlace[]): void {
+    if (answered.length === 1) this.#serving = answered[0]!
+    else if (!log.owes('primary')) this.#serving = 'primary'
+  }
+}
+
+function otherThan(place: DatabasePlace): DatabasePlace {
+  return place === 'primary' ? 'backup' : 'primary'
+}

@@ -1,0 +1,172 @@
+/*
+ * Lists of keys out of several sources and what is pending for each of them. A key that every
+ * source returned alike, and that nothing is pending for, is taken as it is; any other one is
+ * checked by a read of its own, since another place may have cleared it or know later messages.
+ */
+import type { LatestKey } from '../../backend/replica-backend.ts'
+import { applyOperation, emptyState, mergeRegister, raiseDeletedThrough } from '../../core/merge.ts'
+import { compareText } from '../../core/text.ts'
+import type { Register } from '../../core/merge.ts'
+import { observeKey, type StoreContext } from '../context.ts'
+import { readMergedPage } from './merged-page.ts'
+import type { Source } from './source.ts'
+
+/** Keys that are checked at once. */
+const CHECKS_MAX = 16
+
+export interface KeysQuery {
+  readonly prefix: string
+  readonly after?: string
+  readonly limit: number
+}
+
+export interface LatestKeysQuery {
+  readonly prefix: string
+  readonly before?: LatestKey
+  readonly limit: number
+}
+
+/** The merged register of a key. */
+export async function readMergedRegister(
+  context: StoreContext,
+  sources: readonly Source[],
+  key: string,
+): Promise<Register | undefined> {
+  const state = emptyState()
+  raiseDeletedThrough(state, context.tombstones.get(key))
+  const tails = []
+  for (const source of sources) tails.push(await source.pending(key))
+  const reads = await Promise.all(
+    sources.map((source) =>
+      source.call('readRegister', (backend, options) => backend.readRegister(key, options)),
+    ),
+  )
+  for (const { deletedThrough, register } of reads) {
+    raiseDeletedThrough(state, deletedThrough)
+    if (register !== undefined) mergeRegister(state, register)
+  }
+  for (const tail of tails) {
+    for (const operation of tail) if (operation.kind !== 'put') applyOperation(state, operation)
+  }
+  observeKey(context, key, state.deletedThrough)
+  if (state.register !== undefined) context.clock.observe(state.register.stamp, key)
+  return state.register
+}
+
+export async function listMergedKeys(
+  context: StoreContext,
+  sources: readonly Source[],
+  query: KeysQuery,
+): Promise<{ readonly keys: readonly string[]; readonly done: boolean }> {
+  const pending = pendingWithin(sources, (key) => isWithin(key, query))
+  const pages = await Promise.all(
+    sources.map((source) =>
+      source.call('listKeys', (backend, options) => backend.listKeys(query, options)),
+    ),
+  )
+  const returned = pages.map(({ keys }) => new Set(keys))
+  const edges = pages.filter(({ done }) => !done).map(({ keys }) => keys.at(-1)!)
+  const horizon = edges.sort(compareText)[0]
+  const candidates = [...new Set([...pages.flatMap(({ keys }) => keys), ...pending])]
+    .filter((key) => horizon === undefined || compareText(key, horizon) <= 0)
+    .sort(compareText)
+  const sure = (key: string): boolean => !pending.has(key) && returned.every((set) => set.has(key))
+  const live = await filterLive(candidates, query.limit + 1, async (key) =>
+    sure(key) ? true : await isLive(context, sources, key),
+  )
+  const cut = live.slice(0, query.limit)
+  return { keys: cut, done: horizon === undefined && live.length <= query.limit }
+}
+
+export async function listMergedLatest(
+  context: StoreContext,
+  sources: readonly Source[],
+  query: LatestKeysQuery,
+): Promise<{ readonly keys: readonly LatestKey[]; readonly done: boolean }> {
+  const pending = pendingWithin(sources, (key) => key.startsWith(query.prefix))
+  const pages = await Promise.all(
+    sources.map((source) =>
+      source.call('listLatest', (backend, options) => backend.listLatest(query, options)),
+    ),
+  )
+  const returned = pages.map(({ keys }) => new Map(keys.map((entry) => [entry.key, entry.latest])))
+  const edges = pages.filter(({ done }) => !done).map(({ keys }) => keys.at(-1)!)
+  const horizon = edges.sort(compareLatest)[0]
+  const candidates = new Set([...returned.flatMap((map) => [...map.keys()]), ...pending])
+  const entries: LatestKey[] = []
+  await inChunks([...candidates], async (key) => {
+    const latest = returned[0]!.get(key)
+    const sure =
+      latest !== undefined && !pending.has(key) && returned.every((map) => map.get(key) === latest)
+    const exact = sure ? latest : await latestOf(context, sources, key)
+    if (exact === undefined) return
+    const entry = { key, latest: exact }
+    if (query.before !== undefined && compareLatest(entry, query.before) <= 0) return
+    if (horizon === undefined || compareLatest(entry, horizon) <= 0) entries.push(entry)
+  })
+  entries.sort(compareLatest)
+  const cut = entries.slice(0, query.limit)
+  return { keys: cut, done: horizon === undefined && entries.length <= query.limit }
+}
+
+/** Latest first; equal ones by key. */
+export function compareLatest(a: LatestKey, b: LatestKey): number {
+  return a.latest > b.latest ? -1 : a.latest < b.latest ? 1 : compareText(a.key, b.key)
+}
+
+function isWithin(key: string, { prefix, after }: KeysQuery): boolean {
+  return key.startsWith(prefix) && (after === undefined || compareText(key, after) > 0)
+}
+
+function pendingWithin(
+  sources: readonly Source[],
+  isWanted: (key: string) => boolean,
+): Set<string> {
+  const keys = new Set<string>()
+  for (const source of sources) {
+    for (const key of source.pendingKeys()) if (isWanted(key)) keys.add(key)
+  }
+  return keys
+}
+
+/** The first `count` keys that pass, in order; a chunk is checked at once. */
+async function filterLive(
+  keys: readonly string[],
+  count: number,
+  isWanted: (key: string) => Promise<boolean>,
+): Promise<string[]> {
+  const live: string[] = []
+  for (let from = 0; from < keys.length && live.length < count; from += CHECKS_MAX) {
+    const chunk = keys.slice(from, from + CHECKS_MAX)
+    const verdicts = await Promise.all(chunk.map(isWanted))
+    live.push(...chunk.filter((_, i) => verdicts[i]))
+  }
+  return live.slice(0, count)
+}
+
+async function inChunks(
+  keys: readonly string[],
+  visit: (key: string) => Promise<void>,
+): Promise<void> {
+  for (let from = 0; from < keys.length; from += CHECKS_MAX) {
+    await Promise.all(keys.slice(from, from + CHECKS_MAX).map(visit))
+  }
+}
+
+async function isLive(
+  context: StoreContext,
+  sources: readonly Source[],
+  key: string,
+): Promise<boolean> {
+  if ((await latestOf(context, sources, key)) !== undefined) return true
+  return (await readMergedRegister(context, sources, key)) !== undefined
+}
+
+async function latestOf(
+  context: StoreContext,
+  sources: readonly Source[],
+  key: string,
+): Promise<LatestKey['latest'] | undefined> {
+  const page = await readMergedPage(context, sources, { key, limit: 1, order: 'newest' })
+  return page.items[0]?.position
+}

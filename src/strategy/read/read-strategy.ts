@@ -1,0 +1,82 @@
+import type { LatestKey } from '../../backend/replica-backend.ts'
+import type { Item, Register } from '../../core/merge.ts'
+import type { Stamp } from '../../core/stamp.ts'
+import type { StoreContext } from '../context.ts'
+
+/** What every read tells about itself. */
+export interface ReadMark {
+  /**
+   * True when nothing is missing that any process acknowledged before the read began, but for what
+   * only another process's own log holds.
+   */
+  readonly complete: boolean
+}
+
+export interface ItemsQuery {
+  readonly key: string
+  readonly before?: Stamp
+  readonly after?: Stamp
+  readonly limit: number
+  readonly order: 'newest' | 'oldest'
+}
+
+export interface ItemsRead extends ReadMark {
+  /** Visible items in the order asked for. */
+  readonly items: readonly Item[]
+  /** True when there is nothing beyond the last item. */
+  readonly done: boolean
+}
+
+export interface RegisterRead extends ReadMark {
+  readonly register: Register | undefined
+}
+
+export interface CountRead extends ReadMark {
+  readonly count: number
+}
+
+export interface KeysRead extends ReadMark {
+  readonly keys: readonly string[]
+  readonly done: boolean
+}
+
+export interface LatestRead extends ReadMark {
+  readonly keys: readonly LatestKey[]
+  readonly done: boolean
+}
+
+/**
+ * Which place answers a read. Whatever it is, the operations that are pending for that place are
+ * laid over its answer, so that one's own messages are in it.
+ *
+ * A read that fails everywhere rejects with one `UNAVAILABLE` that has every cause; an outage never
+ * reads as absence.
+ */
+export interface ReadStrategy {
+  readonly type: string
+  readItems(context: StoreContext, query: ItemsQuery): Promise<ItemsRead>
+  /** The items of these ids that are there, removed ones too. */
+  readItemsById(context: StoreContext, key: string, ids: readonly string[]): Promise<ItemsRead>
+  readRegister(context: StoreContext, key: string): Promise<RegisterRead>
+  countItems(context: StoreContext, key: string): Promise<CountRead>
+  listKeys(
+    context: StoreContext,
+    query: { readonly prefix: string; readonly after?: string; readonly limit: number },
+  ): Promise<KeysRead>
+  listLatest(
+    context: StoreContext,
+    query: { readonly prefix: string; readonly before?: LatestKey; readonly limit: number },
+  ): Promise<LatestRead>
+}
+
+/** The same for every read strategy. */
+export interface ReadConfig {
+  /** Ask the other database too when the first one has nothing. Default: false. */
+  readonly treatEmptyAsFailure?: boolean
+  /** Attempts at a place after the first one, before the other place is asked. Default: 0. */
+  readonly maxRetries?: number
+  /** Pause between them. Milliseconds. Default: 50. */
+  readonly retryDelay?: number
+  /** Time of one call of a place. Milliseconds. Default: 2000. */
+  readonly timeout?: number
+}

@@ -1,0 +1,189 @@
+import type { Hint, ReplicaState } from '../backend/replica-backend.ts'
+import type { Env } from '../core/env.ts'
+import { messageOf } from '../core/errors.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import type { StampClock } from '../core/stamp.ts'
+import { sleep } from '../core/time.ts'
+import type { WALManager } from '../wal/wal-manager.ts'
+import type { Place } from './place.ts'
+
+/** How often the hints are fetched, always. */
+export const HINT_POLL_MS = 1_000
+/** A list of hints that was fetched longer ago says nothing about what a read lacks. */
+export const HINTS_FRESH_MS = 2_000
+/** A clock offset within the round trip's uncertainty plus this is not corrected. */
+const OFFSET_TOLERANCE_MS = 5
+
+export interface ReplicaMonitorOptions {
+  readonly env: Env
+  readonly clock: StampClock
+  readonly log: WALManager
+  readonly places: Readonly<Record<DatabasePlace, Place>>
+  readonly timeoutMs: number
+  /** A database came back as another one, or as an older version of itself. */
+  readonly onReplicaChanged: (place: DatabasePlace, identity: string) => void
+}
+
+interface Seen {
+  readonly state: ReplicaState
+  /** Monotonic time at which the call that fetched it began. */
+  readonly fetchedAt: number
+}
+
+/**
+ * Knows what the two databases say about themselves: whose hints the backup holds, whether each is
+ * still the database it was, and how far the primary's clock is from ours.
+ */
+export class ReplicaMonitor {
+  readonly #options: ReplicaMonitorOptions
+  readonly #seen: Partial<Record<DatabasePlace, Seen>> = {}
+  /** Places that lost data: not complete on their own until a full reconcile has ended. */
+  readonly #suspect = new Set<DatabasePlace>()
+  #stop = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(options: ReplicaMonitorOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#stop = new AbortController()
+    this.#running ??= this.#loop(this.#stop.signal)
+  }
+
+  /** Takes our hint back if nothing is owed, so that nobody has to ask the backup for our sake. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+    this.#running = undefined
+    const left = this.#seen.backup?.state.hints ?? []
+    if (left.some(({ writer }) => writer === this.#options.clock.writerId)) await this.#poll()
+  }
+
+  /** A real round trip; also the probe of the health manager. */
+  async probe(place: DatabasePlace): Promise<ReplicaState> {
+    const { env, clock, places, timeoutMs } = this.#options
+    const fetchedAt = env.monotonic()
+    const state = await places[place].readState(clock.writerId, timeoutMs)
+    this.#observe(place, state, fetchedAt)
+    return state
+  }
+
+  /** An identity that came with another answer. */
+  sawIdentity(place: DatabasePlace, identity: string): void {
+    const seen = this.#seen[place]
+    if (seen === undefined || seen.state.identity === identity) return
+    this.#changed(place, identity)
+    this.#seen[place] = { ...seen, state: { ...seen.state, identity } }
+  }
+
+  /** What the place last said, however long ago. */
+  lastState(place: DatabasePlace): ReplicaState | undefined {
+    return this.#seen[place]?.state
+  }
+
+  /** Writers other than this process that left a hint in the backup. */
+  foreignHints(): readonly Hint[] {
+    const own = this.#options.clock.writerId
+    return this.#seen.backup?.state.hints.filter(({ writer }) => writer !== own) ?? []
+  }
+
+  /**
+   * True when a list of hints, fetched recently and before now, is empty but for our own: then the
+   * primary lacks nothing of other processes that two places have.
+   */
+  isPrimaryCurrent(): boolean {
+    const seen = this.#seen.backup
+    if (seen === undefined) return false
+    const age = this.#options.env.monotonic() - seen.fetchedAt
+    return age <= HINTS_FRESH_MS && this.foreignHints().length === 0
+  }
+
+  /** True while the two databases are known to have been equal once and to be the same still. */
+  isTrusted(): boolean {
+    if (this.#suspect.size > 0) return false
+    const primary = this.#seen.primary?.state
+    const backup = this.#seen.backup?.state
+    if (backup === undefined || primary === undefined) return false
+    return backup.trusted === primary.identity && primary.trusted === backup.identity
+  }
+
+  /** True when one of them changed or they were never equal: a full reconcile is due. */
+  needsReconcile(): boolean {
+    const known = DATABASE_PLACES.every((place) => this.#seen[place] !== undefined)
+    return known && !this.isTrusted()
+  }
+
+  /** A full reconcile has ended and both databases have noted each other. */
+  reconciled(identities: Readonly<Record<DatabasePlace, string>>): void {
+    for (const place of DATABASE_PLACES) {
+      const seen = this.#seen[place]
+      const other = place === 'primary' ? 'backup' : 'primary'
+      if (seen?.state.identity !== identities[place]) continue
+      this.#suspect.delete(place)
+      this.#seen[place] = { ...seen, state: { ...seen.state, trusted: identities[other] } }
+    }
+  }
+
+  #observe(place: DatabasePlace, state: ReplicaState, fetchedAt: number): void {
+    const { clock } = this.#options
+    const before = this.#seen[place]
+    if (before !== undefined && before.fetchedAt > fetchedAt) return
+    if (before !== undefined && before.state.identity !== state.identity) {
+      this.#changed(place, state.identity)
+    } else if ((before?.state.cursor ?? 0) > (state.cursor ?? 0)) {
+      // An older version of the same database: a dump was restored.
+      this.#changed(place, state.identity)
+    }
+    this.#seen[place] = { state, fetchedAt }
+    clock.observe(state.head)
+    if (place === 'primary') this.#correctClock(state.nowMs, fetchedAt)
+  }
+
+  #correctClock(serverMs: number, startedAt: number): void {
+    const { env, clock } = this.#options
+    const roundTripMs = env.monotonic() - startedAt
+    const offsetMs = serverMs - (env.now() - roundTripMs / 2)
+    const tolerance = roundTripMs / 2 + OFFSET_TOLERANCE_MS
+    clock.correct(Math.abs(offsetMs) <= tolerance ? 0 : Math.round(offsetMs))
+  }
+
+  #changed(place: DatabasePlace, identity: string): void {
+    this.#suspect.add(place)
+    this.#options.log.resend(place)
+    this.#options.onReplicaChanged(place, identity)
+  }
+
+  async #loop(signal: AbortSignal): Promise<void> {
+    const { env, log } = this.#options
+    while (!signal.aborted) {
+      await this.#poll()
+      if (log.owes('primary') && this.#options.places.primary.isHealthy()) log.wake('primary')
+      await sleep(env, HINT_POLL_MS, signal)
+    }
+  }
+
+  async #poll(): Promise<void> {
+    try {
+      const { hints } = await this.probe('backup')
+      await this.#removeOwnHint(hints)
+    } catch (error) {
+      // Told to the health manager already; reads know that the list is old.
+      this.#options.env.logger.debug({ error: messageOf(error) }, 'hints could not be fetched')
+    }
+  }
+
+  /**
+   * Takes our hint back. The list was fetched before we look whether anything is owed: a hint that
+   * was raised in between has another count, and stays.
+   */
+  async #removeOwnHint(hints: readonly Hint[]): Promise<void> {
+    const { env, clock, log, places, timeoutMs } = this.#options
+    const own = hints.filter(({ writer }) => writer === clock.writerId)
+    if (own.length === 0 || log.owes('primary')) return
+    await env.failpoints.hit('hint.beforeRemove')
+    await places.backup.call('removeHints', timeoutMs, (backend, options) =>
+      backend.removeHints(own, options),
+    )
+  }
+}

@@ -1,0 +1,161 @@
+import type { Env } from '../core/env.ts'
+import { invalid } from '../core/errors.ts'
+import { nodeEnv } from '../core/node-env.ts'
+import {
+  CircuitBreakerHealthManager,
+  type CircuitBreakerConfig,
+} from '../health/circuit-breaker.ts'
+import type { HealthManager } from '../health/health-manager.ts'
+import { SimpleHealthManager, type SimpleHealthConfig } from '../health/simple.ts'
+import { FileWALManager, type FileWALConfig } from '../wal/file-wal-manager.ts'
+import { InMemoryWALManager, type InMemoryWALConfig } from '../wal/in-memory-wal-manager.ts'
+import type { WALManager } from '../wal/wal-manager.ts'
+import { FailoverReadStrategy } from './read/failover.ts'
+import { PrimaryFirstReadStrategy } from './read/primary-first.ts'
+import type { ReadConfig, ReadStrategy } from './read/read-strategy.ts'
+import { DualWriteStrategy } from './write/dual-write.ts'
+import { IdempotentWriteStrategy } from './write/idempotent.ts'
+import { WalFirstWriteStrategy } from './write/wal-first.ts'
+import type { WriteConfig, WriteStrategy } from './write/write-strategy.ts'
+
+export type ReadStrategyType = 'primary-first' | 'failover'
+export type WriteStrategyType = 'idempotent' | 'wal-first' | 'dual-write'
+export type HealthManagerType = 'circuit-breaker' | 'simple'
+
+/** A type by its name, or with a configuration of its own. */
+export type Choice<Type extends string, Config> =
+  Type | { readonly type: Type; readonly config?: Config }
+
+export type ReadChoice = Choice<ReadStrategyType, ReadConfig>
+export type WriteChoice = Choice<WriteStrategyType, WriteConfig>
+export type HealthChoice =
+  | HealthManagerType
+  | { readonly type: 'circuit-breaker'; readonly config?: CircuitBreakerConfig }
+  | { readonly type: 'simple'; readonly config?: SimpleHealthConfig }
+export type WalChoice =
+  ({ readonly type: 'file' } & FileWALConfig) | ({ readonly type: 'in-memory' } & InMemoryWALConfig)
+
+export interface StrategySetConfig {
+  readonly read?: ReadChoice
+  readonly write?: WriteChoice
+  readonly health?: HealthChoice
+  /** Left out: no log, for strategies that need none. */
+  readonly wal?: WalChoice
+  readonly env?: Env
+}
+
+export interface StrategySet {
+  readonly read: ReadStrategy
+  readonly write: WriteStrategy
+  readonly health: HealthManager
+  readonly wal: WALManager | undefined
+}
+
+/** Makes strategies by name. What it does not know it refuses with `INVALID_ARGUMENT`. */
+export const StrategyFactory = {
+  createReadStrategy(choice: ReadChoice = 'primary-first'): ReadStrategy {
+    const { type, config } = open<ReadStrategyType, ReadConfig>('read', choice)
+    checkFields('read.config', config, [
+      'treatEmptyAsFailure',
+      'maxRetries',
+      'retryDelay',
+      'timeout',
+    ])
+    switch (type) {
+      case 'primary-first':
+        return new PrimaryFirstReadStrategy(config)
+      case 'failover':
+        return new FailoverReadStrategy(config)
+      default:
+        throw unknown('read', type, 'primary-first or failover')
+    }
+  },
+
+  createWriteStrategy(choice: WriteChoice = 'idempotent'): WriteStrategy {
+    const { type, config } = open<WriteStrategyType, WriteConfig>('write', choice)
+    checkFields('write.config', config, [
+      'enableIdempotency',
+      'timeout',
+      'maxRetries',
+      'retryDelay',
+      'hedge',
+      'minCopies',
+    ])
+    switch (type) {
+      case 'idempotent':
+        return new IdempotentWriteStrategy(config)
+      case 'wal-first':
+        return new WalFirstWriteStrategy(config)
+      case 'dual-write':
+        return new DualWriteStrategy(config)
+      default:
+        throw unknown('write', type, 'idempotent, wal-first or dual-write')
+    }
+  },
+
+  createHealthManager(
+    choice: HealthChoice = 'circuit-breaker',
+    env: Env = nodeEnv(),
+  ): HealthManager {
+    const { type, config } = open<HealthManagerType, CircuitBreakerConfig>('health', choice)
+    switch (type) {
+      case 'circuit-breaker':
+        return new CircuitBreakerHealthManager(env, config)
+      case 'simple':
+        return new SimpleHealthManager(env, config)
+      default:
+        throw unknown('health', type, 'circuit-breaker or simple')
+    }
+  },
+
+  createWALManager(choice: WalChoice, env: Env = nodeEnv()): WALManager {
+    switch (choice.type) {
+      case 'file':
+        return new FileWALManager(choice, env)
+      case 'in-memory':
+        return new InMemoryWALManager(choice, env)
+      default:
+        throw unknown('wal', (choice as { type: unknown }).type, 'file or in-memory')
+    }
+  },
+
+  createStrategySet({ read, write, health, wal, env }: StrategySetConfig = {}): StrategySet {
+    const writeStrategy = StrategyFactory.createWriteStrategy(write)
+    if (wal === undefined && writeStrategy.needsLog) {
+      throw invalid(`wal must be given: write strategy ${writeStrategy.type} needs a log`)
+    }
+    return {
+      read: StrategyFactory.createReadStrategy(read),
+      write: writeStrategy,
+      health: StrategyFactory.createHealthManager(health, env),
+      wal: wal === undefined ? undefined : StrategyFactory.createWALManager(wal, env),
+    }
+  },
+} as const
+
+function open<Type extends string, Config>(
+  field: string,
+  choice: Choice<Type, Config>,
+): { readonly type: Type; readonly config: Config | undefined } {
+  if (typeof choice === 'string') return { type: choice, config: undefined }
+  const given: unknown = choice
+  if (typeof given !== 'object' || given === null) {
+    throw invalid(`${field} must be a name or { type, config }, got ${String(given)}`)
+  }
+  return { type: choice.type, config: choice.config }
+}
+
+/** A misspelt option must not be one that silently does nothing. */
+export function checkFields(
+  name: string,
+  config: object | undefined,
+  fields: readonly string[],
+): void {
+  const unknownField = Object.keys(config ?? {}).find((field) => !fields.includes(field))
+  if (unknownField === undefined) return
+  throw invalid(`${name}.${unknownField} is not known; known are ${fields.join(', ')}`)
+}
+
+function unknown(field: string, type: unknown, types: string): Error {
+  return invalid(`${field}.type must be ${types}, got ${JSON.stringify(type)}`)
+}

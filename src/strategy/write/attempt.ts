@@ -1,0 +1,400 @@
+/*
+ * One try to bring a group of operations to its places.
+ *
+ * Each of primary, backup and wal is `idle` (not asked), `sent`, `done` or `failed`. Every answer
+ * leads to `#step`, which settles the attempt, sends to a further place, or goes on waiting:
+ *
+ *   enough places have it            settle: acknowledged
+ *   ids must be new                  the log takes the group as the serving store decided it
+ *   a place failed, or the hedge     the next place is asked; the backup is told with the same
+ *   delay has passed                 call, by a hint, that the primary lacks the group
+ *   everybody has answered           acknowledged with what there is, or unavailable
+ *
+ * Whatever a late place answers only updates the books of the ticket: applying twice is harmless.
+ */
+import type { ApplyResult } from '../../backend/replica-backend.ts'
+import { isRefusal, type Applied } from '../../core/decide.ts'
+import type { Timer } from '../../core/env.ts'
+import { effectOf, isCallersFault, messageOf, StorageError } from '../../core/errors.ts'
+import { operationsOfItem } from '../../core/merge.ts'
+import {
+  DATABASE_PLACES,
+  type DatabasePlace,
+  type Operation,
+  type PlaceName,
+} from '../../core/operation.ts'
+import { withDeadline } from '../../core/time.ts'
+import type { Ticket } from '../../wal/ticket.ts'
+import { observeKey, type StoreContext } from '../context.ts'
+import type { ResolvedWriteConfig, WriteGroup } from './write-strategy.ts'
+
+export type PlaceState = 'idle' | 'sent' | 'done' | 'failed'
+
+export type PlaceStates = Readonly<Record<PlaceName, PlaceState>>
+
+/** What tells the strategies apart. */
+export interface WritePolicy {
+  /** Places that get a group with fresh ids at once. */
+  readonly atOnce: readonly PlaceName[]
+  /** True when these places are enough. `overdue`: the hedge delay has passed. */
+  enough(states: PlaceStates, overdue: boolean): boolean
+}
+
+export type AttemptResult =
+  | {
+      readonly kind: 'acknowledged'
+      readonly operations: readonly Operation[]
+      readonly copies: readonly PlaceName[]
+    }
+  | { readonly kind: 'refused'; readonly applied: readonly Applied[] }
+  | { readonly kind: 'failed'; readonly error: StorageError }
+
+const PLACES: readonly PlaceName[] = ['primary', 'backup', 'wal']
+
+export class Attempt {
+  readonly #context: StoreContext
+  readonly #policy: WritePolicy
+  readonly #config: ResolvedWriteConfig
+  readonly #group: WriteGroup
+  readonly #ticket: Ticket
+  readonly #isDelete: boolean
+  readonly #states: Record<PlaceName, PlaceState> = { primary: 'idle', backup: 'idle', wal: 'idle' }
+  readonly #errors: StorageError[] = []
+  readonly #timers: Timer[] = []
+  #operations: readonly Operation[]
+  #skipped: DatabasePlace | undefined
+  #overdue = false
+  #hint: 'none' | 'sent' | 'done' = 'none'
+  #resolve: ((result: AttemptResult) => void) | undefined
+
+  constructor(
+    context: StoreContext,
+    policy: WritePolicy,
+    config: ResolvedWriteConfig,
+    group: WriteGroup,
+  ) {
+    this.#context = context
+    this.#policy = policy
+    this.#config = config
+    this.#group = group
+    this.#operations = group.operations
+    this.#isDelete = group.operations.some(({ kind }) => kind === 'delete')
+    this.#ticket = context.log.issue(group.operations)
+    if (!context.log.hasLog()) this.#states.wal = 'failed'
+  }
+
+  run(): Promise<AttemptResult> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve
+      this.#arm()
+      for (const place of this.#firstPlaces()) this.#send(place)
+      this.#step()
+    })
+  }
+
+  #firstPlaces(): readonly PlaceName[] {
+    if (this.#isDelete) return PLACES
+    // The serving store decides whether the ids are new; the log takes what it decided.
+    if (this.#group.unique)
+      return this.#policy.atOnce.includes('backup') ? DATABASE_PLACES : ['primary']
+    return this.#policy.atOnce
+  }
+
+  #arm(): void {
+    const { env } = this.#context
+    const { hedge, timeoutMs } = this.#config
+    if (hedge.enabled) {
+      this.#timers.push(
+        env.setTimer(this.#hedgeMs(), () => {
+          this.#overdue = true
+          this.#step()
+        }),
+      )
+    }
+    this.#timers.push(env.setTimer(timeoutMs, () => this.#giveUp()))
+  }
+
+  #hedgeMs(): number {
+    const { hedge } = this.#config
+    const { latency } = this.#context.health.getHealthStats('primary')
+    const wanted = latency.samples === 0 ? hedge.minMs * hedge.factor : latency.p99 * hedge.factor
+    return Math.min(hedge.maxMs, Math.max(hedge.minMs, wanted))
+  }
+
+  // ---- sending
+
+  #send(place: PlaceName): void {
+    if (this.#states[place] !== 'idle' || this.#isSettled()) return
+    if (place === 'wal') {
+      this.#states.wal = 'sent'
+      void this.#sendToLog()
+      return
+    }
+    if (
+      place === 'primary' &&
+      this.#skipped !== 'primary' &&
+      !this.#context.places.primary.isHealthy()
+    ) {
+      this.#states.primary = 'failed'
+      this.#skipped = 'primary'
+      return
+    }
+    this.#states[place] = 'sent'
+    this.#ticket.sent(place)
+    void this.#sendTo(place)
+  }
+
+  async #sendTo(place: DatabasePlace): Promise<void> {
+    const context = this.#context
+    const lacking = place === 'backup' && this.#states.primary !== 'done'
+    // Sent beside a primary that has yet to answer, the backup is told later, should it be needed.
+    const hinted = lacking && !(this.#states.primary === 'sent' && !this.#overdue)
+    if (hinted) this.#raiseHint()
+    try {
+      const result = await context.places[place].apply(this.#operations, {
+        decide: place === 'primary' || lacking || this.#isDelete,
+        unique: this.#group.unique && this.#config.enableIdempotency,
+        timeoutMs: this.#config.timeoutMs,
+        ...(hinted && { hint: context.clock.writerId }),
+      })
+      if (hinted) this.#hint = 'done'
+      await context.env.failpoints.hit(
+        place === 'primary' ? 'write.afterPrimary' : 'write.afterBackup',
+      )
+      this.#answered(place, result)
+    } catch (error) {
+      // The ticket stays marked: the backup may have the hint all the same.
+      if (hinted) this.#hint = 'none'
+      this.#failed(place, error)
+    }
+    this.#step()
+  }
+
+  async #sendToLog(): Promise<void> {
+    const { env } = this.#context
+    try {
+      await withDeadline(env, this.#config.timeoutMs, 'wal append', this.#ticket.log(), {
+        place: 'wal',
+      })
+      await env.failpoints.hit('write.afterWal')
+      this.#states.wal = 'done'
+    } catch (error) {
+      this.#failed('wal', error)
+    }
+    this.#step()
+  }
+
+  #raiseHint(): void {
+    this.#ticket.hinted = true
+    this.#hint = 'sent'
+  }
+
+  /** The backup has the group, the primary does not, and the backup was not told yet. */
+  async #sendHint(): Promise<void> {
+    this.#raiseHint()
+    const { places, clock } = this.#context
+    try {
+      await places.backup.apply([], { hint: clock.writerId, timeoutMs: this.#config.timeoutMs })
+      this.#hint = 'done'
+    } catch (error) {
+      // Without the hint other processes would take the primary for complete: it does not count.
+      this.#hint = 'none'
+      this.#failed('backup', error)
+    }
+    this.#step()
+  }
+
+  // ---- answers
+
+  #answered(place: DatabasePlace, { identity, applied }: ApplyResult): void {
+    const context = this.#context
+    context.monitor.sawIdentity(place, identity)
+    this.#operations.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
+    this.#states[place] = 'done'
+    const refused = applied.some(isRefusal)
+    if (this.#isSettled()) {
+      if (refused) this.#lateRefusal(place, applied)
+      else this.#ticket.applied(place)
+      return
+    }
+    if (refused) {
+      this.#states[place] = 'failed'
+      this.#ticket.void()
+      this.#settle({ kind: 'refused', applied })
+      return
+    }
+    this.#ticket.applied(place)
+    this.#adoptStanding(applied)
+  }
+
+  /** A repeat goes to the log as what stands already. */
+  #adoptStanding(applied: readonly Applied[]): void {
+    if (!applied.some(({ outcome }) => outcome === 'stands')) return
+    this.#operations = this.#operations.flatMap((operation, i): readonly Operation[] => {
+      const answer = applied[i]
+      return answer?.outcome === 'stands'
+        ? operationsOfItem(operation.key, answer.item)
+        : [operation]
+    })
+    if (!this.#ticket.isLogged()) this.#ticket.operations = this.#operations
+  }
+
+  #lateRefusal(place: DatabasePlace, applied: readonly Applied[]): void {
+    // The group is acknowledged already and is never withdrawn: merge what the place can take.
+    this.#ticket.missed(place)
+    applied.forEach((answer, i) => {
+      if (answer.outcome !== 'conflict') return
+      this.#context.notify({
+        kind: 'conflict',
+        key: this.#group.operations[i]!.key,
+        id: answer.item.id,
+      })
+    })
+  }
+
+  #failed(place: PlaceName, error: unknown): void {
+    this.#states[place] = 'failed'
+    if (place !== 'wal') this.#ticket.missed(place)
+    this.#errors.push(
+      error instanceof StorageError
+        ? error
+        : new StorageError('UNAVAILABLE', messageOf(error), {
+            effect: effectOf(error),
+            place,
+            cause: error,
+          }),
+    )
+    // Bad data is bad everywhere: no other place needs to be asked.
+    if (!this.#isSettled() && isCallersFault(error)) {
+      this.#ticket.void()
+      this.#settle({ kind: 'failed', error: this.#errors.at(-1)! })
+    }
+  }
+
+  // ---- deciding
+
+  #step(): void {
+    if (this.#isSettled()) return
+    const states = this.#states
+    if (this.#isEnough()) {
+      if (this.#isHintMissing()) {
+        void this.#sendHint()
+        return
+      }
+      if (this.#hint !== 'sent' || states.primary === 'done') this.#acknowledge()
+      return
+    }
+    this.#widen()
+    if (PLACES.some((place) => states[place] === 'sent') || this.#hint === 'sent') return
+    this.#conclude()
+  }
+
+  /** Asks the places that are due by now. */
+  #widen(): void {
+    const states = this.#states
+    const decided = states.primary === 'done' || states.backup === 'done'
+    const undecidable = states.primary === 'failed' && states.backup === 'failed'
+    if (!this.#group.unique || decided || undecidable) this.#send('wal')
+    const troubled = states.primary === 'failed' || states.wal === 'failed' || this.#overdue
+    if (!troubled) return
+    this.#send('primary')
+    this.#send('backup')
+    // The log decides when no database does, so it must not wait for the backup's deadline.
+    if (undecidable) this.#send('wal')
+  }
+
+  #isEnough(): boolean {
+    const states = this.#states
+    if (this.#isDelete) {
+      const answered = DATABASE_PLACES.every((place) => states[place] !== 'sent')
+      return answered && this.#copies().length >= 2 && this.#hasMinCopies()
+    }
+    return this.#policy.enough(states, this.#overdue) && this.#hasMinCopies()
+  }
+
+  #isHintMissing(): boolean {
+    const { primary, backup } = this.#states
+    return backup === 'done' && primary !== 'done' && this.#hint === 'none'
+  }
+
+  /** Everybody who was asked has answered. */
+  #conclude(): void {
+    const skipped = this.#skipped
+    if (skipped !== undefined && !this.#hasMinCopies() && this.#states[skipped] === 'failed') {
+      // The circuit is open, but nobody else is left: a last attempt is made anyway.
+      this.#skipped = undefined
+      this.#states[skipped] = 'sent'
+      this.#ticket.sent(skipped)
+      void this.#sendTo(skipped)
+      return
+    }
+    if (!this.#hasMinCopies()) {
+      this.#fail('UNAVAILABLE', 'too few places could be reached')
+    } else if (this.#isHintMissing()) {
+      void this.#sendHint()
+    } else {
+      this.#acknowledge()
+    }
+  }
+
+  #giveUp(): void {
+    if (this.#isSettled()) return
+    if (this.#hasMinCopies() && !this.#isHintMissing() && this.#hint !== 'sent') this.#acknowledge()
+    else this.#fail('TIMEOUT', `no decision within ${this.#config.timeoutMs} ms`)
+  }
+
+  #copies(): PlaceName[] {
+    return PLACES.filter((place) => this.#states[place] === 'done')
+  }
+
+  #hasMinCopies(): boolean {
+    const context = this.#context
+    const copies = this.#copies()
+    const durable = copies.filter((place) => isDurable(context, place)).length
+    const possible = PLACES.filter((place) => isDurable(context, place)).length
+    // Where nothing is durable by configuration, any copy counts; the receipt says what it is.
+    if (possible === 0) return copies.length >= Math.min(1, this.#config.minCopies)
+    return durable >= Math.min(this.#config.minCopies, possible)
+  }
+
+  #acknowledge(): void {
+    const copies = this.#copies()
+    this.#settle({ kind: 'acknowledged', operations: this.#operations, copies })
+    this.#ticket.acknowledge()
+    if (copies.length < 2) this.#context.notify({ kind: 'degraded-write', copies })
+  }
+
+  #fail(code: 'UNAVAILABLE' | 'TIMEOUT', why: string): void {
+    const copies = this.#copies()
+    const touched =
+      copies.length > 0 ||
+      PLACES.some((place) => this.#states[place] === 'sent') ||
+      this.#errors.some(({ effect }) => effect === 'unknown')
+    const causes = this.#errors.map(({ message }) => message).join('; ')
+    const error = new StorageError(code, causes === '' ? why : `${why}: ${causes}`, {
+      effect: touched ? 'unknown' : 'none',
+      operation: 'write',
+      ...(this.#errors.length > 0 && { cause: new AggregateError(this.#errors) }),
+    })
+    this.#settle({ kind: 'failed', error })
+    // What some place has already is brought to the others too: they must not differ for ever.
+    if (copies.length > 0) this.#ticket.acknowledge()
+    else this.#ticket.void()
+  }
+
+  #isSettled(): boolean {
+    return this.#resolve === undefined
+  }
+
+  #settle(result: AttemptResult): void {
+    const resolve = this.#resolve
+    this.#resolve = undefined
+    for (const timer of this.#timers) timer.cancel()
+    resolve?.(result)
+  }
+}
+
+/** True when the place's copy survives a crash of its process and machine. */
+export function isDurable(context: StoreContext, place: PlaceName): boolean {
+  return place === 'wal' ? context.log.isDurable() : context.places[place].isDurable()
+}

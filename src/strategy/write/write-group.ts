@@ -1,0 +1,85 @@
+import { isStorageError, StorageError } from '../../core/errors.ts'
+import { restamp, type Operation } from '../../core/operation.ts'
+import { backoffMs, sleep } from '../../core/time.ts'
+import { observeKey, type StoreContext } from '../context.ts'
+import { Attempt, isDurable, type AttemptResult, type WritePolicy } from './attempt.ts'
+import type { ResolvedWriteConfig, WriteGroup, WriteOutcome } from './write-strategy.ts'
+
+/** Times a group is stamped again because others were ahead. */
+const RESTAMPS_MAX = 8
+const RETRY_MAX_MS = 2_000
+
+/**
+ * Writes a group to the end: stamps it again while a store answers `behind`, and repeats a failed
+ * attempt with the stamps of its first try, so that nothing is stored twice.
+ */
+export async function writeGroup(
+  context: StoreContext,
+  policy: WritePolicy,
+  config: ResolvedWriteConfig,
+  group: WriteGroup,
+): Promise<WriteOutcome> {
+  let current = group
+  let restamps = 0
+  let retries = 0
+  for (;;) {
+    const result = await new Attempt(context, policy, config, current).run()
+    switch (result.kind) {
+      case 'acknowledged':
+        return acknowledged(context, result.operations, result.copies)
+      case 'refused':
+        if (restamps++ >= RESTAMPS_MAX) throw overtaken(current)
+        current = { ...current, operations: stampAgain(context, current.operations, result) }
+        break
+      case 'failed':
+        if (!isWorthRetrying(result.error) || retries >= config.maxRetries) throw result.error
+        await sleep(
+          context.env,
+          backoffMs(context.env, retries++, {
+            firstMs: config.retryDelayMs,
+            maxMs: RETRY_MAX_MS,
+          }),
+        )
+        break
+    }
+  }
+}
+
+function acknowledged(
+  context: StoreContext,
+  operations: readonly Operation[],
+  copies: WriteOutcome['copies'],
+): WriteOutcome {
+  for (const operation of operations) {
+    if (operation.kind === 'delete') observeKey(context, operation.key, operation.stamp)
+  }
+  return { operations, copies, durable: copies.some((place) => isDurable(context, place)) }
+}
+
+/** One `behind` stamps the whole group again; message ids stay. Throws what stands for good. */
+function stampAgain(
+  context: StoreContext,
+  operations: readonly Operation[],
+  { applied }: Extract<AttemptResult, { kind: 'refused' }>,
+): Operation[] {
+  applied.forEach((answer, i) => {
+    const { key } = operations[i]!
+    if (answer.outcome === 'behind') context.clock.observe(answer.stamp, key)
+    else if (answer.outcome === 'conflict') {
+      throw new StorageError('CONFLICT', `id ${answer.item.id} is there with other content`)
+    } else if (answer.outcome === 'gone') {
+      throw new StorageError('NOT_FOUND', 'the message was removed')
+    }
+  })
+  return operations.map((operation) => restamp(operation, context.clock.tick(operation.key)))
+}
+
+/** A timeout has used up its time; `OVERLOADED` asks the caller to slow down. */
+function isWorthRetrying(error: StorageError): boolean {
+  return isStorageError(error, 'UNAVAILABLE')
+}
+
+function overtaken({ operations }: WriteGroup): StorageError {
+  const key = operations[0]?.key ?? ''
+  return new StorageError('OVERLOADED', `too many write to key ${key} at once`, { effect: 'none' })
+}

@@ -1,0 +1,205 @@
+import type { Env } from '../core/env.ts'
+import { isStorageError, messageOf } from '../core/errors.ts'
+import type { DatabasePlace, Operation } from '../core/operation.ts'
+import { backoffMs, sleep } from '../core/time.ts'
+import type { FlushMark, PendingBatch } from './wal-manager.ts'
+import type { WalEntry } from './wal.ts'
+
+/** Brings operations to a place. The worker calls it one batch at a time for each place. */
+export interface FlushTarget {
+  /** False while the place is known to be out: the worker waits instead of calling. */
+  isReady(place: DatabasePlace): boolean
+  /** Merges the operations. Rejects with `REJECTED` when their data can never be stored. */
+  apply(place: DatabasePlace, operations: readonly Operation[], cursor: number): Promise<void>
+}
+
+export interface FlushSource {
+  read(place: DatabasePlace): Promise<PendingBatch>
+  acknowledge(place: DatabasePlace, batch: PendingBatch): void
+  quarantine(place: DatabasePlace, entry: WalEntry, reason: string): Promise<void>
+  cursor(place: DatabasePlace): number
+  owes(place: DatabasePlace): boolean
+  mark(): FlushMark
+  hasReached(place: DatabasePlace, mark: FlushMark): boolean
+}
+
+export interface FlushWorkerOptions {
+  readonly place: DatabasePlace
+  readonly source: FlushSource
+  readonly target: FlushTarget
+  readonly flushIntervalMs: number
+  readonly gatherMs: number
+}
+
+const RETRY_FIRST_MS = 50
+
+/**
+ * One loop for one place. It never overlaps itself, never marks an entry done that the place did
+ * not confirm, and never gives up: a place that is out is tried again with backoff.
+ */
+export class FlushWorker {
+  readonly #env: Env
+  readonly #options: FlushWorkerOptions
+  #running: Promise<void> | undefined
+  #stop = new AbortController()
+  /** Aborted to end the present wait early. */
+  #nap = new AbortController()
+  #woken = false
+  #failures = 0
+  #idle: (() => void)[] = []
+  #draining = 0
+  lastError: unknown
+
+  constructor(env: Env, options: FlushWorkerOptions) {
+    this.#env = env
+    this.#options = options
+  }
+
+  start(): void {
+    this.#stop = new AbortController()
+    this.#running ??= this.#loop(this.#stop.signal)
+  }
+
+  /** There may be work: ends the present wait. */
+  wake(): void {
+    this.#woken = true
+    if (this.#failures === 0) this.#nap.abort()
+  }
+
+  /** The place answered again: ends a backoff too. */
+  retryNow(): void {
+    this.#failures = 0
+    this.wake()
+  }
+
+  /** Resolves to true when all that is pending now was applied, to false at the deadline. */
+  async drain(deadlineMs: number): Promise<boolean> {
+    const { place, source } = this.#options
+    const mark = source.mark()
+    const until = this.#env.monotonic() + deadlineMs
+    this.#draining++
+    try {
+      while (!source.hasReached(place, mark) && this.#running !== undefined) {
+        const left = until - this.#env.monotonic()
+        if (left <= 0) return false
+        this.retryNow()
+        await this.#round(Math.min(left, this.#options.flushIntervalMs))
+      }
+      return source.hasReached(place, mark)
+    } finally {
+      this.#draining--
+    }
+  }
+
+  /** Resolves when the loop has ended; a batch in flight is finished first. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    this.#nap.abort()
+    await this.#running
+    this.#running = undefined
+    this.#roundDone()
+  }
+
+  async #loop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const worked = await this.#step()
+      this.#roundDone()
+      if (!worked && !signal.aborted) await this.#wait(signal)
+    }
+  }
+
+  /** One batch. True when there was one and it went through: there may be more. */
+  async #step(): Promise<boolean> {
+    const { place, source, target } = this.#options
+    this.#woken = false
+    if (!target.isReady(place)) {
+      if (!source.owes(place)) return false
+      this.#failures++
+      return false
+    }
+    try {
+      const batch = await source.read(place)
+      if (batch.entries.length === 0 && batch.owed.length === 0) {
+        this.#failures = 0
+        return false
+      }
+      await this.#apply(batch)
+      this.#failures = 0
+      this.lastError = undefined
+      return true
+    } catch (error) {
+      if (this.#failures++ === 0) {
+        this.#env.logger.warn({ place, error: messageOf(error) }, 'flush failed, will retry')
+      }
+      this.lastError = error
+      return false
+    }
+  }
+
+  async #apply(batch: PendingBatch): Promise<void> {
+    const { place, source, target } = this.#options
+    await this.#env.failpoints.hit('flush.beforeApply')
+    const operations = [
+      ...batch.owed.flatMap((ticket) => ticket.operations),
+      ...batch.entries.flatMap((entry) => entry.operations),
+    ]
+    try {
+      await target.apply(place, operations, source.cursor(place))
+    } catch (error) {
+      if (!isStorageError(error, 'REJECTED')) throw error
+      await this.#applySingly(batch)
+      return
+    }
+    await this.#env.failpoints.hit('flush.afterApply')
+    source.acknowledge(place, batch)
+  }
+
+  /** Finds the poisonous entry of a batch, sets it aside and lets the rest through. */
+  async #applySingly({ entries, owed }: PendingBatch): Promise<void> {
+    const { place, source, target } = this.#options
+    for (const entry of entries) {
+      try {
+        await target.apply(place, entry.operations, source.cursor(place))
+        source.acknowledge(place, { entries: [entry], owed: [] })
+      } catch (error) {
+        if (!isStorageError(error, 'REJECTED')) throw error
+        await source.quarantine(place, entry, messageOf(error))
+      }
+    }
+    for (const ticket of owed) {
+      // Not in the log, so it cannot be set aside: it stays owed, and readable, until it is.
+      await target.apply(place, ticket.operations, source.cursor(place))
+      source.acknowledge(place, { entries: [], owed: [ticket] })
+    }
+  }
+
+  /** Waits for work, for the interval, or after a failure for the backoff. */
+  async #wait(signal: AbortSignal): Promise<void> {
+    const { flushIntervalMs, gatherMs } = this.#options
+    const failed = this.#failures > 0
+    if (!this.#woken || failed) {
+      this.#nap = new AbortController()
+      const delay = failed
+        ? backoffMs(this.#env, this.#failures - 1, {
+            firstMs: RETRY_FIRST_MS,
+            maxMs: flushIntervalMs,
+          })
+        : flushIntervalMs
+      await sleep(this.#env, delay, this.#nap.signal)
+    }
+    // What arrives together goes together; somebody who waits for a drain is not kept waiting.
+    if (!failed && gatherMs > 0 && this.#woken && this.#draining === 0) {
+      await sleep(this.#env, gatherMs, signal)
+    }
+  }
+
+  async #round(limitMs: number): Promise<void> {
+    const nap = new AbortController()
+    this.#idle.push(() => nap.abort())
+    await sleep(this.#env, limitMs, nap.signal)
+  }
+
+  #roundDone(): void {
+    for (const done of this.#idle.splice(0)) done()
+  }
+}

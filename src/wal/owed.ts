@@ -1,0 +1,90 @@
+import {
+  DATABASE_PLACES,
+  operationBytes,
+  type DatabasePlace,
+  type Operation,
+} from '../core/operation.ts'
+import type { Ticket } from './ticket.ts'
+
+/** Acknowledged groups that the log could not take: memory alone owes them to places. */
+export class Owed {
+  readonly #tickets = new Set<Ticket>()
+  readonly #byKey = new Map<string, Set<Ticket>>()
+  #bytes = 0
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get size(): number {
+    return this.#tickets.size
+  }
+
+  add(ticket: Ticket): void {
+    if (this.#tickets.has(ticket)) return
+    this.#tickets.add(ticket)
+    this.#bytes += bytesOf(ticket)
+    for (const { key } of ticket.operations) {
+      let set = this.#byKey.get(key)
+      if (set === undefined) this.#byKey.set(key, (set = new Set()))
+      set.add(ticket)
+    }
+  }
+
+  /** Forgets the ticket once every place has it or the log took it over. */
+  settle(ticket: Ticket): void {
+    if (!this.#tickets.has(ticket)) return
+    if (!ticket.isLogged() && DATABASE_PLACES.some((place) => ticket.lacks(place))) return
+    this.#tickets.delete(ticket)
+    this.#bytes -= bytesOf(ticket)
+    for (const { key } of ticket.operations) {
+      const set = this.#byKey.get(key)
+      set?.delete(ticket)
+      if (set?.size === 0) this.#byKey.delete(key)
+    }
+  }
+
+  count(place: DatabasePlace): number {
+    let count = 0
+    for (const ticket of this.#tickets) if (ticket.lacks(place)) count++
+    return count
+  }
+
+  /** What the place lacks on this key, oldest first. */
+  pending(place: DatabasePlace, key: string): Operation[] {
+    const operations: Operation[] = []
+    for (const ticket of this.#byKey.get(key) ?? []) {
+      if (!ticket.lacks(place)) continue
+      operations.push(...ticket.operations.filter((operation) => operation.key === key))
+    }
+    return operations
+  }
+
+  *keys(place: DatabasePlace): Iterable<string> {
+    for (const [key, tickets] of this.#byKey) {
+      for (const ticket of tickets) {
+        if (!ticket.lacks(place)) continue
+        yield key
+        break
+      }
+    }
+  }
+
+  /** Tickets for a worker: what nobody is sending just now. */
+  take(place: DatabasePlace, limit: number): Ticket[] {
+    const taken: Ticket[] = []
+    for (const ticket of this.#tickets) {
+      if (taken.length === limit) break
+      if (ticket.lacks(place) && !ticket.isSending(place)) taken.push(ticket)
+    }
+    return taken
+  }
+
+  all(): Ticket[] {
+    return [...this.#tickets]
+  }
+}
+
+function bytesOf(ticket: Ticket): number {
+  return ticket.operations.reduce((sum, operation) => sum + operationBytes(operation), 0)
+}

@@ -1,0 +1,302 @@
+import type { Env } from '../core/env.ts'
+import { messageOf, StorageError } from '../core/errors.ts'
+import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
+import { sleep } from '../core/time.ts'
+import { FlushWorker, type FlushTarget } from './flush-worker.ts'
+import { Owed } from './owed.ts'
+import { Ticket, type TicketKeeper } from './ticket.ts'
+import type { WAL, WalEntry, WalOpened, WalStats } from './wal.ts'
+
+export interface WALManagerOptions {
+  /** Longest that an entry waits for its flush, and the longest pause between retries. ms. */
+  readonly flushIntervalMs?: number
+  /** How long the flush worker gathers after it was woken. Default: 20 ms. */
+  readonly gatherMs?: number
+  /** Most entries of one flushed batch. Default: 500. */
+  readonly batchEntries?: number
+  /** Bytes that memory may owe while the log is out; beyond, writes are `OVERLOADED`. */
+  readonly owedBytesMax?: number
+}
+
+export const FLUSH_INTERVAL_MS = 5_000
+const OWED_BYTES_MAX = 256 * 1024 * 1024
+/** Pause between attempts to hand what memory owes to the log. */
+const RELOG_MS = 1_000
+/** Most owed groups that are handed to the log at once. */
+const RELOG_GROUPS_MAX = 64
+
+/** Entries of the log or of memory that a place lacks, ready to be applied. */
+export interface PendingBatch {
+  readonly entries: readonly WalEntry[]
+  readonly owed: readonly Ticket[]
+}
+
+/**
+ * The log with what it could not take, and the workers that bring both to the databases: *flush* to
+ * the backup, *catch-up* to the primary. Nothing acknowledged leaves it before both places have it.
+ */
+export class WALManager {
+  readonly #env: Env
+  readonly #wal: WAL | undefined
+  readonly #options: Required<WALManagerOptions>
+  readonly #owed = new Owed()
+  readonly #open = new Set<Ticket>()
+  readonly #keeper: TicketKeeper
+  #workers: Record<DatabasePlace, FlushWorker> | undefined
+  #relogging = false
+  #durable = false
+  #stop = new AbortController()
+
+  /** Without a `wal` only memory remembers what a place lacks: for two-database strategies. */
+  constructor(env: Env, wal: WAL | undefined, options: WALManagerOptions = {}) {
+    this.#env = env
+    this.#wal = wal
+    this.#options = {
+      flushIntervalMs: options.flushIntervalMs ?? FLUSH_INTERVAL_MS,
+      gatherMs: options.gatherMs ?? 20,
+      batchEntries: options.batchEntries ?? 500,
+      owedBytesMax: options.owedBytesMax ?? OWED_BYTES_MAX,
+    }
+    this.#keeper = {
+      wal,
+      owe: (ticket) => this.#owe(ticket),
+      settled: (ticket) => this.#settled(ticket),
+    }
+  }
+
+  /** True when there is a log at all. */
+  hasLog(): boolean {
+    return this.#wal !== undefined
+  }
+
+  /** True when an acknowledged entry survives the process and, with an honest disk, the machine. */
+  isDurable(): boolean {
+    return this.#durable
+  }
+
+  async open(writer: string): Promise<WalOpened> {
+    this.#stop = new AbortController()
+    const opened = (await this.#wal?.open(writer)) ?? { ceilingMs: 0, formerWriters: [] }
+    this.#durable = this.#wal?.stats().durable ?? false
+    this.#wal?.onReadable((place) => this.#workers?.[place].wake())
+    return opened
+  }
+
+  /** Closes the log. Call `stopFlushWorker` first; what memory still owes is lost with it. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#wal?.close()
+  }
+
+  /** Starts a group's way. Refuses with `OVERLOADED` when memory owes too much. */
+  issue(operations: readonly Operation[]): Ticket {
+    if (this.#owed.bytes >= this.#options.owedBytesMax) {
+      const limit = this.#options.owedBytesMax
+      throw new StorageError(
+        'OVERLOADED',
+        `the WAL is out and memory already owes ${this.#owed.bytes} bytes (limit ${limit})`,
+        { place: 'wal' },
+      )
+    }
+    const ticket = new Ticket(this.#keeper, operations)
+    this.#open.add(ticket)
+    return ticket
+  }
+
+  hasPending(place: DatabasePlace, key: string): boolean {
+    if (this.#wal?.hasPending(place, key) === true) return true
+    return this.#owed.size > 0 && this.#owed.pending(place, key).length > 0
+  }
+
+  /** Operations on the key that the place lacks and this process knows of. A snapshot. */
+  async pending(place: DatabasePlace, key: string): Promise<readonly Operation[]> {
+    const owed = this.#owed.pending(place, key)
+    if (this.#wal?.hasPending(place, key) !== true) return owed
+    return [...(await this.#wal.pending(place, key)), ...owed]
+  }
+
+  pendingKeys(place: DatabasePlace): Set<string> {
+    const keys = new Set(this.#wal?.pendingKeys(place))
+    for (const key of this.#owed.keys(place)) keys.add(key)
+    return keys
+  }
+
+  /**
+   * True while this process knows of something that the place lacks and that no call in flight is
+   * about to bring, or that the backup holds with this process's hint.
+   */
+  owes(place: DatabasePlace): boolean {
+    if (this.#owed.count(place) > 0) return true
+    for (const ticket of this.#open) if (ticket.hinted && ticket.lacks(place)) return true
+    if (this.#wal === undefined) return false
+    return this.#wal.readable(place) > 0 || this.#wal.stats().places[place].quarantinedEntries > 0
+  }
+
+  /** The oldest work for a place: what memory owes first, since it is the least safe. */
+  async read(place: DatabasePlace): Promise<PendingBatch> {
+    const owed = this.#owed.take(place, this.#options.batchEntries)
+    const room = this.#options.batchEntries - owed.length
+    const readable = this.#wal !== undefined && room > 0 && this.#wal.readable(place) > 0
+    return { owed, entries: readable ? await this.#wal.read(place, room) : [] }
+  }
+
+  acknowledge(place: DatabasePlace, { entries, owed }: PendingBatch): void {
+    if (entries.length > 0) {
+      this.#wal!.acknowledge(
+        place,
+        entries.map(({ lsn }) => lsn),
+      )
+    }
+    for (const ticket of owed) ticket.applied(place)
+  }
+
+  async quarantine(place: DatabasePlace, entry: WalEntry, reason: string): Promise<void> {
+    await this.#wal!.quarantine(place, entry.lsn, reason)
+    this.#env.logger.error({ place, lsn: entry.lsn, reason }, 'entry quarantined')
+  }
+
+  /** The place lost its data: everything still kept is pending for it again. */
+  resend(place: DatabasePlace): void {
+    this.#wal?.resend(place)
+    this.#workers?.[place].wake()
+  }
+
+  /** Cursor to store with the place's data: everything up to it has been applied there. */
+  cursor(place: DatabasePlace): number {
+    return this.#wal?.stats().places[place].cursor ?? 0
+  }
+
+  startFlushWorker(target: FlushTarget): void {
+    if (this.#workers !== undefined) return
+    const { flushIntervalMs, gatherMs } = this.#options
+    const worker = (place: DatabasePlace, gather: number): FlushWorker =>
+      new FlushWorker(this.#env, { place, source: this, target, flushIntervalMs, gatherMs: gather })
+    // What waits for the primary is wanted there at once: readers of other processes lack it.
+    this.#workers = { primary: worker('primary', 0), backup: worker('backup', gatherMs) }
+    for (const place of DATABASE_PLACES) this.#workers[place].start()
+  }
+
+  /** Applies what is pending until `deadlineMs`, then stops. What is left stays in the log. */
+  async stopFlushWorker(deadlineMs = 5_000): Promise<void> {
+    const workers = this.#workers
+    if (workers === undefined) return
+    await Promise.all(DATABASE_PLACES.map((place) => workers[place].drain(deadlineMs)))
+    await Promise.all(DATABASE_PLACES.map((place) => workers[place].stop()))
+    this.#workers = undefined
+  }
+
+  /** Resolves when all that was pending at the call is applied, or rejects at the deadline. */
+  async flush(deadlineMs = 30_000): Promise<void> {
+    if (this.#workers === undefined) throw new StorageError('CLOSED', 'the flush worker is stopped')
+    const workers = this.#workers
+    const left = await Promise.all(
+      DATABASE_PLACES.map(async (place) => ({
+        place,
+        done: await workers[place].drain(deadlineMs),
+        error: workers[place].lastError,
+      })),
+    )
+    const late = left.find(({ done }) => !done)
+    if (late === undefined) return
+    const why = late.error === undefined ? '' : `: ${messageOf(late.error)}`
+    throw new StorageError(
+      'UNAVAILABLE',
+      `the ${late.place} has not taken everything within ${deadlineMs} ms${why}`,
+      { place: late.place, cause: late.error },
+    )
+  }
+
+  /** A place answered again: what is pending for it is tried at once. */
+  wake(place: DatabasePlace): void {
+    this.#workers?.[place].retryNow()
+  }
+
+  /** A mark for `hasReached`: everything that is pending now. */
+  mark(): FlushMark {
+    return { head: this.#wal?.stats().head ?? 0, owed: this.#owed.all() }
+  }
+
+  /** True when the place has everything of the mark, quarantined entries aside. */
+  hasReached(place: DatabasePlace, { head, owed }: FlushMark): boolean {
+    if (owed.some((ticket) => ticket.lacks(place) && !ticket.isLogged())) return false
+    if (this.#wal === undefined) return true
+    return this.#wal.readable(place) === 0 || this.cursor(place) >= head
+  }
+
+  /** The oldest entries that the backup lacks. */
+  async getUnflushedEntries(limit = 1_000): Promise<readonly WalEntry[]> {
+    return (await this.#wal?.read('backup', limit)) ?? []
+  }
+
+  getStats(): WalManagerStats {
+    return {
+      log: this.#wal?.stats(),
+      owedGroups: this.#owed.size,
+      owedBytes: this.#owed.bytes,
+      inFlight: this.#open.size,
+      lastErrors: {
+        primary: this.#workers?.primary.lastError,
+        backup: this.#workers?.backup.lastError,
+      },
+    }
+  }
+
+  /**
+   * Lets go of entries older than a time. An entry that some place lacks is never removed, and the
+   * others are removed by themselves, so there is nothing left to do: the count is always 0.
+   */
+  async cleanup(_beforeTimestamp: number): Promise<number> {
+    return 0
+  }
+
+  #owe(ticket: Ticket): void {
+    this.#owed.add(ticket)
+    for (const place of DATABASE_PLACES) {
+      if (ticket.lacks(place) && !ticket.isSending(place)) this.#workers?.[place].wake()
+    }
+    if (this.#wal !== undefined && !this.#relogging) void this.#relog(this.#wal)
+  }
+
+  #settled(ticket: Ticket): void {
+    this.#owed.settle(ticket)
+    if (!ticket.isOpen()) this.#open.delete(ticket)
+    else this.#open.add(ticket)
+  }
+
+  /** Hands what memory owes to the log as soon as it works again. */
+  async #relog(wal: WAL): Promise<void> {
+    this.#relogging = true
+    const { signal } = this.#stop
+    try {
+      while (this.#owed.size > 0 && !signal.aborted) {
+        await sleep(this.#env, RELOG_MS, signal)
+        if (wal.stats().state !== 'open') continue
+        const tickets = this.#owed.all().slice(0, RELOG_GROUPS_MAX)
+        const outcomes = await Promise.allSettled(tickets.map((ticket) => ticket.log()))
+        for (const outcome of outcomes) {
+          if (outcome.status === 'fulfilled') continue
+          this.#env.logger.warn({ error: messageOf(outcome.reason) }, 'the WAL is still out')
+          break
+        }
+      }
+    } finally {
+      this.#relogging = false
+    }
+  }
+}
+
+/** Everything that was pending at one moment. */
+export interface FlushMark {
+  readonly head: number
+  readonly owed: readonly Ticket[]
+}
+
+export interface WalManagerStats {
+  /** Undefined when there is no log. */
+  readonly log: WalStats | undefined
+  /** Acknowledged groups that only memory owes. */
+  readonly owedGroups: number
+  readonly owedBytes: number
+  readonly inFlight: number
+  readonly lastErrors: Readonly<Record<DatabasePlace, unknown>>
+}
