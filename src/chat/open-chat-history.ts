@@ -19,8 +19,15 @@ import { WALManager } from '../wal/wal-manager.ts'
 import { ChatHistory } from './chat-history.ts'
 import { tenantPrefix } from './keys.ts'
 
+/** Where everything is kept when nothing is said: below the working directory, without a server. */
+export const CHAT_HISTORY_DEFAULTS = {
+  primary: 'sqlite:./data/primary.db',
+  backup: 'sqlite:./data/backup.db',
+  wal: 'file:./data/wal',
+} as const
+
 export interface ChatHistoryOptions {
-  /** The database that is read and written first. Default: `sqlite:./data/primary.db`. */
+  /** The database that is read and written first. Default: `CHAT_HISTORY_DEFAULTS.primary`. */
   readonly primary?: PlaceConfig
   /** The database that stands in for it. Default: `sqlite:./data/backup.db`. */
   readonly backup?: PlaceConfig
@@ -69,8 +76,8 @@ const FIELDS = [
  */
 export async function openChatHistory(options: ChatHistoryOptions = {}): Promise<ChatHistory> {
   checkFields('options', options, FIELDS)
-  const { primary = 'sqlite:./data/primary.db', backup = 'sqlite:./data/backup.db' } = options
-  const { wal = 'file:./data/wal', cache, read, write, health, tenant = '' } = options
+  const { primary, backup, wal } = { ...CHAT_HISTORY_DEFAULTS, ...defined(options) }
+  const { cache, read, write, health, tenant = '' } = options
   const { connectTimeout, drainTimeout, logger } = options
   tenantPrefix(tenant)
   const env = options.env ?? nodeEnv(logger === undefined ? {} : { logger })
@@ -90,6 +97,11 @@ export async function openChatHistory(options: ChatHistoryOptions = {}): Promise
   )
   await store.connect()
   return new ChatHistory(store, tenant)
+}
+
+/** The options that were given: an explicit `undefined` gets the default too. */
+function defined(options: ChatHistoryOptions): ChatHistoryOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
 function openWal(wal: NonNullable<ChatHistoryOptions['wal']>, env: Env): WALManager {

@@ -50,7 +50,7 @@ export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedSt
   for (const place of ['primary', 'backup'] as const) {
     if (config[place] === undefined) throw invalid(`${place} must be given`)
   }
-  if (config.primary === config.backup) {
+  if (config.primary === config.backup && !isPrivateMemory(config.primary)) {
     throw invalid('primary and backup must be two databases, got the same one twice')
   }
   const manager = (name: 'primary' | 'backup', cache?: CacheSource): StorageManager => {
@@ -74,4 +74,9 @@ export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedSt
     maxClockDriftMs,
     probeTimeoutMs: probeTimeout,
   }
+}
+
+/** Each connection to memory is a database of its own. */
+function isPrivateMemory(place: PlaceConfig): boolean {
+  return place === 'memory:' || place === 'sqlite::memory:'
 }

@@ -38,6 +38,8 @@ export interface WalStatus {
 }
 
 export interface StoreStatus {
+  /** The part of every stamp that is this process's own. */
+  readonly writer: string
   /** `ok`: three places work. `degraded`: saves are acknowledged with less. `down`: none works. */
   readonly overall: 'ok' | 'degraded' | 'down'
   readonly places: Readonly<Record<DatabasePlace, PlaceStatus>>
@@ -75,6 +77,7 @@ export function statusOf({
   const count = works.filter(Boolean).length
   const troubled = primary.quarantined + backup.quarantined + wal.owedGroups > 0
   return {
+    writer: context.clock.writerId,
     overall: count === 0 ? 'down' : count < 3 || troubled ? 'degraded' : 'ok',
     places: { primary, backup },
     wal,
