@@ -2,6 +2,7 @@ import type { Env } from '../core/env.ts'
 import { isStorageError, messageOf, StorageError } from '../core/errors.ts'
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX } from '../core/limits.ts'
 import { operationBytes, type Operation } from '../core/operation.ts'
+import { checkSignal } from './check-signal.ts'
 import type { ApplyOptions, ApplyResult, WriterCursor } from './replica-backend.ts'
 
 /** One `apply` call as an engine gets it: a group that is applied whole or not at all. */
@@ -59,7 +60,7 @@ export class Batcher {
     const bytes = operations.reduce((sum, operation) => sum + operationBytes(operation), 0)
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new StorageError('CLOSED', `${this.#options.name} is closed`)
-      options.signal?.throwIfAborted()
+      checkSignal(options.signal)
       if (this.#queueBytes + bytes > this.#options.queueBytesMax) {
         const limit = this.#options.queueBytesMax
         throw new StorageError('OVERLOADED', `${this.#options.name} has ${limit} bytes waiting`)
@@ -71,6 +72,7 @@ export class Batcher {
   /** Refuses new calls, rejects queued ones with `CLOSED`. Those in flight end by themselves. */
   close(): void {
     this.#closed = true
+    this.#queueBytes = 0
     for (const waiting of this.#queue.splice(0)) {
       waiting.reject(new StorageError('CLOSED', `${this.#options.name} is closed`))
     }

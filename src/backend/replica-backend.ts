@@ -104,9 +104,10 @@ export interface LatestPage {
   readonly done: boolean
 }
 
-/** This writer wrote to the backup because the primary was out, `count` times. */
+/** This writer wrote to the backup because the primary was out. */
 export interface Hint {
   readonly writer: string
+  /** Raised each time, and never the same twice: not even after the hint was removed. */
   readonly count: number
 }
 

@@ -14,10 +14,12 @@ import {
 } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
+import { checkSignal } from '../check-signal.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
   ApplyOptions,
   ApplyResult,
+  CallOptions,
   CountRead,
   Durability,
   Hint,
@@ -50,6 +52,8 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
   readonly #keys = new Map<string, KeyState>()
   readonly #hints = new Map<string, number>()
   readonly #cursors = new Map<string, number>()
+  /** One for all writers: a hint that is raised again after its removal has another count. */
+  #hintCount = 0
   #identity: string
   #trusted: string | undefined
   #connected = false
@@ -81,16 +85,16 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
 
   async apply(
     operations: readonly Operation[],
-    { decide: judged = false, unique = false, hint, cursor }: ApplyOptions = {},
+    { decide: judged = false, unique = false, hint, cursor, signal }: ApplyOptions = {},
   ): Promise<ApplyResult> {
-    this.#check()
+    this.#check({ signal })
     const applied = judgeGroup(operations, (key) => this.#keys.get(key), judged, unique)
     if (!applied.some(isRefusal)) {
       operations.forEach((operation, i) => {
         if (applied[i]!.outcome === 'applied') applyOperation(this.#state(operation.key), operation)
       })
     }
-    if (hint !== undefined) this.#hints.set(hint, (this.#hints.get(hint) ?? 0) + 1)
+    if (hint !== undefined) this.#hints.set(hint, ++this.#hintCount)
     if (cursor !== undefined) {
       const lsn = Math.max(cursor.lsn, this.#cursors.get(cursor.writer) ?? 0)
       this.#cursors.set(cursor.writer, lsn)
@@ -98,8 +102,8 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     return { identity: this.#identity, applied }
   }
 
-  async readRegister(key: string): Promise<KeyRead> {
-    this.#check()
+  async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
+    this.#check(options)
     const state = this.#keys.get(key)
     return {
       ...this.#mark(state),
@@ -107,27 +111,31 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
-  async readItems(query: ItemQuery): Promise<ItemPage> {
-    this.#check()
+  async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
+    this.#check(options)
     const state = this.#keys.get(query.key)
     return { ...this.#mark(state), ...pageItems(state, query) }
   }
 
-  async readItemsById(key: string, ids: readonly string[]): Promise<ItemPage> {
-    this.#check()
+  async readItemsById(
+    key: string,
+    ids: readonly string[],
+    options?: CallOptions,
+  ): Promise<ItemPage> {
+    this.#check(options)
     const state = this.#keys.get(key)
     const items = ids.map((id) => state?.items.get(id)).filter((item) => item !== undefined)
     return { ...this.#mark(state), items, done: true }
   }
 
-  async countItems(key: string): Promise<CountRead> {
-    this.#check()
+  async countItems(key: string, options?: CallOptions): Promise<CountRead> {
+    this.#check(options)
     const state = this.#keys.get(key)
     return { ...this.#mark(state), count: state === undefined ? 0 : visibleItems(state).length }
   }
 
-  async listKeys({ prefix, after, limit }: KeyQuery): Promise<KeyPage> {
-    this.#check()
+  async listKeys({ prefix, after, limit }: KeyQuery, options?: CallOptions): Promise<KeyPage> {
+    this.#check(options)
     const keys: string[] = []
     for (const [key, state] of this.#keys) {
       if (!key.startsWith(prefix)) continue
@@ -138,8 +146,11 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     return { identity: this.#identity, keys: keys.slice(0, limit), done: keys.length <= limit }
   }
 
-  async listLatest({ prefix, before, limit }: LatestQuery): Promise<LatestPage> {
-    this.#check()
+  async listLatest(
+    { prefix, before, limit }: LatestQuery,
+    options?: CallOptions,
+  ): Promise<LatestPage> {
+    this.#check(options)
     const keys: LatestKey[] = []
     for (const [key, state] of this.#keys) {
       if (!key.startsWith(prefix)) continue
@@ -153,8 +164,8 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     return { identity: this.#identity, keys: keys.slice(0, limit), done: keys.length <= limit }
   }
 
-  async readState(writer: string): Promise<ReplicaState> {
-    this.#check()
+  async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
+    this.#check(options)
     let head: Stamp | undefined
     for (const state of this.#keys.values()) {
       head = maxStamp(head, maxStamp(state.deletedThrough, headOf(state)))
@@ -170,25 +181,29 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
-  async removeHints(hints: readonly Hint[]): Promise<void> {
-    this.#check()
+  async removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void> {
+    this.#check(options)
     for (const { writer, count } of hints) {
       if (this.#hints.get(writer) === count) this.#hints.delete(writer)
     }
   }
 
-  async trust(identity: string): Promise<void> {
-    this.#check()
+  async trust(identity: string, options?: CallOptions): Promise<void> {
+    this.#check(options)
     this.#trusted = identity
   }
 
-  async digest(range: StampRange, buckets: number): Promise<readonly BucketDigest[]> {
-    this.#check()
+  async digest(
+    range: StampRange,
+    buckets: number,
+    options?: CallOptions,
+  ): Promise<readonly BucketDigest[]> {
+    this.#check(options)
     return digestOperations(this.#operationsIn(range), range, buckets)
   }
 
-  async *scan(range: StampRange): AsyncIterable<Operation> {
-    this.#check()
+  async *scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation> {
+    this.#check(options)
     yield* this.#operationsIn(range)
   }
 
@@ -220,7 +235,8 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
-  #check(): void {
+  #check({ signal }: { readonly signal?: AbortSignal | undefined } = {}): void {
     if (!this.#connected) throw new StorageError('CLOSED', 'in-memory database is not connected')
+    checkSignal(signal)
   }
 }

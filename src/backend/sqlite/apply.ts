@@ -1,0 +1,198 @@
+/*
+ * Applies a batch of calls. The caller holds the write lock and a transaction. Within it every
+ * operation is judged and written in order, so a later one of the same group sees the earlier; a
+ * group that is refused goes back to its savepoint.
+ */
+import { decide, isRefusal, judgePut, type Applied } from '../../core/decide.ts'
+import { digestOf } from '../../core/digest.ts'
+import { StorageError } from '../../core/errors.ts'
+import type { JsonText } from '../../core/json.ts'
+import { emptyState, type KeyState } from '../../core/merge.ts'
+import type {
+  AppendOperation,
+  DeleteOperation,
+  Operation,
+  PutOperation,
+  SetOperation,
+} from '../../core/operation.ts'
+import { maxStamp, type Stamp } from '../../core/stamp.ts'
+import type { BatchCall } from '../batcher.ts'
+import { ItemTable } from './item-table.ts'
+import { KeyTable, type KeyRow } from './key-table.ts'
+import type { SqliteSession } from './session.ts'
+import { stampBytes } from './stamp-bytes.ts'
+
+const SET = `
+  UPDATE everthread_keys SET register_stamp = ?, register_digest = ?, register = ?
+  WHERE key_id = ?`
+const DELETE = `
+  UPDATE everthread_keys SET deleted_through = ?1, deleted_digest = ?2,
+    register_stamp = CASE WHEN register_stamp > ?1 THEN register_stamp END,
+    register_digest = CASE WHEN register_stamp > ?1 THEN register_digest END,
+    register = CASE WHEN register_stamp > ?1 THEN register END
+  WHERE key_id = ?3`
+const HEAD = 'UPDATE everthread_meta SET head = ?1 WHERE head IS NULL OR head < ?1'
+const NEXT_HINT = 'UPDATE everthread_meta SET hint_count = hint_count + 1 RETURNING hint_count'
+const HINT = `
+  INSERT INTO everthread_hints (writer, count) VALUES (?, ?)
+  ON CONFLICT (writer) DO UPDATE SET count = excluded.count`
+const CURSOR = `
+  INSERT INTO everthread_cursors (writer, lsn) VALUES (?, ?)
+  ON CONFLICT (writer) DO UPDATE SET lsn = max(lsn, excluded.lsn)`
+
+const APPLIED: Applied = { outcome: 'applied' }
+
+/** Answers each call, in order. Throws only what fails the whole batch. */
+export function applyBatch(session: SqliteSession, calls: readonly BatchCall[]): Applied[][] {
+  return new Application(session).run(calls)
+}
+
+class Application {
+  readonly #session: SqliteSession
+  readonly #keys: KeyTable
+  readonly #items: ItemTable
+  #head: Stamp | undefined
+
+  constructor(session: SqliteSession) {
+    this.#session = session
+    this.#keys = new KeyTable(session)
+    this.#items = new ItemTable(session, this.#keys)
+  }
+
+  run(calls: readonly BatchCall[]): Applied[][] {
+    const answers = calls.map((call) => {
+      const applied = this.#group(call)
+      if (call.hint !== undefined) {
+        const next = this.#session.get<{ hint_count: number }>(NEXT_HINT)!
+        this.#session.run(HINT, call.hint, next.hint_count)
+      }
+      if (call.cursor !== undefined) {
+        this.#session.run(CURSOR, call.cursor.writer, call.cursor.lsn)
+      }
+      return applied
+    })
+    if (this.#head !== undefined) this.#session.run(HEAD, stampBytes(this.#head))
+    return answers
+  }
+
+  #group({ operations, decide: judged, unique }: BatchCall): Applied[] {
+    // A refused single operation has written nothing.
+    const guarded = judged && operations.length > 1
+    const headBefore = this.#head
+    if (guarded) this.#session.run('SAVEPOINT everthread')
+    const applied = operations.map((operation) => this.#one(operation, judged, unique))
+    const refused = applied.some(isRefusal)
+    if (refused && guarded) {
+      this.#session.run('ROLLBACK TO everthread')
+      this.#keys.forget()
+      this.#head = headBefore
+    }
+    if (guarded) this.#session.run('RELEASE everthread')
+    if (!refused) return applied
+    return applied.map((answer) =>
+      answer.outcome === 'applied' ? { ...answer, outcome: 'withheld' } : answer,
+    )
+  }
+
+  #one(operation: Operation, judged: boolean, unique: boolean): Applied {
+    checkStorable('key', operation.key)
+    const row = this.#keys.find(operation.key)
+    const answer = judged ? this.#judged(row, operation, unique) : this.#merged(row, operation)
+    if (answer.outcome === 'applied') {
+      this.#head = maxStamp(this.#head, operation.stamp)
+      if (operation.kind === 'put') this.#head = maxStamp(this.#head, operation.position)
+    }
+    return answer
+  }
+
+  #merged(row: KeyRow | undefined, operation: Operation): Applied {
+    const deletedThrough = row?.deletedThrough
+    const key = row ?? this.#keys.findOrCreate(operation.key)
+    if (operation.kind === 'set') this.#set(key, operation)
+    else if (operation.kind === 'delete') this.#delete(key, operation)
+    else this.#put(key, operation)
+    return deletedThrough === undefined ? APPLIED : { ...APPLIED, deletedThrough }
+  }
+
+  #judged(row: KeyRow | undefined, operation: Operation, unique: boolean): Applied {
+    if (operation.kind === 'put') return this.#judgedPut(row, operation, unique)
+    const answer = decide(this.#stateOf(row, operation), operation, unique)
+    return answer.outcome === 'applied' ? this.#merged(row, operation) : answer
+  }
+
+  /** As much of the key's state as the judgement of a `set` or `delete` looks at. */
+  #stateOf(row: KeyRow | undefined, operation: SetOperation | DeleteOperation): KeyState {
+    const state = emptyState()
+    if (row === undefined) return state
+    state.deletedThrough = row.deletedThrough
+    const stamp =
+      operation.kind === 'set'
+        ? row.registerStamp
+        : maxStamp(row.registerStamp, this.#items.head(row.keyId))
+    if (stamp !== undefined) state.register = { stamp, value: '' as JsonText }
+    return state
+  }
+
+  #judgedPut(row: KeyRow | undefined, operation: PutOperation, unique: boolean): Applied {
+    checkStorable('id', operation.id)
+    const deletedThrough = row?.deletedThrough
+    // Mostly the id is new: the insert finds that out in one step.
+    if (isAliveAppend(operation, deletedThrough)) {
+      const key = row ?? this.#keys.findOrCreate(operation.key)
+      if (this.#items.insert(key, operation)) {
+        return deletedThrough === undefined ? APPLIED : { ...APPLIED, deletedThrough }
+      }
+      row = key
+    }
+    const standing = row === undefined ? undefined : this.#items.find(row.keyId, operation.id)
+    const answer = judgePut(standing, operation, deletedThrough, unique)
+    if (answer.outcome === 'applied') {
+      this.#items.merge(row ?? this.#keys.findOrCreate(operation.key), operation)
+    }
+    return deletedThrough === undefined ? answer : { ...answer, deletedThrough }
+  }
+
+  #put(key: KeyRow, operation: PutOperation): void {
+    checkStorable('id', operation.id)
+    const alive = isAliveAppend(operation, key.deletedThrough)
+    if (alive && this.#items.insert(key, operation)) return
+    this.#items.merge(key, operation)
+  }
+
+  #set(key: KeyRow, operation: SetOperation): void {
+    const { stamp, value } = operation
+    if (key.deletedThrough !== undefined && stamp <= key.deletedThrough) return
+    if (key.registerStamp !== undefined && stamp <= key.registerStamp) return
+    this.#session.run(SET, stampBytes(stamp), digestOf(operation), value, key.keyId)
+    key.registerStamp = stamp
+    this.#keys.raise(key, stamp, false)
+  }
+
+  #delete(key: KeyRow, operation: DeleteOperation): void {
+    const { stamp } = operation
+    if (key.deletedThrough !== undefined && stamp <= key.deletedThrough) return
+    this.#session.run(DELETE, stampBytes(stamp), digestOf(operation), key.keyId)
+    key.deletedThrough = stamp
+    if (key.registerStamp !== undefined && key.registerStamp <= stamp) {
+      key.registerStamp = undefined
+    }
+    this.#items.settle(operation.key, key)
+    this.#keys.raise(key, stamp, false)
+    this.#keys.lower(key)
+  }
+}
+
+function isAliveAppend(
+  operation: PutOperation,
+  deletedThrough: Stamp | undefined,
+): operation is AppendOperation {
+  if (operation.change !== 'append') return false
+  return deletedThrough === undefined || operation.position > deletedThrough
+}
+
+/** SQLite would store these changed, and then they would be another key. */
+function checkStorable(name: string, text: string): void {
+  if (!text.includes('\0') && text.isWellFormed()) return
+  const shown = JSON.stringify(text)
+  throw new StorageError('REJECTED', `${name} ${shown} has a NUL or a lone surrogate`)
+}

@@ -1,0 +1,212 @@
+import { setImmediate } from 'node:timers/promises'
+import type { BucketDigest, StampRange } from '../../core/digest.ts'
+import type { Env } from '../../core/env.ts'
+import { messageOf, StorageConnectionError, StorageError } from '../../core/errors.ts'
+import { nodeEnv } from '../../core/node-env.ts'
+import type { Operation } from '../../core/operation.ts'
+import { sleep } from '../../core/time.ts'
+import { Batcher } from '../batcher.ts'
+import { checkSignal } from '../check-signal.ts'
+import { ReplicaBase } from '../replica-base.ts'
+import type {
+  ApplyOptions,
+  ApplyResult,
+  CallOptions,
+  CountRead,
+  Durability,
+  Hint,
+  ItemPage,
+  ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+  LatestPage,
+  LatestQuery,
+  ReplicaBackend,
+  ReplicaState,
+} from '../replica-backend.ts'
+import { isOutdated } from './connection.ts'
+import { loadSqliteDriver, type SqliteDriver } from './driver.ts'
+import { SqliteEngine } from './engine.ts'
+import { resolveSqliteOptions, type ResolvedSqliteOptions, type SqliteOptions } from './options.ts'
+import { SCAN_START, type ScanCursor } from './scan.ts'
+import { isBusy, sqliteError } from './sqlite-error.ts'
+
+/** Pause before a lock that another process holds is tried again. Milliseconds. */
+const BUSY_PAUSE_MS = 10
+
+/**
+ * A SQLite file on a local disk, shared by the processes of one machine.
+ *
+ * Calls run on the calling thread: a commit stops the event loop for one write to the disk, which
+ * concurrent saves share. A timeout therefore ends only the wait for a lock or in the queue; what
+ * has begun is done when the call returns.
+ */
+export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
+  readonly #options: ResolvedSqliteOptions
+  readonly #batcher: Batcher
+  #engine: SqliteEngine | undefined
+  #connecting: Promise<void> | undefined
+  #durability: Durability = { durable: false, reasons: ['not connected yet'] }
+
+  constructor(options: SqliteOptions, env: Env = nodeEnv()) {
+    super(env)
+    this.#options = resolveSqliteOptions(options)
+    this.#batcher = new Batcher({
+      env,
+      name: 'SQLite',
+      run: (calls) => this.#call((engine) => engine.run(calls)),
+      inFlightMax: 1,
+      timeoutMs: this.#options.timeoutMs,
+    })
+    this.#batcher.close()
+  }
+
+  getBackendType(): string {
+    return 'sqlite'
+  }
+
+  getDurability(): Durability {
+    return this.#durability
+  }
+
+  async connect(): Promise<void> {
+    if (this.#engine !== undefined) return
+    this.#connecting ??= this.#open().finally(() => (this.#connecting = undefined))
+    await this.#connecting
+  }
+
+  /** Resolves when what was in flight has ended; what was queued is rejected with `CLOSED`. */
+  async disconnect(): Promise<void> {
+    await this.#connecting?.catch(() => {
+      // Whoever connects is told.
+    })
+    this.#batcher.close()
+    const engine = this.#engine
+    this.#engine = undefined
+    engine?.close()
+  }
+
+  isConnected(): boolean {
+    return this.#engine !== undefined
+  }
+
+  async apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult> {
+    return await this.#batcher.submit(operations, options)
+  }
+
+  async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
+    return await this.#call((engine) => engine.readRegister(key), options)
+  }
+
+  async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
+    return await this.#call((engine) => engine.readItems(query), options)
+  }
+
+  async readItemsById(
+    key: string,
+    ids: readonly string[],
+    options?: CallOptions,
+  ): Promise<ItemPage> {
+    return await this.#call((engine) => engine.readItemsById(key, ids), options)
+  }
+
+  async countItems(key: string, options?: CallOptions): Promise<CountRead> {
+    return await this.#call((engine) => engine.countItems(key), options)
+  }
+
+  async listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage> {
+    return await this.#call((engine) => engine.listKeys(query), options)
+  }
+
+  async listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage> {
+    return await this.#call((engine) => engine.listLatest(query), options)
+  }
+
+  async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
+    const state = await this.#call((engine) => engine.readState(writer), options)
+    return { ...state, nowMs: this.env.now() }
+  }
+
+  async removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void> {
+    await this.#call((engine) => engine.removeHints(hints), options)
+  }
+
+  async trust(identity: string, options?: CallOptions): Promise<void> {
+    await this.#call((engine) => engine.trust(identity), options)
+  }
+
+  async digest(
+    range: StampRange,
+    buckets: number,
+    options?: CallOptions,
+  ): Promise<readonly BucketDigest[]> {
+    return await this.#call((engine) => engine.digest(range, buckets), options)
+  }
+
+  async *scan(range: StampRange, options?: CallOptions): AsyncGenerator<Operation> {
+    let cursor: ScanCursor | undefined = SCAN_START
+    while (cursor !== undefined) {
+      const from: ScanCursor = cursor
+      const page = await this.#call((engine) => engine.scanPage(range, from), options)
+      yield* page.operations
+      cursor = page.next
+      // A long scan lets others run between its pages.
+      await setImmediate()
+    }
+  }
+
+  async #open(): Promise<void> {
+    try {
+      const driver = await loadSqliteDriver()
+      const engine = await this.#whenFree(() => this.#makeEngine(driver))
+      const { durability, version } = engine.settings
+      this.#engine = engine
+      this.#durability = durability
+      this.#batcher.open()
+      if (isOutdated(version)) {
+        const text = 'this SQLite can damage a file that two processes write to; 3.51.3 has the fix'
+        this.env.logger.warn({ driver: driver.name, version }, text)
+      }
+    } catch (error) {
+      const known = sqliteError(error, 'none')
+      if (known.code !== 'UNAVAILABLE') throw known
+      const text = `cannot open the SQLite file: ${messageOf(error)}`
+      throw new StorageConnectionError('sqlite', text, { cause: error })
+    }
+  }
+
+  #makeEngine(driver: SqliteDriver): SqliteEngine {
+    const identity = Buffer.from(this.env.randomBytes(16)).toString('hex')
+    return new SqliteEngine(driver, this.#options, identity)
+  }
+
+  async #call<T>(work: (engine: SqliteEngine) => T, options: CallOptions = {}): Promise<T> {
+    const attempt = (): T => {
+      if (this.#engine === undefined) throw new StorageError('CLOSED', 'SQLite is not connected')
+      return work(this.#engine)
+    }
+    try {
+      return await this.#whenFree(attempt, options)
+    } catch (error) {
+      throw sqliteError(error, 'none')
+    }
+  }
+
+  /** Waits for a lock between attempts, not inside one: that would stop the event loop. */
+  async #whenFree<T>(
+    attempt: () => T,
+    { signal, timeoutMs = this.#options.busyTimeoutMs }: CallOptions = {},
+  ): Promise<T> {
+    const start = this.env.monotonic()
+    for (;;) {
+      checkSignal(signal)
+      try {
+        return attempt()
+      } catch (error) {
+        if (!isBusy(error) || this.env.monotonic() - start >= timeoutMs) throw error
+      }
+      await sleep(this.env, BUSY_PAUSE_MS, signal)
+    }
+  }
+}

@@ -1,0 +1,96 @@
+/*
+ * The part of a synchronous SQLite library that is called here, and the search for one.
+ *
+ * Three libraries have it with the same names. Two of them must never open one file in one process:
+ * closing a file drops the locks that the other holds. So one is chosen, once a process.
+ */
+import { createRequire } from 'node:module'
+import { StorageConnectionError } from '../../core/errors.ts'
+
+export type SqliteValue = null | number | string | Uint8Array
+
+export type SqliteRow = Readonly<Record<string, SqliteValue>>
+
+export interface SqliteStatement {
+  run(...parameters: readonly SqliteValue[]): { readonly changes: number | bigint }
+  get(...parameters: readonly SqliteValue[]): unknown
+  all(...parameters: readonly SqliteValue[]): unknown[]
+}
+
+export interface SqliteDatabase {
+  exec(sql: string): unknown
+  prepare(sql: string): SqliteStatement
+  close(): unknown
+}
+
+export interface SqliteDriver {
+  /** Name of the library. */
+  readonly name: string
+  open(path: string): SqliteDatabase
+}
+
+type DatabaseClass = new (path: string) => SqliteDatabase
+
+const MISSING =
+  'SQLite needs Node 22.13 or later, or a package: run "npm install @photostructure/sqlite"'
+
+/** From this Node-API on better-sqlite3 13 runs; before, it ends the process on the first call. */
+const NODE_API_MIN = 10
+
+let loading: Promise<SqliteDriver> | undefined
+
+/**
+ * `node:sqlite` where this Node has it, else better-sqlite3 where it is installed and fits, else
+ * @photostructure/sqlite.
+ *
+ * @throws StorageConnectionError naming the package to install.
+ */
+export function loadSqliteDriver(): Promise<SqliteDriver> {
+  loading ??= findDriver().catch((error: unknown) => {
+    // Not remembered: the package may be installed before the next try.
+    loading = undefined
+    throw error
+  })
+  return loading
+}
+
+async function findDriver(): Promise<SqliteDriver> {
+  const builtIn = process.getBuiltinModule('node:sqlite') as object | undefined
+  if (builtIn !== undefined) return driverOf('node:sqlite', builtIn, 'DatabaseSync')
+  if (isBetterSqliteUsable()) {
+    const module = await importPackage('better-sqlite3')
+    if (module !== undefined) return driverOf('better-sqlite3', module, 'default')
+  }
+  const module = await importPackage('@photostructure/sqlite')
+  if (module === undefined) throw new StorageConnectionError('sqlite', MISSING)
+  return driverOf('@photostructure/sqlite', module, 'DatabaseSync')
+}
+
+function driverOf(name: string, module: object, exported: string): SqliteDriver {
+  const Database = (module as Record<string, DatabaseClass>)[exported]!
+  return { name, open: (path) => new Database(path) }
+}
+
+/** Decided before it is loaded: the wrong one cannot be caught, it crashes the process. */
+function isBetterSqliteUsable(): boolean {
+  let version: string
+  try {
+    const require = createRequire(import.meta.url)
+    version = (require('better-sqlite3/package.json') as { version: string }).version
+  } catch {
+    // Not installed, which is fine: it is the user's choice.
+    return false
+  }
+  return version.startsWith('12.') || Number(process.versions['napi']) >= NODE_API_MIN
+}
+
+/** Undefined when the package is not installed. The name is a variable: the types are optional. */
+async function importPackage(name: string): Promise<object | undefined> {
+  try {
+    return (await import(name)) as object
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return undefined
+    throw new StorageConnectionError('sqlite', `${name} cannot be loaded`, { cause: error })
+  }
+}

@@ -1,0 +1,190 @@
+import type { Applied } from '../../core/decide.ts'
+import type { BucketDigest, StampRange } from '../../core/digest.ts'
+import type { JsonText } from '../../core/json.ts'
+import type { Item } from '../../core/merge.ts'
+import type { Stamp } from '../../core/stamp.ts'
+import type { BatchCall } from '../batcher.ts'
+import type {
+  ApplyResult,
+  CountRead,
+  Hint,
+  ItemPage,
+  ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+  LatestPage,
+  LatestQuery,
+  ReplicaState,
+} from '../replica-backend.ts'
+import { applyBatch } from './apply.ts'
+import { openSession, readSettings, type SqliteSettings } from './connection.ts'
+import { readDigest } from './digest.ts'
+import type { SqliteDriver } from './driver.ts'
+import { HAS_VALUE, itemOfRow, type ItemRow } from './item-row.ts'
+import { FIND_ITEM } from './item-table.ts'
+import { prefixEnd } from './key-range.ts'
+import { optionalStamp } from './key-table.ts'
+import { readLatestKeys } from './list-latest.ts'
+import { migrate } from './migrations.ts'
+import type { ResolvedSqliteOptions } from './options.ts'
+import { readPage } from './read-items.ts'
+import { readScanPage, type ScanCursor, type ScanPage } from './scan.ts'
+import type { SqliteSession } from './session.ts'
+import { checkSameId, itemBytes, STAMP_MIN_BYTES, stampOf } from './stamp-bytes.ts'
+
+const FIND_KEY = `
+  SELECT key_id, deleted_through, register_stamp, register FROM everthread_keys WHERE key = ?`
+const COUNT = `
+  SELECT count(*) AS count FROM everthread_items
+  WHERE key_id = ? AND position > ? AND ${HAS_VALUE}`
+const LIST = `
+  SELECT key FROM everthread_keys
+  WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) AND key > ?3
+    AND (register_stamp IS NOT NULL OR latest IS NOT NULL)
+  ORDER BY key LIMIT ?4`
+const META = 'SELECT trusted, head FROM everthread_meta'
+const HINTS = 'SELECT writer, count FROM everthread_hints ORDER BY writer'
+const CURSOR = 'SELECT lsn FROM everthread_cursors WHERE writer = ?'
+const REMOVE_HINT = 'DELETE FROM everthread_hints WHERE writer = ? AND count = ?'
+const TRUST = 'UPDATE everthread_meta SET trusted = ?'
+
+interface FoundKey {
+  readonly key_id: number
+  readonly deleted_through: Uint8Array | null
+  readonly register_stamp: Uint8Array | null
+  readonly register: JsonText | null
+}
+
+/**
+ * The database over one connection. Every call runs to its end before it returns; arguments and
+ * results are plain data, so that the engine could run in another thread.
+ */
+export class SqliteEngine {
+  readonly settings: SqliteSettings
+  readonly #session: SqliteSession
+  readonly #identity: string
+
+  /** @param identity Given to the database if it is new. */
+  constructor(driver: SqliteDriver, options: ResolvedSqliteOptions, identity: string) {
+    this.#session = openSession(driver, options)
+    try {
+      this.settings = readSettings(this.#session, options.path)
+      this.#identity = migrate(this.#session, identity)
+    } catch (error) {
+      this.#session.close()
+      throw error
+    }
+  }
+
+  close(): void {
+    this.#session.close()
+  }
+
+  /** One transaction for all calls: one commit is shared by many saves. */
+  run(calls: readonly BatchCall[]): ApplyResult[] {
+    const answers: readonly Applied[][] = this.#session.write(() =>
+      applyBatch(this.#session, calls),
+    )
+    return answers.map((applied) => ({ identity: this.#identity, applied }))
+  }
+
+  readRegister(key: string): KeyRead {
+    const row = this.#findKey(key)
+    if (row === undefined || row.register_stamp === null) return this.#mark(row)
+    const register = { stamp: stampOf(row.register_stamp), value: row.register! }
+    return { ...this.#mark(row), register }
+  }
+
+  readItems(query: ItemQuery): ItemPage {
+    return this.#session.read(() => {
+      const row = this.#findKey(query.key)
+      if (row === undefined) return { ...this.#mark(row), items: [], done: true }
+      return { ...this.#mark(row), ...readPage(this.#session, row.key_id, query) }
+    })
+  }
+
+  readItemsById(key: string, ids: readonly string[]): ItemPage {
+    return this.#session.read(() => {
+      const row = this.#findKey(key)
+      const items: Item[] = []
+      for (const id of row === undefined ? [] : ids) {
+        const found = this.#session.get<ItemRow>(FIND_ITEM, row!.key_id, itemBytes(id))
+        if (found === undefined) continue
+        if (found.id !== null) checkSameId(id, found.id)
+        items.push(itemOfRow(found))
+      }
+      return { ...this.#mark(row), items, done: true }
+    })
+  }
+
+  countItems(key: string): CountRead {
+    return this.#session.read(() => {
+      const row = this.#findKey(key)
+      if (row === undefined) return { ...this.#mark(row), count: 0 }
+      const { count } = this.#session.get<{ count: number }>(COUNT, row.key_id, STAMP_MIN_BYTES)!
+      return { ...this.#mark(row), count }
+    })
+  }
+
+  listKeys({ prefix, after = '', limit }: KeyQuery): KeyPage {
+    const end = prefixEnd(prefix) ?? null
+    const rows = this.#session.all<{ key: string }>(LIST, prefix, end, after, limit + 1)
+    const keys = rows.slice(0, limit).map(({ key }) => key)
+    return { identity: this.#identity, keys, done: rows.length <= limit }
+  }
+
+  listLatest(query: LatestQuery): LatestPage {
+    const page = this.#session.read(() => readLatestKeys(this.#session, query))
+    return { identity: this.#identity, ...page }
+  }
+
+  readState(writer: string): Omit<ReplicaState, 'nowMs'> {
+    return this.#session.read(() => {
+      const meta = this.#session.get<{ trusted: string | null; head: Uint8Array | null }>(META)!
+      const hints = this.#session.all<Hint>(HINTS).map(({ writer: name, count }) => ({
+        writer: name,
+        count,
+      }))
+      const cursor = this.#session.get<{ lsn: number }>(CURSOR, writer)
+      const head: Stamp | undefined = optionalStamp(meta.head)
+      return {
+        identity: this.#identity,
+        ...(meta.trusted !== null && { trusted: meta.trusted }),
+        hints,
+        ...(head !== undefined && { head }),
+        ...(cursor !== undefined && { cursor: cursor.lsn }),
+      }
+    })
+  }
+
+  removeHints(hints: readonly Hint[]): void {
+    this.#session.write(() => {
+      for (const { writer, count } of hints) this.#session.run(REMOVE_HINT, writer, count)
+    })
+  }
+
+  trust(identity: string): void {
+    this.#session.write(() => this.#session.run(TRUST, identity))
+  }
+
+  digest(range: StampRange, buckets: number): readonly BucketDigest[] {
+    return this.#session.read(() => readDigest(this.#session, range, buckets))
+  }
+
+  scanPage(range: StampRange, cursor: ScanCursor): ScanPage {
+    return this.#session.read(() => readScanPage(this.#session, range, cursor))
+  }
+
+  #findKey(key: string): FoundKey | undefined {
+    return this.#session.get<FoundKey>(FIND_KEY, key)
+  }
+
+  #mark(row: FoundKey | undefined): { identity: string; deletedThrough?: Stamp } {
+    const deletedThrough = optionalStamp(row?.deleted_through)
+    return {
+      identity: this.#identity,
+      ...(deletedThrough !== undefined && { deletedThrough }),
+    }
+  }
+}

@@ -1,0 +1,2 @@
+export { SqliteBackend } from './backend.ts'
+export type { SqliteOptions } from './options.ts'

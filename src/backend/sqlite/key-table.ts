@@ -1,0 +1,125 @@
+import { stampMs, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
+import { HAS_VALUE } from './item-row.ts'
+import { COARSE_MS } from './migrations.ts'
+import type { SqliteSession } from './session.ts'
+import { HASHED_ITEMS, STAMP_MIN_BYTES, stampBytes, stampOf } from './stamp-bytes.ts'
+
+/** What a write needs to know of a key. Kept for one transaction. */
+export interface KeyRow {
+  readonly keyId: number
+  touched: Stamp
+  latest: Stamp | undefined
+  deletedThrough: Stamp | undefined
+  registerStamp: Stamp | undefined
+}
+
+interface StoredKey {
+  readonly key_id: number
+  readonly touched: Uint8Array
+  readonly latest: Uint8Array | null
+  readonly deleted_through: Uint8Array | null
+  readonly register_stamp: Uint8Array | null
+}
+
+const FIND = `
+  SELECT key_id, touched, latest, deleted_through, register_stamp
+  FROM everthread_keys WHERE key = ?`
+const CREATE = 'INSERT INTO everthread_keys (key, touched) VALUES (?, ?) RETURNING key_id'
+const RAISE = 'UPDATE everthread_keys SET touched = ?, latest = ? WHERE key_id = ?'
+
+/** Both use an index and stop at the first visible row. */
+export const LATEST_OWN: string = `
+  SELECT position FROM everthread_items
+  WHERE key_id = ? AND item < ? AND position = item AND ${HAS_VALUE}
+  ORDER BY item DESC LIMIT 1`
+export const LATEST_MOVED: string = `
+  SELECT position FROM everthread_items
+  WHERE key_id = ? AND position <> item AND position > ? AND ${HAS_VALUE}
+  ORDER BY position DESC LIMIT 1`
+
+/** The rows of keys that one transaction has touched. */
+export class KeyTable {
+  readonly #session: SqliteSession
+  readonly #rows = new Map<string, KeyRow>()
+
+  constructor(session: SqliteSession) {
+    this.#session = session
+  }
+
+  find(key: string): KeyRow | undefined {
+    const known = this.#rows.get(key)
+    if (known !== undefined) return known
+    const stored = this.#session.get<StoredKey>(FIND, key)
+    if (stored === undefined) return undefined
+    const row: KeyRow = {
+      keyId: stored.key_id,
+      touched: stampOf(stored.touched),
+      latest: optionalStamp(stored.latest),
+      deletedThrough: optionalStamp(stored.deleted_through),
+      registerStamp: optionalStamp(stored.register_stamp),
+    }
+    this.#rows.set(key, row)
+    return row
+  }
+
+  findOrCreate(key: string): KeyRow {
+    const known = this.find(key)
+    if (known !== undefined) return known
+    const created = this.#session.get<{ key_id: number }>(CREATE, key, STAMP_MIN_BYTES)!
+    const row: KeyRow = {
+      keyId: created.key_id,
+      touched: STAMP_MIN,
+      latest: undefined,
+      deletedThrough: undefined,
+      registerStamp: undefined,
+    }
+    this.#rows.set(key, row)
+    return row
+  }
+
+  /** After a rollback the rows are not what they were. */
+  forget(): void {
+    this.#rows.clear()
+  }
+
+  /** Notes that something stands at this place; `visible`: an item that readers see. */
+  raise(row: KeyRow, place: Stamp, visible: boolean): void {
+    const touched = isLater(place, row.touched)
+    const latest = visible && (row.latest === undefined || isLater(place, row.latest))
+    if (touched) row.touched = place
+    if (latest) row.latest = place
+    if (touched || latest) this.#save(row)
+  }
+
+  /** Finds the latest visible item anew: what was visible may be gone. */
+  lower(row: KeyRow): void {
+    const latest = readLatest(this.#session, row.keyId)
+    if (latest === row.latest) return
+    row.latest = latest
+    this.#save(row)
+  }
+
+  #save({ keyId, touched, latest }: KeyRow): void {
+    const bytes = latest === undefined ? null : stampBytes(latest)
+    this.#session.run(RAISE, stampBytes(touched), bytes, keyId)
+  }
+}
+
+/** The position of the latest visible item. */
+export function readLatest(session: SqliteSession, keyId: number): Stamp | undefined {
+  const own = session.get<{ position: Uint8Array }>(LATEST_OWN, keyId, HASHED_ITEMS)
+  const moved = session.get<{ position: Uint8Array }>(LATEST_MOVED, keyId, STAMP_MIN_BYTES)
+  if (own === undefined) return optionalStamp(moved?.position)
+  if (moved === undefined) return stampOf(own.position)
+  return Buffer.compare(own.position, moved.position) > 0
+    ? stampOf(own.position)
+    : stampOf(moved.position)
+}
+
+export function optionalStamp(bytes: Uint8Array | null | undefined): Stamp | undefined {
+  return bytes === null || bytes === undefined ? undefined : stampOf(bytes)
+}
+
+function isLater(place: Stamp, known: Stamp): boolean {
+  return stampMs(place) >= stampMs(known) + COARSE_MS
+}

@@ -1,0 +1,120 @@
+/*
+ * The schema, as numbered steps. A step that was released is never changed: a later one follows.
+ *
+ * An item is one row; its columns are the registers of `core/merge.ts`. Rows are always settled:
+ * writers hold the write lock, read the key's deleted_through first and never store what is gone.
+ *
+ *   item           identity (`stamp-bytes.ts`); equals position in a row whose id is made from it
+ *   id             text of a caller's id, else NULL
+ *   appended_at    position that brought the appended value; NULL: the row's position
+ *   digest         of the appended value, or of the removal (`core/digest.ts`)
+ *
+ * A lone append with an own id writes the row and one index entry. The other indexes are partial:
+ * they hold only rows whose position is not their identity, or that were edited.
+ *
+ *   touched        a place in time of the key: no stamp of its deleted_through, register or
+ *                  positions is COARSE_MS or more above it, so that an append rarely writes the key
+ *   latest         the same for the latest visible item, and never above it; NULL: none is visible
+ */
+import { StorageError } from '../../core/errors.ts'
+import type { SqliteSession } from './session.ts'
+
+/** How far `touched` and `latest` may lag. Milliseconds. */
+export const COARSE_MS = 60_000
+
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE everthread_meta (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    identity TEXT NOT NULL,
+    trusted TEXT,
+    head BLOB,
+    hint_count INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE TABLE everthread_hints (
+    writer TEXT PRIMARY KEY,
+    count INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE everthread_cursors (
+    writer TEXT PRIMARY KEY,
+    lsn INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE everthread_keys (
+    key_id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    touched BLOB NOT NULL,
+    latest BLOB,
+    deleted_through BLOB,
+    deleted_digest INTEGER,
+    register_stamp BLOB,
+    register_digest INTEGER,
+    register TEXT
+  ) STRICT;
+  CREATE INDEX everthread_keys_touched ON everthread_keys (touched);
+  CREATE INDEX everthread_keys_latest ON everthread_keys (latest) WHERE latest IS NOT NULL;
+  CREATE TABLE everthread_items (
+    row_id INTEGER PRIMARY KEY,
+    key_id INTEGER NOT NULL,
+    item BLOB NOT NULL,
+    id TEXT,
+    position BLOB NOT NULL,
+    appended_at BLOB,
+    digest INTEGER,
+    edited_at BLOB,
+    edited_digest INTEGER,
+    removed INTEGER NOT NULL,
+    appended TEXT,
+    edited TEXT,
+    UNIQUE (key_id, item)
+  ) STRICT;
+  CREATE INDEX everthread_items_moved ON everthread_items (key_id, position)
+    WHERE position <> item;
+  CREATE INDEX everthread_items_appended ON everthread_items (key_id, appended_at)
+    WHERE appended_at IS NOT NULL;
+  CREATE INDEX everthread_items_edited ON everthread_items (key_id, edited_at)
+    WHERE edited_at IS NOT NULL;
+  `,
+]
+
+export const SCHEMA_VERSION: number = MIGRATIONS.length
+
+/**
+ * Brings the schema up to date in one transaction, and returns the database's identity.
+ *
+ * @param identity Given to the database if it is new.
+ * @throws StorageError `UNSUPPORTED` when a newer release has made the schema.
+ */
+export function migrate(session: SqliteSession, identity: string): string {
+  const current = session.read(() => versionOf(session))
+  if (current !== SCHEMA_VERSION) session.write(() => climb(session, identity))
+  const row = session.get<{ identity: string }>('SELECT identity FROM everthread_meta')
+  return row!.identity
+}
+
+function climb(session: SqliteSession, identity: string): void {
+  // Read again under the lock: another process may have been faster.
+  const current = versionOf(session)
+  if (current > SCHEMA_VERSION) {
+    throw new StorageError(
+      'UNSUPPORTED',
+      `the SQLite file has schema ${current}, this version knows schemas up to ${SCHEMA_VERSION}`,
+    )
+  }
+  if (current === SCHEMA_VERSION) return
+  if (current === 0) session.exec('CREATE TABLE everthread_schema (version INTEGER) STRICT')
+  for (const sql of MIGRATIONS.slice(current)) session.exec(sql)
+  if (current === 0) {
+    session.run('INSERT INTO everthread_schema VALUES (?)', SCHEMA_VERSION)
+    session.run('INSERT INTO everthread_meta (id, identity) VALUES (1, ?)', identity)
+  } else {
+    session.run('UPDATE everthread_schema SET version = ?', SCHEMA_VERSION)
+  }
+}
+
+/** 0 for a file without our schema. */
+function versionOf(session: SqliteSession): number {
+  const table = session.get("SELECT 1 FROM sqlite_schema WHERE name = 'everthread_schema'")
+  if (table === undefined) return 0
+  const row = session.get<{ version: number }>('SELECT version FROM everthread_schema')
+  return row?.version ?? 0
+}

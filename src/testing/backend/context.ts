@@ -1,0 +1,108 @@
+import { expect, onTestFinished } from 'vitest'
+import type { Applied } from '../../core/decide.ts'
+import { isStorageError, type StorageErrorCode } from '../../core/errors.ts'
+import { decodeJson } from '../../core/json.ts'
+import { itemValue, type Item } from '../../core/merge.ts'
+import type { Operation } from '../../core/operation.ts'
+import type { ApplyOptions, ItemQuery, ReplicaBackend } from '../../backend/replica-backend.ts'
+
+export interface ReplicaBackendCapabilities {
+  /** What was acknowledged is there after `disconnect`. Needs `reopen`. Default: false. */
+  readonly persistent?: boolean
+  /** Rounds of each property test. Default: 40. */
+  readonly propertyRuns?: number
+}
+
+export interface ReplicaBackendConformanceOptions {
+  /** Names the engine in the titles. */
+  readonly name: string
+  /** A connected backend on a database that is new and empty. The suite disconnects it. */
+  readonly open: () => Promise<ReplicaBackend>
+  /** Another connected backend on the database of this one, which is disconnected. */
+  readonly reopen?: (backend: ReplicaBackend) => Promise<ReplicaBackend>
+  readonly capabilities?: ReplicaBackendCapabilities
+}
+
+/** What each facet of the suite is given. */
+export interface ConformanceContext {
+  readonly capabilities: Required<ReplicaBackendCapabilities>
+  readonly reopen: ReplicaBackendConformanceOptions['reopen']
+  /** An empty backend that is disconnected when the test ends. */
+  readonly setup: () => Promise<ReplicaBackend>
+  /** Opens one that the caller disconnects. */
+  readonly open: () => Promise<ReplicaBackend>
+}
+
+export function conformanceContext({
+  open,
+  reopen,
+  capabilities = {},
+}: ReplicaBackendConformanceOptions): ConformanceContext {
+  const { persistent = false, propertyRuns = 40 } = capabilities
+  return {
+    capabilities: { persistent, propertyRuns },
+    reopen,
+    open,
+    setup: async () => {
+      const backend = await open()
+      onTestFinished(async () => await backend.disconnect())
+      return backend
+    },
+  }
+}
+
+/** Applies one group with `decide` and returns the answers. */
+export async function judge(
+  backend: ReplicaBackend,
+  operations: readonly Operation[],
+  options: ApplyOptions = {},
+): Promise<readonly Applied[]> {
+  const { applied } = await backend.apply(operations, { decide: true, ...options })
+  return applied
+}
+
+/** The outcomes of a group that is judged. */
+export async function outcomes(
+  backend: ReplicaBackend,
+  operations: readonly Operation[],
+  options: ApplyOptions = {},
+): Promise<readonly string[]> {
+  return (await judge(backend, operations, options)).map(({ outcome }) => outcome)
+}
+
+/** All items of a list, oldest first, read in pages of `limit`. */
+export async function allItems(
+  backend: ReplicaBackend,
+  key: string,
+  { includeRemoved = false, limit = 500 }: Partial<ItemQuery> = {},
+): Promise<Item[]> {
+  const items: Item[] = []
+  for (;;) {
+    const after = items.at(-1)?.position
+    const bound = after === undefined ? {} : { after }
+    const page = await backend.readItems({ key, limit, order: 'oldest', includeRemoved, ...bound })
+    items.push(...page.items)
+    if (page.done) return items
+    expect(page.items.length, 'a page that is not the last is full').toBe(limit)
+  }
+}
+
+/** What a reader sees of the list. */
+export async function values(backend: ReplicaBackend, key: string): Promise<unknown[]> {
+  return (await allItems(backend, key)).map((item) => decodeJson(itemValue(item)!))
+}
+
+/** The call rejects with a `StorageError` of this code. */
+export async function rejects(call: Promise<unknown>, code: StorageErrorCode): Promise<void> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  expect(isStorageError(error, code), `expected ${code}, got ${String(error)}`).toBe(true)
+}
+
+export async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const items: T[] = []
+  for await (const item of source) items.push(item)
+  return items
+}

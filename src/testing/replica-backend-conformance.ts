@@ -1,0 +1,40 @@
+import { describe } from 'vitest'
+import { concurrency } from './backend/concurrency.ts'
+import {
+  conformanceContext,
+  type ReplicaBackendCapabilities,
+  type ReplicaBackendConformanceOptions,
+} from './backend/context.ts'
+import { deciding } from './backend/deciding.ts'
+import { digests } from './backend/digests.ts'
+import { lifecycle } from './backend/lifecycle.ts'
+import { listing } from './backend/listing.ts'
+import { merging } from './backend/merging.ts'
+import { paging } from './backend/paging.ts'
+import { plainCalls } from './backend/plain-calls.ts'
+import { properties } from './backend/properties.ts'
+import { state } from './backend/state.ts'
+
+export type { ReplicaBackendCapabilities, ReplicaBackendConformanceOptions }
+
+/**
+ * Declares the tests that every `ReplicaBackend` must pass, with Vitest. Each test opens a database
+ * of its own and disconnects it.
+ *
+ * Not tested: what needs a server that fails, and how fast anything is.
+ */
+export function replicaBackendConformance(options: ReplicaBackendConformanceOptions): void {
+  const context = conformanceContext(options)
+  describe(`${options.name}: replica backend`, () => {
+    plainCalls(context)
+    merging(context)
+    deciding(context)
+    concurrency(context)
+    paging(context)
+    listing(context)
+    state(context)
+    digests(context)
+    lifecycle(context)
+    properties(context)
+  })
+}
