@@ -3,18 +3,12 @@
  * `connection-string.ts` makes the same objects from text.
  */
 
+import type { PostgresOptions } from './postgres/options.ts'
 import type { SqliteOptions } from './sqlite/options.ts'
 
 /** A PostgreSQL server, by `url` or by fields; a field wins over the same part of the url. */
-export interface PostgresConfig {
+export interface PostgresConfig extends PostgresOptions {
   readonly type: 'postgresql' | 'postgres'
-  /** `postgresql://user:password@host:port/database`. */
-  readonly url?: string
-  readonly host?: string
-  readonly port?: number
-  readonly database?: string
-  readonly user?: string
-  readonly password?: string
 }
 
 /** One SQLite file, by `path` or `url`. */

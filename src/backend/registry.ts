@@ -89,6 +89,10 @@ async function openDatabase(
       const { MemoryBackend } = await import('./memory/memory-backend.ts')
       return new MemoryBackend(env)
     }
+    case 'sqlite': {
+      const { SqliteBackend } = await import('./sqlite/index.ts')
+      return new SqliteBackend(config, env)
+    }
     case 'redis':
     case 's3':
       throw notYet(field, config.type, 'a database can be postgresql, sqlite or in-memory')
