@@ -62,6 +62,7 @@ export interface MemcachedConfig {
   readonly url: string
 }
 
+/** A cache by `type` and fields. */
 export type CacheConfig = InMemoryCacheConfig | RedisConfig | MemcachedConfig
 
 /** A log in this process's memory; not a durable place. */
@@ -83,4 +84,5 @@ export interface RedisStreamWalConfig {
   readonly url: string
 }
 
+/** A write-ahead log by `type` and fields. */
 export type WalConfig = InMemoryWalConfig | FileWalConfig | RedisStreamWalConfig

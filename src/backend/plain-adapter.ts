@@ -45,6 +45,7 @@ import type {
   ReplicaState,
 } from './replica-backend.ts'
 
+/** What the adapter cannot find out by itself. */
 export interface PlainAdapterOptions {
   /** Whether what the backend acknowledges survives a crash of its machine. Default: not known. */
   readonly durable?: boolean

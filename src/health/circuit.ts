@@ -5,6 +5,7 @@ import { unreachable } from '../core/errors.ts'
  * All moments are on the monotonic clock, in milliseconds.
  */
 
+/** The state of a circuit. */
 export type Circuit =
   | {
       readonly kind: 'closed'
@@ -31,6 +32,7 @@ export type CircuitEvent = {
   readonly nowMs: number
 }
 
+/** When the state changes; see `CircuitBreakerConfig`. */
 export interface CircuitLimits {
   readonly failureThreshold: number
   readonly failureWindow: number
@@ -38,6 +40,7 @@ export interface CircuitLimits {
   readonly recoverySuccessThreshold: number
 }
 
+/** Where every circuit begins. */
 export const CLOSED_CIRCUIT: Circuit = { kind: 'closed', failuresMs: [] }
 
 /** The next state. The caller holds the state and the clock. */

@@ -1,5 +1,6 @@
 import type { DatabasePlace } from '../core/operation.ts'
 
+/** Percentiles of the latest latencies. */
 export interface LatencyStats {
   readonly samples: number
   /** Milliseconds; 0 without samples. */
@@ -8,6 +9,7 @@ export interface LatencyStats {
   readonly p99: number
 }
 
+/** One failure that counted against a place. */
 export interface HealthFailure {
   /** Wall clock, Unix milliseconds. */
   readonly atMs: number
@@ -15,6 +17,7 @@ export interface HealthFailure {
   readonly message: string
 }
 
+/** What is known about one place. */
 export interface HealthStats {
   readonly place: DatabasePlace
   readonly healthy: boolean
@@ -29,6 +32,7 @@ export interface HealthStats {
   readonly failureHistory: readonly HealthFailure[]
 }
 
+/** What a health manager tells its listeners. */
 export interface HealthEvents {
   /** The place went from healthy to not, or back. */
   change: { readonly place: DatabasePlace; readonly healthy: boolean; readonly stats: HealthStats }

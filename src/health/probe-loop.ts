@@ -3,6 +3,7 @@ import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { sleep, withDeadline } from '../core/time.ts'
 import type { HealthProbe } from './health-manager.ts'
 
+/** How often, and who is told. */
 export interface ProbeLoopOptions {
   readonly env: Env
   /** Time from the end of one probe to the start of the next. Milliseconds. */

@@ -3,6 +3,7 @@ import type { DatabasePlace } from '../core/operation.ts'
 import { HealthBase, type HealthBaseConfig, type Outcome } from './health-base.ts'
 import type { HealthStats } from './health-manager.ts'
 
+/** Probing and bounds; there is nothing to judge by. */
 export type SimpleHealthConfig = HealthBaseConfig
 
 /**

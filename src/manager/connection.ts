@@ -10,6 +10,7 @@ export interface Connectable {
   isConnected(): boolean
 }
 
+/** How one engine is made and how long it may take. */
 export interface ConnectionOptions<Engine> {
   readonly env: Env
   /** Names it in messages: `primary database`. */

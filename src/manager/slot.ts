@@ -6,6 +6,7 @@ export interface NamedEngine extends Connectable {
   getBackendType(): string
 }
 
+/** One engine, and what may stand in for it. */
 export interface SlotOptions<Engine> extends ConnectionOptions<Engine> {
   /** The engine that was asked for. */
   readonly type: string

@@ -18,6 +18,7 @@ import { redactText, secretsOf } from './redact-text.ts'
 import { Slot, type BackendInfo } from './slot.ts'
 import { measure, probeCache, probeDatabase, type StorageHealth } from './storage-health.ts'
 
+/** What one place consists of, and how long it may take. */
 export interface StorageManagerConfig {
   readonly database: DatabaseSource
   /** Default: in memory. */
@@ -36,16 +37,19 @@ export interface StorageManagerConfig {
   readonly disconnectTimeoutMs?: number
 }
 
+/** The engines of one place, behind handles that stay the same. */
 export interface StorageBackends {
   readonly cache: CacheBackend
   readonly database: ReplicaBackend
 }
 
+/** What is known about the database of a place. */
 export interface DatabaseInfo extends BackendInfo {
   /** Absent until it has been connected once. */
   readonly durability?: Durability
 }
 
+/** What is known about both engines of a place. */
 export interface StorageInfo {
   readonly cache: BackendInfo
   readonly database: DatabaseInfo

@@ -5,6 +5,7 @@ import type { DatabasePlace } from '../core/operation.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import { virtualEnv, type VirtualEnv } from './virtual-env.ts'
 
+/** The manager under test. */
 export interface HealthConformanceOptions {
   readonly name: string
   /** Makes a manager that keeps 3 failures and probes at this interval. Milliseconds. */

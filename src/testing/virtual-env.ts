@@ -3,6 +3,7 @@ import type { Env, ProcessIdentity, Timer } from '../core/env.ts'
 import { noFailpoints, type Failpoints } from '../core/failpoint.ts'
 import { silentLogger, type Logger } from '../core/logger.ts'
 
+/** What a virtual environment starts with. */
 export interface VirtualEnvOptions {
   /** Every random number follows from it. Default: 1. */
   readonly seed?: number

@@ -5,6 +5,7 @@ import { checkInteger, checkText, KEY_BYTES_MAX } from '../../core/limits.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { CacheBackend } from '../cache-backend.ts'
 
+/** Bounds of the cache. */
 export interface MemoryCacheOptions {
   /** Most entries; the least recently used one goes first. Default: 10,000. */
   readonly maxEntries?: number
