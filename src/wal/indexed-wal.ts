@@ -61,6 +61,10 @@ export abstract class IndexedWal implements WAL {
     return this.index.readable(place)
   }
 
+  oldest(place: DatabasePlace): Lsn | undefined {
+    return this.index.oldest(place)
+  }
+
   resend(place: DatabasePlace): void {
     const readable = this.index.resend(place)
     this.onAcknowledged([])

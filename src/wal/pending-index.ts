@@ -130,9 +130,11 @@ export class PendingIndex {
     else this.#addGroup(lsn, ids)
     for (const name of DATABASE_PLACES) {
       const place = this.#places[name]
-      entries.setState(lsn, place.index, states[name])
-      if (states[name] === ACKNOWLEDGED) this.#advance(place)
-      else this.#enter(place, lsn, states[name])
+      if (states[name] !== ACKNOWLEDGED) {
+        entries.setState(lsn, place.index, states[name])
+        this.#enter(place, lsn, states[name])
+      }
+      this.#advance(place)
     }
     if (!this.isDone(lsn)) this.#pendingBytes += bytes
     this.#settle()
@@ -246,13 +248,13 @@ export class PendingIndex {
     const place = this.#places[name]
     const found: Lsn[] = []
     const wanted = Math.min(limit, place.readable)
-    let lsn = this.#entries.following(place.readFrom - 1)
-    while (found.length < wanted && lsn <= this.head) {
-      if (this.#entries.has(lsn) && this.#entries.state(lsn, place.index) === PENDING) {
-        if (found.length === 0) place.readFrom = lsn
-        found.push(lsn)
-      }
-      lsn = this.#entries.following(lsn)
+    let lsn = place.readFrom - 1
+    while (found.length < wanted) {
+      lsn = this.#entries.nextLacking(lsn, place.index)
+      if (lsn > this.head) break
+      if (this.#entries.state(lsn, place.index) !== PENDING) continue
+      if (found.length === 0) place.readFrom = lsn
+      found.push(lsn)
     }
     return found
   }
@@ -261,9 +263,19 @@ export class PendingIndex {
     return this.#places[name].readable
   }
 
+  /** The oldest entry that the place lacks and has not refused. */
+  oldest(name: DatabasePlace): Lsn | undefined {
+    const place = this.#places[name]
+    if (place.pending === place.quarantined) return undefined
+    let lsn = place.cursor
+    do lsn = this.#entries.nextLacking(lsn, place.index)
+    while (lsn <= this.head && this.#entries.state(lsn, place.index) === QUARANTINED)
+    return lsn <= this.head ? lsn : undefined
+  }
+
   stats(name: DatabasePlace, nowMs: number): WalPlaceStats {
     const place = this.#places[name]
-    const oldest = this.#entries.following(place.cursor)
+    const oldest = place.cursor + 1
     return {
       pendingEntries: place.pending,
       quarantinedEntries: place.quarantined,
@@ -274,14 +286,12 @@ export class PendingIndex {
 
   /** What the place has acknowledged, as few ranges from the oldest on, at most `max` of them. */
   acknowledged(name: DatabasePlace, max: number): readonly LsnRange[] {
-    const { index } = this.#places[name]
     const ranges: LsnRange[] = []
     let first = 1
-    for (const lsn of this.#entries.lsns()) {
-      if (this.#entries.state(lsn, index) === ACKNOWLEDGED) continue
-      if (lsn > first) ranges.push([first, lsn - 1])
+    for (const [lackingFirst, lackingLast] of this.#entries.lackingRuns(this.#places[name].index)) {
+      if (lackingFirst > first) ranges.push([first, lackingFirst - 1])
       if (ranges.length >= max) return ranges
-      first = lsn + 1
+      first = lackingLast + 1
     }
     if (first <= this.head) ranges.push([first, this.head])
     return ranges
@@ -368,24 +378,24 @@ export class PendingIndex {
   }
 
   #advance(place: Place): void {
-    const { index } = place
-    let next = this.#entries.following(place.cursor)
-    while (next <= this.head && this.#entries.state(next, index) === ACKNOWLEDGED) {
-      next = this.#entries.following(next)
-    }
-    place.cursor = next - 1
+    place.cursor = this.#entries.nextLacking(place.cursor, place.index) - 1
   }
 
   #settle(): void {
-    let next = this.#entries.following(this.#settled)
-    while (next <= this.head && this.#isSettled(next)) next = this.#entries.following(next)
+    let next = this.#settled + 1
+    for (;;) {
+      next = Math.min(
+        this.#entries.nextLacking(next - 1, 0),
+        this.#entries.nextLacking(next - 1, 1),
+      )
+      if (next > this.head || !this.#isSettled(next)) break
+      next++
+    }
     this.#settled = next - 1
   }
 
   #isSettled(lsn: Lsn): boolean {
-    const primary = this.#entries.state(lsn, 0)
-    const backup = this.#entries.state(lsn, 1)
-    return isOver(primary) && isOver(backup)
+    return isOver(this.#entries.state(lsn, 0)) && isOver(this.#entries.state(lsn, 1))
   }
 }
 

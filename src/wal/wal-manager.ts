@@ -220,7 +220,7 @@ export class WALManager {
   hasReached(place: DatabasePlace, { head, owed }: FlushMark): boolean {
     if (owed.some((ticket) => ticket.lacks(place) && !ticket.isLogged())) return false
     if (this.#wal === undefined) return true
-    return this.#wal.readable(place) === 0 || this.cursor(place) >= head
+    return (this.#wal.oldest(place) ?? head + 1) > head
   }
 
   /** The oldest entries that the backup lacks. */

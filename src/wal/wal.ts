@@ -88,6 +88,8 @@ export interface WAL {
   read(place: DatabasePlace, limit: number): Promise<readonly WalEntry[]>
   /** Entries that `read` could give out now. */
   readable(place: DatabasePlace): number
+  /** The oldest entry that the place lacks: held ones count, quarantined ones do not. */
+  oldest(place: DatabasePlace): Lsn | undefined
   /**
    * Sets an entry aside that the place refuses for good, durably and with the reason. It stays
    * pending for reads and does not hold up others.
