@@ -25,7 +25,7 @@ const CHUNK = 256
 /** The plus signs keep the index of keys out: it would not be in this order. */
 const CANDIDATES = `
   SELECT key_id, key, latest FROM everthread_keys
-  WHERE latest IS NOT NULL AND latest <= ?1 AND (latest < ?1 OR key_id < ?5)
+  WHERE latest IS NOT NULL AND (latest, key_id) < (?1, ?5)
     AND +key >= ?2 AND (?3 IS NULL OR +key < ?3)
   ORDER BY latest DESC, key_id DESC LIMIT ?4`
 

@@ -1,0 +1,138 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { append, clear, edit, set, stampAt } from '../../testing/backend/operations.ts'
+import { WHOLE_RANGE } from '../buckets.ts'
+import type { BatchCall } from '../batcher.ts'
+import { applyBatch } from './apply.ts'
+import { openSession } from './connection.ts'
+import { readDigest } from './digest.ts'
+import { loadSqliteDriver, type SqliteDriver } from './driver.ts'
+import { readLatestKeys } from './list-latest.ts'
+import { migrate } from './migrations.ts'
+import { resolveSqliteOptions } from './options.ts'
+import { readPage } from './read-items.ts'
+import { readScanPage, SCAN_START } from './scan.ts'
+import type { SqliteSession } from './session.ts'
+
+let session: SqliteSession
+let statements: string[] = []
+
+// Goal: no call's cost grows with the length of a list or with the number of keys, unless it must.
+// Method: every SQL text that a call runs is recorded; then SQLite is asked how it would run it.
+beforeAll(async () => {
+  const driver = recording(await loadSqliteDriver())
+  session = openSession(driver, resolveSqliteOptions({ path: ':memory:' }))
+  migrate(session, 'identity')
+})
+
+function recording({ name, open }: SqliteDriver): SqliteDriver {
+  return {
+    name,
+    open(path) {
+      const database = open(path)
+      return {
+        exec: (sql) => database.exec(sql),
+        close: () => database.close(),
+        prepare(sql) {
+          const statement = database.prepare(sql)
+          const record = (): void => void statements.push(sql)
+          return {
+            run: (...values) => (record(), statement.run(...values)),
+            get: (...values) => (record(), statement.get(...values)),
+            all: (...values) => (record(), statement.all(...values)),
+          }
+        },
+      }
+    },
+  }
+}
+
+/** The steps of the plans of everything that ran, apart from those of inner loops of no tables. */
+function plansOf(work: () => void): string[] {
+  statements = []
+  work()
+  const texts = [...new Set(statements)].filter((sql) =>
+    /^\s*(SELECT|INSERT|UPDATE|DELETE)/.test(sql),
+  )
+  return texts.flatMap((sql) =>
+    session.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).map(({ detail }) => detail),
+  )
+}
+
+function call(...operations: BatchCall['operations']): BatchCall {
+  return { operations, decide: true, unique: true }
+}
+
+const META = /everthread_meta/
+
+describe('plans', () => {
+  test('an append of any kind looks nothing up but by index', () => {
+    const plans = plansOf(() => {
+      const at = stampAt(1)
+      applyBatch(session, [
+        call(append('k', at, 1)),
+        call(append('k', stampAt(2), 1, 'caller')),
+        call(append('k', stampAt(3), 1, 'caller')),
+        call(edit('k', 'caller', stampAt(2), stampAt(4), 1)),
+        call(append('k', stampAt(90_000), 1, at)),
+        call(set('k', stampAt(90_001), 1)),
+      ])
+    })
+    expect(plans.filter((step) => /SCAN/.test(step) && !META.test(step))).toEqual([])
+    expect(plans.some((step) => /SEARCH everthread_items USING INDEX/.test(step))).toBe(true)
+    expect(plans.filter((step) => /TEMP B-TREE/.test(step))).toEqual([])
+  })
+
+  test.each(['newest', 'oldest'] as const)('the %s page is two index ranges in order', (order) => {
+    const plans = plansOf(() => {
+      readPage(session, 1, { key: 'k', order, limit: 10, before: stampAt(9) })
+      readPage(session, 1, { key: 'k', order, limit: 10, includeRemoved: true })
+    })
+    expect(plans).toHaveLength(4)
+    for (const step of plans) {
+      expect(step).toMatch(
+        /^SEARCH everthread_items USING INDEX .*\(key_id=\? AND (item|position)>\? AND (item|position)<\?\)$/,
+      )
+    }
+    expect(plans.filter((step) => step.includes('everthread_items_moved'))).toHaveLength(2)
+  })
+
+  test('the latest keys come from the index on latest and from probes', () => {
+    const plans = plansOf(() => readLatestKeys(session, { prefix: 'k', limit: 10 }))
+    expect(plans.filter((step) => /SCAN|TEMP B-TREE/.test(step))).toEqual([])
+    expect(plans.some((step) => /everthread_keys_latest \(.*\(latest,rowid\)</.test(step))).toBe(
+      true,
+    )
+    expect(plans.filter((step) => step.startsWith('SEARCH everthread_items'))).toHaveLength(2)
+  })
+
+  test('a digest and a scan of a recent range go through the keys touched since', () => {
+    const range = { ...WHOLE_RANGE, from: stampAt(1) }
+    const digest = plansOf(() => readDigest(session, range, 16))
+    const keys = digest.filter((step) => /everthread_keys|\bk\b/.test(step))
+    expect(keys.length).toBeGreaterThan(0)
+    for (const step of keys) expect(step).toMatch(/^SEARCH .*everthread_keys_touched/)
+    const items = digest.filter((step) => /\bi\b/.test(step))
+    for (const step of items) expect(step).toMatch(/^SEARCH i USING INDEX .*\(key_id=\? AND /)
+    const scan = plansOf(() => readScanPage(session, range, SCAN_START))
+    for (const step of scan.filter((text) => text.includes('everthread_items'))) {
+      expect(step).toMatch(/^SEARCH everthread_items USING INDEX .*\(key_id=\? AND /)
+    }
+  })
+
+  test('what a clear does not cover is found by index', () => {
+    applyBatch(session, [call(append('k', stampAt(200_000), 1))])
+    const plans = plansOf(() => applyBatch(session, [call(clear('k', stampAt(100_000)))]))
+    expect(plans.filter((step) => /SCAN/.test(step) && !META.test(step))).toEqual([])
+  })
+
+  test('an append of an own id writes one row and one index entry', () => {
+    const indexes = session
+      .all<{ sql: string | null }>(
+        "SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'everthread_items'",
+      )
+      .map(({ sql }) => sql)
+    // The one without SQL is that of UNIQUE (key_id, item).
+    expect(indexes.filter((sql) => sql === null)).toHaveLength(1)
+    for (const sql of indexes) if (sql !== null) expect(sql).toMatch(/WHERE/)
+  })
+})
