@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChatHistory } from '../chat/chat-history.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import { Terminal, type OutputStream } from './output/terminal.ts'
 import { loadConfig } from './settings/load-config.ts'
@@ -10,6 +12,9 @@ import { readEnvironment, type Variables } from './settings/read-environment.ts'
 import { resolveSettings, type GivenSettings } from './settings/resolve-settings.ts'
 import { secretsOf } from './settings/secrets-of.ts'
 import type { Settings } from './settings/settings.ts'
+
+/** How long a command waits at its end for the places that lag. */
+const DRAIN_MS = 5_000
 
 /** The world outside of the process, so that tests can replace it. */
 export interface CliIo {
@@ -60,14 +65,17 @@ export class CliContext {
   }
 
   /** Opens the store, hands it to the action and closes it, whatever happens in between. */
-  async withStore<T>(flags: StoreFlags, action: (history: ChatHistory) => Promise<T>): Promise<T> {
+  async withStore<T>(
+    flags: StoreFlags,
+    action: (history: ChatHistory, settings: Settings) => Promise<T>,
+  ): Promise<T> {
     const settings = await this.settings(flags)
     // Loaded late: `--help` and mistakes need no store.
     const { openChatHistory } = await import('../chat/open-chat-history.ts')
     const history = await openChatHistory({ ...settings, logger: this.logger(flags) })
     let result: T
     try {
-      result = await action(history)
+      result = await action(history, settings)
     } catch (error) {
       // The first error is the one that counts; that of closing is only told.
       await history.close().catch((failure: unknown) => {
@@ -75,8 +83,28 @@ export class CliContext {
       })
       throw error
     }
+    await this.#drain(history)
     await history.close()
     return result
+  }
+
+  /** Lets both databases have everything, for as long as that is likely to end soon. */
+  async #drain(history: ChatHistory): Promise<void> {
+    if (pendingOf(history).length > 0 && !this.io.interrupt.aborted) {
+      const deadline = new AbortController()
+      // A place that is out may stay out: what it lacks is in the log, and is told below.
+      await Promise.race([
+        history.flush().catch(() => {}),
+        sleep(DRAIN_MS, undefined, { signal: deadline.signal }).catch(() => {}),
+      ])
+      deadline.abort()
+    }
+    for (const { place, pending } of pendingOf(history)) {
+      this.terminal.note(
+        `everthread: ${pending} changes wait in the log for the ${place}; ` +
+          'whoever opens this store next applies them',
+      )
+    }
   }
 
   /** Warnings and errors of the library on standard error; all of it with `--verbose`. */
@@ -98,6 +126,13 @@ export class CliContext {
   get interruptCode(): ExitCode {
     return this.io.interrupt.reason === EXIT.terminated ? EXIT.terminated : EXIT.interrupted
   }
+}
+
+function pendingOf(history: ChatHistory): { place: DatabasePlace; pending: number }[] {
+  const { places } = history.status()
+  return DATABASE_PLACES.map((place) => ({ place, pending: places[place].pending })).filter(
+    ({ pending }) => pending > 0,
+  )
 }
 
 function reasonOf(fields: object): string {

@@ -13,6 +13,8 @@ function stop(code: number): void {
 process.on('SIGINT', () => stop(EXIT.interrupted))
 process.on('SIGTERM', () => stop(EXIT.terminated))
 
+// The library's timers do not keep a process alive, so a pause inside of it would end this one.
+const alive = setInterval(() => {}, 0x7fffffff)
 const code = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
@@ -21,5 +23,6 @@ const code = await runCli(process.argv.slice(2), {
   cwd: process.cwd(),
   interrupt: interrupt.signal,
 })
+clearInterval(alive)
 // Every write was awaited. A client that is still open must not keep a finished command alive.
 process.exit(code)

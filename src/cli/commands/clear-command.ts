@@ -49,7 +49,9 @@ async function runClear(cli: CliContext, id: string, flags: ClearFlags): Promise
 
 async function confirmed({ io }: CliContext, id: string): Promise<boolean> {
   if (io.stdin.isTTY !== true || io.stderr.isTTY !== true) {
-    throw new UsageError('clear deletes messages for good: add --yes, there is no terminal to ask on')
+    throw new UsageError(
+      'clear deletes messages for good: add --yes, there is no terminal to ask on',
+    )
   }
   const prompt = createInterface({ input: io.stdin, output: io.stderr })
   // Ctrl-C and Ctrl-D close the prompt, and its question would then wait for ever.

@@ -5,6 +5,7 @@ import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { EXPORT_FORMATS, type ExportFormat } from '../jsonl/export-message.ts'
 import { Progress } from '../output/progress.ts'
+import { DEFAULT_DATABASES } from '../settings/settings.ts'
 import { addStoreOptions } from '../store-options.ts'
 import type { ConversationSource } from '../transfer/conversation-source.ts'
 import { exportConversations } from '../transfer/export-conversations.ts'
@@ -28,16 +29,19 @@ interface ExportFlags extends StoreFlags {
 export function addExportCommand(program: Command, cli: CliContext): void {
   const command = program
     .command('export')
-    .description('Write conversations as JSONL, one a line, sorted by conversation id.')
+    .description('Write conversations as JSONL, one a line, in the order they began.')
     .option('--conversation <id>', 'only this one; may be repeated', gather, [])
     .option('--output <file>', 'write to a file, which appears once it is whole')
     .addOption(
-      new Option('--from <place>', 'read one database alone, without the other and the log').choices(
-        ['primary', 'backup'],
-      ),
+      new Option(
+        '--from <place>',
+        'read one database alone, without the other and the log',
+      ).choices(['primary', 'backup']),
     )
     .addOption(
-      new Option('--format <form>', 'names of the fields').choices(EXPORT_FORMATS).default('openai'),
+      new Option('--format <form>', 'names of the fields')
+        .choices(EXPORT_FORMATS)
+        .default('openai'),
     )
     .option('--retry-for <seconds>', 'how long a read is repeated during an outage', seconds, 60)
   addStoreOptions(command).action(async (flags: ExportFlags) => {
@@ -53,9 +57,10 @@ async function runExport(cli: CliContext, flags: ExportFlags): Promise<ExitCode>
   const { from } = flags
   const report =
     from === undefined
-      ? await cli.withStore(flags, (history) =>
-          exportFrom(new StoreSource(history, (action) => withRetry(cli, flags, action)), cli, flags),
-        )
+      ? await cli.withStore(flags, (history, { tenant = '' }) => {
+          const again = <T>(action: () => Promise<T>): Promise<T> => withRetry(cli, flags, action)
+          return exportFrom(new StoreSource({ history, tenant, retry: again }), cli, flags)
+        })
       : await withPlaceSource(await placeOptions(from, cli, flags), (source) =>
           exportFrom(source, cli, flags),
         )
@@ -70,10 +75,9 @@ async function placeOptions(
   flags: ExportFlags,
 ): Promise<PlaceSourceOptions> {
   const settings = await cli.settings(flags)
-  const { CHAT_HISTORY_DEFAULTS } = await import('../../chat/open-chat-history.ts')
   return {
     place,
-    database: settings[place] ?? CHAT_HISTORY_DEFAULTS[place],
+    database: settings[place] ?? DEFAULT_DATABASES[place],
     tenant: settings.tenant ?? '',
   }
 }

@@ -60,7 +60,7 @@ async function runImport(cli: CliContext, file: string, flags: ImportFlags): Pro
       strict: flags.strict ?? false,
       retryForMs: flags.retryFor * 1000,
       stop,
-      isNew: newReceipts(),
+      isNew: newReceipts(history.status().writer),
       onProblem: (problem) => note(problemText(problem)),
       onRetry: (error, delayMs) =>
         note(`everthread: ${messageOf(error)}; trying again in ${Math.ceil(delayMs)} ms`),

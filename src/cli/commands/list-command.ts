@@ -43,7 +43,8 @@ async function print({ terminal }: CliContext, page: ConversationPage): Promise<
       lastActivityAt,
       conversationId,
     ])
-    for (const line of table(['last activity', 'conversation'], rows)) await terminal.writeLine(line)
+    for (const line of table(['last activity', 'conversation'], rows))
+      await terminal.writeLine(line)
   }
   if (page.nextCursor !== undefined) terminal.note(`More: --before ${page.nextCursor}`)
   if (!page.complete) terminal.note('The list may lack the latest changes of other processes.')

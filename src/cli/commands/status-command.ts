@@ -22,7 +22,7 @@ export function addStatusCommand(program: Command, cli: CliContext): void {
 
 async function runStatus(cli: CliContext, flags: StatusFlags): Promise<ExitCode> {
   const { terminal } = cli
-  const status = await cli.withStore(flags, async (history) => await history.status())
+  const status = await cli.withStore(flags, async (history) => history.status())
   if (flags.json === true) await terminal.writeJson(status)
   else for (const line of linesOf(status, cli)) await terminal.writeLine(line)
   switch (status.overall) {
@@ -44,19 +44,22 @@ function linesOf(status: StoreStatus, { terminal }: CliContext): string[] {
     `read      ${strategies.read}`,
     `write     ${strategies.write}`,
     '',
-    ...table(['place', 'type', 'state', 'durable', 'pending', 'lag', 'p95', 'remarks'], [
-      ...rows,
+    ...table(
+      ['place', 'type', 'state', 'durable', 'pending', 'lag', 'p95', 'remarks'],
       [
-        'wal',
-        wal.type,
-        wal.state,
-        wal.durable ? 'yes' : 'no',
-        String(wal.entries),
-        '',
-        '',
-        wal.reasons.join('; '),
+        ...rows,
+        [
+          'wal',
+          wal.type,
+          wal.state,
+          wal.durable ? 'yes' : 'no',
+          String(wal.entries),
+          '',
+          '',
+          wal.reasons.join('; '),
+        ],
       ],
-    ]),
+    ),
   ]
   if (status.foreignHints > 0) {
     lines.push('', `${status.foreignHints} other processes have changes for the primary.`)

@@ -73,7 +73,8 @@ export class PowerSwitch {
     await mkdir(to, { recursive: true })
     const name = basename(this.#options.path)
     for (const file of await readdir(from)) {
-      if (file === name || file.startsWith(`${name}-`)) await rename(join(from, file), join(to, file))
+      if (file === name || file.startsWith(`${name}-`))
+        await rename(join(from, file), join(to, file))
     }
   }
 }

@@ -49,7 +49,11 @@ function line(conversationId: string, message: NewMessage): Line {
 
 function call(id: string, name: string, args: object): NewMessage {
   const fields = { name, arguments: JSON.stringify(args) }
-  return { role: 'assistant', content: null, toolCalls: [{ id, type: 'function', function: fields }] }
+  return {
+    role: 'assistant',
+    content: null,
+    toolCalls: [{ id, type: 'function', function: fields }],
+  }
 }
 
 function answer(toolCallId: string, name: string, result: object): NewMessage {

@@ -121,10 +121,13 @@ describe('import and export', () => {
   })
 
   test('an imported message that no longer stands at its index keeps its id', () => {
-    const [, second] = stored(lineOf([{ role: 'user', content: 'a' }, { role: 'user', content: 'b' }]))
-    expect(exported([second!])).toBe(
-      lineOf([{ id: 'import-1', role: 'user', content: 'b' }]),
+    const [, second] = stored(
+      lineOf([
+        { role: 'user', content: 'a' },
+        { role: 'user', content: 'b' },
+      ]),
     )
+    expect(exported([second!])).toBe(lineOf([{ id: 'import-1', role: 'user', content: 'b' }]))
   })
 })
 

@@ -1,15 +1,9 @@
 import type { ChatHistoryOptions } from '../../chat/open-chat-history.ts'
+import type { DatabasePlace } from '../../core/operation.ts'
 
 /** What the command line may decide about a store. */
 export type SettingName =
-  | 'primary'
-  | 'backup'
-  | 'wal'
-  | 'cache'
-  | 'tenant'
-  | 'read'
-  | 'write'
-  | 'health'
+  'primary' | 'backup' | 'wal' | 'cache' | 'tenant' | 'read' | 'write' | 'health'
 
 export const SETTING_NAMES: readonly SettingName[] = [
   'primary',
@@ -32,6 +26,12 @@ export const ENVIRONMENT: Readonly<Record<SettingName, string>> = {
   read: 'EVERTHREAD_READ',
   write: 'EVERTHREAD_WRITE',
   health: 'EVERTHREAD_HEALTH',
+}
+
+/** What the library opens when nobody says otherwise: an export of one place must find the same. */
+export const DEFAULT_DATABASES: Readonly<Record<DatabasePlace, string>> = {
+  primary: 'sqlite:./data/primary.db',
+  backup: 'sqlite:./data/backup.db',
 }
 
 /** Settings that are still as they were given: the store checks them when it opens. */

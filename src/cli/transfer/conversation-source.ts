@@ -1,4 +1,5 @@
 import type { ChatMessage } from '../../chat/message.ts'
+import type { Stamp } from '../../core/stamp.ts'
 
 export interface MessageBatch {
   readonly messages: readonly ChatMessage[]
@@ -10,6 +11,8 @@ export interface MessageBatch {
 export interface ConversationSource {
   /** Every conversation with a message, in any order. */
   conversationIds(): Promise<readonly string[]>
+  /** Where its first message stands; undefined when there is no such conversation. */
+  firstPosition(conversationId: string): Promise<Stamp | undefined>
   /** All its messages, oldest first; nothing when there is no such conversation. */
   batches(conversationId: string): AsyncIterable<MessageBatch>
 }

@@ -1,7 +1,11 @@
 import { compareText } from '../../core/text.ts'
+import type { Stamp } from '../../core/stamp.ts'
 import { exportMessage, type ExportFormat } from '../jsonl/export-message.ts'
 import type { ConversationSource } from './conversation-source.ts'
 import type { ExportReport } from './export-report.ts'
+
+/** First messages that are looked up at the same time. */
+const LOOKUPS_IN_FLIGHT = 16
 
 /** Text that is gathered before it is written. */
 const WRITE_CHARS = 256 * 1024
@@ -24,15 +28,15 @@ export interface ExportProgress {
 }
 
 /**
- * Writes one line a conversation, sorted by conversation id (by code point): the order depends on
- * nothing but the ids, so the same content always makes the same bytes. The memory it needs grows
- * with a page of messages, not with a conversation.
+ * Writes one line a conversation, in the order in which they began: by the position of the first
+ * message, which no outage, replay or copy changes. So the same content always makes the same
+ * bytes, and an import of them begins the conversations in the same order again. The memory it
+ * needs grows with a page of messages and with the number of conversations, not with their length.
  */
 export async function exportConversations(options: ExportOptions): Promise<ExportReport> {
   const { source, conversations, signal, onProgress } = options
   const startedAt = performance.now()
-  const ids = await idsOf(source, conversations)
-  const missing: string[] = []
+  const { ids, missing } = await idsOf(source, conversations)
   let messages = 0
   let complete = true
   let written = 0
@@ -44,15 +48,14 @@ export async function exportConversations(options: ExportOptions): Promise<Expor
     }
     const line = await exportOne(id, options)
     complete &&= line.complete
-    if (line.messages === 0) missing.push(id)
-    else written++
+    // None: it was cleared since its beginning was looked up.
+    if (line.messages > 0) written++
     messages += line.messages
     onProgress({ done: index + 1, total: ids.length, messages })
   }
   return {
     conversations: written,
     messages,
-    // A conversation that was listed and is gone now was cleared meanwhile: nothing is missing.
     missing: conversations.length > 0 ? missing : [],
     complete,
     seconds: Math.round(performance.now() - startedAt) / 1000,
@@ -60,12 +63,25 @@ export async function exportConversations(options: ExportOptions): Promise<Expor
   }
 }
 
+/** The conversations in their order, and those that are not there. */
 async function idsOf(
   source: ConversationSource,
   wanted: readonly string[],
-): Promise<readonly string[]> {
-  const ids = wanted.length > 0 ? wanted : await source.conversationIds()
-  return [...new Set(ids)].sort(compareText)
+): Promise<{ readonly ids: readonly string[]; readonly missing: readonly string[] }> {
+  const ids = [...new Set(wanted.length > 0 ? wanted : await source.conversationIds())]
+  const begun: { readonly id: string; readonly first: Stamp }[] = []
+  const missing: string[] = []
+  for (let start = 0; start < ids.length; start += LOOKUPS_IN_FLIGHT) {
+    await Promise.all(
+      ids.slice(start, start + LOOKUPS_IN_FLIGHT).map(async (id) => {
+        const first = await source.firstPosition(id)
+        if (first === undefined) missing.push(id)
+        else begun.push({ id, first })
+      }),
+    )
+  }
+  begun.sort((a, b) => compareText(a.first, b.first) || compareText(a.id, b.id))
+  return { ids: begun.map(({ id }) => id), missing: missing.sort(compareText) }
 }
 
 async function exportOne(

@@ -8,10 +8,7 @@ import { sameMessage } from './same-message.ts'
 
 /** The part of `ChatHistory` that an import needs. */
 export interface ImportTarget {
-  saveMessages(
-    conversationId: string,
-    messages: readonly NewMessage[],
-  ): Promise<readonly Receipt[]>
+  saveMessages(conversationId: string, messages: readonly NewMessage[]): Promise<readonly Receipt[]>
   getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined>
 }
 

@@ -1,19 +1,19 @@
 import { access } from 'node:fs/promises'
-import { createDatabase, type DatabaseSource } from '../../backend/registry.ts'
 import { parseDatabaseString } from '../../backend/connection-string.ts'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import { decodeMessage } from '../../chat/codec.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from '../../chat/keys.ts'
 import { StorageConnectionError } from '../../core/errors.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
-import { nodeEnv } from '../../core/node-env.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
+import { StorageManager } from '../../manager/storage-manager.ts'
+import type { PlaceConfig } from '../../store/config.ts'
 import type { ConversationSource, MessageBatch } from './conversation-source.ts'
 
 export interface PlaceSourceOptions {
   readonly place: DatabasePlace
-  readonly database: DatabaseSource
+  readonly database: PlaceConfig
   readonly tenant: string
 }
 
@@ -26,27 +26,34 @@ export async function withPlaceSource<T>(
   action: (source: ConversationSource) => Promise<T>,
 ): Promise<T> {
   await checkThere(place, database)
-  const backend = await createDatabase(database, nodeEnv(), place)
-  await backend.connect()
+  const manager =
+    database instanceof StorageManager ? database : new StorageManager({ database, name: place })
+  await manager.connect()
   try {
-    return await action(new PlaceSource(backend, tenant))
+    return await action(new PlaceSource(manager.getBackends().database, tenant))
   } finally {
-    await backend.disconnect()
+    await manager.disconnect()
   }
 }
 
 /** An engine makes a file that is missing; an export of nothing must not look like one of it. */
-async function checkThere(place: DatabasePlace, database: DatabaseSource): Promise<void> {
-  const config = typeof database === 'string' ? parseDatabaseString(database, place) : database
-  if (!('type' in config) || config.type !== 'sqlite' || config.path === ':memory:') return
+async function checkThere(place: DatabasePlace, database: PlaceConfig): Promise<void> {
+  const path = sqlitePath(place, database)
+  if (path === undefined) return
   try {
-    await access(config.path)
+    await access(path)
   } catch (error) {
-    throw new StorageConnectionError('sqlite', `${place}: there is no database ${config.path}`, {
+    throw new StorageConnectionError('sqlite', `${place}: there is no database ${path}`, {
       place,
       cause: error,
     })
   }
+}
+
+function sqlitePath(place: DatabasePlace, database: PlaceConfig): string | undefined {
+  const config = typeof database === 'string' ? parseDatabaseString(database, place) : database
+  if (!('type' in config) || config.type !== 'sqlite') return undefined
+  return config.path === ':memory:' ? undefined : config.path
 }
 
 class PlaceSource implements ConversationSource {
@@ -64,6 +71,12 @@ class PlaceSource implements ConversationSource {
       .map((key) => parseConversationKey(key))
       .filter((parsed) => parsed !== undefined)
       .map(({ conversationId }) => conversationId)
+  }
+
+  async firstPosition(conversationId: string): Promise<Stamp | undefined> {
+    const key = conversationKey(this.#tenant, conversationId)
+    const { items } = await this.#backend.readItems({ key, limit: 1, order: 'oldest' })
+    return items[0]?.position
   }
 
   async *batches(conversationId: string): AsyncIterable<MessageBatch> {

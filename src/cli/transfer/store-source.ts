@@ -1,26 +1,28 @@
-import type { ConversationPage, HistoryPage } from '../../chat/message.ts'
+import type { ChatHistory } from '../../chat/chat-history.ts'
+import { conversationKey } from '../../chat/keys.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
+import type { Stamp } from '../../core/stamp.ts'
 import type { ConversationSource, MessageBatch } from './conversation-source.ts'
-
-/** The part of `ChatHistory` that is read. */
-export interface ReadableHistory {
-  getHistory(
-    conversationId: string,
-    options: { limit: number; after?: string; order: 'oldest' },
-  ): Promise<HistoryPage>
-  listConversations(options: { limit: number; before?: string }): Promise<ConversationPage>
-}
 
 /** Passes over the list of conversations, should it keep changing. */
 const PASSES_MAX = 10
 
+export interface StoreSourceOptions {
+  readonly history: ChatHistory
+  readonly tenant: string
+  /** Repeats a read during an outage. */
+  readonly retry: <T>(action: () => Promise<T>) => Promise<T>
+}
+
 /** Reads a whole store, page by page: each page can be read again when it fails. */
 export class StoreSource implements ConversationSource {
-  readonly #history: ReadableHistory
+  readonly #history: ChatHistory
+  readonly #tenant: string
   readonly #retry: <T>(action: () => Promise<T>) => Promise<T>
 
-  constructor(history: ReadableHistory, retry: <T>(action: () => Promise<T>) => Promise<T>) {
+  constructor({ history, tenant, retry }: StoreSourceOptions) {
     this.#history = history
+    this.#tenant = tenant
     this.#retry = retry
   }
 
@@ -37,6 +39,14 @@ export class StoreSource implements ConversationSource {
       if (ids.size === before) break
     }
     return [...ids]
+  }
+
+  async firstPosition(conversationId: string): Promise<Stamp | undefined> {
+    const key = conversationKey(this.#tenant, conversationId)
+    const { items } = await this.#retry(() =>
+      this.#history.store.readItems({ key, limit: 1, order: 'oldest' }),
+    )
+    return items[0]?.position
   }
 
   async *batches(conversationId: string): AsyncIterable<MessageBatch> {
