@@ -76,7 +76,12 @@ export class PlainAdapterWriter {
   async openMeta(): Promise<PlainMeta> {
     const standing = await this.#documents.readMeta()
     if (standing !== undefined) return standing
-    const meta = { identity: this.#newIdentity(), hints: new Map(), cursors: new Map() }
+    const meta = {
+      identity: this.#newIdentity(),
+      hints: new Map(),
+      hintCount: 0,
+      cursors: new Map(),
+    }
     await this.#documents.writeMeta(meta)
     return meta
   }
@@ -122,15 +127,17 @@ export class PlainAdapterWriter {
     const outcomes = await Promise.allSettled(
       entries.map(([key, { after }]) => this.#documents.writeState(key, after)),
     )
-    const failures = outcomes.flatMap((outcome): unknown[] =>
-      outcome.status === 'rejected' ? [outcome.reason] : [],
+    const failures = outcomes.map((outcome): unknown =>
+      outcome.status === 'rejected' ? outcome.reason : undefined,
     )
-    if (failures.length > 0) {
-      const refusal = failures.find(isRefusedForGood)
-      if (refusal === undefined) throw failed(failures[0], 'unknown')
-      await unknown(this.#takeBack(entries.map(([key, change]) => [key, change.before])))
+    const refusal = failures.find(isRefusedForGood)
+    if (refusal !== undefined) {
+      const written = entries.filter((_, i) => !isRefusedForGood(failures[i]))
+      await unknown(this.#takeBack(written.map(([key, change]) => [key, change.before])))
       throw new StorageError('REJECTED', messageOf(refusal), { cause: refusal })
     }
+    const failure = failures.find((reason) => reason !== undefined)
+    if (failure !== undefined) throw failed(failure, 'unknown')
     if (journal.length > 0) await unknown(this.#emptyJournal())
   }
 
@@ -159,8 +166,9 @@ export class PlainAdapterWriter {
   async #raiseHints(writers: readonly string[]): Promise<void> {
     await this.updateMeta((meta) => {
       const hints = new Map(meta.hints)
-      for (const writer of writers) hints.set(writer, (hints.get(writer) ?? 0) + 1)
-      return { ...meta, hints }
+      let { hintCount } = meta
+      for (const writer of writers) hints.set(writer, ++hintCount)
+      return { ...meta, hints, hintCount }
     })
   }
 

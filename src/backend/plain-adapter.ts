@@ -14,6 +14,7 @@ import { maxStamp, type Stamp } from '../core/stamp.ts'
 import { compareText } from '../core/text.ts'
 import { withDeadline } from '../core/time.ts'
 import { Batcher } from './batcher.ts'
+import { checkSignal } from './check-signal.ts'
 import type { DatabaseBackend } from './database-backend.ts'
 import {
   compareLatest,
@@ -248,10 +249,12 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
     return digestOperations(operations, range, buckets)
   }
 
-  async *scan(range: StampRange): AsyncIterable<Operation> {
+  async *scan(range: StampRange, { signal }: CallOptions = {}): AsyncIterable<Operation> {
     this.#check()
+    checkSignal(signal)
     try {
       for await (const [key, state] of this.#states('')) {
+        checkSignal(signal)
         yield* operationsOf(key, state).filter((operation) => isInRange(operation, range))
       }
     } catch (error) {
@@ -312,8 +315,9 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
     effect: Effect = 'none',
   ): Promise<T> {
     this.#check()
+    checkSignal(signal)
     try {
-      const answer = abortable(work(), signal)
+      const answer = abortable(work(), signal, effect)
       return await withDeadline(this.env, timeoutMs, this.getBackendType(), answer, { effect })
     } catch (error) {
       throw this.#failure(error, effect)
@@ -342,17 +346,23 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
 }
 
 /** The promise, or `TIMEOUT` as soon as the signal aborts. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+async function abortable<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  effect: Effect,
+): Promise<T> {
   if (signal === undefined) return await promise
-  return await new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => {
-      reject(new StorageError('TIMEOUT', 'the call was aborted', { cause: signal.reason }))
+  let stop = (): void => {}
+  const stopped = new Promise<never>((_resolve, reject) => {
+    stop = () => {
+      const cause: unknown = signal.reason
+      reject(new StorageError('TIMEOUT', 'the call was aborted', { effect, cause }))
     }
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', onAbort))
-      .catch(() => {})
+    signal.addEventListener('abort', stop, { once: true })
   })
+  try {
+    return await Promise.race([promise, stopped])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }

@@ -2,7 +2,7 @@
  * What a plain adapter keeps in the user's backend: JSON documents, under `get`, `set` and `list`.
  *
  *   everthread:key:KEY     { format: 1, deletedThrough?, register?, items }   the state of one key
- *   everthread:meta        { format: 1, identity, trusted?, hints, cursors }  the database's own facts
+ *   everthread:meta        { format: 1, identity, trusted?, hints, … }        the database's own facts
  *   everthread:journal     { format: 1, operations }                          see below
  *
  * A plain backend writes one document at a time, so a group over several keys first goes into the
@@ -25,6 +25,8 @@ export interface PlainMeta {
   readonly identity: string
   readonly trusted?: string
   readonly hints: ReadonlyMap<string, number>
+  /** One for all writers: a hint that is raised again after its removal has another count. */
+  readonly hintCount: number
   readonly cursors: ReadonlyMap<string, number>
 }
 
@@ -40,6 +42,7 @@ interface MetaDocument {
   readonly identity: string
   readonly trusted?: string
   readonly hints: readonly (readonly [string, number])[]
+  readonly hintCount: number
   readonly cursors: readonly (readonly [string, number])[]
 }
 
@@ -84,11 +87,12 @@ export class PlainDocuments {
   async readMeta(): Promise<PlainMeta | undefined> {
     const document = await this.#read<MetaDocument>(META)
     if (document === undefined) return undefined
-    const { identity, trusted, hints, cursors } = document
+    const { identity, trusted, hints, hintCount, cursors } = document
     return {
       identity,
       ...(trusted !== undefined && { trusted }),
       hints: new Map(hints),
+      hintCount,
       cursors: new Map(cursors),
     }
   }

@@ -89,6 +89,11 @@ async function openDatabase(
       const { MemoryBackend } = await import('./memory/memory-backend.ts')
       return new MemoryBackend(env)
     }
+    case 'postgresql':
+    case 'postgres': {
+      const { PostgresBackend } = await import('./postgres/index.ts')
+      return new PostgresBackend(config, env)
+    }
     case 'sqlite': {
       const { SqliteBackend } = await import('./sqlite/index.ts')
       return new SqliteBackend(config, env)
