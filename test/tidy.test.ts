@@ -119,15 +119,12 @@ test('files are named in kebab case', () => {
   expect(odd.map(({ path }) => path)).toEqual([])
 })
 
-test('nothing is left open and nothing is typed any', () => {
+test('nothing is left open', () => {
   expect(linesMatching(CODE.filter(notThis), /\b(?:TODO|FIXME|XXX)\b/)).toEqual([])
-  expect(
-    linesMatching(CODE.filter(notThis), /(?::|\bas|<|,|\|)\s*any\b(?!\s*[:'’])/, true),
-  ).toEqual([])
 })
 
 test('no test is focused, and none is skipped without a condition', () => {
-  const focused = /\b(?:test|it|describe)\.(?:only|todo|skip)\b/
+  const focused = /\b(?:test|it|describe)\.(?:only|todo|skip)\s*[.(]/
   expect(linesMatching(CODE.filter(notThis), focused, true)).toEqual([])
 })
 
