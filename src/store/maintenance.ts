@@ -96,7 +96,7 @@ export class Maintenance {
     const { context, onError } = this.#options
     const { env, monitor, places } = context
     if (!this.#isDue() || env.monotonic() < this.#nextPassAt) return
-    if (!places.primary.isHealthy() || !places.backup.isHealthy()) return
+    if (!places.primary.isUp() || !places.backup.isUp()) return
     try {
       await this.reconcile()
       this.#failures = 0

@@ -31,8 +31,17 @@ export class Place {
     this.#health = health
   }
 
+  /**
+   * True when a call may be made now. While a circuit is half-open this admits one call: ask only
+   * when the call follows.
+   */
   isHealthy(): boolean {
     return this.#health.isHealthy(this.name)
+  }
+
+  /** True while calls are expected to succeed; admits nothing. */
+  isUp(): boolean {
+    return this.#health.getHealthStats(this.name).healthy
   }
 
   isDurable(): boolean {
@@ -48,10 +57,15 @@ export class Place {
     )
   }
 
+  /** Does not tell the health manager: its probes are judged by itself. */
   async readState(writer: string, timeoutMs: number): Promise<ReplicaState> {
-    return await this.call('readState', timeoutMs, (backend, options) =>
-      backend.readState(writer, options),
-    )
+    try {
+      return await this.#guard('readState', timeoutMs, (backend, options) =>
+        backend.readState(writer, options),
+      )
+    } catch (error) {
+      throw withPlace(error, this.name, 'readState')
+    }
   }
 
   /** Runs one call of the engine. `operation` names it in errors and statistics. */
@@ -71,6 +85,16 @@ export class Place {
       this.#health.markFailure(this.name, error, operation)
       throw withPlace(error, this.name, operation)
     }
+  }
+
+  async #guard<T>(
+    operation: string,
+    timeoutMs: number,
+    run: (backend: ReplicaBackend, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const what = `${this.name} ${operation}`
+    const call = run(this.#backend, { timeoutMs })
+    return await withDeadline(this.#env, timeoutMs + GUARD_MS, what, call)
   }
 }
 

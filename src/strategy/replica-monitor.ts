@@ -60,7 +60,7 @@ export class ReplicaMonitor {
     if (left.some(({ writer }) => writer === this.#options.clock.writerId)) await this.#poll()
   }
 
-  /** A real round trip; also the probe of the health manager. */
+  /** A real round trip; also the probe of the health manager, which judges its outcome. */
   async probe(place: DatabasePlace): Promise<ReplicaState> {
     const { env, clock, places, timeoutMs } = this.#options
     const fetchedAt = env.monotonic()
@@ -158,7 +158,7 @@ export class ReplicaMonitor {
     const { env, log } = this.#options
     while (!signal.aborted) {
       await this.#poll()
-      if (log.owes('primary') && this.#options.places.primary.isHealthy()) log.wake('primary')
+      if (log.owes('primary') && this.#options.places.primary.isUp()) log.wake('primary')
       await sleep(env, HINT_POLL_MS, signal)
     }
   }

@@ -36,6 +36,11 @@ async function rig(options: ChatHistoryOptions = {}): Promise<Rig> {
       backup,
       wal: `file:${directory}`,
       drainTimeout: 500,
+      // Outages end at once here, so circuits need not wait for servers to start.
+      health: {
+        type: 'circuit-breaker',
+        config: { circuitOpenDuration: 50, healthCheckInterval: 20 },
+      },
       ...options,
       ...more,
     })

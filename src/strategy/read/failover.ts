@@ -18,7 +18,7 @@ export class FailoverReadStrategy extends SelectingReadStrategy {
 
   protected plan({ places, log }: StoreContext, bothNeeded: boolean): ReadPlan {
     const primaryUp = places.primary.isHealthy()
-    const backupUp = places.backup.isHealthy()
+    const backupUp = places.backup.isUp()
     const catchingUp = log.owes('primary')
     if (primaryUp && backupUp && (bothNeeded || catchingUp)) {
       return [['primary', 'backup'], [this.#serving], [otherThan(this.#serving)]]

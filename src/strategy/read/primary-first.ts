@@ -11,7 +11,7 @@ export class PrimaryFirstReadStrategy extends SelectingReadStrategy {
 
   protected plan({ places }: StoreContext, bothNeeded: boolean): ReadPlan {
     const primaryUp = places.primary.isHealthy()
-    const backupUp = places.backup.isHealthy()
+    const backupUp = places.backup.isUp()
     // The unhealthy one comes last: a last attempt is made anyway.
     if (!primaryUp) return [['backup'], ['primary']]
     if (bothNeeded && backupUp) return [['primary', 'backup'], ['primary'], ['backup']]

@@ -1,9 +1,10 @@
 import type { LatestKey } from '../../backend/replica-backend.ts'
-import { StorageError, isCallersFault, messageOf } from '../../core/errors.ts'
+import { isCallersFault } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
 import type { StoreContext } from '../context.ts'
+import { firstAnswer } from './first-answer.ts'
 import { countMerged } from './merged-count.ts'
 import { listMergedKeys, listMergedLatest, readMergedRegister } from './merged-keys.ts'
 import { readMergedById, readMergedPage } from './merged-page.ts'
@@ -142,37 +143,25 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
   ): Promise<Answer<T>> {
     // Before any place is asked: only an older list of hints speaks for what the primary lacks.
     const current = context.monitor.isPrimaryCurrent() && context.monitor.isTrusted()
-    const errors: unknown[] = []
-    let empty: Answer<T> | undefined
-    for (const places of this.plan(context, !current)) {
-      try {
-        const sources = places.map(
-          (name) => new Source(context, context.places[name], this.config.timeoutMs),
-        )
-        const value = await this.#retrying(context, errors, () => run(sources))
-        const answer = { value, complete: isComplete(places, current, context) }
-        this.answered(context, places)
-        if (!this.config.treatEmptyAsFailure || !isEmpty(value)) return answer
-        empty ??= answer
-      } catch (error) {
-        if (isCallersFault(error)) throw error
-        errors.push(error)
-      }
+    const ask = async (places: readonly DatabasePlace[]): Promise<Answer<T>> => {
+      const sources = places.map(
+        (name) => new Source(context, context.places[name], this.config.timeoutMs),
+      )
+      const value = await this.#retrying(context, () => run(sources))
+      this.answered(context, places)
+      return { value, complete: isComplete(places, current, context) }
     }
-    if (empty !== undefined) return empty
-    throw new StorageError('UNAVAILABLE', errors.map(messageOf).join('; '), {
-      operation: 'read',
-      cause: new AggregateError(errors),
-    })
+    const isWanted = ({ value }: Answer<T>): boolean =>
+      !this.config.treatEmptyAsFailure || !isEmpty(value)
+    return await firstAnswer(context, this.plan(context, !current), ask, isWanted)
   }
 
-  async #retrying<T>(context: StoreContext, errors: unknown[], run: () => Promise<T>): Promise<T> {
+  async #retrying<T>(context: StoreContext, run: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
         return await run()
       } catch (error) {
         if (isCallersFault(error) || attempt >= this.config.maxRetries) throw error
-        errors.push(error)
         await sleep(context.env, this.config.retryDelayMs)
       }
     }

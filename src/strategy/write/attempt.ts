@@ -26,6 +26,7 @@ import {
 import { withDeadline } from '../../core/time.ts'
 import type { Ticket } from '../../wal/ticket.ts'
 import { observeKey, type StoreContext } from '../context.ts'
+import { hedgeDelayMs } from '../hedge-delay.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-strategy.ts'
 
 export type PlaceState = 'idle' | 'sent' | 'done' | 'failed'
@@ -105,20 +106,13 @@ export class Attempt {
     const { hedge, timeoutMs } = this.#config
     if (hedge.enabled) {
       this.#timers.push(
-        env.setTimer(this.#hedgeMs(), () => {
+        env.setTimer(hedgeDelayMs(this.#context, 'primary', hedge), () => {
           this.#overdue = true
           this.#step()
         }),
       )
     }
     this.#timers.push(env.setTimer(timeoutMs, () => this.#giveUp()))
-  }
-
-  #hedgeMs(): number {
-    const { hedge } = this.#config
-    const { latency } = this.#context.health.getHealthStats('primary')
-    const wanted = latency.samples === 0 ? hedge.minMs * hedge.factor : latency.p99 * hedge.factor
-    return Math.min(hedge.maxMs, Math.max(hedge.minMs, wanted))
   }
 
   // ---- sending

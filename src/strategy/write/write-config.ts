@@ -1,5 +1,6 @@
 import { invalid } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
+import { HEDGE_BOUNDS } from '../hedge-delay.ts'
 import type { ResolvedWriteConfig, WriteConfig } from './write-strategy.ts'
 
 const DAY_MS = 86_400_000
@@ -7,7 +8,8 @@ const DAY_MS = 86_400_000
 /** Fills the defaults in and refuses what cannot work. */
 export function resolveWriteConfig(config: WriteConfig = {}): ResolvedWriteConfig {
   const { enableIdempotency = true, timeout = 5_000, maxRetries = 2, retryDelay = 50 } = config
-  const { enabled = true, minMs = 25, maxMs = 1_000, factor = 3 } = config.hedge ?? {}
+  const { enabled = true, ...bounds } = config.hedge ?? {}
+  const { minMs, maxMs, factor } = { ...HEDGE_BOUNDS, ...bounds }
   const minCopies = config.minCopies ?? 1
   checkInteger('write.timeout', timeout, 1, DAY_MS)
   checkInteger('write.maxRetries', maxRetries, 0, 100)

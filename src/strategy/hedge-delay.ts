@@ -1,0 +1,25 @@
+import type { DatabasePlace } from '../core/operation.ts'
+import type { StoreContext } from './context.ts'
+
+export interface HedgeBounds {
+  readonly minMs: number
+  readonly maxMs: number
+  /** The delay as a multiple of the place's recent p99. */
+  readonly factor: number
+}
+
+export const HEDGE_BOUNDS: HedgeBounds = { minMs: 25, maxMs: 1_000, factor: 3 }
+
+/**
+ * How long to wait for a place before another one is asked as well. It follows the place's recent
+ * p99, so that few calls are doubled while the place is well, and a hung one costs little.
+ */
+export function hedgeDelayMs(
+  context: StoreContext,
+  place: DatabasePlace,
+  { minMs, maxMs, factor }: HedgeBounds,
+): number {
+  const { latency } = context.health.getHealthStats(place)
+  const wanted = latency.samples === 0 ? minMs * factor : latency.p99 * factor
+  return Math.min(maxMs, Math.max(minMs, wanted))
+}
