@@ -1,0 +1,126 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { anyOperation } from '../testing/operation-arbitraries.ts'
+import { append, clear, edit, remove, set, stampAt } from '../testing/backend/operations.ts'
+import { decide, isRefusal } from './decide.ts'
+import { applyOperation, emptyState, headOf, type KeyState } from './merge.ts'
+import type { Operation } from './operation.ts'
+
+const [one, two, three, four] = [1, 2, 3, 4].map((n) => stampAt(n)) as [
+  ReturnType<typeof stampAt>,
+  ReturnType<typeof stampAt>,
+  ReturnType<typeof stampAt>,
+  ReturnType<typeof stampAt>,
+]
+
+function stateOf(...list: readonly Operation[]): KeyState {
+  const result = emptyState()
+  for (const operation of list) applyOperation(result, operation)
+  return result
+}
+
+const history = fc.array(
+  anyOperation.map((operation) => ({ ...operation, key: 'k' })),
+  { maxLength: 25 },
+)
+
+// Goal: an acknowledged write is never swallowed.
+// Method: whatever is judged `applied` must be what a reader sees right after it was merged.
+test('what is applied has its effect: it is what stands afterwards', () => {
+  fc.assert(
+    fc.property(history, anyOperation, fc.boolean(), (list, any, unique) => {
+      const operation = { ...any, key: 'k' }
+      const state = stateOf(...list)
+      if (decide(state, operation, unique).outcome !== 'applied') return
+      applyOperation(state, operation)
+      switch (operation.kind) {
+        case 'set':
+          expect(state.register).toEqual({ stamp: operation.stamp, value: operation.value })
+          return
+        case 'delete':
+          expect(state.deletedThrough! >= operation.stamp).toBe(true)
+          expect(headOf(state)).toBeUndefined()
+          return
+        case 'put': {
+          const item = state.items.get(operation.id)!
+          if (operation.change === 'remove') expect(item.removed).toBe(true)
+          else expect(item.removed || item.position >= operation.position).toBe(true)
+          if (operation.change === 'edit') expect(item.edited).toBe(operation.value)
+        }
+      }
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('a refusal or a standing id changes nothing', () => {
+  fc.assert(
+    fc.property(history, anyOperation, fc.boolean(), (list, any, unique) => {
+      const operation = { ...any, key: 'k' }
+      const state = stateOf(...list)
+      decide(state, operation, unique)
+      expect(state).toEqual(stateOf(...list))
+    }),
+  )
+})
+
+test('behind names a stamp that, exceeded, lets a set, a clear or an append through', () => {
+  const late = stampAt(100_000_000)
+  fc.assert(
+    fc.property(history, anyOperation, (list, any) => {
+      const operation = { ...any, key: 'k' }
+      const state = stateOf(...list)
+      const verdict = decide(state, operation, false)
+      if (verdict.outcome !== 'behind') return
+      expect(verdict.stamp >= operation.stamp).toBe(true)
+      expect(verdict.stamp < late).toBe(true)
+      const again =
+        operation.kind === 'put' && operation.change === 'append'
+          ? { ...operation, position: late, stamp: late }
+          : { ...operation, stamp: late }
+      expect(decide(state, again, false).outcome).toBe('applied')
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('a verdict carries the clear that stands', () => {
+  const state = stateOf(clear('k', two))
+  expect(decide(state, append('k', one, 1), false)).toEqual({
+    outcome: 'behind',
+    stamp: two,
+    deletedThrough: two,
+  })
+  expect(decide(state, append('k', three, 1), false)).toEqual({
+    outcome: 'applied',
+    deletedThrough: two,
+  })
+  expect(decide(emptyState(), append('k', one, 1), false)).toEqual({ outcome: 'applied' })
+})
+
+test('a repeat with the same stamp is applied, an older one is behind', () => {
+  const state = stateOf(set('k', two, 1), append('k', two, 1), edit('k', two, two, three, 2))
+  expect(decide(state, set('k', two, 1), false).outcome).toBe('applied')
+  expect(decide(state, set('k', one, 1), false).outcome).toBe('behind')
+  expect(decide(state, append('k', two, 1), false).outcome).toBe('applied')
+  expect(decide(state, edit('k', two, two, three, 2), false).outcome).toBe('applied')
+  expect(decide(state, edit('k', two, two, two, 2), false).outcome).toBe('behind')
+  expect(decide(state, clear('k', two), false)).toEqual({ outcome: 'behind', stamp: three })
+})
+
+test('a unique append tells a repeat from a conflict by content', () => {
+  const state = stateOf(append('k', one, 'a', 'id'))
+  expect(decide(state, append('k', two, 'a', 'id'), true).outcome).toBe('stands')
+  expect(decide(state, append('k', two, 'b', 'id'), true).outcome).toBe('conflict')
+  expect(decide(state, append('k', two, 'b', 'id'), false).outcome).toBe('applied')
+  applyOperation(state, edit('k', 'id', one, three, 'c'))
+  expect(decide(state, append('k', two, 'b', 'id'), true).outcome).toBe('stands')
+  applyOperation(state, remove('k', 'id', one, four))
+  expect(decide(state, append('k', two, 'b', 'id'), true).outcome).toBe('stands')
+})
+
+test('only conflict, behind and gone refuse a group', () => {
+  const outcomes = ['applied', 'stands', 'conflict', 'behind', 'gone', 'withheld'] as const
+  const refusing = outcomes.filter((outcome) => isRefusal({ outcome } as never))
+  expect(refusing).toEqual(['conflict', 'behind', 'gone'])
+})

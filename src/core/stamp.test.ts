@@ -1,0 +1,155 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  isStamp,
+  maxStamp,
+  STAMP_MAX,
+  STAMP_MIN,
+  stampFloor,
+  stampMs,
+  StampClock,
+} from './stamp.ts'
+
+const writer = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
+
+/** A clock on a wall clock that the test sets. */
+function clockAt(ms: number, options: object = {}) {
+  const wall = { ms }
+  return { wall, clock: new StampClock({ now: () => wall.ms, writer, ...options }) }
+}
+
+describe('stamps', () => {
+  test('are version 7 UUIDs in canonical text with the time in front', () => {
+    const { clock } = clockAt(0x0123_4567_89ab)
+    const stamp = clock.tick()
+    expect(stamp).toMatch(/^01234567-89ab-7000-[89ab]/)
+    expect(isStamp(stamp)).toBe(true)
+    expect(stampMs(stamp)).toBe(0x0123_4567_89ab)
+  })
+
+  test('anything else is no stamp', () => {
+    const stamp = clockAt(1).clock.tick()
+    for (const text of [
+      '',
+      stamp.toUpperCase(),
+      `${stamp} `,
+      stamp.replace('-7', '-4'),
+      stamp.replaceAll('-', ''),
+      STAMP_MIN,
+      STAMP_MAX,
+    ]) {
+      expect(isStamp(text), text).toBe(text === stamp)
+    }
+  })
+
+  test('a floor is at or below every stamp of its millisecond, and above those before', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2 ** 48 - 1 }), (ms) => {
+        const { wall, clock } = clockAt(ms - 1)
+        const before = clock.tick()
+        wall.ms = ms
+        expect(before < stampFloor(ms)).toBe(true)
+        expect(stampFloor(ms) <= clock.tick()).toBe(true)
+        expect(stampMs(stampFloor(ms))).toBe(ms)
+      }),
+    )
+    expect(stampFloor(-5)).toBe(STAMP_MIN)
+  })
+
+  test('maxStamp takes absent ones as the least', () => {
+    const [a, b] = [stampFloor(1), stampFloor(2)]
+    expect([
+      maxStamp(a, b),
+      maxStamp(b, a),
+      maxStamp(undefined, a),
+      maxStamp(a, undefined),
+    ]).toEqual([b, b, a, a])
+    expect(maxStamp(undefined, undefined)).toBeUndefined()
+  })
+})
+
+describe('a stamp clock', () => {
+  test('strictly increases, whatever the wall clock does and whatever it observes', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('wall' as const), ms: fc.integer({ min: 0, max: 10_000 }) }),
+      fc.record({ kind: fc.constant('observe' as const), ms: fc.integer({ min: 0, max: 10_000 }) }),
+      fc.record({ kind: fc.constant('tick' as const), ms: fc.integer({ min: 1, max: 20 }) }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const { wall, clock } = clockAt(5_000)
+        let last = STAMP_MIN
+        for (const { kind, ms } of steps) {
+          if (kind === 'wall') wall.ms = ms
+          if (kind === 'observe') {
+            const other = clockAt(ms).clock.tick()
+            clock.observe(other)
+            if (other > last) last = other
+          }
+          for (let i = 0; kind === 'tick' && i < ms; i++) {
+            const next = clock.tick()
+            expect(next > last).toBe(true)
+            last = next
+          }
+        }
+      }),
+    )
+  })
+
+  test('goes to the next millisecond when the counter of one is used up', () => {
+    const { clock } = clockAt(1_000)
+    const stamps = Array.from({ length: 5_000 }, () => clock.tick())
+    expect(new Set(stamps).size).toBe(5_000)
+    expect(stamps.toSorted()).toEqual(stamps)
+    expect(stampMs(stamps[4_095]!)).toBe(1_000)
+    expect(stampMs(stamps[4_096]!)).toBe(1_001)
+  })
+
+  test('follows a stamp that is too far ahead for its key only, and reports it once', () => {
+    const reports: string[] = []
+    const { clock } = clockAt(1_000, {
+      maxDriftMs: 100,
+      onDrift: (aheadMs: number, key: string) => reports.push(`${key} ${aheadMs}`),
+    })
+    const far = clockAt(9_000).clock.tick()
+    clock.observe(far, 'k')
+    clock.observe(far, 'k')
+    clock.observe(far)
+    expect(reports).toEqual(['k 8000'])
+    const next = [clock.tick('k'), clock.tick('k')]
+    expect(next[0]! > far && next[1]! > next[0]!).toBe(true)
+    expect(stampMs(clock.tick('other'))).toBe(1_000)
+    expect(stampMs(clock.tick())).toBe(1_000)
+  })
+
+  test('is back on its own time for a key once the wall clock has passed its stamps', () => {
+    const { wall, clock } = clockAt(1_000, { maxDriftMs: 100 })
+    clock.observe(clockAt(9_000).clock.tick(), 'k')
+    wall.ms = 9_500
+    expect(stampMs(clock.tick('k'))).toBe(9_500)
+  })
+
+  test('exceeds a saved ceiling, and takes a measured skew out', () => {
+    const { clock } = clockAt(1_000)
+    clock.observeMs(2_000)
+    expect(stampMs(clock.tick())).toBe(2_001)
+    clock.correct(5_000)
+    expect(clock.now()).toBe(6_000)
+    expect(stampMs(clock.tick())).toBe(6_000)
+  })
+
+  test('ignores what is no stamp of the protocol', () => {
+    const { clock } = clockAt(1_000)
+    clock.observe(undefined)
+    clock.observe(STAMP_MIN)
+    clock.observe(STAMP_MAX)
+    expect(stampMs(clock.tick())).toBe(1_000)
+  })
+
+  test('two writers never make the same stamp', () => {
+    const other = new StampClock({ now: () => 1, writer: Uint8Array.of(8, 7, 6, 5, 4, 3, 2, 1) })
+    const { clock } = clockAt(1)
+    expect(other.writerId).not.toBe(clock.writerId)
+    expect(other.tick()).not.toBe(clock.tick())
+  })
+})
