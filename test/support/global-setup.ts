@@ -14,7 +14,7 @@ let server: PostgresServer | undefined
 
 /** Starts the shared servers, but only those that a test file of this run asks for. */
 export async function setup(project: TestProject): Promise<void> {
-  const needed = await mentions(project, 'postgresUrl')
+  const needed = await mentions(project, /postgresUrl|support\/postgres-backend/)
   if (needed && postgresBinaries() === undefined) {
     if (process.env['REQUIRE_SERVERS'] === '1') throw new Error(INSTALL_HINT)
     console.warn(`SKIPPED: every test on PostgreSQL. ${INSTALL_HINT}`)
@@ -28,11 +28,11 @@ export async function teardown(): Promise<void> {
   await server?.stop()
 }
 
-async function mentions(project: TestProject, name: string): Promise<boolean> {
+async function mentions(project: TestProject, pattern: RegExp): Promise<boolean> {
   // The paths named on the command line; none of them matching means that they were no paths.
   const filters = process.argv.slice(3).filter((argument) => !argument.startsWith('-'))
   const named = await project.globTestFiles(filters)
   const { testFiles } = named.testFiles.length > 0 ? named : await project.globTestFiles()
   const texts = await Promise.all(testFiles.map((file) => readFile(file, 'utf8')))
-  return texts.some((text) => text.includes(name))
+  return texts.some((text) => pattern.test(text))
 }

@@ -1,0 +1,345 @@
+import type { BucketDigest, StampRange } from '../../core/digest.ts'
+import type { Env } from '../../core/env.ts'
+import { isStorageError, messageOf, StorageConnectionError, StorageError } from '../../core/errors.ts'
+import { nodeEnv } from '../../core/node-env.ts'
+import type { Operation } from '../../core/operation.ts'
+import { withDeadline } from '../../core/time.ts'
+import { checkSignal } from '../check-signal.ts'
+import { Batcher, type BatchCall } from '../batcher.ts'
+import { ReplicaBase } from '../replica-base.ts'
+import type {
+  ApplyOptions,
+  ApplyResult,
+  CallOptions,
+  CountRead,
+  Durability,
+  Hint,
+  ItemPage,
+  ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+  LatestPage,
+  LatestQuery,
+  ReplicaBackend,
+  ReplicaState,
+} from '../replica-backend.ts'
+import { applyCalls } from './apply.ts'
+import { PostgresDriver } from './driver.ts'
+import { sweepKey, tableSizes, unsweptKeys, vacuumTexts, type TableSize } from './maintenance.ts'
+import { checkVersion, migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
+import { CLIENT_GRACE_MS, resolvePostgresOptions, type PostgresOptions } from './options.ts'
+import type { ResolvedPostgresOptions } from './options.ts'
+import { isMissingTable, isSerializationFailure } from './postgres-error.ts'
+import { digestRange, scanRange, type Ask } from './ranges.ts'
+import * as reads from './reads.ts'
+import { durabilityOf, type ServerSettings } from './server-settings.ts'
+import type { Session } from './session.ts'
+import { prepared } from './statement.ts'
+import { tablesOf, type Tables } from './tables.ts'
+
+/** Migrations may build indexes, and wait for another process that does. Milliseconds. */
+const MIGRATE_MS_MAX = 10 * 60_000
+
+export interface PostgresInfo {
+  /** As the server wrote it, such as `15.4`. */
+  readonly version: string
+  readonly settings: ServerSettings
+  readonly schemaVersion: number
+  readonly pool: { readonly total: number; readonly idle: number; readonly waiting: number }
+  readonly tables: readonly TableSize[]
+}
+
+/**
+ * A PostgreSQL database. Version 13 or newer.
+ *
+ * A call fails at its deadline at the latest. While the server is away calls fail at once with
+ * `UNAVAILABLE` and effect `none`; they work again as soon as it is back, also when `connect` itself
+ * had failed. Not promised: work behind a pool that gives each statement another session
+ * (PgBouncer's transaction mode), because statements are prepared.
+ */
+export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
+  readonly #options: ResolvedPostgresOptions
+  readonly #tables: Tables
+  readonly #batcher: Batcher
+  #driver: Promise<PostgresDriver> | undefined
+  #opened: PostgresDriver | undefined
+  #ready: Promise<void> | undefined
+  #isReady = false
+
+  constructor(options: PostgresOptions, env: Env = nodeEnv()) {
+    super(env)
+    this.#options = resolvePostgresOptions(options)
+    this.#tables = tablesOf(this.#options.schema, this.#options.tablePrefix)
+    this.#batcher = new Batcher({
+      env,
+      name: 'PostgreSQL',
+      run: (calls) => this.#run(calls),
+      inFlightMax: this.#options.inFlightMax,
+      timeoutMs: this.#options.statementTimeoutMs + CLIENT_GRACE_MS,
+    })
+    this.#batcher.close()
+  }
+
+  getBackendType(): string {
+    return 'postgresql'
+  }
+
+  isConnected(): boolean {
+    return this.#isReady && this.#opened?.reachable === true
+  }
+
+  getDurability(): Durability {
+    const settings = this.#opened?.settings
+    if (settings !== undefined) return durabilityOf(settings)
+    return { durable: false, reasons: ['not connected: the settings of the server are unknown'] }
+  }
+
+  /**
+   * Connects, and brings the schema up to date. Rejects with a `StorageConnectionError` when the
+   * server is away; later calls connect by themselves once it is back.
+   */
+  async connect(): Promise<void> {
+    this.#driver ??= this.#open()
+    this.#batcher.open()
+    try {
+      await this.#prepared()
+    } catch (error) {
+      if (isStorageError(error, 'UNSUPPORTED') || isStorageError(error, 'CLOSED')) throw error
+      const { host, port, database } = this.#options.connection
+      throw new StorageConnectionError(
+        'postgresql',
+        `cannot connect to PostgreSQL at ${host}:${port}/${database}: ${messageOf(error)}`,
+        { cause: error },
+      )
+    }
+  }
+
+  /** Ends when calls in flight have ended, at its deadline at the latest. */
+  async disconnect(): Promise<void> {
+    const driver = this.#driver
+    this.#driver = undefined
+    this.#opened = undefined
+    this.#ready = undefined
+    this.#isReady = false
+    this.#batcher.close()
+    await (await driver)?.close()
+  }
+
+  async apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult> {
+    return await this.#batcher.submit(operations, options)
+  }
+
+  async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
+    return await reads.readRegister(this.#ask('readRegister', options), this.#tables, key)
+  }
+
+  async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
+    return await reads.readItems(this.#ask('readItems', options), this.#tables, query)
+  }
+
+  async readItemsById(
+    key: string,
+    ids: readonly string[],
+    options?: CallOptions,
+  ): Promise<ItemPage> {
+    return await reads.readItemsById(this.#ask('readItemsById', options), this.#tables, key, ids)
+  }
+
+  async countItems(key: string, options?: CallOptions): Promise<CountRead> {
+    return await reads.countItems(this.#ask('countItems', options), this.#tables, key)
+  }
+
+  async listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage> {
+    return await reads.listKeys(this.#ask('listKeys', options), this.#tables, query)
+  }
+
+  async listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage> {
+    return await reads.listLatest(this.#ask('listLatest', options), this.#tables, query)
+  }
+
+  async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
+    return await reads.readState(this.#ask('readState', options), this.#tables, writer)
+  }
+
+  async removeHints(hints: readonly Hint[], options: CallOptions = {}): Promise<void> {
+    if (hints.length === 0) return
+    const statement = prepared(
+      `DELETE FROM ${this.#tables.hints} h USING unnest($1::text[], $2::bigint[]) AS r(writer, count)
+       WHERE h.writer = r.writer AND h.count = r.count`,
+      [hints.map(({ writer }) => writer), hints.map(({ count }) => count)],
+    )
+    await this.#call('removeHints', options, (session) => session.write(statement))
+  }
+
+  async trust(identity: string, options: CallOptions = {}): Promise<void> {
+    const statement = prepared(
+      `INSERT INTO ${this.#tables.meta} VALUES ('trusted', $1)
+       ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value`,
+      [identity],
+    )
+    await this.#call('trust', options, (session) => session.write(statement))
+  }
+
+  async digest(
+    range: StampRange,
+    buckets: number,
+    options?: CallOptions,
+  ): Promise<readonly BucketDigest[]> {
+    return await digestRange(this.#ask('digest', options), this.#tables, range, buckets)
+  }
+
+  /** Reads page by page; `timeoutMs` is the limit of each page. */
+  scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation> {
+    return scanRange(this.#ask('scan', options), this.#tables, range)
+  }
+
+  /** Makes the tables or brings them up to date; `connect` does it unless told otherwise. */
+  async migrate(): Promise<void> {
+    this.#driver ??= this.#open()
+    await this.#migrate(await this.#driver)
+  }
+
+  async getInfo(options: CallOptions = {}): Promise<PostgresInfo> {
+    const tables = await this.#call('getInfo', options, (session) =>
+      tableSizes(session, this.#tables),
+    )
+    const { settings, poolState } = this.#opened!
+    return {
+      version: settings!.version,
+      settings: settings!,
+      schemaVersion: SCHEMA_VERSION,
+      pool: poolState,
+      tables,
+    }
+  }
+
+  /**
+   * Removes rows that are gone since a delete, in batches, then runs VACUUM and ANALYZE on the own
+   * tables. `timeoutMs` is the limit of each step. Nothing but disk space depends on it.
+   */
+  async maintenance(options: CallOptions = {}): Promise<void> {
+    let after = ''
+    for (;;) {
+      const from = after
+      const keys = await this.#call('maintenance', options, (session) =>
+        unsweptKeys(session, this.#tables, from),
+      )
+      for (const key of keys) await this.#sweep(key, options)
+      if (keys.length === 0) break
+      after = keys.at(-1)!
+    }
+    for (const text of vacuumTexts(this.#tables)) {
+      await this.#call('maintenance', options, (session) => session.query({ text }))
+    }
+  }
+
+  #ask(operation: string, options: CallOptions = {}): Ask {
+    const { timeoutMs = 0 } = options
+    // Without a limit of its own a statement has that of the session.
+    const isLong = timeoutMs > this.#options.statementTimeoutMs + CLIENT_GRACE_MS
+    return (statement) =>
+      this.#call(operation, options, (session) =>
+        isLong ? session.patient(timeoutMs, statement) : session.query(statement),
+      )
+  }
+
+  /** Runs with one connection once the schema is known; again when the tables have vanished. */
+  async #call<T>(
+    operation: string,
+    options: CallOptions,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const driver = await this.#whenReady(options)
+    try {
+      return await driver.use(operation, options, work)
+    } catch (error) {
+      if (!isStorageError(error) || !isMissingTable(error.cause)) throw error
+      if (this.#options.migrate === 'never' || this.#opened !== driver) throw error
+      // The database was made anew: its identity has changed, and the answer will say so.
+      this.#ready = undefined
+      this.#isReady = false
+      return await (await this.#whenReady(options)).use(operation, options, work)
+    }
+  }
+
+  async #whenReady({ timeoutMs, signal }: CallOptions): Promise<PostgresDriver> {
+    if (this.#driver === undefined) {
+      throw new StorageError('CLOSED', 'PostgreSQL backend is not connected')
+    }
+    checkSignal(signal)
+    if (!this.#isReady) {
+      const limitMs = timeoutMs ?? this.#options.statementTimeoutMs + CLIENT_GRACE_MS
+      const what = 'connecting to PostgreSQL'
+      await withDeadline(this.env, limitMs, what, this.#prepared(), { effect: 'none' })
+    }
+    if (this.#opened === undefined) {
+      throw new StorageError('CLOSED', 'PostgreSQL backend is not connected')
+    }
+    return this.#opened
+  }
+
+  /** Connects and checks the schema; shared by the calls that wait for it. */
+  async #prepared(): Promise<void> {
+    if (this.#isReady) return
+    const driver = await (this.#driver ??= this.#open())
+    const ready = (this.#ready ??= this.#prepare(driver))
+    try {
+      await ready
+    } catch (error) {
+      // The next call tries again.
+      if (this.#ready === ready) this.#ready = undefined
+      throw error
+    }
+  }
+
+  async #open(): Promise<PostgresDriver> {
+    return await PostgresDriver.open(this.env, this.#options)
+  }
+
+  async #prepare(driver: PostgresDriver): Promise<void> {
+    this.#opened = driver
+    const timeoutMs = this.#options.connectTimeoutMs
+    const version = await driver.use('connect', { timeoutMs }, (session) =>
+      schemaVersion(session, this.#tables),
+    )
+    checkVersion(version, this.#options.migrate)
+    if (version < SCHEMA_VERSION) await this.#migrate(driver)
+    if (this.#opened === driver) this.#isReady = true
+  }
+
+  async #migrate(driver: PostgresDriver): Promise<void> {
+    await driver.use('migrate', { timeoutMs: MIGRATE_MS_MAX }, (session) =>
+      migrate(session, this.#tables),
+    )
+  }
+
+  /** The batcher's engine. A transaction that the server chose to undo is run once more. */
+  async #run(calls: readonly BatchCall[]): Promise<readonly ApplyResult[]> {
+    const apply = (session: Session): ReturnType<typeof applyCalls> =>
+      applyCalls(session, this.#tables, calls)
+    let outcome: Awaited<ReturnType<typeof applyCalls>>
+    try {
+      outcome = await this.#call('apply', {}, apply)
+    } catch (error) {
+      if (!isStorageError(error) || !isSerializationFailure(error.cause)) throw error
+      outcome = await this.#call('apply', {}, apply)
+    }
+    for (const key of outcome.unswept) void this.#sweepBehind(key)
+    return outcome.results
+  }
+
+  async #sweep(key: string, options: CallOptions): Promise<void> {
+    const step = (session: Session): Promise<boolean> => sweepKey(session, this.#tables, key)
+    while (await this.#call('sweep', options, step)) continue
+  }
+
+  /** After a delete of many rows. What fails here is left for `maintenance`. */
+  async #sweepBehind(key: string): Promise<void> {
+    try {
+      await this.#sweep(key, {})
+    } catch (error) {
+      this.env.logger.debug({ error: messageOf(error) }, 'PostgreSQL: gone rows are left for later')
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import type { Applied } from '../../core/decide.ts'
+import { itemOf, joinItems, type Item } from '../../core/merge.ts'
+import type { Operation, PutOperation } from '../../core/operation.ts'
+import { maxStamp, stampFloor, stampMs, type Stamp } from '../../core/stamp.ts'
+import type { BatchCall } from '../batcher.ts'
+import type { ApplyResult } from '../replica-backend.ts'
+import { batchSql } from './batch-sql.ts'
+import { itemKeyOf } from './item-key.ts'
+import { ITEM_COLUMNS, rowOf } from './item-row.ts'
+import { hintsOf, cursorsOf } from './marks.ts'
+import type { PgStatement } from './pg-types.ts'
+import { prepared } from './statement.ts'
+import type { Tables } from './tables.ts'
+
+/** `touched` lags at most this far behind the greatest stamp of its key. Milliseconds. */
+export const TOUCHED_LAG_MS = 60_000
+
+/** A row of a batch, by key and item. */
+interface Row {
+  readonly key: string
+  readonly group: number
+  readonly judged: boolean
+  readonly unique: boolean
+  item: Item
+}
+
+/**
+ * Calls that one statement can take (`batch-sql.ts`). `add` refuses a call that needs more: an edit,
+ * removal, set or delete that is judged, several ids that must be new together, and an item that
+ * another call of the batch writes too, when either is judged.
+ */
+export class Batch {
+  readonly #rows = new Map<string, Row>()
+  readonly #keys = new Map<string, Stamp>()
+  readonly #calls: BatchCall[] = []
+
+  get size(): number {
+    return this.#calls.length
+  }
+
+  /** Takes the call as the group with the next number, or answers false. */
+  add(call: BatchCall): boolean {
+    if (!isSimple(call)) return false
+    const puts = call.operations as readonly PutOperation[]
+    const names = puts.map(({ key, id }) => rowName(key, itemKeyOf(id).item))
+    const own = new Set(names)
+    if (call.decide && own.size < names.length) return false
+    for (const name of own) {
+      const row = this.#rows.get(name)
+      if (row !== undefined && (row.judged || call.decide)) return false
+    }
+    puts.forEach((put, i) => this.#put(put, names[i]!, call))
+    this.#calls.push(call)
+    return true
+  }
+
+  statement(tables: Tables): PgStatement {
+    const rows = [...this.#rows.values()]
+    const keys = [...this.#keys]
+    const numbers = new Map(keys.map(([key], i) => [key, i + 1]))
+    const columns: unknown[][] = ITEM_COLUMNS.map(() => [])
+    for (const { key, item } of rows) {
+      rowOf(key, item).forEach((value, i) => columns[i]!.push(value))
+    }
+    const hints = hintsOf(this.#calls)
+    const cursors = cursorsOf(this.#calls)
+    const text = batchSql(tables, {
+      merges: rows.some(({ unique }) => !unique),
+      adds: rows.some(({ unique }) => unique),
+      hints: hints !== undefined,
+      cursors: cursors !== undefined,
+    })
+    return prepared(text, [
+      keys.map(([key]) => key),
+      keys.map(([, touched]) => touched),
+      keys.map(([, touched]) => coarse(touched)),
+      rows.map(({ key }) => numbers.get(key)),
+      ...columns,
+      rows.map(({ group }) => group),
+      rows.map(({ judged }) => judged),
+      rows.map(({ unique }) => unique),
+      ...(hints ?? []),
+      ...(cursors ?? []),
+    ])
+  }
+
+  /** The answers to the calls; undefined for one whose id was there already. */
+  results(row: Record<string, unknown>): (ApplyResult | undefined)[] {
+    const identity = row['identity'] as string
+    const missed = new Set(row['missed'] as number[])
+    const keys = [...this.#keys.keys()]
+    const through = row['cleared_through'] as Stamp[]
+    const cleared = new Map(
+      (row['cleared'] as number[]).map((n, i) => [keys[n - 1]!, through[i]!]),
+    )
+    return this.#calls.map((call, group) =>
+      missed.has(group) ? undefined : { identity, applied: answer(call, cleared) },
+    )
+  }
+
+  #put(put: PutOperation, name: string, { decide, unique }: BatchCall): void {
+    const { key } = put
+    const row = this.#rows.get(name)
+    if (row !== undefined) row.item = joinItems(row.item, itemOf(put))
+    else {
+      const group = this.#calls.length
+      this.#rows.set(name, { key, group, judged: decide, unique: decide && unique, item: itemOf(put) })
+    }
+    this.#keys.set(key, maxStamp(maxStamp(put.stamp, put.position), this.#keys.get(key) ?? put.stamp))
+  }
+}
+
+/** Names a row within a batch. Keys have no NUL. */
+export function rowName(key: string, item: string): string {
+  return `${item}\0${key}`
+}
+
+/** A key touched before this must be touched again by this stamp. */
+export function coarse(touched: Stamp): Stamp {
+  return stampFloor(stampMs(touched) - TOUCHED_LAG_MS)
+}
+
+function isSimple({ operations, decide, unique }: BatchCall): boolean {
+  if (!decide) return operations.every(({ kind }) => kind === 'put')
+  if (unique && operations.length > 1) return false
+  return operations.every((operation) => operation.kind === 'put' && operation.change === 'append')
+}
+
+/** As core/decide.ts judges appends that are not refused by what stands. */
+function answer({ operations, decide }: BatchCall, cleared: ReadonlyMap<string, Stamp>): Applied[] {
+  const isBehind = (operation: Operation): boolean => {
+    const through = cleared.get(operation.key)
+    return decide && through !== undefined && operation.stamp <= through
+  }
+  const refused = operations.some(isBehind)
+  return operations.map((operation) => {
+    const deletedThrough = cleared.get(operation.key)
+    if (deletedThrough === undefined) return { outcome: refused ? 'withheld' : 'applied' }
+    return isBehind(operation)
+      ? { outcome: 'behind', stamp: deletedThrough, deletedThrough }
+      : { outcome: refused ? 'withheld' : 'applied', deletedThrough }
+  })
+}

@@ -1,0 +1,57 @@
+/*
+ * Greatest positions by index probes, whatever the length of the list. Items whose position is their
+ * id are found at the end of the primary key. Those with other positions have an index of their own,
+ * and it is asked first: ids of a caller that are UUIDv7 too stand in the primary key among ours,
+ * and must not be gone through.
+ */
+import { HASHED } from './item-key.ts'
+import type { Tables } from './tables.ts'
+
+/** SQL: a uuid below every stamp. */
+export const ZERO = `'00000000-0000-0000-0000-000000000000'::uuid`
+
+/** SQL: the condition that a row has a value that readers see; `d` is deletedThrough or ZERO. */
+export function visibleSql(row: string, d: string): string {
+  return `NOT ${row}.removed AND ${row}.position > ${d} AND (${row}.edited_at > ${d}
+    OR (${row}.appended IS NOT NULL AND COALESCE(${row}.appended_at, ${row}.position) > ${d}))`
+}
+
+/**
+ * SQL: the greatest position of the key above `d`, or NULL. `visible` limits it to what readers
+ * see.
+ */
+export function lastPositionSql(
+  { items }: Tables,
+  key: string,
+  d: string,
+  visible: boolean,
+): string {
+  const seen = visible ? `AND ${visibleSql('i', d)}` : ''
+  const moved = `SELECT i.position FROM ${items} i
+    WHERE i.key = ${key} AND i.position <> i.item AND i.position > ${d} ${seen}
+    ORDER BY i.position DESC LIMIT 1`
+  // The outer reference to m keeps the order: first `moved`, then what is above it.
+  return `(SELECT COALESCE(own.position, m.position)
+    FROM (SELECT (${moved}) AS position OFFSET 0) m LEFT JOIN LATERAL (
+      SELECT i.position FROM ${items} i
+      WHERE i.key = ${key} AND i.item < '${HASHED}' AND i.item > GREATEST(${d}, m.position)
+        AND i.position = i.item ${seen}
+      ORDER BY i.item DESC LIMIT 1) own ON true)`
+}
+
+/** SQL: the greatest stamp of anything live in the key's list, or NULL. */
+export function listHeadSql(tables: Tables, key: string, d: string): string {
+  return `GREATEST(${lastPositionSql(tables, key, d, false)},
+    (SELECT i.edited_at FROM ${tables.items} i
+     WHERE i.key = ${key} AND i.edited_at IS NOT NULL AND i.edited_at > ${d}
+     ORDER BY i.edited_at DESC LIMIT 1))`
+}
+
+/**
+ * SQL: the least uuid of the millisecond 60 s before a stamp's. A key with this stamp was touched
+ * then or later.
+ */
+export function coarseSql(stamp: string): string {
+  const ms = `('x' || left(replace(${stamp}::text, '-', ''), 12))::bit(48)::bigint`
+  return `rpad(lpad(to_hex(GREATEST(0, ${ms} - 60000)), 12, '0'), 32, '0')::uuid`
+}

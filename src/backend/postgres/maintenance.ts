@@ -1,0 +1,61 @@
+import type { Session } from './session.ts'
+import { sweep } from './sweep.ts'
+import type { Tables } from './tables.ts'
+
+/** Keys whose gone rows are looked for in one transaction. */
+const KEYS_MAX = 100
+
+/** Bytes of each table with its indexes, and its rows as far as the server has counted them. */
+export interface TableSize {
+  readonly table: string
+  readonly bytes: number
+  readonly rowsEstimate: number
+}
+
+export async function tableSizes(session: Session, tables: Tables): Promise<TableSize[]> {
+  const { rows } = await session.query({
+    text: `SELECT c.relname AS table, pg_total_relation_size(c.oid) AS bytes,
+        GREATEST(c.reltuples, 0) AS rows
+      FROM unnest($1::regclass[]) AS t(oid) JOIN pg_class c ON c.oid = t.oid ORDER BY 1`,
+    values: [namesOf(tables)],
+  })
+  return rows.map((row) => ({
+    table: row['table'] as string,
+    bytes: Number(row['bytes']),
+    rowsEstimate: Number(row['rows']),
+  }))
+}
+
+/** A page of cleared keys above `after` that still have gone rows. */
+export async function unsweptKeys(
+  session: Session,
+  { keys, items }: Tables,
+  after: string,
+): Promise<string[]> {
+  const { rows } = await session.query({
+    text: `SELECT o.key FROM ${keys} o
+      WHERE o.deleted_through IS NOT NULL AND o.key > $1 AND EXISTS (SELECT 1 FROM ${items} i
+        WHERE i.key = o.key AND NOT i.removed AND ((i.position <= o.deleted_through
+          AND (i.edited_at IS NULL OR i.edited_at <= o.deleted_through))
+          OR i.edited_at <= o.deleted_through))
+      ORDER BY o.key LIMIT ${KEYS_MAX}`,
+    values: [after],
+  })
+  return rows.map((row) => row['key'] as string)
+}
+
+/** Removes the gone rows of one key, at most `SWEEP_ROWS_MAX`; true when there are more. */
+export async function sweepKey(session: Session, tables: Tables, key: string): Promise<boolean> {
+  const unswept = await session.transaction(() => sweep(session, tables, [key]))
+  return unswept.length > 0
+}
+
+/** Frees the space of removed rows and refreshes the planner's statistics. */
+export function vacuumTexts(tables: Tables): string[] {
+  return namesOf(tables).map((name) => `VACUUM (ANALYZE) ${name}`)
+}
+
+function namesOf({ meta, keys, items, hints, cursors }: Tables): string[] {
+  return [meta, keys, items, hints, cursors]
+}
+

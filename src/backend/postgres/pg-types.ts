@@ -1,0 +1,34 @@
+/*
+ * The part of the `pg` package that is called. A pool of the application's own fits it too, and so
+ * does any other driver with this shape.
+ */
+
+export interface PgStatement {
+  /** A named statement is prepared once a connection. */
+  readonly name?: string
+  readonly text: string
+  readonly values?: unknown[]
+}
+
+export interface PgResult {
+  readonly rows: Record<string, unknown>[]
+}
+
+export interface PgClient {
+  query(statement: PgStatement): Promise<PgResult>
+  /** Gives the connection back; `true` destroys it. */
+  release(destroy?: boolean): void
+  on(event: 'error', listener: (error: Error) => void): unknown
+  once(event: 'end', listener: () => void): unknown
+}
+
+export interface PgPool {
+  readonly totalCount: number
+  readonly idleCount: number
+  readonly waitingCount: number
+  connect(): Promise<PgClient>
+  end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect', listener: (client: PgClient) => void): unknown
+  off(event: 'error', listener: (error: Error) => void): unknown
+}

@@ -1,0 +1,127 @@
+import type { BucketDigest, StampRange } from '../../core/digest.ts'
+import type { JsonText } from '../../core/json.ts'
+import { operationsOfItem } from '../../core/merge.ts'
+import type { Operation } from '../../core/operation.ts'
+import { STAMP_MIN, stampMs, type Stamp } from '../../core/stamp.ts'
+import { bucketsOf } from '../buckets.ts'
+import { isInRange } from '../key-states.ts'
+import { itemFrom } from './item-row.ts'
+import { digestSql, SCAN_ORDER, scanItemsSql, scanKeysSql, type ScanKind } from './range-sql.ts'
+import type { PgResult, PgStatement } from './pg-types.ts'
+import { prepared } from './statement.ts'
+import type { Tables } from './tables.ts'
+
+/** Rows of one page of a scan. */
+const SCAN_ROWS = 1_000
+/** A longer range is read by key: then most rows of most tables are in it. Milliseconds. */
+const WIDE_MS = 7 * 24 * 60 * 60 * 1_000
+/** Pieces that a narrow range with many rows is read in. */
+const SLICES = 256
+
+/** One round trip on a connection that is given back before the answer is used. */
+export type Ask = (statement: PgStatement) => Promise<PgResult>
+
+export async function digestRange(
+  ask: Ask,
+  tables: Tables,
+  range: StampRange,
+  count: number,
+): Promise<BucketDigest[]> {
+  const buckets = bucketsOf(range, count)
+  const edges = buckets.map(({ from }) => from)
+  const text = digestSql(tables, range.from === STAMP_MIN)
+  const { rows } = await ask(prepared(text, [range.from, range.to, edges]))
+  for (const row of rows) {
+    const bucket = buckets[Number(row['bucket']) - 1]!
+    bucket.count = Number(row['count'])
+    bucket.low = Number(row['low'])
+    bucket.high = Number(row['high'])
+  }
+  return buckets
+}
+
+/** Page by page: no connection is held while the caller works on what was yielded. */
+export async function* scanRange(
+  ask: Ask,
+  tables: Tables,
+  range: StampRange,
+): AsyncIterable<Operation> {
+  yield* scanKeys(ask, tables, range)
+  if (range.from === STAMP_MIN || stampMs(range.to) - stampMs(range.from) > WIDE_MS) {
+    yield* scanItems(ask, tables, range, 'all')
+    return
+  }
+  for (const slice of await slices(ask, tables, range)) {
+    yield* scanItems(ask, tables, slice, 'placed')
+    yield* scanItems(ask, tables, slice, 'moved')
+  }
+}
+
+async function* scanKeys(
+  ask: Ask,
+  tables: Tables,
+  range: StampRange,
+): AsyncIterable<Operation> {
+  let after = ''
+  for (;;) {
+    const values = [range.from, range.to, after, SCAN_ROWS]
+    const { rows } = await ask(prepared(scanKeysSql(tables), values))
+    for (const row of rows) {
+      const key = row['key'] as string
+      const deleted = row['deleted_through'] as Stamp | null
+      const stamp = row['register_stamp'] as Stamp | null
+      const found: Operation[] = []
+      if (deleted !== null) found.push({ kind: 'delete', key, stamp: deleted })
+      if (stamp !== null && stamp > (deleted ?? STAMP_MIN)) {
+        found.push({ kind: 'set', key, stamp, value: row['register_value'] as JsonText })
+      }
+      yield* found.filter((operation) => isInRange(operation, range))
+      after = key
+    }
+    if (rows.length < SCAN_ROWS) return
+  }
+}
+
+async function* scanItems(
+  ask: Ask,
+  tables: Tables,
+  range: StampRange,
+  kind: ScanKind,
+): AsyncIterable<Operation> {
+  const order = SCAN_ORDER[kind]
+  let last: unknown[] = order.map((name) => (name === 'key' ? '' : STAMP_MIN))
+  for (;;) {
+    const bounds = kind === 'all' ? [] : [range.from, range.to]
+    const values = [SCAN_ROWS, ...bounds, ...last]
+    const { rows } = await ask(prepared(scanItemsSql(tables, kind), values))
+    for (const row of rows) {
+      const item = itemFrom(row, (row['d'] as Stamp | null) ?? undefined)
+      if (item === undefined) continue
+      for (const operation of operationsOfItem(row['key'] as string, item)) {
+        if (!isInRange(operation, range)) continue
+        const moved = operation.change === 'append' && operation.position !== item.position
+        // With a range, appended values of another position come from their own index.
+        if (kind === 'all' || moved === (kind === 'moved')) yield operation
+      }
+    }
+    if (rows.length < SCAN_ROWS) return
+    last = order.map((name) => rows.at(-1)![name])
+  }
+}
+
+/** The range in pieces of some pages each; the index finds rows by block and not in order. */
+async function slices(ask: Ask, tables: Tables, range: StampRange): Promise<StampRange[]> {
+  const result: StampRange[] = []
+  let from = range.from
+  let count = 0
+  for (const bucket of await digestRange(ask, tables, range, SLICES)) {
+    if (count > 0 && count + bucket.count > SCAN_ROWS) {
+      result.push({ from, to: bucket.from })
+      from = bucket.from
+      count = 0
+    }
+    count += bucket.count
+  }
+  result.push({ from, to: range.to })
+  return result
+}

@@ -1,0 +1,131 @@
+import { HASHED } from './item-key.ts'
+import { ITEM_SELECT } from './item-row.ts'
+import { coarseSql, lastPositionSql, listHeadSql, visibleSql, ZERO } from './head-sql.ts'
+import { identitySql, type Tables } from './tables.ts'
+
+/** SQL: identity and the key's deletedThrough, of which every read answer starts. */
+function markSql(tables: Tables): string {
+  return `mark AS MATERIALIZED (SELECT ${identitySql(tables)} AS identity,
+    (SELECT o.deleted_through FROM ${tables.keys} o WHERE o.key = $1) AS d)`
+}
+
+/** Parameter: key. */
+export function registerSql(tables: Tables): string {
+  return `WITH ${markSql(tables)}
+    SELECT mark.identity, mark.d, o.register_stamp AS stamp, o.register_value AS value
+    FROM mark LEFT JOIN LATERAL (SELECT * FROM ${tables.keys} o
+      WHERE o.key = $1 AND o.register_stamp > COALESCE(mark.d, ${ZERO}) LIMIT 1) o ON true`
+}
+
+/**
+ * A page by keyset. Parameters: key, lower and upper bound (exclusive), limit.
+ *
+ * Items whose position is their id come from the primary key, the others from an index of their own.
+ * The second kind is read first: once it fills a page, the first kind matters only within that
+ * page. So a caller's ids that are UUIDv7 are never gone through, however many there are.
+ */
+export function pageSql(
+  tables: Tables,
+  order: 'newest' | 'oldest',
+  includeRemoved: boolean,
+): string {
+  const { items } = tables
+  const [direction, edge] = order === 'newest' ? ['DESC', 'ASC'] : ['ASC', 'DESC']
+  const seen = includeRemoved ? '' : `AND ${visibleSql('i', '(SELECT d FROM bounds)')}`
+  const low = '(SELECT low FROM bounds)'
+  // The far end of the first page, when it is full.
+  const far = `(SELECT CASE WHEN count(*) >= $4 THEN
+      (SELECT position FROM moved ORDER BY position ${edge} LIMIT 1) END FROM moved)`
+  const near = order === 'newest' ? `GREATEST(${low}, ${far})` : low
+  const top = order === 'newest' ? '$3::uuid' : `LEAST($3::uuid, ${far})`
+  const closed = order === 'newest' ? ['>', '<'] : ['>', '<']
+  return `WITH ${markSql(tables)},
+    bounds AS MATERIALIZED (SELECT COALESCE(d, ${ZERO}) AS d,
+      GREATEST($2::uuid, COALESCE(d, ${ZERO})) AS low FROM mark),
+    moved AS MATERIALIZED (SELECT ${ITEM_SELECT} FROM ${items} i
+      WHERE i.key = $1 AND i.position <> i.item AND i.position > ${low} AND i.position < $3::uuid
+        ${seen} ORDER BY i.position ${direction} LIMIT $4),
+    own AS MATERIALIZED (SELECT ${ITEM_SELECT} FROM ${items} i
+      WHERE i.key = $1 AND i.item < '${HASHED}' AND i.item ${closed[0]} ${near}
+        AND i.item ${closed[1]} ${top} AND i.position = i.item
+        ${seen} ORDER BY i.item ${direction} LIMIT $4)
+    SELECT mark.identity, mark.d, r.* FROM mark LEFT JOIN
+      (SELECT * FROM moved UNION ALL SELECT * FROM own ORDER BY position ${direction}, item
+       LIMIT $4) r ON true
+    ORDER BY r.position ${direction}, r.item`
+}
+
+/** Parameters: key, items. */
+export function itemsSql(tables: Tables): string {
+  return `WITH ${markSql(tables)}
+    SELECT mark.identity, mark.d, i.* FROM mark LEFT JOIN LATERAL (
+      SELECT ${ITEM_SELECT} FROM ${tables.items} i
+      WHERE i.key = $1 AND i.item = ANY ($2::uuid[])) i ON true`
+}
+
+/** Parameter: key. */
+export function countSql(tables: Tables): string {
+  return `WITH ${markSql(tables)},
+    bounds AS MATERIALIZED (SELECT COALESCE(d, ${ZERO}) AS d FROM mark)
+    SELECT mark.identity, mark.d, (SELECT count(*) FROM ${tables.items} i
+      WHERE i.key = $1 AND ${visibleSql('i', '(SELECT d FROM bounds)')}) AS count FROM mark`
+}
+
+/** Parameters: lower bound (inclusive), upper bound (exclusive) or NULL, after or NULL, limit. */
+export function keysSql(tables: Tables): string {
+  const d = `COALESCE(o.deleted_through, ${ZERO})`
+  return `SELECT ${identitySql(tables)} AS identity, r.key FROM (SELECT 1) one LEFT JOIN (
+      SELECT o.key FROM ${tables.keys} o
+      WHERE o.key >= $1::text AND ($2::text IS NULL OR o.key < $2::text)
+        AND ($3::text IS NULL OR o.key > $3::text)
+        AND (o.register_stamp > ${d} OR ${lastPositionSql(tables, 'o.key', d, true)} IS NOT NULL)
+      ORDER BY o.key LIMIT $4) r ON true
+    ORDER BY r.key`
+}
+
+/**
+ * Keys in the order in which they were touched, each with its exact latest position. Parameters:
+ * prefix bounds as above, and the last row seen (touched and key) or NULLs, limit.
+ */
+export function latestSql(tables: Tables): string {
+  const d = `COALESCE(c.deleted_through, ${ZERO})`
+  return `SELECT ${identitySql(tables)} AS identity, r.* FROM (SELECT 1) one LEFT JOIN (
+      SELECT c.key, c.touched, ${lastPositionSql(tables, 'c.key', d, true)} AS latest
+      FROM (SELECT o.key, o.touched, o.deleted_through FROM ${tables.keys} o
+        WHERE o.key >= $1::text AND ($2::text IS NULL OR o.key < $2::text)
+          AND o.touched <= $3::uuid AND (o.touched, o.key) < ($3::uuid, $4::text)
+        ORDER BY o.touched DESC, o.key DESC LIMIT $5) c) r ON true
+    ORDER BY r.touched DESC, r.key DESC`
+}
+
+/**
+ * Everything `readState` tells. Parameter: writer.
+ *
+ * A key is touched at most 60 s before its greatest stamp. So the head is found among the keys
+ * touched within 60 s of the one touched last; only when nothing live there is as new as that (its
+ * stamps were of removals, or of appends that stood already) a second look goes further back.
+ */
+export function stateSql(tables: Tables): string {
+  const { meta, keys, hints, cursors } = tables
+  const d = `COALESCE(o.deleted_through, ${ZERO})`
+  const head = `GREATEST(o.deleted_through,
+    CASE WHEN o.register_stamp > ${d} THEN o.register_stamp END,
+    ${listHeadSql(tables, 'o.key', d)})`
+  const greatest = (condition: string): string => `SELECT ${head} AS head FROM ${keys} o
+    WHERE ${condition} ORDER BY head DESC NULLS LAST LIMIT 1`
+  const last = '(SELECT touched FROM last)'
+  const recent = '(SELECT head FROM recent)'
+  return `WITH last AS MATERIALIZED (SELECT touched FROM ${keys} ORDER BY touched DESC LIMIT 1),
+    recent AS MATERIALIZED (${greatest(`o.touched >= ${coarseSql(last)}`)}),
+    older AS MATERIALIZED (${greatest(
+      `o.touched >= ${coarseSql(`COALESCE(${recent}, ${ZERO})`)}
+       AND COALESCE(${recent}, ${ZERO}) < ${last}`,
+    )})
+    SELECT ${identitySql(tables)} AS identity,
+      (SELECT value FROM ${meta} WHERE name = 'trusted') AS trusted,
+      ARRAY(SELECT writer FROM ${hints} ORDER BY writer) AS writers,
+      ARRAY(SELECT count::text FROM ${hints} ORDER BY writer) AS counts,
+      (SELECT lsn FROM ${cursors} WHERE writer = $1) AS lsn,
+      GREATEST(${recent}, (SELECT head FROM older)) AS head,
+      extract(epoch FROM clock_timestamp()) * 1000 AS now_ms`
+}

@@ -1,0 +1,168 @@
+import type { JsonText } from '../../core/json.ts'
+import type { Item } from '../../core/merge.ts'
+import { STAMP_MAX, STAMP_MIN, stampFloor, stampMs, type Stamp } from '../../core/stamp.ts'
+import { compareLatest } from '../key-states.ts'
+import type {
+  CountRead,
+  ItemPage,
+  ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+  LatestKey,
+  LatestPage,
+  LatestQuery,
+  ReplicaState,
+} from '../replica-backend.ts'
+import { TOUCHED_LAG_MS } from './batch.ts'
+import { itemKeyOf } from './item-key.ts'
+import { itemFrom } from './item-row.ts'
+import type { PgStatement } from './pg-types.ts'
+import { prefixEnd } from './prefix.ts'
+import type { Ask } from './ranges.ts'
+import { countSql, itemsSql, keysSql, latestSql, pageSql, registerSql, stateSql } from './read-sql.ts'
+import { prepared } from './statement.ts'
+import type { Tables } from './tables.ts'
+
+type Row = Record<string, unknown>
+
+interface Mark {
+  readonly identity: string
+  readonly deletedThrough?: Stamp
+}
+
+export async function readRegister(ask: Ask, tables: Tables, key: string): Promise<KeyRead> {
+  const { rows } = await ask(prepared(registerSql(tables), [key]))
+  const row = rows[0]!
+  const stamp = row['stamp'] as Stamp | null
+  return {
+    ...markOf(row),
+    ...(stamp !== null && { register: { stamp, value: row['value'] as JsonText } }),
+  }
+}
+
+export async function readItems(ask: Ask, tables: Tables, query: ItemQuery): Promise<ItemPage> {
+  const { rows } = await ask(pageStatement(tables, query))
+  const mark = markOf(rows[0]!)
+  const items = itemsFrom(rows, mark.deletedThrough)
+  return { ...mark, items: items.slice(0, query.limit), done: items.length <= query.limit }
+}
+
+/** The statement of a page: one row more than asked for tells whether there is more. */
+export function pageStatement(tables: Tables, query: ItemQuery): PgStatement {
+  const { key, before = STAMP_MAX, after = STAMP_MIN, limit, order, includeRemoved = false } = query
+  return prepared(pageSql(tables, order, includeRemoved), [key, after, before, limit + 1])
+}
+
+export async function readItemsById(
+  ask: Ask,
+  tables: Tables,
+  key: string,
+  ids: readonly string[],
+): Promise<ItemPage> {
+  const items = ids.map((id) => itemKeyOf(id).item)
+  const { rows } = await ask(prepared(itemsSql(tables), [key, items]))
+  const mark = markOf(rows[0]!)
+  return { ...mark, items: itemsFrom(rows, mark.deletedThrough), done: true }
+}
+
+export async function countItems(ask: Ask, tables: Tables, key: string): Promise<CountRead> {
+  const { rows } = await ask(prepared(countSql(tables), [key]))
+  return { ...markOf(rows[0]!), count: Number(rows[0]!['count']) }
+}
+
+export async function listKeys(
+  ask: Ask,
+  tables: Tables,
+  { prefix, after, limit }: KeyQuery,
+): Promise<KeyPage> {
+  const values = [prefix, prefixEnd(prefix), after ?? null, limit + 1]
+  const { rows } = await ask(prepared(keysSql(tables), values))
+  const keys = rows.map((row) => row['key'] as string | null).filter((key) => key !== null)
+  return {
+    identity: rows[0]!['identity'] as string,
+    keys: keys.slice(0, limit),
+    done: keys.length <= limit,
+  }
+}
+
+/** Keys looked at in one round trip, at least. */
+const LATEST_ROWS_MIN = 100
+
+/**
+ * Keys are read in the order in which they were touched, with their exact latest position. That is
+ * at most 60 s above `touched`, so the page is certain once it is full of keys later than that
+ * bound of the next one. Keys that were touched without a new message (an edit, a removal) are
+ * passed over, so a page far down costs the pages above it.
+ */
+export async function listLatest(
+  ask: Ask,
+  tables: Tables,
+  { prefix, before, limit }: LatestQuery,
+): Promise<LatestPage> {
+  const found: LatestKey[] = []
+  const chunk = Math.max(LATEST_ROWS_MIN, 2 * limit)
+  let touched: Stamp = STAMP_MAX
+  // Sorts above every key: the first page starts at the very end.
+  let key = '\u{10FFFF}'.repeat(300)
+  for (;;) {
+    const values = [prefix, prefixEnd(prefix), touched, key, chunk]
+    const { rows } = await ask(prepared(latestSql(tables), values))
+    const candidates = rows.filter((row) => row['key'] !== null)
+    for (const row of candidates) {
+      const latest = row['latest'] as Stamp | null
+      touched = row['touched'] as Stamp
+      key = row['key'] as string
+      if (latest === null) continue
+      if (before === undefined || compareLatest({ key, latest }, before) > 0) {
+        found.push({ key, latest })
+      }
+    }
+    found.sort(compareLatest)
+    const last = found[limit]
+    const isEnd = candidates.length < chunk
+    if (isEnd || (last !== undefined && last.latest >= boundOf(touched))) {
+      const identity = rows[0]!['identity'] as string
+      return { identity, keys: found.slice(0, limit), done: found.length <= limit }
+    }
+  }
+}
+
+export async function readState(ask: Ask, tables: Tables, writer: string): Promise<ReplicaState> {
+  const { rows } = await ask(prepared(stateSql(tables), [writer]))
+  const row = rows[0]!
+  const trusted = row['trusted'] as string | null
+  const head = row['head'] as Stamp | null
+  const lsn = row['lsn'] as string | null
+  const counts = row['counts'] as string[]
+  return {
+    identity: row['identity'] as string,
+    ...(trusted !== null && { trusted }),
+    hints: (row['writers'] as string[]).map((name, i) => ({
+      writer: name,
+      count: Number(counts[i]),
+    })),
+    ...(head !== null && { head }),
+    ...(lsn !== null && { cursor: Number(lsn) }),
+    nowMs: Number(row['now_ms']),
+  }
+}
+
+function markOf(row: Row): Mark {
+  const deletedThrough = row['d'] as Stamp | null
+  const identity = row['identity'] as string
+  return deletedThrough === null ? { identity } : { identity, deletedThrough }
+}
+
+/** A join without rows answers with one row of NULLs. */
+function itemsFrom(rows: readonly Row[], deletedThrough: Stamp | undefined): Item[] {
+  return rows
+    .filter((row) => row['item'] !== null)
+    .map((row) => itemFrom(row, deletedThrough))
+    .filter((item) => item !== undefined)
+}
+
+/** No key that was touched before this one has an item above it. */
+function boundOf(touched: Stamp): Stamp {
+  return stampFloor(stampMs(touched) + TOUCHED_LAG_MS + 1)
+}

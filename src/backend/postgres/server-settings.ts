@@ -1,0 +1,84 @@
+import { StorageError } from '../../core/errors.ts'
+import type { Durability } from '../replica-backend.ts'
+import type { ResolvedPostgresOptions } from './options.ts'
+import type { Session } from './session.ts'
+
+/** Oldest server that is supported, as `server_version_num`. */
+const SERVER_VERSION_MIN = 130_000
+
+/** What the server says about itself, read back on each new connection. */
+export interface ServerSettings {
+  readonly version: string
+  readonly fsync: string
+  readonly synchronousCommit: string
+  readonly fullPageWrites: string
+  readonly statementTimeout: string
+  /** True on a standby, or where the role may only read. */
+  readonly readOnly: boolean
+}
+
+/**
+ * Makes a new connection fit for use and reads its settings back. A pool of the application's own
+ * is only read.
+ */
+export async function prepareSession(
+  session: Session,
+  options: ResolvedPostgresOptions,
+): Promise<ServerSettings> {
+  if (options.pool === undefined) await session.query({ text: setup(options) })
+  const { rows } = await session.query({ text: READ_BACK })
+  const row = rows[0] as Record<string, string>
+  if (Number(row['number']) < SERVER_VERSION_MIN) {
+    throw new StorageError('UNSUPPORTED', `PostgreSQL 13 or newer is needed, got ${row['version']}`)
+  }
+  return {
+    version: row['version']!,
+    fsync: row['fsync']!,
+    synchronousCommit: row['synchronous_commit']!,
+    fullPageWrites: row['full_page_writes']!,
+    statementTimeout: row['statement_timeout']!,
+    readOnly: row['read_only'] === 'on',
+  }
+}
+
+/** What these settings promise for an acknowledged write. */
+export function durabilityOf(settings: ServerSettings): Durability {
+  const { fsync, synchronousCommit, fullPageWrites } = settings
+  const bad: string[] = []
+  if (fsync !== 'on') bad.push(`fsync is ${fsync}`)
+  if (synchronousCommit === 'off') bad.push('synchronous_commit is off')
+  if (fullPageWrites !== 'on') bad.push(`full_page_writes is ${fullPageWrites}`)
+  if (bad.length > 0) return { durable: false, reasons: bad }
+  return {
+    durable: true,
+    reasons: ['fsync is on', `synchronous_commit is ${synchronousCommit}`, 'full_page_writes is on'],
+  }
+}
+
+const READ_BACK = `SELECT current_setting('server_version') AS version,
+  current_setting('server_version_num') AS number,
+  current_setting('fsync') AS fsync,
+  current_setting('synchronous_commit') AS synchronous_commit,
+  current_setting('full_page_writes') AS full_page_writes,
+  current_setting('statement_timeout') AS statement_timeout,
+  current_setting('transaction_read_only') AS read_only`
+
+/**
+ * In one round trip. A commit that does not wait for the disk is switched off for this session.
+ * Sequential scans are a last resort: a plan that was made while the tables were small is kept, and
+ * every statement but those over all rows has an index. The server notices a closed socket within a
+ * second where it can (not before version 14, not on every system) and gives up its statement.
+ */
+function setup({ statementTimeoutMs }: ResolvedPostgresOptions): string {
+  return `SET statement_timeout = ${statementTimeoutMs};
+    SET lock_timeout = ${statementTimeoutMs};
+    SET idle_in_transaction_session_timeout = ${statementTimeoutMs};
+    SET default_transaction_isolation = 'read committed';
+    SET enable_seqscan = off;
+    SET jit = off;
+    SELECT set_config('synchronous_commit', 'on', false)
+      WHERE current_setting('synchronous_commit') = 'off';
+    DO $$ BEGIN
+      PERFORM set_config('client_connection_check_interval', '1000', false);
+    EXCEPTION WHEN OTHERS THEN NULL; END $$`
+}

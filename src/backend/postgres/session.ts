@@ -1,0 +1,94 @@
+import { StorageError } from '../../core/errors.ts'
+import { isStatementError } from './postgres-error.ts'
+import type { PgClient, PgResult, PgStatement } from './pg-types.ts'
+
+/** One call's use of one connection. It ends with the call: by success, failure or deadline. */
+export class Session {
+  /** True once a statement was sent whose success commits. */
+  committing = false
+  /** True once something was committed: a later failure does not undo it. */
+  committed = false
+  /** True when the connection may be in an unknown state: it is destroyed, not used again. */
+  broken = false
+  readonly #client: PgClient
+  #inTransaction = false
+
+  constructor(client: PgClient) {
+    this.#client = client
+  }
+
+  /** A statement that only reads, or one inside `transaction`. */
+  async query(statement: PgStatement): Promise<PgResult> {
+    if (this.broken) throw new StorageError('UNAVAILABLE', 'PostgreSQL: the connection is gone')
+    try {
+      return await this.#client.query(statement)
+    } catch (error) {
+      if (!isStatementError(error)) this.broken = true
+      throw error
+    }
+  }
+
+  /** A statement over many rows, with a limit of its own. Milliseconds. */
+  async patient(timeoutMs: number, statement: PgStatement): Promise<PgResult> {
+    return await this.transaction(
+      async () => {
+        await this.query({ text: `SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}` })
+        return await this.query(statement)
+      },
+      () => true,
+    )
+  }
+
+  /** A single statement that writes: its success is its commit. */
+  async write(statement: PgStatement): Promise<PgResult> {
+    this.committing = true
+    try {
+      const result = await this.query(statement)
+      this.committed = true
+      return result
+    } catch (error) {
+      // The server undid it and said so.
+      if (isStatementError(error)) this.committing = false
+      throw error
+    }
+  }
+
+  /** Commits what `work` did, or nothing of it when it fails or `isVain` says so. */
+  async transaction<T>(
+    work: () => Promise<T>,
+    isVain: (result: T) => boolean = () => false,
+  ): Promise<T> {
+    await this.query({ text: 'BEGIN' })
+    this.#inTransaction = true
+    let result: T
+    try {
+      result = await work()
+    } catch (error) {
+      await this.#rollback()
+      throw error
+    }
+    if (isVain(result)) {
+      await this.#rollback()
+      return result
+    }
+    await this.write({ text: 'COMMIT' })
+    this.#inTransaction = false
+    return result
+  }
+
+  /** True when the connection must not be used again. */
+  get spoilt(): boolean {
+    return this.broken || this.#inTransaction
+  }
+
+  /** Failing to roll back is no failure of its own: the connection is destroyed and that undoes. */
+  async #rollback(): Promise<void> {
+    if (this.broken) return
+    try {
+      await this.#client.query({ text: 'ROLLBACK' })
+      this.#inTransaction = false
+    } catch {
+      this.broken = true
+    }
+  }
+}
