@@ -16,6 +16,9 @@ import type { Settings } from './settings/settings.ts'
 /** How long a command waits at its end for the places that lag. */
 const DRAIN_MS = 5_000
 
+/** Lines of the log that are remembered, so that they are printed once. */
+const TOLD_MAX = 1_000
+
 /** The world outside of the process, so that tests can replace it. */
 export interface CliIo {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
@@ -99,19 +102,25 @@ export class CliContext {
       ])
       deadline.abort()
     }
+    const { durable } = history.status().wal
     for (const { place, pending } of pendingOf(history)) {
-      this.terminal.note(
-        `everthread: ${pending} changes wait in the log for the ${place}; ` +
-          'whoever opens this store next applies them',
-      )
+      const then = durable
+        ? 'in the log; whoever opens this store next applies them'
+        : 'in a log that ends with this process; reconciling will copy them'
+      this.terminal.note(`everthread: ${pending} changes wait for the ${place}, ${then}`)
     }
   }
 
   /** Warnings and errors of the library on standard error; all of it with `--verbose`. */
   logger({ verbose = false }: StoreFlags): Logger {
+    const told = new Set<string>()
     const print = (level: string, fields: object, message: string): void => {
       const details = verbose ? ` ${JSON.stringify(fields)}` : reasonOf(fields)
-      this.terminal.note(`everthread: ${level}: ${message}${details}`)
+      const line = `everthread: ${level}: ${message}${details}`
+      // What is tried again and again fails again and again: once is enough to know.
+      if (!verbose && told.has(line)) return
+      if (told.size < TOLD_MAX) told.add(line)
+      this.terminal.note(line)
     }
     const nothing = (): void => {}
     return {

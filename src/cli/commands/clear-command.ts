@@ -28,9 +28,10 @@ export function addClearCommand(program: Command, cli: CliContext): void {
 
 async function runClear(cli: CliContext, id: string, flags: ClearFlags): Promise<ExitCode> {
   const { terminal } = cli
-  if (flags.yes !== true && !(await confirmed(cli, id))) {
+  const answer = flags.yes === true ? 'yes' : await ask(cli, id)
+  if (answer !== 'yes') {
     terminal.note('Nothing was cleared.')
-    return EXIT.failure
+    return answer === 'no' ? EXIT.failure : EXIT.interrupted
   }
   const receipt = await cli.withStore(flags, (history) =>
     history.clearHistory(id, { wait: flags.wait === true ? 'everywhere' : 'acknowledged' }),
@@ -40,14 +41,14 @@ async function runClear(cli: CliContext, id: string, flags: ClearFlags): Promise
   else {
     await terminal.writeLine(
       later.length === 0
-        ? `Cleared ${JSON.stringify(id)} in both databases.`
-        : `Cleared ${JSON.stringify(id)}; ${later.join(' and ')} will follow, it is in the log.`,
+        ? `Cleared ${printableLine(JSON.stringify(id))} in both databases.`
+        : `Cleared ${printableLine(JSON.stringify(id))}; ${later.join(' and ')} will follow, it is in the log.`,
     )
   }
   return EXIT.ok
 }
 
-async function confirmed({ io }: CliContext, id: string): Promise<boolean> {
+async function ask({ io }: CliContext, id: string): Promise<'yes' | 'no' | 'interrupted'> {
   if (io.stdin.isTTY !== true || io.stderr.isTTY !== true) {
     throw new UsageError(
       'clear deletes messages for good: add --yes, there is no terminal to ask on',
@@ -60,9 +61,10 @@ async function confirmed({ io }: CliContext, id: string): Promise<boolean> {
   prompt.once('close', () => closed.abort())
   try {
     const question = `Delete all messages of ${printableLine(JSON.stringify(id))}? [y/N] `
-    return /^y(es)?$/i.test((await prompt.question(question, { signal: closed.signal })).trim())
+    const answer = await prompt.question(question, { signal: closed.signal })
+    return /^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no'
   } catch (error) {
-    if (closed.signal.aborted) return false
+    if (closed.signal.aborted) return 'interrupted'
     throw error
   } finally {
     prompt.close()

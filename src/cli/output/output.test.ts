@@ -26,13 +26,16 @@ test('control characters of stored text do not reach the terminal', () => {
 })
 
 test('columns of a table stand below each other, wide characters counted', () => {
-  expect(table(['a', 'b'], [['漢字', 'x'], ['e\u0301', '\u001b'], ['long', '']])).toEqual([
-    'a     b',
-    '----  ------',
-    '漢字  x',
-    'e\u0301     \\u001b',
-    'long',
-  ])
+  expect(
+    table(
+      ['a', 'b'],
+      [
+        ['漢字', 'x'],
+        ['e\u0301', '\u001b'],
+        ['long', ''],
+      ],
+    ),
+  ).toEqual(['a     b', '----  ------', '漢字  x', 'e\u0301     \\u001b', 'long'])
 })
 
 test.each([
@@ -73,5 +76,5 @@ test('progress is drawn on a terminal only, and not more often than eyes can see
   for (now = 0; now < 1_000; now++) progress.update(() => ({ fraction: now / 1_000, text: 'x' }))
   expect(loud.text().split('\r')).toHaveLength(11)
   progress.clear()
-  expect(loud.text()).toMatch(/\r\u001b\[2K$/)
+  expect(loud.text().endsWith('\r\u001b[2K')).toBe(true)
 })
