@@ -18,6 +18,7 @@ const CHUNK_ENTRIES = 512
 const PRESENT = 1 << 4
 const SEVERAL = 1 << 5
 const FLAG_BITS = 6
+const BOTH_ACKNOWLEDGED = 0b0101
 const U32_MAX = 0xffffffff
 
 /** Most bytes of one entry. */
@@ -37,6 +38,8 @@ interface Chunk {
   readonly words: Uint32Array
   readonly baseMs: number
   present: number
+  /** Entries that the primary and the backup lack. */
+  readonly lacking: [number, number]
 }
 
 /** What is known of each entry, found by its LSN. Entries are added in order, gaps are fine. */
@@ -65,16 +68,18 @@ export class EntryTable {
     if (head > this.#head) this.#head = head
   }
 
+  /** Both places count as having it, until `setState` says otherwise. */
   add(lsn: Lsn, bytes: number, offset: number, atMs: number): void {
     const number = chunkOf(lsn)
     let chunk = this.#chunks.get(number)
     if (chunk === undefined) {
       const words = new Uint32Array(CHUNK_ENTRIES * WORDS)
-      chunk = { first: number * CHUNK_ENTRIES + 1, words, baseMs: atMs, present: 0 }
+      const first = number * CHUNK_ENTRIES + 1
+      chunk = { first, words, baseMs: atMs, present: 0, lacking: [0, 0] }
       this.#chunks.set(number, chunk)
     }
     const at = (lsn - chunk.first) * WORDS
-    chunk.words[at] = (bytes << FLAG_BITS) | PRESENT
+    chunk.words[at] = (bytes << FLAG_BITS) | PRESENT | BOTH_ACKNOWLEDGED
     chunk.words[at + 1] = offset
     chunk.words[at + 3] = Math.min(U32_MAX, Math.max(0, atMs - chunk.baseMs))
     chunk.present++
@@ -106,8 +111,14 @@ export class EntryTable {
   }
 
   setState(lsn: Lsn, place: PlaceIndex, state: EntryState): void {
+    const chunk = this.#chunk(lsn)!
+    const at = (lsn - chunk.first) * WORDS
+    const word = chunk.words[at]!
     const shift = place * 2
-    this.#set(lsn, 0, (this.#word(lsn, 0) & ~(3 << shift)) | (state << shift))
+    const lacked = ((word >>> shift) & 3) !== ACKNOWLEDGED
+    const lacks = state !== ACKNOWLEDGED
+    if (lacks !== lacked) chunk.lacking[place] += lacks ? 1 : -1
+    chunk.words[at] = (word & ~(3 << shift)) | (state << shift)
   }
 
   bytes(lsn: Lsn): number {
@@ -153,14 +164,30 @@ export class EntryTable {
     return this.#head - (((this.#head % U32_MAX) - (short - 1) + U32_MAX) % U32_MAX)
   }
 
-  /** The first entry after `lsn` that may be present; `head + 1` when there is none. */
-  following(lsn: Lsn): Lsn {
+  /** The first entry after `lsn` that the place lacks; `head + 1` when there is none. */
+  nextLacking(lsn: Lsn, place: PlaceIndex): Lsn {
     let next = lsn + 1
-    while (next <= this.#head && this.#chunk(next) === undefined) {
-      // Whole chunks that are gone are passed at once.
-      next = (chunkOf(next) + 1) * CHUNK_ENTRIES + 1
+    while (next <= this.#head) {
+      const chunk = this.#chunk(next)
+      if (chunk === undefined || chunk.lacking[place] === 0) {
+        next = (chunkOf(next) + 1) * CHUNK_ENTRIES + 1
+      } else if (this.state(next, place) === ACKNOWLEDGED) next++
+      else return next
     }
-    return Math.min(next, this.#head + 1)
+    return this.#head + 1
+  }
+
+  /** Runs of entries that the place lacks, in order. Neighbours may come as two runs. */
+  *lackingRuns(place: PlaceIndex): Iterable<readonly [first: Lsn, last: Lsn]> {
+    for (const chunk of this.#chunks.values()) {
+      const { first, lacking } = chunk
+      if (lacking[place] === CHUNK_ENTRIES) yield [first, first + CHUNK_ENTRIES - 1]
+      else if (lacking[place] > 0) {
+        for (let lsn = first; lsn < first + CHUNK_ENTRIES; lsn++) {
+          if (this.state(lsn, place) !== ACKNOWLEDGED) yield [lsn, lsn]
+        }
+      }
+    }
   }
 
   /** Entries that are present, in order. They may be dropped on the way. */

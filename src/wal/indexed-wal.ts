@@ -24,7 +24,7 @@ export abstract class IndexedWal implements WAL {
   acknowledge(place: DatabasePlace, lsns: readonly Lsn[]): void {
     let changed = false
     for (const lsn of lsns) if (this.index.acknowledge(place, lsn)) changed = true
-    if (changed) this.onAcknowledged(lsns)
+    if (changed) this.onAcknowledged(place, lsns)
   }
 
   release(place: DatabasePlace, lsns: readonly Lsn[]): void {
@@ -67,7 +67,7 @@ export abstract class IndexedWal implements WAL {
 
   resend(place: DatabasePlace): void {
     const readable = this.index.resend(place)
-    this.onAcknowledged([])
+    this.onAcknowledged(place, [])
     if (readable) this.notify(place)
   }
 
@@ -78,8 +78,8 @@ export abstract class IndexedWal implements WAL {
   /** The payloads of entries that the index has at the moment of the call, in the same order. */
   protected abstract load(lsns: readonly Lsn[]): Promise<readonly WalEntry[]>
 
-  /** What the places have was changed: for these entries, or, when empty, for any. */
-  protected abstract onAcknowledged(lsns: readonly Lsn[]): void
+  /** What the place has was changed: for these entries, or, when empty, for any. */
+  protected abstract onAcknowledged(place: DatabasePlace, lsns: readonly Lsn[]): void
 
   protected notify(place: DatabasePlace): void {
     try {

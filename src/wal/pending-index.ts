@@ -108,6 +108,11 @@ export class PendingIndex {
     return this.#entries.state(lsn, this.#places[place].index)
   }
 
+  /** The entries that are kept, in order. */
+  lsns(): Iterable<Lsn> {
+    return this.#entries.lsns()
+  }
+
   /** True when no place lacks the entry. */
   isDone(lsn: Lsn): boolean {
     return (

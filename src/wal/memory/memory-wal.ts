@@ -96,7 +96,7 @@ export class MemoryWal extends IndexedWal {
     return lsns.map((lsn) => ({ lsn, operations: this.#operations.get(lsn)! }))
   }
 
-  protected override onAcknowledged(lsns: readonly Lsn[]): void {
+  protected override onAcknowledged(_place: DatabasePlace, lsns: readonly Lsn[]): void {
     for (const lsn of lsns) {
       if (!this.index.isDone(lsn)) continue
       this.index.drop(lsn)

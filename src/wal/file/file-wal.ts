@@ -1,0 +1,183 @@
+/**
+ * A log on this machine's disk. How it is laid out and why nothing acknowledged can be lost:
+ * `docs/wal-format.md`.
+ */
+import type { Env, Timer } from '../../core/env.ts'
+import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
+import type { DatabasePlace, Operation } from '../../core/operation.ts'
+import { HELD, PENDING, type EntryState } from '../entry-table.ts'
+import { IndexedWal } from '../indexed-wal.ts'
+import { keysOf } from '../pending-index.ts'
+import type { Lsn, WalAppendOptions, WalEntry, WalOpened, WalStats } from '../wal.ts'
+import { LogDirectory } from './log-directory.ts'
+import type { OpenLog } from './open-log.ts'
+import {
+  resolveFileWalOptions,
+  type FileWalOptions,
+  type ResolvedFileWalOptions,
+} from './options.ts'
+import { checkWriter } from './segment-header.ts'
+import { adoptLog, openLog } from './takeover.ts'
+
+export class FileWal extends IndexedWal {
+  readonly #options: ResolvedFileWalOptions
+  readonly #directory: LogDirectory
+  #log: OpenLog | undefined
+  #heartbeat: Timer | undefined
+  #beat: Promise<void> | undefined
+  #opening = false
+  /** Logs of others that are damaged, and how. */
+  readonly #damaged = new Map<string, string>()
+
+  constructor(env: Env, options: FileWalOptions) {
+    super(env)
+    this.#options = resolveFileWalOptions(options)
+    this.#directory = new LogDirectory(env, this.#options.directory)
+  }
+
+  /**
+   * Takes over the logs of processes that have ended, in this directory.
+   *
+   * @throws StorageError `CORRUPT` with file and offset when one of them is damaged; it is left as
+   *   it was. `UNAVAILABLE` when the disk takes no new segment: opening may be tried again.
+   */
+  async open(writer: string): Promise<WalOpened> {
+    checkWriter(writer)
+    if (this.isOpen || this.#opening) throw new StorageError('CONFLICT', 'the log is open already')
+    this.#opening = true
+    try {
+      const { log, opened } = await openLog(this.env, {
+        directory: this.#directory,
+        options: this.#options,
+        writer,
+        onReadable: (place) => this.notify(place),
+      })
+      this.#log = log
+      this.index = log.index
+      this.isOpen = true
+      this.#scheduleHeartbeat()
+      return opened
+    } catch (error) {
+      throw isStorageError(error) ? error : unavailable('opening the log failed', error)
+    } finally {
+      this.#opening = false
+    }
+  }
+
+  append(operations: readonly Operation[], options: WalAppendOptions = {}): Promise<Lsn> {
+    const hold = options.hold
+    return new Promise((resolve, reject) => {
+      this.checkOpen()
+      if (operations.length === 0) throw invalid('operations must not be empty')
+      this.#log!.append({
+        operations,
+        keys: keysOf(operations),
+        primary: stateOf('primary', hold),
+        backup: stateOf('backup', hold),
+        resolve,
+        reject,
+      })
+    })
+  }
+
+  async quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void> {
+    this.checkOpen()
+    await this.#log!.quarantine(place, lsn, reason)
+  }
+
+  stats(): WalStats {
+    const nowMs = this.env.now()
+    const log = this.#log
+    const damaged = [...this.#damaged].map(([name, reason]) => `${name}: ${reason}`)
+    return {
+      type: 'file',
+      durable: this.#options.sync === 'always',
+      reasons: [
+        this.#options.sync === 'always'
+          ? 'appends are acknowledged after fdatasync'
+          : 'sync is never: a crash of the machine loses the last appends',
+        ...(log?.problems() ?? []),
+        ...damaged,
+      ],
+      state: !this.isOpen ? 'closed' : log?.isFailed() === true ? 'failed' : 'open',
+      entries: this.index.entries,
+      bytes: log?.bytes ?? 0,
+      pendingBytesMax: this.#options.pendingBytesMax,
+      head: this.index.head,
+      syncs: log?.syncs ?? 0,
+      places: {
+        primary: this.index.stats('primary', nowMs),
+        backup: this.index.stats('backup', nowMs),
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.isOpen) return
+    this.isOpen = false
+    this.#heartbeat?.cancel()
+    await this.#beat
+    const log = this.#log!
+    this.#log = undefined
+    await log.close()
+    try {
+      await this.#directory.free(log.path)
+    } catch (error) {
+      // Nobody takes it over before this process ends; then it is as after a crash.
+      this.env.logger.warn({ error: messageOf(error) }, 'the log was not released')
+    }
+  }
+
+  protected override async load(lsns: readonly Lsn[]): Promise<readonly WalEntry[]> {
+    return await this.#log!.load(lsns)
+  }
+
+  protected override onAcknowledged(place: DatabasePlace, lsns: readonly Lsn[]): void {
+    this.#log?.onAcknowledged(place, lsns)
+  }
+
+  #scheduleHeartbeat(): void {
+    this.#heartbeat = this.env.setTimer(this.#options.heartbeatMs, () => {
+      this.#beat = this.#runHeartbeat().finally(() => {
+        this.#beat = undefined
+        if (this.isOpen) this.#scheduleHeartbeat()
+      })
+    })
+  }
+
+  /** Shows that this process lives, and takes over the logs of those that do not. */
+  async #runHeartbeat(): Promise<void> {
+    try {
+      await this.#log!.showLife()
+      if (this.#log!.isFailed()) return
+      for (const name of await this.#directory.abandoned()) {
+        if (!this.isOpen) return
+        if (!this.#damaged.has(name)) await this.#adopt(name)
+      }
+    } catch (error) {
+      this.env.logger.warn({ error: messageOf(error) }, 'the heartbeat of the log failed')
+    }
+  }
+
+  async #adopt(name: string): Promise<void> {
+    try {
+      await adoptLog(this.env, this.#directory, this.#log!, name)
+    } catch (error) {
+      if (!isStorageError(error, 'CORRUPT') && !isStorageError(error, 'UNSUPPORTED')) throw error
+      // It stays where it is, for a person to look at; the status names it.
+      this.#damaged.set(name, error.message)
+      this.env.logger.error(
+        { error: error.message, name },
+        'a log left by another process is damaged',
+      )
+    }
+  }
+}
+
+function stateOf(place: DatabasePlace, hold: readonly DatabasePlace[] | undefined): EntryState {
+  return hold?.includes(place) === true ? HELD : PENDING
+}
+
+function unavailable(what: string, cause: unknown): StorageError {
+  return new StorageError('UNAVAILABLE', `${what}: ${messageOf(cause)}`, { place: 'wal', cause })
+}

@@ -1,0 +1,295 @@
+import type { Env } from '../../core/env.ts'
+import { messageOf, StorageError } from '../../core/errors.ts'
+import type { DatabasePlace, Operation } from '../../core/operation.ts'
+import { stampMs } from '../../core/stamp.ts'
+import { ACKNOWLEDGED, PENDING, QUARANTINED, type EntryState } from '../entry-table.ts'
+import { keysOf, type PendingIndex } from '../pending-index.ts'
+import type { Lsn, WalEntry } from '../wal.ts'
+import { encodeGroup, payloadBytesMax } from './codec.ts'
+import { Committer } from './committer.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import type { Group, NewAppend } from './group.ts'
+import { FORMER_WRITERS_MAX, HEARTBEAT_STALE_MS, META_RANGES_MAX } from './limits.ts'
+import { loadEntries } from './load-entries.ts'
+import { MetaKeeper } from './meta-keeper.ts'
+import type { MetaBody } from './meta.ts'
+import type { ResolvedFileWalOptions } from './options.ts'
+import { RecentEntries } from './recent-entries.ts'
+import type { Segments } from './segments.ts'
+
+export interface OpenLogOptions {
+  readonly env: Env
+  readonly options: ResolvedFileWalOptions
+  readonly path: string
+  readonly writer: string
+  readonly formerWriters: readonly string[]
+  readonly index: PendingIndex
+  readonly segments: Segments
+  readonly letters: DeadLetters
+  readonly salt: number
+  readonly metaGeneration: number
+  readonly ceilingMs: number
+  readonly onReadable: (place: DatabasePlace) => void
+}
+
+/** A log that this process owns and writes to. */
+export class OpenLog {
+  readonly path: string
+  readonly index: PendingIndex
+  readonly meta: MetaKeeper
+  readonly #options: OpenLogOptions
+  readonly #committer: Committer
+  readonly #recent: RecentEntries
+  #formerWriters: readonly string[]
+  #greatestMs: number
+  /** `index.settled` when the meta file was written last. */
+  #settledThen = 0
+  #trimming: Promise<void> | undefined
+  #shownMs: number
+
+  constructor(options: OpenLogOptions) {
+    const { env, path, index, segments, salt } = options
+    this.#options = options
+    this.path = path
+    this.index = index
+    this.#formerWriters = options.formerWriters.slice(-FORMER_WRITERS_MAX)
+    this.#recent = new RecentEntries(options.options.cacheBytes)
+    this.#greatestMs = options.ceilingMs
+    this.#shownMs = env.monotonic()
+    this.#committer = new Committer({
+      env,
+      segments,
+      salt,
+      firstLsn: index.head + 1,
+      prepare: (group) => this.#prepare(group),
+      confirm: () => this.#confirm(),
+      onDurable: (group, offset) => this.#onDurable(group, offset),
+    })
+    this.meta = new MetaKeeper({
+      env,
+      directory: path,
+      generation: options.metaGeneration,
+      ceilingMs: options.ceilingMs,
+      snapshot: () => this.#snapshot(),
+      onSaved: (body) => this.#onSaved(body),
+    })
+  }
+
+  get formerWriters(): readonly string[] {
+    return this.#formerWriters
+  }
+
+  get syncs(): number {
+    return this.#options.segments.syncs
+  }
+
+  get bytes(): number {
+    return this.#options.segments.bytes
+  }
+
+  isFailed(): boolean {
+    return this.#committer.failure !== undefined
+  }
+
+  /** What is wrong at present, in words. */
+  problems(): readonly string[] {
+    const failure = this.#committer.failure
+    const meta = this.meta.failure
+    return [
+      ...(failure === undefined ? [] : [`takes no appends: ${failure.message}`]),
+      ...(meta === undefined ? [] : [`acknowledgements are not saved: ${meta}`]),
+    ]
+  }
+
+  /** Throws when the append is refused without effect. */
+  append(append: NewAppend): void {
+    this.#checkRoom()
+    this.#committer.add(append, lackingOf(append))
+    this.meta.raiseAhead()
+  }
+
+  /** Takes in an entry of another log. Resolves when it is durable. */
+  async copy(
+    operations: readonly Operation[],
+    states: Readonly<Record<DatabasePlace, EntryState>>,
+  ): Promise<Lsn> {
+    return await new Promise((resolve, reject) => {
+      const keys = keysOf(operations)
+      // No limit applies: the entry takes space already, and refusing it would lose nothing less.
+      const append = { operations, keys, ...states, resolve, reject }
+      this.#committer.add(append, lackingOf(states))
+    })
+  }
+
+  /** Saves that the entries of other writers, stamped up to the ceiling, are in this log now. */
+  async takeOver(writers: readonly string[], ceilingMs: number): Promise<void> {
+    const all = new Set([...writers, ...this.#formerWriters])
+    this.#formerWriters = [...all].slice(-FORMER_WRITERS_MAX)
+    this.#greatestMs = Math.max(this.#greatestMs, ceilingMs)
+    await this.meta.save({ ceilingMs })
+  }
+
+  async quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void> {
+    const { env, letters } = this.#options
+    const state = this.index.state(place, lsn)
+    if (state === ACKNOWLEDGED || state === QUARANTINED) return
+    const [entry] = await this.load([lsn])
+    const keys = keysOf(entry!.operations)
+    const payload = Buffer.allocUnsafe(payloadBytesMax(entry!.operations, keys))
+    const end = encodeGroup(payload, 0, entry!.operations, keys)
+    await letters.add({ place, lsn, reason, atMs: env.now() }, payload.subarray(0, end))
+    // The place may have acknowledged it meanwhile.
+    if (!this.index.quarantine(place, lsn)) letters.settle(place, lsn)
+    this.meta.request()
+  }
+
+  async load(lsns: readonly Lsn[]): Promise<readonly WalEntry[]> {
+    const { segments, letters } = this.#options
+    const sources = { index: this.index, segments, letters, recent: this.#recent }
+    return await loadEntries(sources, lsns)
+  }
+
+  onAcknowledged(place: DatabasePlace, lsns: readonly Lsn[]): void {
+    for (const lsn of lsns) {
+      if (this.index.isDone(lsn)) this.#recent.remove(lsn)
+      this.#options.letters.settle(place, lsn)
+    }
+    // A place that lost its data is saved at once: after a crash it would seem to have it.
+    this.meta.request(lsns.length === 0 ? 0 : undefined)
+  }
+
+  /** Tells processes that cannot see this one that it lives. */
+  async showLife(): Promise<void> {
+    const { env } = this.#options
+    const nowMs = env.monotonic()
+    try {
+      await env.disk.touch(this.path)
+      this.#shownMs = nowMs
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      const message = 'another process took this log over: this one gave no sign of life in time'
+      const lost = new StorageError('UNAVAILABLE', message, { effect: 'unknown', place: 'wal' })
+      this.#committer.fail(lost)
+      throw lost
+    }
+  }
+
+  /** Saves everything and lets go of the files. */
+  async close(): Promise<void> {
+    const { env, segments, letters } = this.#options
+    await this.#committer.close()
+    this.meta.stop()
+    const empty = this.index.settled === this.index.head
+    try {
+      await this.meta.save({ clean: true, ceilingMs: this.#greatestMs })
+      await this.#trimming
+      await segments.close(empty)
+    } catch (error) {
+      // What was acknowledged is in the segments; at worst it is sent to the places again.
+      env.logger.warn({ error: messageOf(error) }, 'the log was not closed in order')
+      await segments.letGo()
+    }
+    await letters.close()
+    this.#recent.clear()
+  }
+
+  /** Lets go of the files without saving: opening has failed. */
+  async abandon(): Promise<void> {
+    await this.#committer.close()
+    this.meta.stop()
+    await this.#options.segments.letGo()
+    await this.#options.letters.close()
+  }
+
+  #checkRoom(): void {
+    const { segments, options } = this.#options
+    const pending = this.index.pendingBytes + this.#committer.waitingBytes
+    const limit = options.pendingBytesMax
+    if (pending < limit && segments.sealedBytes < 2 * limit + options.segmentBytes) return
+    throw new StorageError('OVERLOADED', `the log has ${pending} bytes pending (limit ${limit})`, {
+      place: 'wal',
+    })
+  }
+
+  /** Before a group is written: its stamps must not be above the saved ceiling. */
+  #prepare(group: Group): Promise<void> | undefined {
+    if (group.head === '') return undefined
+    const ms = stampMs(group.head)
+    this.#greatestMs = Math.max(this.#greatestMs, ms)
+    return ms <= this.meta.ceilingMs ? undefined : this.#raise(ms)
+  }
+
+  async #raise(ms: number): Promise<void> {
+    try {
+      await this.meta.raise(ms)
+    } catch (cause) {
+      const message = `the ceiling was not saved: ${messageOf(cause)}`
+      throw new StorageError('UNAVAILABLE', message, { effect: 'none', place: 'wal', cause })
+    }
+  }
+
+  /** A process that slept for long asks whether the log is still its own before it acknowledges. */
+  #confirm(): Promise<void> | undefined {
+    const silentMs = this.#options.env.monotonic() - this.#shownMs
+    return silentMs < HEARTBEAT_STALE_MS / 2 ? undefined : this.showLife()
+  }
+
+  #onDurable(group: Group, offset: number): void {
+    const atMs = this.#options.env.now()
+    const readable = { primary: false, backup: false }
+    for (const append of group.appends) {
+      const { lsn, keys, bytes, operations, primary, backup } = append
+      const states = { primary, backup }
+      this.index.add({ lsn, keys, bytes, offset: offset + append.offset, atMs, states })
+      this.#recent.add({ lsn, operations })
+      readable.primary ||= primary === PENDING
+      readable.backup ||= backup === PENDING
+    }
+    if (readable.primary) this.#options.onReadable('primary')
+    if (readable.backup) this.#options.onReadable('backup')
+  }
+
+  #snapshot(): Omit<MetaBody, 'ceilingMs' | 'clean'> {
+    const { index } = this
+    const { writer, options } = this.#options
+    this.#settledThen = index.settled
+    return {
+      writer,
+      formerWriters: this.#formerWriters,
+      head: index.head,
+      durableThrough: options.sync === 'always' ? index.head : 0,
+      acknowledged: {
+        primary: index.acknowledged('primary', META_RANGES_MAX),
+        backup: index.acknowledged('backup', META_RANGES_MAX),
+      },
+    }
+  }
+
+  /** Entries go only after they were saved as acknowledged. */
+  #onSaved({ acknowledged }: MetaBody): void {
+    const { segments } = this.#options
+    const saved = Math.min(
+      acknowledged.primary.at(-1)?.[1] ?? 0,
+      acknowledged.backup.at(-1)?.[1] ?? 0,
+    )
+    // As it was when it was saved, and as it is now: a place may have lost its data since.
+    const settled = Math.min(saved, this.#settledThen, this.index.settled)
+    const last = segments.removable(settled)
+    if (last === 0 || this.#trimming !== undefined) return
+    this.#trimming = this.#trim(last).finally(() => (this.#trimming = undefined))
+  }
+
+  async #trim(last: Lsn): Promise<void> {
+    try {
+      this.index.dropThrough(last)
+      await this.#options.segments.removeThrough(last)
+    } catch (error) {
+      this.#options.env.logger.warn({ error: messageOf(error) }, 'a segment was not removed')
+      this.meta.request()
+    }
+  }
+}
+
+function lackingOf({ primary, backup }: Readonly<Record<DatabasePlace, EntryState>>): number {
+  return (primary === ACKNOWLEDGED ? 0 : 1) | (backup === ACKNOWLEDGED ? 0 : 2)
+}

@@ -1,0 +1,47 @@
+import { operationBytes } from '../../core/operation.ts'
+import type { Lsn, WalEntry } from '../wal.ts'
+
+/** The latest entries, up to a number of bytes, so that reading them needs no disk. */
+export class RecentEntries {
+  readonly #entries = new Map<Lsn, WalEntry>()
+  readonly #bytesMax: number
+  #bytes = 0
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
+
+  get(lsn: Lsn): WalEntry | undefined {
+    return this.#entries.get(lsn)
+  }
+
+  add(entry: WalEntry): void {
+    if (this.#bytesMax === 0) return
+    this.#entries.set(entry.lsn, entry)
+    this.#bytes += bytesOf(entry)
+    // The oldest first: they are what comes first out of a Map.
+    for (const [lsn] of this.#entries) {
+      if (this.#bytes <= this.#bytesMax) return
+      this.remove(lsn)
+    }
+  }
+
+  remove(lsn: Lsn): void {
+    const entry = this.#entries.get(lsn)
+    if (entry === undefined) return
+    this.#entries.delete(lsn)
+    this.#bytes -= bytesOf(entry)
+  }
+
+  clear(): void {
+    this.#entries.clear()
+    this.#bytes = 0
+  }
+}
+
+/** Objects and strings weigh more than the frame. */
+function bytesOf({ operations }: WalEntry): number {
+  let bytes = 128
+  for (const operation of operations) bytes += 128 + operationBytes(operation)
+  return bytes
+}
