@@ -42,6 +42,9 @@ interface Pending {
 /** Enough for the promises between one timer and the next: a turn drains the whole queue. */
 const TURNS = 2
 
+/** Timers that one `advance` may run: more are a loop that never lets time pass. */
+const TIMERS_MAX = 1_000_000
+
 /** A deterministic environment for tests: virtual time and seeded randomness. */
 export function virtualEnv(options: VirtualEnvOptions = {}): VirtualEnv {
   const { seed = 1, startMs = Date.UTC(2026, 0, 1), disk = noDisk() } = options
@@ -64,7 +67,10 @@ export function virtualEnv(options: VirtualEnvOptions = {}): VirtualEnv {
   async function advance(ms: number): Promise<void> {
     const untilMs = elapsedMs + ms
     await settle()
+    let ran = 0
     for (let timer = next(untilMs); timer !== undefined; timer = next(untilMs)) {
+      if (++ran > TIMERS_MAX)
+        throw new Error(`${TIMERS_MAX} timers at ${elapsedMs} ms: a busy loop?`)
       timers.delete(timer)
       elapsedMs = Math.max(elapsedMs, timer.dueMs)
       timer.callback()
