@@ -7,3 +7,17 @@ export {
   type ReplicaBackendConformanceOptions,
 } from './replica-backend-conformance.ts'
 export { virtualEnv, type VirtualEnv, type VirtualEnvOptions } from './virtual-env.ts'
+export {
+  chatHistoryConformance,
+  type ChatHistoryConformanceOptions,
+} from './chat-history-conformance.ts'
+export { DurableMemoryBackend } from './durable-memory-backend.ts'
+export { faultyBackend, type FaultMode, type FaultyBackend } from './faulty-backend.ts'
+export {
+  readStrategyConformance,
+  type ReadStrategyConformanceOptions,
+} from './read-strategy-conformance.ts'
+export {
+  writeStrategyConformance,
+  type WriteStrategyConformanceOptions,
+} from './write-strategy-conformance.ts'

@@ -15,7 +15,13 @@
 import type { ApplyResult } from '../../backend/replica-backend.ts'
 import { isRefusal, type Applied } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
-import { effectOf, isCallersFault, messageOf, StorageError } from '../../core/errors.ts'
+import {
+  effectOf,
+  isCallersFault,
+  isStorageError,
+  messageOf,
+  StorageError,
+} from '../../core/errors.ts'
 import { operationsOfItem } from '../../core/merge.ts'
 import {
   DATABASE_PLACES,
@@ -258,11 +264,17 @@ export class Attempt {
             cause: error,
           }),
     )
-    // Bad data is bad everywhere: no other place needs to be asked.
-    if (!this.#isSettled() && isCallersFault(error)) {
-      this.#ticket.void()
-      this.#settle({ kind: 'failed', error: this.#errors.at(-1)! })
-    }
+    if (this.#isSettled() || !this.#isHopeless(error)) return
+    this.#ticket.void()
+    this.#settle({ kind: 'failed', error: this.#errors.at(-1)! })
+  }
+
+  /** A mistake of the caller's, or data that neither database can store. */
+  #isHopeless(error: unknown): boolean {
+    if (!isCallersFault(error)) return false
+    if (!isStorageError(error, 'REJECTED')) return true
+    const refusals = this.#errors.filter(({ code }) => code === 'REJECTED')
+    return DATABASE_PLACES.every((name) => refusals.some(({ place }) => place === name))
   }
 
   // ---- deciding

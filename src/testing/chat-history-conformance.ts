@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest'
+import type { ChatHistory } from '../chat/chat-history.ts'
+
+export interface ChatHistoryConformanceOptions {
+  /** Names the combination of engines and strategies in the output. */
+  readonly name: string
+  /** A new, empty history; the suite closes it. */
+  readonly open: () => Promise<ChatHistory>
+}
+
+/** What every combination of engines and strategies promises to a user of `ChatHistory`. */
+export function chatHistoryConformance({ name, open }: ChatHistoryConformanceOptions): void {
+  describe(`${name}: ChatHistory contract`, () => {
+    test('a saved message is read back with its id, time and fields', async () => {
+      await using history = await open()
+      const receipt = await history.saveMessage('c', {
+        role: 'user',
+        content: 'Hello',
+        mood: 'good',
+      })
+      const { messages } = await history.getHistory('c')
+      expect(messages).toEqual([
+        {
+          id: receipt.id,
+          role: 'user',
+          content: 'Hello',
+          mood: 'good',
+          createdAt: expect.any(String),
+        },
+      ])
+    })
+
+    test('a thousand concurrent saves are all there once, in the order of their positions', async () => {
+      await using history = await open()
+      const receipts = await Promise.all(
+        Array.from({ length: 1000 }, (_, i) =>
+          history.saveMessage('c', { role: 'user', content: `${i}` }),
+        ),
+      )
+      const seen: string[] = []
+      for await (const message of history.messages('c')) seen.push(message.id)
+      expect(seen).toEqual(receipts.map(({ id }) => id).sort())
+      expect(await history.countMessages('c')).toBe(1000)
+    })
+
+    test('the same id with the same content is stored once, with other content it is a conflict', async () => {
+      await using history = await open()
+      const message = { id: 'm1', role: 'user', content: 'once' } as const
+      const [first, second] = await Promise.all([
+        history.saveMessage('c', message),
+        history.saveMessage('c', message),
+      ])
+      expect(second.position).toBe(first.position)
+      await expect(
+        history.saveMessage('c', { ...message, content: 'twice' }),
+      ).rejects.toMatchObject({
+        code: 'CONFLICT',
+        effect: 'none',
+      })
+      expect((await history.getHistory('c')).messages).toHaveLength(1)
+    })
+
+    test('a cleared conversation stays clear and can be used again', async () => {
+      await using history = await open()
+      await history.saveMessage('c', { role: 'user', content: 'old' })
+      const receipt = await history.clearHistory('c', { wait: 'everywhere' })
+      expect(receipt.clear).toEqual(['primary', 'backup'])
+      await history.saveMessage('c', { role: 'user', content: 'new' })
+      await history.flush()
+      expect((await history.getHistory('c')).messages.map(({ content }) => content)).toEqual([
+        'new',
+      ])
+    })
+
+    test('messages can be updated and removed, and listed conversations follow activity', async () => {
+      await using history = await open()
+      const { id } = await history.saveMessage('a', { role: 'user', content: 'draft' })
+      const { id: gone } = await history.saveMessage('a', { role: 'assistant', content: 'no' })
+      await history.saveMessage('b', { role: 'user', content: 'later' })
+      await history.updateMessage('a', id, { role: 'user', content: 'final' })
+      await history.deleteMessage('a', gone)
+      await history.deleteMessage('a', gone)
+      expect((await history.getHistory('a')).messages.map(({ content }) => content)).toEqual([
+        'final',
+      ])
+      const { conversations } = await history.listConversations()
+      expect(conversations.map(({ conversationId }) => conversationId)).toEqual(['b', 'a'])
+      await expect(
+        history.updateMessage('a', 'nobody', { role: 'user', content: 'x' }),
+      ).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    })
+
+    test('pages go backwards and forwards without gaps', async () => {
+      await using history = await open()
+      for (let i = 0; i < 23; i++) await history.saveMessage('c', { role: 'user', content: `${i}` })
+      const back: unknown[] = []
+      let before: string | undefined
+      do {
+        const page = await history.getHistory('c', { limit: 5, ...(before && { before }) })
+        back.unshift(...page.messages.map(({ content }) => content))
+        before = page.nextCursor
+      } while (before !== undefined)
+      const all = Array.from({ length: 23 }, (_, i) => `${i}`)
+      expect(back).toEqual(all)
+      const forth: unknown[] = []
+      for await (const { content } of history.messages('c')) forth.push(content)
+      expect(forth).toEqual(all)
+    })
+  })
+}
