@@ -8,8 +8,8 @@ import { STAMP_MIN, stampFloor, type Stamp } from '../../src/core/stamp.ts'
 import { compareText } from '../../src/core/text.ts'
 import { describePostgres, openPostgres } from '../support/postgres-backend.ts'
 
-const ROUNDS = Number(process.env['MERGE_ROUNDS'] ?? 12)
-const CALLS = 60
+const ROUNDS = Number(process.env['MERGE_ROUNDS'] ?? 6)
+const CALLS = 50
 
 // Goal: whatever is applied, PostgreSQL holds and answers exactly what the in-memory database does.
 // Method: seeded random calls over few keys, ids and stamps, so that everything collides; after each
@@ -24,10 +24,13 @@ describePostgres('PostgreSQL against the in-memory database', () => {
       const postgres = await openPostgres()
       for (let i = 0; i < CALLS; i++) {
         const { operations, options } = randomCall(random)
-        const [a, b] = [await memory.apply(operations, options), await postgres.apply(operations, options)]
+        const [a, b] = [
+          await memory.apply(operations, options),
+          await postgres.apply(operations, options),
+        ]
         expect(b.applied, JSON.stringify({ seed, i, operations, options })).toEqual(a.applied)
         expect(b.identity).toMatch(/^[0-9a-f]{32}$/)
-        if (i % 10 === 0) await compare(memory, postgres, seed)
+        if (i % 25 === 0) await compare(memory, postgres, seed)
       }
       await compare(memory, postgres, seed)
       await postgres.maintenance()
@@ -89,7 +92,16 @@ function randomOperation(random: (below: number) => number): Operation {
   const who = random(8)
   const at = stamp(1 + random(40), who)
   const position = random(12) === 0 ? STAMP_MIN : stamp(1 + random(40), who)
-  const id = who < 4 ? `m${who}` : who === 4 ? OLD_ID : who === 5 ? LATE_ID : random(3) === 0 ? stamp(random(40), who) : at
+  const id =
+    who < 4
+      ? `m${who}`
+      : who === 4
+        ? OLD_ID
+        : who === 5
+          ? LATE_ID
+          : random(3) === 0
+            ? stamp(random(40), who)
+            : at
   // The content follows from the stamp: two operations of one stamp are the same operation.
   const value = JSON.stringify({ text: `\0 \ud800 ${at} ${id}`, key }) as JsonText
   switch (random(12)) {
@@ -123,20 +135,35 @@ async function view(backend: ReplicaBackend): Promise<unknown> {
       for (const includeRemoved of [false, true]) {
         for (const limit of [1, 3, 100]) {
           const bounds = limit === 3 ? { before: stamp(30), after: stamp(5) } : {}
-          const { identity: _, ...page } = await backend.readItems({ key, order, limit, includeRemoved, ...bounds })
+          const { identity: _, ...page } = await backend.readItems({
+            key,
+            order,
+            limit,
+            includeRemoved,
+            ...bounds,
+          })
           pages.push(page)
         }
       }
     }
     const ids = ['m0', 'm1', 'm2', 'm3', 'no', OLD_ID, LATE_ID, stamp(9, 6)]
     const { items } = await backend.readItemsById(key, ids)
-    perKey[key] = { register, count, pages, byId: [...items].sort((p, q) => compareText(p.id, q.id)) }
+    perKey[key] = {
+      register,
+      count,
+      pages,
+      byId: [...items].sort((p, q) => compareText(p.id, q.id)),
+    }
   }
   const { identity: _s, nowMs, hints, trusted, ...state } = await backend.readState('w0')
   expect(Math.abs(nowMs - Date.now())).toBeLessThan(60_000)
   const narrow = { from: stamp(8), to: stamp(22) }
   const latest = await backend.listLatest({ prefix: '', limit: 10 })
-  const second = await backend.listLatest({ prefix: '', limit: 2, ...(latest.keys[0] && { before: latest.keys[0] }) })
+  const second = await backend.listLatest({
+    prefix: '',
+    limit: 2,
+    ...(latest.keys[0] && { before: latest.keys[0] }),
+  })
   return {
     perKey,
     state,

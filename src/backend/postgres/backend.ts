@@ -1,6 +1,11 @@
 import type { BucketDigest, StampRange } from '../../core/digest.ts'
 import type { Env } from '../../core/env.ts'
-import { isStorageError, messageOf, StorageConnectionError, StorageError } from '../../core/errors.ts'
+import {
+  isStorageError,
+  messageOf,
+  StorageConnectionError,
+  StorageError,
+} from '../../core/errors.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
 import { withDeadline } from '../../core/time.ts'
@@ -163,7 +168,6 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   async removeHints(hints: readonly Hint[], options: CallOptions = {}): Promise<void> {
-    if (hints.length === 0) return
     const statement = prepared(
       `DELETE FROM ${this.#tables.hints} h USING unnest($1::text[], $2::bigint[]) AS r(writer, count)
        WHERE h.writer = r.writer AND h.count = r.count`,

@@ -90,9 +90,7 @@ export class Batch {
     const missed = new Set(row['missed'] as number[])
     const keys = [...this.#keys.keys()]
     const through = row['cleared_through'] as Stamp[]
-    const cleared = new Map(
-      (row['cleared'] as number[]).map((n, i) => [keys[n - 1]!, through[i]!]),
-    )
+    const cleared = new Map((row['cleared'] as number[]).map((n, i) => [keys[n - 1]!, through[i]!]))
     return this.#calls.map((call, group) =>
       missed.has(group) ? undefined : { identity, applied: answer(call, cleared) },
     )
@@ -104,9 +102,18 @@ export class Batch {
     if (row !== undefined) row.item = joinItems(row.item, itemOf(put))
     else {
       const group = this.#calls.length
-      this.#rows.set(name, { key, group, judged: decide, unique: decide && unique, item: itemOf(put) })
+      this.#rows.set(name, {
+        key,
+        group,
+        judged: decide,
+        unique: decide && unique,
+        item: itemOf(put),
+      })
     }
-    this.#keys.set(key, maxStamp(maxStamp(put.stamp, put.position), this.#keys.get(key) ?? put.stamp))
+    this.#keys.set(
+      key,
+      maxStamp(maxStamp(put.stamp, put.position), this.#keys.get(key) ?? put.stamp),
+    )
   }
 }
 

@@ -135,11 +135,7 @@ export class PostgresDriver {
     await Promise.all([...this.#clients].map((client) => ended(client)))
   }
 
-  async #run<T>(
-    call: Call,
-    operation: string,
-    work: (session: Session) => Promise<T>,
-  ): Promise<T> {
+  async #run<T>(call: Call, operation: string, work: (session: Session) => Promise<T>): Promise<T> {
     const release = await this.#slots.take(() => call.ended)
     this.#calls.add(call)
     try {
@@ -158,7 +154,6 @@ export class PostgresDriver {
   }
 
   async #acquire(call: Call): Promise<PgClient> {
-    if (this.#closed) throw new StorageError('CLOSED', 'PostgreSQL backend is closed')
     const client = await this.#pool.connect()
     this.#watch(client)
     if (!call.ended) return client
@@ -166,11 +161,7 @@ export class PostgresDriver {
     throw new StorageError('TIMEOUT', 'the call has ended before a connection was there')
   }
 
-  async #work<T>(
-    call: Call,
-    client: PgClient,
-    work: (session: Session) => Promise<T>,
-  ): Promise<T> {
+  async #work<T>(call: Call, client: PgClient, work: (session: Session) => Promise<T>): Promise<T> {
     const session = new Session(client)
     call.client = client
     call.session = session

@@ -231,7 +231,8 @@ class LockedBatch {
       const deleted = this.#deleted.get(key)
       const changed = this.#registers.has(key)
       // Usually it has been touched within a minute, and an item alone writes nothing here.
-      if (deleted === undefined && !changed && this.#keys.get(key)!.touched >= coarse(stamp)) continue
+      if (deleted === undefined && !changed && this.#keys.get(key)!.touched >= coarse(stamp))
+        continue
       const register = this.#registers.get(key)
       const row = [
         key,

@@ -58,4 +58,3 @@ export function vacuumTexts(tables: Tables): string[] {
 function namesOf({ meta, keys, items, hints, cursors }: Tables): string[] {
   return [meta, keys, items, hints, cursors]
 }
-

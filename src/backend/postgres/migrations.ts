@@ -20,7 +20,14 @@ const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [createTa
  * An append with an id of our own is in one index only, the primary key; items whose position is not
  * their id are in a second one, edits in a third.
  */
-function createTables({ prefix, keys, items, hints, hintCount, cursors }: Tables): readonly string[] {
+function createTables({
+  prefix,
+  keys,
+  items,
+  hints,
+  hintCount,
+  cursors,
+}: Tables): readonly string[] {
   return [
     `CREATE TABLE ${keys} (
        key text COLLATE "C" PRIMARY KEY,

@@ -91,8 +91,7 @@ export function scanItemsSql({ keys, items }: Tables, kind: ScanKind): string {
   const order = SCAN_ORDER[kind]
   const place = kind === 'moved' ? 'appended_at' : 'position'
   const first = kind === 'all' ? 2 : 4
-  const range =
-    kind === 'all' ? '' : `AND i.${place} >= $2::uuid AND i.${place} < $3::uuid`
+  const range = kind === 'all' ? '' : `AND i.${place} >= $2::uuid AND i.${place} < $3::uuid`
   const columns = order.map((name) => `i.${name}`).join(', ')
   const last = order.map((name, i) => `$${first + i}::${TYPES[name]}`).join(', ')
   return `SELECT ${COLUMNS}, k.d FROM ${items} i LEFT JOIN LATERAL (

@@ -57,11 +57,7 @@ export async function* scanRange(
   }
 }
 
-async function* scanKeys(
-  ask: Ask,
-  tables: Tables,
-  range: StampRange,
-): AsyncIterable<Operation> {
+async function* scanKeys(ask: Ask, tables: Tables, range: StampRange): AsyncIterable<Operation> {
   let after = ''
   for (;;) {
     const values = [range.from, range.to, after, SCAN_ROWS]

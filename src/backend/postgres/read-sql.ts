@@ -50,9 +50,9 @@ export function pageSql(
         AND i.item ${closed[1]} ${top} AND i.position = i.item
         ${seen} ORDER BY i.item ${direction} LIMIT $4)
     SELECT mark.identity, mark.d, r.* FROM mark LEFT JOIN
-      (SELECT * FROM moved UNION ALL SELECT * FROM own ORDER BY position ${direction}, item
+      (SELECT * FROM moved UNION ALL SELECT * FROM own ORDER BY position ${direction}, item ${direction}
        LIMIT $4) r ON true
-    ORDER BY r.position ${direction}, r.item`
+    ORDER BY r.position ${direction}, r.item ${direction}`
 }
 
 /** Parameters: key, items. */

@@ -20,7 +20,15 @@ import { itemFrom } from './item-row.ts'
 import type { PgStatement } from './pg-types.ts'
 import { prefixEnd } from './prefix.ts'
 import type { Ask } from './ranges.ts'
-import { countSql, itemsSql, keysSql, latestSql, pageSql, registerSql, stateSql } from './read-sql.ts'
+import {
+  countSql,
+  itemsSql,
+  keysSql,
+  latestSql,
+  pageSql,
+  registerSql,
+  stateSql,
+} from './read-sql.ts'
 import { prepared } from './statement.ts'
 import type { Tables } from './tables.ts'
 

@@ -51,7 +51,11 @@ export function durabilityOf(settings: ServerSettings): Durability {
   if (bad.length > 0) return { durable: false, reasons: bad }
   return {
     durable: true,
-    reasons: ['fsync is on', `synchronous_commit is ${synchronousCommit}`, 'full_page_writes is on'],
+    reasons: [
+      'fsync is on',
+      `synchronous_commit is ${synchronousCommit}`,
+      'full_page_writes is on',
+    ],
   }
 }
 

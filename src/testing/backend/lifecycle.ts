@@ -102,9 +102,10 @@ export function lifecycle({ setup, reopen, open, capabilities }: ConformanceCont
         await backend.apply([set(`k${i}`, stampAt(i), i)], { decide: true })
         return i
       })
+      const settled = Promise.allSettled(calls)
       await Promise.resolve()
       await backend.disconnect()
-      const results = await Promise.allSettled(calls)
+      const results = await settled
       for (const result of results) {
         if (result.status === 'rejected') expect(isStorageError(result.reason)).toBe(true)
       }
