@@ -164,7 +164,7 @@ describe('import and export', () => {
 })
 
 describe('an import that is cut off', () => {
-  const MANY = Array.from({ length: 60 }, (_, i) => conversation(`c${i}`, 400))
+  const MANY = Array.from({ length: 40 }, (_, i) => conversation(`c${i}`, 300))
   const TEXT = jsonl(MANY)
 
   /** Runs the import, and signals it once a good part of it is on disk. */
@@ -178,7 +178,7 @@ describe('an import that is cut off', () => {
           }) ?? {
             size: 0,
           }
-          if (size < 500_000) return
+          if (size < 300_000) return
           clearInterval(look)
           child.kill(signal)
         }, 2)
@@ -203,10 +203,10 @@ describe('an import that is cut off', () => {
   test('by kill -9 is completed by the same import', async () => {
     const { code } = await importUntil('SIGKILL')
     expect(code).toBe(null)
-    expect(await expectBeginnings()).toBeLessThan(24_000)
+    expect(await expectBeginnings()).toBeLessThan(12_000)
     const again = await importFile(TEXT)
     expect(again.code).toBe(0)
-    expect(JSON.parse(again.stdout)).toMatchObject({ messages: { acknowledged: 24_000 } })
+    expect(JSON.parse(again.stdout)).toMatchObject({ messages: { acknowledged: 12_000 } })
     const lines = (await exported()).split('\n').sort()
     expect(lines).toEqual(TEXT.split('\n').sort())
   })
@@ -225,7 +225,7 @@ describe('an import that is cut off', () => {
     // What it says it saved is what is there.
     expect(await expectBeginnings()).toBe(report.messages.acknowledged)
     expect((await importFile(TEXT)).code).toBe(0)
-    expect(await expectBeginnings()).toBe(24_000)
+    expect(await expectBeginnings()).toBe(12_000)
   })
 })
 
@@ -277,7 +277,7 @@ describe('streams and exit codes', () => {
   })
 
   test('a reader that goes early ends the export without a word', async () => {
-    await importFile(jsonl(Array.from({ length: 40 }, (_, i) => conversation(`c${i}`, 800))))
+    await importFile(jsonl(Array.from({ length: 20 }, (_, i) => conversation(`c${i}`, 800))))
     const child = cli.start(['export'], { cwd })
     let stderr = ''
     child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr += text))
