@@ -21,8 +21,7 @@ import { applyBatch } from './apply.ts'
 import { openSession, readSettings, type SqliteSettings } from './connection.ts'
 import { readDigest } from './digest.ts'
 import type { SqliteDriver } from './driver.ts'
-import { HAS_VALUE, itemOfRow, type ItemRow } from './item-row.ts'
-import { FIND_ITEM } from './item-table.ts'
+import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from './item-row.ts'
 import { prefixEnd } from './key-range.ts'
 import { optionalStamp } from './key-table.ts'
 import { readLatestKeys } from './list-latest.ts'
@@ -35,6 +34,8 @@ import { checkSameId, itemBytes, STAMP_MIN_BYTES, stampOf } from './stamp-bytes.
 
 const FIND_KEY = `
   SELECT key_id, deleted_through, register_stamp, register FROM everthread_keys WHERE key = ?`
+const FIND_ITEM = `
+  SELECT ${READ_COLUMNS} FROM everthread_items WHERE key_id = ? AND item = ?`
 const COUNT = `
   SELECT count(*) AS count FROM everthread_items
   WHERE key_id = ? AND position > ? AND ${HAS_VALUE}`
@@ -109,7 +110,7 @@ export class SqliteEngine {
       const row = this.#findKey(key)
       const items: Item[] = []
       for (const id of row === undefined ? [] : ids) {
-        const found = this.#session.get<ItemRow>(FIND_ITEM, row!.key_id, itemBytes(id))
+        const found = this.#session.get<ReadRow>(FIND_ITEM, row!.key_id, itemBytes(id))
         if (found === undefined) continue
         if (found.id !== null) checkSameId(id, found.id)
         items.push(itemOfRow(found))

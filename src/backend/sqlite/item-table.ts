@@ -22,10 +22,10 @@ import {
   stampBytes,
 } from './stamp-bytes.ts'
 
-export const INSERT_ITEM = `
+const INSERT = `
   INSERT INTO everthread_items (key_id, item, id, position, digest, removed, appended)
   VALUES (?, ?, ?, ?, ?, 0, ?) ON CONFLICT (key_id, item) DO NOTHING`
-export const FIND_ITEM: string = `
+const FIND_ITEM = `
   SELECT ${ITEM_COLUMNS} FROM everthread_items WHERE key_id = ? AND item = ?`
 const REPLACE = `
   INSERT INTO everthread_items (key_id, ${ITEM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -68,7 +68,7 @@ export class ItemTable {
     const bytes = id === position ? item : stampBytes(position)
     const text = isOwnId(id) ? null : id
     const digest = digestOf(operation)
-    if (this.#session.run(INSERT_ITEM, key.keyId, item, text, bytes, digest, value) === 0) {
+    if (this.#session.run(INSERT, key.keyId, item, text, bytes, digest, value) === 0) {
       return false
     }
     this.#keys.raise(key, position, true)

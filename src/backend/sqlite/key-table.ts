@@ -27,15 +27,24 @@ const FIND = `
 const CREATE = 'INSERT INTO everthread_keys (key, touched) VALUES (?, ?) RETURNING key_id'
 const RAISE = 'UPDATE everthread_keys SET touched = ?, latest = ? WHERE key_id = ?'
 
-/** Both use an index and stop at the first visible row. */
-export const LATEST_OWN: string = `
-  SELECT position FROM everthread_items
-  WHERE key_id = ? AND item < ? AND position = item AND ${HAS_VALUE}
-  ORDER BY item DESC LIMIT 1`
-export const LATEST_MOVED: string = `
-  SELECT position FROM everthread_items
-  WHERE key_id = ? AND position <> item AND position > ? AND ${HAS_VALUE}
-  ORDER BY position DESC LIMIT 1`
+const LATEST_OWN = latestOwnSql('?', '?')
+const LATEST_MOVED = latestMovedSql('?', '?')
+
+/** SQL: the latest visible position of a key; by index, and it stops at the first visible row. */
+export function latestOwnSql(keyId: string, hashedItems: string): string {
+  return `
+    SELECT position FROM everthread_items
+    WHERE key_id = ${keyId} AND item < ${hashedItems} AND position = item AND ${HAS_VALUE}
+    ORDER BY item DESC LIMIT 1`
+}
+
+/** The same for the items that do not stand where their identities say. */
+export function latestMovedSql(keyId: string, stampMin: string): string {
+  return `
+    SELECT position FROM everthread_items
+    WHERE key_id = ${keyId} AND position <> item AND position > ${stampMin} AND ${HAS_VALUE}
+    ORDER BY position DESC LIMIT 1`
+}
 
 /** The rows of keys that one transaction has touched. */
 export class KeyTable {
@@ -93,7 +102,9 @@ export class KeyTable {
 
   /** Finds the latest visible item anew: what was visible may be gone. */
   lower(row: KeyRow): void {
-    const latest = readLatest(this.#session, row.keyId)
+    const read = (sql: string, bound: Uint8Array): Uint8Array | null =>
+      this.#session.get<{ position: Uint8Array }>(sql, row.keyId, bound)?.position ?? null
+    const latest = laterOf(read(LATEST_OWN, HASHED_ITEMS), read(LATEST_MOVED, STAMP_MIN_BYTES))
     if (latest === row.latest) return
     row.latest = latest
     this.#save(row)
@@ -105,15 +116,9 @@ export class KeyTable {
   }
 }
 
-/** The position of the latest visible item. */
-export function readLatest(session: SqliteSession, keyId: number): Stamp | undefined {
-  const own = session.get<{ position: Uint8Array }>(LATEST_OWN, keyId, HASHED_ITEMS)
-  const moved = session.get<{ position: Uint8Array }>(LATEST_MOVED, keyId, STAMP_MIN_BYTES)
-  if (own === undefined) return optionalStamp(moved?.position)
-  if (moved === undefined) return stampOf(own.position)
-  return Buffer.compare(own.position, moved.position) > 0
-    ? stampOf(own.position)
-    : stampOf(moved.position)
+export function laterOf(own: Uint8Array | null, moved: Uint8Array | null): Stamp | undefined {
+  if (own === null || moved === null) return optionalStamp(own ?? moved)
+  return stampOf(Buffer.compare(own, moved) > 0 ? own : moved)
 }
 
 export function optionalStamp(bytes: Uint8Array | null | undefined): Stamp | undefined {

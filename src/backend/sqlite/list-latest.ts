@@ -2,64 +2,97 @@
  * Keys by the position of their latest visible item. The column `latest` lags by less than
  * COARSE_MS, so it is an order for looking, and the exact position is probed for each candidate:
  * in the order of the column the page is certain once the next candidate, even with the whole lag,
- * stands after its last entry.
+ * stands after its last entry. A prefix with few keys is read whole instead: others' keys may be
+ * many.
  */
-import { compareText } from '../../core/text.ts'
 import { STAMP_MAX, stampFloor, stampMs, type Stamp } from '../../core/stamp.ts'
+import { compareLatest } from '../key-states.ts'
 import type { LatestKey, LatestQuery } from '../replica-backend.ts'
 import { prefixEnd } from './key-range.ts'
-import { readLatest } from './key-table.ts'
+import { latestMovedSql, latestOwnSql, laterOf } from './key-table.ts'
 import { COARSE_MS } from './migrations.ts'
 import type { SqliteSession } from './session.ts'
-import { stampBytes, stampOf } from './stamp-bytes.ts'
+import { HASHED_ITEMS, STAMP_MIN_BYTES, stampBytes, stampOf } from './stamp-bytes.ts'
 
 interface Candidate {
   readonly key_id: number
   readonly key: string
   readonly latest: Uint8Array
+  readonly own: Uint8Array | null
+  readonly moved: Uint8Array | null
 }
-
-/** Candidates that are fetched at once. */
-const CHUNK = 256
-
-/** The plus signs keep the index of keys out: it would not be in this order. */
-const CANDIDATES = `
-  SELECT key_id, key, latest FROM everthread_keys
-  WHERE latest IS NOT NULL AND (latest, key_id) < (?1, ?5)
-    AND +key >= ?2 AND (?3 IS NULL OR +key < ?3)
-  ORDER BY latest DESC, key_id DESC LIMIT ?4`
 
 export interface LatestRows {
   readonly keys: readonly LatestKey[]
   readonly done: boolean
 }
 
+/** Candidates that are fetched at once. */
+const CHUNK = 64
+
+/** A prefix with at most so many keys is read whole. */
+const FEW_KEYS = 256
+
+const COLUMNS = `key_id, key, latest,
+  (${latestOwnSql('k.key_id', '?3')}) AS own, (${latestMovedSql('k.key_id', '?4')}) AS moved`
+
+/** The plus signs keep the index of keys out: it would not be in this order. */
+const NEXT = `
+  SELECT ${COLUMNS} FROM everthread_keys k
+  WHERE latest IS NOT NULL AND (latest, key_id) < (?5, ?6)
+    AND +key >= ?1 AND (?2 IS NULL OR +key < ?2)
+  ORDER BY latest DESC, key_id DESC LIMIT ?7`
+const COUNT_KEYS = `
+  SELECT count(*) AS count FROM (
+    SELECT 1 FROM everthread_keys WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) LIMIT ?3)`
+const ALL = `
+  SELECT ${COLUMNS} FROM everthread_keys k
+  WHERE latest IS NOT NULL AND key >= ?1 AND (?2 IS NULL OR key < ?2)`
+
 export function readLatestKeys(session: SqliteSession, query: LatestQuery): LatestRows {
-  const { before, limit } = query
-  const found: LatestKey[] = []
-  for (const { key_id: keyId, key, latest: coarse } of candidates(session, query)) {
-    if (found.length > limit && endOf(stampOf(coarse)) <= found[limit]!.latest) break
-    const latest = readLatest(session, keyId)
-    if (latest === undefined) continue
-    const entry = { key, latest }
-    if (before !== undefined && compareLatest(entry, before) <= 0) continue
-    insertSorted(found, entry)
-  }
+  const { prefix, limit } = query
+  const end = prefixEnd(prefix) ?? null
+  const found = hasFewKeys(session, prefix, end)
+    ? allKeys(session, query, end)
+    : nextKeys(session, query, end)
   return { keys: found.slice(0, limit), done: found.length <= limit }
 }
 
-/** Latest first; equal ones by key. */
-export function compareLatest(a: LatestKey, b: LatestKey): number {
-  return a.latest > b.latest ? -1 : a.latest < b.latest ? 1 : compareText(a.key, b.key)
+function hasFewKeys(session: SqliteSession, prefix: string, end: string | null): boolean {
+  const row = session.get<{ count: number }>(COUNT_KEYS, prefix, end, FEW_KEYS + 1)
+  return row!.count <= FEW_KEYS
 }
 
-function* candidates(session: SqliteSession, query: LatestQuery): Generator<Candidate> {
-  const end = prefixEnd(query.prefix) ?? null
+function allKeys(session: SqliteSession, query: LatestQuery, end: string | null): LatestKey[] {
+  return session
+    .all<Candidate>(ALL, query.prefix, end, HASHED_ITEMS, STAMP_MIN_BYTES)
+    .map(entryOf)
+    .filter((entry) => isInPage(entry, query))
+    .sort(compareLatest)
+}
+
+function nextKeys(session: SqliteSession, query: LatestQuery, end: string | null): LatestKey[] {
+  const { limit } = query
+  const found: LatestKey[] = []
+  for (const candidate of candidates(session, query, end)) {
+    if (found.length > limit && endOf(candidate) <= found[limit]!.latest) break
+    const entry = entryOf(candidate)
+    if (isInPage(entry, query)) insertSorted(found, entry)
+  }
+  return found
+}
+
+function* candidates(
+  session: SqliteSession,
+  { prefix, before }: LatestQuery,
+  end: string | null,
+): Generator<Candidate> {
+  const fixed = [prefix, end, HASHED_ITEMS, STAMP_MIN_BYTES] as const
   // The column is never above the exact position.
-  let edge = stampBytes(query.before?.latest ?? STAMP_MAX)
+  let edge = stampBytes(before?.latest ?? STAMP_MAX)
   let edgeId = Number.MAX_SAFE_INTEGER
   for (;;) {
-    const rows = session.all<Candidate>(CANDIDATES, edge, query.prefix, end, CHUNK, edgeId)
+    const rows = session.all<Candidate>(NEXT, ...fixed, edge, edgeId, CHUNK)
     yield* rows
     if (rows.length < CHUNK) return
     const last = rows.at(-1)!
@@ -68,9 +101,18 @@ function* candidates(session: SqliteSession, query: LatestQuery): Generator<Cand
   }
 }
 
+function entryOf({ key, own, moved }: Candidate): LatestKey {
+  // One of them is there: `latest` is NULL for a key without a visible item.
+  return { key, latest: laterOf(own, moved)! }
+}
+
+function isInPage(entry: LatestKey, { before }: LatestQuery): boolean {
+  return before === undefined || compareLatest(entry, before) > 0
+}
+
 /** No exact position of a row with this coarse one reaches it. */
-function endOf(coarse: Stamp): Stamp {
-  return stampFloor(stampMs(coarse) + COARSE_MS)
+function endOf({ latest }: Candidate): Stamp {
+  return stampFloor(stampMs(stampOf(latest)) + COARSE_MS)
 }
 
 /** Candidates come nearly sorted, so the place is near the end. */

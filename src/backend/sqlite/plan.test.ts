@@ -96,13 +96,19 @@ describe('plans', () => {
     expect(plans.filter((step) => step.includes('everthread_items_moved'))).toHaveLength(2)
   })
 
-  test('the latest keys come from the index on latest and from probes', () => {
-    const plans = plansOf(() => readLatestKeys(session, { prefix: 'k', limit: 10 }))
-    expect(plans.filter((step) => /SCAN|TEMP B-TREE/.test(step))).toEqual([])
-    expect(plans.some((step) => /everthread_keys_latest \(.*\(latest,rowid\)</.test(step))).toBe(
-      true,
-    )
-    expect(plans.filter((step) => step.startsWith('SEARCH everthread_items'))).toHaveLength(2)
+  test('the latest keys come from the index on latest, those of a rare prefix by key', () => {
+    const few = plansOf(() => readLatestKeys(session, { prefix: 'k', limit: 10 }))
+    expect(few.filter((step) => /^SEARCH k USING INDEX .*\(key>\?/.test(step))).toHaveLength(1)
+    const sets = Array.from({ length: 300 }, (_, i) => append(`k${i}`, stampAt(i), 1))
+    applyBatch(session, [call(...sets)])
+    const many = plansOf(() => readLatestKeys(session, { prefix: 'k', limit: 10 }))
+    expect(many.some((step) => /everthread_keys_latest .*\(latest,rowid\)</.test(step))).toBe(true)
+    for (const plans of [few, many]) {
+      expect(plans.filter((step) => /SCAN everthread|TEMP B-TREE/.test(step))).toEqual([])
+      const probes = plans.filter((step) => step.startsWith('SEARCH everthread_items'))
+      expect(probes).toHaveLength(2)
+      for (const step of probes) expect(step).toMatch(/\(key_id=\? AND (item<|position>)\?\)$/)
+    }
   })
 
   test('a digest and a scan of a recent range go through the keys touched since', () => {

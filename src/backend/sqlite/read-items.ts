@@ -1,7 +1,15 @@
 import { byPosition, type Item } from '../../core/merge.ts'
 import { STAMP_MAX, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 import type { ItemQuery } from '../replica-backend.ts'
-import { HAS_VALUE, ITEM_COLUMNS, itemOfRow, type ItemRow } from './item-row.ts'
+import {
+  HAS_VALUE,
+  itemOfOwnRow,
+  itemOfRow,
+  OWN_COLUMNS,
+  READ_COLUMNS,
+  type OwnRow,
+  type ReadRow,
+} from './item-row.ts'
 import type { SqliteSession } from './session.ts'
 import { stampBytes } from './stamp-bytes.ts'
 
@@ -20,18 +28,16 @@ const OWN_END = 'ff000000-0000-0000-0000-000000000000' as Stamp
 export function readPage(session: SqliteSession, keyId: number, query: ItemQuery): RowPage {
   const { after = STAMP_MIN, before = STAMP_MAX, limit, order, includeRemoved = false } = query
   const ownEnd = before < OWN_END ? before : OWN_END
-  const select = (source: 'own' | 'moved', end: Stamp): Item[] =>
-    session
-      .all<ItemRow>(
-        pageSql(source, order, includeRemoved),
-        keyId,
-        stampBytes(after),
-        stampBytes(end),
-        limit + 1,
-      )
-      .map(itemOfRow)
-  const own = select('own', ownEnd)
-  const moved = select('moved', before)
+  const select = <Row>(source: 'own' | 'moved', end: Stamp): Row[] =>
+    session.all<Row>(
+      pageSql(source, order, includeRemoved),
+      keyId,
+      stampBytes(after),
+      stampBytes(end),
+      limit + 1,
+    )
+  const own = select<OwnRow>('own', ownEnd).map(itemOfOwnRow)
+  const moved = select<ReadRow>('moved', before).map(itemOfRow)
   const items = moved.length === 0 ? own : [...own, ...moved].sort(byPosition)
   if (moved.length > 0 && order === 'newest') items.reverse()
   return { items: items.slice(0, limit), done: items.length <= limit }
@@ -46,7 +52,7 @@ export function pageSql(
   const column = source === 'own' ? 'item' : 'position'
   const condition = source === 'own' ? 'position = item' : 'position <> item'
   return `
-    SELECT ${ITEM_COLUMNS} FROM everthread_items
+    SELECT ${source === 'own' ? OWN_COLUMNS : READ_COLUMNS} FROM everthread_items
     WHERE key_id = ? AND ${column} > ? AND ${column} < ? AND ${condition}
       ${includeRemoved ? '' : `AND ${HAS_VALUE}`}
     ORDER BY ${column} ${order === 'newest' ? 'DESC' : 'ASC'} LIMIT ?`

@@ -8,7 +8,7 @@ import type { JsonText } from '../../core/json.ts'
 import { operationsOfItem } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import { touchedFrom } from './digest.ts'
-import { ITEM_COLUMNS, itemOfRow, type ItemRow } from './item-row.ts'
+import { READ_COLUMNS, itemOfRow, type ReadRow } from './item-row.ts'
 import type { SqliteSession } from './session.ts'
 import { stampBytes, stampOf } from './stamp-bytes.ts'
 
@@ -29,7 +29,7 @@ export interface ScanPage {
 
 type RowSource = 'own' | 'moved' | 'appended'
 
-interface ScanRow extends ItemRow {
+interface ScanRow extends ReadRow {
   readonly row_id: number
 }
 
@@ -110,7 +110,7 @@ function readRows(
 /** Several rows may stand at one place, so the row id says where the last page ended. */
 function sourceSql(column: string, condition: string): string {
   return `
-    SELECT row_id, ${ITEM_COLUMNS} FROM everthread_items
+    SELECT row_id, ${READ_COLUMNS} FROM everthread_items
     WHERE key_id = ?1 AND ${column} >= ?2 AND ${column} < ?3 AND ${condition}
       AND ${column} >= ?4 AND (${column} > ?4 OR row_id > ?5)
     ORDER BY ${column}, row_id LIMIT ?6`

@@ -169,6 +169,28 @@ export function deciding({ setup }: ConformanceContext): void {
       expect(await backend.list('other')).toEqual([])
     })
 
+    test('calls beside a refused group see nothing of it', async () => {
+      const backend = await setup()
+      await backend.apply([set('behind', T[5]!, 1)])
+      const refusal = set('behind', T[2]!, 2)
+      const results = await Promise.all([
+        outcomes(backend, [append('new', T[1]!, 'withheld'), clear('k', T[8]!), refusal]),
+        outcomes(backend, [append('new', T[2]!, 'a'), append('k', T[3]!, 'b')]),
+        outcomes(backend, [set('k', T[4]!, 'c'), refusal]),
+        outcomes(backend, [set('k', T[3]!, 'd')]),
+      ])
+      expect(results).toEqual([
+        ['withheld', 'withheld', 'behind'],
+        ['applied', 'applied'],
+        ['withheld', 'behind'],
+        ['applied'],
+      ])
+      expect(await values(backend, 'new')).toEqual(['a'])
+      expect(await values(backend, 'k')).toEqual(['b'])
+      expect(await backend.get('k')).toBe('d')
+      expect(await backend.list('')).toEqual(['behind', 'k', 'new'])
+    })
+
     test('a conflict refuses the group; what stands says so in the same answer', async () => {
       const backend = await setup()
       await backend.apply([append('k', T[1]!, 'a', 'same'), append('k', T[2]!, 'a', 'different')])

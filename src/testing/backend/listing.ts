@@ -114,6 +114,26 @@ export function listing({ setup }: ConformanceContext): void {
       for (const limit of [1, 7, 45]) expect(await latest(backend, limit)).toEqual(whole)
     })
 
+    test('listLatest pages through many keys, some of which share their minute', async () => {
+      const backend = await setup()
+      // A step of 37 visits every key once, so that positions do not follow the keys.
+      const keys = Array.from({ length: 600 }, (_, i) => `k${(i * 37) % 600}`)
+      const newest = keys.map((key, i) => append(key, stampAt(i * 1_500), i))
+      // Every fifth had its latest item before, and lost it; every seventh has its item moved.
+      const lost = keys.flatMap((key, i) =>
+        i % 5 === 0 ? [append(key, stampAt(2_000_000 + i), i, `id ${i}`)] : [],
+      )
+      const moved = keys.flatMap((key, i) =>
+        i % 7 === 0 ? [append(key, stampAt(i * 1_500 + 40_000), i, stampAt(i * 1_500))] : [],
+      )
+      await backend.apply([...lost, ...newest, ...moved])
+      await backend.apply(lost.map(({ key, id, stamp }) => remove(key, id, stamp, stamp)))
+      const expected = keys
+        .map((key, i) => [key, stampAt(i * 1_500 + (i % 7 === 0 ? 40_000 : 0))] as const)
+        .toSorted(([a, x], [b, y]) => (x > y ? -1 : x < y ? 1 : a < b ? -1 : 1))
+      for (const limit of [7, 100, 600]) expect(await latest(backend, limit)).toEqual(expected)
+    })
+
     test('listLatest stays within its prefix, every character of which is literal', async () => {
       const backend = await setup()
       const keys = ['t_1', 't_2', 'tx1', 't%1', 't', '\u{1f600}1', '\u{1f600}2']

@@ -168,6 +168,15 @@ export function merging({ setup }: ConformanceContext): void {
       expect(await values(backend, 'k')).toEqual(['b'])
     })
 
+    test('a cleared value is gone, though its item stands at a later position', async () => {
+      const backend = await setup()
+      await backend.apply([append('k', T[1]!, 'a', 'id'), edit('k', 'id', T[4]!, T[5]!, 'b')])
+      await backend.apply([clear('k', T[3]!)])
+      const item = { id: 'id', position: T[4], editedAt: T[5], edited: json('b'), removed: false }
+      expect((await backend.readItemsById('k', ['id'])).items).toEqual([item])
+      expect(await allItems(backend, 'k')).toEqual([item])
+    })
+
     test('a removal outlives a clear without its position', async () => {
       const backend = await setup()
       await backend.apply([append('k', T[1]!, 'a', 'id'), remove('k', 'id', T[1]!, T[2]!)])
