@@ -1,0 +1,97 @@
+import { performance } from 'node:perf_hooks'
+
+/** One thing to measure: saves or reads that run `concurrency` at a time. */
+export interface Subject {
+  readonly name: string
+  /** What its acknowledgement promises, beside its figure. */
+  readonly promise: string
+  /** One operation. */
+  run(round: number, i: number): Promise<unknown>
+  close(): Promise<void>
+}
+
+export interface Sample {
+  /** Operations per second. */
+  readonly rate: number
+  /** Milliseconds. */
+  readonly p50: number
+  readonly p99: number
+}
+
+export interface Row {
+  readonly name: string
+  readonly promise: string
+  readonly concurrency: number
+  readonly rate: number
+  readonly p50: number
+  readonly p99: number
+  /** Rate as a multiple of the first subject's, median over the rounds. */
+  readonly ratio: number
+  /** p50 as a multiple of the first subject's. */
+  readonly p50Ratio: number
+}
+
+/** Runs `count` operations, `concurrency` at a time. */
+export async function sample(
+  subject: Subject,
+  round: number,
+  concurrency: number,
+  count: number,
+): Promise<Sample> {
+  const latencies: number[] = []
+  let next = 0
+  const startedAt = performance.now()
+  const worker = async (): Promise<void> => {
+    while (next < count) {
+      const i = next++
+      const before = performance.now()
+      await subject.run(round, i)
+      latencies.push(performance.now() - before)
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, worker))
+  const seconds = (performance.now() - startedAt) / 1000
+  latencies.sort((a, b) => a - b)
+  return { rate: count / seconds, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
+}
+
+/** Interleaves the subjects (A B C A B C …), so that all meet the same machine. */
+export async function compare(
+  subjects: readonly Subject[],
+  concurrency: number,
+  count: number,
+  rounds: number,
+): Promise<Row[]> {
+  const samples = new Map<Subject, Sample[]>(subjects.map((subject) => [subject, []]))
+  for (const subject of subjects) await sample(subject, -1, concurrency, Math.ceil(count / 4))
+  for (let round = 0; round < rounds; round++) {
+    for (const subject of subjects) {
+      samples.get(subject)!.push(await sample(subject, round, concurrency, count))
+    }
+  }
+  const base = samples.get(subjects[0]!)!
+  return subjects.map((subject) => {
+    const own = samples.get(subject)!
+    return {
+      name: subject.name,
+      promise: subject.promise,
+      concurrency,
+      rate: median(own.map(({ rate }) => rate)),
+      p50: median(own.map(({ p50 }) => p50)),
+      p99: median(own.map(({ p99 }) => p99)),
+      ratio: median(own.map(({ rate }, i) => rate / base[i]!.rate)),
+      p50Ratio: median(own.map(({ p50 }, i) => p50 / base[i]!.p50)),
+    }
+  })
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(
+    [...values].sort((a, b) => a - b),
+    0.5,
+  )
+}
+
+function quantile(sorted: readonly number[], q: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0
+}
