@@ -184,7 +184,7 @@ async function view(backend: ReplicaBackend): Promise<unknown> {
 async function scanned(backend: ReplicaBackend, range: typeof WHOLE_RANGE): Promise<string[]> {
   const all: string[] = []
   for await (const operation of backend.scan(range)) {
-    all.push(JSON.stringify(Object.entries(operation).sort()))
+    all.push(JSON.stringify(Object.entries(operation).sort(([a], [b]) => compareText(a, b))))
   }
   return all.sort()
 }

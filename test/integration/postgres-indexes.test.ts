@@ -1,0 +1,146 @@
+import pg from 'pg'
+import { expect, onTestFinished, test } from 'vitest'
+import { PostgresBackend } from '../../src/backend/postgres/backend.ts'
+import type { PgStatement } from '../../src/backend/postgres/pg-types.ts'
+import type { JsonText } from '../../src/core/json.ts'
+import type { PutOperation } from '../../src/core/operation.ts'
+import { stampFloor, type Stamp } from '../../src/core/stamp.ts'
+import { explain, type TableScan } from '../support/explain.ts'
+import { describePostgres, freshSchema, postgresUrl } from '../support/postgres-backend.ts'
+import { recordingPool } from '../support/recording-pool.ts'
+
+const LENGTH = 10_000
+const PAGE = 50
+
+// Goal: the cost of a save and of a page does not grow with the conversation, nor with the number
+// of conversations.
+// Method: 10,000 messages in one conversation for each kind of id, 10,000 other conversations; the
+// statements that a call really sends are recorded and explained, with the plan that does not depend
+// on values, and the rows they read are counted.
+describePostgres('PostgreSQL reads and writes by index', () => {
+  test.each(['own', 'caller', 'caller-uuid', 'mixed'] as const)(
+    'with %s ids',
+    async (kind) => {
+      const { backend, send } = await setup(kind)
+      const edge = stamp(LENGTH / 2)
+      const next = put('long', kind, LENGTH + 1)
+      const costs = {
+        append: await send(() => backend.apply([next], { decide: true })),
+        unique: await send(() =>
+          backend.apply([put('long', kind, LENGTH + 2)], { decide: true, unique: true }),
+        ),
+        repeat: await send(() => backend.apply([next], { decide: true, unique: true })),
+        edit: await send(() => backend.apply([edit(next)], { decide: true })),
+        clear: await send(() =>
+          backend.apply([{ kind: 'delete', key: 'long', stamp: stamp(1) }], { decide: true }),
+        ),
+        newest: await send(() =>
+          backend.readItems({ key: 'long', limit: PAGE, order: 'newest' }),
+        ),
+        before: await send(() =>
+          backend.readItems({ key: 'long', limit: PAGE, order: 'newest', before: edge }),
+        ),
+        oldest: await send(() =>
+          backend.readItems({ key: 'long', limit: PAGE, order: 'oldest', after: edge }),
+        ),
+        byId: await send(() => backend.readItemsById('long', [next.id])),
+        keys: await send(() => backend.listKeys({ prefix: 'other-5', limit: PAGE })),
+        latest: await send(() => backend.listLatest({ prefix: '', limit: PAGE })),
+        state: await send(() => backend.readState('writer')),
+      }
+      for (const [name, scans] of Object.entries(costs)) {
+        const bad = scans.filter(({ type, rows }) => type === 'Seq Scan' && rows > 10)
+        expect(bad, `${name} reads a table from end to end`).toEqual([])
+        const rows = scans.reduce((sum, scan) => sum + scan.rows, 0)
+        expect(rows, `${name}: ${JSON.stringify(scans)}`).toBeLessThan(8 * PAGE)
+      }
+    },
+  )
+
+  test('an append to a known conversation writes one row and one index entry', async () => {
+    const { backend, client, schema } = await setup('own')
+    await backend.apply([put('long', 'own', LENGTH + 1)], { decide: true })
+    const before = await counts(client, schema)
+    for (let i = 2; i < 12; i++) {
+      await backend.apply([put('long', 'own', LENGTH + i)], { decide: true })
+    }
+    const after = await counts(client, schema)
+    expect(after.keys).toBe(before.keys)
+    expect(after.items - before.items).toBe(10)
+    expect(after.moved).toBe(0)
+  })
+})
+
+type Kind = 'own' | 'caller' | 'caller-uuid' | 'mixed'
+
+async function setup(kind: Kind): Promise<{
+  backend: PostgresBackend
+  client: pg.Client
+  schema: string
+  send: (call: () => Promise<unknown>) => Promise<TableScan[]>
+}> {
+  const recorder = recordingPool(postgresUrl!)
+  const schema = freshSchema().schema!
+  const backend = new PostgresBackend({ pool: recorder.pool, schema })
+  const client = new pg.Client(postgresUrl)
+  await client.connect()
+  onTestFinished(async () => {
+    await backend.disconnect()
+    await recorder.close()
+    await client.end()
+  })
+  await backend.connect()
+  const operations = [
+    ...Array.from({ length: LENGTH }, (_, i) => put('long', kind, i + 1)),
+    // Spread over days: few are touched within a minute of one another.
+    ...Array.from({ length: LENGTH }, (_, i) => put(`other-${i}`, 'own', -i * 100)),
+  ]
+  const groups = Array.from({ length: 40 }, (_, i) => operations.slice(i * 500, (i + 1) * 500))
+  for (const group of groups) await backend.apply(group)
+  await client.query(`ANALYZE ${schema}.everthread_keys, ${schema}.everthread_items`)
+  const send = async (call: () => Promise<unknown>): Promise<TableScan[]> => {
+    const from = recorder.statements.length
+    await call()
+    const sent: PgStatement[] = recorder.statements.slice(from).filter(({ name }) => name)
+    const scans: TableScan[] = []
+    for (const statement of sent) scans.push(...(await explain(postgresUrl!, statement)))
+    return scans
+  }
+  return { backend, client, schema, send }
+}
+
+async function counts(
+  client: pg.Client,
+  schema: string,
+): Promise<{ keys: number; items: number; moved: number }> {
+  const { rows } = await client.query<Record<'keys' | 'items' | 'moved', string>>(
+    `SELECT (SELECT xmin::text FROM ${schema}.everthread_keys WHERE key = 'long') AS keys,
+       (SELECT count(*) FROM ${schema}.everthread_items) AS items,
+       (SELECT count(*) FROM ${schema}.everthread_items WHERE position <> item) AS moved`,
+  )
+  const { keys, items, moved } = rows[0]!
+  return { keys: Number(keys), items: Number(items), moved: Number(moved) }
+}
+
+/** One message a second. */
+function stamp(n: number, writer = 1): Stamp {
+  const time = stampFloor(1_700_000_000_000 + n * 1_000).slice(0, 13)
+  return `${time}-7000-8000-${String(writer).padStart(12, '0')}` as Stamp
+}
+
+function put(key: string, kind: Kind, n: number): PutOperation & { change: 'append' } {
+  const ids = {
+    own: () => stamp(n),
+    caller: () => `message ${n}`,
+    'caller-uuid': () => stamp(n, 2),
+    mixed: () => (n % 2 === 0 ? stamp(n) : stamp(n, 2)),
+  }
+  const position = stamp(n)
+  const value = '{"role":"user","content":"hello"}' as JsonText
+  return { kind: 'put', change: 'append', key, id: ids[kind](), position, stamp: position, value }
+}
+
+function edit({ key, id, position }: PutOperation): PutOperation {
+  const value = '"edited"' as JsonText
+  return { kind: 'put', change: 'edit', key, id, position, stamp: stamp(LENGTH + 3), value }
+}

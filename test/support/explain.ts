@@ -1,0 +1,56 @@
+import pg from 'pg'
+import type { PgStatement } from '../../src/backend/postgres/pg-types.ts'
+
+/** A step of a plan that reads a table. */
+export interface TableScan {
+  readonly type: string
+  readonly table: string
+  /** Rows that were read, those that a filter threw away included. */
+  readonly rows: number
+}
+
+interface Plan {
+  readonly 'Node Type': string
+  readonly 'Relation Name'?: string
+  readonly 'Actual Rows': number
+  readonly 'Actual Loops': number
+  readonly 'Rows Removed by Filter'?: number
+  readonly Plans?: readonly Plan[]
+}
+
+/**
+ * Runs a statement as a prepared one, with the plan that does not depend on its values, and lists
+ * how each table was read. What it wrote is undone.
+ */
+export async function explain(url: string, { text, values = [] }: PgStatement): Promise<TableScan[]> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    await client.query('BEGIN')
+    await client.query('SET LOCAL plan_cache_mode = force_generic_plan')
+    await client.query(`PREPARE p AS ${text}`)
+    const { rows } = await client.query<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(
+      `EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE p(${values.map(literal).join(', ')})`,
+    )
+    return scansOf(rows[0]!['QUERY PLAN'][0]!.Plan)
+  } finally {
+    await client.end()
+  }
+}
+
+function scansOf(plan: Plan): TableScan[] {
+  const table = plan['Relation Name']
+  const loops = plan['Actual Loops']
+  const rows = (plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0)) * loops
+  const own = table === undefined ? [] : [{ type: plan['Node Type'], table, rows }]
+  return [...own, ...(plan.Plans ?? []).flatMap(scansOf)]
+}
+
+function literal(value: unknown): string {
+  if (value === null || value === undefined) return 'NULL'
+  if (!Array.isArray(value)) return pg.escapeLiteral(String(value))
+  const items = value.map((item: unknown) =>
+    item === null ? 'NULL' : `"${String(item).replace(/[\\"]/g, '\\$&')}"`,
+  )
+  return pg.escapeLiteral(`{${items.join(',')}}`)
+}

@@ -1,0 +1,34 @@
+import pg from 'pg'
+import type { PgClient, PgPool, PgStatement } from '../../src/backend/postgres/pg-types.ts'
+
+/** A pool of the application's own that keeps the statements which went through it. */
+export interface RecordingPool {
+  readonly pool: PgPool
+  readonly statements: PgStatement[]
+  close(): Promise<void>
+}
+
+export function recordingPool(url: string, max = 5): RecordingPool {
+  const real = new pg.Pool({ connectionString: url, max })
+  const statements: PgStatement[] = []
+  const wrapped = new WeakSet<object>()
+  const pool = new Proxy(real as unknown as PgPool, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (name !== 'connect') return typeof value === 'function' ? value.bind(target) : value
+      return async (): Promise<PgClient> => {
+        const client = await target.connect()
+        if (!wrapped.has(client)) {
+          wrapped.add(client)
+          const query = client.query.bind(client)
+          client.query = (statement) => {
+            statements.push(statement)
+            return query(statement)
+          }
+        }
+        return client
+      }
+    },
+  })
+  return { pool, statements, close: () => real.end() }
+}
