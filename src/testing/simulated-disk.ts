@@ -1,0 +1,332 @@
+import { basename, dirname } from 'node:path'
+import type { Disk, DiskEntry, DiskFile } from '../core/disk.ts'
+import { SimulatedFile } from './simulated-file.ts'
+
+export interface SimulatedDiskOptions {
+  /** Modification times come from here. Default: 0. */
+  readonly now?: () => number
+  /** Awaited before each operation; takes virtual time. Default: none. */
+  readonly delay?: () => Promise<void>
+  /** Bytes that all files together may have. Default: no limit. */
+  readonly capacity?: number
+}
+
+interface Directory {
+  readonly entries: Map<string, Node>
+  /** As they would be found after a crash, when no unsynced change is kept. */
+  readonly durable: Map<string, Node>
+  modifiedMs: number
+}
+
+type Node = SimulatedFile | Directory
+
+/** One change of directories that is atomic, and not on the platter yet. */
+interface Relink {
+  readonly directories: readonly Directory[]
+  readonly apply: (entries: (directory: Directory) => Map<string, Node>) => void
+}
+
+export type SimulatedOperation =
+  'write' | 'sync' | 'sync-directory' | 'rename' | 'create' | 'remove'
+
+interface Fault {
+  readonly operation: SimulatedOperation
+  readonly path: RegExp
+  readonly code: string
+  skip: number
+  times: number
+}
+
+/**
+ * A disk that can lose power. It keeps what was synced; of everything else any part, in any order.
+ * Directories are like files: a new name is safe once its directory was synced.
+ *
+ * Promises of operations that a crash interrupts never settle: their process is dead.
+ */
+export class SimulatedDisk implements Disk {
+  /** Bytes that all files together may have. */
+  capacity: number
+  readonly #now: () => number
+  readonly #delay: (() => Promise<void>) | undefined
+  readonly #root: Directory
+  #relinks: Relink[] = []
+  #faults: Fault[] = []
+  #epoch = 0
+  readonly #counts = new Map<SimulatedOperation, number>()
+
+  constructor({ now = () => 0, delay, capacity = Infinity }: SimulatedDiskOptions = {}) {
+    this.#now = now
+    this.#delay = delay
+    this.capacity = capacity
+    this.#root = emptyDirectory(0)
+  }
+
+  /** Operations of a kind so far, failed ones included. */
+  count(operation: SimulatedOperation): number {
+    return this.#counts.get(operation) ?? 0
+  }
+
+  /**
+   * Makes operations fail from now on: those on matching paths, after `skip` of them, `times` in
+   * all. A sync that fails forgets what it should have written. Any number of faults may wait.
+   */
+  fail(
+    operation: SimulatedOperation,
+    { path = /./, code = 'EIO', skip = 0, times = 1 }: FaultOptions = {},
+  ): void {
+    this.#faults.push({ operation, path, code, skip, times })
+  }
+
+  /** No fault is left. */
+  heal(): void {
+    this.#faults = []
+  }
+
+  /** The machine loses power; what is found afterwards follows from `random`. */
+  crash(random: () => number): void {
+    this.#epoch++
+    const kept = this.#relinks.filter(() => random() < 0.5)
+    this.#relinks = []
+    for (const { apply } of kept) apply(({ durable }) => durable)
+    restore(this.#root, random)
+  }
+
+  /** The process is killed: the machine goes on and keeps what was written. */
+  kill(): void {
+    this.#epoch++
+  }
+
+  /** Flips bits in one byte of a file. */
+  flip(path: string, offset: number, mask = 1): void {
+    this.#file(path).flip(offset, mask)
+  }
+
+  /** The bytes of a file as a process reads them. */
+  bytes(path: string): Buffer {
+    return this.#file(path).bytes()
+  }
+
+  /** Replaces a file, durably. */
+  put(path: string, bytes: Uint8Array): void {
+    const file = new SimulatedFile()
+    file.write(bytes, 0)
+    file.sync()
+    const directory = this.#directory(dirname(path))
+    directory.entries.set(basename(path), file)
+    directory.durable.set(basename(path), file)
+  }
+
+  /** Paths of all files, sorted. */
+  paths(): readonly string[] {
+    return [...walk(this.#root, '')].sort()
+  }
+
+  async open(path: string, mode: 'create' | 'open'): Promise<DiskFile> {
+    await this.#begin(mode === 'create' ? 'create' : undefined, path)
+    const directory = this.#directory(dirname(path))
+    const name = basename(path)
+    let node = directory.entries.get(name)
+    if (mode === 'create') {
+      if (node !== undefined) throw failure('EEXIST', path)
+      const file = new SimulatedFile()
+      node = file
+      this.#relink([directory], (entries) => entries(directory).set(name, file))
+    }
+    if (!(node instanceof SimulatedFile)) throw failure('ENOENT', path)
+    return this.#handle(node, path)
+  }
+
+  async makeDirectory(path: string): Promise<void> {
+    await this.#begin(undefined, path)
+    let directory = this.#root
+    for (const name of path.split('/').filter((part) => part !== '')) {
+      const existing = directory.entries.get(name)
+      if (existing instanceof SimulatedFile) throw failure('ENOTDIR', path)
+      const parent = directory
+      directory = existing ?? emptyDirectory(this.#now())
+      if (existing !== undefined) continue
+      const made = directory
+      this.#relink([parent], (entries) => entries(parent).set(name, made))
+    }
+  }
+
+  async list(path: string): Promise<readonly DiskEntry[]> {
+    await this.#begin(undefined, path)
+    return [...this.#directory(path).entries].map(([name, node]) => ({
+      name,
+      kind: node instanceof SimulatedFile ? 'file' : 'directory',
+      modifiedMs: node instanceof SimulatedFile ? 0 : node.modifiedMs,
+    }))
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#begin('rename', to)
+    const source = this.#directory(dirname(from))
+    const target = this.#directory(dirname(to))
+    const node = source.entries.get(basename(from))
+    if (node === undefined) throw failure('ENOENT', from)
+    this.#relink([source, target], (entries) => {
+      if (entries(source).get(basename(from)) === node) entries(source).delete(basename(from))
+      entries(target).set(basename(to), node)
+    })
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#begin('remove', path)
+    const directory = this.#directory(dirname(path))
+    const node = directory.entries.get(basename(path))
+    if (!(node instanceof SimulatedFile)) throw failure('ENOENT', path)
+    this.#unlink(directory, basename(path), node)
+  }
+
+  async removeDirectory(path: string): Promise<void> {
+    await this.#begin(undefined, path)
+    const directory = this.#directory(path)
+    if (directory.entries.size > 0) throw failure('ENOTEMPTY', path)
+    this.#unlink(this.#directory(dirname(path)), basename(path), directory)
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    await this.#begin('sync-directory', path)
+    const directory = this.#directory(path)
+    const later: Relink[] = []
+    for (const relink of this.#relinks) {
+      if (relink.directories.includes(directory)) relink.apply(({ durable }) => durable)
+      else later.push(relink)
+    }
+    this.#relinks = later
+  }
+
+  async touch(path: string): Promise<void> {
+    await this.#begin(undefined, path)
+    this.#directory(path).modifiedMs = this.#now()
+  }
+
+  #handle(file: SimulatedFile, path: string): DiskFile {
+    const epoch = this.#epoch
+    const begin = async (operation?: SimulatedOperation): Promise<void> => {
+      if (epoch !== this.#epoch) await never()
+      await this.#begin(operation, path, () => file.forgetChanges())
+    }
+    return {
+      read: async (buffer, offset) => {
+        await begin()
+        return file.read(buffer, offset)
+      },
+      write: async (buffer, offset) => {
+        await begin('write')
+        const growth = Math.max(0, offset + buffer.byteLength - file.size)
+        const room = this.capacity - this.#usedBytes()
+        if (growth > 0 && room <= 0) throw failure('ENOSPC', path)
+        const count = growth > room ? buffer.byteLength - (growth - room) : buffer.byteLength
+        file.write(buffer.subarray(0, count), offset)
+        return count
+      },
+      sync: async () => {
+        await begin('sync')
+        file.sync()
+      },
+      truncate: async (size) => {
+        await begin()
+        file.truncate(size)
+      },
+      size: async () => {
+        await begin()
+        return file.size
+      },
+      close: async () => {
+        await begin()
+      },
+    }
+  }
+
+  async #begin(
+    operation: SimulatedOperation | undefined,
+    path: string,
+    onFault?: () => void,
+  ): Promise<void> {
+    const epoch = this.#epoch
+    await this.#delay?.()
+    if (epoch !== this.#epoch) await never()
+    if (operation === undefined) return
+    this.#counts.set(operation, this.count(operation) + 1)
+    for (const fault of this.#faults) {
+      if (fault.operation !== operation || fault.times === 0 || !fault.path.test(path)) continue
+      if (fault.skip-- > 0) continue
+      fault.times--
+      if (operation === 'sync') onFault?.()
+      throw failure(fault.code, path)
+    }
+  }
+
+  #relink(directories: readonly Directory[], apply: Relink['apply']): void {
+    apply(({ entries }) => entries)
+    this.#relinks.push({ directories, apply })
+  }
+
+  #unlink(directory: Directory, name: string, node: Node): void {
+    this.#relink([directory], (entries) => {
+      if (entries(directory).get(name) === node) entries(directory).delete(name)
+    })
+  }
+
+  #directory(path: string): Directory {
+    let node: Node = this.#root
+    for (const name of path.split('/').filter((part) => part !== '')) {
+      const next: Node | undefined =
+        node instanceof SimulatedFile ? undefined : node.entries.get(name)
+      if (next === undefined) throw failure('ENOENT', path)
+      node = next
+    }
+    if (node instanceof SimulatedFile) throw failure('ENOTDIR', path)
+    return node
+  }
+
+  #file(path: string): SimulatedFile {
+    const node = this.#directory(dirname(path)).entries.get(basename(path))
+    if (!(node instanceof SimulatedFile)) throw failure('ENOENT', path)
+    return node
+  }
+
+  #usedBytes(): number {
+    let bytes = 0
+    for (const path of walk(this.#root, '')) bytes += this.#file(path).size
+    return bytes
+  }
+}
+
+export interface FaultOptions {
+  readonly path?: RegExp
+  readonly code?: string
+  readonly skip?: number
+  readonly times?: number
+}
+
+function* walk(directory: Directory, path: string): Iterable<string> {
+  for (const [name, node] of directory.entries) {
+    if (node instanceof SimulatedFile) yield `${path}/${name}`
+    else yield* walk(node, `${path}/${name}`)
+  }
+}
+
+/** What the platter has becomes what is seen. */
+function restore(directory: Directory, random: () => number): void {
+  directory.entries.clear()
+  for (const [name, node] of directory.durable) {
+    directory.entries.set(name, node)
+    if (node instanceof SimulatedFile) node.crash(random)
+    else restore(node, random)
+  }
+}
+
+function emptyDirectory(modifiedMs: number): Directory {
+  return { entries: new Map(), durable: new Map(), modifiedMs }
+}
+
+async function never(): Promise<never> {
+  return await new Promise<never>(() => {})
+}
+
+function failure(code: string, path: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${code}: ${path}`), { code })
+}
