@@ -18,44 +18,39 @@ const PAGE = 50
 // statements that a call really sends are recorded and explained, with the plan that does not depend
 // on values, and the rows they read are counted.
 describePostgres('PostgreSQL reads and writes by index', () => {
-  test.each(['own', 'caller', 'caller-uuid', 'mixed'] as const)(
-    'with %s ids',
-    async (kind) => {
-      const { backend, send } = await setup(kind)
-      const edge = stamp(LENGTH / 2)
-      const next = put('long', kind, LENGTH + 1)
-      const costs = {
-        append: await send(() => backend.apply([next], { decide: true })),
-        unique: await send(() =>
-          backend.apply([put('long', kind, LENGTH + 2)], { decide: true, unique: true }),
-        ),
-        repeat: await send(() => backend.apply([next], { decide: true, unique: true })),
-        edit: await send(() => backend.apply([edit(next)], { decide: true })),
-        clear: await send(() =>
-          backend.apply([{ kind: 'delete', key: 'long', stamp: stamp(1) }], { decide: true }),
-        ),
-        newest: await send(() =>
-          backend.readItems({ key: 'long', limit: PAGE, order: 'newest' }),
-        ),
-        before: await send(() =>
-          backend.readItems({ key: 'long', limit: PAGE, order: 'newest', before: edge }),
-        ),
-        oldest: await send(() =>
-          backend.readItems({ key: 'long', limit: PAGE, order: 'oldest', after: edge }),
-        ),
-        byId: await send(() => backend.readItemsById('long', [next.id])),
-        keys: await send(() => backend.listKeys({ prefix: 'other-5', limit: PAGE })),
-        latest: await send(() => backend.listLatest({ prefix: '', limit: PAGE })),
-        state: await send(() => backend.readState('writer')),
-      }
-      for (const [name, scans] of Object.entries(costs)) {
-        const bad = scans.filter(({ type, rows }) => type === 'Seq Scan' && rows > 10)
-        expect(bad, `${name} reads a table from end to end`).toEqual([])
-        const rows = scans.reduce((sum, scan) => sum + scan.rows, 0)
-        expect(rows, `${name}: ${JSON.stringify(scans)}`).toBeLessThan(8 * PAGE)
-      }
-    },
-  )
+  test.each(['own', 'caller', 'caller-uuid', 'mixed'] as const)('with %s ids', async (kind) => {
+    const { backend, send } = await setup(kind)
+    const edge = stamp(LENGTH / 2)
+    const next = put('long', kind, LENGTH + 1)
+    const costs = {
+      append: await send(() => backend.apply([next], { decide: true })),
+      unique: await send(() =>
+        backend.apply([put('long', kind, LENGTH + 2)], { decide: true, unique: true }),
+      ),
+      repeat: await send(() => backend.apply([next], { decide: true, unique: true })),
+      edit: await send(() => backend.apply([edit(next)], { decide: true })),
+      clear: await send(() =>
+        backend.apply([{ kind: 'delete', key: 'long', stamp: stamp(1) }], { decide: true }),
+      ),
+      newest: await send(() => backend.readItems({ key: 'long', limit: PAGE, order: 'newest' })),
+      before: await send(() =>
+        backend.readItems({ key: 'long', limit: PAGE, order: 'newest', before: edge }),
+      ),
+      oldest: await send(() =>
+        backend.readItems({ key: 'long', limit: PAGE, order: 'oldest', after: edge }),
+      ),
+      byId: await send(() => backend.readItemsById('long', [next.id])),
+      keys: await send(() => backend.listKeys({ prefix: 'other-5', limit: PAGE })),
+      latest: await send(() => backend.listLatest({ prefix: '', limit: PAGE })),
+      state: await send(() => backend.readState('writer')),
+    }
+    for (const [name, scans] of Object.entries(costs)) {
+      const bad = scans.filter(({ type, rows }) => type === 'Seq Scan' && rows > 10)
+      expect(bad, `${name} reads a table from end to end`).toEqual([])
+      const rows = scans.reduce((sum, scan) => sum + scan.rows, 0)
+      expect(rows, `${name}: ${JSON.stringify(scans)}`).toBeLessThan(8 * PAGE)
+    }
+  })
 
   test('an append to a known conversation writes one row and one index entry', async () => {
     const { backend, client, schema } = await setup('own')

@@ -22,7 +22,10 @@ interface Plan {
  * Runs a statement as a prepared one, with the plan that does not depend on its values, and lists
  * how each table was read. What it wrote is undone.
  */
-export async function explain(url: string, { text, values = [] }: PgStatement): Promise<TableScan[]> {
+export async function explain(
+  url: string,
+  { text, values = [] }: PgStatement,
+): Promise<TableScan[]> {
   const client = new pg.Client(url)
   await client.connect()
   try {

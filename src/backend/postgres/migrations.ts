@@ -66,10 +66,20 @@ function createTables({
   ]
 }
 
-/** The schema version of the database; 0 when there is none. */
-export async function schemaVersion(session: Session, { meta }: Tables): Promise<number> {
-  const { rows } = await session.query({ text: 'SELECT to_regclass($1) AS meta', values: [meta] })
-  if (rows[0]!['meta'] === null) return 0
+/**
+ * The schema version of the database; 0 when there is none. The catalog is read as a table:
+ * to_regclass may answer from a cache that was filled before another process made the tables.
+ */
+export async function schemaVersion(
+  session: Session,
+  { schema, prefix, meta }: Tables,
+): Promise<number> {
+  const { rows } = await session.query({
+    text: `SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relname = $2`,
+    values: [schema, `${prefix}meta`],
+  })
+  if (rows.length === 0) return 0
   const read = await session.query({ text: `SELECT value FROM ${meta} WHERE name = 'version'` })
   return Number(read.rows[0]?.['value'] ?? 0)
 }
@@ -117,11 +127,11 @@ export async function migrate(session: Session, tables: Tables): Promise<void> {
 
 async function createMeta(session: Session, { schema, meta }: Tables): Promise<void> {
   const { rows } = await session.query({
-    text: 'SELECT to_regnamespace($1) AS name',
-    values: [`"${schema}"`],
+    text: 'SELECT 1 FROM pg_namespace WHERE nspname = $1',
+    values: [schema],
   })
   // Asked first: CREATE SCHEMA needs its privilege even where the schema is there.
-  if (rows[0]!['name'] === null) await session.query({ text: `CREATE SCHEMA "${schema}"` })
+  if (rows.length === 0) await session.query({ text: `CREATE SCHEMA "${schema}"` })
   await session.query({
     text: `CREATE TABLE ${meta} (name text COLLATE "C" PRIMARY KEY, value text NOT NULL)`,
   })
