@@ -98,6 +98,16 @@ test('a verdict carries the clear that stands', () => {
   expect(decide(emptyState(), append('k', one, 1), false)).toEqual({ outcome: 'applied' })
 })
 
+test('at the stamp of a clear everything is behind it or gone', () => {
+  const state = stateOf(clear('k', two))
+  const behind = { outcome: 'behind', stamp: two, deletedThrough: two }
+  expect(decide(state, set('k', two, 1), false)).toEqual(behind)
+  expect(decide(state, append('k', two, 1), false)).toEqual(behind)
+  expect(decide(state, edit('k', 'id', two, three, 1), false).outcome).toBe('gone')
+  expect(decide(state, remove('k', 'id', two, three), false).outcome).toBe('gone')
+  expect(decide(state, clear('k', two), false).outcome).toBe('applied')
+})
+
 test('a repeat with the same stamp is applied, an older one is behind', () => {
   const state = stateOf(set('k', two, 1), append('k', two, 1), edit('k', two, two, three, 2))
   expect(decide(state, set('k', two, 1), false).outcome).toBe('applied')

@@ -196,7 +196,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   /** Waits for a lock between attempts, not inside one: that would stop the event loop. */
   async #whenFree<T>(
     attempt: () => T,
-    { signal, timeoutMs = this.#options.busyTimeoutMs }: CallOptions = {},
+    { signal, timeoutMs = Number.POSITIVE_INFINITY }: CallOptions = {},
   ): Promise<T> {
     const start = this.env.monotonic()
     for (;;) {
@@ -204,7 +204,12 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       try {
         return attempt()
       } catch (error) {
-        if (!isBusy(error) || this.env.monotonic() - start >= timeoutMs) throw error
+        const waitedMs = this.env.monotonic() - start
+        if (!isBusy(error) || waitedMs >= this.#options.busyTimeoutMs) throw error
+        if (waitedMs >= timeoutMs) {
+          const text = `SQLite was locked by another process for ${timeoutMs} ms`
+          throw new StorageError('TIMEOUT', text, { cause: error })
+        }
       }
       await sleep(this.env, BUSY_PAUSE_MS, signal)
     }

@@ -59,7 +59,7 @@ async function findDriver(): Promise<SqliteDriver> {
   if (builtIn !== undefined) return driverOf('node:sqlite', builtIn, 'DatabaseSync')
   if (isBetterSqliteUsable()) {
     const module = await importPackage('better-sqlite3')
-    if (module !== undefined) return driverOf('better-sqlite3', module, 'default')
+    if (module !== undefined) return withNamedNumbers(driverOf('better-sqlite3', module, 'default'))
   }
   const module = await importPackage('@photostructure/sqlite')
   if (module === undefined) throw new StorageConnectionError('sqlite', MISSING)
@@ -69,6 +69,28 @@ async function findDriver(): Promise<SqliteDriver> {
 function driverOf(name: string, module: object, exported: string): SqliteDriver {
   const Database = (module as Record<string, DatabaseClass>)[exported]!
   return { name, open: (path) => new Database(path) }
+}
+
+/** better-sqlite3 takes the parameter ?1 for one named "1". */
+function withNamedNumbers({ name, open }: SqliteDriver): SqliteDriver {
+  return {
+    name,
+    open(path) {
+      const database = open(path)
+      const prepare = (sql: string): SqliteStatement => {
+        const statement = database.prepare(sql)
+        if (!/\?\d/.test(sql)) return statement
+        const named = (values: readonly SqliteValue[]): SqliteValue =>
+          Object.fromEntries(values.map((value, i) => [i + 1, value])) as unknown as SqliteValue
+        return {
+          run: (...values) => statement.run(named(values)),
+          get: (...values) => statement.get(named(values)),
+          all: (...values) => statement.all(named(values)),
+        }
+      }
+      return { exec: (sql) => database.exec(sql), prepare, close: () => database.close() }
+    },
+  }
 }
 
 /** Decided before it is loaded: the wrong one cannot be caught, it crashes the process. */

@@ -134,6 +134,8 @@ test('a lock that is held too long is UNAVAILABLE, and nothing was done', async 
   other.exec('BEGIN IMMEDIATE')
   await expect(backend.set('k', 1)).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'none' })
   await expect(backend.trust('x')).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'none' })
+  const hurried = backend.removeHints([], { timeoutMs: 5 })
+  await expect(hurried).rejects.toMatchObject({ code: 'TIMEOUT', effect: 'none' })
   other.exec('COMMIT')
   expect(await backend.get('k')).toBeUndefined()
 })
