@@ -20,6 +20,10 @@ export {
   type NewItem,
 } from './store/strategic-storage-manager.ts'
 export type { ReconcileReport } from './sync/reconciler.ts'
+export {
+  CacheEnhancedReadStrategy,
+  type CacheEnhancedReadConfig,
+} from './strategy/read/cache-enhanced.ts'
 export { FailoverReadStrategy } from './strategy/read/failover.ts'
 export { PrimaryFirstReadStrategy } from './strategy/read/primary-first.ts'
 export type { ReadConfig, ReadStrategy } from './strategy/read/read-strategy.ts'

@@ -2,6 +2,7 @@ import { messageOf } from '../core/errors.ts'
 import type { DatabasePlace } from '../core/operation.ts'
 import type { LatencyStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
+import type { CacheStats } from '../strategy/cache/shared-cache.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import type { ReconcileReport } from '../sync/reconciler.ts'
 
@@ -45,6 +46,8 @@ export interface StoreStatus {
   readonly places: Readonly<Record<DatabasePlace, PlaceStatus>>
   readonly wal: WalStatus
   readonly strategies: { readonly read: string; readonly write: string }
+  /** Absent when the read strategy uses no cache. */
+  readonly cache?: CacheStats
   /** Other writers that left something in the backup that the primary may lack. */
   readonly foreignHints: number
   /** False until primary and backup are known to hold the same, in a first or a repeated pass. */
@@ -82,6 +85,7 @@ export function statusOf({
     places: { primary, backup },
     wal,
     strategies,
+    ...(context.cache !== undefined && { cache: context.cache.stats() }),
     foreignHints: context.monitor.foreignHints().length,
     trusted: context.monitor.isTrusted(),
     ...(lastReconcile !== undefined && { lastReconcile }),

@@ -11,6 +11,8 @@ import { ReplicaMonitor } from '../strategy/replica-monitor.ts'
 import { SeenTombstones } from '../strategy/seen-tombstones.ts'
 import type { ReconcileReport } from '../sync/reconciler.ts'
 import { WALManager } from '../wal/wal-manager.ts'
+import type { CacheUse } from '../strategy/read/read-strategy.ts'
+import { makeSharedCache } from './make-shared-cache.ts'
 import type { ResolvedStorageConfig } from './config.ts'
 import { Maintenance } from './maintenance.ts'
 import type { StoreEvents } from './store-events.ts'
@@ -34,14 +36,19 @@ export class StoreCore {
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
   #inFlight = 0
 
-  constructor(config: ResolvedStorageConfig, health: HealthManager, log: WALManager | undefined) {
+  constructor(
+    config: ResolvedStorageConfig,
+    health: HealthManager,
+    log: WALManager | undefined,
+    cacheUse: CacheUse | undefined,
+  ) {
     const { env, primary, backup } = config
     this.#config = config
     this.managers = { primary, backup }
     this.events = new Emitter((error) =>
       env.logger.error({ error: messageOf(error) }, 'an event listener threw'),
     )
-    this.context = this.#makeContext(health, log ?? new WALManager(env, undefined))
+    this.context = this.#makeContext(health, log ?? new WALManager(env, undefined), cacheUse)
     this.#maintenance = new Maintenance({
       context: this.context,
       managers: this.managers,
@@ -90,13 +97,14 @@ export class StoreCore {
     if (this.#state === 'closed' || this.#state === 'closing') return
     const started = this.#state === 'open'
     this.#state = 'closing'
-    const { env, log, monitor, health } = this.context
+    const { env, log, monitor, health, cache } = this.context
     const until = env.monotonic() + this.#config.drainTimeoutMs
     while (this.#inFlight > 0 && env.monotonic() < until) await sleep(env, DRAIN_TICK_MS)
     if (started) {
       await this.#maintenance.stop()
       await log.stopFlushWorker(Math.max(0, until - env.monotonic()))
       await health.stopHealthCheck()
+      await cache?.stop()
       await monitor.stop()
     }
     const { owedGroups } = log.getStats()
@@ -126,7 +134,11 @@ export class StoreCore {
     return await this.#maintenance.reconcile()
   }
 
-  #makeContext(health: HealthManager, log: WALManager): StoreContext {
+  #makeContext(
+    health: HealthManager,
+    log: WALManager,
+    cacheUse: CacheUse | undefined,
+  ): StoreContext {
     const { env, maxClockDriftMs, probeTimeoutMs } = this.#config
     const clock = new StampClock({
       now: () => env.now(),
@@ -138,12 +150,17 @@ export class StoreCore {
       primary: new Place(env, 'primary', this.managers.primary.getBackends().database, health),
       backup: new Place(env, 'backup', this.managers.backup.getBackends().database, health),
     }
+    const cache =
+      cacheUse === undefined
+        ? undefined
+        : makeSharedCache({ env, manager: this.managers.primary, use: cacheUse, places, clock })
     const monitor = new ReplicaMonitor({
       env,
       clock,
       log,
       places,
       timeoutMs: probeTimeoutMs,
+      keepsHint: () => cache?.owes() ?? false,
       onReplicaChanged: (place, identity) =>
         this.#notice({ kind: 'replica-changed', place, identity }),
     })
@@ -153,7 +170,7 @@ export class StoreCore {
     })
     const tombstones = new SeenTombstones()
     const notify = (notice: StoreNotice): void => this.#notice(notice)
-    return { env, clock, log, health, places, monitor, tombstones, notify }
+    return { env, clock, log, health, places, monitor, tombstones, cache, notify }
   }
 
   async #openLog(): Promise<void> {
@@ -229,6 +246,8 @@ export class StoreCore {
       cursor: { writer: clock.writerId, lsn },
     })
     monitor.sawIdentity(place, identity)
+    // Before the log lets go of them: until then readers lay them over what the place says.
+    if (place === 'primary') await this.context.cache?.changed(operations.map(({ key }) => key))
   }
 
   #notice(notice: StoreNotice): void {

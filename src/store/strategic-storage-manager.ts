@@ -70,7 +70,12 @@ export class StrategicStorageManager implements AsyncDisposable {
     }
     this.#read = readStrategy
     this.#write = writeStrategy
-    this.#core = new StoreCore(resolveStorageConfig(config), healthManager, walManager)
+    this.#core = new StoreCore(
+      resolveStorageConfig(config),
+      healthManager,
+      walManager,
+      readStrategy.cacheUse,
+    )
   }
 
   /** Starts as long as one durable place is there; the others are connected when they come back. */

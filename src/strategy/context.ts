@@ -3,6 +3,7 @@ import type { DatabasePlace, PlaceName } from '../core/operation.ts'
 import type { Stamp, StampClock } from '../core/stamp.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
+import type { SharedCache } from './cache/shared-cache.ts'
 import type { Place } from './place.ts'
 import type { ReplicaMonitor } from './replica-monitor.ts'
 import type { SeenTombstones } from './seen-tombstones.ts'
@@ -16,6 +17,8 @@ export interface StoreContext {
   readonly places: Readonly<Record<DatabasePlace, Place>>
   readonly monitor: ReplicaMonitor
   readonly tombstones: SeenTombstones
+  /** Undefined when no read strategy uses one. */
+  readonly cache: SharedCache | undefined
   /** Told about what happened behind the caller's back. */
   readonly notify: (event: StoreNotice) => void
 }

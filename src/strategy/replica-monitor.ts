@@ -20,6 +20,8 @@ export interface ReplicaMonitorOptions {
   readonly log: WALManager
   readonly places: Readonly<Record<DatabasePlace, Place>>
   readonly timeoutMs: number
+  /** True while this process's hint must stay for another reason than the log's. */
+  readonly keepsHint: () => boolean
   /** A database came back as another one, or as an older version of itself. */
   readonly onReplicaChanged: (place: DatabasePlace, identity: string) => void
 }
@@ -178,9 +180,9 @@ export class ReplicaMonitor {
    * was raised in between has another count, and stays.
    */
   async #removeOwnHint(hints: readonly Hint[]): Promise<void> {
-    const { env, clock, log, places, timeoutMs } = this.#options
+    const { env, clock, log, places, timeoutMs, keepsHint } = this.#options
     const own = hints.filter(({ writer }) => writer === clock.writerId)
-    if (own.length === 0 || log.owes('primary')) return
+    if (own.length === 0 || log.owes('primary') || keepsHint()) return
     await env.failpoints.hit('hint.beforeRemove')
     await places.backup.call('removeHints', timeoutMs, (backend, options) =>
       backend.removeHints(own, options),

@@ -10,6 +10,7 @@ import { SimpleHealthManager, type SimpleHealthConfig } from '../health/simple.t
 import { FileWALManager, type FileWALConfig } from '../wal/file-wal-manager.ts'
 import { InMemoryWALManager, type InMemoryWALConfig } from '../wal/in-memory-wal-manager.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
+import { CacheEnhancedReadStrategy, type CacheEnhancedReadConfig } from './read/cache-enhanced.ts'
 import { FailoverReadStrategy } from './read/failover.ts'
 import { PrimaryFirstReadStrategy } from './read/primary-first.ts'
 import type { ReadConfig, ReadStrategy } from './read/read-strategy.ts'
@@ -18,7 +19,7 @@ import { IdempotentWriteStrategy } from './write/idempotent.ts'
 import { WalFirstWriteStrategy } from './write/wal-first.ts'
 import type { WriteConfig, WriteStrategy } from './write/write-strategy.ts'
 
-export type ReadStrategyType = 'primary-first' | 'failover'
+export type ReadStrategyType = 'primary-first' | 'failover' | 'cache-enhanced'
 export type WriteStrategyType = 'idempotent' | 'wal-first' | 'dual-write'
 export type HealthManagerType = 'circuit-breaker' | 'simple'
 
@@ -26,7 +27,9 @@ export type HealthManagerType = 'circuit-breaker' | 'simple'
 export type Choice<Type extends string, Config> =
   Type | { readonly type: Type; readonly config?: Config }
 
-export type ReadChoice = Choice<ReadStrategyType, ReadConfig>
+export type ReadChoice =
+  | Choice<'primary-first' | 'failover', ReadConfig>
+  | Choice<'cache-enhanced', CacheEnhancedReadConfig>
 export type WriteChoice = Choice<WriteStrategyType, WriteConfig>
 export type HealthChoice =
   | HealthManagerType
@@ -51,23 +54,31 @@ export interface StrategySet {
   readonly wal: WALManager | undefined
 }
 
+const READ_FIELDS = ['treatEmptyAsFailure', 'maxRetries', 'retryDelay', 'timeout']
+const CACHE_FIELDS = [
+  ...READ_FIELDS,
+  'enableCacheMerge',
+  'windowSize',
+  'ttl',
+  'cacheTimeout',
+  'localEntries',
+  'singleProcess',
+]
+
 /** Makes strategies by name. What it does not know it refuses with `INVALID_ARGUMENT`. */
 export const StrategyFactory = {
   createReadStrategy(choice: ReadChoice = 'primary-first'): ReadStrategy {
-    const { type, config } = open<ReadStrategyType, ReadConfig>('read', choice)
-    checkFields('read.config', config, [
-      'treatEmptyAsFailure',
-      'maxRetries',
-      'retryDelay',
-      'timeout',
-    ])
+    const { type, config } = open<ReadStrategyType, CacheEnhancedReadConfig>('read', choice)
+    checkFields('read.config', config, type === 'cache-enhanced' ? CACHE_FIELDS : READ_FIELDS)
     switch (type) {
       case 'primary-first':
         return new PrimaryFirstReadStrategy(config)
       case 'failover':
         return new FailoverReadStrategy(config)
+      case 'cache-enhanced':
+        return new CacheEnhancedReadStrategy(config)
       default:
-        throw unknown('read', type, 'primary-first or failover')
+        throw unknown('read', type, 'primary-first, failover or cache-enhanced')
     }
   },
 

@@ -6,3 +6,7 @@ readStrategyConformance({
   name: 'primary-first, empty counts as failure',
   read: { type: 'primary-first', config: { treatEmptyAsFailure: true } },
 })
+readStrategyConformance({
+  name: 'cache-enhanced in one process',
+  read: { type: 'cache-enhanced', config: { singleProcess: true, windowSize: 5 } },
+})

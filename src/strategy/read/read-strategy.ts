@@ -54,6 +54,8 @@ export interface LatestRead extends ReadMark {
  */
 export interface ReadStrategy {
   readonly type: string
+  /** Set by a strategy that reads through the primary's cache. */
+  readonly cacheUse?: CacheUse
   readItems(context: StoreContext, query: ItemsQuery): Promise<ItemsRead>
   /** The items of these ids that are there, removed ones too. */
   readItemsById(context: StoreContext, key: string, ids: readonly string[]): Promise<ItemsRead>
@@ -67,6 +69,16 @@ export interface ReadStrategy {
     context: StoreContext,
     query: { readonly prefix: string; readonly before?: LatestKey; readonly limit: number },
   ): Promise<LatestRead>
+}
+
+/** How a read strategy uses the cache. */
+export interface CacheUse {
+  /** This process is the only one that writes: then a cache in memory is as good as a shared one. */
+  readonly singleProcess: boolean
+  /** Time of one call of the cache. Milliseconds. */
+  readonly timeoutMs: number
+  /** Entries that this process keeps in memory in front of a shared cache; 0 for none. */
+  readonly localEntries: number
 }
 
 /** The same for every read strategy. */

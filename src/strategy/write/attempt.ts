@@ -158,6 +158,8 @@ export class Attempt {
         ...(hinted && { hint: context.clock.writerId }),
       })
       if (hinted) this.#hint = 'done'
+      // Late: nobody waits for this answer any more, but what is cached is older than the place.
+      if (this.#isSettled()) await context.cache?.changed(this.#operations.map(({ key }) => key))
       await context.env.failpoints.hit(
         place === 'primary' ? 'write.afterPrimary' : 'write.afterBackup',
       )

@@ -26,6 +26,8 @@ export async function writeGroup(
     const result = await new Attempt(context, policy, config, current).run()
     switch (result.kind) {
       case 'acknowledged':
+        // In the database and not yet told to the caller: from here on no cached page counts.
+        await context.cache?.changed(result.operations.map(({ key }) => key))
         return acknowledged(context, result.operations, result.copies)
       case 'refused':
         if (restamps++ >= RESTAMPS_MAX) throw overtaken(current)

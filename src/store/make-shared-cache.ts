@@ -1,0 +1,57 @@
+import { MemoryCache } from '../backend/memory/memory-cache.ts'
+import type { Env } from '../core/env.ts'
+import { invalid } from '../core/errors.ts'
+import type { DatabasePlace } from '../core/operation.ts'
+import type { StampClock } from '../core/stamp.ts'
+import { sleep } from '../core/time.ts'
+import type { StorageManager } from '../manager/storage-manager.ts'
+import { SharedCache } from '../strategy/cache/shared-cache.ts'
+import type { Place } from '../strategy/place.ts'
+import type { CacheUse } from '../strategy/read/read-strategy.ts'
+import { HINTS_FRESH_MS } from '../strategy/replica-monitor.ts'
+
+const HINT_TIMEOUT_MS = 2_000
+
+export interface SharedCacheParts {
+  readonly env: Env
+  /** Of the primary: its cache is the one in front of the store. */
+  readonly manager: StorageManager
+  readonly use: CacheUse
+  readonly places: Readonly<Record<DatabasePlace, Place>>
+  readonly clock: StampClock
+}
+
+/**
+ * The cache in front of the primary.
+ *
+ * @throws StorageError `INVALID_ARGUMENT` when it would be this process's memory although others
+ * write too: it could not know of their clears.
+ */
+export function makeSharedCache({
+  env,
+  manager,
+  use,
+  places,
+  clock,
+}: SharedCacheParts): SharedCache {
+  const { cache } = manager.getBackends()
+  if (manager.getInfo().cache.type === 'in-memory' && !use.singleProcess) {
+    throw invalid(
+      'cache must be one that all processes share (redis:// or memcached://) for cache-enhanced ' +
+        'reads; set read.config.singleProcess where only one process writes',
+    )
+  }
+  return new SharedCache({
+    env,
+    timeoutMs: use.timeoutMs,
+    cache: () => (manager.getInfo().cache.fallback ? undefined : cache),
+    ...(use.localEntries > 0 && {
+      local: new MemoryCache({ maxEntries: use.localEntries }, env),
+    }),
+    warnReaders: async () => {
+      if (use.singleProcess) return
+      await places.backup.apply([], { hint: clock.writerId, timeoutMs: HINT_TIMEOUT_MS })
+      await sleep(env, HINTS_FRESH_MS)
+    },
+  })
+}

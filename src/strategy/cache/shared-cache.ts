@@ -1,0 +1,223 @@
+/*
+ * A cache that several processes share, and that never serves what a write has made untrue.
+ *
+ * Each cached entry carries two generations that were read *before* its data: that of its key and
+ * that of all keys. A writer changes the key's generation after its write is in the database and
+ * before it acknowledges. So an entry that was filled from older data, whenever it is stored, has an
+ * older generation than the one in the cache, and counts as absent. A generation that was evicted is
+ * made anew at random, with the same effect.
+ *
+ * When the cache does not answer a writer, other processes may still reach it and believe it. The
+ * writer then raises its hint in the backup, which makes every reader leave the cache alone, waits
+ * once until no reader can hold a list of hints from before, and goes on without the cache. When it
+ * is back the writer changes the generation of all keys before it takes the hint back.
+ */
+import type { CacheBackend } from '../../backend/cache-backend.ts'
+import type { Env } from '../../core/env.ts'
+import { messageOf, StorageError } from '../../core/errors.ts'
+import { sleep, withDeadline } from '../../core/time.ts'
+
+export interface SharedCacheOptions {
+  readonly env: Env
+  /** The cache as it is now, or undefined while it is away or memory stands in for it. */
+  readonly cache: () => CacheBackend | undefined
+  /** Keeps entries in this process too: a hit then costs the generations, not the data. */
+  readonly local?: CacheBackend
+  /** Time of one call of the cache. Milliseconds. */
+  readonly timeoutMs: number
+  /** Tells all readers to leave the cache alone; resolves when none can still believe it. */
+  readonly warnReaders: () => Promise<void>
+}
+
+interface Stored<T> {
+  readonly all: string
+  readonly generation: string
+  readonly data: T
+}
+
+/** Read before the data, handed to `fill` with the data. */
+export interface FillToken {
+  readonly all: string
+  readonly generation: string
+}
+
+export interface CacheStats {
+  readonly hits: number
+  readonly misses: number
+  /** Hits as a part of both; 0 before the first read. */
+  readonly hitRatio: number
+  readonly state: 'on' | 'out'
+}
+
+export type Lookup<T> =
+  | { readonly hit: true; readonly data: T }
+  | { readonly hit: false; readonly token: FillToken | undefined }
+
+/** Generations live this long after their last use. Entries live shorter. */
+const GENERATION_TTL_SECONDS = 7 * 86_400
+/** Pause after a failure before the cache is tried again. */
+const RETRY_MS = 1_000
+const ALL = 'all'
+
+export class SharedCache {
+  readonly #options: SharedCacheOptions
+  #out = false
+  #recovering: Promise<void> | undefined
+  #stopped = false
+  #hits = 0
+  #misses = 0
+
+  constructor(options: SharedCacheOptions) {
+    this.#options = options
+  }
+
+  /** True while readers were told to leave the cache alone on this process's behalf. */
+  owes(): boolean {
+    return this.#out
+  }
+
+  /** The entry when it is there and still true; else what a later `fill` needs. */
+  async get<T>(name: string, key: string): Promise<Lookup<T>> {
+    if (this.#out) return this.#missed(undefined)
+    try {
+      const [stored, generation, all] = await Promise.all([
+        this.#entry<T>(entryKey(name, key)),
+        this.#generation(key),
+        this.#generation(ALL),
+      ])
+      const found = await this.#current(stored, name, key, { all, generation })
+      if (found === undefined) return this.#missed({ all, generation })
+      this.#hits++
+      return { hit: true, data: found.data }
+    } catch (error) {
+      // A reader is harmed by nothing but the delay: it asks the database.
+      this.#options.env.logger.debug({ error: messageOf(error) }, 'the cache did not answer')
+      return this.#missed(undefined)
+    }
+  }
+
+  /** Stores what was read after the token was. A failure costs nothing but the entry. */
+  async fill<T>(
+    name: string,
+    key: string,
+    { all, generation }: FillToken,
+    data: T,
+    ttlSeconds: number,
+  ): Promise<void> {
+    if (this.#out) return
+    const stored: Stored<T> = { all, generation, data }
+    try {
+      await this.#options.local?.set(entryKey(name, key), stored, ttlSeconds)
+      await this.#call((cache) => cache.set(entryKey(name, key), stored, ttlSeconds))
+    } catch (error) {
+      this.#options.env.logger.debug({ error: messageOf(error) }, 'the cache took no entry')
+    }
+  }
+
+  /** These keys were written: what is cached of them counts no more once this resolves. */
+  async changed(keys: Iterable<string>): Promise<void> {
+    if (this.#out) return
+    try {
+      await Promise.all([...new Set(keys)].map((key) => this.#renew(key)))
+    } catch (error) {
+      this.#options.env.logger.warn({ error: messageOf(error) }, 'the cache is out')
+      await this.#leave()
+    }
+  }
+
+  stats(): CacheStats {
+    const reads = this.#hits + this.#misses
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      hitRatio: reads === 0 ? 0 : this.#hits / reads,
+      state: this.#out ? 'out' : 'on',
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#recovering
+  }
+
+  #missed(token: FillToken | undefined): {
+    readonly hit: false
+    readonly token: FillToken | undefined
+  } {
+    this.#misses++
+    return { hit: false, token }
+  }
+
+  /** The entry if it has these generations; an outdated local one is looked up once more. */
+  async #current<T>(
+    stored: Stored<T> | undefined,
+    name: string,
+    key: string,
+    { all, generation }: FillToken,
+  ): Promise<Stored<T> | undefined> {
+    const isTrue = (entry: Stored<T> | undefined): boolean =>
+      entry?.generation === generation && entry.all === all
+    if (isTrue(stored)) return stored
+    const { local } = this.#options
+    if (stored === undefined || local === undefined) return undefined
+    await local.delete(entryKey(name, key))
+    const shared = await this.#call((cache) => cache.get<Stored<T>>(entryKey(name, key)))
+    return isTrue(shared) ? shared : undefined
+  }
+
+  async #entry<T>(name: string): Promise<Stored<T> | undefined> {
+    const kept = await this.#options.local?.get<Stored<T>>(name)
+    if (kept !== undefined) return kept
+    return await this.#call((cache) => cache.get<Stored<T>>(name))
+  }
+
+  async #generation(key: string): Promise<string> {
+    const standing = await this.#call((cache) => cache.get<string>(generationKey(key)))
+    return standing ?? (await this.#renew(key))
+  }
+
+  async #renew(key: string): Promise<string> {
+    const generation = Buffer.from(this.#options.env.randomBytes(9)).toString('base64')
+    await this.#call((cache) => cache.set(generationKey(key), generation, GENERATION_TTL_SECONDS))
+    return generation
+  }
+
+  /** One bounded delay, and from then on the cache costs nothing until it is back. */
+  async #leave(): Promise<void> {
+    this.#out = true
+    this.#recovering ??= this.#recover().finally(() => {
+      this.#recovering = undefined
+    })
+    await this.#options.warnReaders()
+  }
+
+  async #recover(): Promise<void> {
+    const { env } = this.#options
+    while (!this.#stopped) {
+      await sleep(env, RETRY_MS)
+      try {
+        // Whatever was written meanwhile: nothing that is cached counts any more.
+        await this.#renew(ALL)
+        this.#out = false
+        return
+      } catch (error) {
+        env.logger.debug({ error: messageOf(error) }, 'the cache is still out')
+      }
+    }
+  }
+
+  async #call<T>(run: (cache: CacheBackend) => Promise<T>): Promise<T> {
+    const { env, timeoutMs } = this.#options
+    const cache = this.#options.cache()
+    if (cache === undefined) throw new StorageError('UNAVAILABLE', 'the cache is away')
+    return await withDeadline(env, timeoutMs, 'cache', run(cache))
+  }
+}
+
+function entryKey(name: string, key: string): string {
+  return `everthread:${name}:${key}`
+}
+
+function generationKey(key: string): string {
+  return `everthread:g:${key}`
+}

@@ -1,0 +1,184 @@
+import { invalid } from '../../core/errors.ts'
+import { checkInteger, PAGE_ITEMS_MAX } from '../../core/limits.ts'
+import {
+  applyOperation,
+  emptyState,
+  mergeItem,
+  raiseDeletedThrough,
+  visibleItems,
+  type Item,
+} from '../../core/merge.ts'
+import type { Operation } from '../../core/operation.ts'
+import type { Lookup } from '../cache/shared-cache.ts'
+import type { StoreContext } from '../context.ts'
+import { FillQueue } from '../cache/fill-queue.ts'
+import { PrimaryFirstReadStrategy } from './primary-first.ts'
+import type { CacheUse, ItemsQuery, ItemsRead, ReadConfig, RegisterRead } from './read-strategy.ts'
+
+export interface CacheEnhancedReadConfig extends ReadConfig {
+  /**
+   * Lay what is pending for the primary over the cached page, where it needs no look into the
+   * database, instead of passing the cache by. Default: true.
+   */
+  readonly enableCacheMerge?: boolean
+  /** Items of a conversation that are cached: its last ones. Default: 100. */
+  readonly windowSize?: number
+  /** Life of an entry. Seconds. Default: 300. */
+  readonly ttl?: number
+  /** Time of one call of the cache. Milliseconds. Default: 100. */
+  readonly cacheTimeout?: number
+  /** Entries kept in this process in front of the shared cache. Default: 0. */
+  readonly localEntries?: number
+  /** Only this process writes: then a cache in memory will do. Default: false. */
+  readonly singleProcess?: boolean
+}
+
+interface Window {
+  readonly items: readonly Item[]
+  /** True when the conversation has no older items. */
+  readonly done: boolean
+}
+
+/**
+ * The cache, then primary-first. Cached are the last items of each conversation and single values,
+ * as the primary has them; a write of any process that shares the cache makes them untrue before it
+ * is acknowledged (`shared-cache.ts` says how). Whenever the primary alone would not be complete the
+ * cache is passed by.
+ */
+export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
+  override readonly type: string = 'cache-enhanced'
+  readonly cacheUse: CacheUse
+  readonly #merge: boolean
+  readonly #windowSize: number
+  readonly #ttlSeconds: number
+  readonly #windows = new FillQueue<ItemsRead>()
+  readonly #registers = new FillQueue<RegisterRead>()
+
+  constructor(config: CacheEnhancedReadConfig = {}) {
+    const { enableCacheMerge = true, windowSize = 100, ttl = 300, cacheTimeout = 100 } = config
+    const { localEntries = 0, singleProcess = false, ...rest } = config
+    super(rest)
+    if (typeof enableCacheMerge !== 'boolean')
+      throw invalid('read.enableCacheMerge must be boolean')
+    this.#merge = enableCacheMerge
+    this.#windowSize = checkInteger('read.windowSize', windowSize, 1, PAGE_ITEMS_MAX)
+    this.#ttlSeconds = checkInteger('read.ttl', ttl, 1, 30 * 86_400)
+    this.cacheUse = {
+      singleProcess,
+      timeoutMs: checkInteger('read.cacheTimeout', cacheTimeout, 1, 60_000),
+      localEntries: checkInteger('read.localEntries', localEntries, 0, 10_000_000),
+    }
+  }
+
+  override async readItems(context: StoreContext, query: ItemsQuery): Promise<ItemsRead> {
+    const { key, limit, order, before, after } = query
+    const isWindow = order === 'newest' && before === undefined && after === undefined
+    if (!isWindow || limit > this.#windowSize || !isUsable(context)) {
+      return await super.readItems(context, query)
+    }
+    // Noted before the cache is asked, like before any place.
+    const pending = await context.log.pending('primary', key)
+    if (!this.#canLayOver(pending)) return await super.readItems(context, query)
+    const found = await context.cache!.get<Window>('window', key)
+    const window = found.hit ? found.data : undefined
+    if (window !== undefined && this.#isRecent(context, key, window)) {
+      const page = layOver(context, key, window, pending, limit)
+      if (page !== undefined) return page
+    }
+    const full = await this.#fillWindow(context, key, found)
+    return full.complete ? cut(full, limit) : await super.readItems(context, query)
+  }
+
+  override async readRegister(context: StoreContext, key: string): Promise<RegisterRead> {
+    if (!isUsable(context) || context.log.hasPending('primary', key)) {
+      return await super.readRegister(context, key)
+    }
+    const found = await context.cache!.get<RegisterRead['register'] | null>('value', key)
+    const seen = context.tombstones.get(key)
+    if (found.hit && (seen === undefined || (found.data?.stamp ?? '') > seen)) {
+      return { register: found.data ?? undefined, complete: true }
+    }
+    return await this.#registers.run(key, async () => {
+      const token = await tokenOf(context, 'value', key, found)
+      const read = await super.readRegister(context, key)
+      if (token !== undefined && read.complete) {
+        await context.cache!.fill('value', key, token, read.register ?? null, this.#ttlSeconds)
+      }
+      return read
+    })
+  }
+
+  #canLayOver(pending: readonly Operation[]): boolean {
+    if (pending.length === 0) return true
+    return this.#merge && pending.every((operation) => operation.kind === 'put')
+  }
+
+  /** A window from before a clear that this process knows of is not used, whatever the cache says. */
+  #isRecent(context: StoreContext, key: string, { items }: Window): boolean {
+    const seen = context.tombstones.get(key)
+    return seen === undefined || items.every(({ position }) => position > seen)
+  }
+
+  async #fillWindow(context: StoreContext, key: string, found: Lookup<Window>): Promise<ItemsRead> {
+    return await this.#windows.run(key, async () => {
+      const token = await tokenOf(context, 'window', key, found)
+      const read = await super.readItems(context, { key, limit: this.#windowSize, order: 'newest' })
+      // With something pending the page is more than the primary has.
+      if (token !== undefined && read.complete && !context.log.hasPending('primary', key)) {
+        const { items, done } = read
+        await context.cache!.fill('window', key, token, { items, done }, this.#ttlSeconds)
+      }
+      return read
+    })
+  }
+}
+
+/** The cache speaks for the primary: it is used only while the primary alone would be complete. */
+function isUsable(context: StoreContext): boolean {
+  return (
+    context.cache !== undefined && context.monitor.isPrimaryCurrent() && context.monitor.isTrusted()
+  )
+}
+
+/** Generations that were read before this fill began. */
+async function tokenOf(
+  context: StoreContext,
+  name: string,
+  key: string,
+  found: Lookup<unknown>,
+): Promise<Extract<Lookup<unknown>, { hit: false }>['token']> {
+  if (!found.hit && found.token !== undefined) return found.token
+  const again = await context.cache!.get(name, key)
+  return again.hit ? undefined : again.token
+}
+
+/** The cached page with what is pending for the primary; undefined when the database must help. */
+function layOver(
+  context: StoreContext,
+  key: string,
+  { items, done }: Window,
+  pending: readonly Operation[],
+  limit: number,
+): ItemsRead | undefined {
+  if (pending.length === 0) return cut({ items, done, complete: true }, limit)
+  const known = new Set(items.map(({ id }) => id))
+  for (const operation of pending) {
+    if (operation.kind !== 'put') return undefined
+    const fresh = operation.change === 'append' && operation.id === operation.position
+    if (!fresh && !known.has(operation.id)) return undefined
+  }
+  const state = emptyState()
+  raiseDeletedThrough(state, context.tombstones.get(key))
+  for (const item of items) mergeItem(state, item)
+  for (const operation of pending) applyOperation(state, operation)
+  const oldest = items.at(-1)?.position
+  const visible = visibleItems(state)
+    .filter(({ position }) => done || oldest === undefined || position >= oldest)
+    .reverse()
+  if (visible.length < limit && !done) return undefined
+  return cut({ items: visible, done, complete: true }, limit)
+}
+
+function cut({ items, done, complete }: ItemsRead, limit: number): ItemsRead {
+  return { items: items.slice(0, limit), done: done && items.length <= limit, complete }
+}
