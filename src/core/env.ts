@@ -29,6 +29,8 @@ export interface Env {
   monotonic(): number
   /** Runs the callback once after at least `delayMs`. The timer does not keep the process alive. */
   setTimer(delayMs: number, callback: () => void): Timer
+  /** Keeps the process alive until it is cancelled. Absent where no process could end. */
+  keepAlive?(): Timer
   /** Uniform in [0, 1). */
   random(): number
   randomBytes(count: number): Uint8Array

@@ -6,6 +6,9 @@ import { noFailpoints, type Failpoints } from './failpoint.ts'
 import { silentLogger, type Logger } from './logger.ts'
 import { nodeDisk } from './node-disk.ts'
 
+/** Any long time: what counts is that the interval is there. */
+const KEEP_ALIVE_MS = 2 ** 30
+
 export interface NodeEnvOptions {
   readonly logger?: Logger
   readonly failpoints?: Failpoints
@@ -24,6 +27,10 @@ export function nodeEnv({
       const timeout = setTimeout(callback, delayMs)
       timeout.unref()
       return { cancel: () => clearTimeout(timeout) }
+    },
+    keepAlive() {
+      const interval = setInterval(() => {}, KEEP_ALIVE_MS)
+      return { cancel: () => clearInterval(interval) }
     },
     random: () => Math.random(),
     randomBytes: (count) => randomBytes(count),

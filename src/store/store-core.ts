@@ -1,6 +1,7 @@
 import { Emitter } from '../core/emitter.ts'
 import { isStorageError, messageOf, StorageConnectionError, StorageError } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { KeepAlive } from '../core/keep-alive.ts'
 import { StampClock } from '../core/stamp.ts'
 import { sleep } from '../core/time.ts'
 import type { HealthManager } from '../health/health-manager.ts'
@@ -34,6 +35,7 @@ export class StoreCore {
   #formerWriters: readonly string[] = []
   #logOpen = false
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
+  readonly #alive: KeepAlive
   #inFlight = 0
 
   constructor(
@@ -44,6 +46,7 @@ export class StoreCore {
   ) {
     const { env, primary, backup } = config
     this.#config = config
+    this.#alive = new KeepAlive(env)
     this.managers = { primary, backup }
     this.events = new Emitter((error) =>
       env.logger.error({ error: messageOf(error) }, 'an event listener threw'),
@@ -69,6 +72,10 @@ export class StoreCore {
    * go on without its entries would lose them silently.
    */
   async connect(): Promise<void> {
+    await this.#alive.during(() => this.#connect())
+  }
+
+  async #connect(): Promise<void> {
     if (this.#state === 'open') return
     if (this.#state === 'closed') throw new StorageError('CLOSED', 'the store was disconnected')
     const outcomes = await Promise.all([
@@ -94,6 +101,10 @@ export class StoreCore {
 
   /** Drains, then lets go of everything. What a place could not take stays in the log. */
   async disconnect(): Promise<void> {
+    await this.#alive.during(() => this.#disconnect())
+  }
+
+  async #disconnect(): Promise<void> {
     if (this.#state === 'closed' || this.#state === 'closing') return
     const started = this.#state === 'open'
     this.#state = 'closing'
@@ -124,7 +135,7 @@ export class StoreCore {
     }
     this.#inFlight++
     try {
-      return await call()
+      return await this.#alive.during(call)
     } finally {
       this.#inFlight--
     }
