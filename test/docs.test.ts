@@ -1,0 +1,189 @@
+// Goal: the documents say what the code does. Method: tables are compared with the types they
+// describe, code is compiled against the package as it is published, and the example is run.
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ROOT, sourceFiles } from './support/source-files.ts'
+
+const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+const DOCUMENTS = sourceFiles(['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs'], ['.md'])
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8')
+}
+
+/** The text from one place to the next heading of any level. */
+function section(text: string, start: string): string {
+  const at = text.indexOf(start)
+  if (at === -1) throw new Error(`there is no ${JSON.stringify(start)}`)
+  return text.slice(at + start.length).split(/^#/m, 1)[0]!
+}
+
+/** The names in backticks in the first column of the tables with this header, sorted. */
+function firstColumn(text: string, header = 'option'): string[] {
+  const tables = text.match(/(?:^\|.*\n)+/gm) ?? []
+  return tables
+    .map((table) => table.split('\n').map((line) => line.split('|')[1]?.trim() ?? ''))
+    .filter(([first]) => first === header)
+    .flatMap(([, , ...cells]) => cells)
+    .flatMap((cell) => [...cell.matchAll(/`([\w-]+)`/g)].map(([, name]) => name!))
+    .sort()
+}
+
+/** The fields that an interface of a file declares, without those it inherits. */
+function fields(path: string, name: string): string[] {
+  const body = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm')
+  const match = body.exec(read(path))
+  if (match === null) throw new Error(`${path} has no interface ${name}`)
+  return [...match[1]!.matchAll(/^ {2}(?:readonly )?'?([\w-]+)'?\??:/gm)].map(([, field]) => field!)
+}
+
+test('the table of errors has each code of the union once', () => {
+  const union = /export type StorageErrorCode =([\s\S]*?)\n\n/.exec(read('src/core/errors.ts'))![1]!
+  const codes = [...union.matchAll(/'([A-Z_]+)'/g)].map(([, code]) => code!).sort()
+  expect(firstColumn(section(read('docs/errors.md'), '## Codes\n'), 'code')).toEqual(codes)
+})
+
+describe('operations.md has every option and field', () => {
+  const operations = read('docs/operations.md')
+  const CHAT = fields('src/chat/open-chat-history.ts', 'ChatHistoryOptions')
+
+  test.each([
+    ['### `openChatHistory`\n', 'option', CHAT],
+    [
+      '### `StrategicStorageManager`\n',
+      'option',
+      fields('src/store/config.ts', 'StrategicStorageConfig').filter(
+        (name) => !CHAT.includes(name),
+      ),
+    ],
+    [
+      '### Write strategies\n',
+      'option',
+      fields('src/strategy/write/write-strategy.ts', 'WriteConfig'),
+    ],
+    [
+      '### Write strategies\n',
+      '`hedge`',
+      fields('src/strategy/write/write-strategy.ts', 'HedgeConfig'),
+    ],
+    [
+      '### Read strategies\n',
+      'option',
+      [
+        ...fields('src/strategy/read/read-strategy.ts', 'ReadConfig'),
+        ...fields('src/strategy/read/cache-enhanced.ts', 'CacheEnhancedReadConfig'),
+      ],
+    ],
+    [
+      '### Health managers\n',
+      'option',
+      [
+        ...fields('src/health/health-base.ts', 'HealthBaseConfig'),
+        ...fields('src/health/circuit-breaker.ts', 'CircuitBreakerConfig'),
+      ],
+    ],
+    [
+      '### Logs\n',
+      'option',
+      [
+        ...fields('src/wal/wal-manager.ts', 'WALManagerOptions'),
+        ...fields('src/wal/file-wal-manager.ts', 'FileWALConfig'),
+        ...fields('src/wal/in-memory-wal-manager.ts', 'InMemoryWALConfig'),
+      ],
+    ],
+    ['### SQLite\n', 'option', fields('src/backend/sqlite/options.ts', 'SqliteOptions')],
+    ['### PostgreSQL\n', 'option', fields('src/backend/postgres/options.ts', 'PostgresOptions')],
+    [
+      '### `StorageManager`\n',
+      'option',
+      fields('src/manager/storage-manager.ts', 'StorageManagerConfig'),
+    ],
+    ['## What to watch\n', 'field', fields('src/store/status.ts', 'StoreStatus')],
+    ['## What to watch\n', '`wal`', fields('src/store/status.ts', 'WalStatus')],
+    [
+      '## What to watch\n',
+      '`places.primary`, `places.backup`',
+      fields('src/store/status.ts', 'PlaceStatus'),
+    ],
+    ['## What to watch\n', 'event', fields('src/store/store-events.ts', 'StoreEvents')],
+  ])('under %j in the table of each %s', (start, header, names) => {
+    expect(firstColumn(section(operations, start), header)).toEqual([...names].sort())
+  })
+})
+
+test('api.md names everything that the package exports', () => {
+  const exported = [...read('src/index.ts').matchAll(/\{([^}]*)\} from/g)].flatMap(([, list]) =>
+    list!
+      .split(',')
+      .map((name) => name.trim().replace(/^type /, ''))
+      .filter((name) => name !== ''),
+  )
+  const api = read('docs/api.md')
+  expect(exported.filter((name) => !new RegExp(`\\b${name}\\b`).test(api))).toEqual([])
+})
+
+test('the README stays short', () => {
+  expect(read('README.md').split('\n').length - 1).toBeLessThanOrEqual(120)
+})
+
+describe('the code of the documents', () => {
+  let folder: string
+
+  beforeAll(() => {
+    // A package of its own, so that `everthread` is found through its exports.
+    const cache = join(ROOT, 'node_modules', '.cache')
+    mkdirSync(cache, { recursive: true })
+    folder = mkdtempSync(join(cache, 'everthread-docs-'))
+    cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
+    cpSync(join(ROOT, 'examples'), join(folder, 'examples'), { recursive: true })
+    tsc('-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'dist'), '--noCheck')
+  })
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('compiles', () => {
+    mkdirSync(join(folder, 'snippets'))
+    const found = DOCUMENTS.flatMap(({ path, text }) =>
+      [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code], i) => {
+        const name = `${path.replace(/[/.]/g, '-')}-${i + 1}.ts`
+        writeFileSync(join(folder, 'snippets', name), `${code}\nexport {}\n`)
+        return name
+      }),
+    )
+    expect(found.length).toBeGreaterThan(5)
+    const config = {
+      extends: join(ROOT, 'tsconfig.json'),
+      compilerOptions: {
+        allowJs: true,
+        checkJs: true,
+        isolatedDeclarations: false,
+        declaration: false,
+      },
+      include: ['snippets', 'examples'],
+    }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+    expect(tsc('-p', folder)).toBe('')
+  })
+
+  test('runs: the example saves, and goes on where it was', () => {
+    const [first, second] = [1, 2].map(() => {
+      const program = join(folder, 'examples', 'chat.mjs')
+      const options = { cwd: folder, encoding: 'utf8', timeout: 30_000 } as const
+      const { status, stdout, stderr } = spawnSync(process.execPath, [program], options)
+      return { status, stderr: stderr.replace(/.*ExperimentalWarning.*\n.*\n/, ''), stdout }
+    })
+    expect([first!.status, first!.stderr]).toEqual([0, ''])
+    expect(first!.stdout).toMatch(/ and (?:backup|wal) have it/)
+    expect(first!.stdout).toContain('the store is ok')
+    expect(first!.stdout.match(/I am\./g)).toHaveLength(1)
+    expect(second!.stdout.match(/I am\./g)).toHaveLength(2)
+  })
+})
+
+/** What the compiler says; nothing if all is well. */
+function tsc(...args: readonly string[]): string {
+  const { stdout } = spawnSync(process.execPath, [TSC, ...args], { cwd: ROOT, encoding: 'utf8' })
+  return stdout
+}
