@@ -52,6 +52,7 @@ export class SimulatedDisk implements Disk {
   #relinks: Relink[] = []
   #faults: Fault[] = []
   #epoch = 0
+  #operationsLeft = Infinity
   readonly #counts = new Map<SimulatedOperation, number>()
 
   constructor({ now = () => 0, delay, capacity = Infinity }: SimulatedDiskOptions = {}) {
@@ -59,6 +60,35 @@ export class SimulatedDisk implements Disk {
     this.#delay = delay
     this.capacity = capacity
     this.#root = emptyDirectory(0)
+  }
+
+  /**
+   * The disk as one process sees it: once that process was killed, or all were, nothing answers it.
+   * A process that uses the disk itself goes on after a crash.
+   */
+  attach(): AttachedDisk {
+    const epoch = this.#epoch
+    let killed = false
+    const isDead = (): boolean => killed || epoch !== this.#epoch
+    const alive = async <T>(call: () => Promise<T>): Promise<T> => {
+      if (isDead()) await never()
+      const result = await call()
+      if (isDead()) await never()
+      return result
+    }
+    return {
+      kill: () => {
+        killed = true
+      },
+      open: async (path, mode) => aliveFile(await alive(() => this.open(path, mode)), alive),
+      makeDirectory: (path) => alive(() => this.makeDirectory(path)),
+      list: (path) => alive(() => this.list(path)),
+      rename: (from, to) => alive(() => this.rename(from, to)),
+      remove: (path) => alive(() => this.remove(path)),
+      removeDirectory: (path) => alive(() => this.removeDirectory(path)),
+      syncDirectory: (path) => alive(() => this.syncDirectory(path)),
+      touch: (path) => alive(() => this.touch(path)),
+    }
   }
 
   /** Operations of a kind so far, failed ones included. */
@@ -82,18 +112,29 @@ export class SimulatedDisk implements Disk {
     this.#faults = []
   }
 
+  /** After this many operations nothing answers any more, until `crash` or `kill`. */
+  stopAfter(operations: number): void {
+    this.#operationsLeft = operations
+  }
+
+  /** True once `stopAfter` has taken effect. */
+  get isStopped(): boolean {
+    return this.#operationsLeft <= 0
+  }
+
   /** The machine loses power; what is found afterwards follows from `random`. */
   crash(random: () => number): void {
-    this.#epoch++
+    this.kill()
     const kept = this.#relinks.filter(() => random() < 0.5)
     this.#relinks = []
     for (const { apply } of kept) apply(({ durable }) => durable)
     restore(this.#root, random)
   }
 
-  /** The process is killed: the machine goes on and keeps what was written. */
+  /** All processes are killed: the machine goes on and keeps what was written. */
   kill(): void {
     this.#epoch++
+    this.#operationsLeft = Infinity
   }
 
   /** Flips bits in one byte of a file. */
@@ -122,141 +163,146 @@ export class SimulatedDisk implements Disk {
   }
 
   async open(path: string, mode: 'create' | 'open'): Promise<DiskFile> {
-    await this.#begin(mode === 'create' ? 'create' : undefined, path)
-    const directory = this.#directory(dirname(path))
-    const name = basename(path)
-    let node = directory.entries.get(name)
-    if (mode === 'create') {
-      if (node !== undefined) throw failure('EEXIST', path)
-      const file = new SimulatedFile()
-      node = file
-      this.#relink([directory], (entries) => entries(directory).set(name, file))
-    }
-    if (!(node instanceof SimulatedFile)) throw failure('ENOENT', path)
-    return this.#handle(node, path)
+    return await this.#run(mode === 'create' ? 'create' : undefined, path, () => {
+      const directory = this.#directory(dirname(path))
+      const name = basename(path)
+      let node = directory.entries.get(name)
+      if (mode === 'create') {
+        if (node !== undefined) throw failure('EEXIST', path)
+        const file = new SimulatedFile()
+        node = file
+        this.#relink([directory], (entries) => entries(directory).set(name, file))
+      }
+      if (!(node instanceof SimulatedFile)) throw failure('ENOENT', path)
+      return this.#handle(node, path)
+    })
   }
 
   async makeDirectory(path: string): Promise<void> {
-    await this.#begin(undefined, path)
-    let directory = this.#root
-    for (const name of path.split('/').filter((part) => part !== '')) {
-      const existing = directory.entries.get(name)
-      if (existing instanceof SimulatedFile) throw failure('ENOTDIR', path)
-      const parent = directory
-      directory = existing ?? emptyDirectory(this.#now())
-      if (existing !== undefined) continue
-      const made = directory
-      this.#relink([parent], (entries) => entries(parent).set(name, made))
-    }
+    await this.#run(undefined, path, () => {
+      let directory = this.#root
+      for (const name of partsOf(path)) {
+        const existing = directory.entries.get(name)
+        if (existing instanceof SimulatedFile) throw failure('ENOTDIR', path)
+        const parent = directory
+        directory = existing ?? emptyDirectory(this.#now())
+        if (existing !== undefined) continue
+        const made = directory
+        this.#relink([parent], (entries) => entries(parent).set(name, made))
+      }
+    })
   }
 
   async list(path: string): Promise<readonly DiskEntry[]> {
-    await this.#begin(undefined, path)
-    return [...this.#directory(path).entries].map(([name, node]) => ({
-      name,
-      kind: node instanceof SimulatedFile ? 'file' : 'directory',
-      modifiedMs: node instanceof SimulatedFile ? 0 : node.modifiedMs,
-    }))
+    return await this.#run(undefined, path, () =>
+      [...this.#directory(path).entries].map(([name, node]): DiskEntry =>
+        node instanceof SimulatedFile
+          ? { name, kind: 'file', modifiedMs: 0 }
+          : { name, kind: 'directory', modifiedMs: node.modifiedMs },
+      ),
+    )
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.#begin('rename', to)
-    const source = this.#directory(dirname(from))
-    const target = this.#directory(dirname(to))
-    const node = source.entries.get(basename(from))
-    if (node === undefined) throw failure('ENOENT', from)
-    this.#relink([source, target], (entries) => {
-      if (entries(source).get(basename(from)) === node) entries(source).delete(basename(from))
-      entries(target).set(basename(to), node)
+    await this.#run('rename', to, () => {
+      const source = this.#directory(dirname(from))
+      const target = this.#directory(dirname(to))
+      const node = source.entries.get(basename(from))
+      if (node === undefined) throw failure('ENOENT', from)
+      this.#relink([source, target], (entries) => {
+        if (entries(source).get(basename(from)) === node) entries(source).delete(basename(from))
+        entries(target).set(basename(to), node)
+      })
     })
   }
 
   async remove(path: string): Promise<void> {
-    await this.#begin('remove', path)
-    const directory = this.#directory(dirname(path))
-    const node = directory.entries.get(basename(path))
-    if (!(node instanceof SimulatedFile)) throw failure('ENOENT', path)
-    this.#unlink(directory, basename(path), node)
+    await this.#run('remove', path, () => {
+      const directory = this.#directory(dirname(path))
+      const node = directory.entries.get(basename(path))
+      if (!(node instanceof SimulatedFile)) throw failure('ENOENT', path)
+      this.#unlink(directory, basename(path), node)
+    })
   }
 
   async removeDirectory(path: string): Promise<void> {
-    await this.#begin(undefined, path)
-    const directory = this.#directory(path)
-    if (directory.entries.size > 0) throw failure('ENOTEMPTY', path)
-    this.#unlink(this.#directory(dirname(path)), basename(path), directory)
+    await this.#run(undefined, path, () => {
+      const directory = this.#directory(path)
+      if (directory.entries.size > 0) throw failure('ENOTEMPTY', path)
+      this.#unlink(this.#directory(dirname(path)), basename(path), directory)
+    })
   }
 
   async syncDirectory(path: string): Promise<void> {
-    await this.#begin('sync-directory', path)
-    const directory = this.#directory(path)
-    const later: Relink[] = []
-    for (const relink of this.#relinks) {
-      if (relink.directories.includes(directory)) relink.apply(({ durable }) => durable)
-      else later.push(relink)
-    }
-    this.#relinks = later
+    await this.#run('sync-directory', path, () => {
+      const directory = this.#directory(path)
+      const later: Relink[] = []
+      for (const relink of this.#relinks) {
+        if (relink.directories.includes(directory)) relink.apply(({ durable }) => durable)
+        else later.push(relink)
+      }
+      this.#relinks = later
+    })
   }
 
   async touch(path: string): Promise<void> {
-    await this.#begin(undefined, path)
-    this.#directory(path).modifiedMs = this.#now()
+    await this.#run(undefined, path, () => {
+      this.#directory(path).modifiedMs = this.#now()
+    })
   }
 
   #handle(file: SimulatedFile, path: string): DiskFile {
-    const epoch = this.#epoch
-    const begin = async (operation?: SimulatedOperation): Promise<void> => {
-      if (epoch !== this.#epoch) await never()
-      await this.#begin(operation, path, () => file.forgetChanges())
-    }
+    const run = async <T>(operation: SimulatedOperation | undefined, effect: () => T): Promise<T> =>
+      await this.#run(operation, path, effect, () => file.forgetChanges())
     return {
-      read: async (buffer, offset) => {
-        await begin()
-        return file.read(buffer, offset)
-      },
-      write: async (buffer, offset) => {
-        await begin('write')
-        const growth = Math.max(0, offset + buffer.byteLength - file.size)
-        const room = this.capacity - this.#usedBytes()
-        if (growth > 0 && room <= 0) throw failure('ENOSPC', path)
-        const count = growth > room ? buffer.byteLength - (growth - room) : buffer.byteLength
-        file.write(buffer.subarray(0, count), offset)
-        return count
-      },
-      sync: async () => {
-        await begin('sync')
-        file.sync()
-      },
-      truncate: async (size) => {
-        await begin()
-        file.truncate(size)
-      },
-      size: async () => {
-        await begin()
-        return file.size
-      },
-      close: async () => {
-        await begin()
-      },
+      read: (buffer, offset) => run(undefined, () => file.read(buffer, offset)),
+      write: (buffer, offset) => run('write', () => this.#write(file, path, buffer, offset)),
+      sync: () => run('sync', () => file.sync()),
+      truncate: (size) => run(undefined, () => file.truncate(size)),
+      size: () => run(undefined, () => file.size),
+      close: () => run(undefined, () => {}),
     }
   }
 
-  async #begin(
+  /** Takes as much as there is room for. */
+  #write(file: SimulatedFile, path: string, buffer: Uint8Array, offset: number): number {
+    const growth = Math.max(0, offset + buffer.byteLength - file.size)
+    const room = this.capacity - this.#usedBytes()
+    if (growth > 0 && room <= 0) throw failure('ENOSPC', path)
+    const count = growth > room ? buffer.byteLength - (growth - room) : buffer.byteLength
+    file.write(buffer.subarray(0, count), offset)
+    return count
+  }
+
+  /** The effect happens at once, or never: nothing comes between the check and the effect. */
+  async #run<T>(
     operation: SimulatedOperation | undefined,
     path: string,
-    onFault?: () => void,
-  ): Promise<void> {
+    effect: () => T,
+    onFailedSync?: () => void,
+  ): Promise<T> {
     const epoch = this.#epoch
     await this.#delay?.()
-    if (epoch !== this.#epoch) await never()
-    if (operation === undefined) return
-    this.#counts.set(operation, this.count(operation) + 1)
+    if (epoch !== this.#epoch || this.#operationsLeft-- <= 0) await never()
+    if (operation !== undefined) {
+      this.#counts.set(operation, this.count(operation) + 1)
+      const fault = this.#faultFor(operation, path)
+      if (fault !== undefined) {
+        if (operation === 'sync') onFailedSync?.()
+        throw failure(fault.code, path)
+      }
+    }
+    return effect()
+  }
+
+  #faultFor(operation: SimulatedOperation, path: string): Fault | undefined {
     for (const fault of this.#faults) {
       if (fault.operation !== operation || fault.times === 0 || !fault.path.test(path)) continue
       if (fault.skip-- > 0) continue
       fault.times--
-      if (operation === 'sync') onFault?.()
-      throw failure(fault.code, path)
+      return fault
     }
+    return undefined
   }
 
   #relink(directories: readonly Directory[], apply: Relink['apply']): void {
@@ -272,7 +318,7 @@ export class SimulatedDisk implements Disk {
 
   #directory(path: string): Directory {
     let node: Node = this.#root
-    for (const name of path.split('/').filter((part) => part !== '')) {
+    for (const name of partsOf(path)) {
       const next: Node | undefined =
         node instanceof SimulatedFile ? undefined : node.entries.get(name)
       if (next === undefined) throw failure('ENOENT', path)
@@ -292,6 +338,24 @@ export class SimulatedDisk implements Disk {
     let bytes = 0
     for (const path of walk(this.#root, '')) bytes += this.#file(path).size
     return bytes
+  }
+}
+
+export interface AttachedDisk extends Disk {
+  /** Ends this process; the others and the page cache stay. */
+  kill(): void
+}
+
+type Alive = <T>(call: () => Promise<T>) => Promise<T>
+
+function aliveFile(file: DiskFile, alive: Alive): DiskFile {
+  return {
+    read: (buffer, offset) => alive(() => file.read(buffer, offset)),
+    write: (buffer, offset) => alive(() => file.write(buffer, offset)),
+    sync: () => alive(() => file.sync()),
+    truncate: (size) => alive(() => file.truncate(size)),
+    size: () => alive(() => file.size()),
+    close: () => alive(() => file.close()),
   }
 }
 
@@ -321,6 +385,10 @@ function restore(directory: Directory, random: () => number): void {
 
 function emptyDirectory(modifiedMs: number): Directory {
   return { entries: new Map(), durable: new Map(), modifiedMs }
+}
+
+function partsOf(path: string): readonly string[] {
+  return path.split('/').filter((part) => part !== '')
 }
 
 async function never(): Promise<never> {

@@ -55,7 +55,7 @@ export class WalMachine {
     const env = virtualEnv({
       seed: this.int(1, 1e9),
       startMs: this.#nowMs,
-      disk: this.disk,
+      disk: this.disk.attach(),
       process: { self, state: (other) => (other.pid === pid ? 'alive' : 'dead') },
       ...(this.#logger !== undefined && { logger: this.#logger }),
     })

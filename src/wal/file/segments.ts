@@ -28,6 +28,7 @@ export class Segments {
   readonly #list: Segment[]
   /** Segments that count for nothing any more and whose files are still to be removed. */
   readonly #doomed: Segment[] = []
+  #removing: Promise<void> | undefined
   #active: Segment | undefined
   #generation: number
   #nextBytes: number
@@ -75,7 +76,7 @@ export class Segments {
     const { env, sync } = this.#options
     const full =
       this.#active === undefined || this.#active.used + bytes.byteLength > this.#active.size
-    if (full) await this.roll(firstLsn, bytes.byteLength)
+    if (full) await this.roll(firstLsn, { room: bytes.byteLength })
     const segment = this.#active!
     const offset = segment.used
     try {
@@ -97,16 +98,21 @@ export class Segments {
   }
 
   /**
-   * Starts a new segment whose first entry will be `firstLsn`, with room for `bytes`. The header is
-   * on disk before the file gets its name, and the name before this resolves.
+   * Starts a new segment whose first entry will be `firstLsn`, with room for `room` bytes. Header
+   * and `frames` are on disk before the file gets its name, and the name before this resolves: a
+   * segment that supersedes acknowledged frames always has them itself.
    */
-  async roll(firstLsn: Lsn, bytes = 0): Promise<void> {
+  async roll(firstLsn: Lsn, { room = 0, frames }: RollOptions = {}): Promise<void> {
     const former = this.#active
     this.#active = undefined
     if (former !== undefined) await this.#quietly(async () => await former.stopWriting())
+    // What failed attempts left would fill the disk that they failed on.
+    const stuck = this.#doomed.length > 0 && this.#removing === undefined
+    if (stuck) await this.#quietly(async () => await this.#removeDoomed())
     try {
-      const spare = await this.#takeSpare(bytes + SEGMENT_HEADER_BYTES)
-      this.#active = await this.#name(spare, firstLsn)
+      const bytes = Math.max(room, frames?.byteLength ?? 0)
+      const spare = await this.#takeSpare(SEGMENT_HEADER_BYTES + bytes)
+      this.#active = await this.#name(spare, firstLsn, frames)
     } catch (error) {
       throw unavailable('starting a segment failed', error, 'none')
     }
@@ -186,17 +192,23 @@ export class Segments {
     if (active !== undefined) await this.#quietly(async () => await active.stopWriting())
   }
 
+  /** One run at a time: each removal is synced before the next. */
   async #removeDoomed(): Promise<void> {
+    this.#removing ??= this.#removeInOrder().finally(() => (this.#removing = undefined))
+    await this.#removing
+  }
+
+  async #removeInOrder(): Promise<void> {
     const { env, directory } = this.#options
     while (this.#doomed.length > 0) {
       await this.#doomed[0]!.remove()
-      this.#doomed.shift()
       // One by one: a crash that kept a later removal and lost an earlier one would leave a gap.
       await env.disk.syncDirectory(directory)
+      this.#doomed.shift()
     }
   }
 
-  async #name(spare: Spare, firstLsn: Lsn): Promise<Segment> {
+  async #name(spare: Spare, firstLsn: Lsn, frames?: Buffer): Promise<Segment> {
     const { env, directory, writer, salt } = this.#options
     const header = {
       magic: SEGMENT_MAGIC,
@@ -206,22 +218,24 @@ export class Segments {
       writer,
     }
     const segment = new Segment(env.disk, directory, header, {
-      used: SEGMENT_HEADER_BYTES,
+      used: SEGMENT_HEADER_BYTES + (frames?.byteLength ?? 0),
       size: spare.size,
       file: spare.file,
     })
-    let { path } = spare
+    let named = false
     try {
       await writeAll(spare.file, encodeHeader(header), 0)
+      if (frames !== undefined) await writeAll(spare.file, frames, SEGMENT_HEADER_BYTES)
       await spare.file.sync()
-      await env.disk.rename(path, segment.path)
-      path = segment.path
+      named = true
+      await env.disk.rename(spare.path, segment.path)
       await env.failpoints.hit('wal.roll.beforeDirSync')
       await env.disk.syncDirectory(directory)
     } catch (error) {
-      // Where it stays on disk it counts for nothing: the next segment has the same first LSN.
       await this.#quietly(async () => await segment.stopWriting())
-      await this.#quietly(async () => await env.disk.remove(path))
+      // As long as it is there the next segment, with the same first LSN, must not go before it.
+      if (named) this.#doomed.push(segment)
+      await this.#quietly(async () => await env.disk.remove(spare.path))
       throw error
     }
     this.#list.push(segment)
@@ -283,6 +297,11 @@ export class Segments {
     }
     return this.#list[low]!
   }
+}
+
+export interface RollOptions {
+  readonly room?: number
+  readonly frames?: Buffer
 }
 
 interface Run {

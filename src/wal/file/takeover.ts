@@ -13,6 +13,7 @@ import type { Claimed, LogDirectory } from './log-directory.ts'
 import { OpenLog } from './open-log.ts'
 import type { ResolvedFileWalOptions } from './options.ts'
 import { recoverLog, type RecoveredLog, type TailEntry } from './recovery.ts'
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
 import { Segments } from './segments.ts'
 
 export interface OpenLogRequest {
@@ -198,7 +199,8 @@ async function writeTail(
     const lacking = lackingOf(states)
     at = sealFrame(buffer, at, payloadEnd, { lsn, indexInGroup, lacking }, salt)
   }
-  let offset = await segments.commit(buffer, first.lsn)
+  await segments.roll(first.lsn, { frames: buffer })
+  let offset = SEGMENT_HEADER_BYTES
   for (const [i, { lsn, keys, atMs, states }] of tail.entries()) {
     index.add({ lsn, keys, bytes: bytes[i]!, offset, atMs, states })
     offset += bytes[i]!
