@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { freePort } from '../support/free-port.ts'
+import type { LogInspection } from '../../src/cli/wal/inspect-logs.ts'
 import { BuiltCli, type CliOptions, type CliResult } from './cli-process.ts'
 
 let cli: BuiltCli
@@ -355,6 +356,39 @@ describe('looking into a store', () => {
     const degraded = await run(['status', '--primary', primary])
     expect(degraded.code).toBe(3)
     expect(degraded.stdout).toContain('not connected')
+  })
+})
+
+describe('wal inspect', () => {
+  test('tells what waits for a place that is out, and what is damaged', async () => {
+    const refused = `postgresql://127.0.0.1:${await freePort()}/db`
+    const env = { EVERTHREAD_BACKUP_URL: refused }
+    expect((await run(['import', '-'], { input: FILE, env })).code).toBe(0)
+    const logs = async (): Promise<{ code: number | null; logs: LogInspection[] }> => {
+      const { code, stdout } = await run(['wal', 'inspect', 'data/wal', '--json'])
+      return { code, logs: JSON.parse(stdout) as LogInspection[] }
+    }
+    const whole = await logs()
+    expect(whole.code).toBe(0)
+    expect(whole.logs).toMatchObject([
+      { owner: 'free', clean: true, pending: { primary: 0 }, deadLetters: 0, damage: [] },
+    ])
+    const [log] = whole.logs
+    // Ten groups: 30 + 90 + 150 + 210 + 270 messages, at most 100 a group.
+    expect(log).toMatchObject({ entries: 10, pending: { backup: 10 } })
+    const path = join(log!.path, log!.segments[0]!.name)
+    const bytes = await readFile(path)
+    bytes.writeUInt8(bytes[200]! ^ 1, 200)
+    await writeFile(path, bytes)
+    const damaged = await logs()
+    expect(damaged.code).toBe(1)
+    expect(damaged.logs[0]!.damage).toMatchObject([{ path }])
+    expect((await run(['wal', 'inspect', log!.path])).stdout).toContain('damaged')
+  })
+
+  test('a directory that is not there is a failure, and one without logs is not', async () => {
+    expect((await run(['wal', 'inspect', 'absent'])).code).toBe(1)
+    expect(await run(['wal', 'inspect', '.'])).toMatchObject({ code: 0, stderr: '' })
   })
 })
 
