@@ -49,10 +49,12 @@ function scansOf(plan: Plan): TableScan[] {
   return [...own, ...(plan.Plans ?? []).flatMap(scansOf)]
 }
 
+type Scalar = string | number | boolean | null
+
 function literal(value: unknown): string {
-  if (value === null || value === undefined) return 'NULL'
-  if (!Array.isArray(value)) return pg.escapeLiteral(String(value))
-  const items = value.map((item: unknown) =>
+  if (value === null) return 'NULL'
+  if (!Array.isArray(value)) return pg.escapeLiteral(String(value as Scalar))
+  const items = (value as Scalar[]).map((item) =>
     item === null ? 'NULL' : `"${String(item).replace(/[\\"]/g, '\\$&')}"`,
   )
   return pg.escapeLiteral(`{${items.join(',')}}`)

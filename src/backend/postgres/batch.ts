@@ -9,6 +9,7 @@ import { itemKeyOf } from './item-key.ts'
 import { ITEM_COLUMNS, rowOf } from './item-row.ts'
 import { hintsOf, cursorsOf } from './marks.ts'
 import type { PgStatement } from './pg-types.ts'
+import { singleSql } from './single-sql.ts'
 import { prepared } from './statement.ts'
 import type { Tables } from './tables.ts'
 
@@ -34,10 +35,6 @@ export class Batch {
   readonly #keys = new Map<string, Stamp>()
   readonly #calls: BatchCall[] = []
 
-  get size(): number {
-    return this.#calls.length
-  }
-
   /** Takes the call as the group with the next number, or answers false. */
   add(call: BatchCall): boolean {
     if (!isSimple(call)) return false
@@ -57,6 +54,13 @@ export class Batch {
   statement(tables: Tables): PgStatement {
     const rows = [...this.#rows.values()]
     const keys = [...this.#keys]
+    const [first] = this.#calls
+    if (rows.length === 1 && this.#calls.length === 1 && isPlain(first!)) {
+      const [key, touched] = keys[0]!
+      const { item, unique } = rows[0]!
+      const values = [key, touched, coarse(touched), ...rowOf(key, item)]
+      return prepared(singleSql(tables, unique), values)
+    }
     const numbers = new Map(keys.map(([key], i) => [key, i + 1]))
     const columns: unknown[][] = ITEM_COLUMNS.map(() => [])
     for (const { key, item } of rows) {
@@ -131,6 +135,11 @@ function isSimple({ operations, decide, unique }: BatchCall): boolean {
   if (!decide) return operations.every(({ kind }) => kind === 'put')
   if (unique && operations.length > 1) return false
   return operations.every((operation) => operation.kind === 'put' && operation.change === 'append')
+}
+
+/** A judged call without marks. */
+function isPlain({ decide, hint, cursor }: BatchCall): boolean {
+  return decide && hint === undefined && cursor === undefined
 }
 
 /** As core/decide.ts judges appends that are not refused by what stands. */

@@ -44,6 +44,7 @@ export class PostgresDriver {
     this.#pool = pool
     this.#slots = new Slots(options.pool === undefined ? options.poolSize : Infinity)
     pool.on('error', this.#onPoolError)
+    pool.on('connect', this.#onConnect)
   }
 
   /** Makes the pool. It does not connect yet. */
@@ -128,6 +129,7 @@ export class PostgresDriver {
   async #drain(): Promise<void> {
     await this.#slots.close()
     this.#pool.off('error', this.#onPoolError)
+    this.#pool.off('connect', this.#onConnect)
     // A pool of the application's own is left open.
     if (this.#options.pool !== undefined) return
     this.#pool.on('error', () => {})
@@ -202,6 +204,9 @@ export class PostgresDriver {
     client.on('error', () => {})
     client.once('end', () => this.#clients.delete(client))
   }
+
+  /** Before the pool hands it out: an error may stand right behind the server's greeting. */
+  readonly #onConnect = (client: PgClient): void => this.#watch(client)
 
   readonly #onPoolError = (error: Error): void => {
     this.#env.logger.debug({ error: error.message }, 'PostgreSQL dropped an idle connection')

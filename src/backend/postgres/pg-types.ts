@@ -31,4 +31,5 @@ export interface PgPool {
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'connect', listener: (client: PgClient) => void): unknown
   off(event: 'error', listener: (error: Error) => void): unknown
+  off(event: 'connect', listener: (client: PgClient) => void): unknown
 }

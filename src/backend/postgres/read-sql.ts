@@ -1,5 +1,5 @@
 import { HASHED } from './item-key.ts'
-import { ITEM_SELECT } from './item-row.ts'
+import { ITEM_COLUMNS, ITEM_SELECT } from './item-row.ts'
 import { coarseSql, lastPositionSql, listHeadSql, visibleSql, ZERO } from './head-sql.ts'
 import { identitySql, type Tables } from './tables.ts'
 
@@ -8,6 +8,11 @@ function markSql(tables: Tables): string {
   return `mark AS MATERIALIZED (SELECT ${identitySql(tables)} AS identity,
     (SELECT o.deleted_through FROM ${tables.keys} o WHERE o.key = $1) AS d)`
 }
+
+/** SQL: the columns of `ITEM_SELECT` in a row that is no item. */
+const NO_ITEM = ITEM_SELECT.split(', ')
+  .map((name) => `NULL::${ITEM_COLUMNS.find(([column]) => column === name)![1]} AS ${name}`)
+  .join(', ')
 
 /** Parameter: key. */
 export function registerSql(tables: Tables): string {
@@ -18,7 +23,8 @@ export function registerSql(tables: Tables): string {
 }
 
 /**
- * A page by keyset. Parameters: key, lower and upper bound (exclusive), limit.
+ * A page by keyset, in any order; the first row is not an item but tells identity and deletedThrough.
+ * Parameters: key, lower and upper bound (exclusive), limit.
  *
  * Items whose position is their id come from the primary key, the others from an index of their own.
  * The second kind is read first: once it fills a page, the first kind matters only within that
@@ -49,10 +55,9 @@ export function pageSql(
       WHERE i.key = $1 AND i.item < '${HASHED}' AND i.item ${closed[0]} ${near}
         AND i.item ${closed[1]} ${top} AND i.position = i.item
         ${seen} ORDER BY i.item ${direction} LIMIT $4)
-    SELECT mark.identity, mark.d, r.* FROM mark LEFT JOIN
-      (SELECT * FROM moved UNION ALL SELECT * FROM own ORDER BY position ${direction}, item ${direction}
-       LIMIT $4) r ON true
-    ORDER BY r.position ${direction}, r.item ${direction}`
+    SELECT identity, d, ${NO_ITEM} FROM mark
+    UNION ALL SELECT NULL, NULL, r.* FROM (SELECT * FROM moved UNION ALL SELECT * FROM own
+      ORDER BY position ${direction}, item ${direction} LIMIT $4) r`
 }
 
 /** One probe an item: LIMIT keeps the planner from reading the whole key. Parameters: key, items. */

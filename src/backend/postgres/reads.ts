@@ -1,5 +1,5 @@
 import type { JsonText } from '../../core/json.ts'
-import type { Item } from '../../core/merge.ts'
+import { byPosition, type Item } from '../../core/merge.ts'
 import { STAMP_MAX, STAMP_MIN, stampFloor, stampMs, type Stamp } from '../../core/stamp.ts'
 import { compareLatest } from '../key-states.ts'
 import type {
@@ -52,7 +52,8 @@ export async function readRegister(ask: Ask, tables: Tables, key: string): Promi
 export async function readItems(ask: Ask, tables: Tables, query: ItemQuery): Promise<ItemPage> {
   const { rows } = await ask(pageStatement(tables, query))
   const mark = markOf(rows[0]!)
-  const items = itemsFrom(rows, mark.deletedThrough)
+  const items = itemsFrom(rows, mark.deletedThrough).sort(byPosition)
+  if (query.order === 'newest') items.reverse()
   return { ...mark, items: items.slice(0, query.limit), done: items.length <= query.limit }
 }
 

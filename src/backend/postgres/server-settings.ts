@@ -70,7 +70,9 @@ const READ_BACK = `SELECT current_setting('server_version') AS version,
 /**
  * In one round trip. A commit that does not wait for the disk is switched off for this session.
  * Sequential scans are a last resort: a plan that was made while the tables were small is kept, and
- * every statement but those over all rows has an index. The server notices a closed socket within a
+ * every statement but those over all rows has an index. Statements are planned once a connection:
+ * left to itself the server plans each of them again every time, because it takes arrays that it
+ * knows the length of for cheaper. The server notices a closed socket within a
  * second where it can (not before version 14, not on every system) and gives up its statement.
  */
 function setup({ statementTimeoutMs }: ResolvedPostgresOptions): string {
@@ -79,6 +81,7 @@ function setup({ statementTimeoutMs }: ResolvedPostgresOptions): string {
     SET idle_in_transaction_session_timeout = ${statementTimeoutMs};
     SET default_transaction_isolation = 'read committed';
     SET enable_seqscan = off;
+    SET plan_cache_mode = force_generic_plan;
     SET jit = off;
     SELECT set_config('synchronous_commit', 'on', false)
       WHERE current_setting('synchronous_commit') = 'off';
