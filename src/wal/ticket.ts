@@ -58,7 +58,7 @@ export class Ticket {
   /** Appends the group to the log. Resolves when it is durable there. */
   async log(): Promise<void> {
     const { wal } = this.#keeper
-    if (wal === undefined || this.#lsn !== undefined) return
+    if (wal === undefined || this.#lsn !== undefined || this.#logging) return
     this.#logging = true
     const held = DATABASE_PLACES.filter((place) => this.#places[place] !== 'idle')
     try {
@@ -121,8 +121,9 @@ export class Ticket {
     this.#keeper.settled(this)
   }
 
+  /** Also while the log is at it: until it answers, nobody else shows the group to reads. */
   #oweIfUnlogged(): void {
-    if (!this.#acknowledged || this.#logging || this.#lsn !== undefined || this.#void) return
+    if (!this.#acknowledged || this.#lsn !== undefined || this.#void) return
     if (DATABASE_PLACES.some((place) => this.lacks(place))) this.#keeper.owe(this)
   }
 
