@@ -34,6 +34,8 @@ import { isBusy, sqliteError } from './sqlite-error.ts'
 
 /** Pause before a lock that another process holds is tried again. Milliseconds. */
 const BUSY_PAUSE_MS = 10
+/** Calls answer without waiting for anything; after this long others get a turn. Milliseconds. */
+const TURN_MS = 5
 
 /**
  * A SQLite file on a local disk, shared by the processes of one machine.
@@ -48,6 +50,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   #engine: SqliteEngine | undefined
   #connecting: Promise<void> | undefined
   #durability: Durability = { durable: false, reasons: ['not connected yet'] }
+  #turnAt = 0
 
   constructor(options: SqliteOptions, env: Env = nodeEnv()) {
     super(env)
@@ -187,10 +190,18 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       return work(this.#engine)
     }
     try {
+      await this.#letOthersRun()
       return await this.#whenFree(attempt, options)
     } catch (error) {
       throw sqliteError(error, 'none')
     }
+  }
+
+  /** A loop of calls that only ever yields to microtasks would starve timers, sockets and disk. */
+  async #letOthersRun(): Promise<void> {
+    if (this.env.monotonic() - this.#turnAt < TURN_MS) return
+    await setImmediate()
+    this.#turnAt = this.env.monotonic()
   }
 
   /** Waits for a lock between attempts, not inside one: that would stop the event loop. */
