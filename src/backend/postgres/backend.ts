@@ -31,7 +31,7 @@ import type {
 } from '../replica-backend.ts'
 import { applyCalls } from './apply.ts'
 import { PostgresDriver } from './driver.ts'
-import { sweepKey, tableSizes, unsweptKeys, vacuumTexts, type TableSize } from './maintenance.ts'
+import { sweepKey, tableSizes, unsweptKeys, vacuum, type TableSize } from './maintenance.ts'
 import { checkVersion, migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
 import { CLIENT_GRACE_MS, resolvePostgresOptions, type PostgresOptions } from './options.ts'
 import type { ResolvedPostgresOptions } from './options.ts'
@@ -43,8 +43,8 @@ import type { Session } from './session.ts'
 import { prepared } from './statement.ts'
 import { tablesOf, type Tables } from './tables.ts'
 
-/** Migrations may build indexes, and wait for another process that does. Milliseconds. */
-const MIGRATE_MS_MAX = 10 * 60_000
+/** A migration may build indexes and wait for another process; VACUUM reads all. Milliseconds. */
+const PATIENT_MS_MAX = 10 * 60_000
 
 export interface PostgresInfo {
   /** As the server wrote it, such as `15.4`. */
@@ -220,7 +220,7 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
 
   /**
    * Removes rows that are gone since a delete, in batches, then runs VACUUM and ANALYZE on the own
-   * tables. `timeoutMs` is the limit of each step. Nothing but disk space depends on it.
+   * tables. `timeoutMs` is the limit of each step. Nothing but space and plans depends on it.
    */
   async maintenance(options: CallOptions = {}): Promise<void> {
     let after = ''
@@ -233,9 +233,8 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
       if (keys.length === 0) break
       after = keys.at(-1)!
     }
-    for (const text of vacuumTexts(this.#tables)) {
-      await this.#call('maintenance', options, (session) => session.query({ text }))
-    }
+    const patient = { timeoutMs: PATIENT_MS_MAX, ...options }
+    await this.#call('maintenance', patient, (session) => vacuum(session, this.#tables))
   }
 
   #ask(operation: string, options: CallOptions = {}): Ask {
@@ -313,7 +312,7 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   async #migrate(driver: PostgresDriver): Promise<void> {
-    await driver.use('migrate', { timeoutMs: MIGRATE_MS_MAX }, (session) =>
+    await driver.use('migrate', { timeoutMs: PATIENT_MS_MAX }, (session) =>
       migrate(session, this.#tables),
     )
   }

@@ -50,9 +50,20 @@ export async function sweepKey(session: Session, tables: Tables, key: string): P
   return unswept.length > 0
 }
 
-/** Frees the space of removed rows and refreshes the planner's statistics. */
-export function vacuumTexts(tables: Tables): string[] {
-  return namesOf(tables).map((name) => `VACUUM (ANALYZE) ${name}`)
+/**
+ * Frees the space of removed rows and refreshes the planner's statistics. It may take long: the
+ * caller's deadline is the limit, not that of a statement.
+ */
+export async function vacuum(session: Session, tables: Tables): Promise<void> {
+  const name = 'statement_timeout'
+  const { rows } = await session.query({ text: `SELECT current_setting('${name}') AS value` })
+  const restore = { text: `SELECT set_config('${name}', $1, false)`, values: [rows[0]!['value']] }
+  await session.query({ text: `SET ${name} = 0` })
+  try {
+    for (const table of namesOf(tables)) await session.query({ text: `VACUUM (ANALYZE) ${table}` })
+  } finally {
+    if (!session.broken) await session.query(restore)
+  }
 }
 
 function namesOf({ meta, keys, items, hints, cursors }: Tables): string[] {

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { invalid, messageOf } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
@@ -182,7 +183,8 @@ function resolveSsl(ssl: PostgresSsl): false | ConnectionOptions {
 }
 
 function isLocal(host: string): boolean {
-  return host.startsWith('/') || host === 'localhost' || host === '::1' || host.startsWith('127.')
+  if (host.startsWith('/') || host === 'localhost' || host === '::1') return true
+  return isIPv4(host) && host.startsWith('127.')
 }
 
 function withoutUndefined(options: PostgresOptions): PostgresOptions {
