@@ -131,6 +131,8 @@ export interface Durability {
   readonly durable: boolean
   /** The settings that say so, or those that spoil it. */
   readonly reasons: readonly string[]
+  /** Set while the engine has never been connected: it may turn out to be durable. */
+  readonly unknown?: true
 }
 
 /**

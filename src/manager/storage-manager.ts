@@ -55,7 +55,11 @@ export interface StorageInfo {
   readonly database: DatabaseInfo
 }
 
-const NEVER_CONNECTED: Durability = { durable: false, reasons: ['not connected yet'] }
+const NEVER_CONNECTED: Durability = {
+  durable: false,
+  reasons: ['not connected yet'],
+  unknown: true,
+}
 const DEADLINE_MS_MAX = 600_000
 
 /**

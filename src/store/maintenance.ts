@@ -6,6 +6,9 @@ import type { StoreContext } from '../strategy/context.ts'
 import { reconcile, type ReconcileReport } from '../sync/reconciler.ts'
 
 const TICK_MS = 1_000
+/** How often the cursors are noted in the databases, if they moved. */
+const CURSOR_MS = 10_000
+const CURSOR_TIMEOUT_MS = 2_000
 const RETRY = { firstMs: 1_000, maxMs: 60_000 }
 
 export interface MaintenanceOptions {
@@ -30,6 +33,8 @@ export class Maintenance {
   #pass: Promise<ReconcileReport> | undefined
   #failures = 0
   #nextPassAt = 0
+  #nextCursorsAt = 0
+  readonly #noted: Record<DatabasePlace, number> = { primary: 0, backup: 0 }
 
   constructor(options: MaintenanceOptions) {
     this.#options = options
@@ -63,6 +68,7 @@ export class Maintenance {
     const { context } = this.#options
     while (!signal.aborted) {
       await Promise.all([this.#connectAll(), this.#openLog()])
+      await this.#noteCursors()
       await this.#reconcileIfDue()
       await sleep(context.env, TICK_MS, signal)
     }
@@ -84,6 +90,29 @@ export class Maintenance {
     )
   }
 
+  /**
+   * A database that is restored from an old dump has an older cursor of ours, and is found out by
+   * it. The flush notes cursors too; a primary that is never caught up with gets them here.
+   */
+  async #noteCursors(): Promise<void> {
+    const { env, clock, log, places } = this.#options.context
+    if (env.monotonic() < this.#nextCursorsAt) return
+    this.#nextCursorsAt = env.monotonic() + CURSOR_MS
+    await Promise.all(
+      DATABASE_PLACES.map(async (place) => {
+        const lsn = log.cursor(place)
+        if (lsn <= this.#noted[place] || !places[place].isUp()) return
+        try {
+          const cursor = { writer: clock.writerId, lsn }
+          await places[place].apply([], { cursor, timeoutMs: CURSOR_TIMEOUT_MS })
+          this.#noted[place] = lsn
+        } catch (error) {
+          env.logger.debug({ place, error: messageOf(error) }, 'the cursor was not noted')
+        }
+      }),
+    )
+  }
+
   async #openLog(): Promise<void> {
     try {
       await this.#options.openLog()
@@ -99,13 +128,17 @@ export class Maintenance {
     if (!places.primary.isUp() || !places.backup.isUp()) return
     try {
       await this.reconcile()
-      this.#failures = 0
-      // What is still due after a pass (another database yet again) is not tried in a tight loop.
-      this.#nextPassAt = env.monotonic() + (monitor.needsReconcile() ? RETRY.firstMs : 0)
+      // Still due after a pass: another database yet again, or a row that one of them refuses.
+      if (monitor.needsReconcile()) this.#nextPassAt = env.monotonic() + this.#pauseMs()
+      else this.#failures = 0
     } catch (error) {
-      this.#nextPassAt = env.monotonic() + backoffMs(env, this.#failures++, RETRY)
+      this.#nextPassAt = env.monotonic() + this.#pauseMs()
       onError('reconcile', error)
     }
+  }
+
+  #pauseMs(): number {
+    return backoffMs(this.#options.context.env, this.#failures++, RETRY)
   }
 
   #isDue(): boolean {

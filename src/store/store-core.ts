@@ -32,7 +32,6 @@ export class StoreCore {
   lastReconcile: ReconcileReport | undefined
   readonly #config: ResolvedStorageConfig
   readonly #maintenance: Maintenance
-  #formerWriters: readonly string[] = []
   #logOpen = false
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
   readonly #alive: KeepAlive
@@ -55,7 +54,7 @@ export class StoreCore {
     this.#maintenance = new Maintenance({
       context: this.context,
       managers: this.managers,
-      formerWriters: () => this.#formerWriters,
+      formerWriters: () => this.context.log.formerWriters(),
       openLog: () => this.#openLog(),
       onReconciled: (report) => {
         this.lastReconcile = report
@@ -187,9 +186,8 @@ export class StoreCore {
   async #openLog(): Promise<void> {
     const { log, clock } = this.context
     if (this.#logOpen || !log.hasLog()) return
-    const { ceilingMs, formerWriters, head } = await log.open(clock.writerId)
+    const { ceilingMs, head } = await log.open(clock.writerId)
     this.#logOpen = true
-    this.#formerWriters = formerWriters
     clock.observeMs(ceilingMs)
     clock.observe(head)
   }

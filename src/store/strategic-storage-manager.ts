@@ -312,7 +312,10 @@ export class StrategicStorageManager implements AsyncDisposable {
   async #appendUnique(appends: readonly AppendOperation[]): Promise<WriteOutcome> {
     checkGroup(appends)
     const known = await findInLog(this.#core.context, appends)
-    if (known.cleared) return { operations: known.operations, copies: ['wal'], durable: true }
+    if (known.cleared) {
+      const durable = this.#core.context.log.isDurable()
+      return { operations: known.operations, copies: ['wal'], durable }
+    }
     return await this.#execute(known.operations, true)
   }
 

@@ -48,6 +48,12 @@ export class Place {
     return this.#backend.getDurability().durable
   }
 
+  /** True also while the place was never reached, so that nothing is known of it. */
+  mayBeDurable(): boolean {
+    const { durable, unknown } = this.#backend.getDurability()
+    return durable || unknown === true
+  }
+
   async apply(
     operations: readonly Operation[],
     options: ApplyOptions & { readonly timeoutMs: number },

@@ -65,6 +65,25 @@ const CACHE_FIELDS = [
   'singleProcess',
 ]
 
+const SIMPLE_FIELDS = ['healthCheckInterval', 'maxFailureHistory', 'latencyWindowSize']
+const CIRCUIT_FIELDS = [
+  ...SIMPLE_FIELDS,
+  'failureThreshold',
+  'failureWindow',
+  'circuitOpenDuration',
+  'recoverySuccessThreshold',
+]
+const WAL_FIELDS = ['type', 'flushIntervalMs', 'gatherMs', 'batchEntries', 'owedBytesMax']
+const MEMORY_WAL_FIELDS = [...WAL_FIELDS, 'maxEntries']
+const FILE_WAL_FIELDS = [
+  ...WAL_FIELDS,
+  'filePath',
+  'maxFileSize',
+  'rotateOnSize',
+  'sync',
+  'maxPendingBytes',
+]
+
 /** Makes strategies by name. What it does not know it refuses with `INVALID_ARGUMENT`. */
 export const StrategyFactory = {
   createReadStrategy(choice: ReadChoice = 'primary-first'): ReadStrategy {
@@ -109,6 +128,7 @@ export const StrategyFactory = {
     env: Env = nodeEnv(),
   ): HealthManager {
     const { type, config } = open<HealthManagerType, CircuitBreakerConfig>('health', choice)
+    checkFields('health.config', config, type === 'simple' ? SIMPLE_FIELDS : CIRCUIT_FIELDS)
     switch (type) {
       case 'circuit-breaker':
         return new CircuitBreakerHealthManager(env, config)
@@ -122,8 +142,10 @@ export const StrategyFactory = {
   createWALManager(choice: WalChoice, env: Env = nodeEnv()): WALManager {
     switch (choice.type) {
       case 'file':
+        checkFields('wal', choice, FILE_WAL_FIELDS)
         return new FileWALManager(choice, env)
       case 'in-memory':
+        checkFields('wal', choice, MEMORY_WAL_FIELDS)
         return new InMemoryWALManager(choice, env)
       default:
         throw unknown('wal', (choice as { type: unknown }).type, 'file or in-memory')

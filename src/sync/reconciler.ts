@@ -6,6 +6,7 @@
 import type { ReplicaState } from '../backend/replica-backend.ts'
 import type { BucketDigest, StampRange } from '../core/digest.ts'
 import { digestOf } from '../core/digest.ts'
+import { isStorageError } from '../core/errors.ts'
 import type { DatabasePlace, Operation } from '../core/operation.ts'
 import { STAMP_MAX, STAMP_MIN, stampFloor, stampMs } from '../core/stamp.ts'
 import type { StoreContext } from '../strategy/context.ts'
@@ -31,6 +32,8 @@ export interface ReconcileReport {
   readonly differing: number
   /** Operations merged into either place; 0 for a verification. */
   readonly copied: number
+  /** Operations that a place refuses for good: the two cannot be made equal. */
+  readonly rejected: number
   readonly durationMs: number
 }
 
@@ -49,6 +52,7 @@ interface Tally {
   missingInBackup: number
   differing: number
   copied: number
+  rejected: number
 }
 
 /** One full pass over everything. Rejects when either place fails; what was copied stays. */
@@ -63,10 +67,11 @@ export async function reconcile(
     missingInBackup: 0,
     differing: 0,
     copied: 0,
+    rejected: 0,
   }
   const before = await probeBoth(context)
   for (const range of firstRanges(context.clock.now())) await compare(context, range, copy, tally)
-  if (copy) await finish(context, before, formerWriters)
+  if (copy && tally.rejected === 0) await finish(context, before, formerWriters)
   return { ...tally, durationMs: Math.round(context.env.monotonic() - startedAt) }
 }
 
@@ -138,8 +143,8 @@ async function exchange(
   tally.missingInBackup += toBackup.length - differing
   tally.missingInPrimary += toPrimary.length - differing
   if (!copy) return
-  tally.copied += await merge(context, 'backup', toBackup)
-  tally.copied += await merge(context, 'primary', toPrimary)
+  await merge(context, 'backup', toBackup, tally)
+  await merge(context, 'primary', toPrimary, tally)
 }
 
 async function scan(
@@ -179,12 +184,35 @@ async function merge(
   context: StoreContext,
   place: DatabasePlace,
   operations: readonly Operation[],
-): Promise<number> {
+  tally: Tally,
+): Promise<void> {
   for (let from = 0; from < operations.length; from += COPY_OPERATIONS_MAX) {
     const chunk = operations.slice(from, from + COPY_OPERATIONS_MAX)
-    await context.places[place].apply(chunk, { timeoutMs: CALL_TIMEOUT_MS })
+    await mergeChunk(context, place, chunk, tally)
   }
-  return operations.length
+}
+
+/** One call; what the place refuses for good is found by halving, and the rest goes through. */
+async function mergeChunk(
+  context: StoreContext,
+  place: DatabasePlace,
+  chunk: readonly Operation[],
+  tally: Tally,
+): Promise<void> {
+  try {
+    await context.places[place].apply(chunk, { timeoutMs: CALL_TIMEOUT_MS })
+    await context.cache?.changed(chunk.map(({ key }) => key))
+    tally.copied += chunk.length
+  } catch (error) {
+    if (!isStorageError(error, 'REJECTED')) throw error
+    if (chunk.length === 1) {
+      tally.rejected++
+      return
+    }
+    const middle = chunk.length >> 1
+    await mergeChunk(context, place, chunk.slice(0, middle), tally)
+    await mergeChunk(context, place, chunk.slice(middle), tally)
+  }
 }
 
 /** Both hold the same now, unless one was replaced meanwhile: they note each other's identity. */

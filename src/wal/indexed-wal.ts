@@ -65,6 +65,14 @@ export abstract class IndexedWal implements WAL {
     return this.index.oldest(place)
   }
 
+  isFull(): boolean {
+    return false
+  }
+
+  formerWriters(): readonly string[] {
+    return []
+  }
+
   resend(place: DatabasePlace): void {
     const readable = this.index.resend(place)
     this.onAcknowledged(place, [])

@@ -45,6 +45,7 @@ export class WALManager {
   #workers: Record<DatabasePlace, FlushWorker> | undefined
   #relogging = false
   #durable = false
+  #opened = false
   #stop = new AbortController()
 
   /** Without a `wal` only memory remembers what a place lacks: for two-database strategies. */
@@ -77,6 +78,7 @@ export class WALManager {
   async open(writer: string): Promise<WalOpened> {
     this.#stop = new AbortController()
     const opened = (await this.#wal?.open(writer)) ?? { ceilingMs: 0, formerWriters: [] }
+    this.#opened = true
     this.#durable = this.#wal?.stats().durable ?? false
     this.#wal?.onReadable((place) => this.#workers?.[place].wake())
     return opened
@@ -88,8 +90,29 @@ export class WALManager {
     await this.#wal?.close()
   }
 
-  /** Starts a group's way. Refuses with `OVERLOADED` when memory owes too much. */
+  /** Earlier incarnations of this process and of others whose logs it took over: they are dead. */
+  formerWriters(): readonly string[] {
+    return this.#wal?.formerWriters() ?? []
+  }
+
+  /** True until the log has been opened once: whether it is durable is not known yet. */
+  isUnknown(): boolean {
+    return this.#wal !== undefined && !this.#opened
+  }
+
+  /**
+   * Starts a group's way. Refuses with `OVERLOADED`, before any effect, when the log is full of what
+   * some place lacks or when memory owes too much.
+   */
   issue(operations: readonly Operation[]): Ticket {
+    if (this.#wal?.isFull() === true) {
+      const { bytes, pendingBytesMax } = this.#wal.stats()
+      throw new StorageError(
+        'OVERLOADED',
+        `the WAL has ${bytes} bytes that some place lacks (limit ${pendingBytesMax})`,
+        { place: 'wal' },
+      )
+    }
     if (this.#owed.bytes >= this.#options.owedBytesMax) {
       const limit = this.#options.owedBytesMax
       throw new StorageError(

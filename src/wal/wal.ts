@@ -97,6 +97,10 @@ export interface WAL {
   quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void>
   /** Every entry still kept counts as pending at the place again: it lost its data. */
   resend(place: DatabasePlace): void
+  /** True while an append would be refused with `OVERLOADED`. Costs nothing. */
+  isFull(): boolean
+  /** `WalOpened.formerWriters`, and those whose logs were taken over since. */
+  formerWriters(): readonly string[]
   /** Runs when an entry becomes readable for a place. Replaces the previous listener. */
   onReadable(listener: (place: DatabasePlace) => void): void
   stats(): WalStats

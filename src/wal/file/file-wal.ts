@@ -80,6 +80,14 @@ export class FileWal extends IndexedWal {
     })
   }
 
+  override isFull(): boolean {
+    return this.#log?.isFull() === true
+  }
+
+  override formerWriters(): readonly string[] {
+    return this.#log?.formerWriters ?? []
+  }
+
   async quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void> {
     this.checkOpen()
     await this.#log!.quarantine(place, lsn, reason)

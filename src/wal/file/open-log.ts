@@ -201,11 +201,20 @@ export class OpenLog {
     await this.#options.letters.close()
   }
 
-  #checkRoom(): void {
+  isFull(): boolean {
     const { segments, options } = this.#options
-    const pending = this.index.pendingBytes + this.#committer.waitingBytes
     const limit = options.pendingBytesMax
-    if (pending < limit && segments.sealedBytes < 2 * limit + options.segmentBytes) return
+    return this.#pendingBytes() >= limit || segments.sealedBytes >= 2 * limit + options.segmentBytes
+  }
+
+  #pendingBytes(): number {
+    return this.index.pendingBytes + this.#committer.waitingBytes
+  }
+
+  #checkRoom(): void {
+    if (!this.isFull()) return
+    const pending = this.#pendingBytes()
+    const limit = this.#options.options.pendingBytesMax
     throw new StorageError('OVERLOADED', `the log has ${pending} bytes pending (limit ${limit})`, {
       place: 'wal',
     })

@@ -64,6 +64,12 @@ export class MemoryWal extends IndexedWal {
     return lsn
   }
 
+  override isFull(): boolean {
+    return (
+      this.index.entries >= this.#maxEntries || this.index.pendingBytes >= this.#pendingBytesMax
+    )
+  }
+
   async quarantine(place: DatabasePlace, lsn: Lsn): Promise<void> {
     this.checkOpen()
     this.index.quarantine(place, lsn)
