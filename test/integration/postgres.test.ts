@@ -28,6 +28,23 @@ describePostgres('PostgreSQL', () => {
     expect((await backends[0]!.countItems('k')).count).toBe(1)
   })
 
+  test('of saves that race for one id each by itself, one is stored and the others say so', async () => {
+    const options = freshSchema()
+    const backends = await Promise.all([0, 1, 2, 3].map(() => openPostgres(options)))
+    for (let round = 0; round < 40; round++) {
+      const id = `id-${round}`
+      const results = await Promise.all(
+        backends.map((backend, i) =>
+          backend.apply([message('k', i, id)], { decide: true, unique: true }),
+        ),
+      )
+      const outcomes = results.map(({ applied }) => applied[0]!.outcome)
+      expect(outcomes.toSorted()).toEqual(['applied', 'conflict', 'conflict', 'conflict'])
+      const { items } = await backends[0]!.readItemsById('k', [id])
+      expect(decodeJson(itemValue(items[0]!)!)).toBe(outcomes.indexOf('applied'))
+    }
+  })
+
   test('concurrent saves of one id with other contents leave the first and refuse the rest', async () => {
     const options = freshSchema()
     const backends = await Promise.all([0, 1, 2, 3].map(() => openPostgres(options)))
@@ -234,6 +251,21 @@ describePostgres('PostgreSQL deadlines', () => {
     expect([error.code, error.effect]).toEqual(['TIMEOUT', 'none'])
     await release()
     expect((await backend.countItems('k', { timeoutMs: 5_000 })).count).toBe(0)
+  })
+
+  test('the server gives up the statement of a call that has ended', async () => {
+    const user = await role()
+    const { backend, release } = await locked({ user })
+    await failure(backend.countItems('k', { timeoutMs: 100 }))
+    await vi.waitFor(
+      async () => {
+        const rows = await sql(`SELECT query FROM pg_stat_activity
+          WHERE usename = '${user}' AND wait_event_type = 'Lock'`)
+        expect(rows).toEqual([])
+      },
+      { timeout: 6_000 },
+    )
+    await release()
   })
 
   test('a write ends at its own deadline with an unknown effect', async () => {
