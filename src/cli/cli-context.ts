@@ -13,8 +13,10 @@ import { resolveSettings, type GivenSettings } from './settings/resolve-settings
 import { secretsOf } from './settings/secrets-of.ts'
 import type { Settings } from './settings/settings.ts'
 
-/** How long a command waits at its end for the places that lag. */
+/** How long a command waits at its end for a place that works and lags. */
 const DRAIN_MS = 5_000
+/** How long closing waits after that, for one that is out. */
+const CLOSE_MS = 1_000
 
 /** Lines of the log that are remembered, so that they are printed once. */
 const TOLD_MAX = 1_000
@@ -75,7 +77,11 @@ export class CliContext {
     const settings = await this.settings(flags)
     // Loaded late: `--help` and mistakes need no store.
     const { openChatHistory } = await import('../chat/open-chat-history.ts')
-    const history = await openChatHistory({ ...settings, logger: this.logger(flags) })
+    const history = await openChatHistory({
+      ...settings,
+      logger: this.logger(flags),
+      drainTimeout: CLOSE_MS,
+    })
     let result: T
     try {
       result = await action(history, settings)
@@ -93,9 +99,13 @@ export class CliContext {
 
   /** Lets both databases have everything, for as long as that is likely to end soon. */
   async #drain(history: ChatHistory): Promise<void> {
-    if (pendingOf(history).length > 0 && !this.io.interrupt.aborted) {
+    const { places } = history.status()
+    const lagging = pendingOf(history).some(
+      ({ place }) => places[place].connected && places[place].healthy,
+    )
+    if (lagging && !this.io.interrupt.aborted) {
       const deadline = new AbortController()
-      // A place that is out may stay out: what it lacks is in the log, and is told below.
+      // It may go out meanwhile: what it lacks is in the log, and is told below.
       await Promise.race([
         history.flush().catch(() => {}),
         sleep(DRAIN_MS, undefined, { signal: deadline.signal }).catch(() => {}),

@@ -13,7 +13,8 @@ function stop(code: number): void {
 process.on('SIGINT', () => stop(EXIT.interrupted))
 process.on('SIGTERM', () => stop(EXIT.terminated))
 
-// The library's timers do not keep a process alive, so a pause inside of it would end this one.
+// A store keeps the process alive by itself; a database that is opened alone does not, and a pause
+// inside of it, for a lock, would end the process.
 const alive = setInterval(() => {}, 0x7fffffff)
 const code = await runCli(process.argv.slice(2), {
   stdin: process.stdin,

@@ -34,7 +34,7 @@ export interface LogInspection {
   readonly clean: boolean
   readonly segments: readonly SegmentInspection[]
   readonly entries: number
-  /** Entries that each place lacks, by the acknowledgements that are on disk: at least these. */
+  /** Entries that each place lacks, by the acknowledgements that are on disk: at most these. */
   readonly pending: Readonly<Record<DatabasePlace, number>>
   /** Entries that a place refused for good. */
   readonly deadLetters: number
