@@ -1,0 +1,107 @@
+// Measures what an outage of the primary costs: `node bench/failover.mjs`. See bench/README.md.
+// The servers and the checks are those of the tests; the library is the compiled one of dist/.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createViteServer } from 'vitest/node'
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url))
+const SAVES = Number(process.env.EVERTHREAD_FAILOVER_SAVES ?? 10_000)
+const KILLS = Number(process.env.EVERTHREAD_FAILOVER_KILLS ?? 20)
+const STOPPED_SAVES = 200
+const SESSIONS = 8
+
+const loader = await createViteServer({
+  configFile: false,
+  root: ROOT,
+  appType: 'custom',
+  logLevel: 'error',
+  server: { middlewareMode: true, hmr: false, watch: null, ws: false },
+  optimizeDeps: { noDiscovery: true },
+})
+const { startPostgres } = await loader.ssrLoadModule('/test/support/postgres-server.ts')
+const { failoverReport, percentile, runKills, runStop } = await loader.ssrLoadModule(
+  '/test/fault/support/failover-run.ts',
+)
+const { Ledger } = await loader.ssrLoadModule('/test/fault/support/ledger.ts')
+const { openChatHistory } = await import('../dist/index.js').catch((error) => {
+  throw new Error('dist/ is missing: npm run build', { cause: error })
+})
+const { PostgresBackend } = await import('../dist/backend/postgres/index.js')
+const { SqliteBackend } = await import('../dist/backend/sqlite/index.js')
+
+const server = await startPostgres()
+try {
+  const killed = await measure('killed', killRun)
+  const stopped = await measure('stopped', stopRun)
+  const clean = [killed, stopped].every(isClean)
+  console.log(clean ? 'nothing was lost' : 'NOT CLEAN')
+  if (!clean) process.exitCode = 1
+} finally {
+  await server.stop()
+  await loader.close()
+}
+
+/** Opens a store of its own, runs, and compares what both databases hold afterwards. */
+async function measure(name, run) {
+  const directory = await mkdtemp(join(tmpdir(), 'everthread-bench-'))
+  const primary = { type: 'postgresql', url: server.url, schema: `bench_${name}` }
+  const backup = { type: 'sqlite', path: join(directory, 'backup.db') }
+  const history = await openChatHistory({ primary, backup, wal: `file:${join(directory, 'wal')}` })
+  const places = { primary: new PostgresBackend(primary), backup: new SqliteBackend(backup) }
+  try {
+    const { ledger, kills, figures } = await run(history)
+    const startedAt = performance.now()
+    await history.store.flushWAL(120_000)
+    const catchUpMs = performance.now() - startedAt
+    for (const place of Object.values(places)) await place.connect()
+    await ledger.compare(places)
+    const report = failoverReport(ledger, kills)
+    print(name, { ...report, catchUpMs, ...figures })
+    for (const example of ledger.examples) console.log(`  ${example}`)
+    return report
+  } finally {
+    for (const place of Object.values(places)) await place.disconnect()
+    await history.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function killRun(history) {
+  const startedAt = performance.now()
+  const ledger = await runKills({ history, server, saves: SAVES, kills: KILLS, sessions: SESSIONS })
+  return { ledger, kills: KILLS, figures: { seconds: (performance.now() - startedAt) / 1000 } }
+}
+
+async function stopRun(history) {
+  const ledger = new Ledger()
+  const options = { warmUp: 200, saves: STOPPED_SAVES }
+  const { hedgeMs, saveMs } = await runStop(history, server, ledger, options)
+  const sorted = saveMs.toSorted((a, b) => a - b)
+  // The backup's own time: saves that no longer wait for the primary, since its circuit is open.
+  const backupMs = percentile(sorted, 0.5)
+  return {
+    ledger,
+    kills: 0,
+    figures: {
+      hedgeMs,
+      firstMs: saveMs[0],
+      longestStoppedMs: sorted.at(-1),
+      overHedgeMs: sorted.at(-1) - hedgeMs,
+      backupMs,
+      delayedSaves: saveMs.filter((ms) => ms >= hedgeMs).length,
+    },
+  }
+}
+
+function isClean({ failedSaves, failedReads, lost, doubled, reordered }) {
+  return failedSaves + failedReads + lost + doubled + reordered === 0
+}
+
+function print(name, figures) {
+  console.log(name)
+  for (const [key, value] of Object.entries(figures)) {
+    console.log(`  ${key.padEnd(18)} ${Number.isInteger(value) ? value : value.toFixed(1)}`)
+  }
+}

@@ -1,0 +1,136 @@
+import type { ReplicaBackend } from '../../../src/backend/replica-backend.ts'
+import type { Item } from '../../../src/core/merge.ts'
+import type { ChatHistory, ChatMessage, Receipt } from '../../../src/index.ts'
+import { placeContents } from './place-contents.ts'
+
+/** What went wrong, counted. */
+export interface Verdict {
+  readonly saves: number
+  readonly failedSaves: number
+  readonly reads: number
+  readonly failedReads: number
+  lost: number
+  doubled: number
+  reordered: number
+}
+
+type Kind = 'lost' | 'doubled' | 'reordered'
+
+/** Causes that are kept for the message of a failed test. */
+const EXAMPLES_MAX = 10
+
+/**
+ * Knows what was acknowledged, and checks every read of the same process against it: all that was
+ * acknowledged before the read began is there, once, and in the order of the positions.
+ */
+export class Ledger {
+  readonly receipts: Receipt[] = []
+  readonly examples: string[] = []
+  readonly saveMs: number[] = []
+  readonly verdict: Verdict & { saves: number; failedSaves: number } & {
+    reads: number
+    failedReads: number
+  } = { saves: 0, failedSaves: 0, reads: 0, failedReads: 0, lost: 0, doubled: 0, reordered: 0 }
+  readonly #acknowledged = new Map<string, Map<string, string>>()
+  readonly #contents = new Map<string, string>()
+
+  /** Saves one message. A failure is counted, not thrown. */
+  async save(history: ChatHistory, conversationId: string, content: string): Promise<void> {
+    const startedAt = performance.now()
+    try {
+      const receipt = await history.saveMessage(conversationId, { role: 'user', content })
+      this.saveMs.push(performance.now() - startedAt)
+      this.verdict.saves++
+      this.acknowledged(conversationId, receipt, content)
+    } catch (error) {
+      this.verdict.failedSaves++
+      this.#example('failed save', (error as Error).message)
+    }
+  }
+
+  acknowledged(conversationId: string, receipt: Receipt, content: string): void {
+    this.receipts.push(receipt)
+    const known = this.#acknowledged.get(conversationId) ?? new Map<string, string>()
+    this.#acknowledged.set(conversationId, known.set(receipt.id, receipt.position))
+    this.#contents.set(receipt.id, content)
+  }
+
+  /** Reads the whole conversation and checks it. A failure is counted, not thrown. */
+  async read(history: ChatHistory, conversationId: string): Promise<void> {
+    const expected = new Map(this.#acknowledged.get(conversationId))
+    try {
+      const seen: ChatMessage[] = []
+      for await (const message of history.messages(conversationId)) seen.push(message)
+      this.verdict.reads++
+      this.#check('a read', conversationId, seen, expected)
+    } catch (error) {
+      this.verdict.failedReads++
+      this.#example('failed read', (error as Error).message)
+    }
+  }
+
+  /** Checks what each database alone holds of each conversation; both must hold the same. */
+  async compare(places: Readonly<Record<'primary' | 'backup', ReplicaBackend>>): Promise<void> {
+    for (const [conversationId, expected] of this.#acknowledged) {
+      const primary = await placeContents(places.primary, conversationId)
+      const backup = await placeContents(places.backup, conversationId)
+      this.#check('the primary', conversationId, primary.map(asMessage), expected)
+      this.#check('the backup', conversationId, backup.map(asMessage), expected)
+      const [one, other] = [primary, backup].map((items) => items.map(describeItem))
+      for (const line of one!.filter((text) => !other!.includes(text))) {
+        this.#count('lost', `${conversationId}: only in the primary: ${line}`)
+      }
+      for (const line of other!.filter((text) => !one!.includes(text))) {
+        this.#count('lost', `${conversationId}: only in the backup: ${line}`)
+      }
+    }
+  }
+
+  #check(
+    where: string,
+    conversationId: string,
+    seen: readonly Pick<ChatMessage, 'id' | 'content'>[],
+    expected: ReadonlyMap<string, string>,
+  ): void {
+    const ids = new Set<string>()
+    const contents = new Set<unknown>()
+    let last = ''
+    const known = this.#acknowledged.get(conversationId)
+    for (const { id, content } of seen) {
+      if (ids.has(id) || contents.has(content)) {
+        this.#count('doubled', `${where} of ${conversationId}: ${id} ${String(content)}`)
+      }
+      ids.add(id)
+      contents.add(content)
+      const written = this.#contents.get(id)
+      if (written !== undefined && written !== content) {
+        this.#count('lost', `${where} of ${conversationId}: ${id} has other content`)
+      }
+      // One that is still on its way has no receipt yet.
+      const position = known?.get(id) ?? last
+      if (position < last) this.#count('reordered', `${where} of ${conversationId}: ${id}`)
+      last = position
+    }
+    for (const id of expected.keys()) {
+      if (!ids.has(id)) this.#count('lost', `${where} of ${conversationId} lacks ${id}`)
+    }
+  }
+
+  #count(kind: Kind, example: string): void {
+    this.verdict[kind]++
+    this.#example(kind, example)
+  }
+
+  #example(kind: string, text: string): void {
+    if (this.examples.length < EXAMPLES_MAX) this.examples.push(`${kind}: ${text}`)
+  }
+}
+
+function asMessage(item: Item): Pick<ChatMessage, 'id' | 'content'> {
+  const { content } = JSON.parse((item.edited ?? item.appended)!) as Pick<ChatMessage, 'content'>
+  return { id: item.id, content }
+}
+
+function describeItem({ id, position, appended, edited }: Item): string {
+  return `${position} ${id} ${edited ?? appended}`
+}
