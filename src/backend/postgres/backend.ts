@@ -46,6 +46,7 @@ import { tablesOf, type Tables } from './tables.ts'
 /** A migration may build indexes and wait for another process; VACUUM reads all. Milliseconds. */
 const PATIENT_MS_MAX = 10 * 60_000
 
+/** What `getInfo` tells about the server, the connections and the tables. */
 export interface PostgresInfo {
   /** As the server wrote it, such as `15.4`. */
   readonly version: string

@@ -12,6 +12,7 @@ import type { PgPool } from './pg-types.ts'
  */
 export type PostgresSsl = boolean | 'no-verify' | ConnectionOptions
 
+/** Where the database is and how it is used; `resolvePostgresOptions` checks it. */
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database?sslmode=…`. Fields given beside it win. */
   readonly url?: string

@@ -3,6 +3,7 @@
  * does any other driver with this shape.
  */
 
+/** A statement as the driver takes it. */
 export interface PgStatement {
   /** A named statement is prepared once a connection. */
   readonly name?: string
@@ -10,10 +11,12 @@ export interface PgStatement {
   readonly values?: unknown[]
 }
 
+/** Rows by column name; 64-bit integers are strings. */
 export interface PgResult {
   readonly rows: Record<string, unknown>[]
 }
 
+/** A connection, lent by the pool. */
 export interface PgClient {
   query(statement: PgStatement): Promise<PgResult>
   /** Gives the connection back; `true` destroys it. */
@@ -22,6 +25,7 @@ export interface PgClient {
   once(event: 'end', listener: () => void): unknown
 }
 
+/** A pool of connections, as `new pg.Pool()` makes it. */
 export interface PgPool {
   readonly totalCount: number
   readonly idleCount: number
