@@ -39,8 +39,14 @@ export class SqliteSession {
     return this.#transaction('BEGIN IMMEDIATE', work)
   }
 
+  /** Moves the log into the file first, so that a copy of the file alone has everything. */
   close(): void {
     this.#statements.clear()
+    try {
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch {
+      // Somebody else is at it, or the disk fails: the log stays beside the file, and is read there.
+    }
     this.#database.close()
   }
 

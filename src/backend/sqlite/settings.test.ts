@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -225,3 +225,13 @@ function openVersion(driver: SqliteDriver): { version: string } {
     database.close()
   }
 }
+
+test('after disconnect a copy of the file alone has everything', async () => {
+  const directory = temporary()
+  const backend = await connected(join(directory, 'a.db'))
+  await backend.set('k', 'value')
+  await backend.disconnect()
+  copyFileSync(join(directory, 'a.db'), join(directory, 'copy.db'))
+  const copy = await connected(join(directory, 'copy.db'))
+  expect(await copy.get('k')).toBe('value')
+})
