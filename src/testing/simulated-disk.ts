@@ -253,7 +253,12 @@ export class SimulatedDisk implements Disk {
 
   #handle(file: SimulatedFile, path: string): DiskFile {
     const run = async <T>(operation: SimulatedOperation | undefined, effect: () => T): Promise<T> =>
-      await this.#run(operation, path, effect, () => file.forgetChanges())
+      await this.#run(
+        operation,
+        () => this.#pathOf(file) ?? path,
+        effect,
+        () => file.forgetChanges(),
+      )
     return {
       read: (buffer, offset) => run(undefined, () => file.read(buffer, offset)),
       write: (buffer, offset) => run('write', () => this.#write(file, path, buffer, offset)),
@@ -277,7 +282,7 @@ export class SimulatedDisk implements Disk {
   /** The effect happens at once, or never: nothing comes between the check and the effect. */
   async #run<T>(
     operation: SimulatedOperation | undefined,
-    path: string,
+    path: string | (() => string),
     effect: () => T,
     onFailedSync?: () => void,
   ): Promise<T> {
@@ -286,10 +291,11 @@ export class SimulatedDisk implements Disk {
     if (epoch !== this.#epoch || this.#operationsLeft-- <= 0) await never()
     if (operation !== undefined) {
       this.#counts.set(operation, this.count(operation) + 1)
-      const fault = this.#faultFor(operation, path)
-      if (fault !== undefined) {
-        if (operation === 'sync') onFailedSync?.()
-        throw failure(fault.code, path)
+      if (this.#faults.length > 0) {
+        const at = typeof path === 'string' ? path : path()
+        const fault = this.#faultFor(operation, at)
+        if (fault !== undefined && operation === 'sync') onFailedSync?.()
+        if (fault !== undefined) throw failure(fault.code, at)
       }
     }
     return effect()
@@ -332,6 +338,11 @@ export class SimulatedDisk implements Disk {
     const node = this.#directory(dirname(path)).entries.get(basename(path))
     if (!(node instanceof SimulatedFile)) throw failure('ENOENT', path)
     return node
+  }
+
+  /** Where an open file is now: it may have been renamed. */
+  #pathOf(file: SimulatedFile): string | undefined {
+    return this.paths().find((path) => this.#file(path) === file)
   }
 
   #usedBytes(): number {

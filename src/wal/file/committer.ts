@@ -166,6 +166,8 @@ export class Committer {
 
   async #recover(): Promise<void> {
     const { segments, env } = this.#options
+    // Never ends before its caller has kept its promise.
+    await Promise.resolve()
     try {
       if (!segments.isWritable) await segments.roll(this.#nextLsn)
       if (!this.#closed) {

@@ -118,6 +118,7 @@ export class Segments {
     }
     this.#nextBytes = Math.min(this.#nextBytes * SEGMENT_GROWTH, this.#options.segmentBytes)
     this.prepare()
+    if (this.#doomed.length > 0) void this.#quietly(async () => await this.#removeDoomed())
   }
 
   /** Gets the next segment ready, so that starting it need not wait for zeros to be written. */
