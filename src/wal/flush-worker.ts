@@ -32,6 +32,8 @@ export interface FlushWorkerOptions {
 }
 
 const RETRY_FIRST_MS = 50
+/** Longest pause of a worker that somebody waits for. */
+const DRAIN_RETRY_MS = 50
 
 /**
  * One loop for one place. It never overlaps itself, never marks an entry done that the place did
@@ -78,11 +80,13 @@ export class FlushWorker {
     const mark = source.mark()
     const until = this.#env.monotonic() + deadlineMs
     this.#draining++
+    // Once: to end every pause would be a loop without a pause while the place is out, or while a
+    // writer has yet to hear from it.
+    this.retryNow()
     try {
       while (!source.hasReached(place, mark) && this.#running !== undefined) {
         const left = until - this.#env.monotonic()
         if (left <= 0) return false
-        this.retryNow()
         await this.#round(Math.min(left, this.#options.flushIntervalMs))
       }
       return source.hasReached(place, mark)
@@ -185,7 +189,8 @@ export class FlushWorker {
             maxMs: flushIntervalMs,
           })
         : flushIntervalMs
-      await sleep(this.#env, delay, this.#nap.signal)
+      const longest = this.#draining > 0 ? DRAIN_RETRY_MS : delay
+      await sleep(this.#env, Math.min(delay, longest), this.#nap.signal)
     }
     // What arrives together goes together; somebody who waits for a drain is not kept waiting.
     if (!failed && gatherMs > 0 && this.#woken && this.#draining === 0) {
