@@ -11,7 +11,7 @@ import type { Place } from './place.ts'
 export const HINT_POLL_MS = 1_000
 /** A list of hints that was fetched longer ago says nothing about what a read lacks. */
 export const HINTS_FRESH_MS = 2_000
-/** A clock offset within the round trip's uncertainty plus this is not corrected. */
+/** A clock that is off by no more than this is left alone. */
 const OFFSET_TOLERANCE_MS = 5
 
 export interface ReplicaMonitorOptions {
@@ -41,6 +41,8 @@ export class ReplicaMonitor {
   readonly #seen: Partial<Record<DatabasePlace, Seen>> = {}
   /** Places that lost data: not complete on their own until a full reconcile has ended. */
   readonly #suspect = new Set<DatabasePlace>()
+  /** What is added to our wall clock. Milliseconds. */
+  #offsetMs = 0
   #stop = new AbortController()
   #running: Promise<void> | undefined
 
@@ -142,12 +144,18 @@ export class ReplicaMonitor {
     if (place === 'primary') this.#correctClock(state.nowMs, fetchedAt)
   }
 
+  /**
+   * The server read its clock at some moment of the round trip, so our offset lies between two
+   * bounds. The correction moves no further than into them: a slow answer must not spoil what a
+   * quick one has told.
+   */
   #correctClock(serverMs: number, startedAt: number): void {
     const { env, clock } = this.#options
     const roundTripMs = env.monotonic() - startedAt
-    const offsetMs = serverMs - (env.now() - roundTripMs / 2)
-    const tolerance = roundTripMs / 2 + OFFSET_TOLERANCE_MS
-    clock.correct(Math.abs(offsetMs) <= tolerance ? 0 : Math.round(offsetMs))
+    const least = serverMs - env.now() - OFFSET_TOLERANCE_MS
+    const most = serverMs - env.now() + roundTripMs + OFFSET_TOLERANCE_MS
+    this.#offsetMs = Math.round(Math.min(most, Math.max(least, this.#offsetMs)))
+    clock.correct(this.#offsetMs)
   }
 
   #changed(place: DatabasePlace, identity: string): void {
