@@ -21,6 +21,7 @@ import {
   isStorageError,
   messageOf,
   StorageError,
+  type Effect,
 } from '../../core/errors.ts'
 import { operationsOfItem } from '../../core/merge.ts'
 import {
@@ -53,7 +54,12 @@ export type AttemptResult =
       readonly operations: readonly Operation[]
       readonly copies: readonly PlaceName[]
     }
-  | { readonly kind: 'refused'; readonly applied: readonly Applied[] }
+  | {
+      readonly kind: 'refused'
+      readonly applied: readonly Applied[]
+      /** What is known about the effect at the places that did not refuse it. */
+      readonly effect: Effect
+    }
   | { readonly kind: 'failed'; readonly error: StorageError }
 
 const PLACES: readonly PlaceName[] = ['primary', 'backup', 'wal']
@@ -101,9 +107,9 @@ export class Attempt {
 
   #firstPlaces(): readonly PlaceName[] {
     if (this.#isDelete) return PLACES
-    // The serving store decides whether the ids are new; the log takes what it decided.
-    if (this.#group.unique)
-      return this.#policy.atOnce.includes('backup') ? DATABASE_PLACES : ['primary']
+    // The serving store decides whether the ids are new; the others take what it decided. Asked at
+    // the same time, a backup that lacks the first save would take other content for a new message.
+    if (this.#group.unique) return ['primary']
     return this.#policy.atOnce
   }
 
@@ -222,7 +228,8 @@ export class Attempt {
     if (refused) {
       this.#states[place] = 'failed'
       this.#ticket.void()
-      this.#settle({ kind: 'refused', applied })
+      // Another place may have taken it, before it had heard of what stands in the way.
+      this.#settle({ kind: 'refused', applied, effect: this.#effect() })
       return
     }
     this.#ticket.applied(place)
@@ -303,6 +310,7 @@ export class Attempt {
     const decided = states.primary === 'done' || states.backup === 'done'
     const undecidable = states.primary === 'failed' && states.backup === 'failed'
     if (!this.#group.unique || decided || undecidable) this.#send('wal')
+    if (this.#group.unique && decided) for (const place of this.#policy.atOnce) this.#send(place)
     const troubled = states.primary === 'failed' || states.wal === 'failed' || this.#overdue
     if (!troubled) return
     this.#send('primary')
@@ -359,7 +367,7 @@ export class Attempt {
     const context = this.#context
     const copies = this.#copies()
     const durable = copies.filter((place) => isDurable(context, place)).length
-    const possible = PLACES.filter((place) => isDurable(context, place)).length
+    const possible = PLACES.filter((place) => mayBeDurable(context, place)).length
     // Where nothing is durable by configuration, any copy counts; the receipt says what it is.
     if (possible === 0) return copies.length >= Math.min(1, this.#config.minCopies)
     return durable >= Math.min(this.#config.minCopies, possible)
@@ -374,13 +382,9 @@ export class Attempt {
 
   #fail(code: 'UNAVAILABLE' | 'TIMEOUT', why: string): void {
     const copies = this.#copies()
-    const touched =
-      copies.length > 0 ||
-      PLACES.some((place) => this.#states[place] === 'sent') ||
-      this.#errors.some(({ effect }) => effect === 'unknown')
     const causes = this.#errors.map(({ message }) => message).join('; ')
     const error = new StorageError(code, causes === '' ? why : `${why}: ${causes}`, {
-      effect: touched ? 'unknown' : 'none',
+      effect: this.#effect(),
       operation: 'write',
       ...(this.#errors.length > 0 && { cause: new AggregateError(this.#errors) }),
     })
@@ -388,6 +392,14 @@ export class Attempt {
     // What some place has already is brought to the others too: they must not differ for ever.
     if (copies.length > 0) this.#ticket.acknowledge()
     else this.#ticket.void()
+  }
+
+  #effect(): Effect {
+    const { primary, backup, wal } = this.#states
+    const touched =
+      [primary, backup, wal].some((state) => state === 'sent' || state === 'done') ||
+      this.#errors.some(({ effect }) => effect === 'unknown')
+    return touched ? 'unknown' : 'none'
   }
 
   #isSettled(): boolean {
@@ -400,6 +412,10 @@ export class Attempt {
     for (const timer of this.#timers) timer.cancel()
     resolve?.(result)
   }
+}
+
+function mayBeDurable({ log, places }: StoreContext, place: PlaceName): boolean {
+  return place === 'wal' ? log.isDurable() || log.isUnknown() : places[place].mayBeDurable()
 }
 
 /** True when the place's copy survives a crash of its process and machine. */

@@ -1,4 +1,4 @@
-import { isStorageError, StorageError } from '../../core/errors.ts'
+import { isStorageError, StorageError, type Effect } from '../../core/errors.ts'
 import { restamp, type Operation } from '../../core/operation.ts'
 import { backoffMs, sleep } from '../../core/time.ts'
 import { observeKey, type StoreContext } from '../context.ts'
@@ -22,6 +22,8 @@ export async function writeGroup(
   let current = group
   let restamps = 0
   let retries = 0
+  /** Of the attempts so far: what one may have done, a later refusal does not undo. */
+  let effect: Effect = 'none'
   for (;;) {
     const result = await new Attempt(context, policy, config, current).run()
     switch (result.kind) {
@@ -30,11 +32,18 @@ export async function writeGroup(
         await context.cache?.changed(result.operations.map(({ key }) => key))
         return acknowledged(context, result.operations, result.copies)
       case 'refused':
-        if (restamps++ >= RESTAMPS_MAX) throw overtaken(current)
-        current = { ...current, operations: stampAgain(context, current.operations, result) }
+        if (result.effect === 'unknown') effect = 'unknown'
+        if (restamps++ >= RESTAMPS_MAX) throw overtaken(current, effect)
+        current = {
+          ...current,
+          operations: stampAgain(context, current.operations, result, effect),
+        }
         break
       case 'failed':
-        if (!isWorthRetrying(result.error) || retries >= config.maxRetries) throw result.error
+        if (result.error.effect === 'unknown') effect = 'unknown'
+        if (!isWorthRetrying(result.error) || retries >= config.maxRetries) {
+          throw withEffect(result.error, effect)
+        }
         await sleep(
           context.env,
           backoffMs(context.env, retries++, {
@@ -63,14 +72,17 @@ function stampAgain(
   context: StoreContext,
   operations: readonly Operation[],
   { applied }: Extract<AttemptResult, { kind: 'refused' }>,
+  effect: Effect,
 ): Operation[] {
   applied.forEach((answer, i) => {
     const { key } = operations[i]!
     if (answer.outcome === 'behind') context.clock.observe(answer.stamp, key)
     else if (answer.outcome === 'conflict') {
-      throw new StorageError('CONFLICT', `id ${answer.item.id} is there with other content`)
+      throw new StorageError('CONFLICT', `id ${answer.item.id} is there with other content`, {
+        effect,
+      })
     } else if (answer.outcome === 'gone') {
-      throw new StorageError('NOT_FOUND', 'the message was removed')
+      throw new StorageError('NOT_FOUND', 'the message was removed', { effect })
     }
   })
   return operations.map((operation) => restamp(operation, context.clock.tick(operation.key)))
@@ -81,7 +93,18 @@ function isWorthRetrying(error: StorageError): boolean {
   return isStorageError(error, 'UNAVAILABLE')
 }
 
-function overtaken({ operations }: WriteGroup): StorageError {
+function withEffect(error: StorageError, effect: Effect): StorageError {
+  if (error.effect === effect) return error
+  const { code, message, place, operation } = error
+  return new StorageError(code, message, {
+    effect,
+    cause: error,
+    ...(place !== undefined && { place }),
+    ...(operation !== undefined && { operation }),
+  })
+}
+
+function overtaken({ operations }: WriteGroup, effect: Effect): StorageError {
   const key = operations[0]?.key ?? ''
-  return new StorageError('OVERLOADED', `too many write to key ${key} at once`, { effect: 'none' })
+  return new StorageError('OVERLOADED', `too many write to key ${key} at once`, { effect })
 }
