@@ -1,0 +1,81 @@
+/*
+ * Checks a history of calls against the promises of the store, in n log n.
+ *
+ * A history is what clients did and were told, with times of one clock. The checker knows nothing
+ * of places and faults: it asks whether any order of the calls explains what the reads show. A call
+ * whose outcome is unknown may have happened at any later time, or never. The `complete` flag of a
+ * read is believed, so a read that claims completeness wrongly is a violation.
+ *
+ *   lost           a read that must show an acknowledged message does not
+ *   duplicate      a message is shown twice
+ *   garbage        what is shown was never written, was refused, or was written later
+ *   order          the reads do not fit one order
+ *   session-order  a message stands before something that its process knew when it was saved
+ *   moved          a message is not where its receipt said
+ *   zombie         what was cleared or removed is shown
+ *   edit-lost      an older content is shown in place of a newer one
+ *   set-lost       the same for the register
+ *   receipt        an acknowledgement names no place, or one twice
+ *   late           a call took longer than its deadline
+ *   diverged       the databases differ after everything was drained
+ *   leftover       something was not drained
+ *
+ * Not judged: what other processes wrote, in an incomplete read; what other processes acknowledged
+ * from their own log alone, before the final read; the order of messages that were saved again with
+ * the same id, which may change places.
+ */
+import { checkOrder } from './check-order.ts'
+import { checkReads } from './check-reads.ts'
+import { ConversationLog } from './conversation-log.ts'
+import type { CheckOptions, History, HistoryRecord, Violation, Write } from './history.ts'
+
+/** Beyond its deadline a call may take this long: timers and turns of the loop. Milliseconds. */
+const DEADLINE_SLACK_MS = 1_000
+
+/** Every violation, in no particular order; none for a history that keeps the promises. */
+export function checkHistory(history: History, options: CheckOptions): Violation[] {
+  const found: Violation[] = []
+  for (const records of byConversation(history.records).values()) {
+    const log = new ConversationLog(records, options)
+    found.push(...checkReads(log), ...checkOrder(log))
+  }
+  for (const record of history.records) {
+    found.push(...checkReceipt(record), ...checkDeadline(record, options))
+  }
+  found.push(...checkPlaces(history))
+  for (const text of history.leftovers ?? []) found.push({ kind: 'leftover', text, records: [] })
+  return found
+}
+
+function byConversation(records: readonly HistoryRecord[]): Map<string, HistoryRecord[]> {
+  const groups = new Map<string, HistoryRecord[]>()
+  for (const record of records) {
+    const group = groups.get(record.conversation)
+    if (group === undefined) groups.set(record.conversation, [record])
+    else group.push(record)
+  }
+  return groups
+}
+
+function* checkReceipt(record: HistoryRecord): Iterable<Violation> {
+  if (record.kind === 'read' || record.kind === 'get' || record.outcome !== 'ok') return
+  const { copies = [] }: Write = record
+  if (copies.length > 0 && new Set(copies).size === copies.length) return
+  const text = `acknowledged with copies [${copies.join(', ')}]`
+  yield { kind: 'receipt', text, records: [record] }
+}
+
+function* checkDeadline(record: HistoryRecord, { deadlineMs }: CheckOptions): Iterable<Violation> {
+  if (record.abandoned === true) return
+  const tookMs = (record.settledMs ?? Number.POSITIVE_INFINITY) - record.startMs
+  if (tookMs <= deadlineMs + DEADLINE_SLACK_MS) return
+  yield { kind: 'late', text: `a ${record.kind} took ${tookMs} ms`, records: [record] }
+}
+
+function* checkPlaces({ places = {} }: History): Iterable<Violation> {
+  const names = Object.keys(places)
+  for (const name of names.slice(1)) {
+    if (places[name] === places[names[0]!]) continue
+    yield { kind: 'diverged', text: `${names[0]} and ${name} differ`, records: [] }
+  }
+}

@@ -1,0 +1,152 @@
+import type {
+  AppendRecord,
+  CheckOptions,
+  ClearRecord,
+  EditRecord,
+  GetRecord,
+  HistoryRecord,
+  ReadRecord,
+  RemoveRecord,
+  SetRecord,
+} from './history.ts'
+import { effectEndMs, VisibleWrites } from './visibility.ts'
+
+/** Everything that was done to one message. */
+export interface MessageLog {
+  readonly id: string
+  readonly appends: AppendRecord[]
+  readonly edits: VisibleWrites<EditRecord>
+  readonly removes: VisibleWrites<RemoveRecord>
+  firstStartMs: number
+  /** When the last save had taken effect at the latest. */
+  lastEndMs: number
+  acknowledged: boolean
+  /** When the first removal began; infinite when there was none. */
+  removeStartMs: number
+}
+
+/** The records of one conversation, indexed for the checks. */
+export class ConversationLog {
+  readonly options: CheckOptions
+  readonly messages: Map<string, MessageLog> = new Map()
+  /** What wrote a content. */
+  readonly writers: Map<string, AppendRecord | EditRecord> = new Map()
+  readonly sets: Map<string, SetRecord> = new Map()
+  readonly visibleSets: VisibleWrites<SetRecord>
+  readonly visibleClears: VisibleWrites<ClearRecord>
+  readonly reads: ReadRecord[] = []
+  readonly gets: GetRecord[] = []
+  readonly appends: AppendRecord[] = []
+  /** Clears that may have happened, by their start, and how long the earlier ones may act. */
+  readonly #clears: ClearRecord[] = []
+  readonly #clearEnds: number[] = []
+
+  constructor(records: readonly HistoryRecord[], options: CheckOptions) {
+    this.options = options
+    this.visibleSets = new VisibleWrites(options)
+    this.visibleClears = new VisibleWrites(options)
+    for (const record of records) this.#add(record)
+    this.#nameAppends()
+    this.#indexClears()
+  }
+
+  /** True when a clear may have taken away by the end of the read what began at this time. */
+  mayBeCleared(startMs: number, read: { readonly settledMs?: number }): boolean {
+    return this.clearedThroughMs(read) >= startMs
+  }
+
+  /** What began by this time may be cleared when the read ends. */
+  clearedThroughMs({
+    settledMs = Number.POSITIVE_INFINITY,
+  }: {
+    readonly settledMs?: number
+  }): number {
+    let low = 0
+    let high = this.#clears.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#clears[middle]!.startMs <= settledMs) low = middle + 1
+      else high = middle
+    }
+    return low === 0 ? Number.NEGATIVE_INFINITY : this.#clearEnds[low - 1]!
+  }
+
+  message(id: string): MessageLog {
+    let log = this.messages.get(id)
+    if (log === undefined) {
+      log = {
+        id,
+        appends: [],
+        edits: new VisibleWrites(this.options),
+        removes: new VisibleWrites(this.options),
+        firstStartMs: Number.POSITIVE_INFINITY,
+        lastEndMs: Number.NEGATIVE_INFINITY,
+        acknowledged: false,
+        removeStartMs: Number.POSITIVE_INFINITY,
+      }
+      this.messages.set(id, log)
+    }
+    return log
+  }
+
+  #add(record: HistoryRecord): void {
+    switch (record.kind) {
+      case 'append':
+        this.appends.push(record)
+        if (!this.writers.has(record.content)) this.writers.set(record.content, record)
+        return
+      case 'edit':
+        this.writers.set(record.content, record)
+        if (record.outcome !== 'none') this.message(record.id).edits.add(record)
+        return
+      case 'remove': {
+        if (record.outcome === 'none') return
+        const log = this.message(record.id)
+        log.removes.add(record)
+        log.removeStartMs = Math.min(log.removeStartMs, record.startMs)
+        return
+      }
+      case 'set':
+        this.sets.set(record.content, record)
+        this.visibleSets.add(record)
+        return
+      case 'clear':
+        if (record.outcome === 'none') return
+        this.#clears.push(record)
+        this.visibleClears.add(record)
+        return
+      case 'read':
+        if (record.outcome === 'ok') this.reads.push(record)
+        return
+      case 'get':
+        if (record.outcome === 'ok') this.gets.push(record)
+        return
+    }
+  }
+
+  /** A save without an answer does not know its id; the reads that show it do. */
+  #nameAppends(): void {
+    const shown = new Map<string, string>()
+    for (const { messages } of this.reads) {
+      for (const { id, content } of messages) shown.set(content, id)
+    }
+    for (const append of this.appends) {
+      const id = append.id ?? shown.get(append.content)
+      if (id === undefined || append.outcome === 'none') continue
+      const log = this.message(id)
+      log.appends.push(append)
+      log.firstStartMs = Math.min(log.firstStartMs, append.startMs)
+      log.lastEndMs = Math.max(log.lastEndMs, effectEndMs(append))
+      log.acknowledged ||= append.outcome === 'ok'
+    }
+  }
+
+  #indexClears(): void {
+    this.#clears.sort((a, b) => a.startMs - b.startMs)
+    let end = Number.NEGATIVE_INFINITY
+    for (const clear of this.#clears) {
+      end = Math.max(end, effectEndMs(clear) + this.options.clockToleranceMs)
+      this.#clearEnds.push(end)
+    }
+  }
+}

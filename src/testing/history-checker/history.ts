@@ -1,0 +1,134 @@
+import type { PlaceName } from '../../core/operation.ts'
+import type { Stamp } from '../../core/stamp.ts'
+
+/** What every call of a history tells about itself. Times are of one clock, in milliseconds. */
+export interface CallRecord {
+  /** One sequential session. */
+  readonly client: string
+  readonly process: string
+  /** Which life of the process served the call. */
+  readonly incarnation: number
+  readonly conversation: string
+  readonly startMs: number
+  /** When the caller was answered, by a result or an error; absent when it never was. */
+  readonly settledMs?: number
+  /** True when the process died during the call, so that nobody was left to be answered. */
+  readonly abandoned?: boolean
+  /**
+   * `ok`: acknowledged. `none`: an error that promises no effect. `unknown`: anything else; it may
+   * take effect at any later time.
+   */
+  readonly outcome: 'ok' | 'none' | 'unknown'
+}
+
+/** Places of an acknowledged write, as its receipt names them. */
+interface WriteRecord extends CallRecord {
+  readonly copies?: readonly PlaceName[]
+}
+
+/** A save. Every try of a repeated save is a record of its own. */
+export interface AppendRecord extends WriteRecord {
+  readonly kind: 'append'
+  /** Known when the caller chose it or the receipt told it. */
+  readonly id?: string
+  /** Different for every message and every edit: reads are traced back by it. */
+  readonly content: string
+  readonly position?: Stamp
+}
+
+export interface EditRecord extends WriteRecord {
+  readonly kind: 'edit'
+  readonly id: string
+  readonly content: string
+}
+
+export interface RemoveRecord extends WriteRecord {
+  readonly kind: 'remove'
+  readonly id: string
+}
+
+/** Sets the register of the conversation's key. */
+export interface SetRecord extends WriteRecord {
+  readonly kind: 'set'
+  /** Different for every call. */
+  readonly content: string
+}
+
+export interface ClearRecord extends WriteRecord {
+  readonly kind: 'clear'
+}
+
+/** A message as a read showed it. */
+export interface ShownMessage {
+  readonly id: string
+  readonly content: string
+  readonly position?: Stamp
+}
+
+/** A read of the whole conversation, oldest first. */
+export interface ReadRecord extends CallRecord {
+  readonly kind: 'read'
+  readonly messages: readonly ShownMessage[]
+  readonly complete: boolean
+  /** Read in several pages: what moves meanwhile may be missed or come twice. */
+  readonly paged: boolean
+  /** After everything was healed and drained: every acknowledged write must be seen. */
+  readonly final: boolean
+}
+
+/** A read of the register. */
+export interface GetRecord extends CallRecord {
+  readonly kind: 'get'
+  readonly content: string | undefined
+  readonly complete: boolean
+  readonly final: boolean
+}
+
+export type MessageWrite = AppendRecord | EditRecord | RemoveRecord
+export type Write = MessageWrite | SetRecord | ClearRecord
+export type Read = ReadRecord | GetRecord
+export type HistoryRecord = Write | Read
+
+export interface History {
+  readonly records: readonly HistoryRecord[]
+  /** The databases after everything was drained, in any text that is equal if they are equal. */
+  readonly places?: Readonly<Record<string, string>>
+  /** What should be empty at the end and is not, a line each. */
+  readonly leftovers?: readonly string[]
+}
+
+export interface CheckOptions {
+  /**
+   * How much two clocks may differ: clears and appends of processes that could not reach a common
+   * place are ordered by their clocks. Milliseconds.
+   */
+  readonly clockToleranceMs: number
+  /** How long the writes of other processes may go unnoticed by a complete read. Milliseconds. */
+  readonly hintDelayMs: number
+  /** Longest that any call may take. Milliseconds. */
+  readonly deadlineMs: number
+  /** A place lost its disk: what had one copy only may be gone. */
+  readonly lostDisk?: boolean
+}
+
+export type ViolationKind =
+  | 'lost'
+  | 'duplicate'
+  | 'garbage'
+  | 'order'
+  | 'session-order'
+  | 'moved'
+  | 'zombie'
+  | 'edit-lost'
+  | 'set-lost'
+  | 'receipt'
+  | 'late'
+  | 'diverged'
+  | 'leftover'
+
+export interface Violation {
+  readonly kind: ViolationKind
+  readonly text: string
+  /** The records that contradict each other. */
+  readonly records: readonly HistoryRecord[]
+}

@@ -1,0 +1,138 @@
+import { DATABASE_PLACES } from '../../core/operation.ts'
+import { RandomSource } from './random-source.ts'
+import type { FaultName } from './settings.ts'
+import type { SimulatedDatabase } from './simulated-database.ts'
+import type { Node, World } from './world.ts'
+
+const FIRST_FAULT_MS = 500
+const PAUSE_MS_MIN = 200
+
+/** Breaks things at random until it is told to stop. What it broke heals by itself after a while. */
+export class Nemesis {
+  readonly #world: World
+  readonly #random: RandomSource
+  #stopped = false
+
+  constructor(world: World) {
+    this.#world = world
+    this.#random = new RandomSource(world.seed, 'nemesis')
+  }
+
+  start(): void {
+    if (this.#world.settings.faults.length > 0) this.#next(FIRST_FAULT_MS)
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  #next(delayMs: number): void {
+    this.#world.kernel.schedule(delayMs, () => {
+      if (this.#stopped) return
+      const { faults, faultEveryMs } = this.#world.settings
+      this.#strike(this.#random.pick(faults))
+      this.#next(this.#random.between(PAUSE_MS_MIN, faultEveryMs))
+    })
+  }
+
+  #strike(fault: FaultName): void {
+    const world = this.#world
+    const random = this.#random
+    const { primary, backup } = world.databases
+    const node = random.pick(world.nodes)
+    const either = world.databases[random.pick(DATABASE_PLACES)]
+    const ms = random.between(300, 8_000)
+    world.faults++
+    world.say('nemesis', `FAULT ${fault}`, { node: node.name, ms: Math.round(ms) })
+    switch (fault) {
+      case 'primary-down':
+        return this.#down([primary], ms)
+      case 'backup-down':
+        return this.#down([backup], ms)
+      case 'both-down':
+        return this.#down([primary, backup], Math.min(ms, 3_000))
+      case 'primary-paused':
+        return this.#pause(primary, ms)
+      case 'backup-paused':
+        return this.#pause(backup, ms)
+      case 'partition':
+        either.cutOff.add(node.process.index)
+        return this.#later(ms, () => void either.cutOff.delete(node.process.index))
+      case 'kill':
+      case 'power-cut':
+        return this.#kill(node, fault === 'power-cut')
+      case 'restart':
+        return this.#restart(node)
+      case 'drop':
+        either.dropRequest = 0.1
+        either.dropReply = 0.3
+        return this.#later(Math.min(ms, 4_000), () => {
+          either.dropRequest = either.dropReply = 0
+        })
+      case 'replies-lost':
+        primary.dropReply = 0.8
+        return this.#later(Math.min(ms, 3_000), () => {
+          primary.dropReply = 0
+        })
+      case 'slow':
+        either.slowness = random.pick([5, 20, 60])
+        return this.#later(ms, () => {
+          either.slowness = 1
+        })
+      case 'clock':
+        node.process.skewMs = random.between(-world.settings.skewMs, world.settings.skewMs)
+        return
+      case 'wipe-primary':
+      case 'wipe-backup':
+        if (world.lostDisk) return
+        world.lostDisk = true
+        return world.databases[fault === 'wipe-primary' ? 'primary' : 'backup'].wipe()
+      case 'wal-out':
+      case 'wal-slow':
+      case 'wal-hang':
+      case 'wal-full':
+        return this.#breakLog(node, fault, ms)
+    }
+  }
+
+  #down(databases: readonly SimulatedDatabase[], ms: number): void {
+    for (const database of databases) database.isUp = false
+    this.#later(ms, () => {
+      for (const database of databases) database.isUp = true
+    })
+  }
+
+  #pause(database: SimulatedDatabase, ms: number): void {
+    database.isPaused = true
+    this.#later(ms, () => database.resume())
+  }
+
+  #breakLog({ log }: Node, fault: FaultName, ms: number): void {
+    if (fault === 'wal-out') log.isOut = true
+    else if (fault === 'wal-full') log.isFull = true
+    else log.syncMs = fault === 'wal-slow' ? 900 : 8_000
+    this.#later(ms, () => log.heal())
+  }
+
+  #kill(node: Node, power: boolean): void {
+    if (node.process.life === undefined) return
+    const world = this.#world
+    world.crashNode(node, power)
+    this.#later(this.#random.between(100, 3_000), () => void world.startNode(node))
+  }
+
+  #restart(node: Node): void {
+    if (node.history === undefined) return
+    const world = this.#world
+    const life = node.process.life
+    const pauseMs = this.#random.between(50, 1_000)
+    void world.closeNode(node).then(() => {
+      // It may have been killed while it closed; then somebody else starts it again.
+      if (life !== undefined) this.#later(pauseMs, () => void world.startNode(node))
+    })
+  }
+
+  #later(ms: number, run: () => void): void {
+    this.#world.kernel.schedule(ms, run)
+  }
+}

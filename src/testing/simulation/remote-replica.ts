@@ -1,0 +1,173 @@
+import type { MemoryBackend } from '../../backend/memory/memory-backend.ts'
+import { ReplicaBase } from '../../backend/replica-base.ts'
+import type {
+  ApplyOptions,
+  ApplyResult,
+  CallOptions,
+  CountRead,
+  Durability,
+  Hint,
+  ItemPage,
+  ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+  LatestPage,
+  LatestQuery,
+  ReplicaBackend,
+  ReplicaState,
+} from '../../backend/replica-backend.ts'
+import type { BucketDigest, StampRange } from '../../core/digest.ts'
+import { StorageError } from '../../core/errors.ts'
+import type { Operation } from '../../core/operation.ts'
+import type { SimulatedDatabase } from './simulated-database.ts'
+import type { Life } from './simulated-process.ts'
+
+const TIMEOUT_MS = 10_000
+
+/** Told about every call and how it ended, for traces. */
+export type CallObserver = (
+  call: string,
+  detail: readonly unknown[],
+  outcome: 'sent' | 'answered' | 'failed',
+  result: unknown,
+) => void
+
+/** A simulated database as one life of a process sees it: through a network, with deadlines. */
+export class RemoteReplica extends ReplicaBase implements ReplicaBackend {
+  readonly #database: SimulatedDatabase
+  readonly #life: Life
+  readonly #from: number
+  readonly #observe: CallObserver | undefined
+  #connected = false
+
+  constructor(database: SimulatedDatabase, life: Life, from: number, observe?: CallObserver) {
+    super(life.env)
+    this.#database = database
+    this.#life = life
+    this.#from = from
+    this.#observe = observe
+  }
+
+  getBackendType(): string {
+    return 'simulated'
+  }
+
+  /** The simulated server keeps what it applied. */
+  getDurability(): Durability {
+    return { durable: true, reasons: ['simulated'] }
+  }
+
+  async connect(): Promise<void> {
+    await this.#call('connect', [], {}, async () => {})
+    this.#connected = true
+  }
+
+  async disconnect(): Promise<void> {
+    this.#connected = false
+  }
+
+  isConnected(): boolean {
+    return this.#connected
+  }
+
+  async apply(operations: readonly Operation[], options: ApplyOptions = {}): Promise<ApplyResult> {
+    const { signal: _signal, timeoutMs: _timeoutMs, ...rest } = options
+    return await this.#call('apply', [operations, rest], options, (backend) =>
+      backend.apply(operations, rest),
+    )
+  }
+
+  async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
+    return await this.#call('readRegister', [key], options, (backend) => backend.readRegister(key))
+  }
+
+  async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
+    return await this.#call('readItems', [query], options, (backend) => backend.readItems(query))
+  }
+
+  async readItemsById(
+    key: string,
+    ids: readonly string[],
+    options?: CallOptions,
+  ): Promise<ItemPage> {
+    return await this.#call('readItemsById', [key, ids], options, (backend) =>
+      backend.readItemsById(key, ids),
+    )
+  }
+
+  async countItems(key: string, options?: CallOptions): Promise<CountRead> {
+    return await this.#call('countItems', [key], options, (backend) => backend.countItems(key))
+  }
+
+  async listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage> {
+    return await this.#call('listKeys', [query], options, (backend) => backend.listKeys(query))
+  }
+
+  async listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage> {
+    return await this.#call('listLatest', [query], options, (backend) => backend.listLatest(query))
+  }
+
+  async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
+    return await this.#call('readState', [writer], options, (backend) => backend.readState(writer))
+  }
+
+  async removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void> {
+    await this.#call('removeHints', [hints], options, (backend) => backend.removeHints(hints))
+  }
+
+  async trust(identity: string, options?: CallOptions): Promise<void> {
+    await this.#call('trust', [identity], options, (backend) => backend.trust(identity))
+  }
+
+  async digest(
+    range: StampRange,
+    buckets: number,
+    options?: CallOptions,
+  ): Promise<readonly BucketDigest[]> {
+    return await this.#call('digest', [range], options, (backend) => backend.digest(range, buckets))
+  }
+
+  async *scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation> {
+    yield* await this.#call('scan', [range], options, async (backend) => {
+      const operations: Operation[] = []
+      for await (const operation of backend.scan(range)) operations.push(operation)
+      return operations
+    })
+  }
+
+  async #call<T>(
+    name: string,
+    detail: readonly unknown[],
+    { timeoutMs = TIMEOUT_MS }: CallOptions = {},
+    run: (backend: MemoryBackend) => Promise<T>,
+  ): Promise<T> {
+    const life = this.#life
+    if (!this.#connected && name !== 'connect') {
+      throw new StorageError('CLOSED', 'the simulated database is not connected')
+    }
+    this.#observe?.(name, detail, 'sent', undefined)
+    return await new Promise<T>((resolve, reject) => {
+      const fail = (error: unknown): void => {
+        if (!life.isAlive) return
+        timer.cancel()
+        this.#observe?.(name, detail, 'failed', error)
+        reject(error as Error)
+      }
+      const timer = life.env.setTimer(timeoutMs, () => fail(late(this.#database.name, timeoutMs)))
+      const answered = (value: T): void => {
+        if (!life.isAlive) return
+        timer.cancel()
+        this.#observe?.(name, detail, 'answered', value)
+        resolve(value)
+      }
+      this.#database.request(this.#from, run, { resolve: answered, reject: fail })
+    })
+  }
+}
+
+function late(place: string, timeoutMs: number): StorageError {
+  return new StorageError('TIMEOUT', `${place} gave no answer within ${timeoutMs} ms`, {
+    effect: 'unknown',
+  })
+}

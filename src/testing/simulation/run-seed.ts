@@ -1,0 +1,161 @@
+import { DATABASE_PLACES } from '../../core/operation.ts'
+import { STAMP_MAX, STAMP_MIN } from '../../core/stamp.ts'
+import { checkHistory } from '../history-checker/check-history.ts'
+import type { CheckOptions, History, Violation } from '../history-checker/history.ts'
+import { Nemesis } from './nemesis.ts'
+import type { SimulatedDatabase } from './simulated-database.ts'
+import type { SimulationSettings } from './settings.ts'
+import { Workload } from './workload.ts'
+import { World, WRITE_TIMEOUT_MS, type Node, type Tracer } from './world.ts'
+
+/** Longest that the clients may take. */
+const WORKLOAD_MS = 300_000
+/** Time for everything to come together by itself once nothing is broken any more. */
+const SETTLE_MS = 60_000
+const LOOK_EVERY_MS = 500
+
+export interface SimulationResult {
+  readonly seed: number
+  readonly settings: SimulationSettings
+  readonly history: History
+  readonly violations: readonly Violation[]
+  readonly acknowledged: number
+  /** Acknowledged with one copy only. */
+  readonly singleCopies: number
+  readonly faults: number
+  readonly steps: number
+  readonly virtualMs: number
+  /** Virtual time that it took to come together after the last fault; undefined: it did not. */
+  readonly settledAfterMs: number | undefined
+}
+
+/** Runs the store through one seed: workload and faults, healing, and the check of the history. */
+export async function runSeed(
+  seed: number,
+  given: Partial<SimulationSettings> = {},
+  tracer?: Tracer,
+): Promise<SimulationResult> {
+  const world = new World(seed, given, tracer)
+  const { kernel, settings } = world
+  world.say('world', 'settings', settings)
+  for (const place of DATABASE_PLACES) await world.databases[place].start()
+  const workload = new Workload(world)
+  const nemesis = new Nemesis(world)
+  for (const node of world.nodes) void world.startNode(node)
+  await kernel.run(1_000, () => world.nodes.every(({ history }) => history !== undefined))
+  workload.start()
+  nemesis.start()
+  await kernel.run(kernel.now + WORKLOAD_MS, () => workload.isDone)
+  nemesis.stop()
+  world.heal()
+  const healedMs = kernel.now
+  await settle(world)
+  await reconcile(world)
+  const settledMs = await settle(world)
+  const reading = workload.readAll()
+  let isRead = false
+  void reading.finally(() => {
+    isRead = true
+  })
+  await kernel.run(kernel.now + SETTLE_MS, () => isRead)
+  const history = await historyOf(world, workload.isDone && isRead)
+  const writes = world.records.filter(
+    (record) => record.outcome === 'ok' && 'copies' in record && record.copies !== undefined,
+  ) as { copies: readonly string[] }[]
+  return {
+    seed,
+    settings,
+    history,
+    violations: checkHistory(history, checkOptions(world)),
+    acknowledged: writes.length,
+    singleCopies: writes.filter(({ copies }) => copies.length === 1).length,
+    faults: world.faults,
+    steps: kernel.steps,
+    virtualMs: kernel.now,
+    settledAfterMs: settledMs === undefined ? undefined : settledMs - healedMs,
+  }
+}
+
+function checkOptions({ settings, lostDisk }: World): CheckOptions {
+  return {
+    clockToleranceMs: 2 * settings.skewMs + 2,
+    hintDelayMs: 2_600,
+    deadlineMs: 3 * WRITE_TIMEOUT_MS + 1_000,
+    lostDisk,
+  }
+}
+
+/** Starts what is down, and waits until nothing is owed any more. */
+async function settle(world: World): Promise<number | undefined> {
+  const { kernel } = world
+  const untilMs = kernel.now + SETTLE_MS
+  while (kernel.now < untilMs) {
+    await kernel.run(kernel.now + LOOK_EVERY_MS)
+    for (const node of world.nodes) {
+      if (node.process.life === undefined && !node.closing) void world.startNode(node)
+    }
+    if ((await leftovers(world)).length === 0) return kernel.now
+  }
+  return undefined
+}
+
+async function reconcile(world: World): Promise<void> {
+  const { kernel } = world
+  const node = world.nodes.find(({ history }) => history !== undefined)
+  if (node === undefined) return
+  let isOver = false
+  node
+    .history!.reconcile()
+    .catch((error: unknown) => world.say(node.name, 'reconcile failed', error))
+    .finally(() => {
+      isOver = true
+    })
+    .catch(() => {})
+  await kernel.run(kernel.now + SETTLE_MS, () => isOver)
+}
+
+async function historyOf(world: World, isOver: boolean): Promise<History> {
+  const { primary, backup } = world.databases
+  return {
+    records: world.records,
+    places: { primary: await dump(primary), backup: await dump(backup) },
+    leftovers: [
+      ...(await leftovers(world)),
+      ...world.surprises,
+      ...(isOver ? [] : ['the clients did not come to an end']),
+    ],
+  }
+}
+
+async function leftovers(world: World): Promise<string[]> {
+  const left: string[] = []
+  for (const node of world.nodes) left.push(...leftAt(node))
+  const { hints } = await world.databases.backup.backend.readState('nobody')
+  for (const { writer, count } of hints) left.push(`hint of ${writer}, count ${count}`)
+  const { primary, backup } = world.databases
+  if ((await dump(primary)) !== (await dump(backup))) left.push('primary and backup differ')
+  return left
+}
+
+function leftAt({ name, history }: Node): string[] {
+  if (history === undefined) return [`${name} is not open`]
+  const { wal, places } = history.status()
+  const left: string[] = []
+  for (const place of DATABASE_PLACES) {
+    const { pending } = places[place]
+    if (pending > 0) left.push(`${name} owes ${pending} to the ${place}`)
+  }
+  if (wal.owedGroups > 0) left.push(`${name} owes ${wal.owedGroups} from memory`)
+  if (wal.entries > 0) left.push(`${name} keeps ${wal.entries} entries`)
+  return left
+}
+
+/** What a database holds, as text; a removal is the same whatever position its remover had read. */
+async function dump({ backend }: SimulatedDatabase): Promise<string> {
+  const lines: string[] = []
+  for await (const operation of backend.scan({ from: STAMP_MIN, to: STAMP_MAX })) {
+    const isRemoval = operation.kind === 'put' && operation.change === 'remove'
+    lines.push(JSON.stringify(isRemoval ? { ...operation, position: '', stamp: '' } : operation))
+  }
+  return lines.sort().join('\n')
+}

@@ -1,0 +1,89 @@
+import type { RandomSource } from './random-source.ts'
+
+/** What may go wrong. */
+export type FaultName =
+  | 'primary-down'
+  | 'backup-down'
+  | 'both-down'
+  | 'primary-paused'
+  | 'backup-paused'
+  | 'partition'
+  | 'kill'
+  | 'power-cut'
+  | 'restart'
+  | 'drop'
+  | 'replies-lost'
+  | 'slow'
+  | 'wal-out'
+  | 'wal-slow'
+  | 'wal-hang'
+  | 'wal-full'
+  | 'clock'
+  | 'wipe-primary'
+  | 'wipe-backup'
+
+/** All but those that lose a disk. */
+export const ORDINARY_FAULTS: readonly FaultName[] = [
+  'primary-down',
+  'backup-down',
+  'both-down',
+  'primary-paused',
+  'backup-paused',
+  'partition',
+  'kill',
+  'power-cut',
+  'restart',
+  'drop',
+  'replies-lost',
+  'slow',
+  'wal-out',
+  'wal-slow',
+  'wal-hang',
+  'wal-full',
+  'clock',
+]
+
+/** One simulation. What is left out is drawn from the seed. */
+export interface SimulationSettings {
+  readonly processes: number
+  readonly clientsPerProcess: number
+  readonly operationsPerClient: number
+  readonly conversations: number
+  readonly write: 'idempotent' | 'wal-first' | 'dual-write'
+  readonly read: 'primary-first' | 'failover'
+  readonly health: 'circuit-breaker' | 'simple'
+  readonly wal: 'simulated' | 'file'
+  /** Clocks are off by up to this much. Milliseconds. */
+  readonly skewMs: number
+  readonly faults: readonly FaultName[]
+  /** Longest pause between two faults. Milliseconds. */
+  readonly faultEveryMs: number
+  readonly flushIntervalMs: number
+}
+
+export function drawSettings(
+  random: RandomSource,
+  given: Partial<SimulationSettings> = {},
+): SimulationSettings {
+  const drawn: SimulationSettings = {
+    processes: random.integer(1, 4),
+    clientsPerProcess: 2,
+    operationsPerClient: 25,
+    conversations: 2,
+    write: random.pick(['idempotent', 'idempotent', 'wal-first', 'dual-write'] as const),
+    read: random.pick(['primary-first', 'failover'] as const),
+    health: random.pick(['circuit-breaker', 'simple'] as const),
+    wal: 'simulated',
+    skewMs: random.pick([0, 50, 500]),
+    faults: drawFaults(random),
+    faultEveryMs: random.pick([600, 1_500, 2_500, 6_000]),
+    flushIntervalMs: random.pick([500, 2_000, 5_000]),
+  }
+  return { ...drawn, ...given }
+}
+
+/** Swarm testing: a few kinds of fault at a time find more than always all of them. */
+function drawFaults(random: RandomSource): readonly FaultName[] {
+  const share = random.pick([0.15, 0.4, 1])
+  return ORDINARY_FAULTS.filter(() => random.chance(share))
+}

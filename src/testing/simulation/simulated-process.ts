@@ -1,0 +1,127 @@
+import type { Disk } from '../../core/disk.ts'
+import type { Env, Timer } from '../../core/env.ts'
+import { noFailpoints } from '../../core/failpoint.ts'
+import { silentLogger, type Logger } from '../../core/logger.ts'
+import type { Kernel } from './kernel.ts'
+import type { RandomSource } from './random-source.ts'
+
+/** One life of a process, from its start to its crash or end. */
+export interface Life {
+  readonly incarnation: number
+  readonly isAlive: boolean
+  readonly env: Env
+}
+
+export interface SimulatedProcessOptions {
+  readonly kernel: Kernel
+  readonly index: number
+  readonly random: RandomSource
+  /** Wall clock at the start of the simulation. Unix milliseconds. */
+  readonly startMs: number
+  /** The disk of this process's machine as one life sees it. */
+  readonly disk?: (life: Life) => Disk
+  readonly logger?: (life: Life) => Logger
+}
+
+class MutableLife implements Life {
+  readonly incarnation: number
+  readonly timers = new Set<Timer>()
+  isAlive = true
+  env!: Env
+
+  constructor(incarnation: number) {
+    this.incarnation = incarnation
+  }
+}
+
+/**
+ * A process that can crash. All timers of a life end with it, and whatever was asked of a place is
+ * never answered: after a crash nothing of that life runs.
+ */
+export class SimulatedProcess {
+  readonly index: number
+  /** How far the wall clock is off. Milliseconds. */
+  skewMs = 0
+  readonly #options: SimulatedProcessOptions
+  #life: MutableLife | undefined
+  #incarnations = 0
+  #onEnd: (() => void)[] = []
+
+  constructor(options: SimulatedProcessOptions) {
+    this.#options = options
+    this.index = options.index
+  }
+
+  get life(): Life | undefined {
+    return this.#life
+  }
+
+  start(): Life {
+    const life = new MutableLife(this.#incarnations++)
+    this.#life = life
+    life.env = this.#env(life)
+    return life
+  }
+
+  /** Ends the present life at once. */
+  crash(): void {
+    const life = this.#life
+    if (life === undefined) return
+    life.isAlive = false
+    for (const timer of life.timers) timer.cancel()
+    life.timers.clear()
+    this.#life = undefined
+    for (const listener of this.#onEnd.splice(0)) listener()
+  }
+
+  /** Runs once, when the present life ends. */
+  onEnd(listener: () => void): void {
+    this.#onEnd.push(listener)
+  }
+
+  #env(life: MutableLife): Env {
+    const { kernel, random, index, startMs, disk, logger } = this.#options
+    const self = {
+      bootId: `boot-${index}`,
+      pidNamespace: `machine-${index}`,
+      pid: 100 + life.incarnation,
+      startTime: `${life.incarnation}`,
+    }
+    return {
+      now: () => Math.floor(startMs + kernel.now + this.skewMs),
+      monotonic: () => kernel.now,
+      setTimer: (delayMs, callback) => {
+        if (!life.isAlive) return { cancel: () => {} }
+        const timer = kernel.schedule(delayMs, () => {
+          life.timers.delete(timer)
+          callback()
+        })
+        life.timers.add(timer)
+        return {
+          cancel: () => {
+            timer.cancel()
+            life.timers.delete(timer)
+          },
+        }
+      },
+      random: () => random.next(),
+      randomBytes: (count) => random.bytes(count),
+      disk: disk?.(life) ?? noDisk(),
+      process: {
+        self,
+        state: (other) =>
+          other.pid === self.pid && other.bootId === self.bootId && life.isAlive ? 'alive' : 'dead',
+      },
+      logger: logger?.(life) ?? silentLogger,
+      failpoints: noFailpoints,
+    }
+  }
+}
+
+function noDisk(): Disk {
+  return new Proxy({} as Disk, {
+    get: (_target, name) => () => {
+      throw new Error(`this process has no disk, but ${String(name)} was called`)
+    },
+  })
+}

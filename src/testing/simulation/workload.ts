@@ -1,0 +1,355 @@
+import type { ChatHistory } from '../../chat/chat-history.ts'
+import { conversationKey } from '../../chat/keys.ts'
+import { isStorageError } from '../../core/errors.ts'
+import { itemValue } from '../../core/merge.ts'
+import type { HistoryRecord, ShownMessage } from '../history-checker/history.ts'
+import { RandomSource } from './random-source.ts'
+import type { Node, World } from './world.ts'
+
+/** Longest that a client waits for any call; the checker complains much earlier. */
+const PATIENCE_MS = 30_000
+const RETRY_MS = 50
+const SAVE_TRIES = 3
+const EVERYTHING = 1_000
+
+const MIX = {
+  append: 32,
+  save: 14,
+  repeat: 6,
+  edit: 6,
+  remove: 4,
+  set: 5,
+  get: 5,
+  clear: 4,
+  read: 18,
+  pages: 6,
+} as const
+
+/** A message with an id of the caller's, which may be saved again. */
+interface OwnSave {
+  readonly conversation: string
+  readonly id: string
+  readonly content: string
+}
+
+/** A record while the call runs: what the outcome adds is filled in. */
+type Open<R extends HistoryRecord = HistoryRecord> = { -readonly [Field in keyof R]: R[Field] }
+
+/** What the clients of one world share. */
+export class Workload {
+  readonly #world: World
+  readonly #saves: OwnSave[] = []
+  #labels = 0
+  #running = 0
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  get isDone(): boolean {
+    return this.#running === 0
+  }
+
+  start(): void {
+    const { nodes, settings } = this.#world
+    for (const node of nodes) {
+      for (let i = 0; i < settings.clientsPerProcess; i++) {
+        this.#running++
+        void this.#client(node, `${node.name}.c${i}`).finally(() => this.#running--)
+      }
+    }
+  }
+
+  /** One last read of every conversation from every process. */
+  async readAll(): Promise<void> {
+    const { nodes, settings } = this.#world
+    for (const node of nodes) {
+      for (let i = 0; i < settings.conversations; i++) {
+        const name = `${node.name}.final`
+        await this.#read(node, name, conversationName(i), true)
+        await this.#get(node, name, conversationName(i), true)
+      }
+    }
+  }
+
+  async #client(node: Node, name: string): Promise<void> {
+    const { kernel, settings, seed } = this.#world
+    const random = new RandomSource(seed, name)
+    for (let i = 0; i < settings.operationsPerClient; i++) {
+      await kernel.sleep(random.between(20, 600))
+      if (node.history === undefined) continue
+      const conversation = conversationName(random.integer(0, settings.conversations - 1))
+      await this.#act(random, node, name, conversation)
+    }
+  }
+
+  async #act(random: RandomSource, node: Node, name: string, conversation: string): Promise<void> {
+    switch (random.weighted(MIX)) {
+      case 'append':
+        await this.#append(node, name, { conversation, content: this.#label('m') })
+        return
+      case 'save': {
+        const content = this.#label('m')
+        const save = { conversation, content, id: `id-${content}` }
+        this.#saves.push(save)
+        return await this.#save(random, node, name, save)
+      }
+      case 'repeat':
+        if (this.#saves.length > 0) await this.#save(random, node, name, random.pick(this.#saves))
+        return
+      case 'edit':
+      case 'remove':
+        return await this.#change(random, node, name, conversation)
+      case 'set':
+        return await this.#set(node, name, conversation)
+      case 'get':
+        return await this.#get(node, name, conversation, false)
+      case 'clear':
+        return await this.#clear(node, name, conversation)
+      case 'read':
+        return void (await this.#read(node, name, conversation, false))
+      case 'pages':
+        return await this.#pages(random, node, name, conversation)
+    }
+  }
+
+  // ---- writes
+
+  async #append(
+    node: Node,
+    client: string,
+    { conversation, content, id }: { conversation: string; content: string; id?: string },
+  ): Promise<boolean> {
+    const record: Open = {
+      kind: 'append',
+      ...this.#open(node, client, conversation),
+      content,
+      ...(id !== undefined && { id }),
+    }
+    return await this.#call(node, record, async (history) => {
+      const message = { role: 'user', content, ...(id !== undefined && { id }) } as const
+      const receipt = await history.saveMessage(conversation, message)
+      return { id: receipt.id, position: receipt.position, copies: receipt.copies }
+    })
+  }
+
+  /** Tries again, perhaps through another process, as a client behind a load balancer does. */
+  async #save(random: RandomSource, node: Node, client: string, save: OwnSave): Promise<void> {
+    const { kernel, nodes } = this.#world
+    let through = node
+    for (let attempt = 0; attempt < SAVE_TRIES; attempt++) {
+      if (await this.#append(through, client, save)) return
+      await kernel.sleep(RETRY_MS)
+      if (random.chance(0.6)) through = random.pick(nodes)
+      if (through.history === undefined) return
+    }
+  }
+
+  async #change(
+    random: RandomSource,
+    node: Node,
+    client: string,
+    conversation: string,
+  ): Promise<void> {
+    const shown = await this.#read(node, client, conversation, false)
+    if (shown === undefined || shown.length === 0 || node.history === undefined) return
+    const { id } = random.pick(shown)
+    if (random.chance(0.4)) {
+      const record: Open = { kind: 'remove', ...this.#open(node, client, conversation), id }
+      await this.#call(node, record, async (history) => {
+        const { copies } = await history.deleteMessage(conversation, id)
+        return { copies }
+      })
+      return
+    }
+    const content = this.#label('e')
+    const record: Open = { kind: 'edit', ...this.#open(node, client, conversation), id, content }
+    await this.#call(node, record, async (history) => {
+      const { copies } = await history.updateMessage(conversation, id, { role: 'user', content })
+      return { copies }
+    })
+  }
+
+  async #set(node: Node, client: string, conversation: string): Promise<void> {
+    const content = this.#label('v')
+    const record: Open = { kind: 'set', ...this.#open(node, client, conversation), content }
+    await this.#call(node, record, async ({ store }) => {
+      const { copies } = await store.set(conversationKey('', conversation), content)
+      return { copies }
+    })
+  }
+
+  async #clear(node: Node, client: string, conversation: string): Promise<void> {
+    const record: Open = { kind: 'clear', ...this.#open(node, client, conversation) }
+    await this.#call(node, record, async (history) => {
+      const { copies } = await history.clearHistory(conversation)
+      return { copies }
+    })
+  }
+
+  // ---- reads
+
+  async #get(node: Node, client: string, conversation: string, final: boolean): Promise<void> {
+    const record: Open = {
+      kind: 'get',
+      ...this.#open(node, client, conversation),
+      content: undefined,
+      // A plain value does not say whether it is complete: other processes are not judged.
+      complete: false,
+      final,
+    }
+    await this.#call(node, record, async ({ store }) => {
+      return { content: await store.get<string>(conversationKey('', conversation)) }
+    })
+  }
+
+  async #read(
+    node: Node,
+    client: string,
+    conversation: string,
+    final: boolean,
+  ): Promise<readonly ShownMessage[] | undefined> {
+    const record: Open = {
+      kind: 'read',
+      ...this.#open(node, client, conversation),
+      messages: [],
+      complete: false,
+      paged: false,
+      final,
+    }
+    const answered = await this.#call(node, record, async ({ store }) => {
+      const key = conversationKey('', conversation)
+      const { items, complete, done } = await store.readItems({
+        key,
+        limit: EVERYTHING,
+        order: 'oldest',
+      })
+      if (!done) throw new Error('the conversation is longer than a page')
+      const messages = items.map((item) => ({
+        id: item.id,
+        content: (JSON.parse(itemValue(item)!) as { content: string }).content,
+        position: item.position,
+      }))
+      return { messages, complete }
+    })
+    return answered && record.kind === 'read' ? record.messages : undefined
+  }
+
+  /** Page by page through the chat layer, forwards or backwards. */
+  async #pages(
+    random: RandomSource,
+    node: Node,
+    client: string,
+    conversation: string,
+  ): Promise<void> {
+    const record: Open = {
+      kind: 'read',
+      ...this.#open(node, client, conversation),
+      messages: [],
+      complete: true,
+      paged: true,
+      final: false,
+    }
+    const limit = random.integer(1, 7)
+    const forwards = random.chance(0.5)
+    await this.#call(node, record, async (history) => {
+      let messages: ShownMessage[] = []
+      let complete = true
+      let cursor: string | undefined
+      do {
+        const page = await history.getHistory(conversation, {
+          limit,
+          ...(forwards
+            ? { order: 'oldest', ...(cursor !== undefined && { after: cursor }) }
+            : cursor !== undefined && { before: cursor }),
+        })
+        const shown = page.messages.map(({ id, content }) => ({ id, content: String(content) }))
+        messages = forwards ? [...messages, ...shown] : [...shown, ...messages]
+        complete &&= page.complete
+        cursor = page.nextCursor
+      } while (cursor !== undefined)
+      return { messages, complete }
+    })
+  }
+
+  // ---- recording
+
+  #open(
+    node: Node,
+    client: string,
+    conversation: string,
+  ): {
+    client: string
+    process: string
+    incarnation: number
+    conversation: string
+    startMs: number
+    outcome: 'unknown'
+  } {
+    return {
+      client,
+      process: node.name,
+      incarnation: node.process.life?.incarnation ?? -1,
+      conversation,
+      startMs: this.#world.kernel.now,
+      outcome: 'unknown',
+    }
+  }
+
+  /** Runs one call to its end, to the end of its process or of the client's patience. */
+  async #call(
+    node: Node,
+    record: Open,
+    run: (history: ChatHistory) => Promise<object>,
+  ): Promise<boolean> {
+    const world = this.#world
+    const { history } = node
+    if (history === undefined) return false
+    world.records.push(record)
+    const name = `${record.client} ${record.kind}`
+    world.say(name, 'begins', titleOf(record))
+    return await new Promise<boolean>((resolve) => {
+      let over = false
+      const end = (isOk: boolean, text: string, detail?: unknown): void => {
+        if (over) return
+        over = true
+        world.say(name, text, detail)
+        resolve(isOk)
+      }
+      node.process.onEnd(() => {
+        if (!over) record.abandoned = true
+        end(false, 'died')
+      })
+      world.kernel.schedule(PATIENCE_MS, () => end(false, 'HANGS'))
+      run(history).then(
+        (result) => {
+          if (over) return
+          Object.assign(record, result, { outcome: 'ok', settledMs: world.kernel.now })
+          end(true, 'ok', result)
+        },
+        (error: unknown) => {
+          if (over) return
+          const isNone = isStorageError(error) && error.effect === 'none'
+          record.outcome = isNone ? 'none' : 'unknown'
+          record.settledMs = world.kernel.now
+          if (!isStorageError(error)) world.surprises.push(`${name}: ${String(error)}`)
+          end(false, `failed, effect ${isNone ? 'none' : 'unknown'}`, error)
+        },
+      )
+    })
+  }
+
+  #label(letter: string): string {
+    return `${letter}${++this.#labels}`
+  }
+}
+
+export function conversationName(index: number): string {
+  return `c${index}`
+}
+
+function titleOf(record: HistoryRecord): string {
+  const content = 'content' in record ? (record.content ?? '') : ''
+  const id = 'id' in record ? (record.id ?? '') : ''
+  return `${record.conversation} ${content} ${id}`
+}

@@ -1,0 +1,197 @@
+import type { ReplicaBackend } from '../../backend/replica-backend.ts'
+import { MemoryCache } from '../../backend/memory/memory-cache.ts'
+import { ChatHistory } from '../../chat/chat-history.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
+import { CircuitBreakerHealthManager } from '../../health/circuit-breaker.ts'
+import type { HealthManager } from '../../health/health-manager.ts'
+import { SimpleHealthManager } from '../../health/simple.ts'
+import { StorageManager } from '../../manager/storage-manager.ts'
+import { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
+import { FailoverReadStrategy } from '../../strategy/read/failover.ts'
+import { PrimaryFirstReadStrategy } from '../../strategy/read/primary-first.ts'
+import type { ReadStrategy } from '../../strategy/read/read-strategy.ts'
+import { DualWriteStrategy } from '../../strategy/write/dual-write.ts'
+import { IdempotentWriteStrategy } from '../../strategy/write/idempotent.ts'
+import { WalFirstWriteStrategy } from '../../strategy/write/wal-first.ts'
+import type { WriteStrategy } from '../../strategy/write/write-strategy.ts'
+import { WALManager } from '../../wal/wal-manager.ts'
+import type { HistoryRecord } from '../history-checker/history.ts'
+import { Kernel } from './kernel.ts'
+import { RandomSource } from './random-source.ts'
+import { RemoteReplica } from './remote-replica.ts'
+import { drawSettings, type SimulationSettings } from './settings.ts'
+import { SimulatedDatabase } from './simulated-database.ts'
+import { SimulatedProcess, type Life } from './simulated-process.ts'
+import { LogStorage, SimulatedWal } from './simulated-wal.ts'
+
+/** Wall clock at the start of every simulation. */
+export const START_MS: number = Date.UTC(2026, 0, 1)
+export const WRITE_TIMEOUT_MS = 2_000
+export const READ_TIMEOUT_MS = 1_000
+const OPEN_RETRY_MS = 300
+
+/** One process and the store that runs in it. */
+export interface Node {
+  readonly name: string
+  readonly process: SimulatedProcess
+  readonly log: LogStorage
+  /** Undefined while it is down or still opening. */
+  history: ChatHistory | undefined
+  /** Known to be going down for good order's sake. */
+  closing: boolean
+}
+
+export type Tracer = (atMs: number, who: string, what: string, detail?: unknown) => void
+
+/** Everything that a seed makes: servers, processes, their disks, and the history so far. */
+export class World {
+  readonly kernel: Kernel = new Kernel()
+  readonly seed: number
+  readonly settings: SimulationSettings
+  readonly databases: Readonly<Record<DatabasePlace, SimulatedDatabase>>
+  readonly nodes: readonly Node[]
+  readonly records: HistoryRecord[] = []
+  /** Errors of background tasks that nobody expects. */
+  readonly surprises: string[] = []
+  readonly trace: Tracer
+  lostDisk = false
+  faults = 0
+
+  constructor(seed: number, given: Partial<SimulationSettings>, tracer?: Tracer) {
+    this.seed = seed
+    this.settings = drawSettings(new RandomSource(seed, 'settings'), given)
+    this.trace = (atMs, who, what, detail) => tracer?.(atMs, who, what, detail)
+    const database = (name: DatabasePlace): SimulatedDatabase =>
+      new SimulatedDatabase(this.kernel, name, new RandomSource(seed, name), START_MS)
+    this.databases = { primary: database('primary'), backup: database('backup') }
+    this.nodes = Array.from({ length: this.settings.processes }, (_, i) => this.#makeNode(i))
+  }
+
+  say(who: string, what: string, detail?: unknown): void {
+    this.trace(this.kernel.now, who, what, detail)
+  }
+
+  /** Starts a node and goes on trying until it is open or has crashed. */
+  async startNode(node: Node): Promise<void> {
+    if (node.process.life !== undefined) return
+    const life = node.process.start()
+    node.closing = false
+    while (life.isAlive) {
+      const history = new ChatHistory(this.#makeStore(node, life))
+      try {
+        await history.store.connect()
+        node.history = history
+        this.say(node.name, 'open', { writer: history.status().writer })
+        return
+      } catch (error) {
+        this.say(node.name, 'open failed', error)
+        await new Promise<void>((resolve) => {
+          life.env.setTimer(OPEN_RETRY_MS, resolve)
+        })
+      }
+    }
+  }
+
+  crashNode(node: Node, power: boolean): void {
+    this.say(node.name, power ? 'POWER CUT' : 'KILLED')
+    node.process.crash()
+    node.history = undefined
+    node.log.crash(power)
+  }
+
+  /** Ends a node in good order. */
+  async closeNode(node: Node): Promise<void> {
+    const { history } = node
+    if (history === undefined) return
+    this.say(node.name, 'closing')
+    node.closing = true
+    node.history = undefined
+    await history.close()
+    this.say(node.name, 'closed')
+    node.process.crash()
+  }
+
+  #makeNode(index: number): Node {
+    const { kernel, seed, settings } = this
+    const name = `p${index}`
+    const random = new RandomSource(seed, name)
+    const process = new SimulatedProcess({ kernel, index, random, startMs: START_MS })
+    process.skewMs = random.between(-settings.skewMs, settings.skewMs)
+    const log = new LogStorage(new RandomSource(seed, `${name} log`))
+    return { name, process, log, history: undefined, closing: false }
+  }
+
+  #makeStore(node: Node, life: Life): StrategicStorageManager {
+    const { env } = life
+    const manager = (name: DatabasePlace): StorageManager =>
+      new StorageManager(
+        {
+          database: this.#remote(node, life, name),
+          cache: new MemoryCache({}, env),
+          name,
+          connectTimeoutMs: 1_000,
+        },
+        env,
+      )
+    const log = new WALManager(env, new SimulatedWal(env, node.log), {
+      flushIntervalMs: this.settings.flushIntervalMs,
+    })
+    const store = new StrategicStorageManager(
+      {
+        primary: manager('primary'),
+        backup: manager('backup'),
+        env,
+        connectTimeout: 1_000,
+        drainTimeout: 2_000,
+        probeTimeout: 1_000,
+      },
+      this.#reading(),
+      this.#writing(),
+      this.#health(life),
+      log,
+    )
+    store.on('error', ({ task, error }) => this.say(node.name, `background ${task}`, error))
+    store.on('conflict', (event) => this.say(node.name, 'conflict', event))
+    store.on('replica-changed', (event) => this.say(node.name, 'replica-changed', event))
+    store.on('reconciled', (event) => this.say(node.name, 'reconciled', event))
+    return store
+  }
+
+  #remote(node: Node, life: Life, place: DatabasePlace): ReplicaBackend {
+    const observe = (call: string, detail: readonly unknown[], outcome: string, result: unknown) =>
+      this.say(node.name, `  ${place} ${call} ${outcome}`, outcome === 'sent' ? detail : result)
+    return new RemoteReplica(this.databases[place], life, node.process.index, observe)
+  }
+
+  #reading(): ReadStrategy {
+    const config = { timeout: READ_TIMEOUT_MS }
+    return this.settings.read === 'failover'
+      ? new FailoverReadStrategy(config)
+      : new PrimaryFirstReadStrategy(config)
+  }
+
+  #writing(): WriteStrategy {
+    const config = { timeout: WRITE_TIMEOUT_MS }
+    switch (this.settings.write) {
+      case 'idempotent':
+        return new IdempotentWriteStrategy(config)
+      case 'wal-first':
+        return new WalFirstWriteStrategy(config)
+      case 'dual-write':
+        return new DualWriteStrategy(config)
+    }
+  }
+
+  #health({ env }: Life): HealthManager {
+    return this.settings.health === 'simple'
+      ? new SimpleHealthManager(env)
+      : new CircuitBreakerHealthManager(env)
+  }
+
+  /** Undoes all faults. Processes that are down stay so. */
+  heal(): void {
+    this.say('world', 'HEALED')
+    for (const place of DATABASE_PLACES) this.databases[place].heal()
+    for (const { log } of this.nodes) log.heal()
+  }
+}
