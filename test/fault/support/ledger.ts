@@ -69,19 +69,28 @@ export class Ledger {
     }
   }
 
-  /** Checks what each database alone holds of each conversation; both must hold the same. */
+  /** Checks that each database alone holds all that was acknowledged, and both hold the same. */
   async compare(places: Readonly<Record<'primary' | 'backup', ReplicaBackend>>): Promise<void> {
-    for (const [conversationId, expected] of this.#acknowledged) {
+    await this.hold(places)
+    for (const conversationId of this.#acknowledged.keys()) {
       const primary = await placeContents(places.primary, conversationId)
       const backup = await placeContents(places.backup, conversationId)
-      this.#check('the primary', conversationId, primary.map(asMessage), expected)
-      this.#check('the backup', conversationId, backup.map(asMessage), expected)
       const [one, other] = [primary, backup].map((items) => items.map(describeItem))
       for (const line of one!.filter((text) => !other!.includes(text))) {
         this.#count('lost', `${conversationId}: only in the primary: ${line}`)
       }
       for (const line of other!.filter((text) => !one!.includes(text))) {
         this.#count('lost', `${conversationId}: only in the backup: ${line}`)
+      }
+    }
+  }
+
+  /** The same, but either may have more: saves that nobody was told of when a process was killed. */
+  async hold(places: Readonly<Record<'primary' | 'backup', ReplicaBackend>>): Promise<void> {
+    for (const [conversationId, expected] of this.#acknowledged) {
+      for (const [name, place] of Object.entries(places)) {
+        const items = await placeContents(place, conversationId)
+        this.#check(`the ${name}`, conversationId, items.map(asMessage), expected)
       }
     }
   }
@@ -98,7 +107,7 @@ export class Ledger {
     const known = this.#acknowledged.get(conversationId)
     for (const { id, content } of seen) {
       if (ids.has(id) || contents.has(content)) {
-        this.#count('doubled', `${where} of ${conversationId}: ${id} ${String(content)}`)
+        this.#count('doubled', `${where} of ${conversationId}: ${id} ${JSON.stringify(content)}`)
       }
       ids.add(id)
       contents.add(content)
