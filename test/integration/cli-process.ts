@@ -43,6 +43,11 @@ export class BuiltCli {
     return new BuiltCli(folder)
   }
 
+  /** The library's own entry, for a program that imports it. */
+  get entry(): string {
+    return join(this.#folder, 'dist', 'index.js')
+  }
+
   async remove(): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true })
   }

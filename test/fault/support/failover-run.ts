@@ -30,7 +30,7 @@ const LOOK_MS = 1
  * in the end is left for `ledger.compare`.
  */
 export async function runKills(options: FailoverOptions): Promise<Ledger> {
-  const { server, saves, kills } = options
+  const { history, server, saves, kills } = options
   const ledger = new Ledger()
   let killed = 0
   const running = startSessions(
@@ -44,6 +44,8 @@ export async function runKills(options: FailoverOptions): Promise<Ledger> {
     await server.kill()
     await reach(ledger, (i + 0.75) * step)
     await server.restart()
+    // A primary that never serves again is one long outage, however often it is killed.
+    while (!history.status().places.primary.healthy) await sleep(LOOK_MS)
     killed++
   }
   await running
