@@ -4,6 +4,7 @@
  */
 
 import type { PostgresOptions } from './postgres/options.ts'
+import type { RedisOptions } from './redis/options.ts'
 import type { SqliteOptions } from './sqlite/options.ts'
 
 /** A PostgreSQL server, by `url` or by fields; a field wins over the same part of the url. */
@@ -16,11 +17,9 @@ export interface SqliteConfig extends SqliteOptions {
   readonly type: 'sqlite'
 }
 
-/** A Redis or Valkey server as a database or a cache. */
-export interface RedisConfig {
+/** A Redis or Valkey server, its Sentinels or a Cluster, as a database or a cache. */
+export interface RedisConfig extends RedisOptions {
   readonly type: 'redis'
-  /** `redis://user:password@host:port/number`, or `rediss://` for TLS. */
-  readonly url: string
 }
 
 /** A bucket of an S3-compatible store. */
@@ -39,7 +38,7 @@ export interface InMemoryConfig {
 export type DatabaseAddress =
   | { readonly type: 'postgresql'; readonly url: string }
   | { readonly type: 'sqlite'; readonly path: string }
-  | RedisConfig
+  | { readonly type: 'redis'; readonly url: string }
   | S3Config
   | InMemoryConfig
 

@@ -41,7 +41,6 @@ test('makes a cache of a string, a configuration or a ready one', async () => {
 })
 
 test.each<[unknown, string]>([
-  ['redis://localhost', 'primary: redis is not available in this version'],
   [{ type: 's3', url: 's3://bucket' }, 'primary: s3 is not available in this version'],
 ])('%j is an engine that this version lacks', async (source, message) => {
   await expect(createDatabase(source as DatabaseSource, env, 'primary')).rejects.toMatchObject({

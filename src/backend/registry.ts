@@ -98,9 +98,12 @@ async function openDatabase(
       const { SqliteBackend } = await import('./sqlite/index.ts')
       return new SqliteBackend(config, env)
     }
-    case 'redis':
+    case 'redis': {
+      const { RedisDatabaseBackend } = await import('./redis/index.ts')
+      return new RedisDatabaseBackend(config, env)
+    }
     case 's3':
-      throw notYet(field, config.type, 'a database can be postgresql, sqlite or in-memory')
+      throw notYet(field, config.type, 'a database can be postgresql, sqlite, redis or in-memory')
     default:
       throw unknownType(field, config, 'postgresql, sqlite, redis, s3 or in-memory')
   }

@@ -1,0 +1,277 @@
+import type { BucketDigest, StampRange } from '../../core/digest.ts'
+import type { Env } from '../../core/env.ts'
+import {
+  isStorageError,
+  messageOf,
+  StorageConnectionError,
+  StorageError,
+} from '../../core/errors.ts'
+import { nodeEnv } from '../../core/node-env.ts'
+import type { Operation } from '../../core/operation.ts'
+import { sleep } from '../../core/time.ts'
+import { Batcher } from '../batcher.ts'
+import { ReplicaBase } from '../replica-base.ts'
+import type {
+  ApplyOptions,
+  ApplyResult,
+  CallOptions,
+  CountRead,
+  Durability,
+  Hint,
+  ItemPage,
+  ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+  LatestPage,
+  LatestQuery,
+  ReplicaBackend,
+  ReplicaState,
+} from '../replica-backend.ts'
+import { applyBatch } from './batch.ts'
+import { RedisCaller } from './caller.ts'
+import { applySpread, breakLock, sweepGroups } from './groups.ts'
+import { listKeys, listLatest } from './listing.ts'
+import { openRouter } from './open-router.ts'
+import { resolveRedisOptions, type RedisOptions, type ResolvedRedisOptions } from './options.ts'
+import { digestRange, scanRange } from './ranges.ts'
+import * as reads from './reads.ts'
+import { checkStorable } from './record.ts'
+import type { RedisRouter } from './router.ts'
+import { RedisSchema } from './schema.ts'
+import { REMOVE_HINTS } from './scripts/remove-hints-2.ts'
+import { TRUST } from './scripts/trust-1.ts'
+import { durabilityOf, type RedisServerInfo } from './server-info.ts'
+import { RedisSession } from './session.ts'
+
+/** Settings may be changed while the server runs: they are read again when older than this. */
+const SETTINGS_MS_MAX = 10_000
+/** Longest that `disconnect` waits for calls in flight. Milliseconds. */
+const DRAIN_MS_MAX = 2_000
+
+/** One opening of the backend: all that ends with `disconnect`. */
+interface Opened {
+  readonly router: RedisRouter
+  readonly session: RedisSession
+  readonly schema: RedisSchema
+  readonly batchers: Map<number, Batcher>
+}
+
+/**
+ * A Redis or Valkey server, one behind Sentinels or a Cluster. Redis 6.2 or newer.
+ *
+ * A call fails at its deadline at the latest, and no command is ever sent twice without its caller
+ * knowing. While the server is away calls fail at once; they work again when it is back. A server
+ * that has lost acknowledged changes gets a new identity. Not promised: that an acknowledged write
+ * survives a crash, unless `getDurability` says so; and on a Cluster, that a listing or digest shows
+ * a group over several shards whole while it is being applied.
+ */
+export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend {
+  readonly #options: ResolvedRedisOptions
+  readonly #inFlight = new Set<Promise<unknown>>()
+  #opened: Opened | undefined
+  #opening: Promise<Opened> | undefined
+  #settingsAt = 0
+
+  constructor(options: RedisOptions, env: Env = nodeEnv()) {
+    super(env)
+    this.#options = resolveRedisOptions(options)
+  }
+
+  getBackendType(): string {
+    return 'redis'
+  }
+
+  isConnected(): boolean {
+    return this.#opened?.session.ready === true
+  }
+
+  getDurability(): Durability {
+    const router = this.#opened?.router
+    return durabilityOf(router?.servers ?? [], router?.hasFailover === true)
+  }
+
+  /** What the servers say of themselves, as last read; empty before `connect`. */
+  getServers(): readonly RedisServerInfo[] {
+    return this.#opened?.router.servers ?? []
+  }
+
+  /**
+   * Connects, and makes the database where there is none. Rejects with a `StorageConnectionError`
+   * when the server is away; later calls work by themselves once it is back.
+   */
+  async connect(): Promise<void> {
+    const opening = (this.#opening ??= this.#open())
+    try {
+      const { router, session } = await opening
+      await router.connect()
+      await session.open({ timeoutMs: this.#options.connection.connectTimeoutMs })
+      await sweepGroups(session)
+    } catch (error) {
+      if (this.#opened === undefined && this.#opening === opening) this.#opening = undefined
+      const isKnown = isStorageError(error, 'UNSUPPORTED') || isStorageError(error, 'CLOSED')
+      if (isKnown || isStorageError(error, 'INVALID_ARGUMENT')) throw error
+      const text = `cannot connect to Redis at ${this.#where()}: ${messageOf(error)}`
+      throw new StorageConnectionError('redis', text, { cause: error })
+    }
+  }
+
+  /** Waits for calls in flight, though not for long; what is queued is rejected with `CLOSED`. */
+  async disconnect(): Promise<void> {
+    const opened = this.#opened
+    this.#opened = undefined
+    this.#opening = undefined
+    if (opened === undefined) return
+    for (const batcher of opened.batchers.values()) batcher.close()
+    const stop = new AbortController()
+    const drained = Promise.allSettled(this.#inFlight).finally(() => stop.abort())
+    await Promise.race([drained, sleep(this.env, DRAIN_MS_MAX, stop.signal)])
+    opened.session.close()
+    opened.router.close()
+  }
+
+  async apply(operations: readonly Operation[], options: ApplyOptions = {}): Promise<ApplyResult> {
+    checkStorable(operations)
+    const opened = this.#check()
+    const { layout } = await opened.session.open(options)
+    const shards = new Set(operations.map(({ key }) => layout.shardOf(key)))
+    if (shards.size > 1) {
+      const { session, schema } = opened
+      const spread = applySpread(this.env, session, operations, options, (...change) =>
+        schema.acknowledged(...change),
+      )
+      return await this.#track(spread)
+    }
+    const [shard = 0] = shards
+    return await this.#batcher(opened, shard).submit(operations, options)
+  }
+
+  async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
+    return await this.#track(reads.readRegister(this.#session(), key, options))
+  }
+
+  async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
+    return await this.#track(reads.readItems(this.#session(), query, options))
+  }
+
+  async readItemsById(
+    key: string,
+    ids: readonly string[],
+    options?: CallOptions,
+  ): Promise<ItemPage> {
+    return await this.#track(reads.readItemsById(this.#session(), key, ids, options))
+  }
+
+  async countItems(key: string, options?: CallOptions): Promise<CountRead> {
+    return await this.#track(reads.countItems(this.#session(), key, options))
+  }
+
+  async listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage> {
+    return await this.#track(listKeys(this.#session(), query, options))
+  }
+
+  async listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage> {
+    return await this.#track(listLatest(this.#session(), query, options))
+  }
+
+  async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
+    const session = this.#session()
+    this.#refreshSettings()
+    return await this.#track(reads.readState(session, writer, options))
+  }
+
+  async removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void> {
+    const pairs = hints.flatMap(({ writer, count }) => [writer, String(count)])
+    const asked = this.#session().ask(({ identity, layout }) => {
+      const keys = [layout.meta(0), layout.part(0, 'hints')]
+      return { script: REMOVE_HINTS, keys, args: [identity, ...pairs], writes: true }
+    }, options)
+    await this.#track(asked)
+  }
+
+  async trust(identity: string, options?: CallOptions): Promise<void> {
+    const asked = this.#session().ask((db) => {
+      const keys = [db.layout.meta(0)]
+      return { script: TRUST, keys, args: [db.identity, identity], writes: true }
+    }, options)
+    await this.#track(asked)
+  }
+
+  async digest(
+    range: StampRange,
+    buckets: number,
+    options?: CallOptions,
+  ): Promise<readonly BucketDigest[]> {
+    return await this.#track(digestRange(this.#session(), range, buckets, options))
+  }
+
+  async *scan(range: StampRange, options?: CallOptions): AsyncGenerator<Operation> {
+    yield* scanRange(this.#session(), range, options)
+  }
+
+  async #open(): Promise<Opened> {
+    const { connection, shards } = this.#options
+    const { keyPrefix, commandTimeoutMs: timeoutMs } = connection
+    const { env } = this
+    const router = await openRouter(env, connection)
+    const caller = new RedisCaller(env, router, timeoutMs)
+    const schema = new RedisSchema(env, router, caller, keyPrefix, shards)
+    const session = new RedisSession({ env, router, caller, schema, timeoutMs })
+    session.start(async (lock) => await breakLock(session, lock))
+    this.#opened = { router, session, schema, batchers: new Map() }
+    this.#settingsAt = env.monotonic()
+    return this.#opened
+  }
+
+  #batcher({ session, schema, batchers }: Opened, shard: number): Batcher {
+    let batcher = batchers.get(shard)
+    if (batcher === undefined) {
+      batcher = new Batcher({
+        env: this.env,
+        name: 'Redis',
+        run: async (calls) =>
+          await this.#track(
+            applyBatch(session, shard, calls, (...change) => schema.acknowledged(...change)),
+          ),
+        inFlightMax: this.#options.inFlightMax,
+        timeoutMs: this.#options.connection.commandTimeoutMs,
+      })
+      batchers.set(shard, batcher)
+    }
+    return batcher
+  }
+
+  async #track<T>(call: Promise<T>): Promise<T> {
+    this.#inFlight.add(call)
+    try {
+      return await call
+    } finally {
+      this.#inFlight.delete(call)
+    }
+  }
+
+  #check(): Opened {
+    if (this.#opened === undefined) {
+      throw new StorageError('CLOSED', 'Redis backend is not connected')
+    }
+    return this.#opened
+  }
+
+  #session(): RedisSession {
+    return this.#check().session
+  }
+
+  #refreshSettings(): void {
+    const now = this.env.monotonic()
+    if (now - this.#settingsAt < SETTINGS_MS_MAX) return
+    this.#settingsAt = now
+    void this.#opened?.router.refresh()
+  }
+
+  #where(): string {
+    const { client, nodes, sentinel } = this.#options.connection
+    if (client !== undefined) return 'a client of the application'
+    const addresses = nodes.map(({ host, port }) => `${host}:${port}`).join(', ')
+    return sentinel === undefined ? addresses : `${sentinel.name} of Sentinel ${addresses}`
+  }
+}

@@ -1,0 +1,2 @@
+import { SingleRouter } from './single-router.ts'
+export class ClusterRouter extends SingleRouter {}

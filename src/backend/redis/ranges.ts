@@ -1,0 +1,159 @@
+/*
+ * Digests and scans follow the time line of each shard, a bounded part a call: the server does
+ * nothing else while a script runs. A range that is written to meanwhile is not seen as of one
+ * moment; whoever compares it compares again.
+ */
+import type { BucketDigest, StampRange } from '../../core/digest.ts'
+import { operationsOfItem } from '../../core/merge.ts'
+import type { JsonText } from '../../core/json.ts'
+import type { Operation } from '../../core/operation.ts'
+import type { Stamp } from '../../core/stamp.ts'
+import { bucketsOf, type Bucket } from '../buckets.ts'
+import type { CallOptions } from '../replica-backend.ts'
+import { itemOfRecord } from './record.ts'
+import { DIGEST } from './scripts/digest-2.ts'
+import { READ_IDS } from './scripts/read-ids-n.ts'
+import { READ_TIME } from './scripts/read-time-2.ts'
+import type { RedisSession } from './session.ts'
+
+/** Members that one call of a digest sums. */
+const DIGEST_STEPS = 5_000
+/** Operations that one call of a scan reads. */
+const SCAN_STEPS = 500
+
+/** One member of a time line. */
+interface Moment {
+  readonly place: Stamp
+  /** `a`ppend, `e`dit, `r`emoval, `s`et, `d`elete. */
+  readonly kind: string
+  readonly key: string
+  readonly id: string
+}
+
+export async function digestRange(
+  session: RedisSession,
+  range: StampRange,
+  count: number,
+  options?: CallOptions,
+): Promise<readonly BucketDigest[]> {
+  const buckets = bucketsOf(range, count)
+  const { layout } = await session.open(options)
+  await Promise.all(
+    Array.from({ length: layout.shards }, async (_, shard) => {
+      await digestShard(session, shard, range, buckets, options)
+    }),
+  )
+  return buckets
+}
+
+async function digestShard(
+  session: RedisSession,
+  shard: number,
+  { from, to }: StampRange,
+  buckets: readonly Bucket[],
+  options?: CallOptions,
+): Promise<void> {
+  const edges = buckets.slice(1).map((bucket) => bucket.from)
+  let next = `[${from}`
+  while (next !== '') {
+    const min = next
+    const { reply } = await session.ask((db) => {
+      const keys = [db.layout.meta(shard), db.layout.part(shard, 'time')]
+      const args = [db.identity, min, to, String(DIGEST_STEPS), ...edges]
+      return { script: DIGEST, keys, args, writes: false }
+    }, options)
+    buckets.forEach((bucket, i) => {
+      bucket.count += Number(reply[1 + 3 * i])
+      bucket.low += Number(reply[2 + 3 * i])
+      bucket.high += Number(reply[3 + 3 * i])
+    })
+    next = String(reply[0])
+  }
+}
+
+/** Reads page by page; `timeoutMs` is the limit of each call. */
+export async function* scanRange(
+  session: RedisSession,
+  range: StampRange,
+  options?: CallOptions,
+): AsyncGenerator<Operation> {
+  const { layout } = await session.open(options)
+  for (let shard = 0; shard < layout.shards; shard++) {
+    let min = `[${range.from}`
+    for (;;) {
+      const from = min
+      const { reply } = await session.ask((db) => {
+        const keys = [db.layout.meta(shard), db.layout.part(shard, 'time')]
+        const args = [db.identity, from, range.to, String(SCAN_STEPS)]
+        return { script: READ_TIME, keys, args, writes: false }
+      }, options)
+      const members = reply as readonly string[]
+      yield* await operationsAt(session, shard, members.map(momentOf), options)
+      if (members.length < SCAN_STEPS) break
+      min = `(${members.at(-1)!}`
+    }
+  }
+}
+
+async function operationsAt(
+  session: RedisSession,
+  shard: number,
+  moments: readonly Moment[],
+  options?: CallOptions,
+): Promise<readonly Operation[]> {
+  if (moments.length === 0) return []
+  const byKey = new Map<string, Moment[]>()
+  for (const moment of moments) {
+    const list = byKey.get(moment.key)
+    if (list === undefined) byKey.set(moment.key, [moment])
+    else list.push(moment)
+  }
+  const groups = [...byKey]
+  const { reply } = await session.ask((db) => {
+    const { layout } = db
+    const hashes = groups.map(([key]) => layout.hash(shard, key))
+    const keys = [layout.meta(shard), layout.part(shard, 'locks'), ...hashes]
+    const ids = groups.flatMap(([, list]) => ['', String(list.length), ...list.map(({ id }) => id)])
+    return { script: READ_IDS, keys, args: [db.identity, ...ids], writes: false }
+  }, options)
+  return groups.flatMap(([, list], n) => {
+    const [deletedThrough, stamp, value, ...records] = reply[n] as readonly (string | null)[]
+    return list.flatMap((moment, i) => {
+      const { key, kind } = moment
+      if (kind === 'd') return deleteOf(key, deletedThrough)
+      if (kind === 's') return setOf(key, stamp, value)
+      return putsOf(moment, records[i])
+    })
+  })
+}
+
+function deleteOf(key: string, stamp: string | null | undefined): Operation[] {
+  return stamp === null || stamp === undefined
+    ? []
+    : [{ kind: 'delete', key, stamp: stamp as Stamp }]
+}
+
+function setOf(
+  key: string,
+  stamp: string | null | undefined,
+  value: string | null | undefined,
+): Operation[] {
+  if (stamp === null || stamp === undefined) return []
+  return [{ kind: 'set', key, stamp: stamp as Stamp, value: value as JsonText }]
+}
+
+/** The operation of this kind; all of the item's when it has changed since and has none. */
+function putsOf({ key, id, kind }: Moment, record: string | null | undefined): Operation[] {
+  if (record === null || record === undefined) return []
+  const operations = operationsOfItem(key, itemOfRecord(id, record))
+  const same = operations.filter(({ change }) => change[0] === kind)
+  return same.length > 0 ? same : operations
+}
+
+/** PLACE DIGEST KIND KEY NUL ID; the id is left out where it is the place. */
+function momentOf(member: string): Moment {
+  const place = member.slice(0, 36) as Stamp
+  const split = member.indexOf('\0', 49)
+  const id = member.slice(split + 1)
+  return { place, kind: member[48]!, key: member.slice(49, split), id: id === '' ? place : id }
+}

@@ -1,0 +1,159 @@
+import type { Env } from '../../core/env.ts'
+import { StorageError } from '../../core/errors.ts'
+import type { RedisCaller } from './caller.ts'
+import { CLUSTER_SHARDS, Layout } from './layout.ts'
+import type { RedisRouter } from './router.ts'
+import { IDENTIFY } from './scripts/identify-1.ts'
+import { OPEN } from './scripts/open-1.ts'
+
+/** Rounds until all shards must agree: others may be making the database at the same time. */
+const ROUNDS_MAX = 20
+
+/** The database as it was found, on the connections of one generation. */
+export interface OpenDatabase {
+  readonly identity: string
+  readonly layout: Layout
+  readonly generation: number
+}
+
+interface ShardMeta {
+  readonly identity: string | undefined
+  readonly state: string
+  readonly shards: number
+  readonly writes: number
+  /** Changes when this run of the server was first seen. */
+  readonly base: number
+  readonly run: string
+}
+
+/** The last that a shard acknowledged to this process. */
+interface Seen {
+  readonly identity: string
+  readonly run: string
+  readonly writes: number
+}
+
+/**
+ * Makes a database and knows whether it is still the one it was. All shards carry one identity; that
+ * of shard 0 decides. When a shard has lost its data, or acknowledged changes that it does not have
+ * any more (a restart of a server that syncs once a second, a failover), the database gets a new
+ * identity: that is how all who hold the lost changes elsewhere learn that they must send them again.
+ */
+export class RedisSchema {
+  readonly #env: Env
+  readonly #router: RedisRouter
+  readonly #caller: RedisCaller
+  readonly #prefix: string
+  readonly #shards: number
+  readonly #seen = new Map<number, Seen>()
+
+  constructor(
+    env: Env,
+    router: RedisRouter,
+    caller: RedisCaller,
+    prefix: string,
+    shards: number | undefined,
+  ) {
+    this.#env = env
+    this.#router = router
+    this.#caller = caller
+    this.#prefix = prefix
+    this.#shards = shards ?? (router.isCluster ? CLUSTER_SHARDS : 1)
+  }
+
+  /** Finds or makes the database. Idempotent, and safe beside others who do the same. */
+  async open(): Promise<OpenDatabase> {
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const { generation } = this.#router
+      const home = await this.#look(0)
+      if (home.identity === undefined) {
+        await this.#identify(0, '', this.#newIdentity(), 'making', this.#shards)
+        continue
+      }
+      const layout = new Layout(this.#prefix, home.shards)
+      if (home.state === 'making') {
+        await this.#finish(layout, home.identity)
+        continue
+      }
+      const others = Array.from(
+        { length: layout.shards - 1 },
+        async (_, i) => await this.#look(i + 1),
+      )
+      const shards = [home, ...(await Promise.all(others))]
+      const why = this.#damage(shards, home.identity)
+      if (why === undefined) return { identity: home.identity, layout, generation }
+      this.#env.logger.warn({ identity: home.identity }, `Redis: ${why}; it gets a new identity`)
+      await this.#identify(0, home.identity, this.#newIdentity(), 'making', layout.shards)
+    }
+    throw new StorageError('UNAVAILABLE', 'Redis: the shards do not agree on an identity')
+  }
+
+  /** A shard has acknowledged its changes up to this one. */
+  acknowledged(shard: number, identity: string, writes: number): void {
+    if (writes === 0) return
+    const seen = this.#seen.get(shard)
+    const isSame = seen?.identity === identity
+    if (isSame && seen.writes >= writes) return
+    const run = isSame ? seen.run : this.#runOf(shard)
+    this.#seen.set(shard, { identity, run, writes })
+  }
+
+  #damage(shards: readonly ShardMeta[], identity: string): string | undefined {
+    for (const [shard, meta] of shards.entries()) {
+      if (meta.identity !== identity) return `shard ${shard} has lost its data`
+      const seen = this.#seen.get(shard)
+      if (seen?.identity === identity) {
+        const kept = seen.run === meta.run ? meta.writes : meta.base
+        if (kept < seen.writes) return `shard ${shard} has lost changes that it had acknowledged`
+      }
+      this.#seen.set(shard, { identity, run: meta.run, writes: meta.writes })
+    }
+    return undefined
+  }
+
+  async #finish(layout: Layout, identity: string): Promise<void> {
+    for (let shard = 1; shard < layout.shards; shard++) {
+      await this.#identify(shard, '*', identity, 'ready', layout.shards)
+    }
+    await this.#identify(0, identity, identity, 'ready', layout.shards)
+  }
+
+  async #look(shard: number): Promise<ShardMeta> {
+    const meta = this.#metaName(shard)
+    const run = this.#runOf(shard)
+    const reply = await this.#caller.run({ script: OPEN, keys: [meta], args: [run], writes: false })
+    const [identity, state, shards, writes, base] = reply as readonly (string | null)[]
+    return {
+      identity: identity ?? undefined,
+      state: state ?? 'ready',
+      shards: Number(shards ?? 1),
+      writes: Number(writes),
+      base: Number(base),
+      run,
+    }
+  }
+
+  async #identify(
+    shard: number,
+    expected: string,
+    identity: string,
+    state: string,
+    shards: number,
+  ): Promise<void> {
+    const args = [expected, identity, state, String(shards)]
+    const keys = [this.#metaName(shard)]
+    await this.#caller.run({ script: IDENTIFY, keys, args, writes: false })
+  }
+
+  #runOf(shard: number): string {
+    return this.#router.runIdOf(this.#metaName(shard))
+  }
+
+  #metaName(shard: number): string {
+    return new Layout(this.#prefix, 1).meta(shard)
+  }
+
+  #newIdentity(): string {
+    return Buffer.from(this.#env.randomBytes(16)).toString('hex')
+  }
+}

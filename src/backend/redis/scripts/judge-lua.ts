@@ -1,0 +1,98 @@
+/*
+ * Judges operations as `core/decide.ts` does. An answer is one letter, then the key's
+ * deletedThrough or `-`, then what the letter asks for: `a`pplied, `s`tands (item), `c`onflict
+ * (item), `b`ehind (stamp), `g`one, `w`ithheld.
+ */
+export const JUDGE_LUA = `
+local function answer(letter, d, rest) return letter .. (d or '-') .. (rest or '') end
+
+local function isSameContent(item, value) return item.r or item.e ~= nil or item.av == value end
+
+local function judgePut(k, op, unique)
+  local standing = load(k, op.id)
+  local cleared = k.d ~= nil and op.position <= k.d
+  if op.kind == 'a' then
+    if unique and standing and (standing.r or standing.p ~= MIN) then
+      return answer(isSameContent(standing, op.value) and 's' or 'c', k.d, encode(standing))
+    end
+    return cleared and answer('b', k.d, k.d) or answer('a', k.d)
+  end
+  if cleared then return answer('g', k.d) end
+  if op.kind == 'r' then return answer('a', k.d) end
+  if standing and standing.r then return answer('g', k.d) end
+  if standing and itemStamp(standing) > op.stamp then
+    return answer('b', k.d, itemStamp(standing))
+  end
+  return answer('a', k.d)
+end
+
+local function judge(k, op, unique)
+  if op.kind == 's' then
+    if isGone(op.stamp, k.d) then return answer('b', k.d, k.d) end
+    if k.s and op.stamp < k.s then return answer('b', k.d, k.s) end
+    return answer('a', k.d)
+  end
+  if op.kind == 'd' then
+    local head = headOf(k)
+    if head and head > op.stamp then return answer('b', k.d, head) end
+    return answer('a', k.d)
+  end
+  return judgePut(k, op, unique)
+end
+
+local OP_FIELDS = 7
+
+-- The operation at this place of the arguments.
+local function readOp(at)
+  return {
+    kind = ARGV[at], key = tonumber(ARGV[at + 1]), id = ARGV[at + 2], position = ARGV[at + 3],
+    stamp = ARGV[at + 4], digest = ARGV[at + 5], value = ARGV[at + 6],
+  }
+end
+
+-- Judges a group and merges it into copies of its keys. Returns the answers, the copies, the
+-- operations that have an effect, and whether the group is refused.
+local function runGroup(first, count, judged, unique)
+  local keys, answers, effective, refused = {}, {}, {}, false
+  for i = 1, count do
+    local op = readOp(first + (i - 1) * OP_FIELDS)
+    local k = keys[op.key]
+    if k == nil then
+      k = openKey(op.key)
+      keys[op.key] = k
+    end
+    local text = judged and judge(k, op, unique) or answer('a', k.d)
+    local letter = text:sub(1, 1)
+    answers[i] = text
+    if letter == 'a' then
+      merge(k, op)
+      effective[#effective + 1] = op
+    elseif letter ~= 's' then
+      refused = true
+    end
+  end
+  if refused then
+    for i, text in ipairs(answers) do
+      if text:sub(1, 1) == 'a' then answers[i] = 'w' .. text:sub(2) end
+    end
+  end
+  return answers, keys, effective, refused
+end
+
+local function headOfOps(ops, head)
+  for _, op in ipairs(ops) do
+    head = later(head, op.stamp)
+    if op.position ~= '' then head = later(head, op.position) end
+  end
+  return head
+end
+
+-- Notes the greatest stamp and that the shard has changed; returns the number of its changes.
+local function noteChange(head)
+  if head then
+    local stored = redis.call('HGET', META, 'head')
+    if not stored or stored < head then redis.call('HSET', META, 'head', head) end
+  end
+  return redis.call('HINCRBY', META, 'writes', 1)
+end
+`

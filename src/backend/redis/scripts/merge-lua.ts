@@ -1,0 +1,290 @@
+/*
+ * The state of a key and the merge of operations into it, as `core/merge.ts` has them, in Lua.
+ *
+ * A key is one hash and one sorted set, both of which its shard's scripts alone write:
+ *
+ *   hash   d, dd      deletedThrough and its digest
+ *          s, sd, v   the register: stamp, digest, value
+ *          .ID        an item as a record
+ *   set    all scores 0, so members are ordered by their bytes:
+ *          oPOSITION ID   items that a reader sees; the id is left out where it is the position
+ *          mPOSITION ID   other items that have a position: removed ones
+ *          xEDITED ID     items with an edit (or whose value came with another position)
+ *
+ * A record is one letter, the position, and then
+ *
+ *   a   digest, value                   appended at its position, never edited: nearly all items
+ *   r   digest                          removed
+ *   x   appendedAt, digest, editedAt, digest, appended NUL edited     anything else
+ *
+ * with STAMP_MIN for what is not there. JSON text has no NUL. The shard has besides, over all keys:
+ *
+ *   keys     a sorted set of the keys that are listed
+ *   heads    a hash from key to the position of its latest visible item
+ *   latest   a sorted set of that position with its digits turned round, then the key: latest first
+ *   time     a sorted set of PLACE DIGEST KIND KEY NUL ID: all that digests and scans need
+ *
+ * Only stamps are compared with `<` in Lua, because it follows the locale of the server: they have
+ * digits and lowercase letters at the same places. Everything else is compared by sorted sets.
+ *
+ * Nothing is written before a group has been judged whole: a script that fails is not undone.
+ */
+export const MERGE_LUA = `
+local MIN = '00000000-0000-0000-0000-000000000000'
+local NO_DIGEST = '000000000000'
+local META, LISTED, LATEST, HEADS, TIME = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local LOCKS, HINTS, CURSORS, INTENTS, GROUPS = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local FIRST_KEY = 11
+local CHUNK = 1000
+
+local TURNED = {}
+for i = 0, 15 do TURNED[string.format('%x', i)] = string.format('%x', 15 - i) end
+
+local function later(a, b)
+  if a == nil then return b end
+  if b == nil or a >= b then return a end
+  return b
+end
+
+local function isGone(stamp, d) return d ~= nil and stamp <= d end
+
+local function decode(raw)
+  local kind, p = raw:sub(1, 1), raw:sub(2, 37)
+  if kind == 'r' then return { p = p, r = true, rd = raw:sub(38, 49) } end
+  if kind == 'a' then return { p = p, a = p, ad = raw:sub(38, 49), av = raw:sub(50) } end
+  local item, a, e = { p = p }, raw:sub(38, 73), raw:sub(86, 121)
+  local split = raw:find('\\0', 134, true)
+  if a ~= MIN then item.a, item.ad, item.av = a, raw:sub(74, 85), raw:sub(134, split - 1) end
+  if e ~= MIN then item.e, item.ed, item.ev = e, raw:sub(122, 133), raw:sub(split + 1) end
+  return item
+end
+
+local function encode(item)
+  if item.r then return 'r' .. item.p .. item.rd end
+  if item.a == item.p and item.e == nil then return 'a' .. item.p .. item.ad .. item.av end
+  return 'x' .. item.p .. (item.a or MIN) .. (item.ad or NO_DIGEST) .. (item.e or MIN)
+    .. (item.ed or NO_DIGEST) .. (item.av or '') .. '\\0' .. (item.ev or '')
+end
+
+local function itemStamp(item) return later(item.p, item.e) end
+
+local function isVisible(item)
+  return not item.r and item.p ~= MIN and (item.a ~= nil or item.e ~= nil)
+end
+
+local function join(a, b)
+  local p = later(a.p, b.p)
+  if a.r or b.r then return { p = p, r = true, rd = a.rd or b.rd } end
+  local x = (a.a or MIN) >= (b.a or MIN) and a or b
+  local y = (a.e or MIN) >= (b.e or MIN) and a or b
+  return { p = p, a = x.a, ad = x.ad, av = x.av, e = y.e, ed = y.ed, ev = y.ev }
+end
+
+-- The item without what is gone; false when nothing is left of it.
+local function settle(item, d)
+  local p = isGone(item.p, d) and MIN or item.p
+  if item.r then return { p = p, r = true, rd = item.rd } end
+  local left = { p = p }
+  if item.a and not isGone(item.a, d) then left.a, left.ad, left.av = item.a, item.ad, item.av end
+  if item.e and not isGone(item.e, d) then left.e, left.ed, left.ev = item.e, item.ed, item.ev end
+  if p == MIN and left.e == nil then return false end
+  return left
+end
+
+local function suffix(id, position) return id == position and '' or id end
+
+-- Members of the key's own sorted set and of the shard's time line that stand for an item.
+local function membersOf(name, id, item)
+  local own, time = {}, {}
+  if not item then return own, time end
+  local function at(place, digest, kind)
+    time[#time + 1] = place .. digest .. kind .. name .. '\\0' .. suffix(id, place)
+  end
+  if item.p ~= MIN then
+    own[1] = (isVisible(item) and 'o' or 'm') .. item.p .. suffix(id, item.p)
+  end
+  if item.e or (item.a and item.a ~= item.p) then own[#own + 1] = 'x' .. (item.e or MIN) .. id end
+  if item.r then at(item.p, item.rd, 'r') end
+  if item.a then at(item.a, item.ad, 'a') end
+  if item.e then at(item.p, item.ed, 'e') end
+  return own, time
+end
+
+local function idOfMember(member)
+  local id = member:sub(38)
+  return id == '' and member:sub(2, 37) or id
+end
+
+local function chunked(command, key, list)
+  for first = 1, #list, CHUNK do
+    redis.call(command, key, unpack(list, first, math.min(first + CHUNK - 1, #list)))
+  end
+end
+
+-- A key as it stands, and what a group makes of it before it is written.
+local function openKey(number)
+  local h = KEYS[FIRST_KEY + 2 * number]
+  local f = redis.call('HMGET', h, 'd', 'dd', 's', 'sd')
+  return {
+    h = h, z = KEYS[FIRST_KEY + 2 * number + 1], name = h:sub(PREFIX_LENGTH + 1),
+    d = f[1] or nil, dd = f[2] or nil, s = f[3] or nil, sd = f[4] or nil,
+    oldD = f[1] or nil, oldDd = f[2] or nil, oldS = f[3] or nil, oldSd = f[4] or nil,
+    items = {}, stood = {}, loaded = 0,
+  }
+end
+
+local function keep(k, id, raw)
+  local item = raw and decode(raw) or false
+  k.items[id], k.stood[id], k.loaded = item, item, k.loaded + 1
+end
+
+local function load(k, id)
+  if k.items[id] == nil then keep(k, id, redis.call('HGET', k.h, '.' .. id)) end
+  return k.items[id]
+end
+
+local function loadAll(k, members)
+  local ids, fields = {}, {}
+  local function fetch()
+    if #ids == 0 then return end
+    local raws = redis.call('HMGET', k.h, unpack(fields))
+    for i, id in ipairs(ids) do keep(k, id, raws[i]) end
+    ids, fields = {}, {}
+  end
+  for _, member in ipairs(members) do
+    local id = idOfMember(member)
+    if k.items[id] == nil then
+      ids[#ids + 1], fields[#fields + 1] = id, '.' .. id
+      if #ids == CHUNK then fetch() end
+    end
+  end
+  fetch()
+end
+
+-- The greatest stamp among the stored members of a kind whose items are not at hand.
+local function lastStored(k, kind, above)
+  local members = redis.call('ZREVRANGEBYLEX', k.z, '(' .. above, '[' .. kind, 'LIMIT', 0, k.loaded + 1)
+  for _, member in ipairs(members) do
+    if k.items[idOfMember(member)] == nil then return member:sub(2, 37) end
+  end
+  return nil
+end
+
+local function headOf(k)
+  local head = later(k.s, later(lastStored(k, 'o', 'p'), later(lastStored(k, 'm', 'n'), lastStored(k, 'x', 'y'))))
+  for _, item in pairs(k.items) do
+    if item then head = later(head, itemStamp(item)) end
+  end
+  if head == MIN then return nil end
+  return head
+end
+
+local function mergeDelete(k, op)
+  if k.d and op.stamp <= k.d then return end
+  for _, kind in ipairs({ 'o', 'm' }) do
+    loadAll(k, redis.call('ZRANGEBYLEX', k.z, '[' .. kind, '[' .. kind .. op.stamp .. '\\255'))
+  end
+  loadAll(k, redis.call('ZRANGEBYLEX', k.z, '[x', '(y'))
+  k.d, k.dd = op.stamp, op.digest
+  if k.s and k.s <= op.stamp then k.s, k.sd, k.v = nil, nil, nil end
+  for id, item in pairs(k.items) do
+    if item then k.items[id] = settle(item, k.d) end
+  end
+end
+
+local function mergeSet(k, op)
+  if isGone(op.stamp, k.d) then return end
+  if k.s == nil or op.stamp > k.s then k.s, k.sd, k.v = op.stamp, op.digest, op.value end
+end
+
+local function itemOf(op)
+  if op.kind == 'a' then return { p = op.position, a = op.position, ad = op.digest, av = op.value } end
+  if op.kind == 'e' then return { p = op.position, e = op.stamp, ed = op.digest, ev = op.value } end
+  return { p = op.position, r = true, rd = op.digest }
+end
+
+local function merge(k, op)
+  if op.kind == 'd' then return mergeDelete(k, op) end
+  if op.kind == 's' then return mergeSet(k, op) end
+  local standing, arriving = load(k, op.id), itemOf(op)
+  k.items[op.id] = settle(standing and join(standing, arriving) or arriving, k.d)
+end
+
+local function contains(list, member)
+  return list[1] == member or list[2] == member
+end
+
+-- Adds what is in one list only to another. The lists have at most two members.
+local function without(list, other, target, scored)
+  for _, member in ipairs(list) do
+    if not contains(other, member) then
+      if scored then target[#target + 1] = 0 end
+      target[#target + 1] = member
+    end
+  end
+end
+
+local function turned(stamp) return (stamp:gsub('%x', TURNED)) end
+
+local function relist(k)
+  local before = redis.call('HGET', HEADS, k.name)
+  local last = redis.call('ZREVRANGEBYLEX', k.z, '(p', '[o', 'LIMIT', 0, 1)[1]
+  local now = last and last:sub(2, 37) or false
+  if now ~= before then
+    if before then redis.call('ZREM', LATEST, turned(before) .. k.name) end
+    if now then
+      redis.call('ZADD', LATEST, 0, turned(now) .. k.name)
+      redis.call('HSET', HEADS, k.name, now)
+    else
+      redis.call('HDEL', HEADS, k.name)
+    end
+  end
+  local wasListed, isListed = before or k.oldS, now or k.s
+  if isListed and not wasListed then redis.call('ZADD', LISTED, 0, k.name) end
+  if wasListed and not isListed then redis.call('ZREM', LISTED, k.name) end
+end
+
+-- Writes what a group has made of a key. Nothing in here can fail for what the data is.
+local function write(k)
+  local hset, hdel, zadd, zrem, tadd, trem = {}, {}, {}, {}, {}, {}
+  for id, item in pairs(k.items) do
+    local stood = k.stood[id]
+    if item ~= stood then
+      local oldOwn, oldTime = membersOf(k.name, id, stood)
+      local own, time = membersOf(k.name, id, item)
+      without(own, oldOwn, zadd, true)
+      without(oldOwn, own, zrem, false)
+      without(time, oldTime, tadd, true)
+      without(oldTime, time, trem, false)
+      if item then
+        hset[#hset + 1] = '.' .. id
+        hset[#hset + 1] = encode(item)
+      else
+        hdel[#hdel + 1] = '.' .. id
+      end
+    end
+  end
+  if k.d ~= k.oldD then
+    hset[#hset + 1], hset[#hset + 2], hset[#hset + 3], hset[#hset + 4] = 'd', k.d, 'dd', k.dd
+    if k.oldD then trem[#trem + 1] = k.oldD .. k.oldDd .. 'd' .. k.name .. '\\0' end
+    tadd[#tadd + 1], tadd[#tadd + 2] = 0, k.d .. k.dd .. 'd' .. k.name .. '\\0'
+  end
+  if k.s ~= k.oldS then
+    if k.oldS then trem[#trem + 1] = k.oldS .. k.oldSd .. 's' .. k.name .. '\\0' end
+    if k.s then
+      for _, part in ipairs({ 's', k.s, 'sd', k.sd, 'v', k.v }) do hset[#hset + 1] = part end
+      tadd[#tadd + 1], tadd[#tadd + 2] = 0, k.s .. k.sd .. 's' .. k.name .. '\\0'
+    else
+      for _, field in ipairs({ 's', 'sd', 'v' }) do hdel[#hdel + 1] = field end
+    end
+  end
+  -- What needs memory goes first: the server refuses a script that has written nothing yet.
+  chunked('HSET', k.h, hset)
+  chunked('ZADD', k.z, zadd)
+  chunked('ZADD', TIME, tadd)
+  chunked('HDEL', k.h, hdel)
+  chunked('ZREM', k.z, zrem)
+  chunked('ZREM', TIME, trem)
+  if #zadd > 0 or #zrem > 0 or (k.s == nil) ~= (k.oldS == nil) then relist(k) end
+end
+`

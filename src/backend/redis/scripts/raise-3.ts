@@ -1,0 +1,22 @@
+import { defineScript, type RedisScript } from '../script.ts'
+
+/**
+ * Raises hints and cursors. Keys: meta, hints, cursors. Arguments: identity, number of hints, their
+ * writers, then writer and LSN of each cursor.
+ */
+export const RAISE: RedisScript = defineScript(
+  'raise-3',
+  `
+local hints = tonumber(ARGV[2])
+for i = 3, 2 + hints do
+  redis.call('HSET', KEYS[2], ARGV[i], redis.call('HINCRBY', KEYS[1], 'hintCount', 1))
+end
+for i = 3 + hints, #ARGV, 2 do
+  local stored = redis.call('HGET', KEYS[3], ARGV[i])
+  if not stored or tonumber(stored) < tonumber(ARGV[i + 1]) then
+    redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
+  end
+end
+return 1
+`,
+)
