@@ -158,6 +158,13 @@ export class EntryTable {
     this.#set(lsn, linkWord(place, side), shorten(to))
   }
 
+  setLinks(lsn: Lsn, place: PlaceIndex, previous: Lsn, next: Lsn): void {
+    const chunk = this.#chunk(lsn)!
+    const at = (lsn - chunk.first) * WORDS + 4 + place * 2
+    chunk.words[at] = shorten(previous)
+    chunk.words[at + 1] = shorten(next)
+  }
+
   /** The LSN that `shorten` made 32 bits of: the greatest one up to `head` that fits. */
   expand(short: number): Lsn {
     if (short === 0) return 0

@@ -127,22 +127,16 @@ export class PendingIndex {
     this.#settle()
   }
 
-  add({ lsn, keys, bytes, offset, atMs, states }: NewEntry): void {
-    const entries = this.#entries
-    entries.add(lsn, bytes, offset, atMs)
-    const ids = keys.map((key) => this.#keys.use(key))
-    if (ids.length === 1) entries.setKey(lsn, ids[0]!)
-    else this.#addGroup(lsn, ids)
-    for (const name of DATABASE_PLACES) {
-      const place = this.#places[name]
-      if (states[name] !== ACKNOWLEDGED) {
-        entries.setState(lsn, place.index, states[name])
-        this.#enter(place, lsn, states[name])
-      }
-      this.#advance(place)
-    }
-    if (!this.isDone(lsn)) this.#pendingBytes += bytes
-    this.#settle()
+  add({ lsn, keys, bytes, offset, atMs, states: { primary, backup } }: NewEntry): void {
+    const before = this.head
+    this.#entries.add(lsn, bytes, offset, atMs)
+    if (keys.length === 1) this.#entries.setKey(lsn, this.#keys.use(keys[0]!))
+    else this.#addGroup(lsn, keys)
+    this.#addAt(this.#places.primary, before, lsn, primary)
+    this.#addAt(this.#places.backup, before, lsn, backup)
+    if (primary !== ACKNOWLEDGED || backup !== ACKNOWLEDGED) this.#pendingBytes += bytes
+    // As with the cursors: only a log without an older gap moves on.
+    if (this.#settled === before) this.#settled = isOver(primary) && isOver(backup) ? lsn : lsn - 1
   }
 
   /** False when the place had it already or the entry is not kept. */
@@ -302,6 +296,13 @@ export class PendingIndex {
     return ranges
   }
 
+  #addAt(place: Place, before: Lsn, lsn: Lsn, state: EntryState): void {
+    if (place.cursor === before) place.cursor = state === ACKNOWLEDGED ? lsn : lsn - 1
+    if (state === ACKNOWLEDGED) return
+    this.#entries.setState(lsn, place.index, state)
+    this.#enter(place, lsn, state)
+  }
+
   #enter(place: Place, lsn: Lsn, state: EntryState): void {
     place.pending++
     if (state === QUARANTINED) place.quarantined++
@@ -309,16 +310,14 @@ export class PendingIndex {
       place.readable++
       place.readFrom = Math.min(place.readFrom, lsn)
     }
-    const several = this.#keysOfEntry.get(lsn)
-    if (several !== undefined) {
-      for (const id of several) this.#count(place, id, 1)
+    if (this.#entries.hasSeveralKeys(lsn)) {
+      for (const id of this.#keysOfEntry.get(lsn)!) this.#count(place, id, 1)
       return
     }
     const id = this.#entries.key(lsn)
     this.#count(place, id, 1)
     const last = this.#entries.expand(place.last.get(id))
-    this.#entries.setLink(lsn, place.index, 'previous', last)
-    this.#entries.setLink(lsn, place.index, 'next', 0)
+    this.#entries.setLinks(lsn, place.index, last, 0)
     if (last === 0) place.first.set(id, shorten(lsn))
     else this.#entries.setLink(last, place.index, 'next', lsn)
     place.last.set(id, shorten(lsn))
@@ -328,9 +327,8 @@ export class PendingIndex {
     place.pending--
     if (state === QUARANTINED) place.quarantined--
     if (state === PENDING) place.readable--
-    const several = this.#keysOfEntry.get(lsn)
-    if (several !== undefined) {
-      for (const id of several) this.#count(place, id, -1)
+    if (this.#entries.hasSeveralKeys(lsn)) {
+      for (const id of this.#keysOfEntry.get(lsn)!) this.#count(place, id, -1)
       return
     }
     const id = this.#entries.key(lsn)
@@ -350,7 +348,8 @@ export class PendingIndex {
     else if (count === 1 && change === 1) place.pendingKeys++
   }
 
-  #addGroup(lsn: Lsn, ids: readonly number[]): void {
+  #addGroup(lsn: Lsn, keys: readonly string[]): void {
+    const ids = keys.map((key) => this.#keys.use(key))
     this.#entries.markSeveralKeys(lsn)
     this.#keysOfEntry.set(lsn, ids)
     for (const id of ids) {

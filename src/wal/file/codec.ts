@@ -87,6 +87,24 @@ export interface Skimmed {
   readonly head: Stamp
 }
 
+/** The Unix milliseconds of a group's first stamp, without decoding anything. */
+export function groupMs(buffer: Buffer, start: number): number {
+  let at = start + 2
+  for (let keys = buffer.readUInt16LE(start); keys > 0; keys--) at += 2 + buffer.readUInt16LE(at)
+  // Behind the count of operations, and kind, flags and key of the first one.
+  at += 2 + 4
+  let ms = 0
+  for (let i = 0; i < 13; i++) {
+    // The ninth character of a stamp is a hyphen.
+    if (i !== 8) ms = ms * 16 + hexDigit(buffer[at + i]!)
+  }
+  return ms
+}
+
+function hexDigit(code: number): number {
+  return code <= 0x39 ? code - 0x30 : code - 0x57
+}
+
 /** Keys and greatest stamp of a payload, without decoding its values. */
 export function skimGroup(buffer: Buffer, start: number): Skimmed {
   const { keys, at: operationsAt } = readKeys(buffer, start)

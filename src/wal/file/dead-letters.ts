@@ -104,6 +104,11 @@ export class DeadLetters {
     }
   }
 
+  /** Letters that count. */
+  get size(): number {
+    return this.#letters.primary.size + this.#letters.backup.size
+  }
+
   get(place: DatabasePlace, lsn: Lsn): DeadLetter | undefined {
     return this.#letters[place].get(lsn)
   }

@@ -6,6 +6,8 @@ export class RecentEntries {
   readonly #entries = new Map<Lsn, WalEntry>()
   readonly #bytesMax: number
   #bytes = 0
+  /** No entry is older. A Map would have to look for its first key among all that were removed. */
+  #oldest: Lsn = 0
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
@@ -15,15 +17,13 @@ export class RecentEntries {
     return this.#entries.get(lsn)
   }
 
+  /** Entries come with rising LSNs. */
   add(entry: WalEntry): void {
     if (this.#bytesMax === 0) return
+    if (this.#entries.size === 0) this.#oldest = entry.lsn
     this.#entries.set(entry.lsn, entry)
     this.#bytes += bytesOf(entry)
-    // The oldest first: they are what comes first out of a Map.
-    for (const [lsn] of this.#entries) {
-      if (this.#bytes <= this.#bytesMax) return
-      this.remove(lsn)
-    }
+    while (this.#bytes > this.#bytesMax) this.remove(this.#oldest++)
   }
 
   remove(lsn: Lsn): void {

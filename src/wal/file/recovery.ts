@@ -1,11 +1,11 @@
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
-import { maxStamp, stampMs, type Stamp } from '../../core/stamp.ts'
+import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import { ACKNOWLEDGED, PENDING, QUARANTINED, type EntryState } from '../entry-table.ts'
 import { PendingIndex } from '../pending-index.ts'
 import type { Lsn } from '../wal.ts'
-import { skimGroup } from './codec.ts'
+import { groupMs, skimGroup } from './codec.ts'
 import { corrupt } from './corrupt.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { firstMissing, LsnRanges } from './lsn-ranges.ts'
@@ -61,7 +61,10 @@ export async function recoverLog(
 
 interface FoundEntry {
   readonly lsn: Lsn
-  readonly payload: Buffer
+  /** The payload is in here; nothing is copied for entries that are only indexed. */
+  readonly buffer: Buffer
+  readonly payloadStart: number
+  readonly payloadEnd: number
   readonly lacking: number
   readonly keys: readonly string[]
   readonly atMs: number
@@ -149,7 +152,7 @@ class Recovery {
       this.#headStamp = maxStamp(this.#headStamp, head)
       // Without a letter of a place the entry was acknowledged there: else its segment were here.
       const states = this.#states(lsn, 0)
-      const atMs = stampMs(head)
+      const atMs = groupMs(payload, 0)
       if (states.primary === ACKNOWLEDGED && states.backup === ACKNOWLEDGED) continue
       this.#index.add({ lsn, keys, bytes: payload.byteLength, offset: 0, atMs, states })
     }
@@ -173,10 +176,12 @@ class Recovery {
         this.#headStamp = maxStamp(this.#headStamp, head)
         this.#tail.push({
           lsn: frame.lsn,
-          payload: buffer.subarray(frame.payloadStart, frame.payloadEnd),
+          buffer,
+          payloadStart: frame.payloadStart,
+          payloadEnd: frame.payloadEnd,
           lacking: frame.lacking,
           keys,
-          atMs: stampMs(head),
+          atMs: groupMs(buffer, frame.payloadStart),
           offset,
           bytes: frame.end - frame.start,
         })
@@ -210,10 +215,10 @@ class Recovery {
 
   #state(place: DatabasePlace, lsn: Lsn, lacks: boolean): EntryState {
     if (this.#acknowledged[place].has(lsn)) {
-      this.#letters.settle(place, lsn)
+      if (this.#letters.size > 0) this.#letters.settle(place, lsn)
       return ACKNOWLEDGED
     }
-    if (this.#letters.get(place, lsn) !== undefined) return QUARANTINED
+    if (this.#letters.size > 0 && this.#letters.get(place, lsn) !== undefined) return QUARANTINED
     return lacks ? PENDING : ACKNOWLEDGED
   }
 
@@ -233,9 +238,9 @@ class Recovery {
       index: this.#index,
       segments: this.#segments,
       letters: this.#letters,
-      tail: this.#tail.map(({ lsn, payload, lacking, keys, atMs }) => ({
+      tail: this.#tail.map(({ lsn, buffer, payloadStart, payloadEnd, lacking, keys, atMs }) => ({
         lsn,
-        payload,
+        payload: buffer.subarray(payloadStart, payloadEnd),
         states: this.#states(lsn, lacking),
         keys,
         atMs,
