@@ -25,7 +25,7 @@ export async function writeGroup(
   /** Of the attempts so far: what one may have done, a later refusal does not undo. */
   let effect: Effect = 'none'
   for (;;) {
-    const result = await new Attempt(context, policy, config, current).run()
+    const result = await begin(context, policy, config, current, effect).run()
     switch (result.kind) {
       case 'acknowledged':
         // In the database and not yet told to the caller: from here on no cached page counts.
@@ -53,6 +53,21 @@ export async function writeGroup(
         )
         break
     }
+  }
+}
+
+/** A log that is full refuses a retry as well, but cannot know what the first try has done. */
+function begin(
+  context: StoreContext,
+  policy: WritePolicy,
+  config: ResolvedWriteConfig,
+  group: WriteGroup,
+  effect: Effect,
+): Attempt {
+  try {
+    return new Attempt(context, policy, config, group)
+  } catch (error) {
+    throw isStorageError(error) ? withEffect(error, effect) : error
   }
 }
 
