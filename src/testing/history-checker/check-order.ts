@@ -1,12 +1,23 @@
 import type { Stamp } from '../../core/stamp.ts'
 import type { ConversationLog, MessageLog } from './conversation-log.ts'
 import type { AppendRecord, ReadRecord, Violation } from './history.ts'
+import { mustSee } from './visibility.ts'
 
 /** A message that was saved once: its place never changes. */
 function placeOf(message: MessageLog | undefined): AppendRecord | undefined {
   if (message === undefined || message.appends.length !== 1) return undefined
   const [append] = message.appends
   return append!.outcome === 'ok' ? append : undefined
+}
+
+/**
+ * True when the read must show the message where its receipt says. A message that had to be stamped
+ * again may stand at its first place until what moved it has reached the reader; its id, when it
+ * was made from the first stamp, tells that it never moved.
+ */
+function isPlaced(log: ConversationLog, append: AppendRecord, read: ReadRecord): boolean {
+  if (append.settledMs! > read.startMs) return false
+  return append.id === append.position || mustSee(append, read, log.options)
 }
 
 /** One order for everybody, and in it whatever a process knew of comes first. */
@@ -29,7 +40,7 @@ function checkOneOrder(log: ConversationLog): Violation[] {
     let before: string | undefined
     for (const { id } of read.messages) {
       const append = placeOf(log.messages.get(id))
-      if (append === undefined || append.settledMs! > read.startMs) continue
+      if (append === undefined || !isPlaced(log, append, read)) continue
       if (before !== undefined && before !== id) link(before, id, read)
       before = id
     }
@@ -89,7 +100,7 @@ function* checkPositions(log: ConversationLog): Iterable<Violation> {
       }
       before = position
       const append = placeOf(log.messages.get(id))
-      if (append?.position === undefined || append.settledMs! > read.startMs) continue
+      if (append?.position === undefined || !isPlaced(log, append, read)) continue
       if (append.position === position) continue
       yield {
         kind: 'moved',
