@@ -70,7 +70,6 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
   readonly #options: ResolvedRedisOptions
   readonly #inFlight = new Set<Promise<unknown>>()
   #opened: Opened | undefined
-  #opening: Promise<Opened> | undefined
   #settingsAt = 0
 
   constructor(options: RedisOptions, env: Env = nodeEnv()) {
@@ -101,14 +100,12 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
    * when the server is away; later calls work by themselves once it is back.
    */
   async connect(): Promise<void> {
-    const opening = (this.#opening ??= this.#open())
+    const { router, session } = (this.#opened ??= this.#open())
     try {
-      const { router, session } = await opening
       await router.connect()
       await session.open({ timeoutMs: this.#options.connection.connectTimeoutMs })
       await sweepGroups(session)
     } catch (error) {
-      if (this.#opened === undefined && this.#opening === opening) this.#opening = undefined
       const isKnown = isStorageError(error, 'UNSUPPORTED') || isStorageError(error, 'CLOSED')
       if (isKnown || isStorageError(error, 'INVALID_ARGUMENT')) throw error
       const text = `cannot connect to Redis at ${this.#where()}: ${messageOf(error)}`
@@ -120,7 +117,6 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
   async disconnect(): Promise<void> {
     const opened = this.#opened
     this.#opened = undefined
-    this.#opening = undefined
     if (opened === undefined) return
     for (const batcher of opened.batchers.values()) batcher.close()
     const stop = new AbortController()
@@ -137,7 +133,8 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     const shards = new Set(operations.map(({ key }) => layout.shardOf(key)))
     if (shards.size > 1) {
       const { session, schema } = opened
-      const spread = applySpread(this.env, session, operations, options, (...change) =>
+      const limitMs = this.#options.connection.commandTimeoutMs
+      const spread = applySpread(this.env, session, operations, options, limitMs, (...change) =>
         schema.acknowledged(...change),
       )
       return await this.#track(spread)
@@ -209,18 +206,17 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     yield* scanRange(this.#session(), range, options)
   }
 
-  async #open(): Promise<Opened> {
+  #open(): Opened {
     const { connection, shards } = this.#options
     const { keyPrefix, commandTimeoutMs: timeoutMs } = connection
     const { env } = this
-    const router = await openRouter(env, connection)
+    const router = openRouter(env, connection)
     const caller = new RedisCaller(env, router, timeoutMs)
     const schema = new RedisSchema(env, router, caller, keyPrefix, shards)
     const session = new RedisSession({ env, router, caller, schema, timeoutMs })
     session.start(async (lock) => await breakLock(session, lock))
-    this.#opened = { router, session, schema, batchers: new Map() }
     this.#settingsAt = env.monotonic()
-    return this.#opened
+    return { router, session, schema, batchers: new Map() }
   }
 
   #batcher({ session, schema, batchers }: Opened, shard: number): Batcher {

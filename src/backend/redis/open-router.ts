@@ -6,10 +6,7 @@ import type { RedisRouter } from './router.ts'
 import { SingleRouter } from './single-router.ts'
 
 /** The router for these options, not connected yet. */
-export async function openRouter(
-  env: Env,
-  connection: ResolvedRedisConnection,
-): Promise<RedisRouter> {
+export function openRouter(env: Env, connection: ResolvedRedisConnection): RedisRouter {
   const { client, connectTimeoutMs } = connection
   if (client !== undefined) return new GivenRouter(env, client, connectTimeoutMs)
   if (connection.mode === 'cluster') return new ClusterRouter(env, connection)

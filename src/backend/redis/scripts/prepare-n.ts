@@ -1,0 +1,44 @@
+import { defineScript, type RedisScript } from '../script.ts'
+import { JUDGE_LUA } from './judge-lua.ts'
+import { MERGE_LUA } from './merge-lua.ts'
+
+/**
+ * Judges this shard's part of a group over several shards and, if nothing in it is refused, notes it
+ * and holds its keys. Keys: as `apply-n`. Arguments: identity, length of what stands before a key,
+ * group, home shard, all shards of the group (empty in all but the home shard), `j` or `u`, number
+ * of operations, operations.
+ * Returns `PREPARED` or `REFUSED` and the answers, `ABORTED`, or `LOCKED group home`.
+ */
+export const PREPARE: RedisScript = defineScript(
+  'prepare-n',
+  'local PREFIX_LENGTH = tonumber(ARGV[2])\n',
+  MERGE_LUA,
+  JUDGE_LUA,
+  `
+local group, home, shards, flags, count = ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
+if redis.call('HEXISTS', GROUPS, group) == 1 then return { 'ABORTED' } end
+local names = {}
+for i = FIRST_KEY, #KEYS, 2 do
+  local name = KEYS[i]:sub(PREFIX_LENGTH + 1)
+  local lock = redis.call('HGET', LOCKS, name)
+  if lock then return { 'LOCKED ' .. lock } end
+  names[#names + 1] = name
+end
+
+local answers, _, effective, refused = runGroup(8, count, true, flags == 'u')
+local reply = { refused and 'REFUSED' or 'PREPARED' }
+for _, answer in ipairs(answers) do reply[#reply + 1] = answer end
+if refused then return reply end
+
+local ops = {}
+for i, op in ipairs(effective) do
+  ops[i] = { op.kind, op.key, op.id, op.position, op.stamp, op.digest, op.value }
+end
+redis.call('HSET', INTENTS, group, cmsgpack.pack({ names, ops }))
+for _, name in ipairs(names) do redis.call('HSET', LOCKS, name, group .. ' ' .. home) end
+if shards ~= '' then
+  redis.call('HSET', GROUPS, group, 'pending ' .. redis.call('TIME')[1] .. ' ' .. shards)
+end
+return reply
+`,
+)
