@@ -141,7 +141,7 @@ function checkSessions(log: ConversationLog): Violation[] {
   }
   for (const read of log.reads) {
     const last = lastPosition(log, read)
-moments.push({ atMs: read.settledMs!, order: 0, visit: () => void learn(read, last) })
+    moments.push({ atMs: read.settledMs!, order: 0, visit: () => void learn(read, last) })
   }
   moments.sort((a, b) => a.atMs - b.atMs || a.order - b.order)
   return moments.map(({ visit }) => visit()).filter((violation) => violation !== undefined)

@@ -1,5 +1,13 @@
-import type { ConversationLog } from './conversation-log.ts'
-import type { AppendRecord, GetRecord, ReadRecord, ShownMessage, Violation } from './history.ts'
+import { DATABASE_PLACES } from '../../core/operation.ts'
+import { deciderOf, type ConversationLog, type MessageLog } from './conversation-log.ts'
+import type {
+  AppendRecord,
+  ClearRecord,
+  GetRecord,
+  ReadRecord,
+  ShownMessage,
+  Violation,
+} from './history.ts'
 import { effectEndMs, mustSee } from './visibility.ts'
 
 /** Lost, doubled, made up, come back, edited in vain: what a single read can show. */
@@ -22,16 +30,22 @@ function* checkLost(
   appends: readonly AppendRecord[],
 ): Iterable<Violation> {
   const shown = new Set(read.messages.map(({ id }) => id))
-  const cleared = log.clearedThroughMs(read)
+  const cleared = log.clearedThroughMs(read, undefined)
+  const surelyCleared = Math.min(
+    log.clearedThroughMs(read, 'primary'),
+    log.clearedThroughMs(read, 'backup'),
+    cleared,
+  )
   // Sorted by their start: what a clear may have taken, and what began too late, is skipped.
-  for (let i = firstAfter(appends, cleared); i < appends.length; i++) {
+  for (let i = firstAfter(appends, surelyCleared); i < appends.length; i++) {
     const append = appends[i]!
     if (append.startMs > read.startMs) return
     const message = log.message(append.id!)
     if (shown.has(append.id!) || !mustSee(append, read, log.options)) continue
     if (message.removeStartMs <= read.settledMs!) continue
     // A repeat is answered by what stood before it.
-    if (message.firstStartMs <= cleared) continue
+    const decider = message.appends.length === 1 ? deciderOf(append, log.options) : undefined
+    if (message.firstStartMs <= log.clearedThroughMs(read, decider)) continue
     if (read.paged && message.appends.length > 1) continue
     yield {
       kind: 'lost',
@@ -68,7 +82,10 @@ function* checkShown(log: ConversationLog, read: ReadRecord): Iterable<Violation
       yield { kind: 'garbage', text: garbage ?? `${shown.id} was never saved`, records: [read] }
       continue
     }
-    if (clear !== undefined && message.lastEndMs + tolerance <= clear.startMs) {
+    if (
+      clear !== undefined &&
+      message.lastEndMs + (metBefore(log, message, clear) ? 0 : tolerance) <= clear.startMs
+    ) {
       yield {
         kind: 'zombie',
         text: `${shown.content} was cleared and is in a ${nameOf(read)} of ${relation(clear, read)}`,
@@ -85,6 +102,15 @@ function* checkShown(log: ConversationLog, read: ReadRecord): Iterable<Violation
     }
     yield* checkEdit(log, read, shown)
   }
+}
+
+/** True when one database had the message before it decided the clear: clocks do not matter. */
+function metBefore(log: ConversationLog, { appends }: MessageLog, clear: ClearRecord): boolean {
+  const [append] = appends
+  if (append === undefined || appends.length > 1 || log.options.lostDisk === true) return false
+  return DATABASE_PLACES.some(
+    (place) => append.copies?.includes(place) === true && clear.copies?.includes(place) === true,
+  )
 }
 
 /** What is read must have been written, under this id, before the read ended. */

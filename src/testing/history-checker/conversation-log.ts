@@ -1,3 +1,4 @@
+import type { DatabasePlace } from '../../core/operation.ts'
 import type {
   AppendRecord,
   CheckOptions,
@@ -10,6 +11,9 @@ import type {
   SetRecord,
 } from './history.ts'
 import { effectEndMs, VisibleWrites } from './visibility.ts'
+
+/** The database that an operation was decided by. */
+export type Decider = DatabasePlace
 
 /** Everything that was done to one message. */
 export interface MessageLog {
@@ -39,7 +43,11 @@ export class ConversationLog {
   readonly appends: AppendRecord[] = []
   /** Clears that may have happened, by their start, and how long the earlier ones may act. */
   readonly #clears: ClearRecord[] = []
-  readonly #clearEnds: number[] = []
+  readonly #clearEnds: Record<Decider | 'nobody', number[]> = {
+    primary: [],
+    backup: [],
+    nobody: [],
+  }
 
   constructor(records: readonly HistoryRecord[], options: CheckOptions) {
     this.options = options
@@ -55,12 +63,14 @@ export class ConversationLog {
     return this.clearedThroughMs(read) >= startMs
   }
 
-  /** What began by this time may be cleared when the read ends. */
-  clearedThroughMs({
-    settledMs = Number.POSITIVE_INFINITY,
-  }: {
-    readonly settledMs?: number
-  }): number {
+  /**
+   * What began by this time may be cleared when the read ends. A database that decided a save knew
+   * each clear that it had acknowledged before, so clocks do not matter between the two.
+   */
+  clearedThroughMs(
+    { settledMs = Number.POSITIVE_INFINITY }: { readonly settledMs?: number },
+    decider: Decider | undefined = undefined,
+  ): number {
     let low = 0
     let high = this.#clears.length
     while (low < high) {
@@ -68,7 +78,7 @@ export class ConversationLog {
       if (this.#clears[middle]!.startMs <= settledMs) low = middle + 1
       else high = middle
     }
-    return low === 0 ? Number.NEGATIVE_INFINITY : this.#clearEnds[low - 1]!
+    return low === 0 ? Number.NEGATIVE_INFINITY : this.#clearEnds[decider ?? 'nobody'][low - 1]!
   }
 
   message(id: string): MessageLog {
@@ -143,10 +153,24 @@ export class ConversationLog {
 
   #indexClears(): void {
     this.#clears.sort((a, b) => a.startMs - b.startMs)
-    let end = Number.NEGATIVE_INFINITY
-    for (const clear of this.#clears) {
-      end = Math.max(end, effectEndMs(clear) + this.options.clockToleranceMs)
-      this.#clearEnds.push(end)
+    const { clockToleranceMs } = this.options
+    for (const decider of ['primary', 'backup', 'nobody'] as const) {
+      let end = Number.NEGATIVE_INFINITY
+      for (const clear of this.#clears) {
+        const exact = decider !== 'nobody' && clear.copies?.includes(decider) === true
+        end = Math.max(end, effectEndMs(clear) + (exact ? 0 : clockToleranceMs))
+        this.#clearEnds[decider].push(end)
+      }
     }
   }
+}
+
+/** The database that decided a save, when its receipt tells; not once a disk was lost. */
+export function deciderOf(
+  { copies = [] }: AppendRecord,
+  { lostDisk = false }: CheckOptions,
+): Decider | undefined {
+  if (lostDisk) return undefined
+  if (copies.includes('primary')) return 'primary'
+  return copies.includes('backup') ? 'backup' : undefined
 }
