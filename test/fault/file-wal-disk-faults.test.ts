@@ -3,6 +3,7 @@
 // Method: single operations of a simulated disk fail; a failed sync drops what it should have
 //   written and the next one reports success, as Linux does.
 import { expect, test } from 'vitest'
+import { noFailpoints } from '../../src/core/failpoint.ts'
 import type { Operation } from '../../src/core/operation.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
@@ -25,11 +26,13 @@ let pids = 0
 async function opened(
   disk = new SimulatedDisk(),
   options: Partial<FileWalOptions> = {},
+  failpoints = noFailpoints,
 ): Promise<Setup> {
   const pid = ++pids
   const env = virtualEnv({
     disk: disk.attach(),
     seed: pid,
+    failpoints,
     process: {
       self: { bootId: 'boot', pidNamespace: '1', pid, startTime: '1' },
       state: (other) => (other.pid === pid ? 'alive' : 'dead'),
@@ -212,6 +215,43 @@ test('segments go once both places have their entries, never before', async () =
   wal.acknowledge('backup', lsns)
   await env.advance(60_000)
   expect(segments(disk)).toHaveLength(1)
+})
+
+test('what is acknowledged while the meta file is being saved does not go with it', async () => {
+  const lsns: number[] = []
+  let during = (): void => {}
+  const failpoints = {
+    hit: (name: string) => (name === 'wal.meta.beforeRename' ? during() : undefined),
+  }
+  const { disk, env, wal } = await opened(undefined, undefined, failpoints)
+  for (let i = 0; i < 100; i++) lsns.push(await wal.append([operation(i)]))
+  wal.acknowledge('primary', lsns)
+  wal.acknowledge('backup', lsns.slice(0, 30))
+  during = () => wal.acknowledge('backup', lsns)
+  await env.advance(1_000)
+  // Entries that the meta file does not name as acknowledged are still in a segment.
+  disk.crash(() => 0)
+  const again = await opened(disk)
+  expect(await readOperations(again.wal, 'primary')).toEqual([])
+  expect((await readOperations(again.wal, 'backup')).length).toBeGreaterThan(60)
+})
+
+test('what a failed start left behind goes before the segment that superseded it', async () => {
+  const { disk, env, wal } = await opened()
+  await wal.append([operation(0)])
+  disk.fail('sync', { path: SEGMENT })
+  disk.fail('sync-directory')
+  disk.fail('remove', { path: SEGMENT, times: 3 })
+  await refuses(wal.append([operation(1)]), 'UNAVAILABLE', 'unknown')
+  await env.advance(1_000)
+  const lsns = [1]
+  for (let i = 2; i < 100; i++) lsns.push(await wal.append([operation(i)]))
+  wal.acknowledge('primary', lsns)
+  wal.acknowledge('backup', lsns)
+  await env.advance(60_000)
+  disk.crash(() => 0)
+  const again = await opened(disk)
+  expect(await again.wal.append([operation(100)])).toBe(lsns.length + 1)
 })
 
 test('a quarantined entry does not keep its segment, and survives without it', async () => {
