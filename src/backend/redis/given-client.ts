@@ -143,6 +143,8 @@ export class GivenRouter implements RedisRouter {
   }
 
   readonly #onReady = (): void => {
+    // A cluster that is still connecting must not be disturbed: 'ready' follows.
+    if (!this.ready) return
     // The run id has to be known before the data is looked at again.
     this.#readServers().then(
       (servers) => {

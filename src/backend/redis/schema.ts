@@ -112,9 +112,10 @@ export class RedisSchema {
   }
 
   async #finish(layout: Layout, identity: string): Promise<void> {
-    for (let shard = 1; shard < layout.shards; shard++) {
-      await this.#identify(shard, '*', identity, 'ready', layout.shards)
-    }
+    const others = Array.from({ length: layout.shards - 1 }, async (_, i) => {
+      await this.#identify(i + 1, '*', identity, 'ready', layout.shards)
+    })
+    await Promise.all(others)
     await this.#identify(0, identity, identity, 'ready', layout.shards)
   }
 
