@@ -56,6 +56,7 @@ export type {
 export { SimpleHealthManager, type SimpleHealthConfig } from './health/simple.ts'
 export { FileWALManager, type FileWALConfig } from './wal/file-wal-manager.ts'
 export { InMemoryWALManager, type InMemoryWALConfig } from './wal/in-memory-wal-manager.ts'
+export { RedisStreamWALManager, type RedisStreamWALConfig } from './wal/redis-stream-wal-manager.ts'
 export { WALManager, type WALManagerOptions, type WalManagerStats } from './wal/wal-manager.ts'
 export type { Lsn, WAL, WalEntry, WalStats } from './wal/wal.ts'
 export {

@@ -2,7 +2,7 @@ import type { WalConfig } from '../backend/backend-config.ts'
 import { parseWalString } from '../backend/connection-string.ts'
 import type { CacheSource } from '../backend/registry.ts'
 import type { Env } from '../core/env.ts'
-import { invalid, StorageError } from '../core/errors.ts'
+import { invalid } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import type { PlaceConfig } from '../store/config.ts'
@@ -31,7 +31,10 @@ export interface ChatHistoryOptions {
   readonly primary?: PlaceConfig
   /** The database that stands in for it. Default: `sqlite:./data/backup.db`. */
   readonly backup?: PlaceConfig
-  /** The log: `file:DIRECTORY` or `memory:`. Default: `file:./data/wal`. */
+  /**
+   * The log: `file:DIRECTORY`, `memory:`, or `redis-stream://HOST:PORT/DB?onWalDown=direct` for one that
+   * several processes share. Default: `file:./data/wal`.
+   */
   readonly wal?: string | WalConfig | WalChoice | WALManager
   readonly cache?: CacheSource
   /** Default: `primary-first`. */
@@ -109,9 +112,6 @@ function openWal(wal: NonNullable<ChatHistoryOptions['wal']>, env: Env): WALMana
   const config = typeof wal === 'string' ? parseWalString(wal, 'wal') : wal
   if (typeof config !== 'object' || config === null) {
     throw invalid(`wal must be a connection string or an object, got ${String(config)}`)
-  }
-  if (config.type === 'redis-stream') {
-    throw new StorageError('UNSUPPORTED', 'wal: redis-stream is not available in this version')
   }
   return StrategyFactory.createWALManager(config, env)
 }

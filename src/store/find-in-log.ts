@@ -10,7 +10,7 @@ export interface Found {
 }
 
 /**
- * Looks the appends of one key up in the own log: a repeat of a save that a place still lacks keeps
+ * Looks the appends of one key up in the log: a repeat of a save that a place still lacks keeps
  * its stamps, also when no database can be asked whether the id is there.
  *
  * @throws StorageError `CONFLICT` when the log has an id with other content.
@@ -20,13 +20,14 @@ export async function findInLog(
   operations: readonly Operation[],
 ): Promise<Found> {
   const key = operations[0]!.key
-  if (!DATABASE_PLACES.some((place) => context.log.hasPending(place, key))) {
+  const { log } = context
+  if (!log.isShared() && !DATABASE_PLACES.some((place) => log.hasPending(place, key))) {
     return { operations, cleared: false }
   }
   const known = new Map<string, AppendOperation>()
   const changed = new Set<string>()
   for (const place of DATABASE_PLACES) {
-    for (const operation of await context.log.pending(place, key)) {
+    for (const operation of await log.pending(place, key)) {
       if (operation.kind !== 'put') continue
       if (operation.change === 'append') known.set(operation.id, operation)
       else changed.add(operation.id)

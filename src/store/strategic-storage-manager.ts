@@ -316,7 +316,8 @@ export class StrategicStorageManager implements AsyncDisposable {
       const durable = this.#core.context.log.isDurable()
       return { operations: known.operations, copies: ['wal'], durable }
     }
-    return await this.#execute(known.operations, true)
+    const isRepeat = known.operations.some((operation, i) => operation !== appends[i])
+    return await this.#execute(known.operations, true, isRepeat)
   }
 
   #appends(key: string, items: readonly NewItem[]): AppendOperation[] {
@@ -335,10 +336,14 @@ export class StrategicStorageManager implements AsyncDisposable {
     })
   }
 
-  async #execute(operations: readonly Operation[], unique: boolean): Promise<WriteOutcome> {
+  async #execute(
+    operations: readonly Operation[],
+    unique: boolean,
+    isRepeat = false,
+  ): Promise<WriteOutcome> {
     checkGroup(operations)
     return await this.#core.run(() =>
-      this.#write.execute(this.#core.context, { operations, unique }),
+      this.#write.execute(this.#core.context, { operations, unique, isRepeat }),
     )
   }
 

@@ -44,6 +44,11 @@ export class Place {
     return this.#health.getHealthStats(this.name).healthy
   }
 
+  /** Names the server that keeps the database, where the engine can tell. */
+  serverId(): string | undefined {
+    return this.#backend.getServerId?.()
+  }
+
   isDurable(): boolean {
     return this.#backend.getDurability().durable
   }

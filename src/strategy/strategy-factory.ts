@@ -9,6 +9,10 @@ import type { HealthManager } from '../health/health-manager.ts'
 import { SimpleHealthManager, type SimpleHealthConfig } from '../health/simple.ts'
 import { FileWALManager, type FileWALConfig } from '../wal/file-wal-manager.ts'
 import { InMemoryWALManager, type InMemoryWALConfig } from '../wal/in-memory-wal-manager.ts'
+import {
+  RedisStreamWALManager,
+  type RedisStreamWALConfig,
+} from '../wal/redis-stream-wal-manager.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
 import { CacheEnhancedReadStrategy, type CacheEnhancedReadConfig } from './read/cache-enhanced.ts'
 import { FailoverReadStrategy } from './read/failover.ts'
@@ -36,7 +40,9 @@ export type HealthChoice =
   | { readonly type: 'circuit-breaker'; readonly config?: CircuitBreakerConfig }
   | { readonly type: 'simple'; readonly config?: SimpleHealthConfig }
 export type WalChoice =
-  ({ readonly type: 'file' } & FileWALConfig) | ({ readonly type: 'in-memory' } & InMemoryWALConfig)
+  | ({ readonly type: 'file' } & FileWALConfig)
+  | ({ readonly type: 'in-memory' } & InMemoryWALConfig)
+  | ({ readonly type: 'redis-stream' } & RedisStreamWALConfig)
 
 export interface StrategySetConfig {
   readonly read?: ReadChoice
@@ -73,7 +79,14 @@ const CIRCUIT_FIELDS = [
   'circuitOpenDuration',
   'recoverySuccessThreshold',
 ]
-const WAL_FIELDS = ['type', 'flushIntervalMs', 'gatherMs', 'batchEntries', 'owedBytesMax']
+const WAL_FIELDS = [
+  'type',
+  'flushIntervalMs',
+  'gatherMs',
+  'batchEntries',
+  'owedBytesMax',
+  'onWalDown',
+]
 const MEMORY_WAL_FIELDS = [...WAL_FIELDS, 'maxEntries']
 const FILE_WAL_FIELDS = [
   ...WAL_FIELDS,
@@ -82,6 +95,28 @@ const FILE_WAL_FIELDS = [
   'rotateOnSize',
   'sync',
   'maxPendingBytes',
+]
+
+const STREAM_WAL_FIELDS = [
+  ...WAL_FIELDS,
+  'url',
+  'host',
+  'port',
+  'username',
+  'password',
+  'db',
+  'tls',
+  'sentinel',
+  'cluster',
+  'client',
+  'keyPrefix',
+  'connectTimeoutMs',
+  'commandTimeoutMs',
+  'socketTimeoutMs',
+  'partitions',
+  'leaseMs',
+  'pendingBytesMax',
+  'memoryBytesMax',
 ]
 
 /** Makes strategies by name. What it does not know it refuses with `INVALID_ARGUMENT`. */
@@ -147,8 +182,11 @@ export const StrategyFactory = {
       case 'in-memory':
         checkFields('wal', choice, MEMORY_WAL_FIELDS)
         return new InMemoryWALManager(choice, env)
+      case 'redis-stream':
+        checkFields('wal', choice, STREAM_WAL_FIELDS)
+        return new RedisStreamWALManager(choice, env)
       default:
-        throw unknown('wal', (choice as { type: unknown }).type, 'file or in-memory')
+        throw unknown('wal', (choice as { type: unknown }).type, 'file, in-memory or redis-stream')
     }
   },
 

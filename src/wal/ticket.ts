@@ -55,14 +55,17 @@ export class Ticket {
     this.#keeper.settled(this)
   }
 
-  /** Appends the group to the log. Resolves when it is durable there. */
-  async log(): Promise<void> {
+  /**
+   * Appends the group to the log. Resolves when it is durable there. `fresh`: it may be stamped again,
+   * so a shared log may refuse it with `BehindInLog`.
+   */
+  async log(fresh = false): Promise<void> {
     const { wal } = this.#keeper
     if (wal === undefined || this.#lsn !== undefined || this.#logging) return
     this.#logging = true
     const held = DATABASE_PLACES.filter((place) => this.#places[place] !== 'idle')
     try {
-      this.#lsn = await wal.append(this.operations, { hold: held })
+      this.#lsn = await wal.append(this.operations, { hold: held, fresh })
     } finally {
       this.#logging = false
       this.#afterLog(wal, held)

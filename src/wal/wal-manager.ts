@@ -16,6 +16,11 @@ export interface WALManagerOptions {
   readonly batchEntries?: number
   /** Bytes that memory may owe while the log is out; beyond, writes are `OVERLOADED`. */
   readonly owedBytesMax?: number
+  /**
+   * What becomes of a save while the log is out: `direct` goes on with the two databases, `refuse`
+   * rejects it with `UNAVAILABLE`. Default: `direct`.
+   */
+  readonly onWalDown?: 'direct' | 'refuse'
 }
 
 export const FLUSH_INTERVAL_MS = 5_000
@@ -57,6 +62,7 @@ export class WALManager {
       gatherMs: options.gatherMs ?? 20,
       batchEntries: options.batchEntries ?? 500,
       owedBytesMax: options.owedBytesMax ?? OWED_BYTES_MAX,
+      onWalDown: options.onWalDown ?? 'direct',
     }
     this.#keeper = {
       wal,
@@ -72,7 +78,27 @@ export class WALManager {
 
   /** True when an acknowledged entry survives the process and, with an honest disk, the machine. */
   isDurable(): boolean {
-    return this.#durable
+    return this.#wal?.shared?.isDurable() ?? this.#durable
+  }
+
+  /** True when other processes append to the log as well. */
+  isShared(): boolean {
+    return this.#wal?.shared !== undefined
+  }
+
+  /** True while saves are refused because the log cannot take them. */
+  isRequired(): boolean {
+    return this.#wal !== undefined && this.#options.onWalDown === 'refuse'
+  }
+
+  /** True when the log can be appended to, as far as is known. */
+  isUp(): boolean {
+    return this.#wal?.stats().state === 'open'
+  }
+
+  /** True when the log is kept by this server too: its copy is then no copy of its own. */
+  isOnServer(serverId: string | undefined): boolean {
+    return serverId !== undefined && this.#wal?.shared?.serverIds().includes(serverId) === true
   }
 
   async open(writer: string): Promise<WalOpened> {
@@ -126,20 +152,29 @@ export class WALManager {
     return ticket
   }
 
+  /** True when this process knows of something that the place lacks; `pending` may know more. */
   hasPending(place: DatabasePlace, key: string): boolean {
     if (this.#wal?.hasPending(place, key) === true) return true
     return this.#owed.size > 0 && this.#owed.pending(place, key).length > 0
   }
 
-  /** Operations on the key that the place lacks and this process knows of. A snapshot. */
+  /**
+   * Operations on the key that the place lacks: those that this process knows of and, in a shared log
+   * that can be reached, those of all others. A snapshot.
+   */
   async pending(place: DatabasePlace, key: string): Promise<readonly Operation[]> {
     const owed = this.#owed.pending(place, key)
-    if (this.#wal?.hasPending(place, key) !== true) return owed
+    if (this.#wal === undefined) return owed
+    if (!this.isShared() && !this.#wal.hasPending(place, key)) return owed
     return [...(await this.#wal.pending(place, key)), ...owed]
   }
 
-  pendingKeys(place: DatabasePlace): Set<string> {
-    const keys = new Set(this.#wal?.pendingKeys(place))
+  /** Keys that `pending` may have something for. */
+  async pendingKeys(place: DatabasePlace): Promise<Set<string>> {
+    const shared = this.#wal?.shared
+    const keys = new Set(
+      shared === undefined ? this.#wal?.pendingKeys(place) : await shared.pendingKeys(place),
+    )
     for (const key of this.#owed.keys(place)) keys.add(key)
     return keys
   }

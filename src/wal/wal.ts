@@ -16,6 +16,12 @@ export interface WalAppendOptions {
    * until it is acknowledged or released. Holds do not survive a restart.
    */
   readonly hold?: readonly DatabasePlace[]
+  /**
+   * The group may still be stamped again. A log that several processes share refuses it with
+   * `BehindInLog` when a stamp is not greater than the last one of its key; a repeat of the very same
+   * stamps is the same entry. A log of one process takes no notice.
+   */
+  readonly fresh?: boolean
 }
 
 export interface WalOpened {
@@ -106,4 +112,20 @@ export interface WAL {
   stats(): WalStats
   /** Makes acknowledgements durable and lets go of the files. May be called again. */
   close(): Promise<void>
+  /**
+   * Present in a log that several processes share. `hasPending`, `pendingKeys`, `read` and `stats`
+   * then know of the entries that this process appended or took over; `pending` has those of all
+   * processes, as long as the log can be reached, and so does what is here.
+   */
+  readonly shared?: SharedWal
+}
+
+/** What only a log knows that several processes share. */
+export interface SharedWal {
+  /** Keys with pending operations at the place; this process's own when the log is out. */
+  pendingKeys(place: DatabasePlace): Promise<Iterable<string>>
+  /** The settings of the server may change while it is in use. */
+  isDurable(): boolean
+  /** Names the servers that keep the log: a copy in a database on the same server is the same copy. */
+  serverIds(): readonly string[]
 }

@@ -90,7 +90,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
   }
 
   override async readRegister(context: StoreContext, key: string): Promise<RegisterRead> {
-    if (!isUsable(context) || context.log.hasPending('primary', key)) {
+    if (!isUsable(context) || (await isPending(context, key))) {
       return await super.readRegister(context, key)
     }
     const found = await context.cache!.get<RegisterRead['register'] | null>('value', key)
@@ -124,13 +124,18 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
       const token = await tokenOf(context, 'window', key, found)
       const read = await super.readItems(context, { key, limit: this.#windowSize, order: 'newest' })
       // With something pending the page is more than the primary has.
-      if (token !== undefined && read.complete && !context.log.hasPending('primary', key)) {
+      if (token !== undefined && read.complete && !(await isPending(context, key))) {
         const { items, done } = read
         await context.cache!.fill('window', key, token, { items, done }, this.#ttlSeconds)
       }
       return read
     })
   }
+}
+
+/** Also what other processes appended to a shared log. */
+async function isPending({ log }: StoreContext, key: string): Promise<boolean> {
+  return (await log.pending('primary', key)).length > 0
 }
 
 /** The cache speaks for the primary: it is used only while the primary alone would be complete. */

@@ -58,7 +58,7 @@ export async function listMergedKeys(
   sources: readonly Source[],
   query: KeysQuery,
 ): Promise<{ readonly keys: readonly string[]; readonly done: boolean }> {
-  const pending = pendingWithin(sources, (key) => isWithin(key, query))
+  const pending = await pendingWithin(sources, (key) => isWithin(key, query))
   const pages = await Promise.all(
     sources.map((source) =>
       source.call('listKeys', (backend, options) => backend.listKeys(query, options)),
@@ -83,7 +83,7 @@ export async function listMergedLatest(
   sources: readonly Source[],
   query: LatestKeysQuery,
 ): Promise<{ readonly keys: readonly LatestKey[]; readonly done: boolean }> {
-  const pending = pendingWithin(sources, (key) => key.startsWith(query.prefix))
+  const pending = await pendingWithin(sources, (key) => key.startsWith(query.prefix))
   const pages = await Promise.all(
     sources.map((source) =>
       source.call('listLatest', (backend, options) => backend.listLatest(query, options)),
@@ -118,13 +118,13 @@ function isWithin(key: string, { prefix, after }: KeysQuery): boolean {
   return key.startsWith(prefix) && (after === undefined || compareText(key, after) > 0)
 }
 
-function pendingWithin(
+async function pendingWithin(
   sources: readonly Source[],
   isWanted: (key: string) => boolean,
-): Set<string> {
+): Promise<Set<string>> {
   const keys = new Set<string>()
   for (const source of sources) {
-    for (const key of source.pendingKeys()) if (isWanted(key)) keys.add(key)
+    for (const key of await source.pendingKeys()) if (isWanted(key)) keys.add(key)
   }
   return keys
 }

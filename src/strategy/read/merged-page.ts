@@ -48,14 +48,14 @@ export async function readMergedPage(
 ): Promise<MergedPage> {
   const first = sources[0]!
   const seen = context.tombstones.get(query.key)
-  if (sources.length === 1 && !first.hasPending(query.key)) {
+  const walks = await startWalks(sources, query.key)
+  if (walks.length === 1 && walks[0]!.pending.length === 0) {
     const page = await first.readItems(query)
     if (seen === undefined || (page.deletedThrough ?? '') >= seen) {
       observeKey(context, query.key, page.deletedThrough)
       return page
     }
   }
-  const walks = await startWalks(sources, query.key)
   const state = emptyState()
   raiseDeletedThrough(state, seen)
   for (let round = 0; round < ROUNDS_MAX; round++) {

@@ -23,16 +23,12 @@ export class Source {
     this.#timeoutMs = timeoutMs
   }
 
-  hasPending(key: string): boolean {
-    return this.#context.log.hasPending(this.place.name, key)
-  }
-
   async pending(key: string): Promise<readonly Operation[]> {
     return await this.#context.log.pending(this.place.name, key)
   }
 
-  pendingKeys(): Set<string> {
-    return this.#context.log.pendingKeys(this.place.name)
+  async pendingKeys(): Promise<Set<string>> {
+    return await this.#context.log.pendingKeys(this.place.name)
   }
 
   async readItems(query: ItemQuery): Promise<ItemPage> {

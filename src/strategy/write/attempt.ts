@@ -31,6 +31,7 @@ import {
   type PlaceName,
 } from '../../core/operation.ts'
 import { withDeadline } from '../../core/time.ts'
+import { BehindInLog } from '../../wal/behind-in-log.ts'
 import type { Ticket } from '../../wal/ticket.ts'
 import { observeKey, type StoreContext } from '../context.ts'
 import { hedgeDelayMs } from '../hedge-delay.ts'
@@ -77,6 +78,8 @@ export class Attempt {
   #operations: readonly Operation[]
   #skipped: DatabasePlace | undefined
   #overdue = false
+  /** A place said what stands already: those stamps are not given out anew. */
+  #adopted = false
   #hint: 'none' | 'sent' | 'done' = 'none'
   #resolve: ((result: AttemptResult) => void) | undefined
 
@@ -99,6 +102,12 @@ export class Attempt {
   run(): Promise<AttemptResult> {
     return new Promise((resolve) => {
       this.#resolve = resolve
+      const { log } = this.#context
+      if (log.isRequired() && !log.isUp()) {
+        // Before any place is asked, so that nothing is known to have happened.
+        this.#fail('UNAVAILABLE', 'the log is out, and saves are to be refused without it')
+        return
+      }
       this.#arm()
       for (const place of this.#firstPlaces()) this.#send(place)
       this.#step()
@@ -181,15 +190,30 @@ export class Attempt {
   async #sendToLog(): Promise<void> {
     const { env } = this.#context
     try {
-      await withDeadline(env, this.#config.timeoutMs, 'wal append', this.#ticket.log(), {
+      const fresh = this.#group.isRepeat !== true && !this.#adopted
+      await withDeadline(env, this.#config.timeoutMs, 'wal append', this.#ticket.log(fresh), {
         place: 'wal',
       })
       await env.failpoints.hit('write.afterWal')
       this.#states.wal = 'done'
     } catch (error) {
-      this.#failed('wal', error)
+      if (error instanceof BehindInLog) this.#behindInLog(error)
+      else this.#failed('wal', error)
     }
     this.#step()
+  }
+
+  /** Another process was first in the log: the group is stamped again, unless it is acknowledged. */
+  #behindInLog({ stamps, message }: BehindInLog): void {
+    this.#states.wal = 'failed'
+    this.#errors.push(new StorageError('UNAVAILABLE', message, { place: 'wal' }))
+    if (this.#isSettled()) return
+    this.#ticket.void()
+    const applied = this.#operations.map(({ key }): Applied => {
+      const stamp = stamps.get(key)
+      return stamp === undefined ? { outcome: 'withheld' } : { outcome: 'behind', stamp }
+    })
+    this.#settle({ kind: 'refused', applied, effect: this.#effect() })
   }
 
   #raiseHint(): void {
@@ -239,6 +263,7 @@ export class Attempt {
   /** A repeat goes to the log as what stands already. */
   #adoptStanding(applied: readonly Applied[]): void {
     if (!applied.some(({ outcome }) => outcome === 'stands')) return
+    this.#adopted = true
     this.#operations = this.#operations.flatMap((operation, i): readonly Operation[] => {
       const answer = applied[i]
       return answer?.outcome === 'stands'
@@ -311,7 +336,8 @@ export class Attempt {
     const undecidable = states.primary === 'failed' && states.backup === 'failed'
     if (!this.#group.unique || decided || undecidable) this.#send('wal')
     if (this.#group.unique && decided) for (const place of this.#policy.atOnce) this.#send(place)
-    const troubled = states.primary === 'failed' || states.wal === 'failed' || this.#overdue
+    const { wal } = this.#distinct()
+    const troubled = states.primary === 'failed' || wal === 'failed' || this.#overdue
     if (!troubled) return
     this.#send('primary')
     this.#send('backup')
@@ -321,11 +347,12 @@ export class Attempt {
 
   #isEnough(): boolean {
     const states = this.#states
+    if (this.#lacksLog()) return false
     if (this.#isDelete) {
       const answered = DATABASE_PLACES.every((place) => states[place] !== 'sent')
       return answered && this.#copies().length >= 2 && this.#hasMinCopies()
     }
-    return this.#policy.enough(states, this.#overdue) && this.#hasMinCopies()
+    return this.#policy.enough(this.#distinct(), this.#overdue) && this.#hasMinCopies()
   }
 
   #isHintMissing(): boolean {
@@ -346,6 +373,8 @@ export class Attempt {
     }
     if (!this.#hasMinCopies()) {
       this.#fail('UNAVAILABLE', 'too few places could be reached')
+    } else if (this.#lacksLog()) {
+      this.#fail('UNAVAILABLE', 'the log is out, and saves are to be refused without it')
     } else if (this.#isHintMissing()) {
       void this.#sendHint()
     } else {
@@ -355,12 +384,29 @@ export class Attempt {
 
   #giveUp(): void {
     if (this.#isSettled()) return
-    if (this.#hasMinCopies() && !this.#isHintMissing() && this.#hint !== 'sent') this.#acknowledge()
+    const hinted = !this.#isHintMissing() && this.#hint !== 'sent'
+    if (this.#hasMinCopies() && hinted && !this.#lacksLog()) this.#acknowledge()
     else this.#fail('TIMEOUT', `no decision within ${this.#config.timeoutMs} ms`)
   }
 
   #copies(): PlaceName[] {
-    return PLACES.filter((place) => this.#states[place] === 'done')
+    const states = this.#distinct()
+    return PLACES.filter((place) => states[place] === 'done')
+  }
+
+  #lacksLog(): boolean {
+    return this.#context.log.isRequired() && this.#states.wal !== 'done'
+  }
+
+  /** A log on the server of a database that has the group is the same copy, not a second one. */
+  #distinct(): PlaceStates {
+    const { log, places } = this.#context
+    const states = this.#states
+    if (states.wal !== 'done' || !log.isShared()) return states
+    const twin = DATABASE_PLACES.some(
+      (place) => states[place] === 'done' && log.isOnServer(places[place].serverId()),
+    )
+    return twin ? { ...states, wal: 'failed' } : states
   }
 
   #hasMinCopies(): boolean {

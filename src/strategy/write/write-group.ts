@@ -6,7 +6,7 @@ import { Attempt, isDurable, type AttemptResult, type WritePolicy } from './atte
 import type { ResolvedWriteConfig, WriteGroup, WriteOutcome } from './write-strategy.ts'
 
 /** Times a group is stamped again because others were ahead. */
-const RESTAMPS_MAX = 8
+const RESTAMPS_MAX = 24
 const RETRY_MAX_MS = 2_000
 
 /**
@@ -36,6 +36,7 @@ export async function writeGroup(
         if (restamps++ >= RESTAMPS_MAX) throw overtaken(current, effect)
         current = {
           ...current,
+          isRepeat: false,
           operations: stampAgain(context, current.operations, result, effect),
         }
         break

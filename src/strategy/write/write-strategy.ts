@@ -6,6 +6,8 @@ export interface WriteGroup {
   readonly operations: readonly Operation[]
   /** Appends carry ids of the caller's, which must be new. */
   readonly unique: boolean
+  /** It has stamps that were given out before: a log does not ask whether they are fresh. */
+  readonly isRepeat?: boolean
 }
 
 export interface WriteOutcome {

@@ -1,0 +1,100 @@
+import type { DatabasePlace, Operation } from '../../core/operation.ts'
+import { decodeOperations } from './group.ts'
+import { partitionOf } from './layout.ts'
+import type { StreamLink } from './link.ts'
+import { PENDING, RESOLVE, UNMARK } from './scripts/scripts.ts'
+import { LETTER } from './settler.ts'
+
+/** Entries of one answer. */
+const PAGE_ENTRIES = 200
+/** Names of one answer. */
+const PAGE_KEYS = 1_000
+/** A mark whose entry has not come for this long never will. Seconds. */
+const STALE_MARK_S = 600
+
+/** Reads what places lack from the server, whoever appended it. */
+export class SharedReader {
+  readonly #link: StreamLink
+  readonly #partitions: () => number
+
+  constructor(link: StreamLink, partitions: () => number) {
+    this.#link = link
+    this.#partitions = partitions
+  }
+
+  /**
+   * Operations on the key that the place lacks: entries of the key's own partition in log order, then
+   * those of groups that begin in another one. `known` has entries that the place has by now.
+   */
+  async pending(
+    place: DatabasePlace,
+    key: string,
+    known: ReadonlySet<string>,
+  ): Promise<Operation[]> {
+    const partition = partitionOf(key, this.#partitions())
+    const found: Operation[] = []
+    const take = (from: number, number: string, text: string): void => {
+      if (text === '' || known.has(`${from}:${number}`)) return
+      found.push(...decodeOperations(text).filter((operation) => operation.key === key))
+    }
+    let marks: readonly string[] = []
+    let after = ''
+    do {
+      const args = [LETTER[place], key, after, String(PAGE_ENTRIES)]
+      const [next, names, ...entries] = await this.#link.call(partition, PENDING, args)
+      if (after === '') marks = (names as readonly unknown[]).map(String)
+      for (let i = 0; i < entries.length; i += 2) {
+        take(partition, String(entries[i]), String(entries[i + 1]))
+      }
+      after = String(next)
+    } while (after !== '')
+    await Promise.all(
+      [...byHome(marks)].map(async ([home, groups]) => {
+        const reply = await this.#link.call(home, RESOLVE, [LETTER[place], ...groups])
+        groups.forEach((group, i) => {
+          const number = String(reply[2 * i])
+          if (number === '-') this.#dropIfStale(partition, key, `${home}/${group}`)
+          else take(home, number, String(reply[2 * i + 1]))
+        })
+      }),
+    )
+    return found
+  }
+
+  /** Keys that the place lacks operations of; a few that it does not may be among them. */
+  async pendingKeys(place: DatabasePlace): Promise<Set<string>> {
+    const keys = new Set<string>()
+    const partitions = Array.from({ length: this.#partitions() }, (_, i) => i)
+    await Promise.all(
+      partitions.map(async (partition) => {
+        const name = `${this.#link.base(partition)}k:${LETTER[place]}`
+        let cursor = '0'
+        do {
+          const args = ['SSCAN', name, cursor, 'COUNT', String(PAGE_KEYS)]
+          const [next, found] = (await this.#link.command(name, args)) as [unknown, unknown[]]
+          for (const key of found) keys.add(String(key))
+          cursor = String(next)
+        } while (cursor !== '0')
+      }),
+    )
+    return keys
+  }
+
+  #dropIfStale(partition: number, key: string, mark: string): void {
+    // Nobody waits for it, and whoever reads next tries again.
+    this.#link.call(partition, UNMARK, [mark, String(STALE_MARK_S), key]).catch(() => {})
+  }
+}
+
+/** Groups by the partition that has their entry. */
+function byHome(marks: readonly string[]): Map<number, string[]> {
+  const homes = new Map<number, string[]>()
+  for (const mark of marks) {
+    const at = mark.indexOf('/')
+    const home = Number(mark.slice(0, at))
+    const groups = homes.get(home) ?? []
+    groups.push(mark.slice(at + 1))
+    homes.set(home, groups)
+  }
+  return homes
+}
