@@ -1,10 +1,19 @@
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
-import { applyOperation, emptyState, itemValue, mergeItem, type Item } from '../../core/merge.ts'
+import {
+  applyOperation,
+  emptyState,
+  mergeItem,
+  visibleItems,
+  type KeyState,
+} from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { observeKey, type StoreContext } from '../context.ts'
 import { readMergedPage } from './merged-page.ts'
 import type { Source } from './source.ts'
+
+/** Tries to count between two equal looks at what is pending, before the list is walked. */
+const TRIES_MAX = 3
 
 /**
  * Counts the visible items. With one source the database counts, and what is pending for it is
@@ -16,47 +25,59 @@ export async function countMerged(
   key: string,
 ): Promise<number> {
   const source = sources[0]!
-  if (sources.length === 1) {
+  for (let i = 0; sources.length === 1 && i < TRIES_MAX; i++) {
     const pending = await source.pending(key)
-    const difference = await pendingDifference(source, key, pending)
-    if (difference !== undefined) {
-      const { count, deletedThrough } = await source.call('countItems', (backend, options) =>
-        backend.countItems(key, options),
-      )
-      const seen = context.tombstones.get(key)
-      observeKey(context, key, deletedThrough)
-      if (seen === undefined || (deletedThrough ?? '') >= seen) return count + difference
-    }
+    if (pending.some(({ kind }) => kind === 'delete')) break
+    const count = await countWithPending(context, source, key, pending)
+    if (count !== undefined) return count
   }
   return await countByWalking(context, sources, key)
 }
 
-/** What the pending operations will add to the count; undefined when it takes a walk to know. */
-async function pendingDifference(
+/**
+ * The database's count and what the pending operations add to it. They may be applied while it
+ * counts, so it is asked about them before and after: undefined when the answers differ.
+ */
+async function countWithPending(
+  context: StoreContext,
   source: Source,
   key: string,
   pending: readonly Operation[],
 ): Promise<number | undefined> {
-  if (pending.length === 0) return 0
-  const ids = new Set<string>()
-  for (const operation of pending) {
-    if (operation.kind === 'delete') return undefined
-    if (operation.kind === 'put') ids.add(operation.id)
-  }
-  if (ids.size > PAGE_ITEMS_MAX) return undefined
-  const { items, deletedThrough } = await source.readItemsById(key, [...ids])
+  const before = await lookUp(source, key, pending)
+  const { count, deletedThrough } = await source.call('countItems', (backend, options) =>
+    backend.countItems(key, options),
+  )
+  const seen = context.tombstones.get(key)
+  observeKey(context, key, deletedThrough)
+  if (seen !== undefined && (deletedThrough ?? '') < seen) return undefined
+  const after = await lookUp(source, key, pending)
+  if (before === undefined || after === undefined) return undefined
+  if (before.visible.join() !== after.visible.join()) return undefined
+  return count + after.merged.length - after.visible.length
+}
+
+/** The ids of the pending operations' items that are visible at the place, and that will be. */
+async function lookUp(
+  source: Source,
+  key: string,
+  pending: readonly Operation[],
+): Promise<{ readonly visible: string[]; readonly merged: string[] } | undefined> {
+  if (pending.length === 0) return { visible: [], merged: [] }
+  const puts = pending.filter((operation) => operation.kind === 'put')
+  const ids = [...new Set(puts.map(({ id }) => id))]
+  if (ids.length > PAGE_ITEMS_MAX) return undefined
+  const { items, deletedThrough } = await source.readItemsById(key, ids)
   const state = emptyState()
   state.deletedThrough = deletedThrough
   for (const item of items) mergeItem(state, item)
-  const before = countVisible(state.items.values())
-  for (const operation of pending) applyOperation(state, operation)
-  return countVisible(state.items.values()) - before
+  const visible = visibleIds(state)
+  for (const operation of puts) applyOperation(state, operation)
+  return { visible, merged: visibleIds(state) }
 }
 
-function countVisible(items: Iterable<Item>): number {
-  let count = 0
-  for (const item of items) if (itemValue(item) !== undefined) count++
-  return count
+function visibleIds(state: KeyState): string[] {
+  return visibleItems(state).map(({ id }) => id)
 }
 
 async function countByWalking(
