@@ -249,6 +249,7 @@ test('what a failed start left behind goes before the segment that superseded it
   wal.acknowledge('primary', lsns)
   wal.acknowledge('backup', lsns)
   await env.advance(60_000)
+  expect(segments(disk)).toHaveLength(1)
   disk.crash(() => 0)
   const again = await opened(disk)
   expect(await again.wal.append([operation(100)])).toBe(lsns.length + 1)

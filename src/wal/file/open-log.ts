@@ -284,7 +284,7 @@ export class OpenLog {
     // As it was when it was saved, and as it is now: a place may have lost its data since.
     const settled = Math.min(saved, this.#settledThen, this.index.settled)
     const last = segments.removable(settled)
-    if (last === 0 || this.#trimming !== undefined) return
+    if (this.#trimming !== undefined || (last === 0 && !segments.hasLeftovers)) return
     this.#trimming = this.#trim(last).finally(() => (this.#trimming = undefined))
   }
 

@@ -155,6 +155,11 @@ export class Segments {
     return this.#list.length > 0 && lsn >= this.#list[0]!.firstLsn
   }
 
+  /** Files that count for nothing resisted their removal. */
+  get hasLeftovers(): boolean {
+    return this.#doomed.length > 0
+  }
+
   /** The last LSN that goes with whole segments when all up to `settled` may go; 0 for none. */
   removable(settled: Lsn): Lsn {
     let last = 0
