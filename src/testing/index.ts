@@ -21,3 +21,11 @@ export {
   writeStrategyConformance,
   type WriteStrategyConformanceOptions,
 } from './write-strategy-conformance.ts'
+export {
+  SimulatedDisk,
+  type AttachedDisk,
+  type FaultOptions,
+  type SimulatedDiskOptions,
+  type SimulatedOperation,
+} from './simulated-disk.ts'
+export { walConformance, type WalConformanceOptions, type WalFixture } from './wal-conformance.ts'
