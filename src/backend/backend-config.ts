@@ -3,6 +3,7 @@
  * `connection-string.ts` makes the same objects from text.
  */
 
+import type { MemcachedOptions } from './memcached/options.ts'
 import type { PostgresOptions } from './postgres/options.ts'
 import type { RedisOptions } from './redis/options.ts'
 import type { SqliteOptions } from './sqlite/options.ts'
@@ -55,10 +56,8 @@ export interface InMemoryCacheConfig {
 }
 
 /** One or more Memcached servers. */
-export interface MemcachedConfig {
+export interface MemcachedConfig extends MemcachedOptions {
   readonly type: 'memcached'
-  /** `memcached://host:port`. */
-  readonly url: string
 }
 
 /** A cache by `type` and fields. */

@@ -15,6 +15,8 @@ test.each<[string, DatabaseSource, string]>([
   ['sqlite by url', { type: 'sqlite', url: 'sqlite::memory:' }, 'sqlite'],
   ['a postgres string', 'postgres://localhost/app', 'postgresql'],
   ['postgres by fields', { type: 'postgres', host: 'localhost' }, 'postgresql'],
+  ['a redis string', 'redis://localhost', 'redis'],
+  ['redis by fields', { type: 'redis', host: 'localhost', cluster: true }, 'redis'],
   ['postgresql by url', { type: 'postgresql', url: 'postgres://a/b' }, 'postgresql'],
 ])('makes a database of %s, without connecting it', async (_name, source, type) => {
   const database = await createDatabase(source, env)
@@ -33,6 +35,8 @@ test('makes a cache of a string, a configuration or a ready one', async () => {
   const ready = new MemoryCache({}, env)
   expect(await createCache(ready, env)).toBe(ready)
   expect(await createCache('memory:', env)).toBeInstanceOf(MemoryCache)
+  expect((await createCache('rediss://localhost', env)).getBackendType()).toBe('redis')
+  expect((await createCache('memcached://localhost', env)).getBackendType()).toBe('memcached')
   const small = await createCache({ type: 'in-memory', maxEntries: 1 }, env)
   await small.connect()
   await small.set('a', 1)
@@ -49,7 +53,7 @@ test.each<[unknown, string]>([
   })
 })
 
-test.each<unknown>([undefined, null, 7, {}, { type: 'oracle' }, { type: 'redis' }, []])(
+test.each<unknown>([undefined, null, 7, {}, { type: 'oracle' }, []])(
   '%j is no cache, or one that this version lacks',
   async (source) => {
     await expect(createCache(source as CacheSource, env, 'cache')).rejects.toMatchObject({

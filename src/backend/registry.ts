@@ -56,9 +56,14 @@ export async function createCache(
       const { MemoryCache } = await import('./memory/memory-cache.ts')
       return new MemoryCache(config, env)
     }
-    case 'redis':
-    case 'memcached':
-      throw notYet(field, config.type, 'a cache can be in-memory')
+    case 'redis': {
+      const { RedisCacheBackend } = await import('./redis/index.ts')
+      return new RedisCacheBackend(config, env)
+    }
+    case 'memcached': {
+      const { MemcachedCacheBackend } = await import('./memcached/index.ts')
+      return new MemcachedCacheBackend(config, env)
+    }
     default:
       throw unknownType(field, config, 'in-memory, redis or memcached')
   }

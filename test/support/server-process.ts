@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -72,8 +72,12 @@ export class ServerProcess {
     await this.#end('SIGKILL')
   }
 
+  /** Returns when it has stopped: the signal alone leaves it time for another answer. */
   pause(): void {
     this.#signal('SIGSTOP')
+    const pid = this.#child?.pid
+    const deadline = Date.now() + STOP_MS_MAX
+    while (pid !== undefined && isRunning(pid) && Date.now() < deadline) continue
   }
 
   resume(): void {
@@ -114,6 +118,18 @@ export function isAvailable(program: string, hint: string): boolean {
   if (process.env['REQUIRE_SERVERS'] === '1') throw new Error(hint)
   console.warn(`SKIPPED: every test on ${program}. ${hint}`)
   return false
+}
+
+/** True while a thread of the process is not stopped; false where the system does not tell. */
+function isRunning(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).some((task) => {
+      const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, 'utf8')
+      return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'T'
+    })
+  } catch {
+    return false
+  }
 }
 
 async function accepts(port: number): Promise<boolean> {

@@ -90,6 +90,10 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     return durabilityOf(router?.servers ?? [], router?.hasFailover === true)
   }
 
+  getServerIds(): readonly string[] {
+    return this.getServers().map(({ runId }) => runId)
+  }
+
   /** What the servers say of themselves, as last read; empty before `connect`. */
   getServers(): readonly RedisServerInfo[] {
     return this.#opened?.router.servers ?? []

@@ -1,4 +1,5 @@
 export { RedisDatabaseBackend } from './backend.ts'
+export { RedisCacheBackend, type RedisCacheOptions } from './cache.ts'
 export type { GivenClient } from './given-client.ts'
 export type { RedisAddress, RedisConnectionOptions, RedisOptions, RedisTls } from './options.ts'
 export type { RedisServerInfo } from './server-info.ts'

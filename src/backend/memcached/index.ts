@@ -1,0 +1,2 @@
+export { MemcachedCacheBackend } from './cache.ts'
+export type { MemcachedOptions } from './options.ts'
