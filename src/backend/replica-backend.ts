@@ -143,10 +143,10 @@ export interface ReplicaBackend extends DatabaseBackend {
   /** Known after `connect`. */
   getDurability(): Durability
   /**
-   * Names the server process that keeps the data, for engines that may share it with a log: two copies
-   * on one server are one. Undefined when it is not known.
+   * Names the server processes that keep the data, for engines that may share them with a log: two
+   * copies on one server are one. Empty while they are not known.
    */
-  getServerId?(): string | undefined
+  getServerIds?(): readonly string[]
   /**
    * Merges a group atomically: all of it or nothing. Repeating it is harmless. With `decide` the
    * operations are judged in order and one refusal withholds the group. Concurrent calls share a

@@ -52,6 +52,10 @@ export class ManagedDatabase implements ReplicaBackend {
     return this.#durability()
   }
 
+  getServerIds(): readonly string[] {
+    return this.#slot.live?.getServerIds?.() ?? []
+  }
+
   async apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult> {
     return await this.#slot.current().apply(operations, options)
   }

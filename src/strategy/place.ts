@@ -44,9 +44,9 @@ export class Place {
     return this.#health.getHealthStats(this.name).healthy
   }
 
-  /** Names the server that keeps the database, where the engine can tell. */
-  serverId(): string | undefined {
-    return this.#backend.getServerId?.()
+  /** Names the servers that keep the database, where the engine can tell. */
+  serverIds(): readonly string[] {
+    return this.#backend.getServerIds?.() ?? []
   }
 
   isDurable(): boolean {

@@ -24,7 +24,13 @@ export interface FaultyBackend extends ReplicaBackend {
   readonly calls: ReadonlyMap<string, number>
 }
 
-const PLAIN = new Set(['getBackendType', 'getDurability', 'isConnected', 'disconnect'])
+const PLAIN = new Set([
+  'getBackendType',
+  'getDurability',
+  'getServerIds',
+  'isConnected',
+  'disconnect',
+])
 
 /** Puts a switchable fault between a store and a real backend. */
 export function faultyBackend(inner: ReplicaBackend): FaultyBackend {

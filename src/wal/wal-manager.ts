@@ -96,9 +96,10 @@ export class WALManager {
     return this.#wal?.stats().state === 'open'
   }
 
-  /** True when the log is kept by this server too: its copy is then no copy of its own. */
-  isOnServer(serverId: string | undefined): boolean {
-    return serverId !== undefined && this.#wal?.shared?.serverIds().includes(serverId) === true
+  /** True when one of these servers keeps the log too: its copy is then no copy of its own. */
+  isOnServer(serverIds: readonly string[]): boolean {
+    const own = this.#wal?.shared?.serverIds() ?? []
+    return serverIds.some((id) => own.includes(id))
   }
 
   async open(writer: string): Promise<WalOpened> {

@@ -325,6 +325,8 @@ export class Attempt {
       return
     }
     this.#widen()
+    // With the log out too the backup may stay the only one: its copy must count when time is up.
+    if (this.#overdue && this.#isHintMissing()) void this.#sendHint()
     if (PLACES.some((place) => states[place] === 'sent') || this.#hint === 'sent') return
     this.#conclude()
   }
@@ -404,7 +406,7 @@ export class Attempt {
     const states = this.#states
     if (states.wal !== 'done' || !log.isShared()) return states
     const twin = DATABASE_PLACES.some(
-      (place) => states[place] === 'done' && log.isOnServer(places[place].serverId()),
+      (place) => states[place] === 'done' && log.isOnServer(places[place].serverIds()),
     )
     return twin ? { ...states, wal: 'failed' } : states
   }

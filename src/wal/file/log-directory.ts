@@ -23,16 +23,21 @@ export class LogDirectory {
     this.path = path
   }
 
-  /** Makes it where it is missing, so that it survives a crash of the machine. */
+  /**
+   * Makes it where it is missing. Every directory on the way is synced, also those that are there
+   * already: a process that made them may have died before it came to that.
+   */
   async make(): Promise<void> {
-    const { disk } = this.#env
-    const missing: string[] = []
-    for (let path = this.path; !(await this.#exists(path)); path = dirname(path)) {
-      missing.push(path)
-      if (dirname(path) === path) break
+    await this.#env.disk.makeDirectory(this.path)
+    for (let path = this.path; dirname(path) !== path; path = dirname(path)) {
+      try {
+        await this.#env.disk.syncDirectory(dirname(path))
+      } catch (error) {
+        // Nobody without the right to read it made anything in it.
+        if (!isForbidden(error)) throw error
+        return
+      }
     }
-    await disk.makeDirectory(this.path)
-    for (const path of missing) await disk.syncDirectory(dirname(path))
   }
 
   /** Names of logs whose owners are gone. */
@@ -115,16 +120,11 @@ export class LogDirectory {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
   }
+}
 
-  async #exists(path: string): Promise<boolean> {
-    try {
-      await this.#env.disk.list(path)
-      return true
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-      throw error
-    }
-  }
+function isForbidden(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
 }
 
 function isTemporary(name: string): boolean {
