@@ -41,6 +41,8 @@ export class ReplicaMonitor {
   readonly #seen: Partial<Record<DatabasePlace, Seen>> = {}
   /** Places that lost data: not complete on their own until a full reconcile has ended. */
   readonly #suspect = new Set<DatabasePlace>()
+  /** The backup lost our hint, if we had one. */
+  #hintLost = false
   /** What is added to our wall clock. Milliseconds. */
   #offsetMs = 0
   #stop = new AbortController()
@@ -160,6 +162,7 @@ export class ReplicaMonitor {
 
   #changed(place: DatabasePlace, identity: string): void {
     this.#suspect.add(place)
+    if (place === 'backup') this.#hintLost = true
     this.#options.log.resend(place)
     this.#options.onReplicaChanged(place, identity)
   }
@@ -176,10 +179,23 @@ export class ReplicaMonitor {
   async #poll(): Promise<void> {
     try {
       const { hints } = await this.probe('backup')
+      if (this.#hintLost) await this.#raiseHintAgain()
       await this.#removeOwnHint(hints)
     } catch (error) {
       // Told to the health manager already; reads know that the list is old.
       this.#options.env.logger.debug({ error: messageOf(error) }, 'hints could not be fetched')
+    }
+  }
+
+  /** What we owe to the primary is in the new backup too, once it was sent again. */
+  async #raiseHintAgain(): Promise<void> {
+    const { clock, places, timeoutMs } = this.#options
+    this.#hintLost = false
+    try {
+      await places.backup.apply([], { hint: clock.writerId, timeoutMs })
+    } catch (error) {
+      this.#hintLost = true
+      throw error
     }
   }
 

@@ -1,7 +1,7 @@
 import type { LatestKey } from '../../backend/replica-backend.ts'
 import { isCallersFault } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
-import type { DatabasePlace } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
 import type { StoreContext } from '../context.ts'
 import { firstAnswer } from './first-answer.ts'
@@ -151,9 +151,15 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
       this.answered(context, places)
       return { value, complete: isComplete(places, current, context) }
     }
+    const askAgain = async (places: readonly DatabasePlace[]): Promise<Answer<T>> => {
+      const answer = await ask(places)
+      if (!current || places.length > 1 || context.monitor.isTrusted()) return answer
+      // Its own answer told that the database lost its data: the other one has what we wrote.
+      return await ask(DATABASE_PLACES).catch(() => answer)
+    }
     const isWanted = ({ value }: Answer<T>): boolean =>
       !this.config.treatEmptyAsFailure || !isEmpty(value)
-    return await firstAnswer(context, this.plan(context, !current), ask, isWanted)
+    return await firstAnswer(context, this.plan(context, !current), askAgain, isWanted)
   }
 
   async #retrying<T>(context: StoreContext, run: () => Promise<T>): Promise<T> {
@@ -175,5 +181,5 @@ function isComplete(
   context: StoreContext,
 ): boolean {
   if (!places.includes('primary')) return false
-  return places.includes('backup') ? context.monitor.isTrusted() : current
+  return context.monitor.isTrusted() && (current || places.includes('backup'))
 }

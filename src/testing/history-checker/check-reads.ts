@@ -72,8 +72,8 @@ function* checkShown(log: ConversationLog, read: ReadRecord): Iterable<Violation
   const tolerance = log.options.clockToleranceMs
   for (const shown of read.messages) {
     const message = log.messages.get(shown.id)
-    const repeated = message !== undefined && message.appends.length > 1
-    if (seen.has(shown.id) && !(read.paged && repeated)) {
+    const mayMove = read.paged && (message === undefined || !staysInPlace(message, read))
+    if (seen.has(shown.id) && !mayMove) {
       yield { kind: 'duplicate', text: `${shown.content} is there twice`, records: [read] }
     }
     seen.add(shown.id)
@@ -102,6 +102,13 @@ function* checkShown(log: ConversationLog, read: ReadRecord): Iterable<Violation
     }
     yield* checkEdit(log, read, shown)
   }
+}
+
+/** An id that was made from the position it was acknowledged at: the message never moved. */
+function staysInPlace({ appends }: MessageLog, read: ReadRecord): boolean {
+  const [append] = appends
+  if (append === undefined || appends.length > 1 || append.outcome !== 'ok') return false
+  return append.id === append.position && append.settledMs! <= read.startMs
 }
 
 /** True when one database had the message before it decided the clear: clocks do not matter. */

@@ -17,11 +17,12 @@ export function mustSee(write: Write, read: Read, options: CheckOptions): boolea
   if (own && write.incarnation === read.incarnation) return true
   if (own && copies.length >= 2 && !lostDisk) return true
   if (!read.complete || write.settledMs! + hintDelayMs > read.startMs) return false
-  return own || !isLogOnly(write)
+  return own || !isLogOnly(write, lostDisk)
 }
 
-function isLogOnly({ copies }: Write): boolean {
-  return copies?.length === 1 && copies[0] === 'wal'
+/** Only the writer's log is certain to have it: a database may be the one that lost its disk. */
+function isLogOnly({ copies = [] }: Write, lostDisk: boolean): boolean {
+  return copies.includes('wal') && copies.length <= (lostDisk ? 2 : 1)
 }
 
 /** Writes by the time they were settled; knows which of the early ones began last. */
@@ -80,7 +81,7 @@ export class VisibleWrites<W extends Write> {
     this.#list(`life ${process} ${incarnation}`).add(write)
     this.#list(`own ${process}`).add(write)
     if (copies.length >= 2) this.#list(`safe ${process}`).add(write)
-    if (!isLogOnly(write)) this.#list('shared').add(write)
+    if (!isLogOnly(write, lostDisk)) this.#list('shared').add(write)
   }
 
   latest(read: Read): W | undefined {
