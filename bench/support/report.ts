@@ -11,7 +11,7 @@ export async function report(
   settings: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   console.log(
-    ['concurrency', 'subject', 'promise', 'per second', 'p50 ms', 'p99 ms', 'x raw'].join('\t'),
+    ['concurrency', 'subject', 'promise', 'per second', 'p50 ms', 'p99 ms', 'x first'].join('\t'),
   )
   for (const row of rows) {
     console.log(

@@ -18,8 +18,16 @@ const PAGE = 50
 // statements that a call really sends are recorded and explained, with the plan that does not depend
 // on values, and the rows they read are counted.
 describePostgres('PostgreSQL reads and writes by index', () => {
-  test.each(['own', 'caller', 'caller-uuid', 'mixed'] as const)('with %s ids', async (kind) => {
-    const { backend, send } = await setup(kind)
+  test.each([
+    ['own', 'analysed'],
+    ['caller', 'analysed'],
+    ['caller-uuid', 'analysed'],
+    ['mixed', 'analysed'],
+    // Plans that were made without statistics are kept until somebody makes some.
+    ['own', 'never analysed'],
+    ['caller', 'never analysed'],
+  ] as const)('with %s ids, tables %s', async (kind, analysed) => {
+    const { backend, send } = await setup(kind, analysed === 'analysed')
     const edge = stamp(LENGTH / 2)
     const next = put('long', kind, LENGTH + 1)
     const costs = {
@@ -68,7 +76,10 @@ describePostgres('PostgreSQL reads and writes by index', () => {
 
 type Kind = 'own' | 'caller' | 'caller-uuid' | 'mixed'
 
-async function setup(kind: Kind): Promise<{
+async function setup(
+  kind: Kind,
+  analysed = true,
+): Promise<{
   backend: PostgresBackend
   client: pg.Client
   schema: string
@@ -85,6 +96,9 @@ async function setup(kind: Kind): Promise<{
     await client.end()
   })
   await backend.connect()
+  for (const table of ['keys', 'items']) {
+    await client.query(`ALTER TABLE ${schema}.everthread_${table} SET (autovacuum_enabled = off)`)
+  }
   const operations = [
     ...Array.from({ length: LENGTH }, (_, i) => put('long', kind, i + 1)),
     // Spread over days: few are touched within a minute of one another.
@@ -92,7 +106,9 @@ async function setup(kind: Kind): Promise<{
   ]
   const groups = Array.from({ length: 40 }, (_, i) => operations.slice(i * 500, (i + 1) * 500))
   for (const group of groups) await backend.apply(group)
-  await client.query(`ANALYZE ${schema}.everthread_keys, ${schema}.everthread_items`)
+  if (analysed) {
+    await client.query(`ANALYZE ${schema}.everthread_keys, ${schema}.everthread_items`)
+  }
   const send = async (call: () => Promise<unknown>): Promise<TableScan[]> => {
     const from = recorder.statements.length
     await call()

@@ -30,6 +30,10 @@ export async function explain(
   await client.connect()
   try {
     await client.query('BEGIN')
+    // As the engine's own sessions have it.
+    for (const scan of ['seqscan', 'bitmapscan', 'sort']) {
+      await client.query(`SET LOCAL enable_${scan} = off`)
+    }
     await client.query('SET LOCAL plan_cache_mode = force_generic_plan')
     await client.query(`PREPARE p AS ${text}`)
     const { rows } = await client.query<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(

@@ -69,8 +69,9 @@ const READ_BACK = `SELECT current_setting('server_version') AS version,
 
 /**
  * In one round trip. A commit that does not wait for the disk is switched off for this session.
- * Sequential scans are a last resort: a plan that was made while the tables were small is kept, and
- * every statement but those over all rows has an index. Statements are planned once a connection:
+ * Sequential scans, bitmaps and sorts are a last resort: a plan that was made while the tables were
+ * small is kept, and every statement but those over all rows has an index in its order. (Without
+ * this a page of a table that was never analysed reads and sorts the whole conversation.) Statements are planned once a connection:
  * left to itself the server plans each of them again every time, because it takes arrays that it
  * knows the length of for cheaper. The server notices a closed socket within a
  * second where it can (not before version 14, not on every system) and gives up its statement.
@@ -81,6 +82,8 @@ function setup({ statementTimeoutMs }: ResolvedPostgresOptions): string {
     SET idle_in_transaction_session_timeout = ${statementTimeoutMs};
     SET default_transaction_isolation = 'read committed';
     SET enable_seqscan = off;
+    SET enable_bitmapscan = off;
+    SET enable_sort = off;
     SET plan_cache_mode = force_generic_plan;
     SET jit = off;
     SELECT set_config('synchronous_commit', 'on', false)

@@ -1,0 +1,111 @@
+/*
+ * The latest 50 messages of a conversation: the raw indexed query of the driver, the store on the
+ * database, and the store on a cache in this process and on Redis; interleaved in one run, for short
+ * and long conversations. Prints a table and writes bench/results/read.json.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../src/index.ts'
+import { startPostgres } from '../test/support/postgres-server.ts'
+import { startRedis } from '../test/support/redis-server.ts'
+import { compare, type Row, type Subject } from './support/measure.ts'
+import { report } from './support/report.ts'
+
+const ROUNDS = Number(process.env['ROUNDS'] ?? 5)
+const COUNT = Number(process.env['COUNT'] ?? 400)
+const LENGTHS = (process.env['LENGTHS'] ?? '100,10000,100000').split(',').map(Number)
+const BODY = {
+  role: 'assistant',
+  content: 'The flight leaves at nine and arrives at noon. '.repeat(12),
+} as const
+
+const server = await startPostgres()
+const redis = await startRedis()
+const scratch = await mkdtemp(join(tmpdir(), 'everthread-bench-'))
+const common: ChatHistoryOptions = {
+  primary: server.url,
+  backup: `sqlite:${join(scratch, 'backup.db')}`,
+}
+
+async function fill(history: ChatHistory): Promise<void> {
+  for (const length of LENGTHS) {
+    for (let from = 0; from < length; from += 500) {
+      const chunk = Array.from({ length: Math.min(500, length - from) }, () => BODY)
+      await history.saveMessages(`c${length}`, chunk)
+    }
+  }
+  await history.flush()
+}
+
+async function raw(length: number): Promise<Subject> {
+  const pool = new pg.Pool({ connectionString: server.url, max: 16 })
+  pool.on('error', () => {})
+  await pool.query(
+    'CREATE TABLE IF NOT EXISTS raw_messages (id bigserial PRIMARY KEY, conversation text, body text)',
+  )
+  await pool.query('CREATE INDEX IF NOT EXISTS raw_latest ON raw_messages (conversation, id)')
+  await pool.query(
+    'INSERT INTO raw_messages (conversation, body) SELECT $1, $2 FROM generate_series(1, $3)',
+    [`c${length}`, JSON.stringify(BODY), length],
+  )
+  await pool.query('ANALYZE raw_messages')
+  return {
+    name: `raw query and JSON.parse, ${length} messages`,
+    promise: '',
+    run: async () => {
+      const { rows } = await pool.query<{ body: string }>({
+        name: 'latest',
+        text: 'SELECT body FROM raw_messages WHERE conversation = $1 ORDER BY id DESC LIMIT 50',
+        values: [`c${length}`],
+      })
+      rows.map(({ body }) => JSON.parse(body) as unknown)
+    },
+    close: () => pool.end(),
+  }
+}
+
+async function store(name: string, length: number, options: ChatHistoryOptions): Promise<Subject> {
+  const wal = `file:${join(scratch, `${name.replaceAll(/\W/g, '-')}-${length}`)}`
+  const history = await openChatHistory({ ...common, wal, ...options })
+  return {
+    name: `${name}, ${length} messages`,
+    promise: '',
+    run: async () => {
+      const { messages } = await history.getHistory(`c${length}`)
+      if (messages.length !== 50) throw new Error(`expected 50 messages, got ${messages.length}`)
+    },
+    close: () => history.close(),
+  }
+}
+
+try {
+  const filler = await openChatHistory({ ...common, wal: `file:${join(scratch, 'fill')}` })
+  await fill(filler)
+  await filler.close()
+  const rows: Row[] = []
+  for (const length of LENGTHS) {
+    const subjects = [
+      await store('everthread on the database', length, {}),
+      await raw(length),
+      await store('everthread, cache in this process', length, {
+        read: { type: 'cache-enhanced', config: { singleProcess: true } },
+        cache: 'memory:',
+      }),
+      await store('everthread, cache in Redis', length, {
+        read: 'cache-enhanced',
+        cache: redis.url,
+      }),
+    ]
+    // The hints must have been fetched once, else the cache is passed by.
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    rows.push(...(await compare(subjects, 4, COUNT, ROUNDS)))
+    for (const subject of subjects) await subject.close()
+  }
+  await report('read', rows, { rounds: ROUNDS, count: COUNT, lengths: LENGTHS })
+} finally {
+  await redis.stop()
+  await server.stop()
+  await rm(scratch, { recursive: true, force: true })
+}
