@@ -136,12 +136,20 @@ function checkSessions(log: ConversationLog): Violation[] {
     moments.push({
       atMs: append.settledMs!,
       order: 0,
-      visit: () => void learn(append, append.position),
+      visit: () => {
+        learn(append, append.position)
+      },
     })
   }
   for (const read of log.reads) {
     const last = lastPosition(log, read)
-    moments.push({ atMs: read.settledMs!, order: 0, visit: () => void learn(read, last) })
+    moments.push({
+      atMs: read.settledMs!,
+      order: 0,
+      visit: () => {
+        learn(read, last)
+      },
+    })
   }
   moments.sort((a, b) => a.atMs - b.atMs || a.order - b.order)
   return moments.map(({ visit }) => visit()).filter((violation) => violation !== undefined)

@@ -69,7 +69,7 @@ export class ConversationLog {
    */
   clearedThroughMs(
     { settledMs = Number.POSITIVE_INFINITY }: { readonly settledMs?: number },
-    decider: Decider | undefined = undefined,
+    decider?: Decider,
   ): number {
     let low = 0
     let high = this.#clears.length

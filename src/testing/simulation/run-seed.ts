@@ -59,6 +59,7 @@ export async function runSeed(
     isRead = true
   })
   await kernel.run(kernel.now + SETTLE_MS, () => isRead)
+  await settle(world)
   const history = await historyOf(world, workload.isDone && isRead)
   const writes = world.records.filter(
     (record) => record.outcome === 'ok' && 'copies' in record && record.copies !== undefined,

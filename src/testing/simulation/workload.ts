@@ -263,7 +263,10 @@ export class Workload {
             ? { order: 'oldest', ...(cursor !== undefined && { after: cursor }) }
             : cursor !== undefined && { before: cursor }),
         })
-        const shown = page.messages.map(({ id, content }) => ({ id, content: String(content) }))
+        const shown = page.messages.map(({ id, content }) => ({
+          id,
+          content: typeof content === 'string' ? content : '',
+        }))
         messages = forwards ? [...messages, ...shown] : [...shown, ...messages]
         complete &&= page.complete
         cursor = page.nextCursor

@@ -29,6 +29,9 @@ export const START_MS: number = Date.UTC(2026, 0, 1)
 export const WRITE_TIMEOUT_MS = 2_000
 export const READ_TIMEOUT_MS = 1_000
 const OPEN_RETRY_MS = 300
+const DRAIN_TIMEOUT_MS = 2_000
+/** Draining, then calls in flight that end by their own deadlines. */
+const CLOSE_MS_MAX = 2 * DRAIN_TIMEOUT_MS + 15_000
 
 /** One process and the store that runs in it. */
 export interface Node {
@@ -106,8 +109,11 @@ export class World {
     this.say(node.name, 'closing')
     node.closing = true
     node.history = undefined
+    const startMs = this.kernel.now
     await history.close()
-    this.say(node.name, 'closed')
+    const tookMs = Math.round(this.kernel.now - startMs)
+    this.say(node.name, 'closed', { tookMs })
+    if (tookMs > CLOSE_MS_MAX) this.surprises.push(`${node.name} took ${tookMs} ms to close`)
     node.process.crash()
   }
 
@@ -142,7 +148,7 @@ export class World {
         backup: manager('backup'),
         env,
         connectTimeout: 1_000,
-        drainTimeout: 2_000,
+        drainTimeout: DRAIN_TIMEOUT_MS,
         probeTimeout: 1_000,
       },
       this.#reading(),
