@@ -69,7 +69,7 @@ export class Maintenance {
     while (!signal.aborted) {
       await Promise.all([this.#connectAll(), this.#openLog()])
       await this.#noteCursors()
-      await this.#reconcileIfDue()
+      await this.#reconcileIfDue(signal)
       await sleep(context.env, TICK_MS, signal)
     }
   }
@@ -121,13 +121,15 @@ export class Maintenance {
     }
   }
 
-  async #reconcileIfDue(): Promise<void> {
+  async #reconcileIfDue(signal: AbortSignal): Promise<void> {
     const { context, onError } = this.#options
     const { env, monitor, places } = context
     if (!this.#isDue() || env.monotonic() < this.#nextPassAt) return
     if (!places.primary.isUp() || !places.backup.isUp()) return
     try {
-      await this.reconcile()
+      // Its calls have long deadlines: whoever closes the store does not wait for them.
+      await untilAborted(signal, this.reconcile())
+      if (signal.aborted) return
       // Still due after a pass: another database yet again, or a row that one of them refuses.
       if (monitor.needsReconcile()) this.#nextPassAt = env.monotonic() + this.#pauseMs()
       else this.#failures = 0
@@ -149,4 +151,20 @@ export class Maintenance {
     // First the own log: what it still owes to the primary is what those hints are about.
     return orphaned && !context.log.owes('primary')
   }
+}
+
+/** Ends with the promise, or at once when the signal aborts; what the promise does goes on. */
+async function untilAborted(signal: AbortSignal, promise: Promise<unknown>): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const done = (): void => {
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    signal.addEventListener('abort', done)
+    if (signal.aborted) done()
+    promise.then(done, (error: unknown) => {
+      signal.removeEventListener('abort', done)
+      reject(error as Error)
+    })
+  })
 }
