@@ -12,6 +12,8 @@ import type { WriteOutcome } from '../strategy/write/write-strategy.ts'
 import type { ReconcileReport } from '../sync/reconciler.ts'
 import { decodeMessage, encodeMessage } from './codec.ts'
 import { formatLatestCursor, parseCursor, parseLatestCursor } from './cursor.ts'
+import { Sessions } from './sessions.ts'
+import type { SessionTokens } from './session-token.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
 import type {
   ChatMessage,
@@ -34,6 +36,12 @@ export interface HistoryOptions {
    * first page, oldest first; the default when only `after` is given.
    */
   readonly order?: 'newest' | 'oldest'
+  /**
+   * A token of a receipt or a page, from any process with the same `sessionSecret`: the answer has
+   * everything that the token's bearer had written or read. Where that cannot be made certain
+   * within 2 s the read is `UNAVAILABLE`.
+   */
+  readonly session?: string
 }
 
 export interface ClearOptions {
@@ -53,12 +61,14 @@ const DEFAULT_LIMIT = 50
 export class ChatHistory implements AsyncDisposable {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
+  readonly #sessions: Sessions | undefined
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
-  constructor(store: StrategicStorageManager, tenant = '') {
+  constructor(store: StrategicStorageManager, tenant = '', tokens?: SessionTokens) {
     tenantPrefix(tenant)
     this.#store = store
     this.#tenant = tenant
+    this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
   }
 
   /** The store underneath, for its events and everything that is not about messages. */
@@ -101,11 +111,22 @@ export class ChatHistory implements AsyncDisposable {
       position: positions.get(id) ?? STAMP_MIN,
       copies: outcome.copies,
       durable: outcome.durable,
+      ...this.#sessions?.ofWrite(conversationId, id, positions.get(id) ?? STAMP_MIN, outcome),
     }))
   }
 
   /** One page of a conversation; an unknown conversation is an empty one. */
   async getHistory(conversationId: string, options: HistoryOptions = {}): Promise<HistoryPage> {
+    const { session, ...rest } = options
+    if (session === undefined) return await this.#getHistory(conversationId, rest)
+    if (this.#sessions === undefined) throw invalid('session needs the option sessionSecret')
+    return await this.#sessions.read(session, () => this.#getHistory(conversationId, rest))
+  }
+
+  async #getHistory(
+    conversationId: string,
+    options: Omit<HistoryOptions, 'session'>,
+  ): Promise<HistoryPage> {
     const key = this.#key(conversationId)
     const { before, after, order } = options
     if (order !== undefined && order !== 'newest' && order !== 'oldest') {
@@ -123,7 +144,12 @@ export class ChatHistory implements AsyncDisposable {
     const nextCursor = page.done ? undefined : page.items.at(-1)?.position
     const messages = page.items.map((item) => decodeMessage(item)!)
     if (!forward && order === undefined) messages.reverse()
-    return { messages, complete: page.complete, ...(nextCursor !== undefined && { nextCursor }) }
+    return {
+      messages,
+      complete: page.complete,
+      ...(nextCursor !== undefined && { nextCursor }),
+      ...this.#sessions?.ofRead(page.items),
+    }
   }
 
   /** All messages, oldest first, read page by page. What is saved meanwhile may or may not come. */

@@ -45,6 +45,8 @@ export interface Receipt {
   readonly copies: readonly PlaceName[]
   /** True when at least one of them survives a crash of its process and machine. */
   readonly durable: boolean
+  /** Set where a `sessionSecret` was given: hand it to reads, also of other processes. */
+  readonly session?: string
 }
 
 export interface ClearReceipt extends Omit<Receipt, 'id' | 'position'> {
@@ -59,6 +61,8 @@ export interface HistoryPage {
   readonly nextCursor?: string
   /** False when another process may have acknowledged messages that are not here. */
   readonly complete: boolean
+  /** Set where a `sessionSecret` was given: a read with it is not older than this page. */
+  readonly session?: string
 }
 
 export interface Conversation {

@@ -18,6 +18,7 @@ import {
 import { WALManager } from '../wal/wal-manager.ts'
 import { ChatHistory } from './chat-history.ts'
 import { tenantPrefix } from './keys.ts'
+import { SessionTokens } from './session-token.ts'
 
 /** Where everything is kept when nothing is said: below the working directory, without a server. */
 export const CHAT_HISTORY_DEFAULTS = {
@@ -45,6 +46,11 @@ export interface ChatHistoryOptions {
   readonly health?: HealthChoice
   /** Whose conversations these are; other tenants' cannot be reached. Default: none. */
   readonly tenant?: string
+  /**
+   * At least 16 bytes that all processes of the application share, never its users: receipts and
+   * pages then carry session tokens, and reads take them. Default: no tokens.
+   */
+  readonly sessionSecret?: string | Uint8Array
   /** Time to connect at start before a place counts as out. Milliseconds. Default: 5000. */
   readonly connectTimeout?: number
   /** Time to drain at `close`. Milliseconds. Default: 5000. */
@@ -55,6 +61,9 @@ export interface ChatHistoryOptions {
   readonly env?: Env
 }
 
+/** A session token further ahead of our clock than this is refused. Milliseconds. */
+const SESSION_AHEAD_MS = 300_000
+
 const FIELDS = [
   'primary',
   'backup',
@@ -64,6 +73,7 @@ const FIELDS = [
   'write',
   'health',
   'tenant',
+  'sessionSecret',
   'connectTimeout',
   'drainTimeout',
   'logger',
@@ -83,6 +93,10 @@ export async function openChatHistory(options: ChatHistoryOptions = {}): Promise
   const { cache, read, write, health, tenant = '' } = options
   const { connectTimeout, drainTimeout, logger } = options
   tenantPrefix(tenant)
+  const tokens =
+    options.sessionSecret === undefined
+      ? undefined
+      : new SessionTokens(options.sessionSecret, SESSION_AHEAD_MS)
   const env = options.env ?? nodeEnv(logger === undefined ? {} : { logger })
   const store = new StrategicStorageManager(
     {
@@ -99,7 +113,7 @@ export async function openChatHistory(options: ChatHistoryOptions = {}): Promise
     openWal(wal, env),
   )
   await store.connect()
-  return new ChatHistory(store, tenant)
+  return new ChatHistory(store, tenant, tokens)
 }
 
 /** The options that were given: an explicit `undefined` gets the default too. */

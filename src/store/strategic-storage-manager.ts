@@ -13,6 +13,7 @@ import {
 import { itemValue, type Item } from '../core/merge.ts'
 import type { AppendOperation, DatabasePlace, Operation } from '../core/operation.ts'
 import type { Stamp } from '../core/stamp.ts'
+import { sleep } from '../core/time.ts'
 import type { HealthManager, HealthStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
 import type {
@@ -245,6 +246,40 @@ export class StrategicStorageManager implements AsyncDisposable {
     readonly limit: number
   }): Promise<LatestRead> {
     return await this.#core.run(() => this.#read.listLatest(this.#core.context, query))
+  }
+
+  /** Names this incarnation of the process in session tokens. */
+  get writer(): string {
+    return this.#core.context.clock.writerId
+  }
+
+  /** Unix milliseconds, corrected for the skew against the primary. */
+  now(): number {
+    return this.#core.context.clock.now()
+  }
+
+  /**
+   * Makes later writes follow this stamp, and later reads be judged by a list of hints that is
+   * fetched now: what any process acknowledged before is then known to be in the answer, or the
+   * answer says that it is not complete.
+   *
+   * @throws StorageError when the backup, which keeps the hints, does not answer.
+   */
+  async follow(stamp: Stamp): Promise<void> {
+    const { clock, monitor } = this.#core.context
+    clock.observe(stamp)
+    await this.#core.run(async () => void (await monitor.probe('backup')))
+  }
+
+  /** True when this process has seen a clear of the key up to this stamp. */
+  async isClearedThrough(key: string, stamp: Stamp): Promise<boolean> {
+    await this.readItems({ key, limit: 1, order: 'newest' })
+    return (this.#core.context.tombstones.get(key) ?? '') >= stamp
+  }
+
+  /** Waits on the store's own clock. */
+  async pause(ms: number): Promise<void> {
+    await sleep(this.#core.context.env, ms)
   }
 
   // ---- operating

@@ -71,6 +71,19 @@ test('minCopies counts a durable place that was never reached as one that is mis
   })
 })
 
+test('wal-first with a log in memory waits for a database: the log alone is not durable', async () => {
+  const history = await openChatHistory({
+    primary: new DurableMemoryBackend(),
+    backup: new DurableMemoryBackend(),
+    wal: 'memory:',
+    write: 'wal-first',
+  })
+  onTestFinished(() => history.close())
+  const receipt = await history.saveMessage('c', { role: 'user', content: 'x' })
+  expect(receipt.durable).toBe(true)
+  expect(receipt.copies).toContain('primary')
+})
+
 test.each([
   [{ primary: 'memory:', backup: 'memory:', wall: 'memory:' }, /options\.wall is not known/],
   [{ primary: 'nonsense' }, /primary/],
