@@ -1,11 +1,11 @@
 // The tests run against a real PostgreSQL server: where its programs are missing they are installed
 // if that needs no password, otherwise the one command that installs them is named.
-import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
+import { aptInstall, canInstall, installFlags, pathFolders } from './apt-get.mjs'
 
 const DEBIAN_ROOT = '/usr/lib/postgresql'
-const INSTALL = ['install', '-y', '--no-install-recommends', 'postgresql']
+const PACKAGES = ['postgresql']
 
 /**
  * Returns whether the programs are there now. Says on standard error what it did.
@@ -14,18 +14,14 @@ const INSTALL = ['install', '-y', '--no-install-recommends', 'postgresql']
  */
 export function ensurePostgres() {
   if (hasPostgres()) return true
-  if (process.getuid?.() !== 0 || !isInPath('apt-get')) {
+  if (!canInstall()) {
     console.error(
-      `PostgreSQL is missing. Install it with: sudo apt-get ${INSTALL.join(' ')}\n` +
+      `PostgreSQL is missing. Install it with: sudo apt-get ${installFlags(PACKAGES).join(' ')}\n` +
         'or, on macOS, with: brew install postgresql. Its tests are skipped until then.',
     )
     return false
   }
-  console.error(`PostgreSQL is missing. Installing it: apt-get ${INSTALL.join(' ')}`)
-  if (aptGet(INSTALL) !== 0) {
-    aptGet(['update'])
-    aptGet(INSTALL)
-  }
+  aptInstall(PACKAGES)
   return hasPostgres()
 }
 
@@ -34,19 +30,4 @@ function hasPostgres() {
   return [...pathFolders(), ...versions.map((version) => join(DEBIAN_ROOT, version, 'bin'))].some(
     (folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')),
   )
-}
-
-function aptGet(args) {
-  // Standard input is closed and output goes to standard error: the caller's stay its own.
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const { status } = spawnSync('apt-get', args, { env, stdio: ['ignore', 2, 2] })
-  return status ?? 1
-}
-
-function isInPath(name) {
-  return pathFolders().some((folder) => existsSync(join(folder, name)))
-}
-
-function pathFolders() {
-  return (process.env['PATH'] ?? '').split(delimiter)
 }

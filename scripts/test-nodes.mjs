@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ensurePostgres } from './ensure-postgres.mjs'
+import { ensureRedis } from './ensure-redis.mjs'
 import { runVitest, summary } from './run-vitest.mjs'
 
 const VERSIONS = ['22', '24']
@@ -12,6 +13,7 @@ const VERSIONS = ['22', '24']
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : VERSIONS
 const lines = []
 ensurePostgres()
+ensureRedis()
 for (const version of wanted) {
   const folder = mkdtempSync(join(tmpdir(), `everthread-node${version}-`))
   try {

@@ -1,15 +1,16 @@
 // `npm test`: the whole suite, and as the very last line `N passed, N failed, N skipped`.
 // Arguments go to vitest (`npm test -- src/health`). REQUIRE_SERVERS=1 makes a missing server an error.
 import { ensurePostgres } from './ensure-postgres.mjs'
+import { ensureRedis } from './ensure-redis.mjs'
 import { runVitest, summary } from './run-vitest.mjs'
 
 /** Fewer executed tests than this mean that some were lost: raise it as the suite grows. */
 const EXECUTED_MIN = 700
 
 const args = process.argv.slice(2)
-const hasServers = ensurePostgres()
+const hasServers = [ensurePostgres(), ensureRedis()].every(Boolean)
 if (!hasServers && process.env['REQUIRE_SERVERS'] === '1') {
-  console.error('REQUIRE_SERVERS=1, but PostgreSQL is not there.')
+  console.error('REQUIRE_SERVERS=1, but a server is not there.')
   process.exitCode = 1
 }
 

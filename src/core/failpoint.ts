@@ -17,6 +17,8 @@ export const FAILPOINTS = [
   'flush.beforeApply',
   'flush.afterApply',
   'hint.beforeRemove',
+  'redis.groupPrepared',
+  'redis.groupDecided',
 ] as const
 
 export type FailpointName = (typeof FAILPOINTS)[number]

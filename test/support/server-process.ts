@@ -33,6 +33,11 @@ export interface ServerProcessOptions {
   readonly port: number
 }
 
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** One child process that can be killed, paused and started again. */
 export class ServerProcess {
   readonly #options: ServerProcessOptions
@@ -40,13 +45,13 @@ export class ServerProcess {
 
   constructor(options: ServerProcessOptions) {
     this.#options = options
-    process.on('exit', () => this.#signal('SIGKILL'))
   }
 
   async start(): Promise<void> {
     const { program, args, dir, ready, port } = this.#options
     const child = spawn(program, args(), { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
+    running.add(child)
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (chunk: string) => {
@@ -57,6 +62,7 @@ export class ServerProcess {
     child.once('error', (error) => (ended = error.message))
     child.once('exit', (code, name) => {
       ended = `ended with ${code ?? name}`
+      running.delete(child)
       if (this.#child === child) this.#child = undefined
     })
     const deadline = Date.now() + START_MS_MAX

@@ -64,7 +64,8 @@ interface Opened {
  * knowing. While the server is away calls fail at once; they work again when it is back. A server
  * that has lost acknowledged changes gets a new identity. Not promised: that an acknowledged write
  * survives a crash, unless `getDurability` says so; and on a Cluster, that a listing or digest shows
- * a group over several shards whole while it is being applied.
+ * a group over several shards whole while it is being applied; calls for a slot that is being moved
+ * wait until it has been.
  */
 export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend {
   readonly #options: ResolvedRedisOptions

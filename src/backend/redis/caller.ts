@@ -17,6 +17,8 @@ export interface ScriptCall {
   readonly generation?: number
 }
 
+/** Codes of calls that had no effect and that the session makes again. */
+const TRY_LATER: ReadonlySet<string> = new Set(['IDENTITY', 'LOCKED', 'TRYAGAIN'])
 /** Codes that mean: another server has taken over. */
 const MISLED: ReadonlySet<string> = new Set(['READONLY', 'MASTERDOWN'])
 
@@ -33,8 +35,8 @@ export class RedisCaller {
   }
 
   /**
-   * Rejects with an error of the server as it came when its code is `IDENTITY` or `LOCKED`, with a
-   * `StorageError` otherwise.
+   * Rejects with an error of the server as it came when its code says that the call may be made
+   * again (`IDENTITY`, `LOCKED`, `TRYAGAIN`), with a `StorageError` otherwise.
    */
   async run(call: ScriptCall, options: CallOptions = {}): Promise<readonly unknown[]> {
     const effect: Effect = call.writes ? 'unknown' : 'none'
@@ -73,7 +75,7 @@ export class RedisCaller {
 
   #known(error: unknown, { script, keys, writes }: ScriptCall): Error {
     const code = replyCode(error)
-    if (code === 'IDENTITY' || code === 'LOCKED') return error as Error
+    if (code !== undefined && TRY_LATER.has(code)) return error as Error
     if (code !== undefined && MISLED.has(code)) this.#router.misled(keys[0]!, error)
     return redisError(error, script.name, writes)
   }

@@ -161,7 +161,9 @@ class SpreadGroup {
       const answers = replies.map(({ applied }) => applied)
       return { identity: replies[0]!.identity, applied: withheld(inOrder(parts, answers)) }
     }
+    await this.#env.failpoints.hit('redis.groupPrepared')
     const [decision] = await decide(this.#session, name, home, 'commit')
+    await this.#env.failpoints.hit('redis.groupDecided')
     if (decision !== 'committed') {
       await this.#abort(parts, name, home, true)
       return ''

@@ -115,6 +115,7 @@ export class RedisNode {
           `Redis at ${address.host}:${address.port} is a replica`,
         )
       }
+      if (info.isLoading) throw new StorageError('UNAVAILABLE', 'Redis is loading its data')
       if (lost) throw new StorageError('UNAVAILABLE', 'the connection to Redis was lost at once')
       if (this.#closed) throw new StorageError('CLOSED', 'Redis backend is closed')
       this.#raw = raw

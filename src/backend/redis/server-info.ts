@@ -9,6 +9,8 @@ export interface RedisServerInfo {
   readonly runId: string
   readonly role: string
   readonly replicas: number
+  /** True while it reads its files at its start: what it says of them is not so yet. */
+  readonly isLoading: boolean
   /** `unknown` where the server does not tell, as managed ones do. */
   readonly appendOnly: string
   readonly appendFsync: string
@@ -32,6 +34,7 @@ export async function readServerInfo(connection: RawConnection): Promise<RedisSe
     runId: info.get('run_id') ?? 'unknown',
     role: info.get('role') ?? 'unknown',
     replicas: Number(info.get('connected_slaves') ?? 0),
+    isLoading: info.get('loading') === '1',
     appendOnly: enabled === undefined ? 'unknown' : enabled === '1' ? 'yes' : 'no',
     appendFsync: settings.get('appendfsync') ?? 'unknown',
     aofLastWriteStatus: info.get('aof_last_write_status') ?? 'unknown',

@@ -11,6 +11,9 @@ import type { OpenDatabase, RedisSchema } from './schema.ts'
 /** Pause before a key is read again that a group over several shards holds. Milliseconds. */
 const LOCK_PAUSE_MS = 5
 
+/** Pause before a call is made again whose slot is being moved. Milliseconds. */
+const MOVING_PAUSE_MS = 25
+
 /** An answer, and the database that gave it. */
 export interface Answer {
   readonly identity: string
@@ -103,12 +106,14 @@ export class RedisSession {
   /** Returns when the call may be tried again. Such a call has had no effect. */
   async #again(error: unknown, database: OpenDatabase, hasTime: boolean): Promise<void> {
     const code = replyCode(error)
-    if (code !== 'IDENTITY' && code !== 'LOCKED') throw error
+    if (code !== 'IDENTITY' && code !== 'LOCKED' && code !== 'TRYAGAIN') throw error
     if (!hasTime) {
       const text = `Redis: gave up waiting: ${code} ${replyRest(error)}`
       throw new StorageError('TIMEOUT', text, { effect: 'none', cause: error })
     }
     if (code === 'LOCKED') await this.unlock(replyRest(error))
+    // A slot of a Cluster is being moved: its keys are on two servers until that has ended.
+    else if (code === 'TRYAGAIN') await sleep(this.#options.env, MOVING_PAUSE_MS)
     else if (this.#opened === database) this.#opened = undefined
   }
 

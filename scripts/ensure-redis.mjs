@@ -1,0 +1,32 @@
+// The tests run against real Redis and Memcached servers, which they start themselves: where a
+// program is missing it is installed if that needs no password, otherwise the command is named.
+import { aptInstall, canInstall, installFlags, isInPath } from './apt-get.mjs'
+
+/** The packages by the program that each brings. */
+const PACKAGES = new Map([
+  ['redis-server', 'redis-server'],
+  ['memcached', 'memcached'],
+])
+
+/**
+ * Returns whether the programs are there now. Says on standard error what it did.
+ *
+ * @returns {boolean}
+ */
+export function ensureRedis() {
+  const missing = missingPackages()
+  if (missing.length === 0) return true
+  if (!canInstall()) {
+    console.error(
+      `${missing.join(' and ')} missing. Install with: sudo apt-get ${installFlags(missing).join(' ')}\n` +
+        'or, on macOS, with: brew install redis memcached. Their tests are skipped until then.',
+    )
+    return false
+  }
+  aptInstall(missing)
+  return missingPackages().length === 0
+}
+
+function missingPackages() {
+  return [...PACKAGES].flatMap(([program, name]) => (isInPath(program) ? [] : [name]))
+}
