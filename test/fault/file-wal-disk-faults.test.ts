@@ -197,6 +197,14 @@ test('opening on a full disk rejects without effect and can be tried again', asy
   expect(await readOperations(again.wal, 'primary')).toEqual([operation(0)])
 })
 
+test('a directory that a dead process made counts only once it is synced', async () => {
+  const disk = new SimulatedDisk()
+  await disk.makeDirectory('/wal')
+  const { wal } = await opened(disk)
+  await wal.append([operation(0)])
+  expect(await afterPowerCut(disk)).toEqual([operation(0)])
+})
+
 test('segments go once both places have their entries, never before', async () => {
   const { disk, env, wal } = await opened()
   const lsns: number[] = []

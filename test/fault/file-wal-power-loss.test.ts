@@ -70,7 +70,9 @@ async function work(machine: WalMachine, process: WalProcess, faults: boolean): 
     } else if (dice < 0.75) {
       for (const known of machine.known) {
         for (const place of DATABASE_PLACES) {
-          if (machine.random() < 0.6) machine.acknowledge(process, known, place)
+          const fate = machine.random()
+          if (fate < 0.6) machine.acknowledge(process, known, place)
+          else if (fate < 0.62) void machine.quarantine(process, known, place)
         }
       }
     } else if (dice < 0.9) {

@@ -17,6 +17,8 @@ export interface Known {
   outcome: 'running' | 'acknowledged' | 'unknown' | 'refused'
   lsn?: Lsn
   readonly has: Set<DatabasePlace>
+  /** Places that refused it, durably. */
+  readonly refusedBy: Set<DatabasePlace>
 }
 
 export interface WalProcess {
@@ -92,7 +94,13 @@ export class WalMachine {
       const key = `key-${this.int(0, 3)}`
       return { kind: 'put', change: 'append', key, id: stamp, position: stamp, stamp, value }
     })
-    const known: Known = { id, operations, outcome: 'running', has: new Set() }
+    const known: Known = {
+      id,
+      operations,
+      outcome: 'running',
+      has: new Set(),
+      refusedBy: new Set(),
+    }
     this.known.push(known)
     return wal.append(operations).then(
       (lsn) => {
@@ -109,6 +117,17 @@ export class WalMachine {
     if (known.outcome !== 'acknowledged' || known.lsn === undefined) return
     known.has.add(place)
     wal.acknowledge(place, [known.lsn])
+  }
+
+  /** Starts setting an append aside for a place. */
+  async quarantine({ wal }: WalProcess, known: Known, place: DatabasePlace): Promise<void> {
+    if (known.outcome !== 'acknowledged' || known.lsn === undefined || known.has.has(place)) return
+    try {
+      await wal.quarantine(place, known.lsn, 'poison')
+      known.refusedBy.add(place)
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'UNAVAILABLE') throw error
+    }
   }
 
   /** What was running when a process died has an unknown outcome. */
@@ -143,11 +162,14 @@ export class WalMachine {
         if (known.outcome === 'acknowledged') {
           assert(known.lsn === lsn, `${place}: append ${id} was ${known.lsn} and is ${lsn}`)
         }
+        const isAside = known.refusedBy.has(place) && !known.has.has(place)
+        assert(!isAside, `${place}: append ${id} was set aside and is read`)
         found.set(id, lsn)
       }
+      const pending = await this.#pending(process, place)
       for (const known of this.known) {
         if (known.outcome !== 'acknowledged' || known.has.has(place)) continue
-        assert(found.has(known.id), `${place}: append ${known.id} (${known.lsn}) is lost`)
+        assert(pending.has(known.id), `${place}: append ${known.id} (${known.lsn}) is lost`)
       }
       this.#adopt(found)
     }
@@ -165,6 +187,15 @@ export class WalMachine {
     )
   }
 
+  /** The appends that a reader of some key overlays. */
+  async #pending({ env, wal }: WalProcess, place: DatabasePlace): Promise<ReadonlySet<number>> {
+    const pending = new Set<number>()
+    for (const key of wal.pendingKeys(place)) {
+      for (const operation of await env.drive(wal.pending(place, key))) pending.add(idOf(operation))
+    }
+    return pending
+  }
+
   /** What was found counts as acknowledged from now on: it is given to the databases. */
   #adopt(found: ReadonlyMap<number, Lsn>): void {
     for (const known of this.known) {
@@ -174,6 +205,10 @@ export class WalMachine {
       known.lsn = lsn
     }
   }
+}
+
+function idOf(operation: Operation): number {
+  return Number(/^"(\d+)\./.exec('value' in operation ? operation.value : '')?.[1])
 }
 
 function assert(condition: boolean, message: string): asserts condition {

@@ -113,13 +113,17 @@ export class DeadLetters {
     return this.#letters[place].get(lsn)
   }
 
+  all(): readonly DeadLetter[] {
+    return [...this.#letters.primary.values(), ...this.#letters.backup.values()]
+  }
+
   /** The entries with a letter, in order. */
   lsns(): readonly Lsn[] {
     const all = new Set([...this.#letters.primary.keys(), ...this.#letters.backup.keys()])
     return [...all].sort((a, b) => a - b)
   }
 
-  /** The place has the entry after all. */
+  /** The place has the entry after all, and that is on disk. */
   settle(place: DatabasePlace, lsn: Lsn): void {
     const letter = this.#letters[place].get(lsn)
     if (letter === undefined) return
@@ -145,6 +149,14 @@ export class DeadLetters {
   async read(lsn: Lsn): Promise<readonly Operation[]> {
     const payload = await this.readPayload(lsn)
     return decodeGroup(payload, 0)
+  }
+
+  /**
+   * Writes the letters anew, so that they are on disk for certain: those of a process that died may
+   * be in the page cache only, and their segments may go on the strength of them.
+   */
+  async secure(): Promise<void> {
+    if (this.size > 0) await this.#rewrite()
   }
 
   /** The payload of an entry that has a letter. */
@@ -180,10 +192,10 @@ export class DeadLetters {
         this.#env.logger.warn({ error: messageOf(error) }, 'the dead letters are written anew')
       }
     }
-    await this.#rewrite(letter, payload)
+    await this.#rewrite({ letter, payload })
   }
 
-  async #rewrite(extra: DeadLetter, payload: Buffer): Promise<void> {
+  async #rewrite(extra?: { readonly letter: DeadLetter; readonly payload: Buffer }): Promise<void> {
     const { disk } = this.#env
     const temporary = join(this.#directory, DEAD_LETTERS_TEMPORARY)
     const letters: Letters = { primary: new Map(), backup: new Map() }
@@ -195,7 +207,11 @@ export class DeadLetters {
           letters[place].set(letter.lsn, await append(next, letter, kept, false))
         }
       }
-      letters[extra.place].set(extra.lsn, await append(next, extra, payload))
+      if (extra !== undefined) {
+        const { letter, payload } = extra
+        letters[letter.place].set(letter.lsn, await append(next, letter, payload, false))
+      }
+      await next.file.sync()
       await disk.rename(temporary, this.#path())
       await disk.syncDirectory(this.#directory)
     } catch (error) {
@@ -209,7 +225,7 @@ export class DeadLetters {
       // Only what still counted: a letter may have been settled meanwhile.
       const before = this.#letters[place]
       for (const [lsn, letter] of letters[place]) {
-        const isNew = place === extra.place && lsn === extra.lsn
+        const isNew = place === extra?.letter.place && lsn === extra.letter.lsn
         if (isNew || before.has(lsn)) before.set(lsn, letter)
         else this.#deadBytes += letter.bytes
       }

@@ -140,8 +140,8 @@ export class FileWal extends IndexedWal {
     return await this.#log!.load(lsns)
   }
 
-  protected override onAcknowledged(place: DatabasePlace, lsns: readonly Lsn[]): void {
-    this.#log?.onAcknowledged(place, lsns)
+  protected override onAcknowledged(_place: DatabasePlace, lsns: readonly Lsn[]): void {
+    this.#log?.onAcknowledged(lsns)
   }
 
   #scheduleHeartbeat(): void {

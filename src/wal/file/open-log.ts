@@ -7,7 +7,7 @@ import { keysOf, type PendingIndex } from '../pending-index.ts'
 import type { Lsn, WalEntry } from '../wal.ts'
 import { encodeGroup, payloadBytesMax } from './codec.ts'
 import { Committer } from './committer.ts'
-import type { DeadLetters } from './dead-letters.ts'
+import type { DeadLetter, DeadLetters } from './dead-letters.ts'
 import type { Group, NewAppend } from './group.ts'
 import { FORMER_WRITERS_MAX, HEARTBEAT_STALE_MS, META_RANGES_MAX } from './limits.ts'
 import { loadEntries } from './load-entries.ts'
@@ -44,6 +44,8 @@ export class OpenLog {
   #greatestMs: number
   /** `index.settled` when the meta file was written last. */
   #settledThen = 0
+  /** Letters of entries that their place had acknowledged by then. */
+  #lettersThen: readonly DeadLetter[] = []
   #trimming: Promise<void> | undefined
   #shownMs: number
 
@@ -138,8 +140,8 @@ export class OpenLog {
     const payload = Buffer.allocUnsafe(payloadBytesMax(entry!.operations, keys))
     const end = encodeGroup(payload, 0, entry!.operations, keys)
     await letters.add({ place, lsn, reason, atMs: env.now() }, payload.subarray(0, end))
-    // The place may have acknowledged it meanwhile.
-    if (!this.index.quarantine(place, lsn)) letters.settle(place, lsn)
+    // Without effect where the place has acknowledged it meanwhile.
+    this.index.quarantine(place, lsn)
     this.meta.request()
   }
 
@@ -149,11 +151,8 @@ export class OpenLog {
     return await loadEntries(sources, lsns)
   }
 
-  onAcknowledged(place: DatabasePlace, lsns: readonly Lsn[]): void {
-    for (const lsn of lsns) {
-      if (this.index.isDone(lsn)) this.#recent.remove(lsn)
-      this.#options.letters.settle(place, lsn)
-    }
+  onAcknowledged(lsns: readonly Lsn[]): void {
+    for (const lsn of lsns) if (this.index.isDone(lsn)) this.#recent.remove(lsn)
     // A place that lost its data is saved at once: after a crash it would seem to have it.
     this.meta.request(lsns.length === 0 ? 0 : undefined)
   }
@@ -260,8 +259,11 @@ export class OpenLog {
 
   #snapshot(): Omit<MetaBody, 'ceilingMs' | 'clean'> {
     const { index } = this
-    const { writer, options } = this.#options
+    const { writer, options, letters } = this.#options
     this.#settledThen = index.settled
+    this.#lettersThen = letters
+      .all()
+      .filter(({ place, lsn }) => index.state(place, lsn) === ACKNOWLEDGED)
     return {
       writer,
       formerWriters: this.#formerWriters,
@@ -276,7 +278,13 @@ export class OpenLog {
 
   /** Entries go only after they were saved as acknowledged. */
   #onSaved({ acknowledged }: MetaBody): void {
-    const { segments } = this.#options
+    const { segments, letters } = this.#options
+    // Not before: its segment may be gone, and the letter then is all there is of the entry.
+    for (const { place, lsn } of this.#lettersThen) {
+      if (this.index.state(place, lsn) !== ACKNOWLEDGED) continue
+      letters.settle(place, lsn)
+      if (this.index.isDone(lsn) && !segments.has(lsn)) this.index.drop(lsn)
+    }
     const saved = Math.min(
       acknowledged.primary.at(-1)?.[1] ?? 0,
       acknowledged.backup.at(-1)?.[1] ?? 0,

@@ -152,6 +152,7 @@ async function start(
   const index = recovered?.index ?? new PendingIndex()
   try {
     await writeTail(segments, index, recovered?.tail ?? [], salt)
+    await letters.secure()
     const log = new OpenLog({
       env,
       options,
