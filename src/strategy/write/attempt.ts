@@ -78,6 +78,8 @@ export class Attempt {
   #operations: readonly Operation[]
   #skipped: DatabasePlace | undefined
   #overdue = false
+  /** Failed, while some place had yet to answer. */
+  #undecided = false
   /** A place said what stands already: those stamps are not given out anew. */
   #adopted = false
   #hint: 'none' | 'sent' | 'done' = 'none'
@@ -274,7 +276,8 @@ export class Attempt {
   }
 
   #lateRefusal(place: DatabasePlace, applied: readonly Applied[]): void {
-    // The group is acknowledged already and is never withdrawn: merge what the place can take.
+    // An acknowledged group is never withdrawn: it is merged, as far as the place can take it.
+    this.#states[place] = 'failed'
     this.#ticket.missed(place)
     applied.forEach((answer, i) => {
       if (answer.outcome !== 'conflict') return
@@ -314,14 +317,18 @@ export class Attempt {
   // ---- deciding
 
   #step(): void {
-    if (this.#isSettled()) return
+    if (this.#isSettled()) {
+      if (this.#undecided) this.#decideLate()
+      return
+    }
     const states = this.#states
     if (this.#isEnough()) {
       if (this.#isHintMissing()) {
         void this.#sendHint()
         return
       }
-      if (this.#hint !== 'sent' || states.primary === 'done') this.#acknowledge()
+      // A hint that goes with the group itself is not waited for: that copy is not counted yet.
+      if (!this.#isHintUnderWay()) this.#acknowledge(this.#copies())
       return
     }
     this.#widen()
@@ -362,8 +369,20 @@ export class Attempt {
     return backup === 'done' && primary !== 'done' && this.#hint === 'none'
   }
 
+  #isHintUnderWay(): boolean {
+    const { primary, backup } = this.#states
+    return backup === 'done' && primary !== 'done' && this.#hint === 'sent'
+  }
+
   /** Everybody who was asked has answered. */
   #conclude(): void {
+    const idle = DATABASE_PLACES.filter((place) => this.#states[place] === 'idle')
+    if (!this.#hasMinCopies() && idle.length > 0) {
+      // What the policy waits for is there, but not durable enough: the databases are asked too.
+      for (const place of idle) this.#send(place)
+      this.#step()
+      return
+    }
     const skipped = this.#skipped
     if (skipped !== undefined && !this.#hasMinCopies() && this.#states[skipped] === 'failed') {
       // The circuit is open, but nobody else is left: a last attempt is made anyway.
@@ -380,14 +399,16 @@ export class Attempt {
     } else if (this.#isHintMissing()) {
       void this.#sendHint()
     } else {
-      this.#acknowledge()
+      this.#acknowledge(this.#copies())
     }
   }
 
   #giveUp(): void {
     if (this.#isSettled()) return
-    const hinted = !this.#isHintMissing() && this.#hint !== 'sent'
-    if (this.#hasMinCopies() && hinted && !this.#lacksLog()) this.#acknowledge()
+    // Without a hint others would take the primary for complete: the backup's copy does not count.
+    const hinted = this.#states.primary === 'done' || this.#hint === 'done'
+    const copies = this.#copies().filter((place) => place !== 'backup' || hinted)
+    if (this.#hasMinCopies(copies) && !this.#lacksLog()) this.#acknowledge(copies)
     else this.#fail('TIMEOUT', `no decision within ${this.#config.timeoutMs} ms`)
   }
 
@@ -411,9 +432,8 @@ export class Attempt {
     return twin ? { ...states, wal: 'failed' } : states
   }
 
-  #hasMinCopies(): boolean {
+  #hasMinCopies(copies: readonly PlaceName[] = this.#copies()): boolean {
     const context = this.#context
-    const copies = this.#copies()
     const durable = copies.filter((place) => isDurable(context, place)).length
     const possible = PLACES.filter((place) => mayBeDurable(context, place)).length
     // Where nothing is durable by configuration, any copy counts; the receipt says what it is.
@@ -421,15 +441,13 @@ export class Attempt {
     return durable >= Math.min(this.#config.minCopies, possible)
   }
 
-  #acknowledge(): void {
-    const copies = this.#copies()
+  #acknowledge(copies: readonly PlaceName[]): void {
     this.#settle({ kind: 'acknowledged', operations: this.#operations, copies })
     this.#ticket.acknowledge()
     if (copies.length < 2) this.#context.notify({ kind: 'degraded-write', copies })
   }
 
   #fail(code: 'UNAVAILABLE' | 'TIMEOUT', why: string): void {
-    const copies = this.#copies()
     const causes = this.#errors.map(({ message }) => message).join('; ')
     const error = new StorageError(code, causes === '' ? why : `${why}: ${causes}`, {
       effect: this.#effect(),
@@ -437,9 +455,16 @@ export class Attempt {
       ...(this.#errors.length > 0 && { cause: new AggregateError(this.#errors) }),
     })
     this.#settle({ kind: 'failed', error })
-    // What some place has already is brought to the others too: they must not differ for ever.
-    if (copies.length > 0) this.#ticket.acknowledge()
+    this.#undecided = true
+    this.#decideLate()
+  }
+
+  /** What some place has, or turns out to have, is brought to the others: they must not differ. */
+  #decideLate(): void {
+    if (this.#copies().length > 0) this.#ticket.acknowledge()
+    else if (PLACES.some((place) => this.#states[place] === 'sent')) return
     else this.#ticket.void()
+    this.#undecided = false
   }
 
   #effect(): Effect {
