@@ -1,12 +1,15 @@
 // Goal: while the log's disk fails, saves go on with primary and backup; what is acknowledged while
 // the log hangs is read back all the same; when the disk works again, so does the log.
 // Method: a disk that fails on demand under the file log, PostgreSQL and SQLite beside it.
+import { join } from 'node:path'
+import { DatabaseSync } from '@photostructure/sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts'
 import { describeServers } from './support/describe-servers.ts'
 import { failingDisk, type DiskCall } from './support/failing-disk.ts'
 import { Ledger } from './support/ledger.ts'
+import { placeContents } from './support/place-contents.ts'
 import { storeRig } from './support/store-rig.ts'
 import { Workload } from './support/workload.ts'
 
@@ -113,5 +116,89 @@ describeServers('a log', () => {
     await ledger.compare(await places())
     expect(ledger.examples).toEqual([])
     expect(ledger.verdict).toMatchObject(CLEAN)
+  })
+
+  test('that fails while the primary hangs leaves saves to the backup, when their time is up', async () => {
+    const disk = failingDisk()
+    const { proxy, open, places } = await storeRig(server)
+    const write = { type: 'idempotent', config: { timeout: 1_000, hedge: { maxMs: 100 } } } as const
+    const history = await open({ env: { ...nodeEnv(), disk }, write })
+    const ledger = new Ledger()
+    await ledger.save(history, 'c', 'before')
+    disk.fail('ENOSPC')
+    await proxy.set({ kind: 'black-hole' })
+    await Promise.all([0, 1, 2].map((i) => ledger.save(history, 'c', `${i}`)))
+    expect(ledger.receipts.slice(1).map(({ copies }) => copies)).toEqual(
+      Array.from({ length: 3 }, () => ['backup']),
+    )
+    disk.fail()
+    await proxy.set({ kind: 'pass' })
+    await history.flush()
+    await ledger.read(history, 'c')
+    await ledger.compare(await places())
+    expect(ledger.examples).toEqual([])
+    expect(ledger.verdict).toMatchObject(CLEAN)
+  })
+
+  test.each(['idempotent', 'wal-first'] as const)(
+    '%s: takes saves alone while the primary is away and the backup is locked',
+    async (type) => {
+      const { directory, proxy, open, places } = await storeRig(server)
+      // With wal-first nobody waits for the others: the test would run out of time.
+      const timeout = type === 'wal-first' ? 60_000 : 500
+      const path = join(directory, 'backup.db')
+      const backup = { type: 'sqlite', path, busyTimeoutMs: 120_000 } as const
+      const history = await open({ backup, write: { type, config: { timeout } } })
+      const ledger = new Ledger()
+      await ledger.save(history, 'c', 'before')
+      const other = new DatabaseSync(path, { timeout: 5_000 })
+      other.exec('BEGIN EXCLUSIVE')
+      await proxy.set({ kind: 'refuse' })
+      proxy.killAll()
+      for (let i = 0; i < 5; i++) await ledger.save(history, 'c', `${i}`)
+      expect(ledger.receipts.at(-1)!.copies).toEqual(['wal'])
+      other.close()
+      await proxy.set({ kind: 'pass' })
+      await history.flush()
+      await ledger.read(history, 'c')
+      await ledger.compare(await places())
+      expect(ledger.examples).toEqual([])
+      expect(ledger.verdict).toMatchObject(CLEAN)
+    },
+  )
+
+  test('a save that nobody took in time is in both databases or in none, if one takes it late', async () => {
+    const disk = failingDisk()
+    const { directory, proxy, open, places } = await storeRig(server)
+    // The backup is asked late, so that its own time is not up when that of the save is.
+    const hedge = { minMs: 250, maxMs: 250 }
+    const write = { type: 'idempotent', config: { timeout: 300, maxRetries: 0, hedge } } as const
+    const history = await open({ env: { ...nodeEnv(), disk }, write })
+    await history.saveMessage('c', { role: 'user', content: 'before' })
+    await history.flush()
+    const wake = disk.hang()
+    await proxy.set({ kind: 'drop' })
+    const other = new DatabaseSync(join(directory, 'backup.db'), { timeout: 5_000 })
+    other.exec('BEGIN EXCLUSIVE')
+    await expect(history.saveMessage('c', { role: 'user', content: 'late' })).rejects.toMatchObject(
+      { code: 'TIMEOUT', effect: 'unknown' },
+    )
+    other.close()
+    await proxy.set({ kind: 'pass' })
+    wake()
+    const { primary, backup } = await places()
+    await expect
+      .poll(
+        async () => {
+          await history.flush()
+          const [one, two] = await Promise.all([
+            placeContents(primary, 'c'),
+            placeContents(backup, 'c'),
+          ])
+          return one.length === two.length && history.status().wal.owedGroups === 0
+        },
+        { timeout: 20_000 },
+      )
+      .toBe(true)
   })
 })

@@ -38,13 +38,13 @@ export async function runKills(options: FailoverOptions): Promise<Ledger> {
     ledger,
     () => ledger.saveMs.length < saves || killed < kills,
   )
-  const step = saves / (kills + 0.5)
+  const third = saves / kills / 3
   for (let i = 0; i < kills; i++) {
-    await reach(ledger, (i + 0.5) * step)
+    await proceed(ledger, 2 * third)
     await server.kill()
-    await reach(ledger, (i + 0.75) * step)
+    await proceed(ledger, third)
     await server.restart()
-    // A primary that never serves again is one long outage, however often it is killed.
+    // A primary that never serves again would be one long outage, however often it is killed.
     while (!history.status().places.primary.healthy) await sleep(LOOK_MS)
     killed++
   }
@@ -118,6 +118,7 @@ async function startSessions(
   await Promise.all([...names.map(save), read()])
 }
 
-async function reach(ledger: Ledger, saves: number): Promise<void> {
-  while (ledger.verdict.saves + ledger.verdict.failedSaves < saves) await sleep(LOOK_MS)
+async function proceed({ verdict }: Ledger, saves: number): Promise<void> {
+  const from = verdict.saves + verdict.failedSaves
+  while (verdict.saves + verdict.failedSaves < from + saves) await sleep(LOOK_MS)
 }

@@ -16,8 +16,8 @@ export interface Verdict {
 
 type Kind = 'lost' | 'doubled' | 'reordered'
 
-/** Causes that are kept for the message of a failed test. */
-const EXAMPLES_MAX = 10
+/** Causes of each kind that are kept for the message of a failed test. */
+const EXAMPLES_MAX = 5
 
 /**
  * Knows what was acknowledged, and checks every read of the same process against it: all that was
@@ -131,7 +131,8 @@ export class Ledger {
   }
 
   #example(kind: string, text: string): void {
-    if (this.examples.length < EXAMPLES_MAX) this.examples.push(`${kind}: ${text}`)
+    const alike = this.examples.filter((example) => example.startsWith(kind)).length
+    if (alike < EXAMPLES_MAX) this.examples.push(`${kind}: ${text}`)
   }
 }
 

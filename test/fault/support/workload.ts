@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { ChatHistory } from '../../../src/index.ts'
 import { Ledger } from './ledger.ts'
 
@@ -8,6 +8,8 @@ export interface WorkloadOptions {
   readonly conversations?: readonly string[]
   /** Sessions that save to each conversation, one message after another. Default: 3. */
   readonly writers?: number
+  /** Pause of a session between its saves, so that a long outage makes no long lists. Default: 0. */
+  readonly pauseMs?: number
 }
 
 /** Longest wait for progress. A save that takes longer than this has failed. Milliseconds. */
@@ -18,10 +20,12 @@ export class Workload {
   readonly ledger: Ledger = new Ledger()
   readonly #history: ChatHistory
   readonly #conversations: readonly string[]
+  readonly #pauseMs: number
   readonly #running: Promise<void>[]
   #stopped = false
 
-  constructor({ history, conversations = ['a', 'b'], writers = 3 }: WorkloadOptions) {
+  constructor({ history, conversations = ['a', 'b'], writers = 3, pauseMs = 0 }: WorkloadOptions) {
+    this.#pauseMs = pauseMs
     this.#history = history
     this.#conversations = conversations
     this.#running = conversations.flatMap((conversation) => [
@@ -56,7 +60,7 @@ export class Workload {
   async #write(conversation: string, writer: string): Promise<void> {
     for (let n = 0; !this.#stopped; n++) {
       await this.ledger.save(this.#history, conversation, `${conversation} ${writer} ${n}`)
-      await nextTurn()
+      await sleep(this.#pauseMs)
     }
   }
 
