@@ -87,6 +87,31 @@ describeRedis('Redis Cluster that fails', () => {
     },
   )
 
+  test('a save of one key waits for the group that holds it, and is judged after it', async () => {
+    const { cluster, backend } = await start()
+    const keyPrefix = prefixes.get(backend)!
+    const dying = new RedisDatabaseBackend(
+      { url: cluster.url, keyPrefix },
+      dyingAt('redis.groupDecided'),
+    )
+    await dying.connect()
+    onTestFinished(async () => await dying.disconnect())
+    const group = KEYS.map((key) => append(key, stampAt(1), key, 'id'))
+    void dying.apply(group, { decide: true, unique: true }).catch(() => {})
+    const names = new Layout(keyPrefix, CLUSTER_SHARDS)
+    const decided = async (): Promise<string> => {
+      const home = Math.min(...KEYS.map((key) => names.shardOf(key)))
+      const node = KEYS.findIndex((key) => names.shardOf(key) === home)
+      const groups = names.part(home, 'groups')
+      return String(await redisCommand(cluster.nodes[node]!.url, 'HVALS', groups))
+    }
+    await expect.poll(decided, POLL).toMatch(/^committed/)
+    const other = append(B, stampAt(2), 'other', 'id')
+    const { applied } = await backend.apply([other], { decide: true, unique: true, ...LONG })
+    expect(applied[0]!.outcome).toBe('conflict')
+    expect(await backend.getRange(B, 0, 9)).toEqual([B])
+  })
+
   test('groups that share keys in another order are each whole, and all end', async () => {
     const { cluster, backend } = await start()
     const other = await connected({ url: cluster.url, keyPrefix: prefixes.get(backend)! })
