@@ -1,3 +1,4 @@
+import type { Hint } from '../backend/replica-backend.ts'
 import { messageOf } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { backoffMs, sleep } from '../core/time.ts'
@@ -9,6 +10,8 @@ const TICK_MS = 1_000
 /** How often the cursors are noted in the databases, if they moved. */
 const CURSOR_MS = 10_000
 const CURSOR_TIMEOUT_MS = 2_000
+/** A live writer with nothing owed takes its hint back within seconds. */
+const HINT_FORGOTTEN_MS = 30_000
 const RETRY = { firstMs: 1_000, maxMs: 60_000 }
 
 export interface MaintenanceOptions {
@@ -34,6 +37,8 @@ export class Maintenance {
   #failures = 0
   #nextPassAt = 0
   #nextCursorsAt = 0
+  /** Hints of others as they were seen first. */
+  readonly #hints = new Map<string, { readonly count: number; readonly sinceMs: number }>()
   readonly #noted: Record<DatabasePlace, number> = { primary: 0, backup: 0 }
 
   constructor(options: MaintenanceOptions) {
@@ -53,12 +58,10 @@ export class Maintenance {
 
   /** A full pass; concurrent calls share it. */
   async reconcile(): Promise<ReconcileReport> {
-    const { context, formerWriters, onReconciled } = this.#options
-    this.#pass ??= reconcile(context, { copy: true, formerWriters: formerWriters() }).finally(
-      () => {
-        this.#pass = undefined
-      },
-    )
+    const { context, onReconciled } = this.#options
+    this.#pass ??= reconcile(context, { copy: true }).finally(() => {
+      this.#pass = undefined
+    })
     const report = await this.#pass
     onReconciled(report)
     return report
@@ -143,11 +146,29 @@ export class Maintenance {
     return backoffMs(this.#options.context.env, this.#failures++, RETRY)
   }
 
+  /**
+   * A hint that nobody raises or removes for so long is one of a process that died, perhaps before
+   * it could open its log and leave its name there; while it stands no read is content with the
+   * primary. A pass is right in any case: it copies what the hint is about.
+   */
+  #isForgotten({ writer, count }: Hint): boolean {
+    const nowMs = this.#options.context.env.monotonic()
+    const seen = this.#hints.get(writer)
+    if (seen?.count === count) return nowMs - seen.sinceMs > HINT_FORGOTTEN_MS
+    this.#hints.set(writer, { count, sinceMs: nowMs })
+    return false
+  }
+
   #isDue(): boolean {
     const { context, formerWriters } = this.#options
     if (context.monitor.needsReconcile()) return true
     const former = formerWriters()
-    const orphaned = context.monitor.foreignHints().some(({ writer }) => former.includes(writer))
+    const hints = context.monitor.foreignHints()
+    const forgotten = hints.filter((hint) => this.#isForgotten(hint))
+    const orphaned = forgotten.length > 0 || hints.some(({ writer }) => former.includes(writer))
+    for (const writer of this.#hints.keys()) {
+      if (!hints.some((hint) => hint.writer === writer)) this.#hints.delete(writer)
+    }
     // First the own log: what it still owes to the primary is what those hints are about.
     return orphaned && !context.log.owes('primary')
   }

@@ -329,7 +329,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   /** The same without copying. */
   async verify(): Promise<ReconcileReport> {
     const { context } = this.#core
-    return await this.#core.run(() => reconcile(context, { copy: false, formerWriters: [] }))
+    return await this.#core.run(() => reconcile(context, { copy: false }))
   }
 
   getStorageManagers(): Readonly<Record<DatabasePlace, StorageManager>> {

@@ -40,8 +40,6 @@ export interface ReconcileReport {
 export interface ReconcileOptions {
   /** False compares only. */
   readonly copy: boolean
-  /** Writers that are known to be dead: their hints go when the pass has ended. */
-  readonly formerWriters: readonly string[]
 }
 
 type BothStates = Readonly<Record<DatabasePlace, ReplicaState>>
@@ -58,7 +56,7 @@ interface Tally {
 /** One full pass over everything. Rejects when either place fails; what was copied stays. */
 export async function reconcile(
   context: StoreContext,
-  { copy, formerWriters }: ReconcileOptions,
+  { copy }: ReconcileOptions,
 ): Promise<ReconcileReport> {
   const startedAt = context.env.monotonic()
   const tally: Tally = {
@@ -71,7 +69,7 @@ export async function reconcile(
   }
   const before = await probeBoth(context)
   for (const range of firstRanges(context.clock.now())) await compare(context, range, copy, tally)
-  if (copy && tally.rejected === 0) await finish(context, before, formerWriters)
+  if (copy && tally.rejected === 0) await finish(context, before)
   return { ...tally, durationMs: Math.round(context.env.monotonic() - startedAt) }
 }
 
@@ -216,11 +214,7 @@ async function mergeChunk(
 }
 
 /** Both hold the same now, unless one was replaced meanwhile: they note each other's identity. */
-async function finish(
-  context: StoreContext,
-  before: BothStates,
-  formerWriters: readonly string[],
-): Promise<void> {
+async function finish(context: StoreContext, before: BothStates): Promise<void> {
   const after = await probeBoth(context)
   const { primary, backup } = before
   if (after.primary.identity !== primary.identity) return
@@ -232,11 +226,12 @@ async function finish(
   await trust('primary', backup.identity)
   await trust('backup', primary.identity)
   context.monitor.reconciled({ primary: primary.identity, backup: backup.identity })
-  // Read before the pass began: whatever those writers owed the primary has been copied.
-  const orphaned = backup.hints.filter(({ writer }) => formerWriters.includes(writer))
-  if (orphaned.length === 0) return
+  // Read before the pass began, and raised with what they are about: whatever these writers, dead or
+  // alive, had put into the backup because the primary was out has been copied. A hint that was
+  // raised since has another count, and stays.
+  if (backup.hints.length === 0) return
   await context.places.backup.call('removeHints', CALL_TIMEOUT_MS, (backend, options) =>
-    backend.removeHints(orphaned, options),
+    backend.removeHints(backup.hints, options),
   )
 }
 
