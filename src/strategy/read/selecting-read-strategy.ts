@@ -180,6 +180,8 @@ function isComplete(
   current: boolean,
   context: StoreContext,
 ): boolean {
+  // What an earlier life acknowledged may be in the log alone, which has yet to open.
+  if (context.log.isUnknown()) return false
   if (!places.includes('primary')) return false
   return context.monitor.isTrusted() && (current || places.includes('backup'))
 }
