@@ -58,6 +58,15 @@ export interface ClearRecord extends WriteRecord {
   readonly kind: 'clear'
 }
 
+/** What reads tell about themselves. */
+interface ReadMark extends CallRecord {
+  readonly complete: boolean
+  /** After everything was healed and drained: every acknowledged write must be seen. */
+  readonly final: boolean
+  /** The process had not opened its log yet: what an earlier life left there may be missing. */
+  readonly withoutLog?: boolean
+}
+
 /** A message as a read showed it. */
 export interface ShownMessage {
   readonly id: string
@@ -66,22 +75,17 @@ export interface ShownMessage {
 }
 
 /** A read of the whole conversation, oldest first. */
-export interface ReadRecord extends CallRecord {
+export interface ReadRecord extends ReadMark {
   readonly kind: 'read'
   readonly messages: readonly ShownMessage[]
-  readonly complete: boolean
   /** Read in several pages: what moves meanwhile may be missed or come twice. */
   readonly paged: boolean
-  /** After everything was healed and drained: every acknowledged write must be seen. */
-  readonly final: boolean
 }
 
 /** A read of the register. */
-export interface GetRecord extends CallRecord {
+export interface GetRecord extends ReadMark {
   readonly kind: 'get'
   readonly content: string | undefined
-  readonly complete: boolean
-  readonly final: boolean
 }
 
 export type MessageWrite = AppendRecord | EditRecord | RemoveRecord

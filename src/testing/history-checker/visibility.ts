@@ -15,7 +15,7 @@ export function mustSee(write: Write, read: Read, options: CheckOptions): boolea
   if (lostDisk && !read.complete) return false
   const own = write.process === read.process
   if (own && write.incarnation === read.incarnation) return true
-  if (own && copies.length >= 2 && !lostDisk) return true
+  if (own && copies.length >= 2 && !lostDisk && read.withoutLog !== true) return true
   if (!read.complete || write.settledMs! + hintDelayMs > read.startMs) return false
   return own || !isLogOnly(write, lostDisk)
 }
@@ -86,13 +86,13 @@ export class VisibleWrites<W extends Write> {
 
   latest(read: Read): W | undefined {
     const { lostDisk = false, hintDelayMs } = this.#options
-    const { process, incarnation, startMs, complete } = read
+    const { process, incarnation, startMs, complete, withoutLog = false } = read
     if (read.final) return this.#lists.get('all')?.until(startMs)
     if (lostDisk && !complete) return undefined
     const early = startMs - hintDelayMs
     const found = [
       this.#lists.get(`life ${process} ${incarnation}`)?.until(startMs),
-      lostDisk ? undefined : this.#lists.get(`safe ${process}`)?.until(startMs),
+      lostDisk || withoutLog ? undefined : this.#lists.get(`safe ${process}`)?.until(startMs),
       complete ? this.#lists.get(`own ${process}`)?.until(early) : undefined,
       complete ? this.#lists.get('shared')?.until(early) : undefined,
     ]

@@ -1,4 +1,5 @@
 import { DATABASE_PLACES } from '../../core/operation.ts'
+import type { LogFault } from './log-device.ts'
 import { RandomSource } from './random-source.ts'
 import type { FaultName } from './settings.ts'
 import type { SimulatedDatabase } from './simulated-database.ts'
@@ -107,10 +108,8 @@ export class Nemesis {
     this.#later(ms, () => database.resume())
   }
 
-  #breakLog({ log }: Node, fault: FaultName, ms: number): void {
-    if (fault === 'wal-out') log.isOut = true
-    else if (fault === 'wal-full') log.isFull = true
-    else log.syncMs = fault === 'wal-slow' ? 900 : 8_000
+  #breakLog({ log }: Node, fault: LogFault, ms: number): void {
+    log.break(fault)
     this.#later(ms, () => log.heal())
   }
 

@@ -19,7 +19,7 @@ export interface SimulatedProcessOptions {
   /** Wall clock at the start of the simulation. Unix milliseconds. */
   readonly startMs: number
   /** The disk of this process's machine as one life sees it. */
-  readonly disk?: (life: Life) => Disk
+  readonly disk?: (life: Life) => Disk | undefined
   readonly logger?: (life: Life) => Logger
 }
 

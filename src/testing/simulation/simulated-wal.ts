@@ -12,6 +12,7 @@ import { ACKNOWLEDGED, HELD, PENDING } from '../../wal/entry-table.ts'
 import { IndexedWal } from '../../wal/indexed-wal.ts'
 import { keysOf, PendingIndex } from '../../wal/pending-index.ts'
 import type { Lsn, WalAppendOptions, WalEntry, WalOpened, WalStats } from '../../wal/wal.ts'
+import type { LogDevice, LogFault } from './log-device.ts'
 import type { RandomSource } from './random-source.ts'
 
 interface LogRecord {
@@ -32,7 +33,7 @@ interface Append {
 const DONE_KEPT = 20
 
 /** What of a process's log survives the process. */
-export class LogStorage {
+export class LogStorage implements LogDevice {
   readonly random: RandomSource
   records: LogRecord[] = []
   readonly writers: string[] = []
@@ -48,6 +49,20 @@ export class LogStorage {
 
   constructor(random: RandomSource) {
     this.random = random
+  }
+
+  createWal(env: Env): SimulatedWal {
+    return new SimulatedWal(env, this)
+  }
+
+  attach(): undefined {
+    return undefined
+  }
+
+  break(fault: LogFault): void {
+    if (fault === 'wal-out') this.isOut = true
+    else if (fault === 'wal-full') this.isFull = true
+    else this.syncMs = fault === 'wal-slow' ? 900 : 8_000
   }
 
   heal(): void {

@@ -309,6 +309,9 @@ export class Workload {
     const { history } = node
     if (history === undefined) return false
     world.records.push(record)
+    if ((record.kind === 'read' || record.kind === 'get') && isWithoutLog(history)) {
+      record.withoutLog = true
+    }
     const name = `${record.client} ${record.kind}`
     world.say(name, 'begins', titleOf(record))
     return await new Promise<boolean>((resolve) => {
@@ -349,6 +352,10 @@ export class Workload {
 
 export function conversationName(index: number): string {
   return `c${index}`
+}
+
+function isWithoutLog(history: ChatHistory): boolean {
+  return history.status().wal.state === 'closed'
 }
 
 function titleOf(record: HistoryRecord): string {

@@ -22,7 +22,9 @@ import { RemoteReplica } from './remote-replica.ts'
 import { drawSettings, type SimulationSettings } from './settings.ts'
 import { SimulatedDatabase } from './simulated-database.ts'
 import { SimulatedProcess, type Life } from './simulated-process.ts'
-import { LogStorage, SimulatedWal } from './simulated-wal.ts'
+import { LogStorage } from './simulated-wal.ts'
+import type { LogDevice } from './log-device.ts'
+import { LogDisk } from './log-disk.ts'
 
 /** Wall clock at the start of every simulation. */
 export const START_MS: number = Date.UTC(2026, 0, 1)
@@ -37,7 +39,7 @@ const CLOSE_MS_MAX = 2 * DRAIN_TIMEOUT_MS + 15_000
 export interface Node {
   readonly name: string
   readonly process: SimulatedProcess
-  readonly log: LogStorage
+  readonly log: LogDevice
   /** Undefined while it is down or still opening. */
   history: ChatHistory | undefined
   /** Known to be going down for good order's sake. */
@@ -121,9 +123,17 @@ export class World {
     const { kernel, seed, settings } = this
     const name = `p${index}`
     const random = new RandomSource(seed, name)
-    const process = new SimulatedProcess({ kernel, index, random, startMs: START_MS })
+    const logRandom = new RandomSource(seed, `${name} log`)
+    const log =
+      settings.wal === 'file' ? new LogDisk(kernel, logRandom, START_MS) : new LogStorage(logRandom)
+    const process = new SimulatedProcess({
+      kernel,
+      index,
+      random,
+      startMs: START_MS,
+      disk: (life) => log.attach(life),
+    })
     process.skewMs = random.between(-settings.skewMs, settings.skewMs)
-    const log = new LogStorage(new RandomSource(seed, `${name} log`))
     return { name, process, log, history: undefined, closing: false }
   }
 
@@ -139,7 +149,7 @@ export class World {
         },
         env,
       )
-    const log = new WALManager(env, new SimulatedWal(env, node.log), {
+    const log = new WALManager(env, node.log.createWal(env), {
       flushIntervalMs: this.settings.flushIntervalMs,
     })
     const store = new StrategicStorageManager(
