@@ -93,7 +93,28 @@ describe('operations.md has every option and field', () => {
         ...fields('src/wal/in-memory-wal-manager.ts', 'InMemoryWALConfig'),
       ],
     ],
+    [
+      '### The shared log\n',
+      'option',
+      fields('src/wal/redis-stream/options.ts', 'RedisStreamOptions'),
+    ],
     ['### SQLite\n', 'option', fields('src/backend/sqlite/options.ts', 'SqliteOptions')],
+    [
+      '### Redis\n',
+      'option',
+      [
+        ...fields('src/backend/redis/options.ts', 'RedisConnectionOptions'),
+        ...fields('src/backend/redis/options.ts', 'RedisOptions'),
+      ],
+    ],
+    ['### Memcached\n', 'option', fields('src/backend/memcached/options.ts', 'MemcachedOptions')],
+    [
+      '### Memory\n',
+      'option',
+      fields('src/backend/backend-config.ts', 'InMemoryCacheConfig').filter(
+        (name) => name !== 'type',
+      ),
+    ],
     ['### PostgreSQL\n', 'option', fields('src/backend/postgres/options.ts', 'PostgresOptions')],
     [
       '### `StorageManager`\n',
