@@ -320,7 +320,11 @@ export class ChatHistory implements AsyncDisposable {
 function positionsById(operations: readonly Operation[]): Map<string, Stamp> {
   const positions = new Map<string, Stamp>()
   for (const operation of operations) {
-    if (operation.kind === 'put') positions.set(operation.id, operation.position)
+    if (operation.kind !== 'put') continue
+    const known = positions.get(operation.id)
+    if (known === undefined || operation.position > known) {
+      positions.set(operation.id, operation.position)
+    }
   }
   return positions
 }

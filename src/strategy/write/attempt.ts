@@ -23,7 +23,6 @@ import {
   StorageError,
   type Effect,
 } from '../../core/errors.ts'
-import { operationsOfItem } from '../../core/merge.ts'
 import {
   DATABASE_PLACES,
   type DatabasePlace,
@@ -35,19 +34,12 @@ import { BehindInLog } from '../../wal/behind-in-log.ts'
 import type { Ticket } from '../../wal/ticket.ts'
 import { observeKey, type StoreContext } from '../context.ts'
 import { hedgeDelayMs } from '../hedge-delay.ts'
+import { isDurable, mayBeDurable } from './durable-places.ts'
+import { distinctStates } from './distinct-states.ts'
+import { standsElsewhere } from './stands-elsewhere.ts'
+import { withStanding } from './with-standing.ts'
+import type { PlaceState, WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-strategy.ts'
-
-export type PlaceState = 'idle' | 'sent' | 'done' | 'failed'
-
-export type PlaceStates = Readonly<Record<PlaceName, PlaceState>>
-
-/** What tells the strategies apart. */
-export interface WritePolicy {
-  /** Places that get a group with fresh ids at once. */
-  readonly atOnce: readonly PlaceName[]
-  /** True when these places are enough. `overdue`: the hedge delay has passed. */
-  enough(states: PlaceStates, overdue: boolean): boolean
-}
 
 export type AttemptResult =
   | {
@@ -83,6 +75,8 @@ export class Attempt {
   /** A place said what stands already: those stamps are not given out anew. */
   #adopted = false
   #hint: 'none' | 'sent' | 'done' = 'none'
+  /** A database has it, whatever became of its hint. */
+  #taken = false
   #resolve: ((result: AttemptResult) => void) | undefined
 
   constructor(
@@ -167,8 +161,9 @@ export class Attempt {
     // Sent beside a primary that has yet to answer, the backup is told later, should it be needed.
     const hinted = lacking && !(this.#states.primary === 'sent' && !this.#overdue)
     if (hinted) this.#raiseHint()
+    const sent = this.#operations
     try {
-      const result = await context.places[place].apply(this.#operations, {
+      const result = await context.places[place].apply(sent, {
         decide: place === 'primary' || lacking || this.#isDelete,
         unique: this.#group.unique && this.#config.enableIdempotency,
         timeoutMs: this.#config.timeoutMs,
@@ -180,7 +175,7 @@ export class Attempt {
       await context.env.failpoints.hit(
         place === 'primary' ? 'write.afterPrimary' : 'write.afterBackup',
       )
-      this.#answered(place, result)
+      this.#answered(place, sent, result)
     } catch (error) {
       // The ticket stays marked: the backup may have the hint all the same.
       if (hinted) this.#hint = 'none'
@@ -192,7 +187,7 @@ export class Attempt {
   async #sendToLog(): Promise<void> {
     const { env } = this.#context
     try {
-      const fresh = this.#group.isRepeat !== true && !this.#adopted
+      const fresh = this.#isFresh()
       await withDeadline(env, this.#config.timeoutMs, 'wal append', this.#ticket.log(fresh), {
         place: 'wal',
       })
@@ -203,6 +198,13 @@ export class Attempt {
       else this.#failed('wal', error)
     }
     this.#step()
+  }
+
+  /** A caller's id that a database has decided stays where that database put it. */
+  #isFresh(): boolean {
+    const { primary, backup } = this.#states
+    const decided = this.#group.unique && (primary === 'done' || backup === 'done')
+    return this.#group.isRepeat !== true && !this.#adopted && !decided
   }
 
   /** Another process was first in the log: the group is stamped again, unless it is acknowledged. */
@@ -240,14 +242,19 @@ export class Attempt {
 
   // ---- answers
 
-  #answered(place: DatabasePlace, { identity, applied }: ApplyResult): void {
+  #answered(
+    place: DatabasePlace,
+    sent: readonly Operation[],
+    { identity, applied }: ApplyResult,
+  ): void {
     const context = this.#context
     context.monitor.sawIdentity(place, identity)
-    this.#operations.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
+    sent.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
     this.#states[place] = 'done'
     const refused = applied.some(isRefusal)
     if (this.#isSettled()) {
       if (refused) this.#lateRefusal(place, applied)
+      else if (standsElsewhere(sent, applied)) this.#ticket.missed(place)
       else this.#ticket.applied(place)
       return
     }
@@ -258,20 +265,24 @@ export class Attempt {
       this.#settle({ kind: 'refused', applied, effect: this.#effect() })
       return
     }
-    this.#ticket.applied(place)
-    this.#adoptStanding(applied)
+    this.#taken = true
+    const other = place === 'primary' ? 'backup' : 'primary'
+    const others = [this.#states[other], this.#states.wal]
+    if (standsElsewhere(sent, applied) && others.some((state) => state !== 'idle')) {
+      // Another place may have it where we put it: both positions go everywhere, the greater counts.
+      this.#ticket.missed(place)
+      this.#adoptStanding(sent, applied, true)
+    } else {
+      this.#ticket.applied(place)
+      this.#adoptStanding(sent, applied, false)
+    }
   }
 
-  /** A repeat goes to the log as what stands already. */
-  #adoptStanding(applied: readonly Applied[]): void {
+  /** A repeat goes to the log as what stands already; `andOwn`: and as this attempt has it. */
+  #adoptStanding(sent: readonly Operation[], applied: readonly Applied[], andOwn: boolean): void {
     if (!applied.some(({ outcome }) => outcome === 'stands')) return
     this.#adopted = true
-    this.#operations = this.#operations.flatMap((operation, i): readonly Operation[] => {
-      const answer = applied[i]
-      return answer?.outcome === 'stands'
-        ? operationsOfItem(operation.key, answer.item)
-        : [operation]
-    })
+    this.#operations = withStanding(sent, applied, andOwn)
     if (!this.#ticket.isLogged()) this.#ticket.operations = this.#operations
   }
 
@@ -334,6 +345,8 @@ export class Attempt {
     this.#widen()
     // With the log out too the backup may stay the only one: its copy must count when time is up.
     if (this.#overdue && this.#isHintMissing()) void this.#sendHint()
+    // The others hang and may do so until time is up.
+    if (this.#overdue && !this.#hasMinCopies()) this.#sendSkipped()
     if (PLACES.some((place) => states[place] === 'sent') || this.#hint === 'sent') return
     this.#conclude()
   }
@@ -345,7 +358,7 @@ export class Attempt {
     const undecidable = states.primary === 'failed' && states.backup === 'failed'
     if (!this.#group.unique || decided || undecidable) this.#send('wal')
     if (this.#group.unique && decided) for (const place of this.#policy.atOnce) this.#send(place)
-    const { wal } = this.#distinct()
+    const { wal } = distinctStates(this.#context, this.#states)
     const troubled = states.primary === 'failed' || wal === 'failed' || this.#overdue
     if (!troubled) return
     this.#send('primary')
@@ -361,7 +374,10 @@ export class Attempt {
       const answered = DATABASE_PLACES.every((place) => states[place] !== 'sent')
       return answered && this.#copies().length >= 2 && this.#hasMinCopies()
     }
-    return this.#policy.enough(this.#distinct(), this.#overdue) && this.#hasMinCopies()
+    return (
+      this.#policy.enough(distinctStates(this.#context, this.#states), this.#overdue) &&
+      this.#hasMinCopies()
+    )
   }
 
   #isHintMissing(): boolean {
@@ -383,15 +399,7 @@ export class Attempt {
       this.#step()
       return
     }
-    const skipped = this.#skipped
-    if (skipped !== undefined && !this.#hasMinCopies() && this.#states[skipped] === 'failed') {
-      // The circuit is open, but nobody else is left: a last attempt is made anyway.
-      this.#skipped = undefined
-      this.#states[skipped] = 'sent'
-      this.#ticket.sent(skipped)
-      void this.#sendTo(skipped)
-      return
-    }
+    if (!this.#hasMinCopies() && this.#sendSkipped()) return
     if (!this.#hasMinCopies()) {
       this.#fail('UNAVAILABLE', 'too few places could be reached')
     } else if (this.#lacksLog()) {
@@ -401,6 +409,17 @@ export class Attempt {
     } else {
       this.#acknowledge(this.#copies())
     }
+  }
+
+  /** The circuit is open, but nobody else is left: a last attempt is made anyway. */
+  #sendSkipped(): boolean {
+    const skipped = this.#skipped
+    if (skipped === undefined || this.#states[skipped] !== 'failed') return false
+    this.#skipped = undefined
+    this.#states[skipped] = 'sent'
+    this.#ticket.sent(skipped)
+    void this.#sendTo(skipped)
+    return true
   }
 
   #giveUp(): void {
@@ -413,23 +432,12 @@ export class Attempt {
   }
 
   #copies(): PlaceName[] {
-    const states = this.#distinct()
+    const states = distinctStates(this.#context, this.#states)
     return PLACES.filter((place) => states[place] === 'done')
   }
 
   #lacksLog(): boolean {
     return this.#context.log.isRequired() && this.#states.wal !== 'done'
-  }
-
-  /** A log on the server of a database that has the group is the same copy, not a second one. */
-  #distinct(): PlaceStates {
-    const { log, places } = this.#context
-    const states = this.#states
-    if (states.wal !== 'done' || !log.isShared()) return states
-    const twin = DATABASE_PLACES.some(
-      (place) => states[place] === 'done' && log.isOnServer(places[place].serverIds()),
-    )
-    return twin ? { ...states, wal: 'failed' } : states
   }
 
   #hasMinCopies(copies: readonly PlaceName[] = this.#copies()): boolean {
@@ -470,6 +478,7 @@ export class Attempt {
   #effect(): Effect {
     const { primary, backup, wal } = this.#states
     const touched =
+      this.#taken ||
       [primary, backup, wal].some((state) => state === 'sent' || state === 'done') ||
       this.#errors.some(({ effect }) => effect === 'unknown')
     return touched ? 'unknown' : 'none'
@@ -485,13 +494,4 @@ export class Attempt {
     for (const timer of this.#timers) timer.cancel()
     resolve?.(result)
   }
-}
-
-function mayBeDurable({ log, places }: StoreContext, place: PlaceName): boolean {
-  return place === 'wal' ? log.isDurable() || log.isUnknown() : places[place].mayBeDurable()
-}
-
-/** True when the place's copy survives a crash of its process and machine. */
-export function isDurable(context: StoreContext, place: PlaceName): boolean {
-  return place === 'wal' ? context.log.isDurable() : context.places[place].isDurable()
 }

@@ -1,7 +1,7 @@
 import type { StoreContext } from '../context.ts'
-import type { PlaceStates, WritePolicy } from './attempt.ts'
 import { resolveWriteConfig } from './write-config.ts'
 import { writeGroup } from './write-group.ts'
+import type { PlaceStates, WritePolicy } from './write-policy.ts'
 import type {
   ResolvedWriteConfig,
   WriteConfig,

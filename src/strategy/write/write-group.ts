@@ -2,7 +2,9 @@ import { isStorageError, StorageError, type Effect } from '../../core/errors.ts'
 import { restamp, type Operation } from '../../core/operation.ts'
 import { backoffMs, sleep } from '../../core/time.ts'
 import { observeKey, type StoreContext } from '../context.ts'
-import { Attempt, isDurable, type AttemptResult, type WritePolicy } from './attempt.ts'
+import { Attempt, type AttemptResult } from './attempt.ts'
+import { isDurable } from './durable-places.ts'
+import type { WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup, WriteOutcome } from './write-strategy.ts'
 
 /** Times a group is stamped again because others were ahead. */

@@ -59,6 +59,11 @@ export class StreamEntries {
     return this.#byNumber[place].get(nameOf(partition, number))
   }
 
+  /** The same for either place. */
+  findAny(partition: number, number: string): StreamEntry | undefined {
+    return this.find('primary', partition, number) ?? this.find('backup', partition, number)
+  }
+
   lacks(place: DatabasePlace, entry: StreamEntry): void {
     this.#byNumber[place].set(nameOf(entry.partition, entry.number), entry)
   }

@@ -1,4 +1,6 @@
 import type { RedisConnectionOptions } from '../../backend/redis/options.ts'
+import type { RedisRouter } from '../../backend/redis/router.ts'
+import type { Env } from '../../core/env.ts'
 import { checkInteger } from '../../core/limits.ts'
 
 const MIB = 1024 * 1024
@@ -37,4 +39,11 @@ export function resolveRedisStreamOptions(
     pendingBytesMax: checkInteger('wal.pendingBytesMax', pendingBytesMax, 1, 2 ** 50),
     memoryBytesMax: checkInteger('wal.memoryBytesMax', memoryBytesMax, 0, 2 ** 40),
   }
+}
+
+/** How a log reaches its server. */
+export interface RedisStreamWalParts {
+  readonly makeRouter: (env: Env) => RedisRouter
+  readonly keyPrefix: string
+  readonly timeoutMs: number
 }

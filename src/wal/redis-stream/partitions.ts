@@ -1,7 +1,10 @@
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
+import type { DatabasePlace } from '../../core/operation.ts'
+import { maxStamp, type Stamp } from '../../core/stamp.ts'
+import type { ClaimOptions } from './claims.ts'
 import type { StreamLink } from './link.ts'
-import { OPEN } from './scripts/scripts.ts'
+import { OPEN, POLL } from './scripts/scripts.ts'
 
 /** What a partition said when it was last looked at or polled. */
 export interface Partition {
@@ -64,4 +67,45 @@ export async function lookAtPartitions(
     return before !== undefined && (before.run !== run || before.identity !== id) ? [index] : []
   })
   return { partitions, changed }
+}
+
+/** Notes what partitions say now. Returns for each place whether there is something to take over. */
+export async function pollPartitions(
+  link: StreamLink,
+  { consumer, leaseMs }: ClaimOptions,
+  partitions: readonly Partition[],
+): Promise<Readonly<Record<DatabasePlace, boolean>>> {
+  const claimable = { primary: false, backup: false }
+  await Promise.all(
+    partitions.map(async (partition, index) => {
+      const reply = await link.call(index, POLL, [consumer, String(leaseMs)])
+      const [identity, number, head, bytes, entries, primary, backup] = reply.map(String)
+      if (identity !== partition.identity) {
+        // Made anew while the server runs: everything is looked at again.
+        link.distrust()
+        return
+      }
+      partition.number = Math.max(partition.number, Number(number))
+      partition.head = head! > partition.head ? head! : partition.head
+      partition.bytes = Number(bytes)
+      partition.entries = Number(entries)
+      if (Number(primary) > 0) claimable.primary = true
+      if (Number(backup) > 0) claimable.backup = true
+    }),
+  )
+  return claimable
+}
+
+/** The greatest stamp appended. */
+export function headOf(partitions: readonly Partition[]): Stamp | undefined {
+  let head: Stamp | undefined
+  for (const partition of partitions) {
+    if (partition.head !== '') head = maxStamp(head, partition.head as Stamp)
+  }
+  return head
+}
+
+/** Bytes that places lack, but for those of one partition. */
+export function bytesOf(partitions: readonly Partition[], except?: number): number {
+  return partitions.reduce((sum, { bytes }, i) => sum + (i === except ? 0 : bytes), 0)
 }

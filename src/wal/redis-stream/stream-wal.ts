@@ -1,71 +1,46 @@
-/*
- * A log in Redis streams that several processes share. `scripts/common-lua.ts` has what is kept where.
- *
- * - Appending is one script: it refuses a stamp that is not greater than the last one of its key,
- *   adds the entry, makes the writer its consumer at both places and adds it to the pending index of
- *   its keys. So there is no moment at which an entry is in the log and not in the index.
- * - A group whose keys are in several partitions is one entry in the partition of its first key. Its
- *   other keys are marked *before* the entry is appended, and unmarked after both places have it: a
- *   reader that finds a mark asks the entry's partition, and finds nothing when the entry never came.
- *   All or nothing is therefore decided by the one append.
- * - An entry belongs to a consumer until a place has it. One that was left alone for the lease time
- *   is taken over by any process that can reach the place. Every connection is a consumer of its own:
- *   an entry whose append had no answer belongs to one that is gone, and is taken over as well.
- * - Trimming goes by the oldest entry that some place lacks, never by length or age.
- * - Scripts are made for one run of the server (`link.ts`). In a new run each process first appends
- *   again what the server does not have any more, out of memory, and the sequencer goes on above
- *   every stamp that it knew of.
- */
 import { durabilityOf } from '../../backend/redis/server-info.ts'
 import type { RedisRouter } from '../../backend/redis/router.ts'
 import type { Env } from '../../core/env.ts'
 import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/operation.ts'
-import { maxStamp, stampMs, type Stamp } from '../../core/stamp.ts'
+import { stampMs } from '../../core/stamp.ts'
 import { sleep } from '../../core/time.ts'
-import { HELD, PENDING, QUARANTINED, ACKNOWLEDGED, type EntryState } from '../entry-table.ts'
+import { ACKNOWLEDGED, HELD, PENDING, type EntryState } from '../entry-table.ts'
 import { IndexedWal } from '../indexed-wal.ts'
 import { PendingIndex } from '../pending-index.ts'
 import type { Lsn, SharedWal, WalAppendOptions, WalEntry, WalOpened, WalStats } from '../wal.ts'
+import { appendAgain } from './append-again.ts'
 import { appendGroup, type AppendTarget } from './append-group.ts'
+import {
+  adoptable,
+  numberAdopted,
+  CLAIM_ENTRIES,
+  claimEntries,
+  type Claimed,
+  type ClaimOptions,
+} from './claims.ts'
 import { StreamEntries, type StreamEntry } from './entries.ts'
-import { decodeOperations, groupOf, type Group } from './group.ts'
+import { fetchOperations } from './fetch-operations.ts'
+import { groupOf, type Group } from './group.ts'
 import { StreamLink } from './link.ts'
-import type { ResolvedRedisStreamOptions } from './options.ts'
-import { lookAtPartitions, type Partition } from './partitions.ts'
-import { CLAIM, FETCH, POLL, QUARANTINE, REFUSED, TOUCH, WRITERS } from './scripts/scripts.ts'
+import type { RedisStreamWalParts, ResolvedRedisStreamOptions } from './options.ts'
+import { ownersOf } from './owners.ts'
+import { bytesOf, headOf, lookAtPartitions, pollPartitions, type Partition } from './partitions.ts'
+import { QUARANTINE, WRITERS } from './scripts/scripts.ts'
 import { LETTER, Settler } from './settler.ts'
 import { SharedReader } from './shared-reader.ts'
 
-export interface RedisStreamWalParts {
-  readonly makeRouter: (env: Env) => RedisRouter
-  readonly keyPrefix: string
-  readonly timeoutMs: number
-}
-
 /** A writer that was silent for this long is dead. Milliseconds. */
 const DEAD_MS = 15_000
-/** Entries that one call takes over. */
-const CLAIM_ENTRIES = 250
-/** Entries that a new process takes over from ended ones before it starts, for each place. */
-const ADOPT_ENTRIES_MAX = 20_000
-/** Entries whose operations are fetched by one call. */
-const FETCH_ENTRIES = 100
 /** Entries that a poll asks about, for each place. */
 const CHECK_ENTRIES = 200
-/** Groups that are appended again at once. */
-const AGAIN_GROUPS = 32
 /** The settings of the server are read again every so many polls. */
 const REFRESH_POLLS = 10
 
-interface Claimed {
-  readonly partition: number
-  readonly number: string
-  readonly operations: readonly Operation[]
-  readonly group: string
-  readonly bytes: number
-}
-
+/**
+ * A log in Redis streams that several processes share. `SPEC.md` beside this file has the protocol, and
+ * why nothing acknowledged is lost.
+ */
 export class RedisStreamWal extends IndexedWal {
   readonly #options: ResolvedRedisStreamOptions
   readonly #parts: RedisStreamWalParts
@@ -135,7 +110,7 @@ export class RedisStreamWal extends IndexedWal {
     this.isOpen = true
     this.#stop = new AbortController()
     this.#polling = this.#poll(this.#stop.signal)
-    const head = this.#head()
+    const head = headOf(this.#partitions)
     return {
       ceilingMs: head === undefined ? 0 : stampMs(head) + 1,
       formerWriters: this.#former,
@@ -246,7 +221,10 @@ export class RedisStreamWal extends IndexedWal {
       return entry === undefined ? [] : [{ lsn, entry, operations: entry.operations }]
     })
     const missing = wanted.filter(({ operations }) => operations === undefined)
-    const fetched = await this.#fetch(missing.map(({ entry }) => entry))
+    const fetched = await fetchOperations(
+      this.#link!,
+      missing.map(({ entry }) => entry),
+    )
     return wanted.flatMap(({ lsn, entry, operations }) => {
       const found = operations ?? fetched.get(entry)
       return found === undefined ? [] : [{ lsn, operations: found }]
@@ -275,7 +253,7 @@ export class RedisStreamWal extends IndexedWal {
     const group = groupOf(operations, this.#partitions.length)
     const name = fresh ? group.name : `${group.name}+${this.#writer}.${++this.#groups}`
     const number = await this.#appendWithRoom(operations, { ...group, name }, fresh)
-    const known = fresh ? this.#knownEntry(group.home, number) : undefined
+    const known = fresh ? this.#entries.findAny(group.home, number) : undefined
     if (known !== undefined) return known.lsn
     const lsn = ++this.#lastLsn
     const state = (place: DatabasePlace): EntryState => (hold.includes(place) ? HELD : PENDING)
@@ -296,7 +274,7 @@ export class RedisStreamWal extends IndexedWal {
       link: this.#link!,
       consumer: this.#consumer,
       identity: (partition) => this.#partitions[partition]!.identity,
-      bytesMax: this.#options.pendingBytesMax - this.#bytesBut(group.home),
+      bytesMax: this.#options.pendingBytesMax - bytesOf(this.#partitions, group.home),
     })
     try {
       return await appendGroup(target(), operations, group, { fresh })
@@ -306,14 +284,6 @@ export class RedisStreamWal extends IndexedWal {
       await this.#settler!.flush()
       return await appendGroup(target(), operations, group, { fresh })
     }
-  }
-
-  #knownEntry(partition: number, number: string): StreamEntry | undefined {
-    for (const place of DATABASE_PLACES) {
-      const entry = this.#entries.find(place, partition, number)
-      if (entry !== undefined) return entry
-    }
-    return undefined
   }
 
   #add(
@@ -342,36 +312,23 @@ export class RedisStreamWal extends IndexedWal {
     const link = this.#link!
     const dueAt = this.env.monotonic() - this.#options.leaseMs / 2
     const mine: Lsn[] = []
-    const stale = new Map<number, StreamEntry[]>()
+    const stale: StreamEntry[] = []
     for (const lsn of lsns) {
       const entry = this.#entries.get(lsn)
       if (entry === undefined) continue
-      if (entry.touchedAt > dueAt || !link.ready) {
-        mine.push(lsn)
-        continue
-      }
-      const list = stale.get(entry.partition)
-      if (list === undefined) stale.set(entry.partition, [entry])
-      else list.push(entry)
+      if (entry.touchedAt > dueAt || !link.ready) mine.push(lsn)
+      else stale.push(entry)
     }
-    for (const [partition, entries] of stale) {
-      const args = [
-        LETTER[place],
-        this.#consumer,
-        String(this.#options.leaseMs),
-        wanted ? '1' : '0',
-      ]
-      const numbers = entries.map(({ number }) => number)
-      const answers = await this.#ifReachable(() =>
-        link.call(partition, TOUCH, [...args, ...numbers]),
-      )
-      entries.forEach((entry, i) => {
-        const answer = answers === undefined ? '1' : String(answers[i])
-        if (answer === '0') this.#hasIt(place, entry)
-        if (answer !== '1') return
-        if (wanted) entry.touchedAt = this.env.monotonic()
-        mine.push(entry.lsn)
-      })
+    if (stale.length === 0) return mine
+    const owners = await this.#ifReachable(() =>
+      ownersOf(link, this.#claimOptions(), place, stale, wanted),
+    )
+    for (const entry of stale) {
+      const owner = owners?.get(entry) ?? 'own'
+      if (owner === 'none') this.#hasIt(place, entry)
+      if (owner !== 'own') continue
+      if (wanted) entry.touchedAt = this.env.monotonic()
+      mine.push(entry.lsn)
     }
     return mine
   }
@@ -398,7 +355,7 @@ export class RedisStreamWal extends IndexedWal {
         this.#claimable[place] = true
         break
       }
-      const claimed = await this.#claim(partition, place, room)
+      const claimed = await claimEntries(this.#link!, this.#claimOptions(), partition, place, room)
       if (claimed.length === room) this.#claimable[place] = true
       for (const entry of claimed) {
         const lsn = this.#adoptOne(entry, {
@@ -409,15 +366,6 @@ export class RedisStreamWal extends IndexedWal {
       }
     }
     return taken
-  }
-
-  async #claim(partition: number, place: DatabasePlace, limit: number): Promise<Claimed[]> {
-    const { leaseMs } = this.#options
-    const args = [LETTER[place], this.#consumer, String(leaseMs), String(limit)]
-    return claimedOf(
-      partition,
-      await this.#link!.call(partition, CLAIM, [...args, ...this.#former]),
-    )
   }
 
   /** Undefined when the entry is this process's anyway. */
@@ -439,44 +387,19 @@ export class RedisStreamWal extends IndexedWal {
 
   /** Takes over what ended processes left, and learns of what places refuse. */
   async #adopt(): Promise<void> {
-    const found = new Map<string, { entry: Claimed; states: Record<DatabasePlace, EntryState> }>()
-    const note = (place: DatabasePlace, state: EntryState, entries: readonly Claimed[]): void => {
-      for (const entry of entries) {
-        const name = `${entry.partition}:${entry.number}`
-        const states = { primary: ACKNOWLEDGED, backup: ACKNOWLEDGED } as const
-        const known = found.get(name) ?? { entry, states: { ...states } }
-        known.states[place] = state
-        found.set(name, known)
-      }
-    }
-    for (const place of DATABASE_PLACES) {
-      let count = 0
-      for (const partition of this.#partitions.keys()) {
-        const args = [LETTER[place], String(CLAIM_ENTRIES)]
-        const refused = await this.#link!.call(partition, REFUSED, args)
-        note(place, QUARANTINED, claimedOf(partition, refused))
-        for (let more = true; more && count < ADOPT_ENTRIES_MAX;) {
-          const claimed = await this.#claim(partition, place, CLAIM_ENTRIES)
-          note(place, PENDING, claimed)
-          count += claimed.length
-          more = claimed.length === CLAIM_ENTRIES
-        }
-      }
-    }
-    const sorted = [...found.values()].sort(
-      (a, b) => Number(a.entry.number) - Number(b.entry.number),
-    )
-    // With one partition its numbers are the LSNs, so that they go on from one process to the next.
-    const alone = this.#partitions.length === 1
-    const last = this.#partitions.reduce((sum, { number }) => sum + number, 0)
-    const first = alone ? Number(sorted[0]?.entry.number ?? last + 1) : last + 1
+    const count = this.#partitions.length
+    const found = await adoptable(this.#link!, this.#claimOptions(), count)
+    const { first, last, numbered } = numberAdopted(found, this.#partitions)
     this.index = new PendingIndex(first - 1)
     this.#lastLsn = first - 1
-    for (const { entry, states } of sorted) {
-      this.#adoptOne(entry, states, alone ? Number(entry.number) : undefined)
-    }
+    for (const { entry, states, lsn } of numbered) this.#adoptOne(entry, states, lsn)
     this.#lastLsn = Math.max(this.#lastLsn, last)
     this.index.skipTo(this.#lastLsn)
+  }
+
+  #claimOptions(): ClaimOptions {
+    const { leaseMs } = this.#options
+    return { consumer: this.#consumer, leaseMs, ended: this.#former }
   }
 
   // ---- the server
@@ -496,61 +419,31 @@ export class RedisStreamWal extends IndexedWal {
     if (changed.length === 0) return
     const lost = [...this.#entries.all()].filter(({ partition }) => changed.includes(partition))
     this.env.logger.warn({ partitions: changed, entries: lost.length }, 'the log is in a new run')
-    for (let from = 0; from < lost.length; from += AGAIN_GROUPS) {
-      await Promise.all(
-        lost.slice(from, from + AGAIN_GROUPS).map((entry) => this.#again(link, entry)),
-      )
-    }
-  }
-
-  /** Appends an entry again, unless the server still has it. */
-  async #again(link: StreamLink, entry: StreamEntry): Promise<void> {
-    const { operations } = entry
-    const places = this.#entries.lackingPlaces(entry)
-    if (places.length === 0) return
-    if (operations === undefined) {
-      const [text] = await link.callNow(entry.partition, FETCH, [entry.number])
-      if (text !== '') return
-      this.#forgotten++
-      this.env.logger.error(
-        { lsn: entry.lsn },
-        'the server lost an entry that memory had let go of',
-      )
-      for (const place of places) this.#hasIt(place, entry)
-      return
-    }
-    const target: AppendTarget = {
-      link: { call: (partition, script, args) => link.callNow(partition, script, args) },
-      consumer: this.#consumer,
-      identity: (partition) => this.#partitions[partition]!.identity,
-      bytesMax: this.#options.pendingBytesMax,
-    }
-    const split = groupOf(operations, this.#partitions.length)
-    const number = await appendGroup(
-      target,
-      operations,
-      { ...split, name: entry.group === '' ? split.name : entry.group },
-      { fresh: false, places, former: entry.number },
+    await appendAgain(
+      {
+        link: { call: (partition, script, args) => link.callNow(partition, script, args) },
+        consumer: this.#consumer,
+        identity: (partition) => found[partition]!.identity,
+        bytesMax: this.#options.pendingBytesMax,
+      },
+      found.length,
+      lost,
+      {
+        places: (entry) => this.#entries.lackingPlaces(entry),
+        renamed: (entry, number) => this.#entries.rename(entry, number),
+        gone: (entry) => {
+          this.#forgotten++
+          const { lsn } = entry
+          this.env.logger.error({ lsn }, 'the server lost an entry that memory had let go of')
+          for (const place of DATABASE_PLACES) this.#hasIt(place, entry)
+        },
+      },
     )
-    this.#entries.rename(entry, number)
-  }
-
-  #head(): Stamp | undefined {
-    let head: Stamp | undefined
-    for (const partition of this.#partitions) {
-      if (partition.head !== '') head = maxStamp(head, partition.head as Stamp)
-    }
-    return head
   }
 
   /** What all processes are known to have pending: as of the last poll, and at least the own. */
   #bytes(): number {
-    const polled = this.#partitions.reduce((sum, { bytes }) => sum + bytes, 0)
-    return Math.max(polled, this.index.pendingBytes)
-  }
-
-  #bytesBut(partition: number): number {
-    return this.#partitions.reduce((sum, { bytes }, i) => sum + (i === partition ? 0 : bytes), 0)
+    return Math.max(bytesOf(this.#partitions), this.index.pendingBytes)
   }
 
   #durability(): { readonly durable: boolean; readonly reasons: readonly string[] } {
@@ -564,26 +457,6 @@ export class RedisStreamWal extends IndexedWal {
   async #sayAlive(how: 'open' | 'alive' | 'end'): Promise<readonly string[]> {
     const args = [this.#writer, how, String(DEAD_MS)]
     return (await this.#link!.call(0, WRITERS, args)).map(String)
-  }
-
-  async #fetch(
-    entries: readonly StreamEntry[],
-  ): Promise<ReadonlyMap<StreamEntry, readonly Operation[]>> {
-    const found = new Map<StreamEntry, readonly Operation[]>()
-    for (let from = 0; from < entries.length; from += FETCH_ENTRIES) {
-      const part = entries.slice(from, from + FETCH_ENTRIES)
-      const partitions = new Set(part.map(({ partition }) => partition))
-      for (const partition of partitions) {
-        const wanted = part.filter((entry) => entry.partition === partition)
-        const numbers = wanted.map(({ number }) => number)
-        const texts = await this.#link!.call(partition, FETCH, numbers)
-        wanted.forEach((entry, i) => {
-          const text = String(texts[i])
-          if (text !== '') found.set(entry, decodeOperations(text))
-        })
-      }
-    }
-    return found
   }
 
   /** Undefined when the server cannot be reached in time. */
@@ -613,43 +486,11 @@ export class RedisStreamWal extends IndexedWal {
     await link.ensure()
     this.#settler!.kick()
     this.#former = await this.#sayAlive('alive')
-    const args = [this.#consumer, String(this.#options.leaseMs)]
-    const claimable = { primary: false, backup: false }
-    await Promise.all(
-      [...this.#partitions.keys()].map(async (index) => {
-        const reply = await link.call(index, POLL, args)
-        const [identity, number, head, bytes, entries, primary, backup] = reply
-        const partition = this.#partitions[index]!
-        if (String(identity) !== partition.identity) {
-          link.distrust()
-          return
-        }
-        partition.number = Math.max(partition.number, Number(number))
-        partition.head = String(head) > partition.head ? String(head) : partition.head
-        partition.bytes = Number(bytes)
-        partition.entries = Number(entries)
-        if (Number(primary) > 0) claimable.primary = true
-        if (Number(backup) > 0) claimable.backup = true
-      }),
-    )
+    const claimable = await pollPartitions(link, this.#claimOptions(), this.#partitions)
     for (const place of DATABASE_PLACES) {
       await this.#mine(place, this.index.read(place, CHECK_ENTRIES), false)
       this.#claimable[place] ||= claimable[place]
       if (this.#claimable[place]) this.notify(place)
     }
   }
-}
-
-function claimedOf(partition: number, reply: readonly unknown[]): Claimed[] {
-  const claimed: Claimed[] = []
-  for (let i = 0; i + 3 < reply.length; i += 4) {
-    claimed.push({
-      partition,
-      number: String(reply[i]),
-      operations: decodeOperations(String(reply[i + 1])),
-      group: String(reply[i + 2]),
-      bytes: Number(reply[i + 3]),
-    })
-  }
-  return claimed
 }

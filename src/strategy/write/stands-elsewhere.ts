@@ -1,0 +1,11 @@
+import type { Applied } from '../../core/decide.ts'
+import type { Operation } from '../../core/operation.ts'
+
+/** True when the place has an id of the group, but not where it was put by this attempt. */
+export function standsElsewhere(sent: readonly Operation[], applied: readonly Applied[]): boolean {
+  return applied.some((answer, i) => {
+    const operation = sent[i]
+    if (answer.outcome !== 'stands' || operation?.kind !== 'put') return false
+    return answer.item.position !== operation.position
+  })
+}

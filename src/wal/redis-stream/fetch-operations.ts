@@ -1,0 +1,29 @@
+import type { Operation } from '../../core/operation.ts'
+import type { StreamEntry } from './entries.ts'
+import { decodeOperations } from './group.ts'
+import type { StreamLink } from './link.ts'
+import { FETCH } from './scripts/scripts.ts'
+
+/** Entries of one call. */
+const ENTRIES_MAX = 100
+
+/** Operations of entries that memory let go of. Those that are in no place's way any more are left out. */
+export async function fetchOperations(
+  link: StreamLink,
+  entries: readonly StreamEntry[],
+): Promise<ReadonlyMap<StreamEntry, readonly Operation[]>> {
+  const found = new Map<StreamEntry, readonly Operation[]>()
+  for (let from = 0; from < entries.length; from += ENTRIES_MAX) {
+    const part = entries.slice(from, from + ENTRIES_MAX)
+    for (const partition of new Set(part.map((entry) => entry.partition))) {
+      const wanted = part.filter((entry) => entry.partition === partition)
+      const numbers = wanted.map(({ number }) => number)
+      const texts = await link.call(partition, FETCH, numbers)
+      wanted.forEach((entry, i) => {
+        const text = String(texts[i])
+        if (text !== '') found.set(entry, decodeOperations(text))
+      })
+    }
+  }
+  return found
+}
