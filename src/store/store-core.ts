@@ -18,6 +18,8 @@ import type { ResolvedStorageConfig } from './config.ts'
 import { Maintenance } from './maintenance.ts'
 import type { StoreEvents } from './store-events.ts'
 
+/** A cache that this process only makes untrue. */
+const WRITE_ONLY_CACHE: CacheUse = { singleProcess: false, timeoutMs: 100, localEntries: 0 }
 /** How often `disconnect` looks whether calls in flight have ended. */
 const DRAIN_TICK_MS = 5
 
@@ -160,10 +162,12 @@ export class StoreCore {
       primary: new Place(env, 'primary', this.managers.primary.getBackends().database, health),
       backup: new Place(env, 'backup', this.managers.backup.getBackends().database, health),
     }
+    const manager = this.managers.primary
+    // Whoever writes beside a shared cache renews what others read from it, if it reads it or not.
+    const isShared = manager.getInfo().cache.type !== 'in-memory'
+    const use = cacheUse ?? (isShared ? WRITE_ONLY_CACHE : undefined)
     const cache =
-      cacheUse === undefined
-        ? undefined
-        : makeSharedCache({ env, manager: this.managers.primary, use: cacheUse, places, clock })
+      use === undefined ? undefined : makeSharedCache({ env, manager, use, places, clock })
     const monitor = new ReplicaMonitor({
       env,
       clock,

@@ -63,6 +63,9 @@ export class SharedCache {
   readonly #options: SharedCacheOptions
   #out = false
   #recovering: Promise<void> | undefined
+  /** Runs while readers are being warned: until it ends no write is acknowledged. */
+  #warning: Promise<void> | undefined
+  #warned = true
   #stopped = false
   #hits = 0
   #misses = 0
@@ -114,9 +117,17 @@ export class SharedCache {
     }
   }
 
-  /** These keys were written: what is cached of them counts no more once this resolves. */
+  /**
+   * These keys were written: what is cached of them counts no more once this resolves. It never
+   * rejects: the write is in its places already. Not promised while neither the cache nor the backup
+   * can be reached from here, but both from elsewhere: readers there may see an older page until its
+   * life ends.
+   */
   async changed(keys: Iterable<string>): Promise<void> {
-    if (this.#out) return
+    if (this.#out) {
+      await this.#warning
+      return
+    }
     try {
       await Promise.all([...new Set(keys)].map((key) => this.#renew(key)))
     } catch (error) {
@@ -188,13 +199,30 @@ export class SharedCache {
     this.#recovering ??= this.#recover().finally(() => {
       this.#recovering = undefined
     })
-    await this.#options.warnReaders()
+    this.#warning ??= this.#warn().finally(() => {
+      this.#warning = undefined
+    })
+    await this.#warning
+  }
+
+  async #warn(): Promise<void> {
+    try {
+      await this.#options.warnReaders()
+      this.#warned = true
+    } catch (error) {
+      this.#warned = false
+      this.#options.env.logger.error(
+        { error: messageOf(error) },
+        'readers could not be told that the cache is out of reach',
+      )
+    }
   }
 
   async #recover(): Promise<void> {
     const { env } = this.#options
     while (!this.#stopped) {
       await sleep(env, RETRY_MS)
+      if (!this.#warned) await this.#warn()
       try {
         // Whatever was written meanwhile: nothing that is cached counts any more.
         await this.#renew(ALL)

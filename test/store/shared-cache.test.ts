@@ -1,0 +1,221 @@
+// Goal: a cached page never lacks what a process has acknowledged, and never shows what one cleared.
+// Method: two stores on the same databases and one cache in memory that stands for a server; each
+// reaches it through a switch of its own.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { CacheBackend } from '../../src/backend/cache-backend.ts'
+import {
+  MemoryCache,
+  openChatHistory,
+  type ChatHistory,
+  type ChatHistoryOptions,
+} from '../../src/index.ts'
+import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
+import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
+
+/** A store's way to the cache server. */
+class CacheLine implements CacheBackend {
+  reads = 0
+  isCut = false
+  readonly #server: MemoryCache
+
+  constructor(server: MemoryCache) {
+    this.#server = server
+  }
+
+  async get<T>(key: string): Promise<T | undefined> {
+    this.reads++
+    this.#check()
+    // Values go over a wire: nobody shares objects.
+    return structuredClone(await this.#server.get<T>(key))
+  }
+
+  async set<T>(key: string, value: T, ttlSeconds?: number): Promise<void> {
+    this.#check()
+    await this.#server.set(key, structuredClone(value), ttlSeconds)
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#check()
+    await this.#server.delete(key)
+  }
+
+  async connect(): Promise<void> {}
+  async disconnect(): Promise<void> {}
+
+  isConnected(): boolean {
+    return true
+  }
+
+  getBackendType(): string {
+    return 'cache-server'
+  }
+
+  #check(): void {
+    if (this.isCut) throw new Error('the line is cut')
+  }
+}
+
+interface Side {
+  readonly history: ChatHistory
+  readonly cache: CacheLine
+  readonly primary: FaultyBackend
+  readonly backup: FaultyBackend
+}
+
+async function sides(options: ChatHistoryOptions = {}): Promise<{ a: Side; b: Side }> {
+  const directory = await mkdtemp(join(tmpdir(), 'everthread-test-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  const server = new MemoryCache()
+  await server.connect()
+  const databases = [new DurableMemoryBackend(), new DurableMemoryBackend()] as const
+  const open = async (name: string, more: ChatHistoryOptions = {}): Promise<Side> => {
+    const cache = new CacheLine(server)
+    const primary = faultyBackend(databases[0])
+    const backup = faultyBackend(databases[1])
+    const history = await openChatHistory({
+      primary,
+      backup,
+      cache,
+      wal: `file:${join(directory, name)}`,
+      read: { type: 'cache-enhanced', config: { cacheTimeout: 50 } },
+      drainTimeout: 100,
+      ...options,
+      ...more,
+    })
+    onTestFinished(() => history.close())
+    return { history, cache, primary, backup }
+  }
+  return { a: await open('a'), b: await open('b') }
+}
+
+async function say({ history }: Side, content: string): Promise<void> {
+  await history.saveMessage('c', { role: 'user', content })
+}
+
+async function read({ history }: Side): Promise<unknown[]> {
+  return (await history.getHistory('c')).messages.map(({ content }) => content)
+}
+
+async function hits({ history }: Side): Promise<number> {
+  return history.status().cache!.hits
+}
+
+test('a second read is served by the cache, and a save of another process is in the third', async () => {
+  const { a, b } = await sides()
+  await say(a, '1')
+  expect(await read(b)).toEqual(['1'])
+  const before = await hits(b)
+  expect(await read(b)).toEqual(['1'])
+  expect(await hits(b)).toBe(before + 1)
+  await say(a, '2')
+  expect(await read(b)).toEqual(['1', '2'])
+  expect(await read(a)).toEqual(['1', '2'])
+})
+
+test('a page that this process keeps itself is given up when another one clears or edits', async () => {
+  const { a, b } = await sides({
+    read: { type: 'cache-enhanced', config: { localEntries: 100 } },
+  })
+  const { id } = await a.history.saveMessage('c', { role: 'user', content: 'draft' })
+  expect(await read(b)).toEqual(['draft'])
+  expect(await read(b)).toEqual(['draft'])
+  await a.history.updateMessage('c', id, { role: 'user', content: 'final' })
+  expect(await read(b)).toEqual(['final'])
+  await a.history.clearHistory('c')
+  expect(await read(b)).toEqual([])
+})
+
+test('a fill that began before a clear and ends after it is not believed', async () => {
+  const { a, b } = await sides()
+  await say(a, 'old')
+  let release = (): void => {}
+  const held = new Promise<void>((resolve) => (release = resolve))
+  const set = b.cache.set.bind(b.cache)
+  b.cache.set = async (key: string, value: unknown, ttl?: number) => {
+    // Only the page is late; generations go through.
+    if (key.includes(':window:')) await held
+    await set(key, value, ttl)
+  }
+  const slow = read(b)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  await a.history.clearHistory('c')
+  release()
+  await slow
+  expect(await read(b)).toEqual([])
+  expect(await read(a)).toEqual([])
+})
+
+test('a writer that has lost the cache acknowledges nothing that others would not see', async () => {
+  const { a, b } = await sides()
+  await say(a, '0')
+  expect(await read(b)).toEqual(['0'])
+  expect(await read(b)).toEqual(['0'])
+  a.cache.isCut = true
+  // The second save does not overtake the warning that the first one waits for.
+  const first = say(a, '1')
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  await say(a, '2')
+  expect(await read(b)).toEqual(['0', '1', '2'])
+  await first
+  await a.history.clearHistory('c')
+  expect(await read(b)).toEqual([])
+  expect(a.history.status().cache!.state).toBe('out')
+})
+
+test('without the cache saves cost one delay and then nothing, and it is used again later', async () => {
+  const { a, b } = await sides()
+  await say(a, '0')
+  a.cache.isCut = true
+  await say(a, '1')
+  const calls = a.cache.reads
+  for (let i = 2; i < 10; i++) await say(a, `${i}`)
+  await read(a)
+  expect(a.cache.reads).toBe(calls)
+  a.cache.isCut = false
+  await expect.poll(() => a.history.status().cache!.state, { timeout: 10_000 }).toBe('on')
+  await say(a, '10')
+  expect(await read(b)).toHaveLength(11)
+  await expect
+    .poll(
+      async () => {
+        await read(b)
+        return await hits(b)
+      },
+      { timeout: 10_000 },
+    )
+    .toBeGreaterThan(0)
+})
+
+test('with the cache and the backup out of reach a save is acknowledged all the same', async () => {
+  const { a } = await sides()
+  await say(a, '0')
+  a.cache.isCut = true
+  a.backup.setMode('refused')
+  const receipt = await a.history.saveMessage('c', { role: 'user', content: '1' })
+  expect(receipt.copies).toEqual(['primary', 'wal'])
+  expect(await read(a)).toEqual(['0', '1'])
+})
+
+test('a writer that does not read through the cache renews it for those that do', async () => {
+  const { b } = await sides()
+  const { a } = { a: await plainWriter(b) }
+  await say(b, '1')
+  expect(await read(b)).toEqual(['1'])
+  expect(await read(b)).toEqual(['1'])
+  await a.saveMessage('c', { role: 'user', content: '2' })
+  expect(await read(b)).toEqual(['1', '2'])
+})
+
+/** Another process on the same places as this side, with default reads. */
+async function plainWriter({ primary, backup, cache }: Side): Promise<ChatHistory> {
+  const directory = await mkdtemp(join(tmpdir(), 'everthread-test-'))
+  const history = await openChatHistory({ primary, backup, cache, wal: `file:${directory}` })
+  onTestFinished(async () => {
+    await history.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+  return history
+}
