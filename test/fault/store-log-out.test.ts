@@ -167,6 +167,42 @@ describeServers('a log', () => {
     },
   )
 
+  test('that fails, and a backup that hangs, leave saves to a primary that was given up', async () => {
+    const disk = failingDisk()
+    const { directory, proxy, open, places } = await storeRig(server)
+    const path = join(directory, 'backup.db')
+    // Nobody but a save finds out that the primary is back.
+    const config = { circuitOpenDuration: 600_000, healthCheckInterval: 600_000 }
+    const history = await open({
+      env: { ...nodeEnv(), disk },
+      backup: { type: 'sqlite', path, busyTimeoutMs: 120_000 },
+      write: { type: 'idempotent', config: { timeout: 2_000, hedge: { maxMs: 100 } } },
+      health: { type: 'circuit-breaker', config },
+    })
+    const ledger = new Ledger()
+    await proxy.set({ kind: 'refuse' })
+    proxy.killAll()
+    for (let i = 0; history.status().places.primary.circuit === 'closed'; i++) {
+      await ledger.save(history, 'c', `given up ${i}`)
+    }
+    await proxy.set({ kind: 'pass' })
+    disk.fail('EIO')
+    const other = new DatabaseSync(path, { timeout: 5_000 })
+    other.exec('BEGIN EXCLUSIVE')
+    await ledger.save(history, 'c', 'last')
+    expect(ledger.receipts.at(-1)!.copies).toEqual(['primary'])
+    other.close()
+    disk.fail()
+    await ledger.read(history, 'c')
+    expect(ledger.examples).toEqual([])
+    await history.close()
+    const healed = await open()
+    await healed.flush()
+    await ledger.compare(await places())
+    expect(ledger.examples).toEqual([])
+    expect(ledger.verdict).toMatchObject(CLEAN)
+  })
+
   test('a save that nobody took in time is in both databases or in none, if one takes it late', async () => {
     const disk = failingDisk()
     const { directory, proxy, open, places } = await storeRig(server)

@@ -37,7 +37,11 @@ const OUTAGES: Readonly<Record<string, Outage>> = {
   },
   'losing every reply': {
     begin: (_, proxy) => proxy.set({ kind: 'drop', direction: 'down' }),
-    end: lift,
+    async end(_, proxy) {
+      await proxy.set({ kind: 'pass' })
+      // TCP delivers what was dropped, or ends the connection: it never goes on with a gap.
+      proxy.killAll()
+    },
   },
   'reset in the middle of requests': {
     begin: (_, proxy) => proxy.set({ kind: 'cut', bytes: 3_000, direction: 'up' }),
