@@ -8,7 +8,7 @@ import type { SimulationSettings } from '../../src/testing/simulation/settings.t
  *   SEED=123 TRACE=1 npx vitest run test/simulation          one seed, step by step
  *   SETTINGS='{"write":"wal-first","faults":["kill"]}'       instead of what the seed draws
  */
-const { SEEDS = '200', FROM = '1', SEED, TRACE, SETTINGS = '{}' } = process.env
+const { SEEDS = '300', FROM = '1', SEED, TRACE, SETTINGS = '{}' } = process.env
 const settings = JSON.parse(SETTINGS) as Partial<SimulationSettings>
 
 function print(atMs: number, who: string, what: string, detail?: unknown): void {

@@ -15,6 +15,7 @@
  *   zombie         what was cleared or removed is shown
  *   edit-lost      an older content is shown in place of a newer one
  *   set-lost       the same for the register
+ *   torn           a part of an atomic group is shown without the rest
  *   receipt        an acknowledgement names no place, or one twice
  *   late           a call took longer than its deadline
  *   diverged       the databases differ after everything was drained

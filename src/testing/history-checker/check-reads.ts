@@ -19,6 +19,7 @@ export function checkReads(log: ConversationLog): Violation[] {
   for (const read of log.reads) {
     found.push(...checkShown(log, read))
     found.push(...checkLost(log, read, appends))
+    if (!read.paged) found.push(...checkGroups(log, read))
   }
   for (const get of log.gets) found.push(...checkRegister(log, get))
   return found
@@ -52,6 +53,27 @@ function* checkLost(
       text: `${append.content} is not in a ${nameOf(read)} of ${relation(append, read)}`,
       records: [append, read],
     }
+  }
+}
+
+/** What is left of a group that was edited, removed or cleared in part is not judged. */
+function* checkGroups(log: ConversationLog, read: ReadRecord): Iterable<Violation> {
+  const shown = new Map<string, number>()
+  for (const { content } of read.messages) {
+    const writer = log.writers.get(content)
+    const group = writer?.kind === 'append' ? writer.group : undefined
+    if (group !== undefined) shown.set(group, (shown.get(group) ?? 0) + 1)
+  }
+  for (const [name, count] of shown) {
+    const group = log.groups.get(name)!
+    if (count === group.length) continue
+    const changed = group.some((append) => {
+      const message = log.messages.get(log.idOf(append) ?? '')
+      return message === undefined || message.isChanged || message.appends.length > 1
+    })
+    if (changed || log.mayBeCleared(group[0]!.startMs, read)) continue
+    const text = `${count} of the ${group.length} messages of ${name} are shown`
+    yield { kind: 'torn', text, records: [...group, read] }
   }
 }
 

@@ -24,7 +24,8 @@ export interface MessageLog {
   firstStartMs: number
   /** When the last save had taken effect at the latest. */
   lastEndMs: number
-  acknowledged: boolean
+  /** Edited or removed, or perhaps so. */
+  isChanged: boolean
   /** When the first removal began; infinite when there was none. */
   removeStartMs: number
 }
@@ -41,6 +42,10 @@ export class ConversationLog {
   readonly reads: ReadRecord[] = []
   readonly gets: GetRecord[] = []
   readonly appends: AppendRecord[] = []
+  /** Saves that happened together, by the name of their group. */
+  readonly groups: Map<string, AppendRecord[]> = new Map()
+  /** Ids by the content that reads show under them. */
+  readonly #shownIds = new Map<string, string>()
   /** Clears that may have happened, by their start, and how long the earlier ones may act. */
   readonly #clears: ClearRecord[] = []
   readonly #clearEnds: Record<Decider | 'nobody', number[]> = {
@@ -81,6 +86,11 @@ export class ConversationLog {
     return low === 0 ? Number.NEGATIVE_INFINITY : this.#clearEnds[decider ?? 'nobody'][low - 1]!
   }
 
+  /** Undefined when neither a receipt nor any read tells. */
+  idOf({ id, content }: AppendRecord): string | undefined {
+    return id ?? this.#shownIds.get(content)
+  }
+
   message(id: string): MessageLog {
     let log = this.messages.get(id)
     if (log === undefined) {
@@ -91,7 +101,7 @@ export class ConversationLog {
         removes: new VisibleWrites(this.options),
         firstStartMs: Number.POSITIVE_INFINITY,
         lastEndMs: Number.NEGATIVE_INFINITY,
-        acknowledged: false,
+        isChanged: false,
         removeStartMs: Number.POSITIVE_INFINITY,
       }
       this.messages.set(id, log)
@@ -103,16 +113,24 @@ export class ConversationLog {
     switch (record.kind) {
       case 'append':
         this.appends.push(record)
+        if (record.group !== undefined) {
+          const group = this.groups.get(record.group)
+          if (group === undefined) this.groups.set(record.group, [record])
+          else group.push(record)
+        }
         if (!this.writers.has(record.content)) this.writers.set(record.content, record)
         return
       case 'edit':
         this.writers.set(record.content, record)
-        if (record.outcome !== 'none') this.message(record.id).edits.add(record)
+        if (record.outcome === 'none') return
+        this.message(record.id).edits.add(record)
+        this.message(record.id).isChanged = true
         return
       case 'remove': {
         if (record.outcome === 'none') return
         const log = this.message(record.id)
         log.removes.add(record)
+        log.isChanged = true
         log.removeStartMs = Math.min(log.removeStartMs, record.startMs)
         return
       }
@@ -136,18 +154,16 @@ export class ConversationLog {
 
   /** A save without an answer does not know its id; the reads that show it do. */
   #nameAppends(): void {
-    const shown = new Map<string, string>()
     for (const { messages } of this.reads) {
-      for (const { id, content } of messages) shown.set(content, id)
+      for (const { id, content } of messages) this.#shownIds.set(content, id)
     }
     for (const append of this.appends) {
-      const id = append.id ?? shown.get(append.content)
+      const id = this.idOf(append)
       if (id === undefined || append.outcome === 'none') continue
       const log = this.message(id)
       log.appends.push(append)
       log.firstStartMs = Math.min(log.firstStartMs, append.startMs)
       log.lastEndMs = Math.max(log.lastEndMs, effectEndMs(append))
-      log.acknowledged ||= append.outcome === 'ok'
     }
   }
 

@@ -34,6 +34,8 @@ export interface AppendRecord extends WriteRecord {
   /** Different for every message and every edit: reads are traced back by it. */
   readonly content: string
   readonly position?: Stamp
+  /** Saved together with the others of this name: all or nothing. */
+  readonly group?: string
 }
 
 export interface EditRecord extends WriteRecord {
@@ -126,6 +128,7 @@ export type ViolationKind =
   | 'edit-lost'
   | 'set-lost'
   | 'receipt'
+  | 'torn'
   | 'late'
   | 'diverged'
   | 'leftover'

@@ -59,6 +59,10 @@ export interface SimulationSettings {
   /** Longest pause between two faults. Milliseconds. */
   readonly faultEveryMs: number
   readonly flushIntervalMs: number
+  /** Chance that a process pauses at a failpoint, which widens every race there is. */
+  readonly pauses: number
+  /** Chance that it is killed there. */
+  readonly deaths: number
 }
 
 export function drawSettings(
@@ -73,11 +77,13 @@ export function drawSettings(
     write: random.pick(['idempotent', 'idempotent', 'wal-first', 'dual-write'] as const),
     read: random.pick(['primary-first', 'failover'] as const),
     health: random.pick(['circuit-breaker', 'simple'] as const),
-    wal: 'simulated',
+    wal: random.pick(['simulated', 'file'] as const),
     skewMs: random.pick([0, 50, 500]),
     faults: drawFaults(random),
     faultEveryMs: random.pick([600, 1_500, 2_500, 6_000]),
     flushIntervalMs: random.pick([500, 2_000, 5_000]),
+    pauses: random.pick([0, 0, 0.02, 0.1]),
+    deaths: random.pick([0, 0, 0.005]),
   }
   return { ...drawn, ...given }
 }

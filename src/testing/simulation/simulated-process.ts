@@ -1,6 +1,6 @@
 import type { Disk } from '../../core/disk.ts'
 import type { Env, Timer } from '../../core/env.ts'
-import { noFailpoints } from '../../core/failpoint.ts'
+import { noFailpoints, type Failpoints } from '../../core/failpoint.ts'
 import { silentLogger, type Logger } from '../../core/logger.ts'
 import type { Kernel } from './kernel.ts'
 import type { RandomSource } from './random-source.ts'
@@ -21,6 +21,7 @@ export interface SimulatedProcessOptions {
   /** The disk of this process's machine as one life sees it. */
   readonly disk?: (life: Life) => Disk | undefined
   readonly logger?: (life: Life) => Logger
+  readonly failpoints?: (life: Life) => Failpoints
 }
 
 class MutableLife implements Life {
@@ -80,7 +81,7 @@ export class SimulatedProcess {
   }
 
   #env(life: MutableLife): Env {
-    const { kernel, random, index, startMs, disk, logger } = this.#options
+    const { kernel, random, index, startMs, disk, logger, failpoints } = this.#options
     const self = {
       bootId: `boot-${index}`,
       pidNamespace: `machine-${index}`,
@@ -113,7 +114,7 @@ export class SimulatedProcess {
           other.pid === self.pid && other.bootId === self.bootId && life.isAlive ? 'alive' : 'dead',
       },
       logger: logger?.(life) ?? silentLogger,
-      failpoints: noFailpoints,
+      failpoints: failpoints?.(life) ?? noFailpoints,
     }
   }
 }

@@ -2,7 +2,7 @@ import type { ChatHistory } from '../../chat/chat-history.ts'
 import { conversationKey } from '../../chat/keys.ts'
 import { isStorageError } from '../../core/errors.ts'
 import { itemValue } from '../../core/merge.ts'
-import type { HistoryRecord, ShownMessage } from '../history-checker/history.ts'
+import type { AppendRecord, HistoryRecord, ShownMessage } from '../history-checker/history.ts'
 import { RandomSource } from './random-source.ts'
 import type { Node, World } from './world.ts'
 
@@ -13,9 +13,11 @@ const SAVE_TRIES = 3
 const EVERYTHING = 1_000
 
 const MIX = {
-  append: 32,
+  append: 27,
+  group: 5,
   save: 14,
   repeat: 6,
+  conflict: 2,
   edit: 6,
   remove: 4,
   set: 5,
@@ -97,6 +99,15 @@ export class Workload {
       case 'repeat':
         if (this.#saves.length > 0) await this.#save(random, node, name, random.pick(this.#saves))
         return
+      case 'conflict': {
+        if (this.#saves.length === 0) return
+        const { id, conversation: other } = random.pick(this.#saves)
+        const save = { conversation: other, id, content: this.#label('x') }
+        await this.#append(node, name, save)
+        return
+      }
+      case 'group':
+        return await this.#group(random, node, name, conversation)
       case 'edit':
       case 'remove':
         return await this.#change(random, node, name, conversation)
@@ -130,6 +141,30 @@ export class Workload {
       const message = { role: 'user', content, ...(id !== undefined && { id }) } as const
       const receipt = await history.saveMessage(conversation, message)
       return { id: receipt.id, position: receipt.position, copies: receipt.copies }
+    })
+  }
+
+  /** Several messages, all or nothing; some with ids of the caller's. */
+  async #group(
+    random: RandomSource,
+    node: Node,
+    client: string,
+    conversation: string,
+  ): Promise<void> {
+    const own = random.chance(0.4)
+    const group = this.#label('g')
+    const records = Array.from({ length: random.integer(2, 4) }, (): Open<AppendRecord> => {
+      const content = this.#label('m')
+      const open = { ...this.#open(node, client, conversation), content, group }
+      return { kind: 'append', ...open, ...(own && { id: `id-${content}` }) }
+    })
+    await this.#callAll(node, records, async (history) => {
+      const messages = records.map(({ content, id }) => ({
+        role: 'user' as const,
+        content,
+        ...(own && id !== undefined && { id }),
+      }))
+      return await history.saveMessages(conversation, messages)
     })
   }
 
@@ -299,47 +334,49 @@ export class Workload {
     }
   }
 
-  /** Runs one call to its end, to the end of its process or of the client's patience. */
   async #call(
     node: Node,
     record: Open,
     run: (history: ChatHistory) => Promise<object>,
   ): Promise<boolean> {
+    return await this.#callAll(node, [record], async (history) => [await run(history)])
+  }
+
+  /** Runs one call to its end, to the end of its process or of the client's patience. */
+  async #callAll(
+    node: Node,
+    records: readonly Open[],
+    run: (history: ChatHistory) => Promise<readonly object[]>,
+  ): Promise<boolean> {
     const world = this.#world
     const { history } = node
     if (history === undefined) return false
-    world.records.push(record)
-    if ((record.kind === 'read' || record.kind === 'get') && isWithoutLog(history)) {
-      record.withoutLog = true
-    }
-    const name = `${record.client} ${record.kind}`
-    world.say(name, 'begins', titleOf(record))
+    world.records.push(...records)
+    const [first] = records
+    for (const record of records) markLog(record, history)
+    const name = `${first!.client} ${first!.kind}`
+    world.say(name, 'begins', records.map(titleOf).join(', '))
     return await new Promise<boolean>((resolve) => {
       let over = false
-      const end = (isOk: boolean, text: string, detail?: unknown): void => {
+      const end = (isOk: boolean, text: string, change: object, detail?: unknown): void => {
         if (over) return
         over = true
+        for (const record of records) Object.assign(record, change)
         world.say(name, text, detail)
         resolve(isOk)
       }
-      node.process.onEnd(() => {
-        if (!over) record.abandoned = true
-        end(false, 'died')
-      })
-      world.kernel.schedule(PATIENCE_MS, () => end(false, 'HANGS'))
+      node.process.onEnd(() => end(false, 'died', { abandoned: true }))
+      world.kernel.schedule(PATIENCE_MS, () => end(false, 'HANGS', {}))
       run(history).then(
-        (result) => {
-          if (over) return
-          Object.assign(record, result, { outcome: 'ok', settledMs: world.kernel.now })
-          end(true, 'ok', result)
+        (results) => {
+          if (!over) results.forEach((result, i) => Object.assign(records[i]!, result))
+          end(true, 'ok', { outcome: 'ok', settledMs: world.kernel.now }, results)
         },
         (error: unknown) => {
-          if (over) return
-          const isNone = isStorageError(error) && error.effect === 'none'
-          record.outcome = isNone ? 'none' : 'unknown'
-          record.settledMs = world.kernel.now
-          if (!isStorageError(error)) world.surprises.push(`${name}: ${String(error)}`)
-          end(false, `failed, effect ${isNone ? 'none' : 'unknown'}`, error)
+          const outcome = isStorageError(error) ? error.effect : 'unknown'
+          if (!over && !isStorageError(error)) world.surprises.push(`${name}: ${String(error)}`)
+          const change = { outcome, settledMs: world.kernel.now }
+          end(false, `failed, effect ${outcome}`, change, error)
         },
       )
     })
@@ -354,8 +391,9 @@ export function conversationName(index: number): string {
   return `c${index}`
 }
 
-function isWithoutLog(history: ChatHistory): boolean {
-  return history.status().wal.state === 'closed'
+function markLog(record: Open, history: ChatHistory): void {
+  if (record.kind !== 'read' && record.kind !== 'get') return
+  if (history.status().wal.state === 'closed') record.withoutLog = true
 }
 
 function titleOf(record: HistoryRecord): string {

@@ -1,6 +1,7 @@
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import { MemoryCache } from '../../backend/memory/memory-cache.ts'
 import { ChatHistory } from '../../chat/chat-history.ts'
+import type { FailpointName } from '../../core/failpoint.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import { CircuitBreakerHealthManager } from '../../health/circuit-breaker.ts'
 import type { HealthManager } from '../../health/health-manager.ts'
@@ -31,6 +32,9 @@ export const START_MS: number = Date.UTC(2026, 0, 1)
 export const WRITE_TIMEOUT_MS = 2_000
 export const READ_TIMEOUT_MS = 1_000
 const OPEN_RETRY_MS = 300
+const RESTART_MS = 500
+/** Longest pause at a failpoint. */
+const PAUSE_MS_MAX = 400
 const DRAIN_TIMEOUT_MS = 2_000
 /** Draining, then calls in flight that end by their own deadlines. */
 const CLOSE_MS_MAX = 2 * DRAIN_TIMEOUT_MS + 15_000
@@ -60,6 +64,7 @@ export class World {
   readonly surprises: string[] = []
   readonly trace: Tracer
   lostDisk = false
+  #healed = false
   faults = 0
 
   constructor(seed: number, given: Partial<SimulationSettings>, tracer?: Tracer) {
@@ -132,9 +137,33 @@ export class World {
       random,
       startMs: START_MS,
       disk: (life) => log.attach(life),
+      failpoints: (life) => ({
+        hit: (point) => this.#atFailpoint(this.nodes[index]!, life, logRandom, point),
+      }),
     })
     process.skewMs = random.between(-settings.skewMs, settings.skewMs)
     return { name, process, log, history: undefined, closing: false }
+  }
+
+  /** A pause, the end of the process, or mostly nothing. */
+  #atFailpoint(
+    node: Node,
+    life: Life,
+    random: RandomSource,
+    point: FailpointName,
+  ): void | Promise<void> {
+    const { pauses, deaths } = this.settings
+    if (this.#healed || !life.isAlive) return
+    if (random.chance(deaths)) {
+      this.say(node.name, `dies at ${point}`)
+      this.crashNode(node, false)
+      this.kernel.schedule(RESTART_MS, () => void this.startNode(node))
+      return new Promise(() => {})
+    }
+    if (!random.chance(pauses)) return
+    return new Promise((resolve) => {
+      life.env.setTimer(random.between(0, PAUSE_MS_MAX), resolve)
+    })
   }
 
   #makeStore(node: Node, life: Life): StrategicStorageManager {
@@ -207,6 +236,7 @@ export class World {
   /** Undoes all faults. Processes that are down stay so. */
   heal(): void {
     this.say('world', 'HEALED')
+    this.#healed = true
     for (const place of DATABASE_PLACES) this.databases[place].heal()
     for (const { log } of this.nodes) log.heal()
   }
