@@ -5,6 +5,9 @@ import { RedisDatabaseBackend, type RedisOptions } from '../../src/backend/redis
 import { replicaBackendConformance } from '../../src/testing/replica-backend-conformance.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 
+/** This suite is about answers: a busy machine must not be taken for a server that hangs. */
+const PATIENT = { connectTimeoutMs: 30_000, commandTimeoutMs: 30_000, socketTimeoutMs: 20_000 }
+
 const options = new WeakMap<object, RedisOptions>()
 const clients: Redis[] = []
 
@@ -53,7 +56,7 @@ function ioredis(): Redis {
 }
 
 async function open(chosen: RedisOptions): Promise<RedisDatabaseBackend> {
-  const backend = new RedisDatabaseBackend(chosen)
+  const backend = new RedisDatabaseBackend({ ...PATIENT, ...chosen })
   options.set(backend, chosen)
   await backend.connect()
   return backend

@@ -7,6 +7,9 @@ import { startRedisCluster, type RedisCluster } from '../support/redis-cluster.t
 import { startSentinel, type RedisSentinels } from '../support/redis-sentinel.ts'
 import { describeRedis } from '../support/redis-server.ts'
 
+/** This suite is about answers: a busy machine must not be taken for a server that hangs. */
+const PATIENT = { connectTimeoutMs: 30_000, commandTimeoutMs: 30_000, socketTimeoutMs: 20_000 }
+
 const options = new WeakMap<object, RedisOptions>()
 
 describeRedis('Redis Cluster of three masters', () => {
@@ -24,7 +27,7 @@ describeRedis('Redis Cluster of three masters', () => {
     name: 'redis cluster through node-redis',
     open: async () => await open({ url: cluster.url, keyPrefix: freshPrefix() }),
     reopen: async (backend) => await open(options.get(backend)!),
-    capabilities: { persistent: true, propertyRuns: 10 },
+    capabilities: { persistent: true, propertyRuns: 5 },
   })
 
   replicaBackendConformance({
@@ -46,7 +49,7 @@ describeRedis('Redis Cluster of three masters', () => {
 describeRedis('Redis behind Sentinels', () => {
   let sentinels: RedisSentinels
   beforeAll(async () => {
-    sentinels = await startSentinel({ appendonly: 'no' })
+    sentinels = await startSentinel({ appendonly: 'no', downAfterMs: 60_000 })
   })
   afterAll(async () => {
     await sentinels.stop()
@@ -65,7 +68,7 @@ function freshPrefix(): string {
 }
 
 async function open(chosen: RedisOptions): Promise<RedisDatabaseBackend> {
-  const backend = new RedisDatabaseBackend(chosen)
+  const backend = new RedisDatabaseBackend({ ...PATIENT, ...chosen })
   options.set(backend, chosen)
   await backend.connect()
   return backend

@@ -25,7 +25,8 @@ export async function startRedisCluster(
         'cluster-enabled': 'yes',
         // Not the port plus 10,000: that may be above the last one.
         'cluster-port': String(await freePort()),
-        'cluster-node-timeout': '2000',
+        // A busy machine must not be taken for a node that is away.
+        'cluster-node-timeout': '15000',
         'cluster-require-full-coverage': 'no',
         ...options.settings,
       }

@@ -10,6 +10,11 @@ import { ServerProcess } from './server-process.ts'
 const NAME = 'mymaster'
 const FORM_MS_MAX = 30_000
 
+export interface RedisSentinelOptions extends RedisServerOptions {
+  /** A master that does not answer for this long is replaced. Default: 1,000. */
+  readonly downAfterMs?: number
+}
+
 /** A master and its replica, watched by three Sentinels. */
 export interface RedisSentinels {
   readonly master: RedisServer
@@ -24,7 +29,10 @@ export interface RedisSentinels {
 }
 
 /** Starts them, and waits until the replica could take over. */
-export async function startSentinel(options: RedisServerOptions = {}): Promise<RedisSentinels> {
+export async function startSentinel({
+  downAfterMs = 1_000,
+  ...options
+}: RedisSentinelOptions = {}): Promise<RedisSentinels> {
   const master = await startRedis(options)
   const replica = await startRedis({
     ...options,
@@ -32,7 +40,7 @@ export async function startSentinel(options: RedisServerOptions = {}): Promise<R
   })
   const dir = mkdtempSync(join(tmpdir(), 'everthread-sentinel-'))
   const watchers: { readonly port: number; readonly process: ServerProcess }[] = []
-  for (let i = 0; i < 3; i++) watchers.push(await startWatcher(dir, master.port))
+  for (let i = 0; i < 3; i++) watchers.push(await startWatcher(dir, master.port, downAfterMs))
   const sentinels = watchers.map(({ port }) => ({ host: '127.0.0.1', port }))
   const [first, ...others] = sentinels
   const firstUrl = `redis://127.0.0.1:${first!.port}`
@@ -69,6 +77,7 @@ export async function startSentinel(options: RedisServerOptions = {}): Promise<R
 async function startWatcher(
   dir: string,
   masterPort: number,
+  downAfterMs: number,
 ): Promise<{ port: number; process: ServerProcess }> {
   const port = await freePort()
   const file = join(dir, `sentinel-${port}.conf`)
@@ -79,7 +88,7 @@ async function startWatcher(
       'bind 127.0.0.1',
       `dir ${dir}`,
       `sentinel monitor ${NAME} 127.0.0.1 ${masterPort} 2`,
-      `sentinel down-after-milliseconds ${NAME} 1000`,
+      `sentinel down-after-milliseconds ${NAME} ${downAfterMs}`,
       `sentinel failover-timeout ${NAME} 5000`,
       '',
     ].join('\n'),

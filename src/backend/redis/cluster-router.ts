@@ -209,7 +209,8 @@ export class ClusterRouter implements RedisRouter {
 
   /** On a connection of its own: those of the nodes are for masters. */
   async #ask(address: RedisAddress): Promise<readonly SlotRange[]> {
-    const limitMs = Math.min(1_000, this.#connection.connectTimeoutMs)
+    // One of them may hang: the others must get their turn.
+    const limitMs = Math.ceil(this.#connection.connectTimeoutMs / 3)
     const options = { ...this.#connection, connectTimeoutMs: limitMs }
     const raw = await openNodeClient(this.#env, address, options, () => {})
     try {

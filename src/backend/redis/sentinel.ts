@@ -5,9 +5,6 @@ import { openNodeClient } from './node-client.ts'
 import type { RedisAddress, ResolvedRedisConnection } from './options.ts'
 import type { RawConnection } from './raw-connection.ts'
 
-/** A Sentinel that does not answer is passed over after this. Milliseconds. */
-const SENTINEL_MS_MAX = 1_000
-
 /**
  * Where the master is, asked of one Sentinel after another. Whether the server that they name is the
  * master still is for whoever connects to it to check: they may be late.
@@ -37,7 +34,8 @@ async function ask(
   connection: ResolvedRedisConnection,
 ): Promise<RedisAddress> {
   const { name, username, password } = connection.sentinel!
-  const limitMs = Math.min(SENTINEL_MS_MAX, connection.connectTimeoutMs)
+  // One of them may hang: the others must get their turn.
+  const limitMs = Math.ceil(connection.connectTimeoutMs / 3)
   const options = { ...connection, username, password, db: 0, connectTimeoutMs: limitMs }
   let raw: RawConnection | undefined
   try {
