@@ -34,26 +34,13 @@ import { BehindInLog } from '../../wal/behind-in-log.ts'
 import type { Ticket } from '../../wal/ticket.ts'
 import { observeKey, type StoreContext } from '../context.ts'
 import { hedgeDelayMs } from '../hedge-delay.ts'
+import type { AttemptResult } from './attempt-result.ts'
 import { isDurable, mayBeDurable } from './durable-places.ts'
 import { distinctStates } from './distinct-states.ts'
-import { standsElsewhere } from './stands-elsewhere.ts'
+import { standsElsewhere, tookOwn } from './stands-elsewhere.ts'
 import { withStanding } from './with-standing.ts'
 import type { PlaceState, WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-strategy.ts'
-
-export type AttemptResult =
-  | {
-      readonly kind: 'acknowledged'
-      readonly operations: readonly Operation[]
-      readonly copies: readonly PlaceName[]
-    }
-  | {
-      readonly kind: 'refused'
-      readonly applied: readonly Applied[]
-      /** What is known about the effect at the places that did not refuse it. */
-      readonly effect: Effect
-    }
-  | { readonly kind: 'failed'; readonly error: StorageError }
 
 const PLACES: readonly PlaceName[] = ['primary', 'backup', 'wal']
 
@@ -75,6 +62,8 @@ export class Attempt {
   /** A place said what stands already: those stamps are not given out anew. */
   #adopted = false
   #hint: 'none' | 'sent' | 'done' = 'none'
+  /** A database or the log has the group where this attempt put it. */
+  #placedOwn = false
   /** A database has it, whatever became of its hint. */
   #taken = false
   #resolve: ((result: AttemptResult) => void) | undefined
@@ -188,6 +177,7 @@ export class Attempt {
     const { env } = this.#context
     try {
       const fresh = this.#isFresh()
+      this.#placedOwn ||= !this.#adopted
       await withDeadline(env, this.#config.timeoutMs, 'wal append', this.#ticket.log(fresh), {
         place: 'wal',
       })
@@ -252,6 +242,9 @@ export class Attempt {
     sent.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
     this.#states[place] = 'done'
     const refused = applied.some(isRefusal)
+    const placed = this.#group.unique && !refused && tookOwn(this.#group, sent, applied)
+    if (placed && this.#adopted) this.#spreadOwn(place)
+    this.#placedOwn ||= placed
     if (this.#isSettled()) {
       if (refused) this.#lateRefusal(place, applied)
       else if (standsElsewhere(sent, applied)) this.#ticket.missed(place)
@@ -266,10 +259,8 @@ export class Attempt {
       return
     }
     this.#taken = true
-    const other = place === 'primary' ? 'backup' : 'primary'
-    const others = [this.#states[other], this.#states.wal]
-    if (standsElsewhere(sent, applied) && others.some((state) => state !== 'idle')) {
-      // Another place may have it where we put it: both positions go everywhere, the greater counts.
+    if (standsElsewhere(sent, applied) && this.#placedOwn) {
+      // Another place has it where we put it: both positions go everywhere, the greater counts.
       this.#ticket.missed(place)
       this.#adoptStanding(sent, applied, true)
     } else {
@@ -284,6 +275,13 @@ export class Attempt {
     this.#adopted = true
     this.#operations = withStanding(sent, applied, andOwn)
     if (!this.#ticket.isLogged()) this.#ticket.operations = this.#operations
+  }
+
+  /** This place lacked an id that stands elsewhere in the other one: that one gets ours as well. */
+  #spreadOwn(place: DatabasePlace): void {
+    const ticket = this.#context.log.issue(this.#group.operations)
+    ticket.applied(place)
+    ticket.acknowledge()
   }
 
   #lateRefusal(place: DatabasePlace, applied: readonly Applied[]): void {

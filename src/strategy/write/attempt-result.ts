@@ -1,0 +1,18 @@
+import type { Applied } from '../../core/decide.ts'
+import type { Effect, StorageError } from '../../core/errors.ts'
+import type { Operation, PlaceName } from '../../core/operation.ts'
+
+/** How one attempt to write a group ended. */
+export type AttemptResult =
+  | {
+      readonly kind: 'acknowledged'
+      readonly operations: readonly Operation[]
+      readonly copies: readonly PlaceName[]
+    }
+  | {
+      readonly kind: 'refused'
+      readonly applied: readonly Applied[]
+      /** What is known about the effect at the places that did not refuse it. */
+      readonly effect: Effect
+    }
+  | { readonly kind: 'failed'; readonly error: StorageError }
