@@ -135,10 +135,10 @@ describe('connect', () => {
   })
 
   test('an engine that this version lacks is one clear sentence', async () => {
-    const manager = new StorageManager({ database: 'redis://localhost', name: 'primary' })
+    const manager = new StorageManager({ database: 's3://bucket/prefix', name: 'primary' })
     await expect(manager.connect()).rejects.toMatchObject({
       code: 'UNSUPPORTED',
-      message: expect.stringContaining('primary: redis is not available') as string,
+      message: expect.stringContaining('primary: s3 is not available') as string,
     })
   })
 })
