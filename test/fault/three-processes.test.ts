@@ -23,7 +23,7 @@ import { describeServers } from './support/describe-servers.ts'
 import { placeContents } from './support/place-contents.ts'
 import { recordedIn, WorkerProcess } from './support/worker-process.ts'
 
-const MINUTES = Number(process.env['MINUTES'] ?? 0.4)
+const MINUTES = Number(process.env['MINUTES'] ?? 0.3)
 const SEED = Number(process.env['SEED'] ?? randomBytes(4).readUInt32LE())
 const CONVERSATIONS = ['a', 'b', 'c']
 const PAUSE_MS = 1_500

@@ -166,6 +166,20 @@ describeRedis('a log in Redis streams', () => {
     })
   })
 
+  test('taking over what was left alone does not take what is being sent', async () => {
+    const log = sharedLog()
+    const a = await log.open({ leaseMs: 1_000, partitions: 1 })
+    const b = await log.open({ leaseMs: 1_000 })
+    const hold = ['primary', 'backup'] as const
+    await a.append([append(KEY, stampAt(1), 'left alone')], { hold })
+    await vi.waitFor(() => expect(b.readable('primary')).toBeGreaterThan(0), { timeout: 20_000 })
+    await a.append([append(KEY, stampAt(2), 'being sent')], { hold })
+    const entries = await b.read('primary', 10)
+    expect(entries.map(({ operations }) => operations[0])).toMatchObject([
+      { value: '"left alone"' },
+    ])
+  })
+
   test('what a closed process leaves is taken over at once', async () => {
     const log = sharedLog()
     const a = await log.open({ leaseMs: 60_000 })
