@@ -253,12 +253,13 @@ export class StoreCore {
     operations: Parameters<Place['apply']>[0],
     lsn: number,
   ): Promise<void> {
-    const { clock, places, monitor } = this.context
+    const { env, clock, places, monitor } = this.context
+    const startedAt = env.monotonic()
     const { identity } = await places[place].apply(operations, {
       timeoutMs: this.#config.probeTimeoutMs * 5,
       cursor: { writer: clock.writerId, lsn },
     })
-    monitor.sawIdentity(place, identity)
+    monitor.sawIdentity(place, identity, startedAt)
     // Before the log lets go of them: until then readers lay them over what the place says.
     if (place === 'primary') await this.context.cache?.changed(operations.map(({ key }) => key))
   }

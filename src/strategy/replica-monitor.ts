@@ -1,6 +1,6 @@
 import type { Hint, ReplicaState } from '../backend/replica-backend.ts'
 import type { Env } from '../core/env.ts'
-import { messageOf } from '../core/errors.ts'
+import { messageOf, StorageError } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import type { StampClock } from '../core/stamp.ts'
 import { sleep } from '../core/time.ts'
@@ -30,6 +30,8 @@ interface Seen {
   readonly state: ReplicaState
   /** Monotonic time at which the call that fetched it began. */
   readonly fetchedAt: number
+  /** When the call began that told the identity first. */
+  readonly identityAt: number
 }
 
 /**
@@ -75,12 +77,23 @@ export class ReplicaMonitor {
     return state
   }
 
-  /** An identity that came with another answer. */
-  sawIdentity(place: DatabasePlace, identity: string): void {
+  /**
+   * An identity that came with another answer, of a call that began at this monotonic time.
+   *
+   * @throws StorageError `UNAVAILABLE` when the answer is that of a database which has been replaced
+   *   since: what it says it has is gone.
+   */
+  sawIdentity(place: DatabasePlace, identity: string, startedAt: number): void {
     const seen = this.#seen[place]
     if (seen === undefined || seen.state.identity === identity) return
+    if (startedAt < seen.identityAt) {
+      throw new StorageError('UNAVAILABLE', `the ${place} was replaced since it answered`, {
+        effect: 'unknown',
+        place,
+      })
+    }
     this.#changed(place, identity)
-    this.#seen[place] = { ...seen, state: { ...seen.state, identity } }
+    this.#seen[place] = { ...seen, state: { ...seen.state, identity }, identityAt: startedAt }
   }
 
   /** What the place last said, however long ago. */
@@ -135,13 +148,17 @@ export class ReplicaMonitor {
     const { clock } = this.#options
     const before = this.#seen[place]
     if (before !== undefined && before.fetchedAt > fetchedAt) return
-    if (before !== undefined && before.state.identity !== state.identity) {
+    const isOther = before !== undefined && before.state.identity !== state.identity
+    if (isOther) {
+      // Asked before the database was replaced, answered after.
+      if (fetchedAt < before.identityAt) return
       this.#changed(place, state.identity)
     } else if ((before?.state.cursor ?? 0) > (state.cursor ?? 0)) {
       // An older version of the same database: a dump was restored.
       this.#changed(place, state.identity)
     }
-    this.#seen[place] = { state, fetchedAt }
+    const identityAt = before === undefined || isOther ? fetchedAt : before.identityAt
+    this.#seen[place] = { state, fetchedAt, identityAt }
     clock.observe(state.head)
     if (place === 'primary') this.#correctClock(state.nowMs, fetchedAt)
   }

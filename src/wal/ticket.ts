@@ -55,6 +55,13 @@ export class Ticket {
     this.#keeper.settled(this)
   }
 
+  /** The place lost its data, this group among it. */
+  lost(place: DatabasePlace): void {
+    if (this.#places[place] !== 'applied') return
+    this.#places[place] = 'idle'
+    this.#oweIfUnlogged()
+  }
+
   /**
    * Appends the group to the log. Resolves when it is durable there. `fresh`: it may be stamped again,
    * so a shared log may refuse it with `BehindInLog`.

@@ -217,6 +217,7 @@ export class WALManager {
   /** The place lost its data: everything still kept is pending for it again. */
   resend(place: DatabasePlace): void {
     this.#wal?.resend(place)
+    for (const ticket of new Set([...this.#owed.all(), ...this.#open])) ticket.lost(place)
     this.#workers?.[place].wake()
   }
 

@@ -46,8 +46,10 @@ export class Source {
     operation: string,
     run: (backend: ReplicaBackend, options: CallOptions) => Promise<T>,
   ): Promise<T> {
+    const { env, monitor } = this.#context
+    const startedAt = env.monotonic()
     const result = await this.place.call(operation, this.#timeoutMs, run)
-    this.#context.monitor.sawIdentity(this.place.name, result.identity)
+    monitor.sawIdentity(this.place.name, result.identity, startedAt)
     return result
   }
 }

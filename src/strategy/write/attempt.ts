@@ -151,6 +151,7 @@ export class Attempt {
     const hinted = lacking && !(this.#states.primary === 'sent' && !this.#overdue)
     if (hinted) this.#raiseHint()
     const sent = this.#operations
+    const startedAt = context.env.monotonic()
     try {
       const result = await context.places[place].apply(sent, {
         decide: place === 'primary' || lacking || this.#isDelete,
@@ -158,6 +159,7 @@ export class Attempt {
         timeoutMs: this.#config.timeoutMs,
         ...(hinted && { hint: context.clock.writerId }),
       })
+      context.monitor.sawIdentity(place, result.identity, startedAt)
       if (hinted) this.#hint = 'done'
       // Late: nobody waits for this answer any more, but what is cached is older than the place.
       if (this.#isSettled()) await context.cache?.changed(this.#operations.map(({ key }) => key))
@@ -232,13 +234,8 @@ export class Attempt {
 
   // ---- answers
 
-  #answered(
-    place: DatabasePlace,
-    sent: readonly Operation[],
-    { identity, applied }: ApplyResult,
-  ): void {
+  #answered(place: DatabasePlace, sent: readonly Operation[], { applied }: ApplyResult): void {
     const context = this.#context
-    context.monitor.sawIdentity(place, identity)
     sent.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
     this.#states[place] = 'done'
     const refused = applied.some(isRefusal)
