@@ -56,9 +56,11 @@ export class Maintenance {
     this.#running = undefined
   }
 
-  /** A full pass; concurrent calls share it. */
+  /** A full pass that begins after the call; concurrent calls share it. */
   async reconcile(): Promise<ReconcileReport> {
     const { context, onReconciled } = this.#options
+    // One that is under way may have gone past what the caller wants to be copied.
+    await this.#pass?.catch(() => undefined)
     this.#pass ??= reconcile(context, { copy: true }).finally(() => {
       this.#pass = undefined
     })
