@@ -22,8 +22,8 @@
  *   leftover       something was not drained
  *
  * Not judged: what other processes wrote, in an incomplete read; what other processes acknowledged
- * from their own log alone, before the final read; the order of messages that were saved again with
- * the same id, which may change places.
+ * from their own log alone, before the final read; the order of messages with ids of the callers',
+ * which may change places when they are saved again, by their callers or by a retry of the store.
  */
 import { checkOrder } from './check-order.ts'
 import { checkReads } from './check-reads.ts'

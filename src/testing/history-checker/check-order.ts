@@ -3,11 +3,11 @@ import type { ConversationLog, MessageLog } from './conversation-log.ts'
 import type { AppendRecord, ReadRecord, Violation } from './history.ts'
 import { mustSee } from './visibility.ts'
 
-/** A message that was saved once: its place never changes. */
+/** A message that was saved once, under an id that was made for it: its place never changes. */
 function placeOf(message: MessageLog | undefined): AppendRecord | undefined {
   if (message === undefined || message.appends.length !== 1) return undefined
   const [append] = message.appends
-  return append!.outcome === 'ok' ? append : undefined
+  return append!.outcome === 'ok' && append!.callersId !== true ? append : undefined
 }
 
 /**

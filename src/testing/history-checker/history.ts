@@ -34,6 +34,11 @@ export interface AppendRecord extends WriteRecord {
   /** Different for every message and every edit: reads are traced back by it. */
   readonly content: string
   readonly position?: Stamp
+  /**
+   * The caller chose the id. Such a save may be repeated by the store itself through another place
+   * that cannot see the first try: its message may move.
+   */
+  readonly callersId?: boolean
   /** Saved together with the others of this name: all or nothing. */
   readonly group?: string
 }

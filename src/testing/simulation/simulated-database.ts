@@ -5,6 +5,9 @@ import type { DatabasePlace } from '../../core/operation.ts'
 import type { Kernel } from './kernel.ts'
 import type { RandomSource } from './random-source.ts'
 
+/** A request that is on its way for longer is lost. */
+const LATENCY_MS_MAX = 8_000
+
 /** How a request ends at the process that sent it; not at all when something was lost. */
 export interface Reply<T> {
   readonly resolve: (value: T) => void
@@ -103,7 +106,7 @@ export class SimulatedDatabase {
   #latency(): number {
     const random = this.#random
     const ms = random.chance(0.03) ? random.between(200, 1_500) : random.between(1, 15)
-    return ms * this.slowness
+    return Math.min(LATENCY_MS_MAX, ms * this.slowness)
   }
 }
 

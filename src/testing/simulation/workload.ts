@@ -135,7 +135,7 @@ export class Workload {
       kind: 'append',
       ...this.#open(node, client, conversation),
       content,
-      ...(id !== undefined && { id }),
+      ...(id !== undefined && { id, callersId: true }),
     }
     return await this.#call(node, record, async (history) => {
       const message = { role: 'user', content, ...(id !== undefined && { id }) } as const
@@ -156,7 +156,7 @@ export class Workload {
     const records = Array.from({ length: random.integer(2, 4) }, (): Open<AppendRecord> => {
       const content = this.#label('m')
       const open = { ...this.#open(node, client, conversation), content, group }
-      return { kind: 'append', ...open, ...(own && { id: `id-${content}` }) }
+      return { kind: 'append', ...open, ...(own && { id: `id-${content}`, callersId: true }) }
     })
     await this.#callAll(node, records, async (history) => {
       const messages = records.map(({ content, id }) => ({
