@@ -3,7 +3,7 @@ import { STAMP_MAX, STAMP_MIN } from '../../core/stamp.ts'
 import { checkHistory } from '../history-checker/check-history.ts'
 import type { CheckOptions, History, Violation } from '../history-checker/history.ts'
 import { Nemesis } from './nemesis.ts'
-import type { SimulatedDatabase } from './simulated-database.ts'
+import { LATENCY_MS_MAX, type SimulatedDatabase } from './simulated-database.ts'
 import type { SimulationSettings } from './settings.ts'
 import { Workload } from './workload.ts'
 import { World, WRITE_TIMEOUT_MS, type Node, type Tracer } from './world.ts'
@@ -50,6 +50,8 @@ export async function runSeed(
   nemesis.stop()
   world.heal()
   const healedMs = kernel.now
+  // A request of a process that died may still arrive; after the pass nothing would repair it.
+  await kernel.run(kernel.now + LATENCY_MS_MAX)
   await settle(world)
   await reconcile(world)
   const settledMs = await settle(world)

@@ -6,7 +6,7 @@ import type { Kernel } from './kernel.ts'
 import type { RandomSource } from './random-source.ts'
 
 /** A request that is on its way for longer is lost. */
-const LATENCY_MS_MAX = 8_000
+export const LATENCY_MS_MAX = 8_000
 
 /** How a request ends at the process that sent it; not at all when something was lost. */
 export interface Reply<T> {

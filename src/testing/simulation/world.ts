@@ -37,7 +37,7 @@ const RESTART_MS = 500
 const PAUSE_MS_MAX = 400
 const DRAIN_TIMEOUT_MS = 2_000
 /** Draining, then calls in flight that end by their own deadlines. */
-const CLOSE_MS_MAX = 2 * DRAIN_TIMEOUT_MS + 15_000
+const CLOSE_MS_MAX = 2 * DRAIN_TIMEOUT_MS + 30_000
 
 /** One process and the store that runs in it. */
 export interface Node {
