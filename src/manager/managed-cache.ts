@@ -1,4 +1,5 @@
 import type { CacheBackend } from '../backend/cache-backend.ts'
+import { getTexts, setText } from '../backend/cache-texts.ts'
 import type { Slot } from './slot.ts'
 
 /** The cache of a `StorageManager`, there from the start; see `ManagedDatabase`. */
@@ -15,6 +16,14 @@ export class ManagedCache implements CacheBackend {
 
   async set<T>(key: string, value: T, ttlSeconds?: number): Promise<void> {
     await this.#slot.current().set(key, value, ttlSeconds)
+  }
+
+  async getTexts(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
+    return await getTexts(this.#slot.current(), keys)
+  }
+
+  async setText(key: string, text: string, ttlSeconds?: number): Promise<void> {
+    await setText(this.#slot.current(), key, text, ttlSeconds)
   }
 
   async delete(key: string): Promise<void> {

@@ -1,4 +1,3 @@
-import { MemoryCache } from '../backend/memory/memory-cache.ts'
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
 import type { DatabasePlace } from '../core/operation.ts'
@@ -45,9 +44,8 @@ export function makeSharedCache({
     env,
     timeoutMs: use.timeoutMs,
     cache: () => (manager.getInfo().cache.fallback ? undefined : cache),
-    ...(use.localEntries > 0 && {
-      local: new MemoryCache({ maxEntries: use.localEntries }, env),
-    }),
+    localEntries: use.localEntries,
+    ttlSeconds: use.ttlSeconds,
     warnReaders: async () => {
       if (use.singleProcess) return
       await places.backup.apply([], { hint: clock.writerId, timeoutMs: HINT_TIMEOUT_MS })

@@ -19,7 +19,12 @@ import { Maintenance } from './maintenance.ts'
 import type { StoreEvents } from './store-events.ts'
 
 /** A cache that this process only makes untrue. */
-const WRITE_ONLY_CACHE: CacheUse = { singleProcess: false, timeoutMs: 100, localEntries: 0 }
+const WRITE_ONLY_CACHE: CacheUse = {
+  singleProcess: false,
+  timeoutMs: 100,
+  localEntries: 0,
+  ttlSeconds: 1,
+}
 /** How often `disconnect` looks whether calls in flight have ended. */
 const DRAIN_TICK_MS = 5
 

@@ -24,6 +24,16 @@ export function cacheSuite(name: string, open: () => Promise<CacheBackend>): voi
       await two.delete('shared')
     })
 
+    test('texts come back as they are, in the order of their keys, and absent ones as undefined', async () => {
+      const [one, two] = [await setup(), await setup()]
+      const texts = ['', '"a\\', 'é\u{1f600}\n', 'x'.repeat(100_000)]
+      for (const [i, text] of texts.entries()) await one.setText!(`text-${i}`, text, 60)
+      const keys = ['text-3', 'absent', 'text-0', 'text-2', 'text-1']
+      const expected = [texts[3], undefined, texts[0], texts[2], texts[1]]
+      expect(await two.getTexts!(keys)).toEqual(expected)
+      expect(await two.getTexts!([])).toEqual([])
+    })
+
     test('keys of any text are kept apart', async () => {
       const cache = await setup()
       const keys = ['a', 'A', 'a ', ' a', '#a', '%', 'é', '\u{1f600}', '__proto__', '{x}', 'a\nb']

@@ -50,10 +50,19 @@ export class MemcachedCacheBackend implements CacheBackend {
 
   /** A life is counted in seconds, rounded up. */
   async set<T>(key: string, value: T, ttlSeconds?: number): Promise<void> {
+    await this.setText(key, encodeJson(value), ttlSeconds)
+  }
+
+  /** A command for each key, side by side: the keys may be on different servers. */
+  async getTexts(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
+    const replies = keys.map((key) => this.#call('get', key, (client, name) => client.get(name)))
+    return (await Promise.all(replies)).map(({ value }) => value?.toString())
+  }
+
+  async setText(key: string, text: string, ttlSeconds?: number): Promise<void> {
     if (ttlSeconds !== undefined && !(ttlSeconds > 0)) {
       throw invalid(`ttlSeconds must be above 0, got ${String(ttlSeconds)}`)
     }
-    const text = encodeJson(value)
     if (Buffer.byteLength(text) > this.#options.maxValueBytes) return await this.delete(key)
     const expires = this.#expires(ttlSeconds)
     try {

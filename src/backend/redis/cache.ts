@@ -39,23 +39,40 @@ export class RedisCacheBackend implements CacheBackend {
   }
 
   async get<T>(key: string): Promise<T | undefined> {
-    const reply = await this.#send('get', key, (name) => ['GET', name])
+    const reply = await this.#send('get', [key], ([name]) => ['GET', name!])
     return typeof reply === 'string' ? valueOf<T>(reply) : undefined
   }
 
   /** A life is counted in milliseconds, rounded up. */
   async set<T>(key: string, value: T, ttlSeconds?: number): Promise<void> {
+    await this.setText(key, encodeJson(value), ttlSeconds)
+  }
+
+  /** One command where one server has all keys; in a Cluster one for each. */
+  async getTexts(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
+    if (keys.length === 0) return []
+    const replies =
+      this.#router?.isCluster === true
+        ? await Promise.all(keys.map((key) => this.#send('get', [key], ([name]) => ['GET', name!])))
+        : await this.#send('get', keys, (names) => ['MGET', ...names])
+    const texts = Array.isArray(replies) ? (replies as readonly unknown[]) : []
+    return keys.map((_, i) => {
+      const text = texts[i]
+      return typeof text === 'string' ? text : undefined
+    })
+  }
+
+  async setText(key: string, text: string, ttlSeconds?: number): Promise<void> {
     if (ttlSeconds !== undefined && !(ttlSeconds > 0)) {
       throw invalid(`ttlSeconds must be above 0, got ${String(ttlSeconds)}`)
     }
-    const text = encodeJson(value)
     const life =
       ttlSeconds === undefined || ttlSeconds === Infinity ? [] : ['PX', millis(ttlSeconds)]
-    await this.#send('set', key, (name) => ['SET', name, text, ...life])
+    await this.#send('set', [key], ([name]) => ['SET', name!, text, ...life])
   }
 
   async delete(key: string): Promise<void> {
-    await this.#send('delete', key, (name) => ['DEL', name])
+    await this.#send('delete', [key], ([name]) => ['DEL', name!])
   }
 
   async connect(): Promise<void> {
@@ -84,19 +101,19 @@ export class RedisCacheBackend implements CacheBackend {
 
   async #send(
     operation: string,
-    key: string,
-    command: (name: string) => readonly string[],
+    keys: readonly string[],
+    command: (names: readonly string[]) => readonly string[],
   ): Promise<unknown> {
-    checkText('key', key, KEY_BYTES_MAX)
+    for (const key of keys) checkText('key', key, KEY_BYTES_MAX)
     const router = this.#router
     if (router === undefined) throw new StorageError('CLOSED', 'the Redis cache is not connected')
     const { keyPrefix, commandTimeoutMs } = this.#connection
-    const name = `${keyPrefix}${key}`
+    const names = keys.map((key) => `${keyPrefix}${key}`)
     const writes = operation !== 'get'
     const context = { effect: writes ? 'unknown' : 'none', operation } as const
     try {
       return await bounded(this.#env, commandTimeoutMs, undefined, context, async () =>
-        router.send(name, command(name)),
+        router.send(names[0]!, command(names)),
       )
     } catch (error) {
       throw redisError(error, operation, writes)

@@ -13,26 +13,34 @@
  * is back the writer changes the generation of all keys before it takes the hint back.
  */
 import type { CacheBackend } from '../../backend/cache-backend.ts'
+import { getTexts, setText } from '../../backend/cache-texts.ts'
 import type { Env } from '../../core/env.ts'
 import { messageOf, StorageError } from '../../core/errors.ts'
 import { sleep, withDeadline } from '../../core/time.ts'
+import { LocalEntries, type Entry } from './local-entries.ts'
 
 export interface SharedCacheOptions {
   readonly env: Env
   /** The cache as it is now, or undefined while it is away or memory stands in for it. */
   readonly cache: () => CacheBackend | undefined
-  /** Keeps entries in this process too: a hit then costs the generations, not the data. */
-  readonly local?: CacheBackend
+  /**
+   * Entries kept decoded in this process too: a hit then costs the generations, not the data. 0
+   * keeps none.
+   */
+  readonly localEntries: number
+  /** Life of an entry in the cache, and of its copy in this process from when that was made. */
+  readonly ttlSeconds: number
   /** Time of one call of the cache. Milliseconds. */
   readonly timeoutMs: number
   /** Tells all readers to leave the cache alone; resolves when none can still believe it. */
   readonly warnReaders: () => Promise<void>
 }
 
-interface Stored<T> {
-  readonly all: string
-  readonly generation: string
-  readonly data: T
+/** How the data of one kind of entry becomes text. */
+export interface EntryCodec<T> {
+  encode(data: T): string
+  /** Undefined, or an error, for a text that is not ours. */
+  decode(text: string): T | undefined
 }
 
 /** Read before the data, handed to `fill` with the data. */
@@ -55,12 +63,15 @@ export type Lookup<T> =
 
 /** Generations live this long after their last use. Entries live shorter. */
 const GENERATION_TTL_SECONDS = 7 * 86_400
+/** An entry with a longer text is not kept. UTF-16 units. */
+const ENTRY_UNITS_MAX = 4 * 1024 * 1024
 /** Pause after a failure before the cache is tried again. */
 const RETRY_MS = 1_000
 const ALL = 'all'
 
 export class SharedCache {
   readonly #options: SharedCacheOptions
+  readonly #local: LocalEntries | undefined
   #out = false
   #recovering: Promise<void> | undefined
   /** Runs while readers are being warned: until it ends no write is acknowledged. */
@@ -72,6 +83,8 @@ export class SharedCache {
 
   constructor(options: SharedCacheOptions) {
     this.#options = options
+    const { env, localEntries } = options
+    this.#local = localEntries === 0 ? undefined : new LocalEntries(env, localEntries)
   }
 
   /** True while readers were told to leave the cache alone on this process's behalf. */
@@ -80,18 +93,10 @@ export class SharedCache {
   }
 
   /** The entry when it is there and still true; else what a later `fill` needs. */
-  async get<T>(name: string, key: string): Promise<Lookup<T>> {
+  async get<T>(name: string, key: string, codec: EntryCodec<T>): Promise<Lookup<T>> {
     if (this.#out) return this.#missed(undefined)
     try {
-      const [stored, generation, all] = await Promise.all([
-        this.#entry<T>(entryKey(name, key)),
-        this.#generation(key),
-        this.#generation(ALL),
-      ])
-      const found = await this.#current(stored, name, key, { all, generation })
-      if (found === undefined) return this.#missed({ all, generation })
-      this.#hits++
-      return { hit: true, data: found.data }
+      return await this.#lookUp(entryKey(name, key), key, codec)
     } catch (error) {
       // A reader is harmed by nothing but the delay: it asks the database.
       this.#options.env.logger.debug({ error: messageOf(error) }, 'the cache did not answer')
@@ -105,13 +110,15 @@ export class SharedCache {
     key: string,
     { all, generation }: FillToken,
     data: T,
-    ttlSeconds: number,
+    codec: EntryCodec<T>,
   ): Promise<void> {
     if (this.#out) return
-    const stored: Stored<T> = { all, generation, data }
+    const text = `${all} ${generation}\n${codec.encode(data)}`
+    if (text.length > ENTRY_UNITS_MAX) return
     try {
-      await this.#options.local?.set(entryKey(name, key), stored, ttlSeconds)
-      await this.#call((cache) => cache.set(entryKey(name, key), stored, ttlSeconds))
+      await this.#call((cache) =>
+        setText(cache, entryKey(name, key), text, this.#options.ttlSeconds),
+      )
     } catch (error) {
       this.#options.env.logger.debug({ error: messageOf(error) }, 'the cache took no entry')
     }
@@ -159,37 +166,36 @@ export class SharedCache {
     return { hit: false, token }
   }
 
-  /** The entry if it has these generations; an outdated local one is looked up once more. */
-  async #current<T>(
-    stored: Stored<T> | undefined,
-    name: string,
-    key: string,
-    { all, generation }: FillToken,
-  ): Promise<Stored<T> | undefined> {
-    const isTrue = (entry: Stored<T> | undefined): boolean =>
-      entry?.generation === generation && entry.all === all
-    if (isTrue(stored)) return stored
-    const { local } = this.#options
-    if (stored === undefined || local === undefined) return undefined
-    await local.delete(entryKey(name, key))
-    const shared = await this.#call((cache) => cache.get<Stored<T>>(entryKey(name, key)))
-    return isTrue(shared) ? shared : undefined
+  async #lookUp<T>(entry: string, key: string, codec: EntryCodec<T>): Promise<Lookup<T>> {
+    const local = this.#local?.get<T>(entry)
+    const names = [generationKey(key), generationKey(ALL), ...(local === undefined ? [entry] : [])]
+    const [standing, standingAll, text] = await this.#call((cache) => getTexts(cache, names))
+    const generation = standing ?? (await this.#renew(key))
+    const all = standingAll ?? (await this.#renew(ALL))
+    const isTrue = (found: Entry<T> | undefined): found is Entry<T> =>
+      found?.generation === generation && found.all === all
+    if (isTrue(local)) return this.#hit(local)
+    const shared =
+      local === undefined ? text : (await this.#call((cache) => getTexts(cache, [entry])))[0]
+    const found = shared === undefined ? undefined : decodeEntry(shared, codec)
+    if (!isTrue(found)) {
+      this.#local?.delete(entry)
+      return this.#missed({ all, generation })
+    }
+    this.#local?.set(entry, found, shared!.length, this.#options.ttlSeconds)
+    return this.#hit(found)
   }
 
-  async #entry<T>(name: string): Promise<Stored<T> | undefined> {
-    const kept = await this.#options.local?.get<Stored<T>>(name)
-    if (kept !== undefined) return kept
-    return await this.#call((cache) => cache.get<Stored<T>>(name))
-  }
-
-  async #generation(key: string): Promise<string> {
-    const standing = await this.#call((cache) => cache.get<string>(generationKey(key)))
-    return standing ?? (await this.#renew(key))
+  #hit<T>({ data }: Entry<T>): Lookup<T> {
+    this.#hits++
+    return { hit: true, data }
   }
 
   async #renew(key: string): Promise<string> {
     const generation = Buffer.from(this.#options.env.randomBytes(9)).toString('base64')
-    await this.#call((cache) => cache.set(generationKey(key), generation, GENERATION_TTL_SECONDS))
+    await this.#call((cache) =>
+      setText(cache, generationKey(key), generation, GENERATION_TTL_SECONDS),
+    )
     return generation
   }
 
@@ -239,6 +245,19 @@ export class SharedCache {
     const cache = this.#options.cache()
     if (cache === undefined) throw new StorageError('UNAVAILABLE', 'the cache is away')
     return await withDeadline(env, timeoutMs, 'cache', run(cache))
+  }
+}
+
+/** The generations, then the data. Undefined for what is not ours, or damaged: a cache may forget. */
+function decodeEntry<T>(text: string, codec: EntryCodec<T>): Entry<T> | undefined {
+  const end = text.indexOf('\n')
+  const [all, generation] = text.slice(0, Math.max(0, end)).split(' ')
+  if (all === undefined || generation === undefined) return undefined
+  try {
+    const data = codec.decode(text.slice(end + 1))
+    return data === undefined ? undefined : { all, generation, data }
+  } catch {
+    return undefined
   }
 }
 

@@ -6,10 +6,11 @@ import {
   mergeItem,
   raiseDeletedThrough,
   visibleItems,
-  type Item,
 } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
-import type { Lookup } from '../cache/shared-cache.ts'
+import type { FillToken, Lookup } from '../cache/shared-cache.ts'
+import { registerCodec } from '../cache/register-codec.ts'
+import { windowCodec, type Window } from '../cache/window-codec.ts'
 import type { StoreContext } from '../context.ts'
 import { FillQueue } from '../cache/fill-queue.ts'
 import { PrimaryFirstReadStrategy } from './primary-first.ts'
@@ -21,23 +22,26 @@ export interface CacheEnhancedReadConfig extends ReadConfig {
    * database, instead of passing the cache by. Default: true.
    */
   readonly enableCacheMerge?: boolean
-  /** Items of a conversation that are cached: its last ones. Default: 100. */
+  /**
+   * Items of a conversation that are cached: its last ones; a longer page passes the cache by.
+   * Default: 64, which is a page of 50 and some to spare for what is removed.
+   */
   readonly windowSize?: number
   /** Life of an entry. Seconds. Default: 300. */
   readonly ttl?: number
   /** Time of one call of the cache. Milliseconds. Default: 100. */
   readonly cacheTimeout?: number
-  /** Entries kept in this process in front of the shared cache. Default: 0. */
+  /**
+   * Entries kept decoded in this process in front of the cache. Default: 0, or 1,000 with
+   * `singleProcess`.
+   */
   readonly localEntries?: number
   /** Only this process writes: then a cache in memory will do. Default: false. */
   readonly singleProcess?: boolean
 }
 
-interface Window {
-  readonly items: readonly Item[]
-  /** True when the conversation has no older items. */
-  readonly done: boolean
-}
+/** Entries kept decoded where no other process writes. */
+const LOCAL_ENTRIES = 1_000
 
 /**
  * The cache, then primary-first. Cached are the last items of each conversation and single values,
@@ -50,23 +54,23 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
   readonly cacheUse: CacheUse
   readonly #merge: boolean
   readonly #windowSize: number
-  readonly #ttlSeconds: number
   readonly #windows = new FillQueue<ItemsRead>()
   readonly #registers = new FillQueue<RegisterRead>()
 
   constructor(config: CacheEnhancedReadConfig = {}) {
-    const { enableCacheMerge = true, windowSize = 100, ttl = 300, cacheTimeout = 100 } = config
-    const { localEntries = 0, singleProcess = false, ...rest } = config
+    const { enableCacheMerge = true, windowSize = 64, ttl = 300, cacheTimeout = 100 } = config
+    const { singleProcess = false, ...others } = config
+    const { localEntries = singleProcess ? LOCAL_ENTRIES : 0, ...rest } = others
     super(rest)
     if (typeof enableCacheMerge !== 'boolean')
       throw invalid('read.enableCacheMerge must be boolean')
     this.#merge = enableCacheMerge
     this.#windowSize = checkInteger('read.windowSize', windowSize, 1, PAGE_ITEMS_MAX)
-    this.#ttlSeconds = checkInteger('read.ttl', ttl, 1, 30 * 86_400)
     this.cacheUse = {
       singleProcess,
       timeoutMs: checkInteger('read.cacheTimeout', cacheTimeout, 1, 60_000),
       localEntries: checkInteger('read.localEntries', localEntries, 0, 10_000_000),
+      ttlSeconds: checkInteger('read.ttl', ttl, 1, 30 * 86_400),
     }
   }
 
@@ -79,7 +83,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     // Noted before the cache is asked, like before any place.
     const pending = await context.log.pending('primary', key)
     if (!this.#canLayOver(pending)) return await super.readItems(context, query)
-    const found = await context.cache!.get<Window>('window', key)
+    const found = await context.cache!.get('window', key, windowCodec)
     const window = found.hit ? found.data : undefined
     if (window !== undefined && this.#isRecent(context, key, window)) {
       const page = layOver(context, key, window, pending, limit)
@@ -93,16 +97,16 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     if (!isUsable(context) || (await isPending(context, key))) {
       return await super.readRegister(context, key)
     }
-    const found = await context.cache!.get<RegisterRead['register'] | null>('value', key)
+    const found = await context.cache!.get('value', key, registerCodec)
     const seen = context.tombstones.get(key)
     if (found.hit && (seen === undefined || (found.data?.stamp ?? '') > seen)) {
       return { register: found.data ?? undefined, complete: true }
     }
     return await this.#registers.run(key, async () => {
-      const token = await tokenOf(context, 'value', key, found)
+      const token = await tokenOf(found, () => context.cache!.get('value', key, registerCodec))
       const read = await super.readRegister(context, key)
       if (token !== undefined && read.complete) {
-        await context.cache!.fill('value', key, token, read.register ?? null, this.#ttlSeconds)
+        await context.cache!.fill('value', key, token, read.register ?? null, registerCodec)
       }
       return read
     })
@@ -121,12 +125,12 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
 
   async #fillWindow(context: StoreContext, key: string, found: Lookup<Window>): Promise<ItemsRead> {
     return await this.#windows.run(key, async () => {
-      const token = await tokenOf(context, 'window', key, found)
+      const token = await tokenOf(found, () => context.cache!.get('window', key, windowCodec))
       const read = await super.readItems(context, { key, limit: this.#windowSize, order: 'newest' })
       // With something pending the page is more than the primary has.
       if (token !== undefined && read.complete && !(await isPending(context, key))) {
         const { items, done } = read
-        await context.cache!.fill('window', key, token, { items, done }, this.#ttlSeconds)
+        await context.cache!.fill('window', key, token, { items, done }, windowCodec)
       }
       return read
     })
@@ -147,13 +151,11 @@ function isUsable(context: StoreContext): boolean {
 
 /** Generations that were read before this fill began. */
 async function tokenOf(
-  context: StoreContext,
-  name: string,
-  key: string,
   found: Lookup<unknown>,
-): Promise<Extract<Lookup<unknown>, { hit: false }>['token']> {
+  lookUpAgain: () => Promise<Lookup<unknown>>,
+): Promise<FillToken | undefined> {
   if (!found.hit && found.token !== undefined) return found.token
-  const again = await context.cache!.get(name, key)
+  const again = await lookUpAgain()
   return again.hit ? undefined : again.token
 }
 

@@ -79,6 +79,7 @@ export interface CacheUse {
   readonly timeoutMs: number
   /** Entries that this process keeps in memory in front of a shared cache; 0 for none. */
   readonly localEntries: number
+  readonly ttlSeconds: number
 }
 
 /** The same for every read strategy. */
