@@ -125,6 +125,39 @@ export interface ReplicaState {
   readonly nowMs: number
 }
 
+/** Takes a lease, prolongs it or gives it back. */
+export interface LeaseRequest {
+  /** Which work it is for. */
+  readonly name: string
+  /** Who asks: one name for each incarnation of a process. */
+  readonly holder: string
+  /** Until it ends by itself. Milliseconds, at most 600,000; 0 gives a lease that is held back. */
+  readonly ttlMs: number
+  /** Of the lease that is held, to prolong it or give it back; left out to take one. */
+  readonly token?: number
+  /** Kept with the lease, also for those who hold it later, until another note replaces it. */
+  readonly note?: string
+}
+
+/** A lease that is held now. */
+export interface Lease {
+  /** Greater than the token of every earlier holder. 0: the engine has no leases. */
+  readonly token: number
+  /** The note that stands. */
+  readonly note?: string
+}
+
+/** The call is only made while no later holder has taken the lease. */
+export interface LeaseFence {
+  readonly name: string
+  readonly token: number
+}
+
+export interface FencedOptions extends CallOptions {
+  /** Without effect and `REJECTED` when the lease has a newer token. */
+  readonly fence?: LeaseFence
+}
+
 /** What the engine's settings promise for an acknowledged write, as read back at connect. */
 export interface Durability {
   /** True when an acknowledged write survives a crash of the process and of the machine. */
@@ -164,9 +197,16 @@ export interface ReplicaBackend extends DatabaseBackend {
   /** Identity, hints, head and this writer's cursor, in one round trip. */
   readState(writer: string, options?: CallOptions): Promise<ReplicaState>
   /** Removes each hint whose count is still the same. */
-  removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void>
+  removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void>
   /** Notes the identity of the other database: both are known to hold the same. */
-  trust(identity: string, options?: CallOptions): Promise<void>
+  trust(identity: string, options?: FencedOptions): Promise<void>
+  /**
+   * Work that one process should do: undefined while another one holds the lease. By the server's
+   * clock. A holder that is slow or paused may be overtaken without knowing: what must not happen
+   * then is fenced with the token. An engine that cannot keep leases leaves this out; the work is
+   * then done by every process, which is right but wasteful.
+   */
+  lease?(request: LeaseRequest, options?: CallOptions): Promise<Lease | undefined>
   /** The range in this many buckets of equal time; computed inside the database. */
   digest(
     range: StampRange,

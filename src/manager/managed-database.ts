@@ -6,6 +6,7 @@ import type {
   CallOptions,
   CountRead,
   Durability,
+  FencedOptions,
   Hint,
   ItemPage,
   ItemQuery,
@@ -14,6 +15,8 @@ import type {
   KeyRead,
   LatestPage,
   LatestQuery,
+  Lease,
+  LeaseRequest,
   ReplicaBackend,
   ReplicaState,
 } from '../backend/replica-backend.ts'
@@ -92,12 +95,17 @@ export class ManagedDatabase implements ReplicaBackend {
     return await this.#slot.current().readState(writer, options)
   }
 
-  async removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void> {
+  async removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void> {
     await this.#slot.current().removeHints(hints, options)
   }
 
-  async trust(identity: string, options?: CallOptions): Promise<void> {
+  async trust(identity: string, options?: FencedOptions): Promise<void> {
     await this.#slot.current().trust(identity, options)
+  }
+
+  async lease(request: LeaseRequest, options?: CallOptions): Promise<Lease | undefined> {
+    const engine = this.#slot.current()
+    return engine.lease === undefined ? { token: 0 } : await engine.lease(request, options)
   }
 
   async digest(

@@ -7,6 +7,7 @@ import {
 } from './backend/context.ts'
 import { deciding } from './backend/deciding.ts'
 import { digests } from './backend/digests.ts'
+import { leases } from './backend/leases.ts'
 import { lifecycle } from './backend/lifecycle.ts'
 import { listing } from './backend/listing.ts'
 import { merging } from './backend/merging.ts'
@@ -33,6 +34,7 @@ export function replicaBackendConformance(options: ReplicaBackendConformanceOpti
     paging(context)
     listing(context)
     state(context)
+    leases(context)
     digests(context)
     lifecycle(context)
     properties(context)

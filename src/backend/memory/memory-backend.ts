@@ -15,6 +15,7 @@ import {
 import type { Operation } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import { checkSignal } from '../check-signal.ts'
+import { checkFence, checkLease, grantLease, leaseOf, type StoredLease } from '../lease.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
   ApplyOptions,
@@ -22,6 +23,7 @@ import type {
   CallOptions,
   CountRead,
   Durability,
+  FencedOptions,
   Hint,
   ItemPage,
   ItemQuery,
@@ -31,6 +33,8 @@ import type {
   LatestKey,
   LatestPage,
   LatestQuery,
+  Lease,
+  LeaseRequest,
   ReplicaBackend,
   ReplicaState,
 } from '../replica-backend.ts'
@@ -52,6 +56,7 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
   readonly #keys = new Map<string, KeyState>()
   readonly #hints = new Map<string, number>()
   readonly #cursors = new Map<string, number>()
+  readonly #leases = new Map<string, StoredLease>()
   /** One for all writers: a hint that is raised again after its removal has another count. */
   #hintCount = 0
   #identity: string
@@ -181,16 +186,27 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
-  async removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void> {
+  async removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void> {
     this.#check(options)
+    checkFence(options?.fence, (name) => this.#leases.get(name)?.token)
     for (const { writer, count } of hints) {
       if (this.#hints.get(writer) === count) this.#hints.delete(writer)
     }
   }
 
-  async trust(identity: string, options?: CallOptions): Promise<void> {
+  async trust(identity: string, options?: FencedOptions): Promise<void> {
     this.#check(options)
+    checkFence(options?.fence, (name) => this.#leases.get(name)?.token)
     this.#trusted = identity
+  }
+
+  async lease(request: LeaseRequest, options?: CallOptions): Promise<Lease | undefined> {
+    checkLease(request)
+    this.#check(options)
+    const granted = grantLease(this.#leases.get(request.name), request, this.env.now())
+    if (granted === undefined) return undefined
+    this.#leases.set(request.name, granted)
+    return leaseOf(granted)
   }
 
   async digest(
@@ -212,6 +228,7 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     this.#keys.clear()
     this.#hints.clear()
     this.#cursors.clear()
+    this.#leases.clear()
     this.#trusted = undefined
     this.#identity = Buffer.from(this.env.randomBytes(16)).toString('hex')
   }

@@ -11,6 +11,7 @@ import type { Operation } from '../../core/operation.ts'
 import { withDeadline } from '../../core/time.ts'
 import { checkSignal } from '../check-signal.ts'
 import { Batcher, type BatchCall } from '../batcher.ts'
+import { checkLease } from '../lease.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
   ApplyOptions,
@@ -18,6 +19,7 @@ import type {
   CallOptions,
   CountRead,
   Durability,
+  FencedOptions,
   Hint,
   ItemPage,
   ItemQuery,
@@ -26,11 +28,14 @@ import type {
   KeyRead,
   LatestPage,
   LatestQuery,
+  Lease,
+  LeaseRequest,
   ReplicaBackend,
   ReplicaState,
 } from '../replica-backend.ts'
 import { applyCalls } from './apply.ts'
 import { PostgresDriver } from './driver.ts'
+import { leaseRow, removeHintsFenced, trustFenced } from './leases.ts'
 import { sweepKey, tableSizes, unsweptKeys, vacuum, type TableSize } from './maintenance.ts'
 import { checkVersion, migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
 import { CLIENT_GRACE_MS, resolvePostgresOptions, type PostgresOptions } from './options.ts'
@@ -40,7 +45,6 @@ import { digestRange, scanRange, type Ask } from './ranges.ts'
 import * as reads from './reads.ts'
 import { durabilityOf, type ServerSettings } from './server-settings.ts'
 import type { Session } from './session.ts'
-import { prepared } from './statement.ts'
 import { tablesOf, type Tables } from './tables.ts'
 
 /** A migration may build indexes and wait for another process; VACUUM reads all. Milliseconds. */
@@ -168,22 +172,21 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     return await reads.readState(this.#ask('readState', options), this.#tables, writer)
   }
 
-  async removeHints(hints: readonly Hint[], options: CallOptions = {}): Promise<void> {
-    const statement = prepared(
-      `DELETE FROM ${this.#tables.hints} h USING unnest($1::text[], $2::bigint[]) AS r(writer, count)
-       WHERE h.writer = r.writer AND h.count = r.count`,
-      [hints.map(({ writer }) => writer), hints.map(({ count }) => count)],
+  async removeHints(hints: readonly Hint[], options: FencedOptions = {}): Promise<void> {
+    await this.#call('removeHints', options, (session) =>
+      removeHintsFenced(session, this.#tables, hints, options.fence),
     )
-    await this.#call('removeHints', options, (session) => session.write(statement))
   }
 
-  async trust(identity: string, options: CallOptions = {}): Promise<void> {
-    const statement = prepared(
-      `INSERT INTO ${this.#tables.meta} VALUES ('trusted', $1)
-       ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value`,
-      [identity],
+  async trust(identity: string, options: FencedOptions = {}): Promise<void> {
+    await this.#call('trust', options, (session) =>
+      trustFenced(session, this.#tables, identity, options.fence),
     )
-    await this.#call('trust', options, (session) => session.write(statement))
+  }
+
+  async lease(request: LeaseRequest, options: CallOptions = {}): Promise<Lease | undefined> {
+    checkLease(request)
+    return await this.#call('lease', options, (session) => leaseRow(session, this.#tables, request))
   }
 
   async digest(

@@ -4,10 +4,10 @@ import type { Session } from './session.ts'
 import type { Tables } from './tables.ts'
 
 /** The schema version that this code reads and writes. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 /** Each takes the schema from the version before to its own number, counted from 1. */
-const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [createTables]
+const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [createTables, createLeases]
 
 /*
  * keys: one row a key. `touched` is at most 60 s older than the greatest stamp of the key, so that an
@@ -63,6 +63,17 @@ function createTables({
     `CREATE SEQUENCE ${hintCount}`,
     `CREATE TABLE ${hints} (writer text COLLATE "C" PRIMARY KEY, count bigint NOT NULL)`,
     `CREATE TABLE ${cursors} (writer text COLLATE "C" PRIMARY KEY, lsn bigint NOT NULL)`,
+  ]
+}
+
+function createLeases({ leases }: Tables): readonly string[] {
+  return [
+    `CREATE TABLE ${leases} (
+       name text COLLATE "C" PRIMARY KEY,
+       holder text NOT NULL,
+       token bigint NOT NULL,
+       expires_ms bigint NOT NULL,
+       note text)`,
   ]
 }
 

@@ -8,6 +8,7 @@ export interface Tables {
   readonly hints: string
   readonly hintCount: string
   readonly cursors: string
+  readonly leases: string
 }
 
 /** The names are validated identifiers (`resolvePostgresOptions`): they need no escaping. */
@@ -22,6 +23,7 @@ export function tablesOf(schema: string, prefix: string): Tables {
     hints: name('hints'),
     hintCount: name('hint_count'),
     cursors: name('cursors'),
+    leases: name('leases'),
   }
 }
 

@@ -10,6 +10,7 @@ import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
 import { Batcher } from '../batcher.ts'
+import { checkLease } from '../lease.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
   ApplyOptions,
@@ -17,6 +18,7 @@ import type {
   CallOptions,
   CountRead,
   Durability,
+  FencedOptions,
   Hint,
   ItemPage,
   ItemQuery,
@@ -25,12 +27,15 @@ import type {
   KeyRead,
   LatestPage,
   LatestQuery,
+  Lease,
+  LeaseRequest,
   ReplicaBackend,
   ReplicaState,
 } from '../replica-backend.ts'
 import { applyBatch } from './batch.ts'
 import { RedisCaller } from './caller.ts'
 import { applySpread, breakLock, sweepGroups } from './groups.ts'
+import { removeHints, takeLease, trust } from './leases.ts'
 import { listKeys, listLatest } from './listing.ts'
 import { openRouter } from './open-router.ts'
 import { resolveRedisOptions, type RedisOptions, type ResolvedRedisOptions } from './options.ts'
@@ -39,8 +44,6 @@ import * as reads from './reads.ts'
 import { checkStorable } from './record.ts'
 import type { RedisRouter } from './router.ts'
 import { RedisSchema } from './schema.ts'
-import { REMOVE_HINTS } from './scripts/remove-hints-2.ts'
-import { TRUST } from './scripts/trust-1.ts'
 import { durabilityOf, type RedisServerInfo } from './server-info.ts'
 import { RedisSession } from './session.ts'
 
@@ -182,21 +185,17 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     return await this.#track(reads.readState(session, writer, options))
   }
 
-  async removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void> {
-    const pairs = hints.flatMap(({ writer, count }) => [writer, String(count)])
-    const asked = this.#session().ask(({ identity, layout }) => {
-      const keys = [layout.meta(0), layout.part(0, 'hints')]
-      return { script: REMOVE_HINTS, keys, args: [identity, ...pairs], writes: true }
-    }, options)
-    await this.#track(asked)
+  async removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void> {
+    await this.#track(removeHints(this.#session(), hints, options))
   }
 
-  async trust(identity: string, options?: CallOptions): Promise<void> {
-    const asked = this.#session().ask((db) => {
-      const keys = [db.layout.meta(0)]
-      return { script: TRUST, keys, args: [db.identity, identity], writes: true }
-    }, options)
-    await this.#track(asked)
+  async trust(identity: string, options?: FencedOptions): Promise<void> {
+    await this.#track(trust(this.#session(), identity, options))
+  }
+
+  async lease(request: LeaseRequest, options?: CallOptions): Promise<Lease | undefined> {
+    checkLease(request)
+    return await this.#track(takeLease(this.#session(), request, options))
   }
 
   async digest(

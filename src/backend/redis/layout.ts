@@ -67,4 +67,4 @@ const SHARD_PARTS = [
 ] as const
 
 /** The keys of a shard besides those of its conversations. */
-export type ShardPart = (typeof SHARD_PARTS)[number]
+export type ShardPart = (typeof SHARD_PARTS)[number] | 'leases'

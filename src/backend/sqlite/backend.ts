@@ -7,6 +7,7 @@ import type { Operation } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
 import { Batcher } from '../batcher.ts'
 import { checkSignal } from '../check-signal.ts'
+import { checkLease } from '../lease.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
   ApplyOptions,
@@ -14,6 +15,7 @@ import type {
   CallOptions,
   CountRead,
   Durability,
+  FencedOptions,
   Hint,
   ItemPage,
   ItemQuery,
@@ -22,6 +24,8 @@ import type {
   KeyRead,
   LatestPage,
   LatestQuery,
+  Lease,
+  LeaseRequest,
   ReplicaBackend,
   ReplicaState,
 } from '../replica-backend.ts'
@@ -131,12 +135,18 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     return { ...state, nowMs: this.env.now() }
   }
 
-  async removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void> {
-    await this.#call((engine) => engine.removeHints(hints), options)
+  async removeHints(hints: readonly Hint[], options: FencedOptions = {}): Promise<void> {
+    await this.#call((engine) => engine.removeHints(hints, options.fence), options)
   }
 
-  async trust(identity: string, options?: CallOptions): Promise<void> {
-    await this.#call((engine) => engine.trust(identity), options)
+  async trust(identity: string, options: FencedOptions = {}): Promise<void> {
+    await this.#call((engine) => engine.trust(identity, options.fence), options)
+  }
+
+  /** By the clock of this machine, which all processes of the file share. */
+  async lease(request: LeaseRequest, options?: CallOptions): Promise<Lease | undefined> {
+    checkLease(request)
+    return await this.#call((engine) => engine.lease(request, this.env.now()), options)
   }
 
   async digest(

@@ -4,6 +4,7 @@ import type { JsonText } from '../../core/json.ts'
 import type { Item } from '../../core/merge.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import type { BatchCall } from '../batcher.ts'
+import { checkFence, grantLease, leaseOf } from '../lease.ts'
 import type {
   ApplyResult,
   CountRead,
@@ -15,6 +16,9 @@ import type {
   KeyRead,
   LatestPage,
   LatestQuery,
+  Lease,
+  LeaseFence,
+  LeaseRequest,
   ReplicaState,
 } from '../replica-backend.ts'
 import { applyBatch } from './apply.ts'
@@ -24,6 +28,7 @@ import type { SqliteDriver } from './driver.ts'
 import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from './item-row.ts'
 import { prefixEnd } from './key-range.ts'
 import { optionalStamp } from './key-table.ts'
+import { findLease, writeLease } from './lease-table.ts'
 import { readLatestKeys } from './list-latest.ts'
 import { migrate } from './migrations.ts'
 import type { ResolvedSqliteOptions } from './options.ts'
@@ -159,14 +164,27 @@ export class SqliteEngine {
     })
   }
 
-  removeHints(hints: readonly Hint[]): void {
+  removeHints(hints: readonly Hint[], fence: LeaseFence | undefined): void {
     this.#session.write(() => {
+      checkFence(fence, (name) => findLease(this.#session, name)?.token)
       for (const { writer, count } of hints) this.#session.run(REMOVE_HINT, writer, count)
     })
   }
 
-  trust(identity: string): void {
-    this.#session.write(() => this.#session.run(TRUST, identity))
+  trust(identity: string, fence: LeaseFence | undefined): void {
+    this.#session.write(() => {
+      checkFence(fence, (name) => findLease(this.#session, name)?.token)
+      this.#session.run(TRUST, identity)
+    })
+  }
+
+  lease(request: LeaseRequest, nowMs: number): Lease | undefined {
+    return this.#session.write(() => {
+      const granted = grantLease(findLease(this.#session, request.name), request, nowMs)
+      if (granted === undefined) return undefined
+      writeLease(this.#session, request.name, granted)
+      return leaseOf(granted)
+    })
   }
 
   digest(range: StampRange, buckets: number): readonly BucketDigest[] {

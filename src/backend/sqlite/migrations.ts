@@ -74,6 +74,15 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX everthread_items_edited ON everthread_items (key_id, edited_at)
     WHERE edited_at IS NOT NULL;
   `,
+  `
+  CREATE TABLE everthread_leases (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    token INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    note TEXT
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 export const SCHEMA_VERSION: number = MIGRATIONS.length

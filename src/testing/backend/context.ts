@@ -9,6 +9,8 @@ import type { ApplyOptions, ItemQuery, ReplicaBackend } from '../../backend/repl
 export interface ReplicaBackendCapabilities {
   /** What was acknowledged is there after `disconnect`. Needs `reopen`. Default: false. */
   readonly persistent?: boolean
+  /** It has `lease`. Default: true. */
+  readonly leases?: boolean
   /** Rounds of each property test. Default: 40. */
   readonly propertyRuns?: number
 }
@@ -38,9 +40,9 @@ export function conformanceContext({
   reopen,
   capabilities = {},
 }: ReplicaBackendConformanceOptions): ConformanceContext {
-  const { persistent = false, propertyRuns = 40 } = capabilities
+  const { persistent = false, leases = true, propertyRuns = 40 } = capabilities
   return {
-    capabilities: { persistent, propertyRuns },
+    capabilities: { persistent, leases, propertyRuns },
     reopen,
     open,
     setup: async () => {

@@ -6,6 +6,7 @@ import type {
   CallOptions,
   CountRead,
   Durability,
+  FencedOptions,
   Hint,
   ItemPage,
   ItemQuery,
@@ -14,6 +15,8 @@ import type {
   KeyRead,
   LatestPage,
   LatestQuery,
+  Lease,
+  LeaseRequest,
   ReplicaBackend,
   ReplicaState,
 } from '../../backend/replica-backend.ts'
@@ -112,12 +115,20 @@ export class RemoteReplica extends ReplicaBase implements ReplicaBackend {
     return await this.#call('readState', [writer], options, (backend) => backend.readState(writer))
   }
 
-  async removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void> {
-    await this.#call('removeHints', [hints], options, (backend) => backend.removeHints(hints))
+  async removeHints(hints: readonly Hint[], options: FencedOptions = {}): Promise<void> {
+    const fence = fenceOf(options)
+    await this.#call('removeHints', [hints], options, (backend) =>
+      backend.removeHints(hints, fence),
+    )
   }
 
-  async trust(identity: string, options?: CallOptions): Promise<void> {
-    await this.#call('trust', [identity], options, (backend) => backend.trust(identity))
+  async trust(identity: string, options: FencedOptions = {}): Promise<void> {
+    const fence = fenceOf(options)
+    await this.#call('trust', [identity], options, (backend) => backend.trust(identity, fence))
+  }
+
+  async lease(request: LeaseRequest, options?: CallOptions): Promise<Lease | undefined> {
+    return await this.#call('lease', [request], options, (backend) => backend.lease(request))
   }
 
   async digest(
@@ -170,4 +181,9 @@ function late(place: string, timeoutMs: number): StorageError {
   return new StorageError('TIMEOUT', `${place} gave no answer within ${timeoutMs} ms`, {
     effect: 'unknown',
   })
+}
+
+/** What reaches the server of the options. */
+function fenceOf({ fence }: FencedOptions): FencedOptions {
+  return fence === undefined ? {} : { fence }
 }
