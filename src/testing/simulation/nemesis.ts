@@ -1,26 +1,48 @@
 import { DATABASE_PLACES } from '../../core/operation.ts'
 import type { LogFault } from './log-device.ts'
 import { RandomSource } from './random-source.ts'
-import type { FaultName } from './settings.ts'
 import type { SimulatedDatabase } from './simulated-database.ts'
 import type { Node, World } from './world.ts'
 
 const FIRST_FAULT_MS = 500
 const PAUSE_MS_MIN = 200
+const FAULT_ID = /^f\d+$/
 
 /** Breaks things at random until it is told to stop. What it broke heals by itself after a while. */
 export class Nemesis {
   readonly #world: World
-  readonly #random: RandomSource
+  /** When faults strike; all else about a fault comes from numbers of its own. */
+  readonly #times: RandomSource
+  #random: RandomSource
+  #count = 0
+  #waiting = 0
   #stopped = false
 
   constructor(world: World) {
     this.#world = world
-    this.#random = new RandomSource(world.seed, 'nemesis')
+    this.#times = new RandomSource(world.seed, 'nemesis')
+    this.#random = this.#times
+  }
+
+  /** True when every fault of a plan has struck; without a plan always. */
+  get isDone(): boolean {
+    return this.#waiting === 0
   }
 
   start(): void {
-    if (this.#world.settings.faults.length > 0) this.#next(FIRST_FAULT_MS)
+    const { keep, kernel, settings } = this.#world
+    if (keep === undefined) {
+      if (settings.faults.length > 0) this.#next(FIRST_FAULT_MS)
+      return
+    }
+    for (const [id, atMs] of keep) {
+      if (!FAULT_ID.test(id)) continue
+      this.#waiting++
+      kernel.schedule(atMs - kernel.now, () => {
+        this.#waiting--
+        if (!this.#stopped) this.#strike(id)
+      })
+    }
   }
 
   stop(): void {
@@ -30,21 +52,23 @@ export class Nemesis {
   #next(delayMs: number): void {
     this.#world.kernel.schedule(delayMs, () => {
       if (this.#stopped) return
-      const { faults, faultEveryMs } = this.#world.settings
-      this.#strike(this.#random.pick(faults))
-      this.#next(this.#random.between(PAUSE_MS_MIN, faultEveryMs))
+      this.#strike(`f${this.#count++}`)
+      this.#next(this.#times.between(PAUSE_MS_MIN, this.#world.settings.faultEveryMs))
     })
   }
 
-  #strike(fault: FaultName): void {
+  #strike(id: string): void {
     const world = this.#world
-    const random = this.#random
+    const random = new RandomSource(world.seed, id)
+    this.#random = random
+    const fault = random.pick(world.settings.faults)
     const { primary, backup } = world.databases
     const node = random.pick(world.nodes)
     const either = world.databases[random.pick(DATABASE_PLACES)]
     const ms = random.between(300, 8_000)
+    const text = `FAULT ${fault} (${node.name}, ${either.name}, ${Math.round(ms)} ms)`
+    world.takesStep(id, text)
     world.faults++
-    world.say('nemesis', `FAULT ${fault}`, { node: node.name, ms: Math.round(ms) })
     switch (fault) {
       case 'primary-down':
         return this.#down([primary], ms)

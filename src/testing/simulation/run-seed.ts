@@ -6,7 +6,7 @@ import { Nemesis } from './nemesis.ts'
 import { LATENCY_MS_MAX, type SimulatedDatabase } from './simulated-database.ts'
 import type { SimulationSettings } from './settings.ts'
 import { Workload } from './workload.ts'
-import { World, WRITE_TIMEOUT_MS, type Node, type Tracer } from './world.ts'
+import { World, WRITE_TIMEOUT_MS, type Node, type Step, type WorldOptions } from './world.ts'
 
 /** Longest that the clients may take. */
 const WORKLOAD_MS = 300_000
@@ -24,7 +24,10 @@ export interface SimulationResult {
   /** Acknowledged with one copy only. */
   readonly singleCopies: number
   readonly faults: number
-  readonly steps: number
+  /** Events of the virtual clock. */
+  readonly events: number
+  /** Operations of clients and faults, in order. */
+  readonly steps: readonly Step[]
   readonly virtualMs: number
   /** Virtual time that it took to come together after the last fault; undefined: it did not. */
   readonly settledAfterMs: number | undefined
@@ -34,9 +37,24 @@ export interface SimulationResult {
 export async function runSeed(
   seed: number,
   given: Partial<SimulationSettings> = {},
-  tracer?: Tracer,
+  options: WorldOptions = {},
 ): Promise<SimulationResult> {
-  const world = new World(seed, given, tracer)
+  // Errors are part of the simulated world: their stacks cost a third of the time, and nobody reads them.
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return await simulate(seed, given, options)
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+async function simulate(
+  seed: number,
+  given: Partial<SimulationSettings>,
+  options: WorldOptions,
+): Promise<SimulationResult> {
+  const world = new World(seed, given, options)
   const { kernel, settings } = world
   world.say('world', 'settings', settings)
   for (const place of DATABASE_PLACES) await world.databases[place].start()
@@ -46,7 +64,7 @@ export async function runSeed(
   await kernel.run(1_000, () => world.nodes.every(({ history }) => history !== undefined))
   workload.start()
   nemesis.start()
-  await kernel.run(kernel.now + WORKLOAD_MS, () => workload.isDone)
+  await kernel.run(kernel.now + WORKLOAD_MS, () => workload.isDone && nemesis.isDone)
   nemesis.stop()
   world.heal()
   const healedMs = kernel.now
@@ -74,7 +92,8 @@ export async function runSeed(
     acknowledged: writes.length,
     singleCopies: writes.filter(({ copies }) => copies.length === 1).length,
     faults: world.faults,
-    steps: kernel.steps,
+    events: kernel.steps,
+    steps: world.steps,
     virtualMs: kernel.now,
     settledAfterMs: settledMs === undefined ? undefined : settledMs - healedMs,
   }

@@ -63,6 +63,11 @@ export interface SimulationSettings {
   readonly pauses: number
   /** Chance that it is killed there. */
   readonly deaths: number
+  /**
+   * Breaks an assumption, so that the promises cannot be kept: proves that a violation is found.
+   * `lying-log`: a power cut takes what the simulated log had reported as synced. Never drawn.
+   */
+  readonly canary?: 'lying-log'
 }
 
 export function drawSettings(

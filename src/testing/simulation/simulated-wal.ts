@@ -46,9 +46,12 @@ export class LogStorage implements LogDevice {
   isFull = false
   /** Longest sync. Milliseconds. */
   syncMs = 6
+  readonly #lies: boolean
 
-  constructor(random: RandomSource) {
+  /** One that `lies` keeps nothing for sure when the power is cut. */
+  constructor(random: RandomSource, lies = false) {
     this.random = random
+    this.#lies = lies
   }
 
   createWal(env: Env): SimulatedWal {
@@ -73,7 +76,7 @@ export class LogStorage implements LogDevice {
   /** What a restart finds: acknowledgements may lag, and a power cut takes what was not synced. */
   crash(power: boolean): void {
     this.records = this.records.filter(
-      ({ state }) => state !== 'written' || !power || this.random.chance(0.5),
+      ({ state }) => !power || (state !== 'written' && !this.#lies) || this.random.chance(0.5),
     )
     for (const { lsn } of this.records) {
       if (this.random.chance(0.3)) this.acknowledged.delete(lsn)

@@ -57,7 +57,7 @@ export class Workload {
     for (const node of nodes) {
       for (let i = 0; i < settings.clientsPerProcess; i++) {
         this.#running++
-        void this.#client(node, `${node.name}.c${i}`).finally(() => this.#running--)
+        void this.#client(node, `${node.name}c${i}`).finally(() => this.#running--)
       }
     }
   }
@@ -75,18 +75,32 @@ export class Workload {
   }
 
   async #client(node: Node, name: string): Promise<void> {
-    const { kernel, settings, seed } = this.#world
-    const random = new RandomSource(seed, name)
+    const world = this.#world
+    const { kernel, keep, settings, seed } = world
     for (let i = 0; i < settings.operationsPerClient; i++) {
-      await kernel.sleep(random.between(20, 600))
+      const id = `${name}.${i}`
+      // Numbers of its own: a step that is left out changes nothing about the others.
+      const random = new RandomSource(seed, id)
+      const pauseMs = random.between(20, 600)
+      const atMs = keep === undefined ? kernel.now + pauseMs : keep.get(id)
+      if (atMs === undefined) continue
+      await kernel.sleep(atMs - kernel.now)
       if (node.history === undefined) continue
       const conversation = conversationName(random.integer(0, settings.conversations - 1))
-      await this.#act(random, node, name, conversation)
+      const act = random.weighted(MIX)
+      world.takesStep(id, `${act} ${conversation}`)
+      await this.#act(act, random, node, name, conversation)
     }
   }
 
-  async #act(random: RandomSource, node: Node, name: string, conversation: string): Promise<void> {
-    switch (random.weighted(MIX)) {
+  async #act(
+    act: keyof typeof MIX,
+    random: RandomSource,
+    node: Node,
+    name: string,
+    conversation: string,
+  ): Promise<void> {
+    switch (act) {
       case 'append':
         await this.#append(node, name, { conversation, content: this.#label('m') })
         return

@@ -52,6 +52,22 @@ export interface Node {
 
 export type Tracer = (atMs: number, who: string, what: string, detail?: unknown) => void
 
+/** An operation of a client or a fault, as it was done. */
+export interface Step {
+  /** The same in every run of the seed, whatever else is left out. */
+  readonly id: string
+  readonly atMs: number
+  readonly text: string
+}
+
+export interface WorldOptions {
+  readonly tracer?: Tracer
+  /** The steps to take and when, in milliseconds; all others are left out. Default: all are taken. */
+  readonly keep?: ReadonlyMap<string, number>
+  /** Other latencies and pauses for the same steps. Default: 0. */
+  readonly luck?: number
+}
+
 /** Everything that a seed makes: servers, processes, their disks, and the history so far. */
 export class World {
   readonly kernel: Kernel = new Kernel()
@@ -63,22 +79,35 @@ export class World {
   /** Errors of background tasks that nobody expects. */
   readonly surprises: string[] = []
   readonly trace: Tracer
+  /** Operations and faults so far. */
+  readonly steps: Step[] = []
+  readonly keep: ReadonlyMap<string, number> | undefined
+  readonly #luck: string
   lostDisk = false
   #healed = false
   faults = 0
 
-  constructor(seed: number, given: Partial<SimulationSettings>, tracer?: Tracer) {
+  constructor(seed: number, given: Partial<SimulationSettings>, options: WorldOptions = {}) {
+    const { tracer, keep, luck = 0 } = options
+    this.#luck = luck === 0 ? '' : ` luck ${luck}`
+    this.keep = keep
     this.seed = seed
     this.settings = drawSettings(new RandomSource(seed, 'settings'), given)
     this.trace = (atMs, who, what, detail) => tracer?.(atMs, who, what, detail)
     const database = (name: DatabasePlace): SimulatedDatabase =>
-      new SimulatedDatabase(this.kernel, name, new RandomSource(seed, name), START_MS)
+      new SimulatedDatabase(this.kernel, name, this.#chance(name), START_MS)
     this.databases = { primary: database('primary'), backup: database('backup') }
     this.nodes = Array.from({ length: this.settings.processes }, (_, i) => this.#makeNode(i))
   }
 
   say(who: string, what: string, detail?: unknown): void {
     this.trace(this.kernel.now, who, what, detail)
+  }
+
+  /** Writes down what is about to be done. */
+  takesStep(id: string, text: string): void {
+    this.steps.push({ id, atMs: this.kernel.now, text })
+    this.say(id, text)
   }
 
   /** Starts a node and goes on trying until it is open or has crashed. */
@@ -124,13 +153,19 @@ export class World {
     node.process.crash()
   }
 
+  #chance(stream: string): RandomSource {
+    return new RandomSource(this.seed, stream + this.#luck)
+  }
+
   #makeNode(index: number): Node {
-    const { kernel, seed, settings } = this
+    const { kernel, settings } = this
     const name = `p${index}`
-    const random = new RandomSource(seed, name)
-    const logRandom = new RandomSource(seed, `${name} log`)
+    const random = this.#chance(name)
+    const logRandom = this.#chance(`${name} log`)
     const log =
-      settings.wal === 'file' ? new LogDisk(kernel, logRandom, START_MS) : new LogStorage(logRandom)
+      settings.wal === 'file'
+        ? new LogDisk(kernel, logRandom, START_MS)
+        : new LogStorage(logRandom, settings.canary === 'lying-log')
     const process = new SimulatedProcess({
       kernel,
       index,

@@ -1,0 +1,133 @@
+/*
+ * Runs the store through simulated outages: `npm run simulate -- [options]`.
+ *
+ *   --seeds N          how many histories (default 1000)
+ *   --from M           the first seed (default 1)
+ *   --workers K        threads (default 2)
+ *   --settings JSON    fields of SimulationSettings, instead of what the seeds draw
+ *   --shrink K         failing seeds, of different kinds first, to shrink to a short plan (default 1)
+ *   --until-failure    stops at the first failing seed
+ *   --seed N           one history, in this thread
+ *   --keep STEPS       with --seed: takes these steps at these times only, as a failure prints them
+ *   --luck N           with --seed: other latencies for the same steps
+ *   --trace            with --seed: prints every event
+ *
+ * The last line has the figures. The exit code is 1 when a promise was violated.
+ */
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { compileSources } from './compile-sources.mjs'
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '1' },
+    workers: { type: 'string', default: '2' },
+    settings: { type: 'string', default: '{}' },
+    shrink: { type: 'string', default: '1' },
+    'until-failure': { type: 'boolean', default: false },
+    seed: { type: 'string' },
+    keep: { type: 'string' },
+    luck: { type: 'string', default: '0' },
+    trace: { type: 'boolean', default: false },
+  },
+})
+
+const settings = JSON.parse(values.settings)
+const compiled = compileSources(fileURLToPath(new URL('../', import.meta.url)))
+const load = async (name) => await import(`${compiled}/testing/simulation/${name}.js`)
+
+if (values.seed === undefined) await runMany()
+else await runOne(Number(values.seed))
+
+async function runOne(seed) {
+  const { runSeed } = await load('run-seed')
+  const { describeResult } = await load('describe-result')
+  const result = await runSeed(seed, settings, {
+    luck: Number(values.luck),
+    ...(values.keep !== undefined && { keep: stepsOf(values.keep) }),
+    ...(values.trace && { tracer: print }),
+  })
+  console.log(describeResult(result))
+  console.log(summary({ seeds: 1, failed: result.violations.length > 0 ? 1 : 0, ...result }))
+  if (result.violations.length > 0) process.exitCode = 1
+}
+
+/** `p0c1.3@1200,f2@1500`: the steps and their times in milliseconds. */
+function stepsOf(text) {
+  return new Map(
+    text.split(',').map((step) => {
+      const [id, atMs] = step.split('@')
+      return [id, Number(atMs)]
+    }),
+  )
+}
+
+async function runMany() {
+  const startedAt = performance.now()
+  const totals = { seeds: 0, failed: 0, acknowledged: 0, singleCopies: 0, faults: 0, events: 0 }
+  const slowest = { settledAfterMs: 0 }
+  const failures = new Map()
+  const next = new SharedArrayBuffer(4)
+  const count = Number(values.seeds)
+  const data = { compiled, from: Number(values.from), count, settings, next }
+
+  const stop = () => Atomics.store(new Int32Array(next), 0, count)
+  const onSeed = (result) => {
+    totals.seeds++
+    for (const name of ['acknowledged', 'singleCopies', 'faults', 'events']) {
+      totals[name] += result[name]
+    }
+    slowest.settledAfterMs = Math.max(slowest.settledAfterMs, result.settledAfterMs ?? Infinity)
+    if (result.report === undefined) return
+    totals.failed++
+    console.log(result.report)
+    const kind = result.kinds.join('+')
+    failures.set(kind, [...(failures.get(kind) ?? []), result.seed])
+    if (values['until-failure']) stop()
+  }
+  await Promise.all(Array.from({ length: Number(values.workers) }, () => thread(data, onSeed)))
+  const minutes = (performance.now() - startedAt) / 60_000
+
+  for (const [kind, seeds] of failures) {
+    console.log(`${kind} in ${seeds.length} seeds: ${seeds.slice(0, 20).join(' ')}`)
+  }
+  await shrinkSome([...failures.values()].map(([seed]) => seed))
+  console.log(
+    `${summary({ ...totals, ...slowest })}, ${Math.round(totals.seeds / minutes)} seeds/min`,
+  )
+  if (totals.failed > 0) process.exitCode = 1
+}
+
+async function thread(workerData, onSeed) {
+  const worker = new Worker(new URL('./simulate-worker.mjs', import.meta.url), { workerData })
+  worker.on('message', onSeed)
+  await new Promise((resolve, reject) => {
+    worker.on('error', reject)
+    worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`exit code ${code}`))))
+  })
+}
+
+async function shrinkSome(seeds) {
+  const { shrinkSeed } = await load('shrink')
+  const { describePlan } = await load('describe-result')
+  for (const seed of seeds.slice(0, Number(values.shrink))) {
+    console.log(`Shrinking seed ${seed} …`)
+    const plan = await shrinkSeed(seed, settings)
+    if (plan !== undefined) console.log(describePlan(plan))
+  }
+}
+
+function summary({ seeds, failed, acknowledged, singleCopies, faults, events, settledAfterMs }) {
+  return (
+    `${seeds} seeds, ${acknowledged} acknowledged writes (${singleCopies} with one copy), ` +
+    `${faults} faults, ${events} events, slowest convergence ${Math.round(settledAfterMs)} ms, ` +
+    `${failed} with violations`
+  )
+}
+
+function print(atMs, who, what, detail) {
+  const text = detail instanceof Error ? detail.message : JSON.stringify(detail)
+  console.log(`${atMs.toFixed(1).padStart(9)} ${who.padEnd(14)} ${what} ${text ?? ''}`)
+}
