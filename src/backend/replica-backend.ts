@@ -158,6 +158,14 @@ export interface FencedOptions extends CallOptions {
   readonly fence?: LeaseFence
 }
 
+/** An operation as it is stored, with the digest that was stored beside its value. */
+export interface StoredOperation {
+  /** A value that cannot be read is empty. */
+  readonly operation: Operation
+  /** Another one than `digestOf` finds shows damage. -1: it is gone. */
+  readonly digest: number
+}
+
 /** What the engine's settings promise for an acknowledged write, as read back at connect. */
 export interface Durability {
   /** True when an acknowledged write survives a crash of the process and of the machine. */
@@ -215,4 +223,12 @@ export interface ReplicaBackend extends DatabaseBackend {
   ): Promise<readonly BucketDigest[]>
   /** Every register, item and tombstone in the range as the operations that make it. */
   scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation>
+  /** As `scan`, with the stored digests. Left out by an engine that stores none. */
+  scanStored?(range: StampRange, options?: CallOptions): AsyncIterable<StoredOperation>
+  /**
+   * Writes values and digests over those that stand with the same stamps, which a merge would leave
+   * as they are. What has other stamps by now, or is gone, is left alone. Returns how many were
+   * written. Left out by an engine that stores no digests.
+   */
+  repair?(operations: readonly Operation[], options?: CallOptions): Promise<number>
 }

@@ -1,4 +1,4 @@
-import type { BucketDigest, StampRange } from '../core/digest.ts'
+import { digestOf, type BucketDigest, type StampRange } from '../core/digest.ts'
 import type { Operation } from '../core/operation.ts'
 import type {
   ApplyOptions,
@@ -19,6 +19,7 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
+  StoredOperation,
 } from '../backend/replica-backend.ts'
 import type { Slot } from './slot.ts'
 
@@ -118,6 +119,23 @@ export class ManagedDatabase implements ReplicaBackend {
 
   async *scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation> {
     yield* this.#slot.current().scan(range, options)
+  }
+
+  async *scanStored(range: StampRange, options?: CallOptions): AsyncIterable<StoredOperation> {
+    const engine = this.#slot.current()
+    if (engine.scanStored !== undefined) {
+      yield* engine.scanStored(range, options)
+      return
+    }
+    // An engine that stores no digests has none that could not fit.
+    for await (const operation of engine.scan(range, options)) {
+      yield { operation, digest: digestOf(operation) }
+    }
+  }
+
+  async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
+    const engine = this.#slot.current()
+    return engine.repair === undefined ? 0 : await engine.repair(operations, options)
   }
 
   async get<T>(key: string): Promise<T | undefined> {

@@ -2,9 +2,11 @@ import { describe } from 'vitest'
 import { concurrency } from './backend/concurrency.ts'
 import {
   conformanceContext,
+  type DamagedValue,
   type ReplicaBackendCapabilities,
   type ReplicaBackendConformanceOptions,
 } from './backend/context.ts'
+import { damage } from './backend/damage.ts'
 import { deciding } from './backend/deciding.ts'
 import { digests } from './backend/digests.ts'
 import { leases } from './backend/leases.ts'
@@ -16,7 +18,7 @@ import { plainCalls } from './backend/plain-calls.ts'
 import { properties } from './backend/properties.ts'
 import { state } from './backend/state.ts'
 
-export type { ReplicaBackendCapabilities, ReplicaBackendConformanceOptions }
+export type { DamagedValue, ReplicaBackendCapabilities, ReplicaBackendConformanceOptions }
 
 /**
  * Declares the tests that every `ReplicaBackend` must pass, with Vitest. Each test opens a database
@@ -36,6 +38,7 @@ export function replicaBackendConformance(options: ReplicaBackendConformanceOpti
     state(context)
     leases(context)
     digests(context)
+    damage(context)
     lifecycle(context)
     properties(context)
   })

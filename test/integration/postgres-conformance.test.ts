@@ -1,6 +1,7 @@
 import { PostgresBackend } from '../../src/backend/postgres/backend.ts'
 import type { PostgresOptions } from '../../src/backend/postgres/options.ts'
 import { replicaBackendConformance } from '../../src/testing/replica-backend-conformance.ts'
+import { damagePostgres } from '../support/damage.ts'
 import { describePostgres, freshSchema } from '../support/postgres-backend.ts'
 
 const options = new WeakMap<object, PostgresOptions>()
@@ -10,6 +11,7 @@ describePostgres('PostgreSQL', () => {
     name: 'postgresql',
     open: () => open(freshSchema()),
     reopen: (backend) => open(options.get(backend)!),
+    damage: (backend, value) => damagePostgres(options.get(backend)!, value),
     capabilities: { persistent: true, propertyRuns: 10 },
   })
 })

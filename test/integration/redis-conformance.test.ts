@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll } from 'vitest'
 import { RedisDatabaseBackend, type RedisOptions } from '../../src/backend/redis/index.ts'
 import { replicaBackendConformance } from '../../src/testing/replica-backend-conformance.ts'
+import { damageRedis } from '../support/damage.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 
 /** This suite is about answers: a busy machine must not be taken for a server that hangs. */
@@ -27,6 +28,9 @@ describeRedis('Redis', () => {
     name: 'redis through node-redis',
     open: async () => await open({ url: server.url, keyPrefix: freshPrefix() }),
     reopen: async (backend) => await open(options.get(backend)!),
+    damage: async (backend, value) => {
+      await damageRedis(server.url, options.get(backend)!.keyPrefix!, value)
+    },
     capabilities: { persistent: true },
   })
 

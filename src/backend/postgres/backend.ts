@@ -32,6 +32,7 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
+  StoredOperation,
 } from '../replica-backend.ts'
 import { applyCalls } from './apply.ts'
 import { PostgresDriver } from './driver.ts'
@@ -43,6 +44,7 @@ import type { ResolvedPostgresOptions } from './options.ts'
 import { isMissingTable, isSerializationFailure } from './postgres-error.ts'
 import { digestRange, scanRange, type Ask } from './ranges.ts'
 import * as reads from './reads.ts'
+import { repairRows } from './repair.ts'
 import { durabilityOf, type ServerSettings } from './server-settings.ts'
 import type { Session } from './session.ts'
 import { tablesOf, type Tables } from './tables.ts'
@@ -198,8 +200,18 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   /** Reads page by page; `timeoutMs` is the limit of each page. */
-  scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation> {
+  async *scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation> {
+    for await (const { operation } of this.scanStored(range, options)) yield operation
+  }
+
+  scanStored(range: StampRange, options?: CallOptions): AsyncIterable<StoredOperation> {
     return scanRange(this.#ask('scan', options), this.#tables, range)
+  }
+
+  async repair(operations: readonly Operation[], options: CallOptions = {}): Promise<number> {
+    return await this.#call('repair', options, (session) =>
+      repairRows(session, this.#tables, operations),
+    )
   }
 
   /** Makes the tables or brings them up to date; `connect` does it unless told otherwise. */

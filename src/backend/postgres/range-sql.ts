@@ -94,7 +94,7 @@ export function scanItemsSql({ keys, items }: Tables, kind: ScanKind): string {
   const range = kind === 'all' ? '' : `AND i.${place} >= $2::uuid AND i.${place} < $3::uuid`
   const columns = order.map((name) => `i.${name}`).join(', ')
   const last = order.map((name, i) => `$${first + i}::${TYPES[name]}`).join(', ')
-  return `SELECT ${COLUMNS}, k.d FROM ${items} i LEFT JOIN LATERAL (
+  return `SELECT ${DIGESTS}, k.d FROM ${items} i LEFT JOIN LATERAL (
       SELECT o.deleted_through AS d FROM ${keys} o WHERE o.key = i.key LIMIT 1) k ON true
     WHERE (${columns}) > (${last}) ${range}
     ORDER BY ${columns} LIMIT $1`
@@ -102,7 +102,8 @@ export function scanItemsSql({ keys, items }: Tables, kind: ScanKind): string {
 
 /** A page of keys with a register or a deletedThrough in the range. Parameters: from, to, after. */
 export function scanKeysSql({ keys }: Tables): string {
-  return `SELECT o.key, o.deleted_through, o.register_stamp, o.register_value FROM ${keys} o
+  return `SELECT o.key, o.deleted_through, o.deleted_digest, o.register_stamp, o.register_value,
+      o.register_digest FROM ${keys} o
     WHERE o.key > $3::text AND o.touched >= ${coarseSql('$1::uuid')}
       AND ((o.deleted_through >= $1::uuid AND o.deleted_through < $2::uuid)
         OR (o.register_stamp >= $1::uuid AND o.register_stamp < $2::uuid))

@@ -5,6 +5,7 @@ import type { Operation } from '../../core/operation.ts'
 import { STAMP_MIN, stampMs, type Stamp } from '../../core/stamp.ts'
 import { bucketsOf } from '../buckets.ts'
 import { isInRange } from '../key-states.ts'
+import type { StoredOperation } from '../replica-backend.ts'
 import { itemFrom } from './item-row.ts'
 import { digestSql, SCAN_ORDER, scanItemsSql, scanKeysSql, type ScanKind } from './range-sql.ts'
 import type { PgResult, PgStatement } from './pg-types.ts'
@@ -45,7 +46,7 @@ export async function* scanRange(
   ask: Ask,
   tables: Tables,
   range: StampRange,
-): AsyncIterable<Operation> {
+): AsyncIterable<StoredOperation> {
   yield* scanKeys(ask, tables, range)
   if (range.from === STAMP_MIN || stampMs(range.to) - stampMs(range.from) > WIDE_MS) {
     yield* scanItems(ask, tables, range, 'all')
@@ -57,7 +58,11 @@ export async function* scanRange(
   }
 }
 
-async function* scanKeys(ask: Ask, tables: Tables, range: StampRange): AsyncIterable<Operation> {
+async function* scanKeys(
+  ask: Ask,
+  tables: Tables,
+  range: StampRange,
+): AsyncIterable<StoredOperation> {
   let after = ''
   for (;;) {
     const values = [range.from, range.to, after, SCAN_ROWS]
@@ -66,12 +71,17 @@ async function* scanKeys(ask: Ask, tables: Tables, range: StampRange): AsyncIter
       const key = row['key'] as string
       const deleted = row['deleted_through'] as Stamp | null
       const stamp = row['register_stamp'] as Stamp | null
-      const found: Operation[] = []
-      if (deleted !== null) found.push({ kind: 'delete', key, stamp: deleted })
-      if (stamp !== null && stamp > (deleted ?? STAMP_MIN)) {
-        found.push({ kind: 'set', key, stamp, value: row['register_value'] as JsonText })
+      const found: StoredOperation[] = []
+      if (deleted !== null) {
+        const operation: Operation = { kind: 'delete', key, stamp: deleted }
+        found.push({ operation, digest: digestIn(row, 'deleted_digest') })
       }
-      yield* found.filter((operation) => isInRange(operation, range))
+      if (stamp !== null && stamp > (deleted ?? STAMP_MIN)) {
+        const value = (row['register_value'] ?? '') as JsonText
+        const operation: Operation = { kind: 'set', key, stamp, value }
+        found.push({ operation, digest: digestIn(row, 'register_digest') })
+      }
+      yield* found.filter(({ operation }) => isInRange(operation, range))
       after = key
     }
     if (rows.length < SCAN_ROWS) return
@@ -83,7 +93,7 @@ async function* scanItems(
   tables: Tables,
   range: StampRange,
   kind: ScanKind,
-): AsyncIterable<Operation> {
+): AsyncIterable<StoredOperation> {
   const order = SCAN_ORDER[kind]
   let last: unknown[] = order.map((name) => (name === 'key' ? '' : STAMP_MIN))
   for (;;) {
@@ -91,13 +101,15 @@ async function* scanItems(
     const values = [SCAN_ROWS, ...bounds, ...last]
     const { rows } = await ask(prepared(scanItemsSql(tables, kind), values))
     for (const row of rows) {
-      const item = itemFrom(row, (row['d'] as Stamp | null) ?? undefined)
+      const item = itemFrom(withEmptyValues(row), (row['d'] as Stamp | null) ?? undefined)
       if (item === undefined) continue
       for (const operation of operationsOfItem(row['key'] as string, item)) {
         if (!isInRange(operation, range)) continue
         const moved = operation.change === 'append' && operation.position !== item.position
         // With a range, appended values of another position come from their own index.
-        if (kind === 'all' || moved === (kind === 'moved')) yield operation
+        if (kind !== 'all' && moved !== (kind === 'moved')) continue
+        const column = operation.change === 'edit' ? 'edited_digest' : 'digest'
+        yield { operation, digest: digestIn(row, column) }
       }
     }
     if (rows.length < SCAN_ROWS) return
@@ -120,4 +132,17 @@ async function slices(ask: Ask, tables: Tables, range: StampRange): Promise<Stam
   }
   result.push({ from, to: range.to })
   return result
+}
+
+/** A value that is gone though its digest is there is damage: it reads as empty. */
+function withEmptyValues(row: Record<string, unknown>): Record<string, unknown> {
+  const lostAppend = row['removed'] !== true && row['digest'] !== null && row['appended'] === null
+  const lostEdit = row['edited_at'] !== null && row['edited'] === null
+  if (!lostAppend && !lostEdit) return row
+  return { ...row, ...(lostAppend && { appended: '' }), ...(lostEdit && { edited: '' }) }
+}
+
+/** No digest is below 0: -1 is that of a row which has lost it. */
+function digestIn(row: Record<string, unknown>, column: string): number {
+  return row[column] === null ? -1 : Number(row[column])
 }

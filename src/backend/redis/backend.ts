@@ -31,6 +31,7 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
+  StoredOperation,
 } from '../replica-backend.ts'
 import { applyBatch } from './batch.ts'
 import { RedisCaller } from './caller.ts'
@@ -39,7 +40,7 @@ import { removeHints, takeLease, trust } from './leases.ts'
 import { listKeys, listLatest } from './listing.ts'
 import { openRouter } from './open-router.ts'
 import { resolveRedisOptions, type RedisOptions, type ResolvedRedisOptions } from './options.ts'
-import { digestRange, scanRange } from './ranges.ts'
+import { digestRange, repairRecords, scanRange } from './ranges.ts'
 import * as reads from './reads.ts'
 import { checkStorable } from './record.ts'
 import type { RedisRouter } from './router.ts'
@@ -207,7 +208,15 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
   }
 
   async *scan(range: StampRange, options?: CallOptions): AsyncGenerator<Operation> {
+    for await (const { operation } of this.scanStored(range, options)) yield operation
+  }
+
+  async *scanStored(range: StampRange, options?: CallOptions): AsyncGenerator<StoredOperation> {
     yield* scanRange(this.#session(), range, options)
+  }
+
+  async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
+    return await this.#track(repairRecords(this.#session(), operations, options))
   }
 
   #open(): Opened {

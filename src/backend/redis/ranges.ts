@@ -4,16 +4,16 @@
  * moment; whoever compares it compares again.
  */
 import type { BucketDigest, StampRange } from '../../core/digest.ts'
-import { operationsOfItem } from '../../core/merge.ts'
 import type { JsonText } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { bucketsOf, type Bucket } from '../buckets.ts'
-import type { CallOptions } from '../replica-backend.ts'
-import { itemOfRecord } from './record.ts'
+import type { CallOptions, StoredOperation } from '../replica-backend.ts'
+import { argumentsOf, readRecord, storedOfRecord } from './record.ts'
 import { DIGEST } from './scripts/digest-2.ts'
 import { READ_IDS } from './scripts/read-ids-n.ts'
 import { READ_TIME } from './scripts/read-time-2.ts'
+import { REPAIR } from './scripts/repair-12.ts'
 import type { RedisSession } from './session.ts'
 
 /** Members that one call of a digest sums. */
@@ -24,6 +24,7 @@ const SCAN_STEPS = 500
 /** One member of a time line. */
 interface Moment {
   readonly place: Stamp
+  readonly digest: number
   /** `a`ppend, `e`dit, `r`emoval, `s`et, `d`elete. */
   readonly kind: string
   readonly key: string
@@ -76,7 +77,7 @@ export async function* scanRange(
   session: RedisSession,
   range: StampRange,
   options?: CallOptions,
-): AsyncGenerator<Operation> {
+): AsyncGenerator<StoredOperation> {
   const { layout } = await session.open(options)
   for (let shard = 0; shard < layout.shards; shard++) {
     let min = `[${range.from}`
@@ -95,12 +96,33 @@ export async function* scanRange(
   }
 }
 
+/** Writes values over those that stand with the same stamps; returns how many were written. */
+export async function repairRecords(
+  session: RedisSession,
+  operations: readonly Operation[],
+  options?: CallOptions,
+): Promise<number> {
+  let written = 0
+  for (const operation of operations) {
+    const { reply } = await session.ask(({ identity, layout }) => {
+      const { key } = operation
+      const shard = layout.shardOf(key)
+      const keys = [...layout.shardKeys(shard), layout.hash(shard, key), layout.set(shard, key)]
+      const [kind, , ...rest] = argumentsOf(operation, 0)
+      const args = [identity, String(layout.hashPrefixBytes(shard)), kind!, ...rest]
+      return { script: REPAIR, keys, args, writes: true }
+    }, options)
+    written += Number(reply[0])
+  }
+  return written
+}
+
 async function operationsAt(
   session: RedisSession,
   shard: number,
   moments: readonly Moment[],
   options?: CallOptions,
-): Promise<readonly Operation[]> {
+): Promise<readonly StoredOperation[]> {
   if (moments.length === 0) return []
   const byKey = new Map<string, Moment[]>()
   for (const moment of moments) {
@@ -120,40 +142,65 @@ async function operationsAt(
     const [deletedThrough, stamp, value, ...records] = reply[n] as readonly (string | null)[]
     return list.flatMap((moment, i) => {
       const { key, kind } = moment
-      if (kind === 'd') return deleteOf(key, deletedThrough)
-      if (kind === 's') return setOf(key, stamp, value)
-      return putsOf(moment, records[i])
+      if (kind === 'd') return deleteOf(moment, deletedThrough)
+      if (kind === 's') return setOf(moment, stamp, value)
+      return putsOf(key, moment, records[i])
     })
   })
 }
 
-function deleteOf(key: string, stamp: string | null | undefined): Operation[] {
-  return stamp === null || stamp === undefined
-    ? []
-    : [{ kind: 'delete', key, stamp: stamp as Stamp }]
+function deleteOf(
+  { key, place, digest }: Moment,
+  stamp: string | null | undefined,
+): StoredOperation[] {
+  // Cleared again since the time line was read: another digest belongs to that.
+  if (stamp !== place) return []
+  return [{ operation: { kind: 'delete', key, stamp: place }, digest }]
 }
 
 function setOf(
-  key: string,
+  { key, place, digest }: Moment,
   stamp: string | null | undefined,
   value: string | null | undefined,
-): Operation[] {
-  if (stamp === null || stamp === undefined) return []
-  return [{ kind: 'set', key, stamp: stamp as Stamp, value: value as JsonText }]
+): StoredOperation[] {
+  if (stamp !== place) return []
+  const text = (value ?? '') as JsonText
+  return [{ operation: { kind: 'set', key, stamp: place, value: text }, digest }]
 }
 
 /** The operation of this kind; all of the item's when it has changed since and has none. */
-function putsOf({ key, id, kind }: Moment, record: string | null | undefined): Operation[] {
-  if (record === null || record === undefined) return []
-  const operations = operationsOfItem(key, itemOfRecord(id, record))
-  const same = operations.filter(({ change }) => change[0] === kind)
-  return same.length > 0 ? same : operations
+function putsOf(key: string, moment: Moment, record: string | null | undefined): StoredOperation[] {
+  const { id, kind, place, digest } = moment
+  const item = record === null || record === undefined ? undefined : readRecord(id, record)
+  if (item === undefined) return record === undefined ? [] : [unreadable(key, moment)]
+  const stored = storedOfRecord(key, item, record!)
+  const same = stored.filter(({ operation }) => operation.change[0] === kind)
+  const [one] = same
+  // It stands where the time line says: that has the digest which is summed.
+  if (one?.operation.position === place) return [{ operation: one.operation, digest }]
+  return same.length > 0 ? same : stored
+}
+
+/** What the time line has, though its record cannot be read. */
+function unreadable(key: string, { id, kind, place, digest }: Moment): StoredOperation {
+  const value = '' as JsonText
+  const put = { kind: 'put', key, id, position: place, stamp: place } as const
+  if (kind === 'r') return { operation: { ...put, change: 'remove' }, digest: -1 }
+  const change = kind === 'a' ? 'append' : 'edit'
+  return { operation: { ...put, change, value }, digest }
 }
 
 /** PLACE DIGEST KIND KEY NUL ID; the id is left out where it is the place. */
 function momentOf(member: string): Moment {
   const place = member.slice(0, 36) as Stamp
+  const digest = Number.parseInt(member.slice(36, 48), 16)
   const split = member.indexOf('\0', 49)
   const id = member.slice(split + 1)
-  return { place, kind: member[48]!, key: member.slice(49, split), id: id === '' ? place : id }
+  return {
+    place,
+    digest,
+    kind: member[48]!,
+    key: member.slice(49, split),
+    id: id === '' ? place : id,
+  }
 }

@@ -2,9 +2,9 @@ import type { Applied } from '../../core/decide.ts'
 import { digestOf } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { JsonText } from '../../core/json.ts'
-import type { Item } from '../../core/merge.ts'
-import type { Operation } from '../../core/operation.ts'
-import { STAMP_MIN, type Stamp } from '../../core/stamp.ts'
+import { operationsOfItem, type Item } from '../../core/merge.ts'
+import type { Operation, PutOperation } from '../../core/operation.ts'
+import { isStamp, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 
 /** An item from its record; `scripts/merge-lua.ts` has the format. */
 export function itemOfRecord(id: string, record: string): Item {
@@ -25,6 +25,32 @@ export function itemOfRecord(id: string, record: string): Item {
     default:
       throw new StorageError('CORRUPT', `Redis: item ${JSON.stringify(id)} has an unknown record`)
   }
+}
+
+/** The item, or undefined where its record has been damaged so much that it cannot be read. */
+export function readRecord(id: string, record: string): Item | undefined {
+  try {
+    const item = itemOfRecord(id, record)
+    const places = [item.position, item.appendedAt ?? STAMP_MIN, item.editedAt ?? STAMP_MIN]
+    return places.every((place) => place === STAMP_MIN || isStamp(place)) ? item : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A `StoredOperation` of an item. */
+export interface StoredPut {
+  readonly operation: PutOperation
+  readonly digest: number
+}
+
+/** The operations that make the item, each with the digest that its record has. */
+export function storedOfRecord(key: string, item: Item, record: string): StoredPut[] {
+  const isMixed = record[0] === 'x'
+  return operationsOfItem(key, item).map((operation) => {
+    const at = !isMixed ? 37 : operation.change === 'edit' ? 121 : 73
+    return { operation, digest: Number.parseInt(record.slice(at, at + 12), 16) }
+  })
 }
 
 function editedItem(id: string, position: Stamp, record: string): Item {

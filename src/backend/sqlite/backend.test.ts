@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
+import { damageSqlite } from '../../testing/damage-sqlite.ts'
 import { replicaBackendConformance } from '../../testing/replica-backend-conformance.ts'
 import { SqliteBackend } from './backend.ts'
 
@@ -15,6 +16,7 @@ replicaBackendConformance({
   name: 'sqlite file',
   open: async () => await openFile(join(directory, `${++files}.db`)),
   reopen: async (backend) => await openFile(paths.get(backend)!),
+  damage: async (backend, value) => await damageSqlite(paths.get(backend)!, value),
   capabilities: { persistent: true, propertyRuns: 25 },
 })
 

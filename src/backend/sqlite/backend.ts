@@ -6,6 +6,7 @@ import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
 import { Batcher } from '../batcher.ts'
+import { bucketsOf } from '../buckets.ts'
 import { checkSignal } from '../check-signal.ts'
 import { checkLease } from '../lease.ts'
 import { ReplicaBase } from '../replica-base.ts'
@@ -28,6 +29,7 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
+  StoredOperation,
 } from '../replica-backend.ts'
 import { isOutdated } from './connection.ts'
 import { loadSqliteDriver, type SqliteDriver } from './driver.ts'
@@ -40,6 +42,8 @@ import { isBusy, sqliteError } from './sqlite-error.ts'
 const BUSY_PAUSE_MS = 10
 /** Calls answer without waiting for anything; after this long others get a turn. Milliseconds. */
 const TURN_MS = 5
+/** Most keys that a digest goes through at a time. */
+const TURN_KEYS_MAX = 4_096
 
 /**
  * A SQLite file on a local disk, shared by the processes of one machine.
@@ -55,6 +59,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   #connecting: Promise<void> | undefined
   #durability: Durability = { durable: false, reasons: ['not connected yet'] }
   #turnAt = 0
+  /** Keys that a digest goes through at a time; follows how long that takes. */
+  #turnKeys = 16
 
   constructor(options: SqliteOptions, env: Env = nodeEnv()) {
     super(env)
@@ -149,22 +155,74 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     return await this.#call((engine) => engine.lease(request, this.env.now()), options)
   }
 
+  /** Some keys at a time, so that the thread is held for a moment only: not seen as of one moment. */
   async digest(
     range: StampRange,
     buckets: number,
     options?: CallOptions,
   ): Promise<readonly BucketDigest[]> {
-    return await this.#call((engine) => engine.digest(range, buckets), options)
+    const result = bucketsOf(range, buckets)
+    for await (const keyIds of this.#keyIds(range, options)) {
+      await this.#inTurns(keyIds, options, (engine, some) => {
+        engine.addDigests(range, result, some)
+      })
+    }
+    return result
   }
 
   async *scan(range: StampRange, options?: CallOptions): AsyncGenerator<Operation> {
-    let cursor: ScanCursor | undefined = SCAN_START
-    while (cursor !== undefined) {
-      const from: ScanCursor = cursor
-      const page = await this.#call((engine) => engine.scanPage(range, from), options)
-      yield* page.operations
-      cursor = page.next
-      // A long scan lets others run between its pages.
+    for await (const { operation } of this.scanStored(range, options)) yield operation
+  }
+
+  async *scanStored(range: StampRange, options?: CallOptions): AsyncGenerator<StoredOperation> {
+    for await (const keyIds of this.#keyIds(range, options)) {
+      const found: number[] = []
+      await this.#inTurns(keyIds, options, (engine, some) => {
+        found.push(...engine.keysWithRows(range, some))
+      })
+      let cursor: ScanCursor | undefined = SCAN_START
+      while (cursor !== undefined) {
+        const from: ScanCursor = cursor
+        const page = await this.#call((engine) => engine.scanPage(range, found, from), options)
+        yield* page.operations
+        cursor = page.next
+        // A long scan lets others run between its pages.
+        await setImmediate()
+      }
+    }
+  }
+
+  async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
+    return await this.#call((engine) => engine.repair(operations), options)
+  }
+
+  async *#keyIds(range: StampRange, options?: CallOptions): AsyncGenerator<readonly number[]> {
+    let after: number | undefined = 0
+    while (after !== undefined) {
+      const from: number = after
+      const page = await this.#call((engine) => engine.keyIds(range, from), options)
+      yield page.ids
+      after = page.next
+    }
+  }
+
+  /** As many keys at a time as are done within a moment. */
+  async #inTurns(
+    keyIds: readonly number[],
+    options: CallOptions | undefined,
+    work: (engine: SqliteEngine, some: readonly number[]) => void,
+  ): Promise<void> {
+    for (let from = 0; from < keyIds.length;) {
+      const some = keyIds.slice(from, from + this.#turnKeys)
+      from += some.length
+      let tookMs = 0
+      await this.#call((engine) => {
+        const start = this.env.monotonic()
+        work(engine, some)
+        tookMs = this.env.monotonic() - start
+      }, options)
+      if (tookMs > TURN_MS) this.#turnKeys = Math.max(1, this.#turnKeys >> 1)
+      else if (tookMs < TURN_MS / 4) this.#turnKeys = Math.min(TURN_KEYS_MAX, this.#turnKeys * 2)
       await setImmediate()
     }
   }

@@ -1,9 +1,11 @@
 import type { Applied } from '../../core/decide.ts'
-import type { BucketDigest, StampRange } from '../../core/digest.ts'
+import type { StampRange } from '../../core/digest.ts'
 import type { JsonText } from '../../core/json.ts'
 import type { Item } from '../../core/merge.ts'
+import type { Operation } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import type { BatchCall } from '../batcher.ts'
+import type { Bucket } from '../buckets.ts'
 import { checkFence, grantLease, leaseOf } from '../lease.ts'
 import type {
   ApplyResult,
@@ -23,9 +25,10 @@ import type {
 } from '../replica-backend.ts'
 import { applyBatch } from './apply.ts'
 import { openSession, readSettings, type SqliteSettings } from './connection.ts'
-import { readDigest } from './digest.ts'
+import { addDigests } from './digest.ts'
 import type { SqliteDriver } from './driver.ts'
 import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from './item-row.ts'
+import { readKeyIds, type KeyIdPage } from './key-pages.ts'
 import { prefixEnd } from './key-range.ts'
 import { optionalStamp } from './key-table.ts'
 import { findLease, writeLease } from './lease-table.ts'
@@ -33,7 +36,8 @@ import { readLatestKeys } from './list-latest.ts'
 import { migrate } from './migrations.ts'
 import type { ResolvedSqliteOptions } from './options.ts'
 import { readPage } from './read-items.ts'
-import { readScanPage, type ScanCursor, type ScanPage } from './scan.ts'
+import { repairRows } from './repair.ts'
+import { keysWithRows, readScanPage, type ScanCursor, type ScanPage } from './scan.ts'
 import type { SqliteSession } from './session.ts'
 import { checkSameId, itemBytes, STAMP_MIN_BYTES, stampOf } from './stamp-bytes.ts'
 
@@ -187,12 +191,25 @@ export class SqliteEngine {
     })
   }
 
-  digest(range: StampRange, buckets: number): readonly BucketDigest[] {
-    return this.#session.read(() => readDigest(this.#session, range, buckets))
+  keyIds(range: StampRange, after: number): KeyIdPage {
+    return this.#session.read(() => readKeyIds(this.#session, range, after))
   }
 
-  scanPage(range: StampRange, cursor: ScanCursor): ScanPage {
-    return this.#session.read(() => readScanPage(this.#session, range, cursor))
+  /** Adds what these keys have in the range to the buckets. */
+  addDigests(range: StampRange, buckets: readonly Bucket[], keyIds: readonly number[]): void {
+    this.#session.read(() => addDigests(this.#session, range, buckets, keyIds))
+  }
+
+  keysWithRows(range: StampRange, keyIds: readonly number[]): readonly number[] {
+    return this.#session.read(() => keysWithRows(this.#session, range, keyIds))
+  }
+
+  scanPage(range: StampRange, keyIds: readonly number[], cursor: ScanCursor): ScanPage {
+    return this.#session.read(() => readScanPage(this.#session, range, keyIds, cursor))
+  }
+
+  repair(operations: readonly Operation[]): number {
+    return this.#session.write(() => repairRows(this.#session, operations))
   }
 
   #findKey(key: string): FoundKey | undefined {

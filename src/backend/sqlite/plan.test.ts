@@ -4,13 +4,15 @@ import { WHOLE_RANGE } from '../buckets.ts'
 import type { BatchCall } from '../batcher.ts'
 import { applyBatch } from './apply.ts'
 import { openSession } from './connection.ts'
-import { readDigest } from './digest.ts'
+import { bucketsOf } from '../buckets.ts'
+import { addDigests } from './digest.ts'
+import { readKeyIds } from './key-pages.ts'
 import { loadSqliteDriver, type SqliteDriver, type SqliteValue } from './driver.ts'
 import { readLatestKeys } from './list-latest.ts'
 import { migrate } from './migrations.ts'
 import { resolveSqliteOptions } from './options.ts'
 import { readPage } from './read-items.ts'
-import { readScanPage, SCAN_START } from './scan.ts'
+import { keysWithRows, readScanPage, SCAN_START } from './scan.ts'
 import type { SqliteSession } from './session.ts'
 
 let session: SqliteSession
@@ -117,16 +119,26 @@ describe('plans', () => {
   })
 
   test('a digest and a scan of a recent range go through the keys touched since', () => {
+    applyBatch(session, [call(append('recent', stampAt(300_000), 1))])
     const range = { ...WHOLE_RANGE, from: stampAt(1) }
-    const digest = plansOf(() => readDigest(session, range, 16))
-    const keys = digest.filter((step) => /everthread_keys|\bk\b/.test(step))
-    expect(keys.length).toBeGreaterThan(0)
-    for (const step of keys) expect(step).toMatch(/^SEARCH .*everthread_keys_touched/)
-    const items = digest.filter((step) => /\bi\b/.test(step))
-    for (const step of items) expect(step).toMatch(/^SEARCH i USING INDEX .*\(key_id=\? AND /)
-    const scan = plansOf(() => readScanPage(session, range, SCAN_START))
-    for (const step of scan.filter((text) => text.includes('everthread_items'))) {
-      expect(step).toMatch(/^SEARCH everthread_items USING INDEX .*\(key_id=\? AND /)
+    const ids = readKeyIds(session, range, 0).ids
+    const keys = plansOf(() => readKeyIds(session, range, 0))
+    for (const step of keys.filter((text) => text.includes('everthread_keys'))) {
+      expect(step).toMatch(/^SEARCH .*everthread_keys_touched/)
+    }
+    const old = plansOf(() => readKeyIds(session, WHOLE_RANGE, 0))
+    const byId = 'SEARCH everthread_keys USING INTEGER PRIMARY KEY'
+    expect(old.some((step) => step.startsWith(byId))).toBe(true)
+    const buckets = bucketsOf(range, 16)
+    const steps = plansOf(() => {
+      addDigests(session, range, buckets, ids)
+      keysWithRows(session, range, ids)
+      readScanPage(session, range, ids, SCAN_START)
+    })
+    const tables = steps.filter((step) => /^(SEARCH|SCAN) (everthread|[ik]\b)/.test(step))
+    expect(tables.length).toBeGreaterThan(10)
+    for (const step of tables) {
+      expect(step).toMatch(/^SEARCH .*(INDEX .*\(key_id=\? AND |INTEGER PRIMARY KEY \(rowid=\?\))/)
     }
   })
 

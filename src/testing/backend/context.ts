@@ -15,6 +15,14 @@ export interface ReplicaBackendCapabilities {
   readonly propertyRuns?: number
 }
 
+/** Which value of a key is to be damaged: its register, or the appended or edited one of an item. */
+export interface DamagedValue {
+  readonly key: string
+  readonly part: 'register' | 'appended' | 'edited'
+  /** Of the item. */
+  readonly id?: string
+}
+
 export interface ReplicaBackendConformanceOptions {
   /** Names the engine in the titles. */
   readonly name: string
@@ -22,6 +30,11 @@ export interface ReplicaBackendConformanceOptions {
   readonly open: () => Promise<ReplicaBackend>
   /** Another connected backend on the database of this one, which is disconnected. */
   readonly reopen?: (backend: ReplicaBackend) => Promise<ReplicaBackend>
+  /**
+   * Writes something else in place of a stored value, past the backend, without its digest. For
+   * engines that store digests.
+   */
+  readonly damage?: (backend: ReplicaBackend, value: DamagedValue) => Promise<void>
   readonly capabilities?: ReplicaBackendCapabilities
 }
 
@@ -29,6 +42,7 @@ export interface ReplicaBackendConformanceOptions {
 export interface ConformanceContext {
   readonly capabilities: Required<ReplicaBackendCapabilities>
   readonly reopen: ReplicaBackendConformanceOptions['reopen']
+  readonly damage: ReplicaBackendConformanceOptions['damage']
   /** An empty backend that is disconnected when the test ends. */
   readonly setup: () => Promise<ReplicaBackend>
   /** Opens one that the caller disconnects. */
@@ -38,12 +52,14 @@ export interface ConformanceContext {
 export function conformanceContext({
   open,
   reopen,
+  damage,
   capabilities = {},
 }: ReplicaBackendConformanceOptions): ConformanceContext {
   const { persistent = false, leases = true, propertyRuns = 40 } = capabilities
   return {
     capabilities: { persistent, leases, propertyRuns },
     reopen,
+    damage,
     open,
     setup: async () => {
       const backend = await open()

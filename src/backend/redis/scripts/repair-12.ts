@@ -1,0 +1,79 @@
+import { defineScript, type RedisScript } from '../script.ts'
+import { MERGE_LUA } from './merge-lua.ts'
+
+/**
+ * Writes a value and its digest over what stands with the same stamp. Keys: the shard's own, hash and
+ * set of the key. Arguments: identity, length of what stands before the key in a name, then the
+ * operation: kind, id, position, stamp, digest, value. Returns the number of records written.
+ *
+ * A record that cannot be read is written anew with what the operation has of it.
+ */
+export const REPAIR: RedisScript = defineScript(
+  'repair-12',
+  'local PREFIX_LENGTH = tonumber(ARGV[2])\n',
+  MERGE_LUA,
+  `
+local op = { kind = ARGV[3], id = ARGV[4], position = ARGV[5], stamp = ARGV[6], digest = ARGV[7], value = ARGV[8] }
+local k = openKey(0)
+
+local function isPlace(text)
+  return #text == 36 and text:find('^[%x%-]+$') ~= nil
+end
+
+local function readable(raw)
+  local ok, item = pcall(decode, raw)
+  if not ok or not isPlace(item.p) then return nil end
+  if (item.a and not isPlace(item.a)) or (item.e and not isPlace(item.e)) then return nil end
+  return item
+end
+
+-- The time line has one member of this place, kind, key and id: that with the right digest.
+local function setMember(place, id)
+  local rest = op.kind .. k.name .. '\\0' .. id
+  local found = false
+  for _, member in ipairs(redis.call('ZRANGEBYLEX', TIME, '[' .. place, '[' .. place .. '\\255')) do
+    if member:sub(49) == rest then
+      if member:sub(37, 48) == op.digest then found = true else redis.call('ZREM', TIME, member) end
+    end
+  end
+  if not found then redis.call('ZADD', TIME, 0, place .. op.digest .. rest) end
+end
+
+local function repairItem()
+  local raw = redis.call('HGET', k.h, '.' .. op.id)
+  if not raw then return 0 end
+  local item = readable(raw)
+  if item == nil then
+    item = settle(itemOf(op), k.d)
+    if not item then return 0 end
+    k.items[op.id], k.stood[op.id] = item, false
+    write(k)
+  elseif op.kind == 'a' and not item.r and item.a == op.position then
+    item.ad, item.av = op.digest, op.value
+  elseif op.kind == 'e' and not item.r and item.e == op.stamp then
+    item.ed, item.ev = op.digest, op.value
+  elseif op.kind == 'r' and item.r then
+    item.rd = op.digest
+  else
+    return 0
+  end
+  local place = op.kind == 'a' and item.a or item.p
+  redis.call('HSET', k.h, '.' .. op.id, encode(item))
+  setMember(place, suffix(op.id, place))
+  return 1
+end
+
+if op.kind == 's' then
+  if k.s ~= op.stamp then return { 0 } end
+  redis.call('HSET', k.h, 'sd', op.digest, 'v', op.value)
+  setMember(op.stamp, '')
+  return { 1 }
+elseif op.kind == 'd' then
+  if k.d ~= op.stamp then return { 0 } end
+  redis.call('HSET', k.h, 'dd', op.digest)
+  setMember(op.stamp, '')
+  return { 1 }
+end
+return { repairItem() }
+`,
+)
