@@ -11,6 +11,8 @@ export type AttemptResult =
     }
   | {
       readonly kind: 'refused'
+      /** What was refused, an answer each: the group, or more where something stood for a part of it. */
+      readonly sent: readonly Operation[]
       readonly applied: readonly Applied[]
       /** What is known about the effect at the places that did not refuse it. */
       readonly effect: Effect

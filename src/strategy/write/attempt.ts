@@ -205,11 +205,12 @@ export class Attempt {
     this.#errors.push(new StorageError('UNAVAILABLE', message, { place: 'wal' }))
     if (this.#isSettled()) return
     this.#ticket.void()
-    const applied = this.#operations.map(({ key }): Applied => {
+    const sent = this.#group.operations
+    const applied = sent.map(({ key }): Applied => {
       const stamp = stamps.get(key)
       return stamp === undefined ? { outcome: 'withheld' } : { outcome: 'behind', stamp }
     })
-    this.#settle({ kind: 'refused', applied, effect: this.#effect() })
+    this.#settle({ kind: 'refused', sent, applied, effect: this.#effect() })
   }
 
   #raiseHint(): void {
@@ -243,7 +244,7 @@ export class Attempt {
     if (placed && this.#adopted) this.#spreadOwn(place)
     this.#placedOwn ||= placed
     if (this.#isSettled()) {
-      if (refused) this.#lateRefusal(place, applied)
+      if (refused) this.#lateRefusal(place, sent, applied)
       else if (standsElsewhere(sent, applied)) this.#ticket.missed(place)
       else this.#ticket.applied(place)
       return
@@ -252,7 +253,7 @@ export class Attempt {
       this.#states[place] = 'failed'
       this.#ticket.void()
       // Another place may have taken it, before it had heard of what stands in the way.
-      this.#settle({ kind: 'refused', applied, effect: this.#effect() })
+      this.#settle({ kind: 'refused', sent, applied, effect: this.#effect() })
       return
     }
     this.#taken = true
@@ -281,7 +282,11 @@ export class Attempt {
     ticket.acknowledge()
   }
 
-  #lateRefusal(place: DatabasePlace, applied: readonly Applied[]): void {
+  #lateRefusal(
+    place: DatabasePlace,
+    sent: readonly Operation[],
+    applied: readonly Applied[],
+  ): void {
     // An acknowledged group is never withdrawn: it is merged, as far as the place can take it.
     this.#states[place] = 'failed'
     this.#ticket.missed(place)
@@ -289,7 +294,7 @@ export class Attempt {
       if (answer.outcome !== 'conflict') return
       this.#context.notify({
         kind: 'conflict',
-        key: this.#group.operations[i]!.key,
+        key: sent[i]!.key,
         id: answer.item.id,
       })
     })

@@ -90,11 +90,12 @@ function acknowledged(
 function stampAgain(
   context: StoreContext,
   operations: readonly Operation[],
-  { applied }: Extract<AttemptResult, { kind: 'refused' }>,
+  { sent, applied }: Extract<AttemptResult, { kind: 'refused' }>,
   effect: Effect,
 ): Operation[] {
   applied.forEach((answer, i) => {
-    const { key } = operations[i]!
+    // What stood for a repeat may have been sent along: there may be more than the group has.
+    const { key } = sent[i]!
     if (answer.outcome === 'behind') context.clock.observe(answer.stamp, key)
     else if (answer.outcome === 'conflict') {
       throw new StorageError('CONFLICT', `id ${answer.item.id} is there with other content`, {

@@ -120,6 +120,11 @@ export interface CheckOptions {
   readonly deadlineMs: number
   /** A place lost its disk: what had one copy only may be gone. */
   readonly lostDisk?: boolean
+  /**
+   * The log is on a server: a process that was started again knows what its earlier life wrote only
+   * while it reaches that server, like any other process. Default: false, a log of its own.
+   */
+  readonly sharedLog?: boolean
 }
 
 export type ViolationKind =

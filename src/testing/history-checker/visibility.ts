@@ -7,14 +7,15 @@ export function effectEndMs(write: Write): number {
 
 /** True when the read must show this acknowledged write, unless something later undid it. */
 export function mustSee(write: Write, read: Read, options: CheckOptions): boolean {
-  const { lostDisk = false, hintDelayMs } = options
+  const { lostDisk = false, sharedLog = false, hintDelayMs } = options
   if (write.outcome !== 'ok' || write.settledMs! > read.startMs) return false
   const copies = write.copies ?? []
   if (lostDisk && copies.length < 2) return false
   if (read.final) return true
   if (lostDisk && !read.complete) return false
-  const own = write.process === read.process
-  if (own && write.incarnation === read.incarnation) return true
+  const same = write.process === read.process
+  if (same && write.incarnation === read.incarnation) return true
+  const own = same && !sharedLog
   if (own && copies.length >= 2 && !lostDisk && read.withoutLog !== true) return true
   if (!read.complete || write.settledMs! + hintDelayMs > read.startMs) return false
   return own || !isLogOnly(write, lostDisk)
@@ -85,15 +86,17 @@ export class VisibleWrites<W extends Write> {
   }
 
   latest(read: Read): W | undefined {
-    const { lostDisk = false, hintDelayMs } = this.#options
+    const { lostDisk = false, sharedLog = false, hintDelayMs } = this.#options
     const { process, incarnation, startMs, complete, withoutLog = false } = read
     if (read.final) return this.#lists.get('all')?.until(startMs)
     if (lostDisk && !complete) return undefined
     const early = startMs - hintDelayMs
     const found = [
       this.#lists.get(`life ${process} ${incarnation}`)?.until(startMs),
-      lostDisk || withoutLog ? undefined : this.#lists.get(`safe ${process}`)?.until(startMs),
-      complete ? this.#lists.get(`own ${process}`)?.until(early) : undefined,
+      lostDisk || withoutLog || sharedLog
+        ? undefined
+        : this.#lists.get(`safe ${process}`)?.until(startMs),
+      complete && !sharedLog ? this.#lists.get(`own ${process}`)?.until(early) : undefined,
       complete ? this.#lists.get('shared')?.until(early) : undefined,
     ]
     let latest: W | undefined

@@ -112,6 +112,21 @@ export class Nemesis {
         if (world.lostDisk) return
         world.lostDisk = true
         return world.databases[fault === 'wipe-primary' ? 'primary' : 'backup'].wipe()
+      case 'cache-out':
+        world.cache.isUp = false
+        return this.#later(ms, () => {
+          world.cache.isUp = true
+        })
+      case 'cache-slow':
+        world.cache.slowness = random.pick([5, 20, 60])
+        world.cache.dropReply = 0.2
+        return this.#later(ms, () => {
+          world.cache.slowness = 1
+          world.cache.dropReply = 0
+        })
+      case 'cache-emptied':
+        void world.emptyCache()
+        return
       case 'wal-out':
       case 'wal-slow':
       case 'wal-hang':

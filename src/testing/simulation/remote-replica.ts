@@ -23,33 +23,22 @@ import type {
 import type { BucketDigest, StampRange } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { Operation } from '../../core/operation.ts'
+import { remoteCall, type Caller, type CallObserver } from './remote-call.ts'
 import type { SimulatedDatabase } from './simulated-database.ts'
 import type { Life } from './simulated-process.ts'
 
 const TIMEOUT_MS = 10_000
 
-/** Told about every call and how it ended, for traces. */
-export type CallObserver = (
-  call: string,
-  detail: readonly unknown[],
-  outcome: 'sent' | 'answered' | 'failed',
-  result: unknown,
-) => void
-
 /** A simulated database as one life of a process sees it: through a network, with deadlines. */
 export class RemoteReplica extends ReplicaBase implements ReplicaBackend {
   readonly #database: SimulatedDatabase
-  readonly #life: Life
-  readonly #from: number
-  readonly #observe: CallObserver | undefined
+  readonly #caller: Caller
   #connected = false
 
   constructor(database: SimulatedDatabase, life: Life, from: number, observe?: CallObserver) {
     super(life.env)
     this.#database = database
-    this.#life = life
-    this.#from = from
-    this.#observe = observe
+    this.#caller = { life, from, observe }
   }
 
   getBackendType(): string {
@@ -153,34 +142,11 @@ export class RemoteReplica extends ReplicaBase implements ReplicaBackend {
     { timeoutMs = TIMEOUT_MS }: CallOptions = {},
     run: (backend: MemoryBackend) => Promise<T>,
   ): Promise<T> {
-    const life = this.#life
     if (!this.#connected && name !== 'connect') {
       throw new StorageError('CLOSED', 'the simulated database is not connected')
     }
-    this.#observe?.(name, detail, 'sent', undefined)
-    return await new Promise<T>((resolve, reject) => {
-      const fail = (error: unknown): void => {
-        if (!life.isAlive) return
-        timer.cancel()
-        this.#observe?.(name, detail, 'failed', error)
-        reject(error as Error)
-      }
-      const timer = life.env.setTimer(timeoutMs, () => fail(late(this.#database.name, timeoutMs)))
-      const answered = (value: T): void => {
-        if (!life.isAlive) return
-        timer.cancel()
-        this.#observe?.(name, detail, 'answered', value)
-        resolve(value)
-      }
-      this.#database.request(this.#from, run, { resolve: answered, reject: fail })
-    })
+    return await remoteCall(this.#database, this.#caller, { name, detail, timeoutMs }, run)
   }
-}
-
-function late(place: string, timeoutMs: number): StorageError {
-  return new StorageError('TIMEOUT', `${place} gave no answer within ${timeoutMs} ms`, {
-    effect: 'unknown',
-  })
 }
 
 /** What reaches the server of the options. */

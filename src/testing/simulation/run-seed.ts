@@ -3,7 +3,8 @@ import { STAMP_MAX, STAMP_MIN } from '../../core/stamp.ts'
 import { checkHistory } from '../history-checker/check-history.ts'
 import type { CheckOptions, History, Violation } from '../history-checker/history.ts'
 import { Nemesis } from './nemesis.ts'
-import { LATENCY_MS_MAX, type SimulatedDatabase } from './simulated-database.ts'
+import type { SimulatedDatabase } from './simulated-database.ts'
+import { LATENCY_MS_MAX } from './simulated-server.ts'
 import type { SimulationSettings } from './settings.ts'
 import { Workload } from './workload.ts'
 import { World, WRITE_TIMEOUT_MS, type Node, type Step, type WorldOptions } from './world.ts'
@@ -57,7 +58,7 @@ async function simulate(
   const world = new World(seed, given, options)
   const { kernel, settings } = world
   world.say('world', 'settings', settings)
-  for (const place of DATABASE_PLACES) await world.databases[place].start()
+  await world.startServers()
   const workload = new Workload(world)
   const nemesis = new Nemesis(world)
   for (const node of world.nodes) void world.startNode(node)
@@ -106,6 +107,7 @@ function checkOptions({ settings, lostDisk }: World): CheckOptions {
     // Two saves with one id wait for each other.
     deadlineMs: 2 * (3 * WRITE_TIMEOUT_MS + 500),
     lostDisk,
+    sharedLog: settings.wal === 'shared',
   }
 }
 
@@ -164,6 +166,7 @@ async function leftovers(world: World): Promise<string[]> {
   const { hints } = await world.databases.backup.backend.readState('nobody')
   for (const { writer, count } of hints) left.push(`hint of ${writer}, count ${count}`)
   const { primary, backup } = world.databases
+  if (world.log.content.size > 0) left.push(`the shared log has ${world.log.content.size} entries`)
   if ((await dump(primary)) !== (await dump(backup))) left.push('primary and backup differ')
   return left
 }

@@ -18,6 +18,9 @@ export type FaultName =
   | 'wal-slow'
   | 'wal-hang'
   | 'wal-full'
+  | 'cache-out'
+  | 'cache-slow'
+  | 'cache-emptied'
   | 'clock'
   | 'wipe-primary'
   | 'wipe-backup'
@@ -40,6 +43,9 @@ export const ORDINARY_FAULTS: readonly FaultName[] = [
   'wal-slow',
   'wal-hang',
   'wal-full',
+  'cache-out',
+  'cache-slow',
+  'cache-emptied',
   'clock',
 ]
 
@@ -50,9 +56,14 @@ export interface SimulationSettings {
   readonly operationsPerClient: number
   readonly conversations: number
   readonly write: 'idempotent' | 'wal-first' | 'dual-write'
-  readonly read: 'primary-first' | 'failover'
+  readonly read: 'primary-first' | 'failover' | 'cache-enhanced'
   readonly health: 'circuit-breaker' | 'simple'
-  readonly wal: 'simulated' | 'file'
+  /**
+   * `file`: the real file log on a simulated disk, one for each process. `shared`: one log on a server,
+   * as the one in Redis streams behaves. `simulated`: a log of each process that fails in every way
+   * that the port allows.
+   */
+  readonly wal: 'simulated' | 'file' | 'shared'
   /** Clocks are off by up to this much. Milliseconds. */
   readonly skewMs: number
   readonly faults: readonly FaultName[]
@@ -80,9 +91,9 @@ export function drawSettings(
     operationsPerClient: 25,
     conversations: 2,
     write: random.pick(['idempotent', 'idempotent', 'wal-first', 'dual-write'] as const),
-    read: random.pick(['primary-first', 'failover'] as const),
+    read: random.pick(['primary-first', 'failover', 'cache-enhanced'] as const),
     health: random.pick(['circuit-breaker', 'simple'] as const),
-    wal: random.pick(['simulated', 'file'] as const),
+    wal: random.pick(['simulated', 'file', 'file', 'shared', 'shared'] as const),
     skewMs: random.pick([0, 50, 500]),
     faults: drawFaults(random),
     faultEveryMs: random.pick([600, 1_500, 2_500, 6_000]),

@@ -1,119 +1,35 @@
 import { MemoryBackend } from '../../backend/memory/memory-backend.ts'
 import type { Env } from '../../core/env.ts'
-import { StorageError } from '../../core/errors.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
 import type { Kernel } from './kernel.ts'
 import type { RandomSource } from './random-source.ts'
+import { SimulatedServer } from './simulated-server.ts'
 
-/** A request that is on its way for longer is lost. */
-export const LATENCY_MS_MAX = 8_000
-
-/** How a request ends at the process that sent it; not at all when something was lost. */
-export interface Reply<T> {
-  readonly resolve: (value: T) => void
-  readonly reject: (error: unknown) => void
-}
-
-/**
- * One database server, shared by all processes over a network that loses, delays and reorders. What
- * it has applied is durable; it loses it only by `wipe`.
- */
-export class SimulatedDatabase {
+/** One database server. What it has applied is durable; it loses it only by `wipe`. */
+export class SimulatedDatabase extends SimulatedServer<MemoryBackend> {
   readonly name: DatabasePlace
-  /** The engine itself, without a network: for checks at the end. */
-  readonly backend: MemoryBackend
-  /** Refuses everything while false. */
-  isUp = true
-  /** Takes requests but works on none of them: SIGSTOP. */
-  isPaused = false
-  /** Chance that a request, or a reply, is lost. */
-  dropRequest = 0
-  dropReply = 0
-  /** Every latency is this many times longer. */
-  slowness = 1
-  /** Processes that cannot reach it. */
-  readonly cutOff: Set<number> = new Set()
-  readonly #kernel: Kernel
-  readonly #random: RandomSource
-  #waiting: (() => void)[] = []
 
   constructor(kernel: Kernel, name: DatabasePlace, random: RandomSource, startMs: number) {
-    this.name = name
-    this.#kernel = kernel
-    this.#random = random
     const env = {
       now: () => Math.floor(startMs + kernel.now),
       monotonic: () => kernel.now,
       random: () => random.next(),
       randomBytes: (count: number) => random.bytes(count),
     } as Env
-    this.backend = new MemoryBackend(env)
+    super(kernel, name, random, new MemoryBackend(env))
+    this.name = name
+  }
+
+  /** The engine itself, without a network: for checks at the end. */
+  get backend(): MemoryBackend {
+    return this.content
   }
 
   async start(): Promise<void> {
     await this.backend.connect()
   }
 
-  /** Undoes every fault but a wipe. */
-  heal(): void {
-    this.isUp = true
-    this.dropRequest = this.dropReply = 0
-    this.slowness = 1
-    this.cutOff.clear()
-    this.resume()
-  }
-
-  resume(): void {
-    this.isPaused = false
-    for (const work of this.#waiting.splice(0)) work()
-  }
-
   wipe(): void {
     this.backend.wipe()
   }
-
-  /** Sends a request. The reply may come late, twice it never does. */
-  request<T>(
-    from: number,
-    run: (backend: MemoryBackend) => Promise<T>,
-    { resolve, reject }: Reply<T>,
-  ): void {
-    this.#kernel.schedule(this.#latency(), () => {
-      if (this.cutOff.has(from) || this.#random.chance(this.dropRequest)) return
-      if (!this.isUp) {
-        this.#kernel.schedule(1, () => reject(refused(this.name)))
-        return
-      }
-      const work = (): void => {
-        run(this.backend).then(
-          (value) => this.#reply(from, () => resolve(value), reject),
-          (error: unknown) => this.#reply(from, () => reject(error), reject),
-        )
-      }
-      if (this.isPaused) this.#waiting.push(work)
-      else work()
-    })
-  }
-
-  #reply(from: number, settle: () => void, reject: (error: unknown) => void): void {
-    this.#kernel.schedule(this.#latency(), () => {
-      if (this.cutOff.has(from) || this.#random.chance(this.dropReply)) return
-      if (this.isUp) settle()
-      else if (this.#random.chance(0.5)) reject(broken(this.name))
-    })
-  }
-
-  #latency(): number {
-    const random = this.#random
-    const ms = random.chance(0.03) ? random.between(200, 1_500) : random.between(1, 15)
-    return Math.min(LATENCY_MS_MAX, ms * this.slowness)
-  }
-}
-
-function refused(place: DatabasePlace): StorageError {
-  return new StorageError('CONNECTION', `${place} refused the connection`, { effect: 'none' })
-}
-
-function broken(place: DatabasePlace): StorageError {
-  return new StorageError('CONNECTION', `${place} closed the connection`, { effect: 'unknown' })
 }

@@ -271,7 +271,8 @@ export class Workload {
       const { items, complete, done } = await store.readItems({
         key,
         limit: EVERYTHING,
-        order: 'oldest',
+        // The only reads that a cache may answer.
+        order: 'newest',
       })
       if (!done) throw new Error('the conversation is longer than a page')
       const messages = items.map((item) => ({
@@ -279,7 +280,7 @@ export class Workload {
         content: (JSON.parse(itemValue(item)!) as { content: string }).content,
         position: item.position,
       }))
-      return { messages, complete }
+      return { messages: messages.reverse(), complete }
     })
     return answered && record.kind === 'read' ? record.messages : undefined
   }

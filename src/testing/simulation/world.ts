@@ -1,6 +1,8 @@
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
+import type { CacheBackend } from '../../backend/cache-backend.ts'
 import { MemoryCache } from '../../backend/memory/memory-cache.ts'
 import { ChatHistory } from '../../chat/chat-history.ts'
+import type { Env } from '../../core/env.ts'
 import type { FailpointName } from '../../core/failpoint.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import { CircuitBreakerHealthManager } from '../../health/circuit-breaker.ts'
@@ -8,6 +10,7 @@ import type { HealthManager } from '../../health/health-manager.ts'
 import { SimpleHealthManager } from '../../health/simple.ts'
 import { StorageManager } from '../../manager/storage-manager.ts'
 import { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
+import { CacheEnhancedReadStrategy } from '../../strategy/read/cache-enhanced.ts'
 import { FailoverReadStrategy } from '../../strategy/read/failover.ts'
 import { PrimaryFirstReadStrategy } from '../../strategy/read/primary-first.ts'
 import type { ReadStrategy } from '../../strategy/read/read-strategy.ts'
@@ -19,9 +22,14 @@ import { WALManager } from '../../wal/wal-manager.ts'
 import type { HistoryRecord } from '../history-checker/history.ts'
 import { Kernel } from './kernel.ts'
 import { RandomSource } from './random-source.ts'
+import { RemoteCache } from './remote-cache.ts'
+import type { CallObserver } from './remote-call.ts'
 import { RemoteReplica } from './remote-replica.ts'
 import { drawSettings, type SimulationSettings } from './settings.ts'
+import { SharedLog } from './shared-log.ts'
+import { SharedLogDevice } from './shared-log-device.ts'
 import { SimulatedDatabase } from './simulated-database.ts'
+import { SimulatedServer } from './simulated-server.ts'
 import { SimulatedProcess, type Life } from './simulated-process.ts'
 import { LogStorage } from './simulated-wal.ts'
 import type { LogDevice } from './log-device.ts'
@@ -31,6 +39,8 @@ import { LogDisk } from './log-disk.ts'
 export const START_MS: number = Date.UTC(2026, 0, 1)
 export const WRITE_TIMEOUT_MS = 2_000
 export const READ_TIMEOUT_MS = 1_000
+/** As many as a read asks for, so that it may come from the cache. */
+const CACHED_ITEMS = 1_000
 const OPEN_RETRY_MS = 300
 const RESTART_MS = 500
 /** Longest pause at a failpoint. */
@@ -74,6 +84,9 @@ export class World {
   readonly seed: number
   readonly settings: SimulationSettings
   readonly databases: Readonly<Record<DatabasePlace, SimulatedDatabase>>
+  /** One cache and one log server, for settings that use them. */
+  readonly cache: SimulatedServer<MemoryCache>
+  readonly log: SimulatedServer<SharedLog>
   readonly nodes: readonly Node[]
   readonly records: HistoryRecord[] = []
   /** Errors of background tasks that nobody expects. */
@@ -97,6 +110,11 @@ export class World {
     const database = (name: DatabasePlace): SimulatedDatabase =>
       new SimulatedDatabase(this.kernel, name, this.#chance(name), START_MS)
     this.databases = { primary: database('primary'), backup: database('backup') }
+    const monotonic = (): number => this.kernel.now
+    const cache = new MemoryCache({}, { monotonic } as Env)
+    this.cache = new SimulatedServer(this.kernel, 'cache', this.#chance('cache'), cache)
+    const log = new SharedLog(monotonic)
+    this.log = new SimulatedServer(this.kernel, 'log', this.#chance('log'), log)
     this.nodes = Array.from({ length: this.settings.processes }, (_, i) => this.#makeNode(i))
   }
 
@@ -108,6 +126,18 @@ export class World {
   takesStep(id: string, text: string): void {
     this.steps.push({ id, atMs: this.kernel.now, text })
     this.say(id, text)
+  }
+
+  /** For servers that a seed may use, before anything runs. */
+  async startServers(): Promise<void> {
+    for (const place of DATABASE_PLACES) await this.databases[place].start()
+    await this.cache.content.connect()
+  }
+
+  /** The cache is started again: nothing is in it. */
+  async emptyCache(): Promise<void> {
+    await this.cache.content.disconnect()
+    await this.cache.content.connect()
   }
 
   /** Starts a node and goes on trying until it is open or has crashed. */
@@ -159,13 +189,10 @@ export class World {
 
   #makeNode(index: number): Node {
     const { kernel, settings } = this
-    const name = `p${index}`
+    const name = nameOf(index)
     const random = this.#chance(name)
     const logRandom = this.#chance(`${name} log`)
-    const log =
-      settings.wal === 'file'
-        ? new LogDisk(kernel, logRandom, START_MS)
-        : new LogStorage(logRandom, settings.canary === 'lying-log')
+    const log = this.#makeLog(index, logRandom)
     const process = new SimulatedProcess({
       kernel,
       index,
@@ -178,6 +205,23 @@ export class World {
     })
     process.skewMs = random.between(-settings.skewMs, settings.skewMs)
     return { name, process, log, history: undefined, closing: false }
+  }
+
+  #makeLog(index: number, random: RandomSource): LogDevice {
+    const { kernel, settings } = this
+    switch (settings.wal) {
+      case 'file':
+        return new LogDisk(kernel, random, START_MS)
+      case 'shared':
+        return new SharedLogDevice(this.log, index, this.#observer(nameOf(index), 'wal'))
+      case 'simulated':
+        return new LogStorage(random, settings.canary === 'lying-log')
+    }
+  }
+
+  #observer(who: string, server: string): CallObserver {
+    return (call, detail, outcome, result) =>
+      this.say(who, `  ${server} ${call} ${outcome}`, outcome === 'sent' ? detail : result)
   }
 
   /** A pause, the end of the process, or mostly nothing. */
@@ -207,7 +251,10 @@ export class World {
       new StorageManager(
         {
           database: this.#remote(node, life, name),
-          cache: new MemoryCache({}, env),
+          cache:
+            this.settings.read === 'cache-enhanced'
+              ? this.#remoteCache(node, life)
+              : new MemoryCache({}, env),
           name,
           connectTimeoutMs: 1_000,
         },
@@ -238,16 +285,25 @@ export class World {
   }
 
   #remote(node: Node, life: Life, place: DatabasePlace): ReplicaBackend {
-    const observe = (call: string, detail: readonly unknown[], outcome: string, result: unknown) =>
-      this.say(node.name, `  ${place} ${call} ${outcome}`, outcome === 'sent' ? detail : result)
+    const observe = this.#observer(node.name, place)
     return new RemoteReplica(this.databases[place], life, node.process.index, observe)
+  }
+
+  #remoteCache(node: Node, life: Life): CacheBackend {
+    const observe = this.#observer(node.name, 'cache')
+    return new RemoteCache(this.cache, { life, from: node.process.index, observe })
   }
 
   #reading(): ReadStrategy {
     const config = { timeout: READ_TIMEOUT_MS }
-    return this.settings.read === 'failover'
-      ? new FailoverReadStrategy(config)
-      : new PrimaryFirstReadStrategy(config)
+    switch (this.settings.read) {
+      case 'primary-first':
+        return new PrimaryFirstReadStrategy(config)
+      case 'failover':
+        return new FailoverReadStrategy(config)
+      case 'cache-enhanced':
+        return new CacheEnhancedReadStrategy({ ...config, windowSize: CACHED_ITEMS })
+    }
   }
 
   #writing(): WriteStrategy {
@@ -273,6 +329,11 @@ export class World {
     this.say('world', 'HEALED')
     this.#healed = true
     for (const place of DATABASE_PLACES) this.databases[place].heal()
+    this.cache.heal()
     for (const { log } of this.nodes) log.heal()
   }
+}
+
+function nameOf(index: number): string {
+  return `p${index}`
 }

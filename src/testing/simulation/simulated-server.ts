@@ -1,0 +1,98 @@
+import { StorageError } from '../../core/errors.ts'
+import type { Kernel } from './kernel.ts'
+import type { RandomSource } from './random-source.ts'
+
+/** A request that is on its way for longer is lost. */
+export const LATENCY_MS_MAX = 8_000
+
+/** How a request ends at the process that sent it; not at all when something was lost. */
+export interface Reply<T> {
+  readonly resolve: (value: T) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A server, shared by all processes over a network that loses, delays and reorders. */
+export class SimulatedServer<Content> {
+  readonly content: Content
+  readonly title: string
+  /** Refuses everything while false. */
+  isUp = true
+  /** Takes requests but works on none of them: SIGSTOP. */
+  isPaused = false
+  /** Chance that a request, or a reply, is lost. */
+  dropRequest = 0
+  dropReply = 0
+  /** Every latency is this many times longer. */
+  slowness = 1
+  /** Processes that cannot reach it. */
+  readonly cutOff: Set<number> = new Set()
+  readonly #kernel: Kernel
+  readonly #random: RandomSource
+  #waiting: (() => void)[] = []
+
+  constructor(kernel: Kernel, title: string, random: RandomSource, content: Content) {
+    this.#kernel = kernel
+    this.#random = random
+    this.title = title
+    this.content = content
+  }
+
+  /** Undoes every fault. */
+  heal(): void {
+    this.isUp = true
+    this.dropRequest = this.dropReply = 0
+    this.slowness = 1
+    this.cutOff.clear()
+    this.resume()
+  }
+
+  resume(): void {
+    this.isPaused = false
+    for (const work of this.#waiting.splice(0)) work()
+  }
+
+  /** Sends a request. The reply may come late, twice it never does. */
+  request<T>(
+    from: number,
+    run: (content: Content) => Promise<T>,
+    { resolve, reject }: Reply<T>,
+  ): void {
+    this.#kernel.schedule(this.#latency(), () => {
+      if (this.cutOff.has(from) || this.#random.chance(this.dropRequest)) return
+      if (!this.isUp) {
+        this.#kernel.schedule(1, () => reject(refused(this.title)))
+        return
+      }
+      const work = (): void => {
+        run(this.content).then(
+          (value) => this.#reply(from, () => resolve(value), reject),
+          (error: unknown) => this.#reply(from, () => reject(error), reject),
+        )
+      }
+      if (this.isPaused) this.#waiting.push(work)
+      else work()
+    })
+  }
+
+  #reply(from: number, settle: () => void, reject: (error: unknown) => void): void {
+    this.#kernel.schedule(this.#latency(), () => {
+      if (this.cutOff.has(from) || this.#random.chance(this.dropReply)) return
+      if (this.isUp) settle()
+      else if (this.#random.chance(0.5)) reject(broken(this.title))
+    })
+  }
+
+  #latency(): number {
+    const random = this.#random
+    const ms = random.chance(0.03) ? random.between(200, 1_500) : random.between(1, 15)
+    return Math.min(LATENCY_MS_MAX, ms * this.slowness)
+  }
+}
+
+function refused(title: string): StorageError {
+  return new StorageError('CONNECTION', `${title} refused the connection`, { effect: 'none' })
+}
+
+function broken(title: string): StorageError {
+  return new StorageError('CONNECTION', `${title} closed the connection`, { effect: 'unknown' })
+}
