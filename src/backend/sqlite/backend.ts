@@ -6,7 +6,7 @@ import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
 import { Batcher } from '../batcher.ts'
-import { bucketsOf } from '../buckets.ts'
+import { bucketsOf, type Bucket } from '../buckets.ts'
 import { checkSignal } from '../check-signal.ts'
 import { checkLease } from '../lease.ts'
 import { ReplicaBase } from '../replica-base.ts'
@@ -31,9 +31,11 @@ import type {
   ReplicaState,
   StoredOperation,
 } from '../replica-backend.ts'
-import { isOutdated } from './connection.ts'
+import { isOutdated, MEMORY } from './connection.ts'
 import { loadSqliteDriver, type SqliteDriver } from './driver.ts'
 import { SqliteEngine } from './engine.ts'
+import { hostOf, type EngineHost, type EngineMethod } from './engine-host.ts'
+import { EngineThread, hasEngineWorker } from './engine-thread.ts'
 import { resolveSqliteOptions, type ResolvedSqliteOptions, type SqliteOptions } from './options.ts'
 import { SCAN_START, type ScanCursor } from './scan.ts'
 import { isBusy, sqliteError } from './sqlite-error.ts'
@@ -45,17 +47,27 @@ const TURN_MS = 5
 /** Most keys that a digest goes through at a time. */
 const TURN_KEYS_MAX = 4_096
 
+/** What a thread is for: a long scan must not hold up a commit. */
+type Role = 'writer' | 'scanner'
+
+interface HostSlot {
+  host?: EngineHost
+  opening?: Promise<EngineHost>
+}
+
 /**
  * A SQLite file on a local disk, shared by the processes of one machine.
  *
- * Calls run on the calling thread: a commit stops the event loop for one write to the disk, which
- * concurrent saves share. A timeout therefore ends only the wait for a lock or in the queue; what
- * has begun is done when the call returns.
+ * Short reads run on the calling thread; writes, digests and scans in threads of their own, where a
+ * commit waits for the disk without stopping the event loop. Concurrent saves share a commit. A
+ * timeout ends the wait of the caller: what a thread has begun is done all the same.
  */
 export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   readonly #options: ResolvedSqliteOptions
   readonly #batcher: Batcher
+  /** The connection of this thread. */
   #engine: SqliteEngine | undefined
+  readonly #hosts: Record<Role, HostSlot> = { writer: {}, scanner: {} }
   #connecting: Promise<void> | undefined
   #durability: Durability = { durable: false, reasons: ['not connected yet'] }
   #turnAt = 0
@@ -68,7 +80,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     this.#batcher = new Batcher({
       env,
       name: 'SQLite',
-      run: (calls) => this.#call((engine) => engine.run(calls)),
+      run: (calls) => this.#callHost('writer', {}, 'run', calls),
       inFlightMax: 1,
       timeoutMs: this.#options.timeoutMs,
     })
@@ -97,6 +109,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     this.#batcher.close()
     const engine = this.#engine
     this.#engine = undefined
+    await Promise.all(Object.values(this.#hosts).map(closeHost))
+    // The last one: it moves the log into the file.
     engine?.close()
   }
 
@@ -142,48 +156,48 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   async removeHints(hints: readonly Hint[], options: FencedOptions = {}): Promise<void> {
-    await this.#call((engine) => engine.removeHints(hints, options.fence), options)
+    await this.#callHost('writer', options, 'removeHints', hints, options.fence)
   }
 
   async trust(identity: string, options: FencedOptions = {}): Promise<void> {
-    await this.#call((engine) => engine.trust(identity, options.fence), options)
+    await this.#callHost('writer', options, 'trust', identity, options.fence)
   }
 
   /** By the clock of this machine, which all processes of the file share. */
-  async lease(request: LeaseRequest, options?: CallOptions): Promise<Lease | undefined> {
+  async lease(request: LeaseRequest, options: CallOptions = {}): Promise<Lease | undefined> {
     checkLease(request)
-    return await this.#call((engine) => engine.lease(request, this.env.now()), options)
+    return await this.#callHost('writer', options, 'lease', request, this.env.now())
   }
 
   /** Some keys at a time, so that the thread is held for a moment only: not seen as of one moment. */
   async digest(
     range: StampRange,
     buckets: number,
-    options?: CallOptions,
+    options: CallOptions = {},
   ): Promise<readonly BucketDigest[]> {
-    const result = bucketsOf(range, buckets)
+    let result: readonly Bucket[] = bucketsOf(range, buckets)
     for await (const keyIds of this.#keyIds(range, options)) {
-      await this.#inTurns(keyIds, options, (engine, some) => {
-        engine.addDigests(range, result, some)
+      await this.#inTurns(keyIds, async (some) => {
+        result = await this.#callHost('scanner', options, 'addDigests', range, result, some)
       })
     }
     return result
   }
 
-  async *scan(range: StampRange, options?: CallOptions): AsyncGenerator<Operation> {
+  async *scan(range: StampRange, options: CallOptions = {}): AsyncGenerator<Operation> {
     for await (const { operation } of this.scanStored(range, options)) yield operation
   }
 
-  async *scanStored(range: StampRange, options?: CallOptions): AsyncGenerator<StoredOperation> {
+  async *scanStored(range: StampRange, options: CallOptions = {}): AsyncGenerator<StoredOperation> {
     for await (const keyIds of this.#keyIds(range, options)) {
       const found: number[] = []
-      await this.#inTurns(keyIds, options, (engine, some) => {
-        found.push(...engine.keysWithRows(range, some))
+      await this.#inTurns(keyIds, async (some) => {
+        found.push(...(await this.#callHost('scanner', options, 'keysWithRows', range, some)))
       })
       let cursor: ScanCursor | undefined = SCAN_START
       while (cursor !== undefined) {
         const from: ScanCursor = cursor
-        const page = await this.#call((engine) => engine.scanPage(range, found, from), options)
+        const page = await this.#callHost('scanner', options, 'scanPage', range, found, from)
         yield* page.operations
         cursor = page.next
         // A long scan lets others run between its pages.
@@ -192,15 +206,15 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
-  async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
-    return await this.#call((engine) => engine.repair(operations), options)
+  async repair(operations: readonly Operation[], options: CallOptions = {}): Promise<number> {
+    return await this.#callHost('writer', options, 'repair', operations)
   }
 
-  async *#keyIds(range: StampRange, options?: CallOptions): AsyncGenerator<readonly number[]> {
+  async *#keyIds(range: StampRange, options: CallOptions): AsyncGenerator<readonly number[]> {
     let after: number | undefined = 0
     while (after !== undefined) {
       const from: number = after
-      const page = await this.#call((engine) => engine.keyIds(range, from), options)
+      const page = await this.#callHost('scanner', options, 'keyIds', range, from)
       yield page.ids
       after = page.next
     }
@@ -209,18 +223,14 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   /** As many keys at a time as are done within a moment. */
   async #inTurns(
     keyIds: readonly number[],
-    options: CallOptions | undefined,
-    work: (engine: SqliteEngine, some: readonly number[]) => void,
+    work: (some: readonly number[]) => Promise<void>,
   ): Promise<void> {
     for (let from = 0; from < keyIds.length;) {
       const some = keyIds.slice(from, from + this.#turnKeys)
       from += some.length
-      let tookMs = 0
-      await this.#call((engine) => {
-        const start = this.env.monotonic()
-        work(engine, some)
-        tookMs = this.env.monotonic() - start
-      }, options)
+      const start = this.env.monotonic()
+      await work(some)
+      const tookMs = this.env.monotonic() - start
       if (tookMs > TURN_MS) this.#turnKeys = Math.max(1, this.#turnKeys >> 1)
       else if (tookMs < TURN_MS / 4) this.#turnKeys = Math.min(TURN_KEYS_MAX, this.#turnKeys * 2)
       await setImmediate()
@@ -234,12 +244,15 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       const { durability, version } = engine.settings
       this.#engine = engine
       this.#durability = durability
+      await this.#host('writer')
       this.#batcher.open()
       if (isOutdated(version)) {
         const text = 'this SQLite can damage a file that two processes write to; 3.51.3 has the fix'
         this.env.logger.warn({ driver: driver.name, version }, text)
       }
     } catch (error) {
+      this.#engine?.close()
+      this.#engine = undefined
       const known = sqliteError(error, 'none')
       if (known.code !== 'UNAVAILABLE') throw known
       const text = `cannot open the SQLite file: ${messageOf(error)}`
@@ -247,9 +260,32 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
+  /** Opened when it is needed first, and again when its thread has died. */
+  async #host(role: Role): Promise<EngineHost> {
+    if (this.#engine === undefined) throw new StorageError('CLOSED', 'SQLite is not connected')
+    const { path, threads } = this.#options
+    if (!threads || path === MEMORY || !hasEngineWorker()) return hostOf(this.#engine)
+    const slot = this.#hosts[role]
+    if (slot.host?.isAlive === true) return slot.host
+    if (slot.opening !== undefined) return await slot.opening
+    const opening = this.#whenFree(() => EngineThread.open(this.#options, this.#newIdentity()))
+    slot.opening = opening
+    try {
+      const host = await opening
+      if (slot.opening === opening) slot.host = host
+      return host
+    } finally {
+      if (slot.opening === opening) delete slot.opening
+    }
+  }
+
   #makeEngine(driver: SqliteDriver): SqliteEngine {
-    const identity = Buffer.from(this.env.randomBytes(16)).toString('hex')
-    return new SqliteEngine(driver, this.#options, identity)
+    return new SqliteEngine(driver, this.#options, this.#newIdentity())
+  }
+
+  /** For a database that is new; one that is there keeps its own. */
+  #newIdentity(): string {
+    return Buffer.from(this.env.randomBytes(16)).toString('hex')
   }
 
   async #call<T>(work: (engine: SqliteEngine) => T, options: CallOptions = {}): Promise<T> {
@@ -265,6 +301,22 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
+  async #callHost<Method extends EngineMethod>(
+    role: Role,
+    options: CallOptions,
+    method: Method,
+    ...args: Parameters<SqliteEngine[Method]>
+  ): Promise<ReturnType<SqliteEngine[Method]>> {
+    try {
+      return await this.#whenFree(async () => {
+        const host = await this.#host(role)
+        return await host.call(method, ...args)
+      }, options)
+    } catch (error) {
+      throw sqliteError(error, 'none')
+    }
+  }
+
   /** A loop of calls that only ever yields to microtasks would starve timers, sockets and disk. */
   async #letOthersRun(): Promise<void> {
     if (this.env.monotonic() - this.#turnAt < TURN_MS) return
@@ -274,14 +326,14 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   /** Waits for a lock between attempts, not inside one: that would stop the event loop. */
   async #whenFree<T>(
-    attempt: () => T,
+    attempt: () => T | Promise<T>,
     { signal, timeoutMs = Number.POSITIVE_INFINITY }: CallOptions = {},
   ): Promise<T> {
     const start = this.env.monotonic()
     for (;;) {
       checkSignal(signal)
       try {
-        return attempt()
+        return await attempt()
       } catch (error) {
         const waitedMs = this.env.monotonic() - start
         if (!isBusy(error) || waitedMs >= this.#options.busyTimeoutMs) throw error
@@ -293,4 +345,11 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       await sleep(this.env, BUSY_PAUSE_MS, signal)
     }
   }
+}
+
+async function closeHost(slot: HostSlot): Promise<void> {
+  const { host, opening } = slot
+  delete slot.host
+  delete slot.opening
+  await ((await opening?.catch(() => undefined)) ?? host)?.close()
 }

@@ -8,7 +8,7 @@ import { SqliteSession } from './session.ts'
 
 const FILE_MODE = 0o600
 const DIRECTORY_MODE = 0o700
-const MEMORY = ':memory:'
+export const MEMORY = ':memory:'
 
 /** Longest wait for a lock inside the library, where it stops the whole process. Milliseconds. */
 const BLOCKING_WAIT_MS = 25

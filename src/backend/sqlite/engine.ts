@@ -195,9 +195,14 @@ export class SqliteEngine {
     return this.#session.read(() => readKeyIds(this.#session, range, after))
   }
 
-  /** Adds what these keys have in the range to the buckets. */
-  addDigests(range: StampRange, buckets: readonly Bucket[], keyIds: readonly number[]): void {
+  /** Adds what these keys have in the range to the buckets, and returns them. */
+  addDigests(
+    range: StampRange,
+    buckets: readonly Bucket[],
+    keyIds: readonly number[],
+  ): readonly Bucket[] {
     this.#session.read(() => addDigests(this.#session, range, buckets, keyIds))
+    return buckets
   }
 
   keysWithRows(range: StampRange, keyIds: readonly number[]): readonly number[] {

@@ -14,21 +14,29 @@ export interface SqliteOptions {
   readonly busyTimeoutMs?: number
   /** Time that a write may take when its caller names none. Milliseconds. Default: 10,000. */
   readonly timeoutMs?: number
+  /**
+   * Writes, digests and scans run in threads of their own, so that no commit stops the event loop.
+   * Never for `:memory:`, nor where the package was bundled into one file. Default: true.
+   */
+  readonly threads?: boolean
 }
 
 export interface ResolvedSqliteOptions {
   readonly path: string
   readonly busyTimeoutMs: number
   readonly timeoutMs: number
+  readonly threads: boolean
 }
 
 /** Fills the defaults in and refuses what cannot work. */
 export function resolveSqliteOptions(options: SqliteOptions): ResolvedSqliteOptions {
-  const { path, url, busyTimeoutMs = 5_000, timeoutMs = 10_000 } = options
+  const { path, url, busyTimeoutMs = 5_000, timeoutMs = 10_000, threads = true } = options
+  if (typeof threads !== 'boolean') throw invalid('threads must be boolean')
   return {
     path: pathOf(path, url),
     busyTimeoutMs: checkInteger('busyTimeoutMs', busyTimeoutMs, 0, 600_000),
     timeoutMs: checkInteger('timeoutMs', timeoutMs, 1, 3_600_000),
+    threads,
   }
 }
 

@@ -43,8 +43,8 @@ export function sqliteError(error: unknown, effect: Effect): StorageError {
   return new StorageError(code, `SQLite failed: ${messageOf(error)}`, { effect, cause: error })
 }
 
-/** The libraries agree on neither the name nor the form of the code. */
-function resultCode(error: unknown): number | undefined {
+/** The primary result code. The libraries agree on neither the name nor the form of it. */
+export function resultCode(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined
   const { errcode, code } = error as { errcode?: unknown; code?: unknown }
   if (typeof errcode === 'number') return errcode & 0xff

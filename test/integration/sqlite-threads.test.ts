@@ -1,0 +1,121 @@
+// Goal: SQLite in threads of its own behaves as on the calling thread, ends with the process, and
+// outlives the death of a thread.
+// Method: the compiled package, since a thread of Node 20 cannot run TypeScript.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import type { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
+import { isStorageError } from '../../src/core/errors.ts'
+import { encodeJson } from '../../src/core/json.ts'
+import type { Operation } from '../../src/core/operation.ts'
+import type { Stamp } from '../../src/core/stamp.ts'
+import { replicaBackendConformance } from '../../src/testing/replica-backend-conformance.ts'
+import { BuiltCli } from './cli-process.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'everthread-sqlite-'))
+let built: BuiltCli
+let Backend: typeof SqliteBackend
+const paths = new Map<unknown, string>()
+let files = 0
+
+beforeAll(async () => {
+  built = await BuiltCli.build()
+  const url = pathToFileURL(join(dirname(built.entry), 'backend', 'sqlite', 'index.js')).href
+  const module = (await import(url)) as { SqliteBackend: typeof SqliteBackend }
+  Backend = module.SqliteBackend
+})
+afterAll(async () => {
+  await built?.remove()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+async function openFile(path = join(directory, `${++files}.db`)): Promise<SqliteBackend> {
+  const backend = new Backend({ path })
+  paths.set(backend, path)
+  await backend.connect()
+  return backend
+}
+
+replicaBackendConformance({
+  name: 'sqlite in threads',
+  open: () => openFile(),
+  reopen: (backend) => openFile(paths.get(backend)!),
+  capabilities: { persistent: true, propertyRuns: 25 },
+})
+
+function append(n: number): Operation {
+  const stamp = `01900000-0000-7000-8000-${String(n).padStart(12, '0')}` as Stamp
+  const value = encodeJson(`message ${n}`)
+  return { kind: 'put', change: 'append', key: 'k', id: stamp, position: stamp, stamp, value }
+}
+
+/** Workers that are started while the test runs. */
+function watchWorkers(): Worker[] {
+  const workers: Worker[] = []
+  const { postMessage } = Worker.prototype
+  const spy = vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (
+    this: Worker,
+    ...args: Parameters<typeof postMessage>
+  ) {
+    if (!workers.includes(this)) workers.push(this)
+    postMessage.apply(this, args)
+  })
+  onTestFinished(() => spy.mockRestore())
+  return workers
+}
+
+test('a write runs in another thread, and after its death in a new one', async () => {
+  const workers = watchWorkers()
+  const backend = await openFile()
+  onTestFinished(() => backend.disconnect())
+  await backend.apply([append(1)])
+  expect(workers).toHaveLength(1)
+  const died = workers[0]!.terminate()
+  const outcome = await backend.apply([append(2)]).catch((error: unknown) => error)
+  await died
+  // It may have been taken before the end: the caller is not told that it was not.
+  if (isStorageError(outcome))
+    expect(outcome).toMatchObject({ code: 'UNAVAILABLE', effect: 'unknown' })
+  await backend.apply([append(2)])
+  await backend.apply([append(3)])
+  expect(workers).toHaveLength(2)
+  const { items } = await backend.readItems({ key: 'k', limit: 10, order: 'oldest' })
+  expect(items.map(({ appended }) => appended)).toEqual([
+    '"message 1"',
+    '"message 2"',
+    '"message 3"',
+  ])
+})
+
+test('with threads off no thread is started', async () => {
+  const workers = watchWorkers()
+  const backend = new Backend({ path: join(directory, 'own.db'), threads: false })
+  await backend.connect()
+  onTestFinished(() => backend.disconnect())
+  await backend.apply([append(1)])
+  expect(workers).toHaveLength(0)
+})
+
+test('a program ends by itself with the database open, and waits for what it awaits', () => {
+  const url = pathToFileURL(join(dirname(built.entry), 'backend', 'sqlite', 'index.js')).href
+  const program = `
+    import { SqliteBackend } from ${JSON.stringify(url)}
+    const backend = new SqliteBackend({ path: ${JSON.stringify(join(directory, 'end.db'))} })
+    await backend.connect()
+    await backend.apply([${JSON.stringify(append(1))}])
+    console.log((await backend.countItems('k')).count)
+  `
+  const args = ['--input-type=module', '-e', program]
+  const cwd = dirname(createRequire(import.meta.url).resolve('vitest/package.json'))
+  const { status, stdout } = spawnSync(process.execPath, args, {
+    cwd,
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  expect({ status, stdout }).toEqual({ status: 0, stdout: '1\n' })
+})
