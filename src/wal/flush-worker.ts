@@ -31,6 +31,8 @@ export interface FlushWorkerOptions {
   readonly gatherMs: number
 }
 
+/** Given as the reason of every abort: without one an error with a stack is made, at each save. */
+const WOKEN = 'woken'
 const RETRY_FIRST_MS = 50
 /** Longest pause of a worker that somebody waits for. */
 const DRAIN_RETRY_MS = 50
@@ -65,7 +67,7 @@ export class FlushWorker {
   /** There may be work: ends the present wait. */
   wake(): void {
     this.#woken = true
-    if (this.#failures === 0) this.#nap.abort()
+    if (this.#failures === 0) this.#nap.abort(WOKEN)
   }
 
   /** The place answered again: ends a backoff too. */
@@ -97,8 +99,8 @@ export class FlushWorker {
 
   /** Resolves when the loop has ended; a batch in flight is finished first. */
   async stop(): Promise<void> {
-    this.#stop.abort()
-    this.#nap.abort()
+    this.#stop.abort(WOKEN)
+    this.#nap.abort(WOKEN)
     await this.#running
     this.#running = undefined
     this.#roundDone()
@@ -200,7 +202,7 @@ export class FlushWorker {
 
   async #round(limitMs: number): Promise<void> {
     const nap = new AbortController()
-    this.#idle.push(() => nap.abort())
+    this.#idle.push(() => nap.abort(WOKEN))
     await sleep(this.#env, limitMs, nap.signal)
   }
 
