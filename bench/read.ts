@@ -10,6 +10,7 @@ import pg from 'pg'
 import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../src/index.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { startRedis } from '../test/support/redis-server.ts'
+import type { Goal } from './support/goal.ts'
 import { compare, type Row, type Subject } from './support/measure.ts'
 import { report } from './support/report.ts'
 
@@ -80,6 +81,42 @@ async function store(name: string, length: number, options: ChatHistoryOptions):
   }
 }
 
+/** Ratios of times at equal concurrency: the inverse of the ratio of rates. */
+function goalsOf(rows: readonly Row[]): Goal[] {
+  const row = (name: string, length: number): Row =>
+    rows.find((each) => each.name === `${name}, ${length} messages`)!
+  const worst = (a: string, b: string): number =>
+    Math.max(...LENGTHS.map((length) => row(b, length).rate / row(a, length).rate))
+  const [shortest, longest] = [LENGTHS[0]!, LENGTHS.at(-1)!]
+  const database = 'everthread on the database'
+  return [
+    {
+      number: 8,
+      measure: `latest 50 of ${longest} messages / of ${shortest}, p50`,
+      atMost: 1.3,
+      value: row(database, longest).p50 / row(database, shortest).p50,
+    },
+    {
+      number: 9,
+      measure: 'latest 50 / raw query and JSON.parse, longest conversation',
+      atMost: 1.15,
+      value: row('raw query and JSON.parse', longest).rate / row(database, longest).rate,
+    },
+    {
+      number: 10,
+      measure: 'latest 50 from the in-process cache / from the database, worst length',
+      atMost: 0.2,
+      value: worst('everthread, cache in this process', database),
+    },
+    {
+      number: 10,
+      measure: 'latest 50 from Redis / from the database, worst length',
+      atMost: 0.6,
+      value: worst('everthread, cache in Redis', database),
+    },
+  ]
+}
+
 try {
   const filler = await openChatHistory({ ...common, wal: `file:${join(scratch, 'fill')}` })
   await fill(filler)
@@ -103,7 +140,11 @@ try {
     rows.push(...(await compare(subjects, 4, COUNT, ROUNDS)))
     for (const subject of subjects) await subject.close()
   }
-  await report('read', rows, { rounds: ROUNDS, count: COUNT, lengths: LENGTHS })
+  await report('read', {
+    rows,
+    goals: goalsOf(rows),
+    settings: { rounds: ROUNDS, count: COUNT, lengths: LENGTHS },
+  })
 } finally {
   await redis.stop()
   await server.stop()

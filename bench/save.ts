@@ -81,7 +81,10 @@ try {
     const count = concurrency === 1 ? Math.ceil(COUNT / 4) : COUNT
     rows.push(...(await compare(subjects, concurrency, count, ROUNDS)))
   }
-  await report('save', rows, { rounds: ROUNDS, count: COUNT, conversations: CONVERSATIONS })
+  await report('save', {
+    rows,
+    settings: { rounds: ROUNDS, count: COUNT, conversations: CONVERSATIONS },
+  })
 } finally {
   for (const subject of subjects) await subject.close()
   await server.stop()
