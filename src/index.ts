@@ -1,4 +1,9 @@
-export { ChatHistory, type ClearOptions, type HistoryOptions } from './chat/chat-history.ts'
+export {
+  ChatHistory,
+  type ClearOptions,
+  type EraseOptions,
+  type HistoryOptions,
+} from './chat/chat-history.ts'
 export type {
   ChatMessage,
   ClearReceipt,
@@ -12,6 +17,7 @@ export type {
 } from './chat/message.ts'
 export { openChatHistory, type ChatHistoryOptions } from './chat/open-chat-history.ts'
 export type { PlaceConfig, StrategicStorageConfig } from './store/config.ts'
+export type { EraseReceipt, EraseStage, ErasedPlace } from './store/erase/erase-receipt.ts'
 export type { PlaceStatus, StoreStatus, WalStatus } from './store/status.ts'
 export type { StoreEvents } from './store/store-events.ts'
 export {

@@ -221,6 +221,12 @@ export interface ReplicaBackend extends DatabaseBackend {
     buckets: number,
     options?: CallOptions,
   ): Promise<readonly BucketDigest[]>
+  /**
+   * Takes what is gone out of where the engine may keep it a while longer: its log, free space, files
+   * that it writes now and then. Resolves with what is out of its reach, in words. Repeating it is
+   * harmless. An engine without it keeps such things for as long as it will.
+   */
+  purge?(options?: CallOptions): Promise<readonly string[]>
   /** Every register, item and tombstone in the range as the operations that make it. */
   scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation>
   /** As `scan`, with the stored digests. Left out by an engine that stores none. */

@@ -5,6 +5,7 @@ import type { Operation } from '../core/operation.ts'
 import { DATABASE_PLACES } from '../core/operation.ts'
 import { isoTime } from '../core/iso-time.ts'
 import { STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
+import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
 import type { StoreStatus } from '../store/status.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
@@ -50,6 +51,11 @@ export interface ClearOptions {
    * waits up to 30 s for both databases and says which of them are clear. Default: `acknowledged`.
    */
   readonly wait?: 'acknowledged' | 'everywhere'
+}
+
+export interface EraseOptions {
+  /** How long to wait for the places, at most a day. Milliseconds. Default: 30,000. */
+  readonly deadlineMs?: number
 }
 
 const DEFAULT_LIMIT = 50
@@ -220,6 +226,40 @@ export class ChatHistory implements AsyncDisposable {
     }
     const clear = await this.#store.waitUntilCleared(key, operations[0]!.stamp)
     return { copies, durable, clear }
+  }
+
+  /**
+   * Clears a conversation for good and takes its payloads out of the log, dead letters, caches and the
+   * free space of the databases: of every message, and of every version that `updateMessage` replaced.
+   * Waits up to `deadlineMs`; what is pending then is done as soon as it can be, also after a restart
+   * and by other processes. Ids and the conversation's name stay, in tombstones. The receipt says what
+   * nothing here can reach.
+   *
+   * @throws StorageError as `clearHistory`.
+   */
+  async eraseConversation(
+    conversationId: string,
+    options: EraseOptions = {},
+  ): Promise<EraseReceipt> {
+    return await this.#store.erase('key', this.#key(conversationId), options.deadlineMs)
+  }
+
+  /**
+   * The same for all conversations of this history's tenant, which must be named. Stop writing for the
+   * tenant first: what is saved after the call is not erased.
+   *
+   * @throws StorageError `INVALID_ARGUMENT` for another tenant than this history's.
+   */
+  async eraseTenant(tenant: string, options: EraseOptions = {}): Promise<EraseReceipt> {
+    if (tenant !== this.#tenant) {
+      throw invalid(`tenant must be this history's, ${JSON.stringify(this.#tenant)}`)
+    }
+    return await this.#store.erase('prefix', tenantPrefix(tenant), options.deadlineMs)
+  }
+
+  /** This tenant's erases of the last 30 days and how far each has come, the oldest first. */
+  async listErasures(): Promise<readonly EraseReceipt[]> {
+    return await this.#store.listErasures(tenantPrefix(this.#tenant))
   }
 
   async countMessages(conversationId: string): Promise<number> {

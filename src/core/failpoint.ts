@@ -11,6 +11,8 @@ export const FAILPOINTS = [
   'wal.meta.beforeRename',
   'wal.recover',
   'wal.adopt.afterClaim',
+  'wal.erase.beforeRename',
+  'wal.erase.afterRename',
   'write.afterPrimary',
   'write.afterBackup',
   'write.afterWal',
@@ -19,6 +21,10 @@ export const FAILPOINTS = [
   'hint.beforeRemove',
   'redis.groupPrepared',
   'redis.groupDecided',
+  'erase.begun',
+  'erase.beforeLog',
+  'erase.beforePurge',
+  'erase.beforeDone',
 ] as const
 
 export type FailpointName = (typeof FAILPOINTS)[number]

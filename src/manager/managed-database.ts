@@ -138,6 +138,14 @@ export class ManagedDatabase implements ReplicaBackend {
     return engine.repair === undefined ? 0 : await engine.repair(operations, options)
   }
 
+  async purge(options?: CallOptions): Promise<readonly string[]> {
+    const engine = this.#slot.current()
+    if (engine.purge !== undefined) return await engine.purge(options)
+    return [
+      `whatever ${engine.getBackendType()} keeps of removed values: it cannot be told to purge`,
+    ]
+  }
+
   async get<T>(key: string): Promise<T | undefined> {
     return await this.#slot.current().get<T>(key)
   }

@@ -53,6 +53,8 @@ export interface StoreStatus {
   /** False until primary and backup are known to hold the same, in a first or a repeated pass. */
   readonly trusted: boolean
   readonly lastReconcile?: ReconcileReport
+  /** Erases that wait for a place. */
+  readonly erasing: number
 }
 
 export interface StatusParts {
@@ -60,6 +62,7 @@ export interface StatusParts {
   readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
   readonly strategies: StoreStatus['strategies']
   readonly lastReconcile: ReconcileReport | undefined
+  readonly erasing: number
 }
 
 /** What an operator wants to know in one look; costs no round trip. */
@@ -68,6 +71,7 @@ export function statusOf({
   managers,
   strategies,
   lastReconcile,
+  erasing,
 }: StatusParts): StoreStatus {
   const primary = placeStatus(context, managers.primary, 'primary')
   const backup = placeStatus(context, managers.backup, 'backup')
@@ -89,6 +93,7 @@ export function statusOf({
     foreignHints: context.monitor.foreignHints().length,
     trusted: context.monitor.isTrusted(),
     ...(lastReconcile !== undefined && { lastReconcile }),
+    erasing,
   }
 }
 

@@ -67,7 +67,7 @@ export class StoreCore {
         this.lastReconcile = report
         this.events.emit('reconciled', report)
       },
-      onError: (task, error) => this.#report(task, error),
+      onError: (task, error) => this.report(task, error),
     })
   }
 
@@ -212,7 +212,7 @@ export class StoreCore {
       await run()
       return undefined
     } catch (error) {
-      this.#report(task, error)
+      this.report(task, error)
       return error
     }
   }
@@ -286,7 +286,8 @@ export class StoreCore {
     }
   }
 
-  #report(task: string, error: unknown): void {
+  /** Tells the logger and the listeners of a failure in the background. */
+  report(task: string, error: unknown): void {
     this.context.env.logger.warn({ task, error: messageOf(error) }, 'a background task failed')
     this.events.emit('error', { task, error })
   }

@@ -28,6 +28,9 @@ import type { WriteOutcome, WriteStrategy } from '../strategy/write/write-strate
 import { reconcile, type ReconcileReport } from '../sync/reconciler.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
 import { resolveStorageConfig, type StrategicStorageConfig } from './config.ts'
+import { Erasures } from './erase/erasures.ts'
+import type { EraseReceipt } from './erase/erase-receipt.ts'
+import type { EraseScope } from './erase/erasure-record.ts'
 import { checkGroup } from './check-group.ts'
 import { statusOf, type StoreStatus } from './status.ts'
 import { StoreCore } from './store-core.ts'
@@ -53,6 +56,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   readonly #read: ReadStrategy
   readonly #write: WriteStrategy
   readonly #lock = new UniqueLock()
+  readonly #erasures: Erasures
 
   /**
    * Without a `walManager` only a write strategy that needs no log can be used.
@@ -77,15 +81,24 @@ export class StrategicStorageManager implements AsyncDisposable {
       walManager,
       readStrategy.cacheUse,
     )
+    this.#erasures = new Erasures({
+      context: this.#core.context,
+      read: readStrategy,
+      write: (group) => this.#core.run(() => this.#write.execute(this.#core.context, group)),
+      purge: (place) => this.getBackends(place).database.purge!(),
+      onError: (task, error) => this.#core.report(task, error),
+    })
   }
 
   /** Starts as long as one durable place is there; the others are connected when they come back. */
   async connect(): Promise<void> {
     await this.#core.connect()
+    this.#erasures.start()
   }
 
   /** Waits for calls in flight, drains what is pending up to `drainTimeout`, then disconnects. */
   async disconnect(): Promise<void> {
+    await this.#erasures.stop()
     await this.#core.disconnect()
   }
 
@@ -291,7 +304,8 @@ export class StrategicStorageManager implements AsyncDisposable {
   status(): StoreStatus {
     const { context, managers, lastReconcile } = this.#core
     const strategies = { read: this.#read.type, write: this.#write.type }
-    return statusOf({ context, managers, strategies, lastReconcile })
+    const erasing = this.#erasures.pending
+    return statusOf({ context, managers, strategies, lastReconcile, erasing })
   }
 
   /** Resolves when both databases have all that was pending at the call. */
@@ -314,6 +328,23 @@ export class StrategicStorageManager implements AsyncDisposable {
       await context.log.flush(deadlineMs).catch(() => {})
       return await placesWithTombstone(context, key, stamp)
     })
+  }
+
+  /**
+   * Clears a key, or every key that begins with a prefix, and takes the payloads out of the log, the
+   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself.
+   */
+  async erase(scope: EraseScope, target: string, deadlineMs = 30_000): Promise<EraseReceipt> {
+    if (scope === 'key') checkText('key', target, KEY_BYTES_MAX)
+    else checkPrefix('prefix', target, KEY_BYTES_MAX)
+    checkInteger('deadlineMs', deadlineMs, 0, 86_400_000)
+    return await this.#erasures.erase(scope, target, deadlineMs)
+  }
+
+  /** Erases of the last 30 days whose targets begin with this, the oldest first. */
+  async listErasures(targetPrefix: string): Promise<readonly EraseReceipt[]> {
+    checkPrefix('targetPrefix', targetPrefix, KEY_BYTES_MAX)
+    return await this.#core.run(() => this.#erasures.list(targetPrefix))
   }
 
   /** Removes applied entries older than this; never one that some place lacks. */

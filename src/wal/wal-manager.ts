@@ -1,11 +1,12 @@
 import type { Env } from '../core/env.ts'
+import { isErased, type ThroughOf } from '../core/erase.ts'
 import { messageOf, StorageError } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
 import { sleep } from '../core/time.ts'
 import { FlushWorker, type FlushTarget } from './flush-worker.ts'
 import { Owed } from './owed.ts'
 import { Ticket, type TicketKeeper } from './ticket.ts'
-import type { WAL, WalEntry, WalOpened, WalStats } from './wal.ts'
+import type { WAL, WalEntry, WalErased, WalOpened, WalStats } from './wal.ts'
 
 export interface WALManagerOptions {
   /** Longest that an entry waits for its flush, and the longest pause between retries. ms. */
@@ -281,6 +282,24 @@ export class WALManager {
     if (owed.some((ticket) => ticket.lacks(place) && !ticket.isLogged())) return false
     if (this.#wal === undefined) return true
     return (this.#wal.oldest(place) ?? head + 1) > head
+  }
+
+  /**
+   * Takes payloads out of the log (`WAL.erase`). What memory alone has of them is on its way to a place
+   * or to the log, and is pending: try again.
+   */
+  async erase(throughOf: ThroughOf): Promise<WalErased> {
+    const inMemory = [...this.#open, ...this.#owed.all()].filter((ticket) =>
+      ticket.operations.some((operation) => isErased(operation, throughOf)),
+    ).length
+    const pending = inMemory === 0 ? [] : [`${inMemory} groups in memory that are on their way`]
+    if (this.#wal === undefined) return { count: 0, pending, remains: [] }
+    if (this.#wal.erase === undefined) {
+      const remains = ['entries of the log, which cannot erase, until it lets go of them']
+      return { count: 0, pending, remains }
+    }
+    const erased = await this.#wal.erase(throughOf)
+    return { ...erased, pending: [...pending, ...erased.pending] }
   }
 
   /** The oldest entries that the backup lacks. */

@@ -1,3 +1,4 @@
+import type { ThroughOf } from '../core/erase.ts'
 import type { DatabasePlace, Operation } from '../core/operation.ts'
 import type { Stamp } from '../core/stamp.ts'
 
@@ -64,6 +65,16 @@ export interface WalStats {
   readonly places: Readonly<Record<DatabasePlace, WalPlaceStats>>
 }
 
+/** What became of payloads that were to go. */
+export interface WalErased {
+  /** Payloads that were taken out. */
+  readonly count: number
+  /** Where some are still, and will go by themselves or by trying again. */
+  readonly pending: readonly string[]
+  /** What is out of the log's reach. */
+  readonly remains: readonly string[]
+}
+
 /**
  * A write-ahead log with a cursor for each database place. Checked by `walConformance`.
  *
@@ -105,6 +116,14 @@ export interface WAL {
   resend(place: DatabasePlace): void
   /** True while an append would be refused with `OVERLOADED`. Costs nothing. */
   isFull(): boolean
+  /**
+   * Takes payloads out of entries, pending or not, and of dead letters: where they stood is a
+   * `delete` up to the same stamp. Repeating it is harmless. Without this method payloads stay until
+   * the log lets go of their entries.
+   *
+   * @throws StorageError; some may be gone then and some not.
+   */
+  erase?(throughOf: ThroughOf): Promise<WalErased>
   /** `WalOpened.formerWriters`, and those whose logs were taken over since. */
   formerWriters(): readonly string[]
   /** Runs when an entry becomes readable for a place. Replaces the previous listener. */

@@ -218,6 +218,10 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     return digestOperations(this.#operationsIn(range), range, buckets)
   }
 
+  async purge(): Promise<readonly string[]> {
+    return []
+  }
+
   async *scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation> {
     this.#check(options)
     yield* this.#operationsIn(range)

@@ -253,6 +253,15 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     await this.#call('maintenance', patient, (session) => vacuum(session, this.#tables))
   }
 
+  /** `maintenance`: VACUUM frees what was removed, and the server overwrites it when it needs the space. */
+  async purge(options: CallOptions = {}): Promise<readonly string[]> {
+    await this.maintenance(options)
+    return [
+      'free space in table pages until it is overwritten (VACUUM FULL does it at once, under a lock)',
+      'pg_wal, replicas, archives and base backups of PostgreSQL, until they are recycled',
+    ]
+  }
+
   #ask(operation: string, options: CallOptions = {}): Ask {
     const { timeoutMs = 0 } = options
     // Without a limit of its own a statement has that of the session.

@@ -43,6 +43,7 @@ import { resolveRedisOptions, type RedisOptions, type ResolvedRedisOptions } fro
 import { digestRange, repairRecords, scanRange } from './ranges.ts'
 import * as reads from './reads.ts'
 import { checkStorable } from './record.ts'
+import { rewriteFiles } from './rewrite-files.ts'
 import type { RedisRouter } from './router.ts'
 import { RedisSchema } from './schema.ts'
 import { durabilityOf, type RedisServerInfo } from './server-info.ts'
@@ -50,6 +51,8 @@ import { RedisSession } from './session.ts'
 
 /** Settings may be changed while the server runs: they are read again when older than this. */
 const SETTINGS_MS_MAX = 10_000
+/** How long servers may take to write their files anew. Milliseconds. */
+const PURGE_MS = 60_000
 /** Longest that `disconnect` waits for calls in flight. Milliseconds. */
 const DRAIN_MS_MAX = 2_000
 
@@ -217,6 +220,15 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
 
   async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
     return await this.#track(repairRecords(this.#session(), operations, options))
+  }
+
+  /** Has the servers write their append-only file and snapshot anew. */
+  async purge(options: CallOptions = {}): Promise<readonly string[]> {
+    const { session, router } = this.#check()
+    const { layout } = await session.open(options)
+    const keys = Array.from({ length: layout.shards }, (_, shard) => layout.meta(shard))
+    const limitMs = options.timeoutMs ?? PURGE_MS
+    return await this.#track(rewriteFiles(this.env, router, keys, limitMs))
   }
 
   #open(): Opened {

@@ -86,7 +86,8 @@ function spoilers(info: RedisServerInfo, failover: boolean): string[] {
   return bad
 }
 
-function parseInfo(text: string): Map<string, string> {
+/** The fields of an answer to INFO. */
+export function parseInfo(text: string): Map<string, string> {
   const lines = text.split(/\r?\n/).filter((line) => line.includes(':') && !line.startsWith('#'))
   return new Map(
     lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),

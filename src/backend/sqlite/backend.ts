@@ -184,6 +184,14 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     return result
   }
 
+  /** Moves the log beside the file into it and empties it; deleted bytes are overwritten at once. */
+  async purge(options: CallOptions = {}): Promise<readonly string[]> {
+    if (!(await this.#callHost('writer', options, 'purge'))) {
+      throw new StorageError('UNAVAILABLE', 'another process reads the SQLite file: try again')
+    }
+    return ['copies of the SQLite file, and blocks that the file system gave back']
+  }
+
   async *scan(range: StampRange, options: CallOptions = {}): AsyncGenerator<Operation> {
     for await (const { operation } of this.scanStored(range, options)) yield operation
   }

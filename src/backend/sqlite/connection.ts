@@ -33,6 +33,8 @@ export function openSession(driver: SqliteDriver, options: ResolvedSqliteOptions
     session.exec(`PRAGMA busy_timeout = ${wait}`)
     session.exec('PRAGMA journal_mode = WAL')
     session.exec('PRAGMA synchronous = FULL')
+    // What is deleted is overwritten with zeros, also in pages that are free from then on.
+    session.exec('PRAGMA secure_delete = ON')
     // On macOS fsync alone does not empty the drive's cache. Elsewhere these do nothing.
     session.exec('PRAGMA fullfsync = ON')
     session.exec('PRAGMA checkpoint_fullfsync = ON')

@@ -8,6 +8,7 @@ export type EngineMethod =
   | 'trust'
   | 'lease'
   | 'repair'
+  | 'purge'
   | 'keyIds'
   | 'keysWithRows'
   | 'addDigests'

@@ -217,6 +217,12 @@ export class SqliteEngine {
     return this.#session.write(() => repairRows(this.#session, operations))
   }
 
+  /** False while a reader of another process still needs the log beside the file. */
+  purge(): boolean {
+    const answer = this.#session.get<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)')
+    return answer?.busy === 0
+  }
+
   #findKey(key: string): FoundKey | undefined {
     return this.#session.get<FoundKey>(FIND_KEY, key)
   }

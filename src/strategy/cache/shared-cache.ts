@@ -68,6 +68,10 @@ const ENTRY_UNITS_MAX = 4 * 1024 * 1024
 /** Pause after a failure before the cache is tried again. */
 const RETRY_MS = 1_000
 const ALL = 'all'
+/** What readers cache of a key. */
+const ENTRY_NAMES = ['window', 'value'] as const
+
+export type EntryName = (typeof ENTRY_NAMES)[number]
 
 export class SharedCache {
   readonly #options: SharedCacheOptions
@@ -93,7 +97,7 @@ export class SharedCache {
   }
 
   /** The entry when it is there and still true; else what a later `fill` needs. */
-  async get<T>(name: string, key: string, codec: EntryCodec<T>): Promise<Lookup<T>> {
+  async get<T>(name: EntryName, key: string, codec: EntryCodec<T>): Promise<Lookup<T>> {
     if (this.#out) return this.#missed(undefined)
     try {
       return await this.#lookUp(entryKey(name, key), key, codec)
@@ -106,7 +110,7 @@ export class SharedCache {
 
   /** Stores what was read after the token was. A failure costs nothing but the entry. */
   async fill<T>(
-    name: string,
+    name: EntryName,
     key: string,
     { all, generation }: FillToken,
     data: T,
@@ -140,6 +144,21 @@ export class SharedCache {
     } catch (error) {
       this.#options.env.logger.warn({ error: messageOf(error) }, 'the cache is out')
       await this.#leave()
+    }
+  }
+
+  /**
+   * Removes what is cached of these keys, here and in the cache that is shared; not in the memory of
+   * other processes.
+   *
+   * @throws StorageError when the cache is out: try again.
+   */
+  async forget(keys: Iterable<string>): Promise<void> {
+    for (const key of keys) {
+      for (const name of ENTRY_NAMES) {
+        this.#local?.delete(entryKey(name, key))
+        await this.#call((cache) => cache.delete(entryKey(name, key)))
+      }
     }
   }
 
@@ -261,7 +280,7 @@ function decodeEntry<T>(text: string, codec: EntryCodec<T>): Entry<T> | undefine
   }
 }
 
-function entryKey(name: string, key: string): string {
+function entryKey(name: EntryName, key: string): string {
   return `everthread:${name}:${key}`
 }
 

@@ -154,7 +154,8 @@ export class Attempt {
     const startedAt = context.env.monotonic()
     try {
       const result = await context.places[place].apply(sent, {
-        decide: place === 'primary' || lacking || this.#isDelete,
+        decide:
+          this.#group.mergeOnly !== true && (place === 'primary' || lacking || this.#isDelete),
         unique: this.#group.unique && this.#config.enableIdempotency,
         timeoutMs: this.#config.timeoutMs,
         ...(hinted && { hint: context.clock.writerId }),

@@ -8,6 +8,8 @@ export interface WriteGroup {
   readonly unique: boolean
   /** It has stamps that were given out before: a log does not ask whether they are fresh. */
   readonly isRepeat?: boolean
+  /** It is merged and never judged: a `delete` may leave newer things standing. */
+  readonly mergeOnly?: boolean
 }
 
 export interface WriteOutcome {

@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { withoutErased, type ThroughOf } from '../../core/erase.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/operation.ts'
 import type { Lsn, WAL } from '../../wal/wal.ts'
+import type { Stamp } from '../../core/stamp.ts'
+import { stampAt } from '../backend/operations.ts'
 import { anyOperation, ARBITRARY_KEYS } from '../operation-arbitraries.ts'
 import { pendingKeys, readAll, WRITER, type WalContext } from './context.ts'
 
@@ -16,6 +19,7 @@ type Step =
       readonly place: DatabasePlace
       readonly lsn: Lsn
     }
+  | { readonly kind: 'erase'; readonly key: string; readonly through: Stamp }
   | { readonly kind: 'reopen' }
 
 const place = fc.constantFrom<DatabasePlace>(...DATABASE_PLACES)
@@ -32,6 +36,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('acknowledge' as const), place, lsn }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('release' as const), place, lsn }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('quarantine' as const), place, lsn }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('erase' as const),
+      key: fc.constantFrom(...ARBITRARY_KEYS),
+      through: fc.nat(600_000).map((ms) => stampAt(ms)),
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
 )
 
@@ -59,6 +71,11 @@ class Model {
       for (const at of DATABASE_PLACES) {
         this.states[at].push(action.hold.includes(at) ? 'held' : 'pending')
       }
+    } else if (action.kind === 'erase') {
+      const throughOf = throughOfKey(action)
+      this.groups.forEach((group, i) => {
+        this.groups[i] = withoutErased(group, throughOf) ?? group
+      })
     } else if (action.kind === 'reopen') {
       for (const at of DATABASE_PLACES) {
         this.states[at] = this.states[at].map((state) => (state === 'held' ? 'pending' : state))
@@ -85,6 +102,7 @@ export function properties({ open, persistent, propertyRuns }: WalContext): void
         await wal.open(WRITER)
         try {
           for (const action of steps) {
+            if (action.kind === 'erase' && wal.erase === undefined) continue
             model.apply(action)
             if (action.kind === 'reopen') {
               await wal.close()
@@ -102,6 +120,10 @@ export function properties({ open, persistent, propertyRuns }: WalContext): void
       { numRuns: propertyRuns },
     )
   })
+}
+
+function throughOfKey({ key, through }: Step & { readonly kind: 'erase' }): ThroughOf {
+  return (name) => (name === key ? through : undefined)
 }
 
 /** A log in memory keeps its holds: they are those of the same process. */
@@ -124,6 +146,11 @@ async function run(wal: WAL, action: Step): Promise<void> {
     case 'quarantine':
       await wal.quarantine(action.place, action.lsn, 'poison')
       return
+    case 'erase': {
+      const erased = await wal.erase?.(throughOfKey(action))
+      expect(erased?.pending ?? []).toEqual([])
+      return
+    }
     case 'reopen':
       return
     default:

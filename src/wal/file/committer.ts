@@ -34,6 +34,8 @@ export interface CommitterOptions {
 export class Committer {
   readonly #options: CommitterOptions
   #queue: Group[] = []
+  /** Who waits for the present segment to end. */
+  #seals: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = []
   #waitingBytes = 0
   #nextLsn: Lsn
   #running: Promise<void> | undefined
@@ -84,6 +86,19 @@ export class Committer {
     this.#retry?.cancel()
   }
 
+  /**
+   * Ends the present segment, so that everything acknowledged so far is in sealed ones.
+   *
+   * @throws StorageError `UNAVAILABLE` when the disk takes no new one.
+   */
+  async seal(): Promise<void> {
+    if (this.#failure !== undefined) throw refusal(this.#failure)
+    await new Promise<void>((resolve, reject) => {
+      this.#seals.push({ resolve, reject })
+      this.#running ??= this.#run()
+    })
+  }
+
   /** Waits for what is under way. Nothing is retried any more. */
   async close(): Promise<void> {
     this.#closed = true
@@ -94,11 +109,22 @@ export class Committer {
   async #run(): Promise<void> {
     for (;;) {
       for (let turn = 0; turn < GATHER_TURNS; turn++) await Promise.resolve()
+      if (this.#seals.length > 0) await this.#seal()
       const group = this.#queue.shift()
       if (group === undefined) break
       await this.#commit(group)
     }
     this.#running = undefined
+  }
+
+  async #seal(): Promise<void> {
+    const waiting = this.#seals.splice(0)
+    try {
+      await this.#options.segments.seal(this.#queue[0]?.firstLsn ?? this.#nextLsn)
+      for (const { resolve } of waiting) resolve()
+    } catch (error) {
+      for (const { reject } of waiting) reject(error)
+    }
   }
 
   async #commit(group: Group): Promise<void> {

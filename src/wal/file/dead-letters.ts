@@ -15,10 +15,12 @@ import { join } from 'node:path'
 import type { DiskFile } from '../../core/disk.ts'
 import type { Env } from '../../core/env.ts'
 import { messageOf, StorageError } from '../../core/errors.ts'
+import type { ThroughOf } from '../../core/erase.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/operation.ts'
 import type { Lsn } from '../wal.ts'
 import { decodeGroup } from './codec.ts'
 import { corrupt } from './corrupt.ts'
+import { erasePayload } from './erase-payload.ts'
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameBytes, readFrame, sealFrame } from './frame.ts'
 import { DEAD_BYTES_SLACK, REASON_LENGTH_MAX } from './limits.ts'
 import { scanFrames, findLaterWrite } from './scan.ts'
@@ -159,6 +161,19 @@ export class DeadLetters {
     if (this.size > 0) await this.#rewrite()
   }
 
+  /** Writes the letters anew without these payloads, and without those that count no more. */
+  async erase(throughOf: ThroughOf): Promise<void> {
+    const done = this.#queue.then(async () => {
+      if (this.#open === undefined) return
+      await this.#rewrite(
+        undefined,
+        (payload) => erasePayload(payload, 0, payload.byteLength, throughOf) ?? payload,
+      )
+    })
+    this.#queue = done.catch(() => undefined)
+    await done
+  }
+
   /** The payload of an entry that has a letter. */
   async readPayload(lsn: Lsn): Promise<Buffer> {
     // Not while the file is being replaced: the offset belongs to the one that is open then.
@@ -195,7 +210,10 @@ export class DeadLetters {
     await this.#rewrite({ letter, payload })
   }
 
-  async #rewrite(extra?: { readonly letter: DeadLetter; readonly payload: Buffer }): Promise<void> {
+  async #rewrite(
+    extra?: { readonly letter: DeadLetter; readonly payload: Buffer },
+    change: (payload: Buffer) => Buffer = (payload) => payload,
+  ): Promise<void> {
     const { disk } = this.#env
     const temporary = join(this.#directory, DEAD_LETTERS_TEMPORARY)
     const letters: Letters = { primary: new Map(), backup: new Map() }
@@ -204,7 +222,7 @@ export class DeadLetters {
       for (const place of DATABASE_PLACES) {
         for (const letter of this.#letters[place].values()) {
           const kept = await readPayload(this.#open!, this.#path(), letter)
-          letters[place].set(letter.lsn, await append(next, letter, kept, false))
+          letters[place].set(letter.lsn, await append(next, letter, change(kept), false))
         }
       }
       if (extra !== undefined) {
@@ -261,7 +279,7 @@ export class DeadLetters {
 export async function scanLetters(
   file: DiskFile,
   path: string,
-  onLetter: (letter: Kept) => void,
+  onLetter: (letter: Kept, buffer: Buffer, payloadStart: number) => void,
 ): Promise<OpenFile> {
   const size = await file.size()
   const head = Buffer.alloc(SEGMENT_HEADER_BYTES)
@@ -275,7 +293,8 @@ export async function scanLetters(
     const reasonStart = frame.payloadStart + 11
     const reasonEnd = reasonStart + buffer.readUInt16LE(frame.payloadStart + 9)
     const reason = buffer.toString('utf8', reasonStart, reasonEnd)
-    onLetter({ place, lsn: frame.lsn, atMs, reason, offset, bytes: frame.end - frame.start })
+    const bytes = frame.end - frame.start
+    onLetter({ place, lsn: frame.lsn, atMs, reason, offset, bytes }, buffer, reasonEnd)
     return true
   })
   // Letters are in no order of LSN: any valid frame behind an invalid one shows damage.

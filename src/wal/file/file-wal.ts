@@ -2,13 +2,16 @@
  * A log on this machine's disk. How it is laid out and why nothing acknowledged can be lost:
  * `docs/wal-format.md`.
  */
+import { join } from 'node:path'
 import type { Env, Timer } from '../../core/env.ts'
+import type { ThroughOf } from '../../core/erase.ts'
 import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import type { DatabasePlace, Operation } from '../../core/operation.ts'
 import { HELD, PENDING, type EntryState } from '../entry-table.ts'
 import { IndexedWal } from '../indexed-wal.ts'
 import { keysOf } from '../pending-index.ts'
-import type { Lsn, WalAppendOptions, WalEntry, WalOpened, WalStats } from '../wal.ts'
+import type { Lsn, WalAppendOptions, WalEntry, WalErased, WalOpened, WalStats } from '../wal.ts'
+import { findErasable } from './find-erasable.ts'
 import { LogDirectory } from './log-directory.ts'
 import type { OpenLog } from './open-log.ts'
 import {
@@ -91,6 +94,24 @@ export class FileWal extends IndexedWal {
   async quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void> {
     this.checkOpen()
     await this.#log!.quarantine(place, lsn, reason)
+  }
+
+  async erase(throughOf: ThroughOf): Promise<WalErased> {
+    this.checkOpen()
+    const count = await this.#log!.erase(throughOf)
+    const pending: string[] = []
+    for (const name of await this.#directory.others(this.#log!.path)) {
+      const path = join(this.#directory.path, name)
+      if (this.#damaged.has(name)) pending.push(`the log ${name} is damaged and was left as it is`)
+      else if (await findErasable(this.env, path, throughOf)) {
+        pending.push(`the log ${name} of another process`)
+      }
+    }
+    return {
+      count,
+      pending,
+      remains: ['blocks of removed files, until the file system reuses them'],
+    }
   }
 
   stats(): WalStats {

@@ -49,6 +49,15 @@ export class LogDirectory {
       .sort()
   }
 
+  /** Names of all logs but the one at this path, and of what is about to be removed. */
+  async others(path: string): Promise<readonly string[]> {
+    const entries = await this.#env.disk.list(this.path)
+    return entries
+      .filter((entry) => (isLog(entry) || isTrash(entry)) && join(this.path, entry.name) !== path)
+      .map(({ name }) => name)
+      .sort()
+  }
+
   /** Makes this process the owner. Undefined when another one was quicker. */
   async claim(formerName: string): Promise<Claimed | undefined> {
     const path = join(this.path, ownedName(this.#env))

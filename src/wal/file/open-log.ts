@@ -1,5 +1,6 @@
 import type { Env } from '../../core/env.ts'
 import { messageOf, StorageError } from '../../core/errors.ts'
+import type { ThroughOf } from '../../core/erase.ts'
 import type { DatabasePlace, Operation } from '../../core/operation.ts'
 import { stampMs } from '../../core/stamp.ts'
 import { ACKNOWLEDGED, PENDING, QUARANTINED, type EntryState } from '../entry-table.ts'
@@ -155,6 +156,25 @@ export class OpenLog {
     for (const lsn of lsns) if (this.index.isDone(lsn)) this.#recent.remove(lsn)
     // A place that lost its data is saved at once: after a crash it would seem to have it.
     this.meta.request(lsns.length === 0 ? 0 : undefined)
+  }
+
+  /** Takes these payloads out of every file. Returns how many there were in segments. */
+  async erase(throughOf: ThroughOf): Promise<number> {
+    // No entry may go while its segment is written anew: what came back would leave a gap.
+    while (this.#trimming !== undefined) await this.#trimming
+    const { segments, letters } = this.#options
+    const erasing = (async (): Promise<number> => {
+      await this.#committer.seal()
+      this.#recent.erase(throughOf)
+      const count = await segments.erase(throughOf)
+      await letters.erase(throughOf)
+      return count
+    })()
+    this.#trimming = erasing.then(
+      () => (this.#trimming = undefined),
+      () => (this.#trimming = undefined),
+    )
+    return await erasing
   }
 
   /** Tells processes that cannot see this one that it lives. */

@@ -1,3 +1,4 @@
+import { withoutErased, type ThroughOf } from '../../core/erase.ts'
 import { operationBytes } from '../../core/operation.ts'
 import type { Lsn, WalEntry } from '../wal.ts'
 
@@ -31,6 +32,13 @@ export class RecentEntries {
     if (entry === undefined) return
     this.#entries.delete(lsn)
     this.#bytes -= bytesOf(entry)
+  }
+
+  /** Lets go of entries with payloads that are to go: the log has them without. */
+  erase(throughOf: ThroughOf): void {
+    for (const { lsn, operations } of this.#entries.values()) {
+      if (withoutErased(operations, throughOf) !== undefined) this.remove(lsn)
+    }
   }
 
   clear(): void {

@@ -4,6 +4,7 @@ import type { Lsn, WalEntry } from '../wal.ts'
 import { decodeGroup } from './codec.ts'
 import { corrupt } from './corrupt.ts'
 import { readFrame } from './frame.ts'
+import { readWhole } from './read-whole.ts'
 import { segmentName, type SegmentHeader } from './segment-header.ts'
 
 /** Where a frame is in its segment. */
@@ -78,6 +79,11 @@ export class Segment {
       }
       return { lsn, operations: decodeGroup(read, frame.payloadStart) }
     })
+  }
+
+  /** The whole file, as it is. Nobody writes to it. */
+  async readAll(): Promise<Buffer> {
+    return await readWhole(this.#disk, this.path)
   }
 
   /** The file to write to; only before `stopWriting`. */

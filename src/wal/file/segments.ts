@@ -1,6 +1,9 @@
+import { join } from 'node:path'
 import type { Env } from '../../core/env.ts'
+import type { ThroughOf } from '../../core/erase.ts'
 import { messageOf, StorageError } from '../../core/errors.ts'
 import type { Lsn, WalEntry } from '../wal.ts'
+import { eraseSegment } from './erase-segment.ts'
 import { FIRST_SEGMENT_BYTES, READ_BYTES, SEGMENT_GROWTH } from './limits.ts'
 import { Segment, type FrameLocation } from './segment.ts'
 import { encodeHeader, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from './segment-header.ts'
@@ -121,6 +124,26 @@ export class Segments {
     if (this.#doomed.length > 0) void this.#quietly(async () => await this.#removeDoomed())
   }
 
+  /** Starts a new segment unless the present one is empty. */
+  async seal(nextLsn: Lsn): Promise<void> {
+    if (this.#active === undefined || this.#active.firstLsn < nextLsn) await this.roll(nextLsn)
+  }
+
+  /**
+   * Writes each sealed segment anew that has payloads to go, in its place, and removes the old file.
+   * Entries keep their LSNs and offsets. Nothing may be removed by `removeThrough` meanwhile.
+   * Returns how many payloads went; after an error some segments are done and some are not.
+   */
+  async erase(throughOf: ThroughOf): Promise<number> {
+    let count = 0
+    // All but the last one: it is being written to, or has just failed.
+    for (const segment of this.#list.slice(0, -1)) {
+      count += await this.#eraseOne(segment, throughOf)
+    }
+    await this.#removeDoomed()
+    return count
+  }
+
   /** Gets the next segment ready, so that starting it need not wait for zeros to be written. */
   prepare(): void {
     this.#preparing ??= this.#create(this.#nextBytes).catch((error: unknown) => {
@@ -211,6 +234,53 @@ export class Segments {
       // One by one: a crash that kept a later removal and lost an earlier one would leave a gap.
       await env.disk.syncDirectory(directory)
       this.#doomed.shift()
+    }
+  }
+
+  async #eraseOne(segment: Segment, throughOf: ThroughOf): Promise<number> {
+    const at = this.#list.indexOf(segment)
+    const until = this.#list[at + 1]!.firstLsn
+    if (until === segment.firstLsn) {
+      // Nothing in it counts: a failed write may be all that it has.
+      this.#list.splice(at, 1)
+      this.#doomed.push(segment)
+      return 0
+    }
+    const erased = eraseSegment(await segment.readAll(), segment.header, until, throughOf)
+    if (erased === undefined) return 0
+    this.#list[at] = await this.#rewrite(segment, erased.bytes)
+    this.#doomed.push(segment)
+    return erased.count
+  }
+
+  /** The same entries under a greater generation: as soon as it has its name it is the one that counts. */
+  async #rewrite(segment: Segment, bytes: Buffer): Promise<Segment> {
+    const { env, directory } = this.#options
+    const header = { ...segment.header, generation: ++this.#generation }
+    const size = bytes.byteLength
+    const next = new Segment(env.disk, directory, header, { used: size, size })
+    encodeHeader(header).copy(bytes)
+    const path = join(directory, `spare-${++this.#spares}.tmp`)
+    const file = await env.disk.open(path, 'create')
+    let named = false
+    try {
+      try {
+        await writeAll(file, bytes, 0)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await env.failpoints.hit('wal.erase.beforeRename')
+      named = true
+      await env.disk.rename(path, next.path)
+      await env.disk.syncDirectory(directory)
+      await env.failpoints.hit('wal.erase.afterRename')
+      return next
+    } catch (error) {
+      // The old one goes on; this one must be gone before anything in front of it is.
+      if (named) this.#doomed.push(next)
+      else await this.#quietly(async () => await env.disk.remove(path))
+      throw error
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Env } from '../../core/env.ts'
+import { withoutErased, type ThroughOf } from '../../core/erase.ts'
 import { invalid, StorageError } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
 import { operationBytes, type DatabasePlace, type Operation } from '../../core/operation.ts'
@@ -6,7 +7,7 @@ import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import { HELD, PENDING } from '../entry-table.ts'
 import { IndexedWal } from '../indexed-wal.ts'
 import { keysOf } from '../pending-index.ts'
-import type { Lsn, WalAppendOptions, WalEntry, WalOpened, WalStats } from '../wal.ts'
+import type { Lsn, WalAppendOptions, WalEntry, WalErased, WalOpened, WalStats } from '../wal.ts'
 
 export interface MemoryWalOptions {
   /** Most entries that some place may lack; beyond it `OVERLOADED`. Default: 100,000. */
@@ -73,6 +74,18 @@ export class MemoryWal extends IndexedWal {
   async quarantine(place: DatabasePlace, lsn: Lsn): Promise<void> {
     this.checkOpen()
     this.index.quarantine(place, lsn)
+  }
+
+  async erase(throughOf: ThroughOf): Promise<WalErased> {
+    this.checkOpen()
+    let count = 0
+    for (const [lsn, operations] of this.#operations) {
+      const left = withoutErased(operations, throughOf)
+      if (left === undefined) continue
+      this.#operations.set(lsn, left)
+      count++
+    }
+    return { count, pending: [], remains: [] }
   }
 
   stats(): WalStats {

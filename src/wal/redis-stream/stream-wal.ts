@@ -1,6 +1,6 @@
-import { durabilityOf } from '../../backend/redis/server-info.ts'
 import type { RedisRouter } from '../../backend/redis/router.ts'
 import type { Env } from '../../core/env.ts'
+import type { ThroughOf } from '../../core/erase.ts'
 import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/operation.ts'
 import { stampMs } from '../../core/stamp.ts'
@@ -8,7 +8,8 @@ import { sleep } from '../../core/time.ts'
 import { ACKNOWLEDGED, HELD, PENDING, type EntryState } from '../entry-table.ts'
 import { IndexedWal } from '../indexed-wal.ts'
 import { PendingIndex } from '../pending-index.ts'
-import type { Lsn, SharedWal, WalAppendOptions, WalEntry, WalOpened, WalStats } from '../wal.ts'
+import type { Lsn, SharedWal, WalAppendOptions, WalEntry } from '../wal.ts'
+import type { WalErased, WalOpened, WalStats } from '../wal.ts'
 import { appendAgain } from './append-again.ts'
 import { appendGroup, type AppendTarget } from './append-group.ts'
 import {
@@ -20,6 +21,7 @@ import {
   type ClaimOptions,
 } from './claims.ts'
 import { StreamEntries, type StreamEntry } from './entries.ts'
+import { eraseStream } from './erase-stream.ts'
 import { fetchOperations } from './fetch-operations.ts'
 import { groupOf, type Group } from './group.ts'
 import { StreamLink } from './link.ts'
@@ -29,6 +31,7 @@ import { bytesOf, headOf, lookAtPartitions, pollPartitions, type Partition } fro
 import { QUARANTINE, WRITERS } from './scripts/scripts.ts'
 import { LETTER, Settler } from './settler.ts'
 import { SharedReader } from './shared-reader.ts'
+import { streamDurability } from './stream-durability.ts'
 
 /** A writer that was silent for this long is dead. Milliseconds. */
 const DEAD_MS = 15_000
@@ -76,7 +79,7 @@ export class RedisStreamWal extends IndexedWal {
       for (const key of own) found?.add(key)
       return found ?? own
     },
-    isDurable: () => this.#durability().durable,
+    isDurable: () => streamDurability(this.#router, this.#forgotten).durable,
     serverIds: () => this.#link?.runIds ?? [],
   }
 
@@ -172,6 +175,12 @@ export class RedisStreamWal extends IndexedWal {
     this.index.quarantine(place, lsn)
   }
 
+  async erase(throughOf: ThroughOf): Promise<WalErased> {
+    this.checkOpen()
+    const server = { link: this.#link!, router: this.#router! }
+    return await eraseStream(this.env, server, this.#partitions, this.#entries, throughOf)
+  }
+
   override isFull(): boolean {
     return this.#bytes() >= this.#options.pendingBytesMax
   }
@@ -182,7 +191,7 @@ export class RedisStreamWal extends IndexedWal {
 
   stats(): WalStats {
     const now = this.env.now()
-    const { durable, reasons } = this.#durability()
+    const { durable, reasons } = streamDurability(this.#router, this.#forgotten)
     return {
       type: 'redis-stream',
       durable,
@@ -444,14 +453,6 @@ export class RedisStreamWal extends IndexedWal {
   /** What all processes are known to have pending: as of the last poll, and at least the own. */
   #bytes(): number {
     return Math.max(bytesOf(this.#partitions), this.index.pendingBytes)
-  }
-
-  #durability(): { readonly durable: boolean; readonly reasons: readonly string[] } {
-    const router = this.#router
-    if (router === undefined) return { durable: false, reasons: ['the log is not open'] }
-    const { durable, reasons } = durabilityOf(router.servers, router.hasFailover)
-    if (this.#forgotten === 0) return { durable, reasons }
-    return { durable, reasons: [...reasons, `the server lost ${this.#forgotten} entries for good`] }
   }
 
   async #sayAlive(how: 'open' | 'alive' | 'end'): Promise<readonly string[]> {

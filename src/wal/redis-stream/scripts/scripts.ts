@@ -1,4 +1,5 @@
 import { APPEND_LUA, MARK_LUA, UNMARK_LUA } from './append-lua.ts'
+import { ERASE_LUA, SCAN_LUA } from './erase-lua.ts'
 import { OPEN_LUA } from './open-lua.ts'
 import {
   CLAIM_LUA,
@@ -37,6 +38,8 @@ export const REFUSED: StreamScript = define('refused', REFUSED_LUA, false)
 export const TOUCH: StreamScript = define('touch', TOUCH_LUA)
 export const POLL: StreamScript = define('poll', POLL_LUA, false)
 export const WRITERS: StreamScript = define('writers', WRITERS_LUA)
+export const SCAN: StreamScript = define('scan', SCAN_LUA, false)
+export const ERASE: StreamScript = define('erase', ERASE_LUA)
 
 /** All that are called by their hash; `OPEN` is not, since it runs before anything is known. */
 export const LOADED: readonly StreamScript[] = [
@@ -54,4 +57,6 @@ export const LOADED: readonly StreamScript[] = [
   TOUCH,
   POLL,
   WRITERS,
+  SCAN,
+  ERASE,
 ]

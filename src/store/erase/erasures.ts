@@ -1,0 +1,330 @@
+/*
+ * Erasing: a clear whose payloads also leave the logs, the caches and the engines' free space.
+ *
+ *   1  one atomic group: the record of the erase and, for one key, its tombstone. From here on the erase
+ *      goes on, whatever dies: each process reads the records when it starts and every POLL_MS.
+ *   2  of a prefix: a tombstone for each key, then the record says so.
+ *   3  cache, log, primary and backup each sign off in the record, in any order, as soon as they can.
+ *   4  the record says that the erase is complete. It is kept for KEEP_MS, for processes and logs that
+ *      were away: each process that starts takes the payloads out of its own log once more.
+ *
+ * Every step may be repeated: payloads are taken by stamp, and what is saved after the erase has
+ * greater ones.
+ */
+import { isStorageError, messageOf } from '../../core/errors.ts'
+import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
+import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/operation.ts'
+import type { Stamp } from '../../core/stamp.ts'
+import { sleep } from '../../core/time.ts'
+import type { StoreContext } from '../../strategy/context.ts'
+import type { ReadStrategy } from '../../strategy/read/read-strategy.ts'
+import type { WriteGroup, WriteOutcome } from '../../strategy/write/write-strategy.ts'
+import { ERASE_STAGES, type EraseReceipt, type EraseStage } from './erase-receipt.ts'
+import {
+  ERASURE_PREFIX,
+  erasureKey,
+  parseRecord,
+  receiptOf,
+  recordOperation,
+  type EraseScope,
+  type ErasureRecord,
+} from './erasure-record.ts'
+import { isClearedAt } from './is-cleared-at.ts'
+import { throughOfAll } from './through-of.ts'
+
+/** How often each process looks for erases of others. */
+const POLL_MS = 10_000
+/** How often it tries again what is pending. */
+const RETRY_MS = 2_000
+/** The same while somebody waits. */
+const WAIT_POLL_MS = 200
+/** How long a record outlives its erase. */
+const KEEP_MS = 30 * 86_400_000
+/** Keys of a prefix that are cleared at once. */
+const CLEARS_AT_ONCE = 16
+
+export interface ErasuresParts {
+  readonly context: StoreContext
+  readonly read: ReadStrategy
+  readonly write: (group: WriteGroup) => Promise<WriteOutcome>
+  readonly purge: (place: DatabasePlace) => Promise<readonly string[]>
+  readonly onError: (task: string, error: unknown) => void
+}
+
+/** What this process knows of an erase. */
+interface Progress {
+  /** This process's own log and memory are done. */
+  own: boolean
+  /** Keys of a prefix that this process cleared. */
+  keys: readonly string[] | undefined
+  readonly reasons: Map<EraseStage, readonly string[]>
+}
+
+export class Erasures {
+  readonly #parts: ErasuresParts
+  readonly #progress = new Map<string, Progress>()
+  #stop = new AbortController()
+  #running: Promise<void> | undefined
+  #turn: Promise<unknown> = Promise.resolve()
+  #open = 0
+
+  constructor(parts: ErasuresParts) {
+    this.#parts = parts
+  }
+
+  /** Erases that are not complete, as of the last look. */
+  get pending(): number {
+    return this.#open
+  }
+
+  start(): void {
+    this.#stop = new AbortController()
+    this.#running ??= this.#loop(this.#stop.signal)
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+    await this.#turn
+    this.#running = undefined
+  }
+
+  /**
+   * Begins an erase and follows it until it is complete or the deadline has passed; it goes on by
+   * itself.
+   *
+   * @throws StorageError as a write does: then it has not begun, or, with effect `unknown`, it may have.
+   */
+  async erase(scope: EraseScope, target: string, deadlineMs: number): Promise<EraseReceipt> {
+    const { env } = this.#parts.context
+    let record = await this.#begin(scope, target)
+    await env.failpoints.hit('erase.begun')
+    const until = env.monotonic() + deadlineMs
+    for (;;) {
+      record = await this.#inTurn(() => this.#step(record))
+      const left = until - env.monotonic()
+      if (record.completedAtMs !== undefined || left <= 0 || this.#stop.signal.aborted) break
+      await sleep(env, Math.min(left, WAIT_POLL_MS), this.#stop.signal)
+    }
+    return receiptOf(record, this.#progress.get(record.id)?.reasons)
+  }
+
+  /** Erases of the last 30 days whose targets begin with this, the oldest first. */
+  async list(targetPrefix: string): Promise<readonly EraseReceipt[]> {
+    const records = await this.#load()
+    return records
+      .filter(({ target }) => target.startsWith(targetPrefix))
+      .sort((a, b) => a.requestedAtMs - b.requestedAtMs)
+      .map((record) => receiptOf(record, this.#progress.get(record.id)?.reasons))
+  }
+
+  async #loop(signal: AbortSignal): Promise<void> {
+    const { env } = this.#parts.context
+    while (!signal.aborted) {
+      try {
+        await this.#inTurn(() => this.#round(signal))
+      } catch (error) {
+        // Both databases are out, most likely, and that is told elsewhere.
+        env.logger.debug({ error: messageOf(error) }, 'erases could not be looked for')
+      }
+      await sleep(env, this.#open > 0 ? RETRY_MS : POLL_MS, signal)
+    }
+  }
+
+  async #round(signal: AbortSignal): Promise<void> {
+    const { env, clock } = this.#parts.context
+    const records = await this.#load()
+    for (const id of this.#progress.keys()) {
+      if (!records.some((record) => record.id === id)) this.#progress.delete(id)
+    }
+    for (const record of records) {
+      if (signal.aborted) return
+      const doneMs = record.completedAtMs
+      if (doneMs !== undefined && env.now() - doneMs > KEEP_MS) {
+        const key = erasureKey(record.id)
+        await this.#write([{ kind: 'delete', key, stamp: clock.tick(key) }])
+      } else if (doneMs === undefined || this.#progress.get(record.id)?.own !== true) {
+        await this.#step(record)
+      }
+    }
+  }
+
+  async #load(): Promise<ErasureRecord[]> {
+    const { context, read } = this.#parts
+    const records: ErasureRecord[] = []
+    let after: string | undefined
+    for (;;) {
+      const page = await read.listKeys(context, {
+        prefix: ERASURE_PREFIX,
+        limit: PAGE_ITEMS_MAX,
+        ...(after !== undefined && { after }),
+      })
+      for (const key of page.keys) {
+        const { register } = await read.readRegister(context, key)
+        const record = register && parseRecord(key, register)
+        if (record !== undefined) records.push(record)
+      }
+      after = page.keys.at(-1)
+      if (page.done || after === undefined) break
+    }
+    this.#open = records.filter(({ completedAtMs }) => completedAtMs === undefined).length
+    return records
+  }
+
+  async #begin(scope: EraseScope, target: string): Promise<ErasureRecord> {
+    const { env, clock } = this.#parts.context
+    const id = Buffer.from(env.randomBytes(9)).toString('base64url')
+    const requestedAtMs = env.now()
+    const stored = { scope, target, requestedAtMs, cleared: scope === 'key', signed: {} }
+    const operations: Operation[] = [recordOperation(id, stored, clock.tick(target))]
+    // The record first: what it takes lies at or below its own stamp, and so below the tombstone's.
+    if (scope === 'key') operations.push({ kind: 'delete', key: target, stamp: clock.tick(target) })
+    const outcome = await this.#write(operations)
+    this.#open++
+    return { id, ...stored, through: outcome.operations[0]!.stamp }
+  }
+
+  /** Does what can be done now. Throws nothing: what failed is in the reasons. */
+  async #step(record: ErasureRecord): Promise<ErasureRecord> {
+    const progress = this.#progressOf(record.id)
+    let current = record
+    if (!current.cleared) current = await this.#clearPrefix(current, progress)
+    if (!current.cleared) return current
+    const { failpoints } = this.#parts.context.env
+    current = await this.#stage(current, 'cache', () => this.#eraseCache(current, progress))
+    await failpoints.hit('erase.beforeLog')
+    current = await this.#stage(current, 'wal', () => this.#eraseLog(current, progress), true)
+    for (const place of DATABASE_PLACES) {
+      current = await this.#stage(current, place, () => this.#erasePlace(current, place))
+    }
+    if (current.completedAtMs !== undefined) return current
+    if (!ERASE_STAGES.every((stage) => current.signed[stage] !== undefined)) return current
+    await failpoints.hit('erase.beforeDone')
+    const saved = await this.#save(current, { completedAtMs: this.#parts.context.env.now() })
+    this.#open = Math.max(0, this.#open - 1)
+    return saved
+  }
+
+  /** Runs a stage unless it is done, and notes its sign-off. `own`: this process has its own part in it. */
+  async #stage(
+    record: ErasureRecord,
+    stage: EraseStage,
+    run: () => Promise<readonly string[]>,
+    own = false,
+  ): Promise<ErasureRecord> {
+    const progress = this.#progressOf(record.id)
+    if (record.signed[stage] !== undefined && !(own && !progress.own)) return record
+    try {
+      const remains = await run()
+      progress.reasons.delete(stage)
+      if (record.signed[stage] !== undefined) return record
+      const atMs = this.#parts.context.env.now()
+      const signed = { ...record.signed, [stage]: { atMs, remains } }
+      return await this.#save(record, { signed })
+    } catch (error) {
+      progress.reasons.set(stage, error instanceof Pending ? error.reasons : [messageOf(error)])
+      if (!(error instanceof Pending) && !isStorageError(error)) {
+        this.#parts.onError('erase', error)
+      }
+      return record
+    }
+  }
+
+  async #clearPrefix(record: ErasureRecord, progress: Progress): Promise<ErasureRecord> {
+    const { context, read } = this.#parts
+    const keys: string[] = []
+    let complete = true
+    try {
+      let after: string | undefined
+      for (;;) {
+        const query = { prefix: record.target, limit: PAGE_ITEMS_MAX, ...(after && { after }) }
+        const page = await read.listKeys(context, query)
+        complete &&= page.complete
+        for (let i = 0; i < page.keys.length; i += CLEARS_AT_ONCE) {
+          const part = page.keys.slice(i, i + CLEARS_AT_ONCE)
+          await Promise.all(part.map((key) => this.#clear(key, record.through)))
+        }
+        keys.push(...page.keys)
+        after = page.keys.at(-1)
+        if (page.done || after === undefined) break
+      }
+      progress.keys = keys
+      if (!complete) throw new Pending('a database that may have more of it is away')
+      return await this.#save(record, { cleared: true })
+    } catch (error) {
+      const why = [`not everything is cleared yet: ${messageOf(error)}`]
+      for (const stage of ERASE_STAGES) progress.reasons.set(stage, why)
+      return record
+    }
+  }
+
+  /** Up to a stamp, and not a message further: what was saved since is not of this erase. */
+  async #clear(key: string, through: Stamp): Promise<void> {
+    const operations = [{ kind: 'delete', key, stamp: through } as const]
+    await this.#parts.write({ operations, unique: false, isRepeat: true, mergeOnly: true })
+  }
+
+  async #eraseCache(record: ErasureRecord, { keys }: Progress): Promise<readonly string[]> {
+    const { cache } = this.#parts.context
+    const known = record.scope === 'key' ? [record.target] : keys
+    await cache?.forget(known ?? [])
+    if (cache === undefined) return []
+    const where = known === undefined ? 'caches and the' : 'the'
+    return [`pages in ${where} memory of other processes, until their ttl ends`]
+  }
+
+  async #eraseLog(record: ErasureRecord, progress: Progress): Promise<readonly string[]> {
+    const { pending, remains } = await this.#parts.context.log.erase(throughOfAll([record]))
+    if (pending.length > 0) throw new Pending(...pending)
+    progress.own = true
+    return remains
+  }
+
+  async #erasePlace(record: ErasureRecord, place: DatabasePlace): Promise<readonly string[]> {
+    const { context, purge } = this.#parts
+    if (!context.places[place].isUp()) throw new Pending('the place is out')
+    if (!(await isClearedAt(context.places[place], record))) {
+      throw new Pending('the clear has not arrived there yet')
+    }
+    await context.env.failpoints.hit('erase.beforePurge')
+    return await purge(place)
+  }
+
+  async #save(record: ErasureRecord, change: Partial<ErasureRecord>): Promise<ErasureRecord> {
+    const next = { ...record, ...change }
+    const { id, ...stored } = next
+    const stamp = this.#parts.context.clock.tick(erasureKey(id))
+    await this.#write([recordOperation(id, stored, stamp)])
+    return next
+  }
+
+  async #write(operations: readonly Operation[]): Promise<WriteOutcome> {
+    return await this.#parts.write({ operations, unique: false })
+  }
+
+  #progressOf(id: string): Progress {
+    let progress = this.#progress.get(id)
+    if (progress === undefined) {
+      progress = { own: false, keys: undefined, reasons: new Map() }
+      this.#progress.set(id, progress)
+    }
+    return progress
+  }
+
+  /** One at a time: the loop and whoever waits for an erase do the same steps. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work)
+    this.#turn = result.catch(() => undefined)
+    return await result
+  }
+}
+
+/** Not an error: something to wait for. */
+class Pending extends Error {
+  readonly reasons: readonly string[]
+
+  constructor(...reasons: readonly string[]) {
+    super(reasons.join('; '))
+    this.reasons = reasons
+  }
+}

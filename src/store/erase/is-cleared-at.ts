@@ -1,0 +1,33 @@
+import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
+import type { LatestKey } from '../../backend/replica-backend.ts'
+import type { Place } from '../../strategy/place.ts'
+import type { ErasureRecord } from './erasure-record.ts'
+
+const TIMEOUT_MS = 5_000
+
+/**
+ * Asks the place itself whether it has the clear. Of a prefix: whether a key is left whose latest
+ * item is older than the erase.
+ */
+export async function isClearedAt(
+  place: Place,
+  { scope, target, through }: ErasureRecord,
+): Promise<boolean> {
+  if (scope === 'key') {
+    const { deletedThrough } = await place.call('readRegister', TIMEOUT_MS, (backend, options) =>
+      backend.readRegister(target, options),
+    )
+    return (deletedThrough ?? '') >= through
+  }
+  let before: LatestKey | undefined
+  for (;;) {
+    const from = before
+    const query = { prefix: target, limit: PAGE_ITEMS_MAX, ...(from && { before: from }) }
+    const { keys, done } = await place.call('listLatest', TIMEOUT_MS, (backend, options) =>
+      backend.listLatest(query, options),
+    )
+    before = keys.at(-1)
+    if (keys.some(({ latest }) => latest <= through)) return false
+    if (done || before === undefined) return true
+  }
+}

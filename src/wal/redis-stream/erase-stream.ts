@@ -1,0 +1,41 @@
+import { rewriteFiles } from '../../backend/redis/rewrite-files.ts'
+import type { RedisRouter } from '../../backend/redis/router.ts'
+import { withoutErased, type ThroughOf } from '../../core/erase.ts'
+import type { Env } from '../../core/env.ts'
+import type { WalErased } from '../wal.ts'
+import type { StreamEntries } from './entries.ts'
+import { erasePartition } from './erase-partition.ts'
+import type { StreamLink } from './link.ts'
+import type { Partition } from './partitions.ts'
+
+/** How long the server may take to write its files anew. */
+const FILES_MS = 20_000
+
+export interface StreamServer {
+  readonly link: StreamLink
+  readonly router: RedisRouter
+}
+
+/** Takes payloads out of the streams, out of this process's memory, and out of the server's files. */
+export async function eraseStream(
+  env: Env,
+  { link, router }: StreamServer,
+  partitions: readonly Partition[],
+  entries: StreamEntries,
+  throughOf: ThroughOf,
+): Promise<WalErased> {
+  let count = 0
+  let lost = false
+  for (const entry of entries.all()) {
+    const left = entry.operations && withoutErased(entry.operations, throughOf)
+    if (left !== undefined) entry.operations = left
+  }
+  for (const [partition, { identity }] of partitions.entries()) {
+    const erased = await erasePartition(link, partition, identity, throughOf)
+    count += erased.changed.size
+    lost ||= erased.lost
+  }
+  const pending = lost ? ['streams of a server that was made anew'] : []
+  const keys = partitions.map((_, partition) => `${link.base(partition)}meta`)
+  return { count, pending, remains: await rewriteFiles(env, router, keys, FILES_MS) }
+}

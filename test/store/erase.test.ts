@@ -1,0 +1,244 @@
+// Goal: an erase reaches every place, however long one is out, from whichever process; it takes what it
+// was asked for and nothing else, and says what is pending and what it cannot reach.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
+import {
+  MemoryCache,
+  openChatHistory,
+  type ChatHistory,
+  type ChatHistoryOptions,
+} from '../../src/index.ts'
+import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
+import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
+import { filesWith } from '../support/files-with.ts'
+
+const CANARY = 'canary-9c2e'
+const DOOMED = { role: 'user', content: `${CANARY} text` } as const
+const KEPT = { role: 'user', content: 'kept' } as const
+const HEALTH = {
+  type: 'circuit-breaker',
+  config: { circuitOpenDuration: 100, healthCheckInterval: 50 },
+} as const
+
+interface Rig {
+  readonly directory: string
+  readonly backup: () => FaultyBackend
+  readonly open: (options?: ChatHistoryOptions) => Promise<ChatHistory>
+}
+
+/** SQLite files and a file log; each store's way to the backup can be cut. */
+async function rig(): Promise<Rig> {
+  const directory = await mkdtemp(join(tmpdir(), 'everthread-erase-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  let line: FaultyBackend
+  return {
+    directory,
+    backup: () => line,
+    open: async (options = {}) => {
+      line = faultyBackend(new SqliteBackend({ path: join(directory, 'backup.db') }))
+      const history = await openChatHistory({
+        primary: `sqlite:${join(directory, 'primary.db')}`,
+        backup: line,
+        wal: `file:${join(directory, 'wal')}`,
+        health: HEALTH,
+        drainTimeout: 100,
+        ...options,
+      })
+      onTestFinished(() => history.close())
+      return history
+    },
+  }
+}
+
+async function untilErased(history: ChatHistory): Promise<void> {
+  const open = async (): Promise<number> =>
+    (await history.listErasures()).filter(({ complete }) => !complete).length
+  await expect.poll(open, { timeout: 40_000 }).toBe(0)
+}
+
+test('an erase leaves no byte in any file, and other conversations as they were', async () => {
+  const { directory, open } = await rig()
+  const history = await open()
+  const { id } = await history.saveMessage('a', DOOMED)
+  await history.updateMessage('a', id, { role: 'user', content: `second ${CANARY}` })
+  await history.saveMessages('b', [KEPT, KEPT])
+  await history.flush()
+  expect(await filesWith(directory, CANARY)).not.toEqual([])
+  const receipt = await history.eraseConversation('a')
+  expect(receipt).toMatchObject({
+    complete: true,
+    places: {
+      primary: { state: 'erased', pending: [] },
+      backup: { state: 'erased', pending: [] },
+      wal: { state: 'erased', pending: [] },
+      cache: { state: 'erased', pending: [] },
+    },
+  })
+  expect(receipt.places.primary.remains.join()).toMatch(/copies of the SQLite file/)
+  expect(await filesWith(directory, CANARY)).toEqual([])
+  expect((await history.getHistory('a')).messages).toEqual([])
+  expect(await history.countMessages('b')).toBe(2)
+  expect(await history.listErasures()).toEqual([receipt])
+  expect(history.status().erasing).toBe(0)
+})
+
+test('what is saved after an erase stays, and the conversation goes on', async () => {
+  const { open, directory } = await rig()
+  const history = await open()
+  await history.saveMessage('a', DOOMED)
+  await Promise.all([
+    history.eraseConversation('a').then(() => history.saveMessage('a', KEPT)),
+    history.saveMessage('b', KEPT),
+  ])
+  expect((await history.getHistory('a')).messages).toMatchObject([KEPT])
+  await history.close()
+  const again = await open()
+  await again.flush()
+  expect((await again.getHistory('a')).messages).toMatchObject([KEPT])
+  expect(await filesWith(directory, CANARY)).toEqual([])
+})
+
+test('a backup that is out for longer than the process gets it when it is back, and its payloads are in no log meanwhile', async () => {
+  const { directory, backup, open } = await rig()
+  const first = await open()
+  await first.saveMessage('a', DOOMED)
+  await first.flush()
+  backup().setMode('refused')
+  for (let i = 0; i < 20; i++) await first.saveMessage('a', DOOMED)
+  await first.saveMessage('b', KEPT)
+  const receipt = await first.eraseConversation('a', { deadlineMs: 300 })
+  expect(receipt).toMatchObject({
+    complete: false,
+    places: {
+      primary: { state: 'erased' },
+      wal: { state: 'erased' },
+      backup: { state: 'pending' },
+    },
+  })
+  expect(receipt.places.backup.pending).not.toEqual([])
+  expect(first.status().erasing).toBe(1)
+  // The backup had one of them before it went out; nothing else has any.
+  const left = await filesWith(directory, CANARY)
+  expect(left.every((name) => name.startsWith('backup.db'))).toBe(true)
+  await first.close()
+
+  const second = await open()
+  await untilErased(second)
+  await second.flush()
+  expect(await filesWith(directory, CANARY)).toEqual([])
+  expect(await second.countMessages('b')).toBe(1)
+  expect(await second.countMessages('a')).toBe(0)
+  const { missingInBackup, missingInPrimary } = await second.reconcile()
+  expect({ missingInBackup, missingInPrimary }).toEqual({ missingInBackup: 0, missingInPrimary: 0 })
+})
+
+test('another process takes the payloads out of its own log, and the receipt waits for it', async () => {
+  const { directory, backup, open } = await rig()
+  const other = await open()
+  const line = backup()
+  line.setMode('refused')
+  await other.saveMessage('a', DOOMED)
+  const history = await open()
+  const receipt = await history.eraseConversation('a', { deadlineMs: 0 })
+  expect(receipt.complete).toBe(false)
+  expect(receipt.places.wal.pending.join()).toMatch(/of another process/)
+  await untilErased(history)
+  line.setMode('up')
+  await other.flush()
+  await untilErased(other)
+  expect(await filesWith(directory, CANARY)).toEqual([])
+})
+
+test('erasing a tenant takes all its conversations and those of no other tenant', async () => {
+  const { directory, open } = await rig()
+  const history = await open({ tenant: 'acme' })
+  const neighbour = await open({ tenant: 'acme2' })
+  for (let i = 0; i < 40; i++) await history.saveMessage(`c${i}`, DOOMED)
+  await neighbour.saveMessage('c1', KEPT)
+  await expect(history.eraseTenant('acme2')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  const receipt = await history.eraseTenant('acme')
+  expect(receipt.complete ? [] : receipt).toEqual([])
+  expect((await history.listConversations()).conversations).toEqual([])
+  expect(await neighbour.countMessages('c1')).toBe(1)
+  expect(await neighbour.listErasures()).toEqual([])
+  await untilErased(history)
+  expect(await filesWith(directory, CANARY)).toEqual([])
+})
+
+test('a tenant is erased in the backup while the primary is out, and in the primary when it is back', async () => {
+  const [primary, backup] = [new DurableMemoryBackend(), new DurableMemoryBackend()]
+  const line = faultyBackend(primary)
+  const history = await openChatHistory({
+    primary: line,
+    backup,
+    wal: 'memory:',
+    tenant: 't',
+    health: HEALTH,
+  })
+  onTestFinished(() => history.close())
+  for (let i = 0; i < 5; i++) await history.saveMessage(`c${i}`, DOOMED)
+  await history.flush()
+  line.setMode('refused')
+  const receipt = await history.eraseTenant('t', { deadlineMs: 500 })
+  expect(receipt.complete).toBe(false)
+  expect((await backup.listKeys({ prefix: 'chat/1:t:', limit: 10 })).keys).toEqual([])
+  line.setMode('up')
+  await untilErased(history)
+  expect((await primary.listKeys({ prefix: 'chat/1:t:', limit: 10 })).keys).toEqual([])
+})
+
+test('cached pages are removed from the cache, and a cache that is out is pending', async () => {
+  const server = new MemoryCache({ maxEntries: 1_000 })
+  let cut = false
+  const cache = new Proxy(server, {
+    get(target, name) {
+      if (cut && (name === 'get' || name === 'set' || name === 'delete')) {
+        return () => Promise.reject(new Error('the line is cut'))
+      }
+      const member: unknown = Reflect.get(target, name)
+      if (name === 'getBackendType') return () => 'cache-server'
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member
+    },
+  })
+  const history = await openChatHistory({
+    primary: new DurableMemoryBackend(),
+    backup: new DurableMemoryBackend(),
+    wal: 'memory:',
+    cache,
+    read: { type: 'cache-enhanced', config: { localEntries: 100 } },
+    health: HEALTH,
+  })
+  onTestFinished(() => history.close())
+  await history.saveMessage('a', DOOMED)
+  const entry = 'everthread:window:chat/0::a'
+  await expect
+    .poll(
+      async () => {
+        await history.getHistory('a')
+        return JSON.stringify(await server.get(entry))?.includes(CANARY)
+      },
+      { timeout: 20_000 },
+    )
+    .toBe(true)
+  cut = true
+  const receipt = await history.eraseConversation('a', { deadlineMs: 0 })
+  expect(receipt.places.cache.state).toBe('pending')
+  cut = false
+  await untilErased(history)
+  expect(await server.get(entry)).toBeUndefined()
+})
+
+test('an erase that was refused has not begun, and bad input is refused', async () => {
+  const { open } = await rig()
+  const history = await open()
+  await expect(history.eraseConversation('')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  await expect(history.eraseConversation('a', { deadlineMs: -1 })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+  })
+  expect(await history.listErasures()).toEqual([])
+  await history.close()
+  await expect(history.eraseConversation('a')).rejects.toMatchObject({ code: 'CLOSED' })
+})
