@@ -3,6 +3,7 @@ import { messageOf, isStorageError } from '../core/errors.ts'
 import { CliContext, type CliIo } from './cli-context.ts'
 import { addClearCommand } from './commands/clear-command.ts'
 import { addDemoCommand } from './commands/demo-command.ts'
+import { addEraseCommand } from './commands/erase-command.ts'
 import { addExportCommand } from './commands/export-command.ts'
 import { addImportCommand } from './commands/import-command.ts'
 import { addListCommand } from './commands/list-command.ts'
@@ -51,6 +52,7 @@ Exit codes: 0 done, 1 failure, 2 usage, 3 partly done, 4 store unavailable, 130 
   addListCommand(command, cli)
   addShowCommand(command, cli)
   addClearCommand(command, cli)
+  addEraseCommand(command, cli)
   addStatusCommand(command, cli)
   addWalCommand(command, cli)
   addDemoCommand(command, cli)

@@ -1,11 +1,10 @@
-import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import { DATABASE_PLACES } from '../../core/operation.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printableLine } from '../output/printable.ts'
 import { addStoreOptions } from '../store-options.ts'
-import { UsageError } from '../usage-error.ts'
+import { confirm } from './confirm.ts'
 
 interface ClearFlags extends StoreFlags {
   readonly json?: boolean
@@ -26,9 +25,17 @@ export function addClearCommand(program: Command, cli: CliContext): void {
   })
 }
 
+const WHY = 'clear deletes messages for good'
+
 async function runClear(cli: CliContext, id: string, flags: ClearFlags): Promise<ExitCode> {
   const { terminal } = cli
-  const answer = flags.yes === true ? 'yes' : await ask(cli, id)
+  const answer =
+    flags.yes === true
+      ? 'yes'
+      : await confirm(cli, {
+          why: WHY,
+          text: `Delete all messages of ${printableLine(JSON.stringify(id))}?`,
+        })
   if (answer !== 'yes') {
     terminal.note('Nothing was cleared.')
     return answer === 'no' ? EXIT.failure : EXIT.interrupted
@@ -46,27 +53,4 @@ async function runClear(cli: CliContext, id: string, flags: ClearFlags): Promise
     )
   }
   return EXIT.ok
-}
-
-async function ask({ io }: CliContext, id: string): Promise<'yes' | 'no' | 'interrupted'> {
-  if (io.stdin.isTTY !== true || io.stderr.isTTY !== true) {
-    throw new UsageError(
-      'clear deletes messages for good: add --yes, there is no terminal to ask on',
-    )
-  }
-  const prompt = createInterface({ input: io.stdin, output: io.stderr })
-  // Ctrl-C and Ctrl-D close the prompt, and its question would then wait for ever.
-  const closed = new AbortController()
-  prompt.once('SIGINT', () => closed.abort())
-  prompt.once('close', () => closed.abort())
-  try {
-    const question = `Delete all messages of ${printableLine(JSON.stringify(id))}? [y/N] `
-    const answer = await prompt.question(question, { signal: closed.signal })
-    return /^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no'
-  } catch (error) {
-    if (closed.signal.aborted) return 'interrupted'
-    throw error
-  } finally {
-    prompt.close()
-  }
 }
