@@ -1,76 +1,69 @@
 /*
- * Saves to PostgreSQL: raw single inserts of the driver against the write strategies, all on this
- * machine and one disk, interleaved in one run. Prints a table and writes bench/results/save.json.
+ * Saves to PostgreSQL: raw inserts of the driver, one by one and batched, against the write
+ * strategies, all on this machine and one disk, interleaved in one run.
  *
- *   npm run bench            rounds and counts for a first look
- *   ROUNDS=7 COUNT=6000 npm run bench
+ *   npm run bench save
+ *   ROUNDS=3 COUNT=2000 npm run bench save     for a first look
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
-import { openChatHistory } from '../src/index.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
+import type { Goal } from './support/goal.ts'
 import { compare, type Row, type Subject } from './support/measure.ts'
+import { BODY } from './support/messages.ts'
+import { rawBatches, rawInserts } from './support/raw-postgres.ts'
 import { report } from './support/report.ts'
+import { storeOnPostgres } from './support/store-on-postgres.ts'
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 3)
-const COUNT = Number(process.env['COUNT'] ?? 3000)
+const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
+const COUNT = Number(process.env['COUNT'] ?? 6_000)
 const CONVERSATIONS = 100
-const BODY = {
-  role: 'assistant',
-  content: 'The flight leaves at nine and arrives at noon. '.repeat(12),
+const PROMISES = {
+  idempotent: 'primary + wal',
+  'wal-first': 'wal',
+  'dual-write': 'primary + backup',
 } as const
 
 const server = await startPostgres()
 const scratch = await mkdtemp(join(tmpdir(), 'everthread-bench-'))
 
-async function raw(): Promise<Subject> {
-  const pool = new pg.Pool({ connectionString: server.url, max: 16 })
-  pool.on('error', () => {})
-  await pool.query(
-    'CREATE TABLE raw_messages (id bigserial PRIMARY KEY, conversation text, at timestamptz DEFAULT now(), body text)',
-  )
-  await pool.query('CREATE INDEX ON raw_messages (conversation, id)')
-  return {
-    name: 'raw pg, single inserts, pool of 16',
-    promise: 'primary',
-    run: (_round, i) =>
-      pool.query({
-        name: 'insert',
-        text: 'INSERT INTO raw_messages (conversation, body) VALUES ($1, $2)',
-        values: [`c${i % CONVERSATIONS}`, JSON.stringify(BODY)],
-      }),
-    close: () => pool.end(),
-  }
-}
-
-async function everthread(write: 'idempotent' | 'wal-first' | 'dual-write'): Promise<Subject> {
-  const admin = new pg.Client(server.url)
-  const database = `bench_${write.replace('-', '_')}`
-  await admin.connect()
-  await admin.query(`CREATE DATABASE ${database}`)
-  await admin.end()
-  const url = new URL(server.url)
-  url.pathname = `/${database}`
-  const history = await openChatHistory({
-    primary: url.href,
-    backup: `sqlite:${join(scratch, `${write}.db`)}`,
-    wal: `file:${join(scratch, write)}`,
-    write,
-  })
+async function everthread(write: keyof typeof PROMISES): Promise<Subject> {
+  const history = await storeOnPostgres(server.url, scratch, write, { write })
   return {
     name: `everthread ${write}`,
-    promise: { idempotent: 'primary + wal', 'wal-first': 'wal', 'dual-write': 'primary + backup' }[
-      write
-    ],
+    promise: PROMISES[write],
     run: (_round, i) => history.saveMessage(`c${i % CONVERSATIONS}`, BODY),
     close: () => history.close(),
   }
 }
 
+function goalsOf(rows: readonly Row[]): Goal[] {
+  const row = (write: string, concurrency: number): Row =>
+    rows.find((each) => each.name === `everthread ${write}` && each.concurrency === concurrency)!
+  const atLeast = (number: number, write: string, concurrency: number, wanted: number): Goal => ({
+    number,
+    measure: `\`${write}\` saves at ${concurrency} concurrent / raw single inserts`,
+    atLeast: wanted,
+    value: row(write, concurrency).ratio,
+  })
+  return [
+    atLeast(1, 'idempotent', 64, 2.5),
+    atLeast(2, 'idempotent', 256, 3),
+    atLeast(3, 'idempotent', 16, 1.8),
+    {
+      number: 4,
+      measure: 'p50 of one `idempotent` save alone / raw insert',
+      atMost: 1.25,
+      value: row('idempotent', 1).p50Ratio,
+    },
+    atLeast(5, 'wal-first', 64, 4),
+  ]
+}
+
 const subjects = [
-  await raw(),
+  await rawInserts(server.url),
+  await rawBatches(server.url),
   await everthread('idempotent'),
   await everthread('wal-first'),
   await everthread('dual-write'),
@@ -78,11 +71,12 @@ const subjects = [
 try {
   const rows: Row[] = []
   for (const concurrency of [1, 16, 64, 256]) {
-    const count = concurrency === 1 ? Math.ceil(COUNT / 4) : COUNT
+    const count = concurrency === 1 ? Math.ceil(COUNT / 6) : COUNT
     rows.push(...(await compare(subjects, concurrency, count, ROUNDS)))
   }
   await report('save', {
     rows,
+    goals: goalsOf(rows),
     settings: { rounds: ROUNDS, count: COUNT, conversations: CONVERSATIONS },
   })
 } finally {

@@ -1,0 +1,125 @@
+/*
+ * What saves at full speed do to the application beside them: delay of the event loop, memory, how
+ * far the backup lags; and one conversation that everybody writes to. `SECONDS=600` for goal 18.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { ChatHistory } from '../src/index.ts'
+import { startPostgres } from '../test/support/postgres-server.ts'
+import type { Goal } from './support/goal.ts'
+import { compare, median } from './support/measure.ts'
+import { BODY } from './support/messages.ts'
+import { rawInserts } from './support/raw-postgres.ts'
+import { report } from './support/report.ts'
+import { storeOnPostgres } from './support/store-on-postgres.ts'
+
+const SECONDS = Number(process.env['SECONDS'] ?? 60)
+const COUNT = Number(process.env['COUNT'] ?? 6_000)
+const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
+const CONCURRENCY = 64
+const CONVERSATIONS = 100
+const SAMPLE_MS = 20
+/** Of the histogram: an idle loop is recorded with this delay. */
+const RESOLUTION_MS = 1
+
+const server = await startPostgres()
+const scratch = await mkdtemp(join(tmpdir(), 'everthread-bench-'))
+
+interface Watched {
+  readonly loopP99Ms: number
+  readonly lagP99Ms: number
+  readonly heapMiB: readonly number[]
+  readonly saves: number
+}
+
+/** Saves for the given time, and looks at the process meanwhile. */
+async function watch(history: ChatHistory): Promise<Watched> {
+  const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  const lags: number[] = []
+  const heapMiB: number[] = []
+  const until = performance.now() + SECONDS * 1_000
+  let saves = 0
+  const sampler = setInterval(() => lags.push(history.status().places.backup.lagMs), SAMPLE_MS)
+  // After a collection, so that it is what is kept and not what has yet to be collected.
+  const heap = setInterval(() => heapMiB.push(heapAfterCollection()), 5_000)
+  loop.enable()
+  const worker = async (): Promise<void> => {
+    while (performance.now() < until) await history.saveMessage(`c${saves++ % CONVERSATIONS}`, BODY)
+  }
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker))
+  loop.disable()
+  clearInterval(sampler)
+  clearInterval(heap)
+  heapMiB.push(heapAfterCollection())
+  lags.sort((a, b) => a - b)
+  return {
+    loopP99Ms: Math.max(0, loop.percentile(99) / 1e6 - RESOLUTION_MS),
+    lagP99Ms: lags[Math.floor(lags.length * 0.99)] ?? 0,
+    heapMiB,
+    saves,
+  }
+}
+
+function heapAfterCollection(): number {
+  globalThis.gc?.()
+  return process.memoryUsage().heapUsed / 2 ** 20
+}
+
+/** What is kept at the end as a multiple of what was kept after the first quarter. */
+function growth(heapMiB: readonly number[]): number {
+  const quarter = Math.max(1, heapMiB.length >> 2)
+  return median(heapMiB.slice(-quarter)) / median(heapMiB.slice(quarter, 2 * quarter))
+}
+
+async function hotConversation(history: ChatHistory): Promise<{ ratio: number; errors: number }> {
+  let errors = 0
+  const raw = await rawInserts(server.url, { name: 'raw_hot', conversations: 1 })
+  const hot = {
+    name: 'everthread, one conversation',
+    promise: 'primary + wal',
+    run: async () => {
+      await history.saveMessage('hot', BODY).catch(() => errors++)
+    },
+    close: async () => {},
+  }
+  const rows = await compare([raw, hot], CONCURRENCY, COUNT, ROUNDS)
+  await raw.close()
+  return { ratio: rows[1]!.ratio, errors }
+}
+
+try {
+  const history = await storeOnPostgres(server.url, scratch, 'loop')
+  const hot = await hotConversation(history)
+  const { loopP99Ms, lagP99Ms, heapMiB, saves } = await watch(history)
+  const heapGrowth = heapMiB.length < 4 ? 1 : growth(heapMiB)
+  const at = `at ${CONCURRENCY} concurrent, flush running`
+  const goals: Goal[] = [
+    {
+      number: 14,
+      measure: `lag of the backup ${at}, p99`,
+      atMost: 250,
+      unit: 'ms',
+      value: lagP99Ms,
+    },
+    { number: 17, measure: `event loop delay ${at}, p99`, atMost: 3, unit: 'ms', value: loopP99Ms },
+    {
+      number: 18,
+      measure: `heap at the end / in the second quarter of ${SECONDS} s`,
+      atMost: 1.1,
+      value: heapGrowth,
+    },
+    { number: 19, measure: 'one hot conversation: errors', atMost: 0, value: hot.errors },
+    { number: 19, measure: 'one hot conversation / raw inserts', atLeast: 2, value: hot.ratio },
+  ]
+  await report('loop', {
+    figures: { loopP99Ms, lagP99Ms, savesPerSecond: saves / SECONDS, heapMiB: heapMiB.at(-1) ?? 0 },
+    goals,
+    settings: { seconds: SECONDS, concurrency: CONCURRENCY, rounds: ROUNDS, count: COUNT },
+  })
+  await history.close()
+} finally {
+  await server.stop()
+  await rm(scratch, { recursive: true, force: true })
+}

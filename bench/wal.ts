@@ -1,0 +1,158 @@
+/*
+ * The file log alone: appends against a bare group commit loop in Node and in C, what the whole
+ * store adds to it (`wal-first`), and recovery of many entries against a plain read of the files.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { nodeEnv } from '../src/core/node-env.ts'
+import { openChatHistory } from '../src/index.ts'
+import { FileWal } from '../src/wal/file/file-wal.ts'
+import { bareLog } from './support/bare-log.ts'
+import type { Goal } from './support/goal.ts'
+import { compare, median, type Row, type Subject } from './support/measure.ts'
+import { appendMaker, BODY } from './support/messages.ts'
+import { report } from './support/report.ts'
+
+const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
+const COUNT = Number(process.env['COUNT'] ?? 10_000)
+const ENTRIES = Number(process.env['ENTRIES'] ?? 1_000_000)
+const KEYS = 10_000
+const IN_FLIGHT = 1_024
+const RECOVERIES = 3
+const WRITER = '0000000000000001'
+
+const scratch = await mkdtemp(join(tmpdir(), 'everthread-bench-'))
+const append = appendMaker()
+
+async function fileWal(): Promise<Subject> {
+  const wal = new FileWal(nodeEnv(), { directory: join(scratch, 'wal') })
+  await wal.open(WRITER)
+  return {
+    name: 'everthread file log',
+    promise: 'wal',
+    run: async (_round, i) => {
+      const lsn = await wal.append([append(`c${i % 100}`)])
+      wal.acknowledge('primary', [lsn])
+      wal.acknowledge('backup', [lsn])
+    },
+    close: () => wal.close(),
+  }
+}
+
+/** Both databases in memory: what is left is the store itself and the log. */
+async function walFirst(): Promise<Subject> {
+  const history = await openChatHistory({
+    primary: 'memory:',
+    backup: 'memory:',
+    wal: `file:${join(scratch, 'wal-first')}`,
+    write: 'wal-first',
+  })
+  return {
+    name: 'everthread wal-first, databases in memory',
+    promise: 'wal',
+    run: (_round, i) => history.saveMessage(`c${i % 100}`, BODY),
+    close: () => history.close(),
+  }
+}
+
+/** Appends per second of the same loop in C, by concurrency; empty without a compiler. */
+function inC(): Record<string, number> {
+  const source = fileURLToPath(new URL('../../../bench/support/bare-log.c', import.meta.url))
+  const program = join(scratch, 'bare-log')
+  if (spawnSync('cc', ['-O2', '-o', program, source]).status !== 0) return {}
+  const figures: Record<string, number> = {}
+  for (const concurrency of [1, 16, 64, 256]) {
+    const args = [join(scratch, 'bare-c.log'), String(concurrency)]
+    figures[`inCPerSecondAt${concurrency}`] = Number(
+      execFileSync(program, args, { encoding: 'utf8' }),
+    )
+  }
+  return figures
+}
+
+/** Fills a log with entries that both places lack. Its process "dies": it is left unclosed. */
+async function fill(directory: string): Promise<void> {
+  const wal = new FileWal(nodeEnv(), { directory, pendingBytesMax: 8 * 2 ** 30 })
+  await wal.open(WRITER)
+  let next = 0
+  const worker = async (): Promise<void> => {
+    while (next < ENTRIES) await wal.append([append(`c${next++ % KEYS}`)])
+  }
+  await Promise.all(Array.from({ length: IN_FLIGHT }, worker))
+  await wal.close()
+}
+
+async function plainRead(directory: string): Promise<number> {
+  const start = performance.now()
+  for (const file of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (file.isFile()) await readFile(join(file.parentPath, file.name))
+  }
+  return performance.now() - start
+}
+
+async function recover(directory: string): Promise<number> {
+  const wal = new FileWal(nodeEnv(), { directory, pendingBytesMax: 8 * 2 ** 30 })
+  const start = performance.now()
+  await wal.open(WRITER)
+  const ms = performance.now() - start
+  if (wal.stats().places.backup.pendingEntries !== ENTRIES) throw new Error('entries are missing')
+  await wal.close()
+  return ms
+}
+
+/** Interleaved: read, recover, read, recover … */
+async function recovery(): Promise<{ recoverMs: number; plainReadMs: number }> {
+  const directory = join(scratch, 'recovery')
+  await mkdir(directory)
+  await fill(directory)
+  const reads: number[] = []
+  const recoveries: number[] = []
+  for (let i = 0; i < RECOVERIES; i++) {
+    reads.push(await plainRead(directory))
+    recoveries.push(await recover(directory))
+  }
+  return { recoverMs: median(recoveries), plainReadMs: median(reads) }
+}
+
+function goalsOf(rows: readonly Row[], recoverMs: number, plainReadMs: number): Goal[] {
+  const store = rows.find(
+    ({ name, concurrency }) => name.includes('wal-first') && concurrency === 64,
+  )!
+  return [
+    {
+      number: 6,
+      measure: '`wal-first` p50 at 64 / bare group commit loop in Node',
+      atMost: 1.25,
+      value: store.p50Ratio,
+    },
+    {
+      number: 16,
+      measure: `recovery of ${ENTRIES} entries / plain read of the files`,
+      atMost: 3,
+      value: recoverMs / plainReadMs,
+    },
+  ]
+}
+
+const subjects = [await bareLog(join(scratch, 'bare.log')), await fileWal(), await walFirst()]
+try {
+  const rows: Row[] = []
+  for (const concurrency of [1, 16, 64, 256]) {
+    const count = concurrency === 1 ? Math.ceil(COUNT / 10) : COUNT
+    rows.push(...(await compare(subjects, concurrency, count, ROUNDS)))
+  }
+  for (const subject of subjects) await subject.close()
+  const figures = inC()
+  const { recoverMs, plainReadMs } = await recovery()
+  await report('wal', {
+    rows,
+    figures: { ...figures, recoverMs, plainReadMs },
+    goals: goalsOf(rows, recoverMs, plainReadMs),
+    settings: { rounds: ROUNDS, count: COUNT, entries: ENTRIES, keys: KEYS },
+  })
+} finally {
+  await rm(scratch, { recursive: true, force: true })
+}
