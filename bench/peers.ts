@@ -7,13 +7,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { openChatHistory } from '../src/index.ts'
 import { messageOf } from '../src/core/errors.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import type { Goal } from './support/goal.ts'
 import { compare, type Row, type Subject } from './support/measure.ts'
+import { BODY } from './support/messages.ts'
 import { loadPeers, type Peer, type PeerStore } from './support/peer.ts'
 import { report } from './support/report.ts'
+import { storeOnPostgres } from './support/store-on-postgres.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
 const COUNT = Number(process.env['COUNT'] ?? 2000)
@@ -25,10 +26,6 @@ const HISTORY = 1000
 const PAGE = 50
 /** A peer that does not answer its first calls is left out. Milliseconds. */
 const TRIAL_MS_MAX = 30_000
-const BODY = {
-  role: 'assistant',
-  content: 'The flight leaves at nine and arrives at noon. '.repeat(12),
-} as const
 
 interface Contender extends Subject {
   /** Reads the latest of the long conversation. */
@@ -40,7 +37,7 @@ const scratch = await mkdtemp(join(tmpdir(), 'everthread-bench-'))
 let databases = 0
 
 async function database(): Promise<string> {
-  const name = `bench_${databases++}`
+  const name = `peer_${databases++}`
   const admin = new pg.Client(server.url)
   await admin.connect()
   await admin.query(`CREATE DATABASE ${name}`)
@@ -77,12 +74,7 @@ async function raw(): Promise<PeerStore> {
 }
 
 async function everthread(write: 'idempotent' | 'wal-first'): Promise<PeerStore> {
-  const history = await openChatHistory({
-    primary: { type: 'postgresql', url: await database() },
-    backup: `sqlite:${join(scratch, `${write}.db`)}`,
-    wal: `file:${join(scratch, write)}`,
-    write,
-  })
+  const history = await storeOnPostgres(server.url, scratch, write, { write })
   return {
     save: (conversation) => history.saveMessage(conversation, BODY),
     latest: async (conversation, limit) =>
@@ -133,7 +125,9 @@ function withinMs<T>(ms: number, promise: Promise<T>): Promise<T> {
 }
 
 function goalsOf(rows: readonly Row[], peers: readonly string[]): Goal[] {
-  const at64 = rows.filter(({ concurrency, name }) => concurrency === 64 && !name.startsWith('latest'))
+  const at64 = rows.filter(
+    ({ concurrency, name }) => concurrency === 64 && !name.startsWith('latest'),
+  )
   const best = at64
     .filter(({ name }) => peers.includes(name))
     .sort((a, b) => b.rate - a.rate)
