@@ -12,6 +12,7 @@ import { operationBytes, type Operation } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
 import { Batcher, type BatchCall } from '../batcher.ts'
 import { checkSignal } from '../check-signal.ts'
+import { checkLease } from '../lease.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
   ApplyOptions,
@@ -19,6 +20,7 @@ import type {
   CallOptions,
   CountRead,
   Durability,
+  FencedOptions,
   Hint,
   ItemPage,
   ItemQuery,
@@ -27,6 +29,8 @@ import type {
   KeyRead,
   LatestPage,
   LatestQuery,
+  Lease,
+  LeaseRequest,
   ReplicaBackend,
   ReplicaState,
 } from '../replica-backend.ts'
@@ -198,12 +202,23 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
     })
   }
 
-  async removeHints(hints: readonly Hint[], options?: CallOptions): Promise<void> {
-    await this.#ask(options, ({ db }, call) => db.marks.removeHints(hints, call))
+  async removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void> {
+    await this.#ask(options, async ({ db }, call) => {
+      await db.leases.check(options?.fence, call)
+      await db.marks.removeHints(hints, call)
+    })
   }
 
-  async trust(identity: string, options?: CallOptions): Promise<void> {
-    await this.#ask(options, ({ db }, call) => db.marks.trust(identity, call))
+  async trust(identity: string, options?: FencedOptions): Promise<void> {
+    await this.#ask(options, async ({ db }, call) => {
+      await db.leases.check(options?.fence, call)
+      await db.marks.trust(identity, call)
+    })
+  }
+
+  async lease(request: LeaseRequest, options?: CallOptions): Promise<Lease | undefined> {
+    checkLease(request)
+    return await this.#ask(options, ({ db }, call) => db.leases.ask(request, call))
   }
 
   async digest(

@@ -5,6 +5,7 @@ import { KeyLocks } from './key-locks.ts'
 import { KeyReader } from './key-reader.ts'
 import { KeyWriter } from './key-writer.ts'
 import { IDENTITY_NAME, Layout } from './layout.ts'
+import { LeaseStore } from './leases.ts'
 import { MarkStore } from './marks.ts'
 import { decodeObject, encodeObject } from './object-format.ts'
 
@@ -15,6 +16,7 @@ export interface Database {
   readonly reader: KeyReader
   readonly writer: KeyWriter
   readonly marks: MarkStore
+  readonly leases: LeaseStore
   readonly locks: KeyLocks
 }
 
@@ -53,7 +55,8 @@ export function openDatabase(
   const reader = new KeyReader(env, client, layout, cacheBytes)
   const writer = new KeyWriter({ env, client, layout, reader })
   const marks = new MarkStore(env, client, layout)
-  return { identity, layout, reader, writer, marks, locks: new KeyLocks() }
+  const leases = new LeaseStore(env, client, layout)
+  return { identity, layout, reader, writer, marks, leases, locks: new KeyLocks() }
 }
 
 /**

@@ -48,6 +48,8 @@ export class KeyReader {
   /** Segments' values and indexes' states, by name. */
   readonly #values: Lru<readonly JsonText[]>
   readonly #bases: Lru<KeyState>
+  /** Objects on their way, by name, for each call. */
+  readonly #fetching = new WeakMap<S3Call, Map<string, Promise<unknown>>>()
 
   constructor(env: Env, client: S3Client, layout: Layout, cacheBytes: number) {
     this.#env = env
@@ -182,11 +184,17 @@ export class KeyReader {
     const name = this.#layout.values(key) + index
     const known = this.#bases.get(name)
     if (known !== undefined) return known
-    const stored = (await this.#object('index', name, call)) as StoredOperations
-    const state = emptyState()
-    for (const operation of decodeOperations(name, key, stored.operations)) {
-      applyOperation(state, operation)
-    }
+    const state = await this.#object('index', name, call, (content) => {
+      const read = emptyState()
+      for (const operation of decodeOperations(
+        name,
+        key,
+        (content as StoredOperations).operations,
+      )) {
+        applyOperation(read, operation)
+      }
+      return read
+    })
     this.#bases.set(name, state, bytesOf(state))
     return state
   }
@@ -195,9 +203,10 @@ export class KeyReader {
     const name = this.#layout.values(key) + segment
     const known = this.#values.get(name)
     if (known !== undefined) return known
-    const stored = (await this.#object('segment', name, call)) as StoredOperations
-    const values = decodeOperations(name, key, stored.operations).map((operation) =>
-      'value' in operation ? operation.value : ('null' as JsonText),
+    const values = await this.#object('segment', name, call, (content) =>
+      decodeOperations(name, key, (content as StoredOperations).operations).map((operation) =>
+        'value' in operation ? operation.value : ('null' as JsonText),
+      ),
     )
     this.#values.set(
       name,
@@ -207,7 +216,27 @@ export class KeyReader {
     return values
   }
 
-  async #object(kind: 'index' | 'segment', name: string, call: S3Call): Promise<unknown> {
+  /** Calls that want the same object at the same time share one request. */
+  async #object<T>(
+    kind: 'index' | 'segment',
+    name: string,
+    call: S3Call,
+    decode: (content: unknown) => T,
+  ): Promise<T> {
+    let shared = this.#fetching.get(call)
+    if (shared === undefined) this.#fetching.set(call, (shared = new Map()))
+    let fetching = shared.get(name) as Promise<T> | undefined
+    if (fetching === undefined) {
+      const own = shared
+      fetching = this.#fetch(kind, name, call).then(decode)
+      own.set(name, fetching)
+      const done = (): void => void own.delete(name)
+      fetching.then(done, done)
+    }
+    return await fetching
+  }
+
+  async #fetch(kind: 'index' | 'segment', name: string, call: S3Call): Promise<unknown> {
     const bytes = await this.#client.get(name, call)
     if (bytes === undefined) throw new ReplacedError(name)
     return decodeObject(kind, name, bytes)

@@ -9,6 +9,7 @@
  *   ID/m/c/WRITER/LSN-STAMP           a cursor, with the greatest stamp that its writer had written
  *   ID/m/s/STAMP                      the greatest stamp of a write without a cursor
  *   ID/m/t/COUNT-IDENTITY             the identity of the other database
+ *   ID/l/NAME/NUMBER                  the states of a lease, newest first
  *   ID/m/j/RANDOM                     a group over several keys while it is being applied
  *
  * ID is the identity: what a late writer adds to a database that was replaced is never read. KEY and
@@ -88,6 +89,15 @@ export class Layout {
 
   trusted(count: number, identity: string): string {
     return `${this.marks}t/${descending(count)}-${hexOf(identity)}`
+  }
+
+  /** Where the states of a lease are. Ends with a slash. */
+  leases(name: string): string {
+    return `${this.identity}/l/${hexOf(name)}/`
+  }
+
+  lease(name: string, number: number): string {
+    return this.leases(name) + descending(number)
   }
 
   journal(random: string): string {

@@ -93,7 +93,7 @@ export class MarkStore {
     for (const operation of operations) head = maxStamp(head, stampOf(operation))
     if (cursor !== undefined) {
       const name = this.#layout.cursor(cursor.writer, cursor.lsn, head)
-      await this.#replace(`cursor ${cursor.writer}`, name, call, cursor.lsn)
+      await this.#replace(`cursor ${cursor.writer}`, name, call)
     } else if (head > this.#head) {
       await this.#replace('head', this.#layout.head(head), call)
     }
@@ -110,16 +110,19 @@ export class MarkStore {
   }
 
   /** Writes the new mark, and then removes the one of ours that it takes the place of. */
-  async #replace(about: string, name: string, call: S3Call, order?: number): Promise<void> {
+  async #replace(about: string, name: string, call: S3Call): Promise<void> {
     await this.#client.put(name, NOTHING, call)
     const old = this.#own.get(about)
-    // Calls may overtake each other: a lower cursor must not remove a higher one.
-    if (old !== undefined && order !== undefined && old <= name) {
-      if (old !== name) this.#discard(name)
-      return
-    }
-    this.#own.set(about, name)
-    if (old !== undefined && old !== name) this.#discard(old)
+    // Calls may overtake each other: what is greater has the lesser name, and stays.
+    if (old === undefined || name < old) this.#own.set(about, name)
+    if (old === undefined || old === name) return
+    const [stays, goes] = name < old ? [name, old] : [old, name]
+    if (this.#headIn(goes) <= this.#headIn(stays)) this.#discard(goes)
+  }
+
+  #headIn(name: string): Stamp {
+    const mark = markOf(this.#layout, name)
+    return mark?.kind === 'cursor' || mark?.kind === 'head' ? mark.head : STAMP_MIN
   }
 
   /** Not waited for: what is left is removed by whoever reads the marks. */

@@ -4,7 +4,7 @@
  *   everthread-s3 1 KIND ENCODING SHA256 LF
  *   body
  *
- * KIND is identity, version, segment, index or journal. ENCODING is plain or gzip. SHA256 is that of
+ * KIND is identity, version, segment, index, journal or lease. ENCODING is plain or gzip. SHA256 is that of
  * the body as stored, in hexadecimal. An object is valid if and only if the header is whole, says
  * the kind that was looked for, and the checksum is right; anything else is damage, and an error
  * that names the object.
@@ -13,7 +13,7 @@ import { createHash } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { messageOf, StorageError } from '../../core/errors.ts'
 
-export type ObjectKind = 'identity' | 'version' | 'segment' | 'index' | 'journal'
+export type ObjectKind = 'identity' | 'version' | 'segment' | 'index' | 'journal' | 'lease'
 
 const MAGIC = 'everthread-s3 1'
 const HEADER_BYTES_MAX = 200

@@ -32,6 +32,18 @@ export class ObjectStore {
       .sort(compare)
   }
 
+  /** Makes everything older, as if so much time had passed on the server. */
+  age(ms: number): void {
+    for (const [name, object] of this.objects) {
+      this.objects.set(name, { ...object, modifiedMs: object.modifiedMs - ms })
+    }
+  }
+
+  /** Names whose objects have this text in them. */
+  holding(text: string): string[] {
+    return [...this.objects].filter(([, { body }]) => body.includes(text)).map(([name]) => name)
+  }
+
   startUpload(name: string): string {
     const id = randomBytes(8).toString('hex')
     this.uploads.set(id, { name, parts: new Map() })
