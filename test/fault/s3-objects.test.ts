@@ -171,6 +171,23 @@ describe('erasing', () => {
     expect(server.store().holding(SECRET)).toEqual([])
   })
 
+  test('a journal that a dead process left loses it, too, and a replay does not bring it back', async () => {
+    const { open, server } = await testBucket()
+    const dying = await open({}, dyingAt('s3.beforeCommit'))
+    const group = [append('k', stampAt(1), SECRET), append('other', stampAt(1), 1)]
+    await expect(dying.apply(group)).rejects.toMatchObject({ effect: 'unknown' })
+    await dying.disconnect()
+    expect(server.store().holding(SECRET)).not.toEqual([])
+    const backend = await open()
+    await backend.apply([clear('k', stampAt(5))])
+    expect(server.store().holding(SECRET)).toEqual([])
+    const seen: string[] = []
+    server.onRequest = () => void seen.push(...server.store().holding(SECRET))
+    await backend.apply(group)
+    expect(seen).toEqual([])
+    expect(await values(await open(), 'other')).toEqual([1])
+  })
+
   test('a removal that the server fails half way is not acknowledged', async () => {
     const { backend, server } = await filled()
     server.fault = ({ method, name }) =>

@@ -14,10 +14,10 @@ import type { BatchCall } from '../batcher.ts'
 import { judgeGroup } from '../key-states.ts'
 import type { S3Call, S3Client } from './client.ts'
 import type { Database } from './database.ts'
-import { KEYS_AT_ONCE } from './limits.ts'
-import { damaged, decodeObject, encodeObject } from './object-format.ts'
+import { decodeJournal, encodeJournal, withoutDead, type GroupParts } from './journal.ts'
+import type { KeyReader } from './key-reader.ts'
+import { KEYS_AT_ONCE, VIEW_AGE_MS_MAX } from './limits.ts'
 import { mapLimited } from './slots.ts'
-import { decodeOperations, encodeOperations, type StoredOperations } from './version.ts'
 
 /** Applies a group over several keys and answers each operation. */
 export async function applyGroup(
@@ -37,7 +37,7 @@ export async function applyGroup(
     const parts = byKey(chosen)
     if (parts.size === 0) return applied ?? []
     const journal = db.layout.journal(random)
-    await client.put(journal, encodeJournal(parts), call)
+    await client.put(journal, encodeJournal(await living(db.reader, parts, call)), call)
     let answers: Awaited<ReturnType<typeof applyParts>>
     try {
       answers = await applyParts(db, parts, call)
@@ -104,9 +104,19 @@ async function judge(
   return judgeGroup(operations, (key) => states.get(key), true, unique)
 }
 
+/** What is known to be cleared or removed is not written again, not even for a moment. */
+async function living(reader: KeyReader, parts: GroupParts, call: S3Call): Promise<GroupParts> {
+  return new Map(
+    await mapLimited([...parts], KEYS_AT_ONCE, async ([key, operations]) => {
+      const { state } = await reader.load(key, call, VIEW_AGE_MS_MAX)
+      return [key, withoutDead(state, operations)] as const
+    }),
+  )
+}
+
 async function applyParts(
   { writer }: Pick<Database, 'writer'>,
-  parts: ReadonlyMap<string, readonly Operation[]>,
+  parts: GroupParts,
   call: S3Call,
 ): Promise<ReadonlyMap<string, readonly Applied[]>> {
   return new Map(
@@ -126,20 +136,4 @@ function byKey(operations: readonly Operation[]): Map<string, Operation[]> {
     else part.push(operation)
   }
   return parts
-}
-
-function encodeJournal(parts: ReadonlyMap<string, readonly Operation[]>): Buffer {
-  const content = [...parts].map(([key, operations]) => encodeOperations(key, operations))
-  return encodeObject('journal', content)
-}
-
-function decodeJournal(name: string, bytes: Buffer): Map<string, Operation[]> {
-  const content = decodeObject('journal', name, bytes)
-  if (!Array.isArray(content)) throw damaged(name, 'it is not a list')
-  return new Map(
-    (content as StoredOperations[]).map(({ key, operations }) => [
-      key,
-      decodeOperations(name, key, operations),
-    ]),
-  )
 }

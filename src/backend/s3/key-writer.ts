@@ -6,6 +6,7 @@ import type { BatchCall } from '../batcher.ts'
 import type { S3Call, S3Client } from './client.ts'
 import { compact, holdsDead, isTailFull, type Compacted } from './compaction.ts'
 import { changeKey, tailOf, type KeyChange } from './key-change.ts'
+import { scrubJournals } from './journal.ts'
 import { missingObject, ReplacedError, type KeyReader, type LoadedKey } from './key-reader.ts'
 import { numberIn, type Layout } from './layout.ts'
 import {
@@ -90,11 +91,14 @@ export class KeyWriter {
   /** Removes what a version made superfluous, if somebody died before he had. */
   async cleanUp(key: string, version: Version | undefined, call: S3Call): Promise<void> {
     if (version === undefined) return
-    if (version.erases) await this.#overwriteEarlier(version, call)
-    if (version.garbage.length > 0) await this.#removeValues(key, version.garbage, call)
     if (!version.erases && version.garbage.length === 0) return
-    const { reader, env } = this.#options
+    const { reader, env, client, layout } = this.#options
     const state = await reader.stateOf(key, version, call)
+    if (version.erases) {
+      await scrubJournals(client, layout, key, state, call)
+      await this.#overwriteEarlier(version, call)
+    }
+    await this.#removeValues(key, version.garbage, call)
     reader.remember({ ...version, erases: false, garbage: [] }, state, env.monotonic())
   }
 
@@ -159,7 +163,7 @@ export class KeyWriter {
       tail: compacted?.tail ?? tail,
       summary: summaryOf(key, state),
       garbage,
-      erases: number > 0 && (erases || version?.erases === true),
+      erases: erases || version?.erases === true,
     }
     return { next, state: compacted?.state ?? state, written: compacted?.written ?? [] }
   }
