@@ -16,8 +16,6 @@ export type {
   Role,
 } from './chat/message.ts'
 export { openChatHistory, type ChatHistoryOptions } from './chat/open-chat-history.ts'
-export type { RetentionLimits, RetentionOptions } from './chat/retention/retention-options.ts'
-export type { RetentionReport } from './chat/retention/retention.ts'
 export type { PlaceConfig, StrategicStorageConfig } from './store/config.ts'
 export type { EraseReceipt, EraseStage, ErasedPlace } from './store/erase/erase-receipt.ts'
 export type { PlaceStatus, StoreStatus, WalStatus } from './store/status.ts'
@@ -27,7 +25,9 @@ export {
   type AppendOutcome,
   type NewItem,
 } from './store/strategic-storage-manager.ts'
-export type { ReconcileReport } from './sync/reconciler.ts'
+export type { ReconcileOptions } from './sync/reconcile-options.ts'
+export type { DamagedRow, ReconcileProgress, ReconcileReport } from './sync/reconcile-report.ts'
+export type { PassOptions, VerifyOptions } from './sync/reconciler.ts'
 export {
   CacheEnhancedReadStrategy,
   type CacheEnhancedReadConfig,

@@ -10,10 +10,10 @@ import type { StoreStatus } from '../store/status.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
 import type { WriteOutcome } from '../strategy/write/write-strategy.ts'
-import type { ReconcileReport } from '../sync/reconciler.ts'
+import type { ReconcileReport } from '../sync/reconcile-report.ts'
+import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
 import { decodeMessage, encodeMessage } from './codec.ts'
 import { formatLatestCursor, parseCursor, parseLatestCursor } from './cursor.ts'
-import type { Retention, RetentionReport } from './retention/retention.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
@@ -54,7 +54,6 @@ export interface ClearOptions {
   readonly wait?: 'acknowledged' | 'everywhere'
 }
 
-/** How an erase is waited for. */
 export interface EraseOptions {
   /** How long to wait for the places, at most a day. Milliseconds. Default: 30,000. */
   readonly deadlineMs?: number
@@ -70,17 +69,10 @@ export class ChatHistory implements AsyncDisposable {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #sessions: Sessions | undefined
-  readonly #retention: Retention | undefined
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
-  constructor(
-    store: StrategicStorageManager,
-    tenant = '',
-    tokens?: SessionTokens,
-    retention?: Retention,
-  ) {
+  constructor(store: StrategicStorageManager, tenant = '', tokens?: SessionTokens) {
     tenantPrefix(tenant)
-    this.#retention = retention
     this.#store = store
     this.#tenant = tenant
     this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
@@ -308,14 +300,19 @@ export class ChatHistory implements AsyncDisposable {
     return this.#store.status()
   }
 
-  /** Compares both databases completely; changes nothing. */
-  async verify(): Promise<ReconcileReport> {
-    return await this.#store.verify()
+  /** Compares both databases; changes nothing. With `deep` every value with its digest, too. */
+  async verify(options?: VerifyOptions): Promise<ReconcileReport> {
+    return await this.#store.verify(options)
   }
 
-  /** Compares both databases completely and copies what either lacks. */
-  async reconcile(): Promise<ReconcileReport> {
-    return await this.#store.reconcile()
+  /** Compares both databases and copies what either lacks. */
+  async reconcile(options?: PassOptions): Promise<ReconcileReport> {
+    return await this.#store.reconcile(options)
+  }
+
+  /** Writes the intact values of the other database over damaged ones, and reconciles. */
+  async repair(options?: PassOptions): Promise<ReconcileReport> {
+    return await this.#store.repair(options)
   }
 
   /** Resolves when both databases have all that was acknowledged before the call. */
@@ -331,19 +328,8 @@ export class ChatHistory implements AsyncDisposable {
     return this.#store.on(name, listener)
   }
 
-  /**
-   * One pass of `retention` now, over all conversations of the tenant.
-   *
-   * @throws StorageError `INVALID_ARGUMENT` when the history was opened without `retention`.
-   */
-  async applyRetention(): Promise<RetentionReport> {
-    if (this.#retention === undefined) throw invalid('applyRetention needs the option retention')
-    return await this.#retention.apply()
-  }
-
   /** Drains and disconnects. May be called again. */
   async close(): Promise<void> {
-    await this.#retention?.stop()
     await this.#store.disconnect()
   }
 

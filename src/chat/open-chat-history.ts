@@ -3,6 +3,7 @@ import { parseWalString } from '../backend/connection-string.ts'
 import type { CacheSource } from '../backend/registry.ts'
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
+import type { ReconcileOptions } from '../sync/reconcile-options.ts'
 import type { Logger } from '../core/logger.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import type { PlaceConfig } from '../store/config.ts'
@@ -18,8 +19,6 @@ import {
 import { WALManager } from '../wal/wal-manager.ts'
 import { ChatHistory } from './chat-history.ts'
 import { tenantPrefix } from './keys.ts'
-import { resolveRetention, type RetentionOptions } from './retention/retention-options.ts'
-import { Retention } from './retention/retention.ts'
 import { SessionTokens } from './session-token.ts'
 
 /** Where everything is kept when nothing is said: below the working directory, without a server. */
@@ -53,12 +52,12 @@ export interface ChatHistoryOptions {
    * pages then carry session tokens, and reads take them. Default: no tokens.
    */
   readonly sessionSecret?: string | Uint8Array
-  /** How long messages of this tenant are kept, and how many. Default: all, for ever. */
-  readonly retention?: RetentionOptions
   /** Time to connect at start before a place counts as out. Milliseconds. Default: 5000. */
   readonly connectTimeout?: number
   /** Time to drain at `close`. Milliseconds. Default: 5000. */
   readonly drainTimeout?: number
+  /** When primary and backup are compared by themselves, and how fast; `false`: only when needed. */
+  readonly reconcile?: ReconcileOptions | false
   /** Any pino-like logger. Default: silent. */
   readonly logger?: Logger
   /** Clocks, timers, randomness and disk; replaced in tests. */
@@ -78,9 +77,9 @@ const FIELDS = [
   'health',
   'tenant',
   'sessionSecret',
-  'retention',
   'connectTimeout',
   'drainTimeout',
+  'reconcile',
   'logger',
   'env',
 ] as const
@@ -96,9 +95,8 @@ export async function openChatHistory(options: ChatHistoryOptions = {}): Promise
   checkFields('options', options, FIELDS)
   const { primary, backup, wal } = { ...CHAT_HISTORY_DEFAULTS, ...defined(options) }
   const { cache, read, write, health, tenant = '' } = options
-  const { connectTimeout, drainTimeout, logger } = options
+  const { connectTimeout, drainTimeout, reconcile, logger } = options
   tenantPrefix(tenant)
-  const limits = options.retention === undefined ? undefined : resolveRetention(options.retention)
   const tokens =
     options.sessionSecret === undefined
       ? undefined
@@ -112,6 +110,7 @@ export async function openChatHistory(options: ChatHistoryOptions = {}): Promise
       ...(cache !== undefined && { cache }),
       ...(connectTimeout !== undefined && { connectTimeout }),
       ...(drainTimeout !== undefined && { drainTimeout }),
+      ...(reconcile !== undefined && { reconcile }),
     },
     StrategyFactory.createReadStrategy(read),
     StrategyFactory.createWriteStrategy(write),
@@ -119,10 +118,7 @@ export async function openChatHistory(options: ChatHistoryOptions = {}): Promise
     openWal(wal, env),
   )
   await store.connect()
-  const retention =
-    limits === undefined ? undefined : new Retention({ env, store, tenant, options: limits })
-  retention?.start()
-  return new ChatHistory(store, tenant, tokens, retention)
+  return new ChatHistory(store, tenant, tokens)
 }
 
 /** The options that were given: an explicit `undefined` gets the default too. */

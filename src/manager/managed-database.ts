@@ -1,4 +1,4 @@
-import { digestOf, type BucketDigest, type StampRange } from '../core/digest.ts'
+import type { BucketDigest, StampRange } from '../core/digest.ts'
 import type { Operation } from '../core/operation.ts'
 import type {
   ApplyOptions,
@@ -21,6 +21,7 @@ import type {
   ReplicaState,
   StoredOperation,
 } from '../backend/replica-backend.ts'
+import { storedOperations } from '../backend/stored-operations.ts'
 import type { Slot } from './slot.ts'
 
 /**
@@ -122,15 +123,7 @@ export class ManagedDatabase implements ReplicaBackend {
   }
 
   async *scanStored(range: StampRange, options?: CallOptions): AsyncIterable<StoredOperation> {
-    const engine = this.#slot.current()
-    if (engine.scanStored !== undefined) {
-      yield* engine.scanStored(range, options)
-      return
-    }
-    // An engine that stores no digests has none that could not fit.
-    for await (const operation of engine.scan(range, options)) {
-      yield { operation, digest: digestOf(operation) }
-    }
+    yield* storedOperations(this.#slot.current(), range, options)
   }
 
   async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {

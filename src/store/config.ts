@@ -5,6 +5,11 @@ import { checkInteger } from '../core/limits.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import type { Logger } from '../core/logger.ts'
 import { StorageManager } from '../manager/storage-manager.ts'
+import {
+  resolveReconcileOptions,
+  type ReconcileOptions,
+  type ResolvedReconcileOptions,
+} from '../sync/reconcile-options.ts'
 
 /** One database place: what to connect to, or a manager that is ready. */
 export type PlaceConfig = DatabaseSource | StorageManager
@@ -22,6 +27,11 @@ export interface StrategicStorageConfig {
   readonly maxClockDriftMs?: number
   /** Time of one call that looks after the places themselves. ms. Default: 2000. */
   readonly probeTimeout?: number
+  /**
+   * When primary and backup are compared, and how fast. `false`: not by the clock, only when it is
+   * asked for and when a database has changed.
+   */
+  readonly reconcile?: ReconcileOptions | false
   readonly logger?: Logger
   /** Clocks, timers, randomness and disk; replaced in tests. */
   readonly env?: Env
@@ -34,6 +44,7 @@ export interface ResolvedStorageConfig {
   readonly drainTimeoutMs: number
   readonly maxClockDriftMs: number
   readonly probeTimeoutMs: number
+  readonly reconcile: ResolvedReconcileOptions
 }
 
 const DAY_MS = 86_400_000
@@ -73,6 +84,7 @@ export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedSt
     drainTimeoutMs: drainTimeout,
     maxClockDriftMs,
     probeTimeoutMs: probeTimeout,
+    reconcile: resolveReconcileOptions(config.reconcile),
   }
 }
 

@@ -1,10 +1,13 @@
 import type { Hint } from '../backend/replica-backend.ts'
 import { messageOf } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
-import { backoffMs, sleep } from '../core/time.ts'
+import { backoffMs, sleep, withDeadline } from '../core/time.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
 import type { StoreContext } from '../strategy/context.ts'
-import { reconcile, type ReconcileReport } from '../sync/reconciler.ts'
+import type { ResolvedReconcileOptions } from '../sync/reconcile-options.ts'
+import type { ReconcileReport } from '../sync/reconcile-report.ts'
+import type { Reconciler } from '../sync/reconciler.ts'
+import { ReconcileSchedule } from './reconcile-schedule.ts'
 
 const TICK_MS = 1_000
 /** How often the cursors are noted in the databases, if they moved. */
@@ -12,10 +15,14 @@ const CURSOR_MS = 10_000
 const CURSOR_TIMEOUT_MS = 2_000
 /** A live writer with nothing owed takes its hint back within seconds. */
 const HINT_FORGOTTEN_MS = 30_000
+/** How long `stop` waits for a pass to end. */
+const STOP_MS = 1_000
 const RETRY = { firstMs: 1_000, maxMs: 60_000 }
 
 export interface MaintenanceOptions {
   readonly context: StoreContext
+  readonly reconciler: Reconciler
+  readonly reconcile: ResolvedReconcileOptions
   readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
   /** Earlier incarnations of this process: they are dead. */
   readonly formerWriters: () => readonly string[]
@@ -27,13 +34,17 @@ export interface MaintenanceOptions {
 
 /**
  * One loop for what must happen sooner or later: connecting a place that was away at start, and a
- * full reconcile after a database changed or a process died with a hint.
+ * reconcile by the clock, after an outage, and after a database changed or a process died with a hint.
  */
 export class Maintenance {
   readonly #options: MaintenanceOptions
   #stop = new AbortController()
   #running: Promise<void> | undefined
-  #pass: Promise<ReconcileReport> | undefined
+  readonly #schedule: ReconcileSchedule
+  /** The pass that is under way: there is one at a time. */
+  #pass: Promise<ReconcileReport | undefined> | undefined
+  /** The pass that begins when that has ended; callers share it. */
+  #next: Promise<ReconcileReport> | undefined
   #failures = 0
   #nextPassAt = 0
   #nextCursorsAt = 0
@@ -43,6 +54,7 @@ export class Maintenance {
 
   constructor(options: MaintenanceOptions) {
     this.#options = options
+    this.#schedule = new ReconcileSchedule(options.context, options.reconcile)
   }
 
   start(): void {
@@ -54,19 +66,40 @@ export class Maintenance {
     this.#stop.abort()
     await this.#running
     this.#running = undefined
+    // It ends at its next call, and leaves behind how far it is; one that hangs is not waited for.
+    const pass = this.#pass
+    if (pass === undefined) return
+    const { env } = this.#options.context
+    await withDeadline(env, STOP_MS, 'the pass under way', pass).catch(() => undefined)
   }
 
   /** A full pass that begins after the call; concurrent calls share it. */
   async reconcile(): Promise<ReconcileReport> {
-    const { context, onReconciled } = this.#options
     // One that is under way may have gone past what the caller wants to be copied.
-    await this.#pass?.catch(() => undefined)
-    this.#pass ??= reconcile(context, { copy: true }).finally(() => {
-      this.#pass = undefined
+    this.#next ??= this.run(async (reconciler) => {
+      this.#next = undefined
+      return await reconciler.reconcile()
     })
-    const report = await this.#pass
-    onReconciled(report)
-    return report
+    return await this.#next
+  }
+
+  /** Runs a pass after those that were asked for before, and tells of its report. */
+  async run<T extends ReconcileReport | undefined>(
+    pass: (reconciler: Reconciler) => Promise<T>,
+  ): Promise<T> {
+    const before = this.#pass
+    const own = (async () => {
+      await before?.catch(() => undefined)
+      return await pass(this.#options.reconciler)
+    })()
+    this.#pass = own
+    try {
+      const report = await own
+      if (report !== undefined) this.#options.onReconciled(report)
+      return report
+    } finally {
+      if (this.#pass === own) this.#pass = undefined
+    }
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
@@ -74,7 +107,8 @@ export class Maintenance {
     while (!signal.aborted) {
       await Promise.all([this.#connectAll(), this.#openLog()])
       await this.#noteCursors()
-      await this.#reconcileIfDue(signal)
+      await this.#reconcileIfNeeded(signal)
+      await this.#reconcileBySchedule(signal)
       await sleep(context.env, TICK_MS, signal)
     }
   }
@@ -126,21 +160,38 @@ export class Maintenance {
     }
   }
 
-  async #reconcileIfDue(signal: AbortSignal): Promise<void> {
+  async #reconcileIfNeeded(signal: AbortSignal): Promise<void> {
     const { context, onError } = this.#options
     const { env, monitor, places } = context
     if (!this.#isDue() || env.monotonic() < this.#nextPassAt) return
     if (!places.primary.isUp() || !places.backup.isUp()) return
     try {
       // Its calls have long deadlines: whoever closes the store does not wait for them.
-      await untilAborted(signal, this.reconcile())
+      const pass = this.run((reconciler) => reconciler.reconcile({ signal }))
+      await untilAborted(signal, pass)
       if (signal.aborted) return
       // Still due after a pass: another database yet again, or a row that one of them refuses.
       if (monitor.needsReconcile()) this.#nextPassAt = env.monotonic() + this.#pauseMs()
       else this.#failures = 0
     } catch (error) {
+      if (signal.aborted) return
       this.#nextPassAt = env.monotonic() + this.#pauseMs()
       onError('reconcile', error)
+    }
+  }
+
+  async #reconcileBySchedule(signal: AbortSignal): Promise<void> {
+    const { managers, onError } = this.#options
+    const isConnected = DATABASE_PLACES.every(
+      (place) => managers[place].getInfo().database.connected,
+    )
+    const reason = this.#schedule.look(isConnected)
+    if (reason === undefined || signal.aborted) return
+    try {
+      const pass = this.run((reconciler) => reconciler.scheduled(reason === 'outage', signal))
+      await untilAborted(signal, pass)
+    } catch (error) {
+      if (!signal.aborted) onError('reconcile', error)
     }
   }
 

@@ -4,7 +4,7 @@ import type { LatencyStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
 import type { CacheStats } from '../strategy/cache/shared-cache.ts'
 import type { StoreContext } from '../strategy/context.ts'
-import type { ReconcileReport } from '../sync/reconciler.ts'
+import type { ReconcileReport } from '../sync/reconcile-report.ts'
 
 export interface PlaceStatus {
   readonly type: string

@@ -10,7 +10,8 @@ import type { StoreContext, StoreNotice } from '../strategy/context.ts'
 import { Place } from '../strategy/place.ts'
 import { ReplicaMonitor } from '../strategy/replica-monitor.ts'
 import { SeenTombstones } from '../strategy/seen-tombstones.ts'
-import type { ReconcileReport } from '../sync/reconciler.ts'
+import type { ReconcileReport } from '../sync/reconcile-report.ts'
+import { Reconciler, type PassOptions } from '../sync/reconciler.ts'
 import { WALManager } from '../wal/wal-manager.ts'
 import type { CacheUse } from '../strategy/read/read-strategy.ts'
 import { makeSharedCache } from './make-shared-cache.ts'
@@ -36,6 +37,7 @@ export class StoreCore {
   readonly events: Emitter<StoreEvents>
   readonly context: StoreContext
   readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
+  readonly reconciler: Reconciler
   lastReconcile: ReconcileReport | undefined
   readonly #config: ResolvedStorageConfig
   readonly #maintenance: Maintenance
@@ -58,8 +60,11 @@ export class StoreCore {
       env.logger.error({ error: messageOf(error) }, 'an event listener threw'),
     )
     this.context = this.#makeContext(health, log ?? new WALManager(env, undefined), cacheUse)
+    this.reconciler = new Reconciler(this.context, config.reconcile)
     this.#maintenance = new Maintenance({
       context: this.context,
+      reconciler: this.reconciler,
+      reconcile: config.reconcile,
       managers: this.managers,
       formerWriters: () => this.context.log.formerWriters(),
       openLog: () => this.#openLog(),
@@ -147,8 +152,15 @@ export class StoreCore {
     }
   }
 
-  async reconcile(): Promise<ReconcileReport> {
-    return await this.#maintenance.reconcile()
+  /** A pass with options of its own waits for those before it; a plain one is shared. */
+  async reconcile(options?: PassOptions): Promise<ReconcileReport> {
+    return options === undefined
+      ? await this.#maintenance.reconcile()
+      : await this.#maintenance.run((reconciler) => reconciler.reconcile(options))
+  }
+
+  async repair(options?: PassOptions): Promise<ReconcileReport> {
+    return await this.#maintenance.run((reconciler) => reconciler.repair(options))
   }
 
   #makeContext(
@@ -250,7 +262,10 @@ export class StoreCore {
     const untouched = [primary, backup].every(
       ({ head, trusted }) => head === undefined && trusted === undefined,
     )
-    if (untouched) await this.#attempt('reconcile', async () => void (await this.reconcile()))
+    if (!untouched) return
+    await this.#attempt('reconcile', async () => {
+      await this.#maintenance.run((reconciler) => reconciler.reconcileIfFree())
+    })
   }
 
   async #flush(

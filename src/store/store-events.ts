@@ -1,6 +1,6 @@
 import type { DatabasePlace, PlaceName } from '../core/operation.ts'
 import type { HealthStats } from '../health/health-manager.ts'
-import type { ReconcileReport } from '../sync/reconciler.ts'
+import type { ReconcileReport } from '../sync/reconcile-report.ts'
 
 /** What happens behind the callers' backs. */
 export interface StoreEvents {

@@ -12,7 +12,7 @@ import {
 } from '../core/limits.ts'
 import { itemValue, type Item } from '../core/merge.ts'
 import type { AppendOperation, DatabasePlace, Operation } from '../core/operation.ts'
-import { isStamp, type Stamp } from '../core/stamp.ts'
+import type { Stamp } from '../core/stamp.ts'
 import { sleep } from '../core/time.ts'
 import type { HealthManager, HealthStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
@@ -25,7 +25,8 @@ import type {
   ReadStrategy,
 } from '../strategy/read/read-strategy.ts'
 import type { WriteOutcome, WriteStrategy } from '../strategy/write/write-strategy.ts'
-import { reconcile, type ReconcileReport } from '../sync/reconciler.ts'
+import type { ReconcileReport } from '../sync/reconcile-report.ts'
+import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
 import { resolveStorageConfig, type StrategicStorageConfig } from './config.ts'
 import { Erasures } from './erase/erasures.ts'
@@ -228,24 +229,6 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#execute([operation], false)
   }
 
-  /**
-   * Removes the items up to this position for good and leaves what stands behind it. An item among them
-   * that was edited after that moment is not seen any more, but its edit stays stored: remove it first.
-   */
-  async deleteThrough(key: string, position: Stamp): Promise<WriteOutcome> {
-    checkText('key', key, KEY_BYTES_MAX)
-    if (!isStamp(position)) throw invalid(`position must be that of an item, got ${position}`)
-    const operations = [{ kind: 'delete', key, stamp: position } as const]
-    return await this.#core.run(() =>
-      this.#write.execute(this.#core.context, {
-        operations,
-        unique: false,
-        isRepeat: true,
-        mergeOnly: true,
-      }),
-    )
-  }
-
   async readItems(query: ItemsQuery): Promise<ItemsRead> {
     checkText('key', query.key, KEY_BYTES_MAX)
     checkInteger('limit', query.limit, 1, PAGE_ITEMS_MAX)
@@ -370,15 +353,23 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#core.context.log.cleanup(beforeTimestamp)
   }
 
-  /** Compares both databases completely and copies what either lacks. */
-  async reconcile(): Promise<ReconcileReport> {
-    return await this.#core.run(() => this.#core.reconcile())
+  /**
+   * Compares both databases and copies what either lacks. One process does it at a time.
+   *
+   * @throws StorageError `UNAVAILABLE` when a place is out or another process has been at it for long.
+   */
+  async reconcile(options?: PassOptions): Promise<ReconcileReport> {
+    return await this.#core.run(() => this.#core.reconcile(options))
   }
 
-  /** The same without copying. */
-  async verify(): Promise<ReconcileReport> {
-    const { context } = this.#core
-    return await this.#core.run(() => reconcile(context, { copy: false }))
+  /** Compares without writing. With `deep` every value is compared with its digest, too. */
+  async verify(options?: VerifyOptions): Promise<ReconcileReport> {
+    return await this.#core.run(() => this.#core.reconciler.verify(options))
+  }
+
+  /** Writes the intact values of the other database over damaged ones, and reconciles. */
+  async repair(options?: PassOptions): Promise<ReconcileReport> {
+    return await this.#core.run(() => this.#core.repair(options))
   }
 
   getStorageManagers(): Readonly<Record<DatabasePlace, StorageManager>> {

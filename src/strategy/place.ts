@@ -4,7 +4,10 @@ import type {
   CallOptions,
   ReplicaBackend,
   ReplicaState,
+  StoredOperation,
 } from '../backend/replica-backend.ts'
+import { storedOperations } from '../backend/stored-operations.ts'
+import type { StampRange } from '../core/digest.ts'
 import type { Env } from '../core/env.ts'
 import { isStorageError, messageOf, StorageError } from '../core/errors.ts'
 import type { DatabasePlace, Operation } from '../core/operation.ts'
@@ -95,6 +98,33 @@ export class Place {
     } catch (error) {
       this.#health.markFailure(this.name, error, operation)
       throw withPlace(error, this.name, operation)
+    }
+  }
+
+  /**
+   * A call over many rows. How long it takes says nothing about the place, so only its failure is
+   * told.
+   */
+  async longCall<T>(
+    operation: string,
+    timeoutMs: number,
+    run: (backend: ReplicaBackend, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.#guard(operation, timeoutMs, run)
+    } catch (error) {
+      this.#health.markFailure(this.name, error, operation)
+      throw withPlace(error, this.name, operation)
+    }
+  }
+
+  /** The stored operations of a range, page by page; `timeoutMs` is the limit of each page. */
+  async *scanStored(range: StampRange, timeoutMs: number): AsyncGenerator<StoredOperation> {
+    try {
+      yield* storedOperations(this.#backend, range, { timeoutMs })
+    } catch (error) {
+      this.#health.markFailure(this.name, error, 'scan')
+      throw withPlace(error, this.name, 'scan')
     }
   }
 

@@ -1,80 +1,306 @@
 /*
- * Makes two databases equal. Digests of ranges of position time are compared; ranges that differ
- * are cut until they are small, and only then rows are exchanged. What one place lacks is merged
- * into it as ordinary operations, so a reconcile may run beside writes and be repeated at will.
+ * Passes over the two databases: which ranges are compared, who may do it, and what a pass over
+ * everything proves.
  */
 import type { ReplicaState } from '../backend/replica-backend.ts'
-import type { BucketDigest, StampRange } from '../core/digest.ts'
-import { digestOf } from '../core/digest.ts'
-import { isStorageError } from '../core/errors.ts'
-import type { DatabasePlace, Operation } from '../core/operation.ts'
-import { STAMP_MAX, STAMP_MIN, stampFloor, stampMs } from '../core/stamp.ts'
+import type { StampRange } from '../core/digest.ts'
+import { StorageError } from '../core/errors.ts'
+import type { DatabasePlace } from '../core/operation.ts'
+import { STAMP_MAX, STAMP_MIN, stampFloor, type Stamp } from '../core/stamp.ts'
 import type { StoreContext } from '../strategy/context.ts'
+import { Comparison } from './comparison.ts'
+import { deepCheck } from './deep-check.ts'
+import { Pacer } from './pacer.ts'
+import { parseNote, type PassNote, type UnfinishedPass } from './pass-note.ts'
+import type { ResolvedReconcileOptions } from './reconcile-options.ts'
+import { Tally, type ReconcileProgress, type ReconcileReport } from './reconcile-report.ts'
+import type { Work } from './rows.ts'
+import { WorkLease } from './work-lease.ts'
 
-/** Buckets that a range is cut into. */
-const BUCKETS = 64
-/** A range with at most so many rows is exchanged instead of being cut further. */
-const EXCHANGE_ROWS_MAX = 512
-/** Operations of one call. */
-const COPY_OPERATIONS_MAX = 200
-/** Time of one digest or scan; both read many rows. */
-const CALL_TIMEOUT_MS = 120_000
+const LEASE_NAME = 'reconcile'
+/** How long a pass that was asked for waits for that of another process. Milliseconds. */
+const LEASE_WAIT_MS = 60_000
+/** Time of one call that notes the outcome. */
+const FINISH_TIMEOUT_MS = 10_000
+/** What is younger is on its way to the backup, and would only count as missing. Milliseconds. */
+const SETTLE_MS = 10_000
+/** How often an unfinished pass notes how far it is. Milliseconds. */
+const NOTE_MS = 2_000
+/** An unfinished pass is begun anew after this long. Milliseconds. */
+const RESUME_MAX_MS = 24 * 60 * 60 * 1_000
 /** No stamp of this protocol is older. 2020-01-01. */
 const EPOCH_MS = 1_577_836_800_000
 const DAY_MS = 86_400_000
 
-export interface ReconcileReport {
-  /** Rows whose digests were compared: those of the primary. */
-  readonly compared: number
-  readonly missingInPrimary: number
-  readonly missingInBackup: number
-  /** In both, with different content; counted apart from the missing ones. */
-  readonly differing: number
-  /** Operations merged into either place; 0 for a verification. */
-  readonly copied: number
-  /** Operations that a place refuses for good: the two cannot be made equal. */
-  readonly rejected: number
-  readonly durationMs: number
+/** How one pass is run. */
+export interface PassOptions {
+  /** `recent`: only the window since the last pass. Default: `full`. */
+  readonly scope?: ReconcileReport['scope']
+  /** Copies into this place only: it gets what the other has. */
+  readonly into?: DatabasePlace
+  /** In place of the option of the store. */
+  readonly rowsPerSecond?: number
+  readonly onProgress?: (progress: ReconcileProgress) => void
+  /** Ends the pass between two calls; it rejects with `CLOSED`. What was copied stays. */
+  readonly signal?: AbortSignal
 }
 
-export interface ReconcileOptions {
-  /** False compares only. */
-  readonly copy: boolean
+export interface VerifyOptions extends PassOptions {
+  /** Also compares every value with its digest: reads everything. */
+  readonly deep?: boolean
+}
+
+interface InternalOptions extends PassOptions {
+  /** Leaves the databases half of their time. */
+  readonly gentle?: boolean
 }
 
 type BothStates = Readonly<Record<DatabasePlace, ReplicaState>>
 
-interface Tally {
-  compared: number
-  missingInPrimary: number
-  missingInBackup: number
-  differing: number
-  copied: number
-  rejected: number
+/** Compares the two databases of a store, and makes them equal. */
+export class Reconciler {
+  readonly #context: StoreContext
+  readonly #options: ResolvedReconcileOptions
+
+  constructor(context: StoreContext, options: ResolvedReconcileOptions) {
+    this.#context = context
+    this.#options = options
+  }
+
+  /** Compares without writing. `deep` looks at every value, too. */
+  async verify(options: VerifyOptions = {}): Promise<ReconcileReport> {
+    return await this.#measured('full', async (tally) => {
+      const work = this.#work(tally, options, () => {})
+      await this.#compare(work, everything(this.#context.clock.now()), options, { copy: false })
+      if (options.deep === true) await this.#look(work, options, false)
+    })
+  }
+
+  /**
+   * Copies what either lacks, while no other process does it.
+   *
+   * @throws StorageError `UNAVAILABLE` when another process has been at it for a minute, or took over.
+   */
+  async reconcile(options: PassOptions = {}): Promise<ReconcileReport> {
+    const lease = await this.#lease(options.signal)
+    return await this.#holding(lease, () =>
+      options.scope === 'recent' ? this.#recent(lease, options) : this.#full(lease, options),
+    )
+  }
+
+  /** A pass over everything, unless another process is at one. */
+  async reconcileIfFree(): Promise<ReconcileReport | undefined> {
+    const lease = await WorkLease.take(this.#context, LEASE_NAME)
+    return lease === undefined ? undefined : await this.#holding(lease, () => this.#full(lease, {}))
+  }
+
+  /** Mends damaged values with the intact ones of the other database, and copies what either lacks. */
+  async repair(options: PassOptions = {}): Promise<ReconcileReport> {
+    const lease = await this.#lease(options.signal)
+    return await this.#holding(lease, () =>
+      this.#measured('full', async (tally) => {
+        const work = this.#work(tally, options, () => lease.check())
+        await this.#look(work, options, true)
+        const copied = new Tally()
+        await this.#compare(
+          { ...work, tally: copied },
+          everything(this.#context.clock.now()),
+          options,
+          { copy: true },
+        )
+        addCopied(tally, copied)
+      }),
+    )
+  }
+
+  /**
+   * The pass that is due by the clock; undefined when another process has done it or is at it. After
+   * an outage it is due whenever the last one was.
+   */
+  async scheduled(afterOutage: boolean, signal: AbortSignal): Promise<ReconcileReport | undefined> {
+    const lease = await WorkLease.take(this.#context, LEASE_NAME)
+    if (lease === undefined) return undefined
+    return await this.#holding(lease, async () => {
+      const { fullMs, recentMs } = parseNote(lease.note)
+      const nowMs = this.#context.clock.now()
+      const options = { gentle: true, signal }
+      const isDue = (lastMs: number | undefined, everyMs: number): boolean =>
+        lastMs === undefined || Math.abs(nowMs - lastMs) >= everyMs
+      if (isDue(fullMs, this.#options.fullIntervalMs)) return await this.#full(lease, options)
+      // Another process may have been there in the meantime.
+      const isRecent = afterOutage || isDue(recentMs, this.#options.intervalMs / 2)
+      return isRecent ? await this.#recent(lease, options) : undefined
+    })
+  }
+
+  async #recent(lease: WorkLease, options: InternalOptions): Promise<ReconcileReport> {
+    const { clock } = this.#context
+    const note = parseNote(lease.note)
+    const toMs = clock.now() - SETTLE_MS
+    const windowMs = toMs - this.#options.windowMs
+    // After an outage: from where the last pass was, a window before.
+    const sinceMs = Math.min(toMs, note.recentToMs ?? note.fullMs ?? toMs)
+    const fromMs = Math.min(windowMs, sinceMs - this.#options.windowMs)
+    const range = { from: stampFloor(fromMs), to: stampFloor(toMs) }
+    return await this.#measured('recent', async (tally) => {
+      const work = this.#work(tally, options, () => lease.check())
+      await this.#compare(work, [range], options, { copy: true })
+      if (options.into === undefined) {
+        leave(lease, { ...note, recentMs: clock.now(), recentToMs: toMs })
+      }
+    })
+  }
+
+  async #full(lease: WorkLease, options: InternalOptions): Promise<ReconcileReport> {
+    const { clock, env, monitor } = this.#context
+    return await this.#measured('full', async (tally) => {
+      const before = await this.#probeBoth()
+      const note = parseNote(lease.note)
+      const begun = monitor.needsReconcile() ? undefined : resumable(note, before, clock.now())
+      const pass = begun ?? {
+        reached: STAMP_MIN,
+        startedMs: clock.now(),
+        primary: before.primary.identity,
+        backup: before.backup.identity,
+      }
+      let notedAt = env.monotonic()
+      const onReached = (reached: Stamp): void => {
+        if (env.monotonic() - notedAt < NOTE_MS || options.into !== undefined) return
+        notedAt = env.monotonic()
+        leave(lease, { ...note, unfinished: { ...pass, reached } })
+      }
+      const ranges = everything(clock.now()).flatMap((range) => above(range, pass.reached))
+      const work = this.#work(tally, options, () => lease.check())
+      await this.#compare(work, ranges, options, { copy: true, onReached })
+      if (options.into !== undefined) return
+      const isEqual = tally.rejected === 0 && tally.damaged === 0
+      // What was passed before the restart was compared by somebody who knew less than we do.
+      if (isEqual && begun === undefined) await this.#finish(before, lease)
+      const nowMs = clock.now()
+      leave(lease, { fullMs: nowMs, recentMs: nowMs, recentToMs: pass.startedMs - SETTLE_MS })
+    })
+  }
+
+  /** Both hold the same now, unless one was replaced meanwhile: they note each other's identity. */
+  async #finish({ primary, backup }: BothStates, lease: WorkLease): Promise<void> {
+    const { places, monitor } = this.#context
+    const after = await this.#probeBoth()
+    if (after.primary.identity !== primary.identity) return
+    if (after.backup.identity !== backup.identity) return
+    const trust = async (place: DatabasePlace, identity: string): Promise<void> => {
+      const fence = lease.fence(place)
+      await places[place].call('trust', FINISH_TIMEOUT_MS, (backend, options) =>
+        backend.trust(identity, { ...options, fence }),
+      )
+    }
+    await trust('primary', backup.identity)
+    await trust('backup', primary.identity)
+    monitor.reconciled({ primary: primary.identity, backup: backup.identity })
+    // Read before the pass began, and raised with what they are about: whatever these writers, dead or
+    // alive, had put into the backup because the primary was out has been copied. A hint that was
+    // raised since has another count, and stays.
+    if (backup.hints.length === 0) return
+    const fence = lease.fence('backup')
+    await places.backup.call('removeHints', FINISH_TIMEOUT_MS, (backend, options) =>
+      backend.removeHints(backup.hints, { ...options, fence }),
+    )
+  }
+
+  async #look(work: Work, options: PassOptions, repair: boolean): Promise<void> {
+    // What a comparison has come across is found again here, and counted once.
+    work.tally.damaged = 0
+    work.tally.damagedRows.length = 0
+    const compared = work.tally.compared
+    work.tally.compared = 0
+    const progress = this.#progressOf(work.tally, options)
+    try {
+      await deepCheck(work, { from: STAMP_MIN, to: STAMP_MAX }, { repair })
+    } finally {
+      progress?.cancel()
+      work.tally.compared = Math.max(compared, work.tally.compared)
+    }
+  }
+
+  async #compare(
+    work: Work,
+    ranges: readonly StampRange[],
+    options: PassOptions,
+    { copy, onReached }: { readonly copy: boolean; readonly onReached?: (stamp: Stamp) => void },
+  ): Promise<void> {
+    const progress = this.#progressOf(work.tally, options)
+    try {
+      await new Comparison(work, { copy, into: options.into, onReached }).run(ranges)
+    } finally {
+      progress?.cancel()
+    }
+    options.onProgress?.(work.tally.progress)
+  }
+
+  /** Tells how far it is, some times a second. */
+  #progressOf(
+    tally: Tally,
+    { onProgress }: PassOptions,
+  ): { readonly cancel: () => void } | undefined {
+    if (onProgress === undefined) return undefined
+    const { env } = this.#context
+    const tell = (): ReturnType<typeof env.setTimer> =>
+      env.setTimer(PROGRESS_MS, () => {
+        onProgress(tally.progress)
+        timer = tell()
+      })
+    let timer = tell()
+    return { cancel: () => timer.cancel() }
+  }
+
+  #work(
+    tally: Tally,
+    { rowsPerSecond, gentle = false, signal }: InternalOptions,
+    check: () => void,
+  ): Work {
+    const pacer = new Pacer(this.#context.env, {
+      rowsPerSecond: rowsPerSecond ?? this.#options.rowsPerSecond,
+      gentle,
+      signal,
+      check,
+    })
+    return { context: this.#context, tally, pacer }
+  }
+
+  async #measured(
+    scope: ReconcileReport['scope'],
+    run: (tally: Tally) => Promise<void>,
+  ): Promise<ReconcileReport> {
+    const { env } = this.#context
+    const startedAt = env.monotonic()
+    const tally = new Tally()
+    await run(tally)
+    return tally.report(scope, env.monotonic() - startedAt)
+  }
+
+  async #lease(signal: AbortSignal | undefined): Promise<WorkLease> {
+    const lease = await WorkLease.take(this.#context, LEASE_NAME, LEASE_WAIT_MS, signal)
+    if (lease !== undefined) return lease
+    throw new StorageError('UNAVAILABLE', 'another process is reconciling: try again later')
+  }
+
+  async #holding<T>(lease: WorkLease, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } finally {
+      await lease.release()
+    }
+  }
+
+  async #probeBoth(): Promise<BothStates> {
+    const { monitor } = this.#context
+    return { primary: await monitor.probe('primary'), backup: await monitor.probe('backup') }
+  }
 }
 
-/** One full pass over everything. Rejects when either place fails; what was copied stays. */
-export async function reconcile(
-  context: StoreContext,
-  { copy }: ReconcileOptions,
-): Promise<ReconcileReport> {
-  const startedAt = context.env.monotonic()
-  const tally: Tally = {
-    compared: 0,
-    missingInPrimary: 0,
-    missingInBackup: 0,
-    differing: 0,
-    copied: 0,
-    rejected: 0,
-  }
-  const before = await probeBoth(context)
-  for (const range of firstRanges(context.clock.now())) await compare(context, range, copy, tally)
-  if (copy && tally.rejected === 0) await finish(context, before)
-  return { ...tally, durationMs: Math.round(context.env.monotonic() - startedAt) }
-}
+const PROGRESS_MS = 100
 
 /** What has no live position, and what lies in the future, are ranges of their own. */
-function firstRanges(nowMs: number): StampRange[] {
+function everything(nowMs: number): StampRange[] {
   const epoch = stampFloor(EPOCH_MS)
   const tomorrow = stampFloor(nowMs + DAY_MS)
   return [
@@ -84,160 +310,37 @@ function firstRanges(nowMs: number): StampRange[] {
   ]
 }
 
-async function compare(
-  context: StoreContext,
-  range: StampRange,
-  copy: boolean,
-  tally: Tally,
-): Promise<void> {
-  const [primary, backup] = await Promise.all([
-    digest(context, 'primary', range),
-    digest(context, 'backup', range),
-  ])
-  for (const [i, bucket] of primary.entries()) {
-    const other = backup[i]!
-    if (isSame(bucket, other)) {
-      tally.compared += bucket.count
-      continue
-    }
-    const splittable = stampMs(bucket.to) - stampMs(bucket.from) > 1
-    if (splittable && Math.max(bucket.count, other.count) > EXCHANGE_ROWS_MAX) {
-      await compare(context, bucket, copy, tally)
-    } else {
-      tally.compared += bucket.count
-      await exchange(context, bucket, copy, tally)
-    }
-  }
+/** The part of a range above a place. */
+function above({ from, to }: StampRange, place: Stamp): StampRange[] {
+  if (to <= place) return []
+  return [{ from: from > place ? from : place, to }]
 }
 
-async function digest(
-  context: StoreContext,
-  place: DatabasePlace,
-  range: StampRange,
-): Promise<readonly BucketDigest[]> {
-  return await context.places[place].call('digest', CALL_TIMEOUT_MS, (backend, options) =>
-    backend.digest(range, BUCKETS, options),
-  )
+/** The pass that was interrupted, if it compared these databases and not too long ago. */
+function resumable(
+  { unfinished }: PassNote,
+  { primary, backup }: BothStates,
+  nowMs: number,
+): UnfinishedPass | undefined {
+  if (unfinished === undefined) return undefined
+  if (unfinished.primary !== primary.identity) return undefined
+  if (unfinished.backup !== backup.identity) return undefined
+  return Math.abs(nowMs - unfinished.startedMs) < RESUME_MAX_MS ? unfinished : undefined
 }
 
-function isSame(a: BucketDigest, b: BucketDigest): boolean {
-  return a.count === b.count && a.low === b.low && a.high === b.high
+function leave(lease: WorkLease, note: PassNote): void {
+  lease.leaveNote(JSON.stringify(note))
 }
 
-async function exchange(
-  context: StoreContext,
-  range: StampRange,
-  copy: boolean,
-  tally: Tally,
-): Promise<void> {
-  const [primary, backup] = await Promise.all([
-    scan(context, 'primary', range),
-    scan(context, 'backup', range),
-  ])
-  const toBackup = lacking(primary, backup)
-  const toPrimary = lacking(backup, primary)
-  const differing = countDiffering(toBackup, toPrimary)
-  tally.differing += differing
-  tally.missingInBackup += toBackup.length - differing
-  tally.missingInPrimary += toPrimary.length - differing
-  if (!copy) return
-  await merge(context, 'backup', toBackup, tally)
-  await merge(context, 'primary', toPrimary, tally)
-}
-
-async function scan(
-  context: StoreContext,
-  place: DatabasePlace,
-  range: StampRange,
-): Promise<Map<string, Operation>> {
-  return await context.places[place].call('scan', CALL_TIMEOUT_MS, async (backend, options) => {
-    const operations = new Map<string, Operation>()
-    for await (const operation of backend.scan(range, options)) {
-      operations.set(`${subjectOf(operation)}\0${digestOf(operation)}`, operation)
-    }
-    return operations
-  })
-}
-
-/** What an operation is about: two of one subject with different digests differ. */
-function subjectOf(operation: Operation): string {
-  return operation.kind === 'put'
-    ? `${operation.change}\0${operation.key}\0${operation.id}`
-    : `${operation.kind}\0${operation.key}`
-}
-
-function lacking(
-  from: ReadonlyMap<string, Operation>,
-  to: ReadonlyMap<string, Operation>,
-): Operation[] {
-  return [...from].filter(([name]) => !to.has(name)).map(([, operation]) => operation)
-}
-
-function countDiffering(a: readonly Operation[], b: readonly Operation[]): number {
-  const subjects = new Set(a.map(subjectOf))
-  return b.filter((operation) => subjects.has(subjectOf(operation))).length
-}
-
-async function merge(
-  context: StoreContext,
-  place: DatabasePlace,
-  operations: readonly Operation[],
-  tally: Tally,
-): Promise<void> {
-  for (let from = 0; from < operations.length; from += COPY_OPERATIONS_MAX) {
-    const chunk = operations.slice(from, from + COPY_OPERATIONS_MAX)
-    await mergeChunk(context, place, chunk, tally)
-  }
-}
-
-/** One call; what the place refuses for good is found by halving, and the rest goes through. */
-async function mergeChunk(
-  context: StoreContext,
-  place: DatabasePlace,
-  chunk: readonly Operation[],
-  tally: Tally,
-): Promise<void> {
-  try {
-    await context.places[place].apply(chunk, { timeoutMs: CALL_TIMEOUT_MS })
-    await context.cache?.changed(chunk.map(({ key }) => key))
-    tally.copied += chunk.length
-  } catch (error) {
-    if (!isStorageError(error, 'REJECTED')) throw error
-    if (chunk.length === 1) {
-      tally.rejected++
-      return
-    }
-    const middle = chunk.length >> 1
-    await mergeChunk(context, place, chunk.slice(0, middle), tally)
-    await mergeChunk(context, place, chunk.slice(middle), tally)
-  }
-}
-
-/** Both hold the same now, unless one was replaced meanwhile: they note each other's identity. */
-async function finish(context: StoreContext, before: BothStates): Promise<void> {
-  const after = await probeBoth(context)
-  const { primary, backup } = before
-  if (after.primary.identity !== primary.identity) return
-  if (after.backup.identity !== backup.identity) return
-  const trust = (place: DatabasePlace, identity: string): Promise<void> =>
-    context.places[place].call('trust', CALL_TIMEOUT_MS, (backend, options) =>
-      backend.trust(identity, options),
-    )
-  await trust('primary', backup.identity)
-  await trust('backup', primary.identity)
-  context.monitor.reconciled({ primary: primary.identity, backup: backup.identity })
-  // Read before the pass began, and raised with what they are about: whatever these writers, dead or
-  // alive, had put into the backup because the primary was out has been copied. A hint that was
-  // raised since has another count, and stays.
-  if (backup.hints.length === 0) return
-  await context.places.backup.call('removeHints', CALL_TIMEOUT_MS, (backend, options) =>
-    backend.removeHints(backup.hints, options),
-  )
-}
-
-async function probeBoth(context: StoreContext): Promise<BothStates> {
-  return {
-    primary: await context.monitor.probe('primary'),
-    backup: await context.monitor.probe('backup'),
-  }
+/** A repair also tells what it copied. */
+function addCopied(tally: Tally, copied: Tally): void {
+  tally.missingInPrimary = copied.missingInPrimary
+  tally.missingInBackup = copied.missingInBackup
+  tally.differing = copied.differing
+  tally.conflicts = copied.conflicts
+  tally.copied = copied.copied
+  tally.rejected = copied.rejected
+  tally.rowsRead += copied.rowsRead
+  tally.bytesRead += copied.bytesRead
+  tally.bytesWritten += copied.bytesWritten
 }

@@ -27,7 +27,7 @@ export interface RedisServer extends TestServer {
   readonly dir: string
 }
 
-const hasRedis: boolean = isAvailable('redis-server', REDIS_HINT)
+export const hasRedis: boolean = isAvailable('redis-server', REDIS_HINT)
 
 /** `describe` for tests on Redis: they are skipped aloud, or fail, where it is not installed. */
 export const describeRedis: typeof describe.skip = hasRedis ? describe : describe.skip

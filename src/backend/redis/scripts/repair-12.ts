@@ -39,6 +39,14 @@ local function setMember(place, id)
   if not found then redis.call('ZADD', TIME, 0, place .. op.digest .. rest) end
 end
 
+-- Other parts of the item are gone with its record: they must show as missing.
+local function forget(place, id)
+  local rest = k.name .. '\\0' .. id
+  for _, member in ipairs(redis.call('ZRANGEBYLEX', TIME, '[' .. place, '[' .. place .. '\\255')) do
+    if member:sub(50) == rest then redis.call('ZREM', TIME, member) end
+  end
+end
+
 local function repairItem()
   local raw = redis.call('HGET', k.h, '.' .. op.id)
   if not raw then return 0 end
@@ -46,6 +54,7 @@ local function repairItem()
   if item == nil then
     item = settle(itemOf(op), k.d)
     if not item then return 0 end
+    forget(op.position, suffix(op.id, op.position))
     k.items[op.id], k.stood[op.id] = item, false
     write(k)
   elseif op.kind == 'a' and not item.r and item.a == op.position then

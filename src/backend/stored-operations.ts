@@ -1,0 +1,17 @@
+import { digestOf, type StampRange } from '../core/digest.ts'
+import type { CallOptions, ReplicaBackend, StoredOperation } from './replica-backend.ts'
+
+/** A scan with digests of any engine. One that stores none has none that could not fit. */
+export async function* storedOperations(
+  backend: ReplicaBackend,
+  range: StampRange,
+  options?: CallOptions,
+): AsyncGenerator<StoredOperation> {
+  if (backend.scanStored !== undefined) {
+    yield* backend.scanStored(range, options)
+    return
+  }
+  for await (const operation of backend.scan(range, options)) {
+    yield { operation, digest: digestOf(operation) }
+  }
+}
