@@ -29,6 +29,12 @@ export interface HealthBaseConfig {
   readonly latencyWindowSize?: number
 }
 
+/**
+ * Calls that nobody waits for and that are large on purpose. In the percentiles, which say how long a
+ * save or read may take before another place is asked as well, they would make each outage cost more.
+ */
+const BACKGROUND: ReadonlySet<string> = new Set(['flush', 'digest', 'scan', 'repair'])
+
 /** What a place's outcome means to a judge. */
 export type Outcome = 'success' | 'failure' | 'ignored'
 
@@ -64,8 +70,9 @@ export abstract class HealthBase implements HealthManager {
   protected abstract circuitOf(place: DatabasePlace): HealthStats['circuit']
   protected abstract judge(place: DatabasePlace, outcome: Outcome): void
 
-  markSuccess(place: DatabasePlace, _operation: string, latencyMs: number): void {
-    this.#records[place].success(this.env.now(), latencyMs)
+  markSuccess(place: DatabasePlace, operation: string, latencyMs: number): void {
+    const waitedFor = !BACKGROUND.has(operation)
+    this.#records[place].success(this.env.now(), waitedFor ? latencyMs : undefined)
     this.#judge(place, 'success')
   }
 

@@ -27,6 +27,7 @@ export interface HealthStats {
   readonly consecutiveFailures: number
   readonly lastSuccessMs?: number
   readonly lastFailure?: HealthFailure
+  /** Of calls that somebody waits for, and of probes. */
   readonly latency: LatencyStats
   /** Most recent last; bounded by `maxFailureHistory`. */
   readonly failureHistory: readonly HealthFailure[]
@@ -52,6 +53,7 @@ export type HealthProbe = (place: DatabasePlace) => Promise<void>
 export interface HealthManager {
   /** False while calls to the place would most likely fail. Costs no round trip. */
   isHealthy(place: DatabasePlace): boolean
+  /** `operation` names the call of the engine; that of the flush is `flush`, whatever it calls. */
   markSuccess(place: DatabasePlace, operation: string, latencyMs: number): void
   markFailure(place: DatabasePlace, error: unknown, operation: string): void
   getHealthStats(place: DatabasePlace): HealthStats

@@ -20,11 +20,12 @@ export class PlaceRecord {
     this.#latency = new LatencyWindow(latencyWindowSize)
   }
 
-  success(atMs: number, latencyMs: number): void {
+  /** Without a latency it counts as a success all the same. */
+  success(atMs: number, latencyMs: number | undefined): void {
     this.#successes++
     this.#consecutiveFailures = 0
     this.#lastSuccessMs = atMs
-    this.#latency.add(latencyMs)
+    if (latencyMs !== undefined) this.#latency.add(latencyMs)
   }
 
   failure(failure: HealthFailure): void {

@@ -275,7 +275,7 @@ export class StoreCore {
   ): Promise<void> {
     const { env, clock, places, monitor } = this.context
     const startedAt = env.monotonic()
-    const { identity } = await places[place].apply(operations, {
+    const { identity } = await places[place].flush(operations, {
       timeoutMs: this.#config.probeTimeoutMs * 5,
       cursor: { writer: clock.writerId, lsn },
     })

@@ -71,6 +71,16 @@ export class Place {
     )
   }
 
+  /** The same for what nobody waits for: its latency says nothing about saves. */
+  async flush(
+    operations: readonly Operation[],
+    options: ApplyOptions & { readonly timeoutMs: number },
+  ): Promise<ApplyResult> {
+    return await this.call('flush', options.timeoutMs, (backend) =>
+      backend.apply(operations, options),
+    )
+  }
+
   /** Does not tell the health manager: its probes are judged by itself. */
   async readState(writer: string, timeoutMs: number): Promise<ReplicaState> {
     try {

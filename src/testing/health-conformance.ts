@@ -70,6 +70,16 @@ export function healthConformance({ name, create }: HealthConformanceOptions): v
       expect(health.getHealthStats('primary').failures).toBe(0)
     })
 
+    test('a flush counts as a success, and its latency does not', () => {
+      const { health } = setup()
+      health.markSuccess('primary', 'flush', 9_000)
+      health.markSuccess('primary', 'apply', 2)
+      expect(health.getHealthStats('primary')).toMatchObject({
+        successes: 2,
+        latency: { samples: 1, p99: 2 },
+      })
+    })
+
     test('stats count, keep the latest failures and measure', () => {
       const { env, health } = setup()
       for (const ms of [5, 1, 3]) health.markSuccess('primary', 'save', ms)
