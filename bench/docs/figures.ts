@@ -1,0 +1,118 @@
+import { bound, holds, type Goal } from '../support/goal.ts'
+import type { Row } from '../support/measure.ts'
+import type { Result } from '../support/read-results.ts'
+import { figure } from './bar-chart.ts'
+import { chartsOf } from './charts.ts'
+import { BENCHMARKS, GOALS } from './goal-list.ts'
+
+const BEGIN = '<!-- figures: `npm run bench:docs` writes what follows, up to the next such line -->'
+const END = '<!-- end of figures -->'
+
+/** The document with its figures replaced. Throws when it has no place for them. */
+export function withFigures(document: string, results: readonly Result[]): string {
+  const begin = document.indexOf(BEGIN)
+  const end = document.indexOf(END)
+  if (begin === -1 || end < begin) throw new Error(`the document lacks ${BEGIN} or ${END}`)
+  const before = document.slice(0, begin + BEGIN.length)
+  return `${before}\n\n${figuresOf(results)}\n\n${document.slice(end)}`
+}
+
+function figuresOf(results: readonly Result[]): string {
+  const parts = [goalTable(results)]
+  for (const [name, title] of BENCHMARKS) {
+    const result = results.find((each) => each.name === name)
+    parts.push(`### ${title}`, result === undefined ? absent(name) : section(result))
+  }
+  return parts.join('\n\n')
+}
+
+function absent(name: string): string {
+  return `Not measured: \`npm run bench ${name}\` has no result here.`
+}
+
+function goalTable(results: readonly Result[]): string {
+  const goals = results.flatMap((result) => result.goals ?? [])
+  const rows = GOALS.flatMap(([number, what, benchmark]) => {
+    const own = goals.filter((goal) => goal.number === number)
+    if (own.length > 0) return own.map(goalRow)
+    const hint = `\`npm run bench ${benchmark}\``
+    return [[String(number), what, '', 'not measured', '', hint]]
+  })
+  return table(['#', 'measure', 'wanted', 'reached', 'holds', 'note'], rows)
+}
+
+function goalRow(goal: Goal): string[] {
+  const unit = goal.unit === undefined ? '' : ` ${goal.unit}`
+  return [
+    String(goal.number),
+    goal.measure,
+    bound(goal),
+    `${figure(goal.value)}${unit}`,
+    holds(goal) ? 'yes' : '**no**',
+    goal.note ?? '',
+  ]
+}
+
+function section(result: Result): string {
+  const { rows = [], figures = {}, settings } = result
+  const images = chartsOf(result).map(({ file, title }) => `![${title}](images/${file}.svg)`)
+  const parts = [provenance(result), ...images]
+  if (rows.length > 0) parts.push(rowTable(rows))
+  const named = Object.entries(figures)
+  if (named.length > 0) {
+    parts.push(
+      table(
+        ['figure', 'value'],
+        named.map(([name, value]) => [name, figure(value)]),
+      ),
+    )
+  }
+  const leftOut = Object.entries((settings['leftOut'] ?? {}) as Record<string, string>)
+  if (leftOut.length > 0) {
+    parts.push(leftOut.map(([name, reason]) => `- left out: ${name}: ${reason}`).join('\n'))
+  }
+  return parts.join('\n\n')
+}
+
+/** What a repetition needs. */
+function provenance({ command, commit, at, machine, settings }: Result): string {
+  const { cores, cpu, memoryGiB, kernel, node, load } = machine
+  const simple = Object.entries(settings)
+    .filter(([, value]) => typeof value !== 'object' || Array.isArray(value))
+    .map(([name, value]) => `${name} ${String(value)}`)
+  const loadText = load === undefined ? '' : `, load ${figure(Number(load))}`
+  return [
+    `\`${command}\`, commit ${commit}, ${at.slice(0, 10)}: ${simple.join(', ')}.`,
+    `${cores} cores (${cpu}), ${memoryGiB} GiB, Linux ${String(kernel).split('-', 1)[0]}, Node ${node}${loadText}.`,
+  ].join('\n')
+}
+
+function rowTable(rows: readonly Row[]): string {
+  const head = [
+    'at a time',
+    'what',
+    'promises, or reads',
+    'per second',
+    'p50 ms',
+    'p99 ms',
+    '× first',
+  ]
+  return table(
+    head,
+    rows.map(({ concurrency, name, promise, rate, p50, p99, ratio }) => [
+      String(concurrency),
+      name,
+      promise,
+      figure(rate),
+      figure(p50),
+      figure(p99),
+      ratio.toFixed(2),
+    ]),
+  )
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replace(/\|/g, '\\|').replace(/\n/g, ' ')).join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}

@@ -1,0 +1,41 @@
+/** All goals and the benchmark that measures each, so that one that was not run is seen to be missing. */
+export const GOALS: readonly (readonly [number: number, what: string, benchmark: string])[] = [
+  [1, '`idempotent` saves at 64 / raw inserts', 'save'],
+  [2, '`idempotent` saves at 256 / raw inserts', 'save'],
+  [3, '`idempotent` saves at 16 / raw inserts', 'save'],
+  [4, 'p50 of one save alone / raw insert', 'save'],
+  [5, '`wal-first` saves at 64 / raw inserts', 'save'],
+  [6, '`wal-first` acknowledgement, p50 / bare group commit', 'wal'],
+  [7, 'saves at 64 / the best peer', 'peers'],
+  [8, 'latest 50 of a long conversation / of a short one', 'read'],
+  [9, 'latest 50 / raw query and JSON.parse', 'read'],
+  [10, 'latest 50 from a cache / from the database', 'read'],
+  [11, 'PostgreSQL killed under load: failed saves, longest save', 'failover'],
+  [12, 'PostgreSQL stopped under load: failed saves, longest save', 'failover'],
+  [13, '1,000,000 pending entries: heap growth', 'outage'],
+  [14, 'lag of the backup under load', 'loop'],
+  [15, 'reconcile with few differences: rows moved, time', 'reconcile'],
+  [16, 'recovery of 1,000,000 entries / plain read', 'wal'],
+  [17, 'event loop delay under load', 'loop'],
+  [18, 'memory under load', 'loop'],
+  [19, 'one hot conversation: errors, ratio', 'loop'],
+  [20, 'catch-up after an outage / raw batches', 'outage'],
+  [21, 'Redis primary, `always`, at 64 / raw pushes', 'engines'],
+  [22, 'SQLite primary at 64 / one commit a message', 'engines'],
+  [23, 'import of the core: time, memory', 'import'],
+]
+
+/** Benchmarks in the order of the document. */
+export const BENCHMARKS: readonly (readonly [name: string, title: string])[] = [
+  ['save', 'Saves to PostgreSQL'],
+  ['peers', 'Beside other libraries'],
+  ['read', 'The latest 50 messages'],
+  ['wal', 'The log alone'],
+  ['engines', 'Redis and SQLite as primary'],
+  ['growth', 'How the cost grows'],
+  ['loop', 'The application beside it'],
+  ['failover', 'Failover'],
+  ['outage', 'A long outage'],
+  ['reconcile', 'Reconciling'],
+  ['import', 'Import'],
+]
