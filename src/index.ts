@@ -16,6 +16,8 @@ export type {
   Role,
 } from './chat/message.ts'
 export { openChatHistory, type ChatHistoryOptions } from './chat/open-chat-history.ts'
+export type { RetentionLimits, RetentionOptions } from './chat/retention/retention-options.ts'
+export type { RetentionReport } from './chat/retention/retention.ts'
 export type { PlaceConfig, StrategicStorageConfig } from './store/config.ts'
 export type { EraseReceipt, EraseStage, ErasedPlace } from './store/erase/erase-receipt.ts'
 export type { PlaceStatus, StoreStatus, WalStatus } from './store/status.ts'

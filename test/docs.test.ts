@@ -107,6 +107,7 @@ describe('operations.md has every option and field', () => {
         ...fields('src/backend/redis/options.ts', 'RedisOptions'),
       ],
     ],
+    ['### S3\n', 'option', fields('src/backend/s3/options.ts', 'S3Options')],
     ['### Memcached\n', 'option', fields('src/backend/memcached/options.ts', 'MemcachedOptions')],
     [
       '### Memory\n',

@@ -6,6 +6,7 @@
 import type { MemcachedOptions } from './memcached/options.ts'
 import type { PostgresOptions } from './postgres/options.ts'
 import type { RedisOptions } from './redis/options.ts'
+import type { S3Options } from './s3/options.ts'
 import type { SqliteOptions } from './sqlite/options.ts'
 
 /** A PostgreSQL server, by `url` or by fields; a field wins over the same part of the url. */
@@ -23,11 +24,9 @@ export interface RedisConfig extends RedisOptions {
   readonly type: 'redis'
 }
 
-/** A bucket of an S3-compatible store. */
-export interface S3Config {
+/** A bucket of S3 or a server that speaks its protocol, by `url` or by fields. */
+export interface S3Config extends S3Options {
   readonly type: 's3'
-  /** `s3://bucket/prefix?region=…&endpoint=…`. */
-  readonly url: string
 }
 
 /** This process's memory: nothing survives it. */
@@ -40,7 +39,7 @@ export type DatabaseAddress =
   | { readonly type: 'postgresql'; readonly url: string }
   | { readonly type: 'sqlite'; readonly path: string }
   | { readonly type: 'redis'; readonly url: string }
-  | S3Config
+  | { readonly type: 's3'; readonly url: string }
   | InMemoryConfig
 
 /** A database by `type` and fields. */

@@ -107,7 +107,7 @@ export function digestOperations(
 }
 
 /** Where an operation stands on the time line that digests and scans cut into ranges. */
-function placeOf(operation: Operation): Stamp {
+export function placeOf(operation: Operation): Stamp {
   return operation.kind === 'put' ? operation.position : operation.stamp
 }
 

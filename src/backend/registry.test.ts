@@ -44,13 +44,11 @@ test('makes a cache of a string, a configuration or a ready one', async () => {
   expect(await small.get('a')).toBeUndefined()
 })
 
-test.each<[unknown, string]>([
-  [{ type: 's3', url: 's3://bucket' }, 'primary: s3 is not available in this version'],
-])('%j is an engine that this version lacks', async (source, message) => {
-  await expect(createDatabase(source as DatabaseSource, env, 'primary')).rejects.toMatchObject({
-    code: 'UNSUPPORTED',
-    message: expect.stringContaining(message) as string,
-  })
+test('a bucket is a database by connection string and by fields', async () => {
+  const sources: DatabaseSource[] = ['s3://bucket/prefix', { type: 's3', bucket: 'bucket' }]
+  for (const source of sources) {
+    expect((await createDatabase(source, env, 'backup')).getBackendType()).toBe('s3')
+  }
 })
 
 test.each<unknown>([undefined, null, 7, {}, { type: 'oracle' }, []])(

@@ -3,7 +3,7 @@
  * one that is not used, nor needs its driver.
  */
 import type { Env } from '../core/env.ts'
-import { invalid, StorageError } from '../core/errors.ts'
+import { invalid } from '../core/errors.ts'
 import type { CacheConfig, DatabaseConfig } from './backend-config.ts'
 import type { CacheBackend } from './cache-backend.ts'
 import { parseCacheString, parseDatabaseString } from './connection-string.ts'
@@ -21,8 +21,7 @@ export type CacheSource = string | CacheConfig | CacheBackend
  * is; a plain `DatabaseBackend` is wrapped by `plainAdapter`.
  *
  * @param field Named in errors: `primary`, `backup`, …
- * @throws StorageError `INVALID_ARGUMENT` for what is not a source, `UNSUPPORTED` for an engine that
- * this version does not have.
+ * @throws StorageError `INVALID_ARGUMENT` for what is not a source.
  */
 export async function createDatabase(
   source: DatabaseSource,
@@ -107,8 +106,10 @@ async function openDatabase(
       const { RedisDatabaseBackend } = await import('./redis/index.ts')
       return new RedisDatabaseBackend(config, env)
     }
-    case 's3':
-      throw notYet(field, config.type, 'a database can be postgresql, sqlite, redis or in-memory')
+    case 's3': {
+      const { S3Backend } = await import('./s3/index.ts')
+      return new S3Backend(config, env)
+    }
     default:
       throw unknownType(field, config, 'postgresql, sqlite, redis, s3 or in-memory')
   }
@@ -125,14 +126,7 @@ function checkConfig<Config extends { readonly type: string }>(
   return config
 }
 
-function notYet(field: string, type: string, instead: string): StorageError {
-  return new StorageError(
-    'UNSUPPORTED',
-    `${field}: ${type} is not available in this version; ${instead}`,
-  )
-}
-
-function unknownType(field: string, config: unknown, types: string): StorageError {
+function unknownType(field: string, config: unknown, types: string): Error {
   const { type } = config as { type: unknown }
   return invalid(`${field}.type must be ${types}, got ${JSON.stringify(type)}`)
 }

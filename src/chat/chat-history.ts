@@ -14,6 +14,7 @@ import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
 import { decodeMessage, encodeMessage } from './codec.ts'
 import { formatLatestCursor, parseCursor, parseLatestCursor } from './cursor.ts'
+import type { Retention, RetentionReport } from './retention/retention.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
@@ -54,6 +55,7 @@ export interface ClearOptions {
   readonly wait?: 'acknowledged' | 'everywhere'
 }
 
+/** How an erase is waited for. */
 export interface EraseOptions {
   /** How long to wait for the places, at most a day. Milliseconds. Default: 30,000. */
   readonly deadlineMs?: number
@@ -69,10 +71,17 @@ export class ChatHistory implements AsyncDisposable {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #sessions: Sessions | undefined
+  readonly #retention: Retention | undefined
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
-  constructor(store: StrategicStorageManager, tenant = '', tokens?: SessionTokens) {
+  constructor(
+    store: StrategicStorageManager,
+    tenant = '',
+    tokens?: SessionTokens,
+    retention?: Retention,
+  ) {
     tenantPrefix(tenant)
+    this.#retention = retention
     this.#store = store
     this.#tenant = tenant
     this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
@@ -328,8 +337,19 @@ export class ChatHistory implements AsyncDisposable {
     return this.#store.on(name, listener)
   }
 
+  /**
+   * One pass of `retention` now, over all conversations of the tenant.
+   *
+   * @throws StorageError `INVALID_ARGUMENT` when the history was opened without `retention`.
+   */
+  async applyRetention(): Promise<RetentionReport> {
+    if (this.#retention === undefined) throw invalid('applyRetention needs the option retention')
+    return await this.#retention.apply()
+  }
+
   /** Drains and disconnects. May be called again. */
   async close(): Promise<void> {
+    await this.#retention?.stop()
     await this.#store.disconnect()
   }
 

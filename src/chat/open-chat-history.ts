@@ -19,6 +19,8 @@ import {
 import { WALManager } from '../wal/wal-manager.ts'
 import { ChatHistory } from './chat-history.ts'
 import { tenantPrefix } from './keys.ts'
+import { resolveRetention, type RetentionOptions } from './retention/retention-options.ts'
+import { Retention } from './retention/retention.ts'
 import { SessionTokens } from './session-token.ts'
 
 /** Where everything is kept when nothing is said: below the working directory, without a server. */
@@ -52,6 +54,8 @@ export interface ChatHistoryOptions {
    * pages then carry session tokens, and reads take them. Default: no tokens.
    */
   readonly sessionSecret?: string | Uint8Array
+  /** How long messages of this tenant are kept, and how many. Default: all, for ever. */
+  readonly retention?: RetentionOptions
   /** Time to connect at start before a place counts as out. Milliseconds. Default: 5000. */
   readonly connectTimeout?: number
   /** Time to drain at `close`. Milliseconds. Default: 5000. */
@@ -77,6 +81,7 @@ const FIELDS = [
   'health',
   'tenant',
   'sessionSecret',
+  'retention',
   'connectTimeout',
   'drainTimeout',
   'reconcile',
@@ -97,6 +102,7 @@ export async function openChatHistory(options: ChatHistoryOptions = {}): Promise
   const { cache, read, write, health, tenant = '' } = options
   const { connectTimeout, drainTimeout, reconcile, logger } = options
   tenantPrefix(tenant)
+  const limits = options.retention === undefined ? undefined : resolveRetention(options.retention)
   const tokens =
     options.sessionSecret === undefined
       ? undefined
@@ -118,7 +124,10 @@ export async function openChatHistory(options: ChatHistoryOptions = {}): Promise
     openWal(wal, env),
   )
   await store.connect()
-  return new ChatHistory(store, tenant, tokens)
+  const retention =
+    limits === undefined ? undefined : new Retention({ env, store, tenant, options: limits })
+  retention?.start()
+  return new ChatHistory(store, tenant, tokens, retention)
 }
 
 /** The options that were given: an explicit `undefined` gets the default too. */

@@ -25,6 +25,8 @@ export const FAILPOINTS = [
   'erase.beforeLog',
   'erase.beforePurge',
   'erase.beforeDone',
+  's3.beforeCommit',
+  's3.afterCommit',
 ] as const
 
 export type FailpointName = (typeof FAILPOINTS)[number]

@@ -133,14 +133,6 @@ describe('connect', () => {
       /^backup must be/,
     )
   })
-
-  test('an engine that this version lacks is one clear sentence', async () => {
-    const manager = new StorageManager({ database: 's3://bucket/prefix', name: 'primary' })
-    await expect(manager.connect()).rejects.toMatchObject({
-      code: 'UNSUPPORTED',
-      message: expect.stringContaining('primary: s3 is not available') as string,
-    })
-  })
 })
 
 describe('the cache', () => {

@@ -12,7 +12,7 @@ import {
 } from '../core/limits.ts'
 import { itemValue, type Item } from '../core/merge.ts'
 import type { AppendOperation, DatabasePlace, Operation } from '../core/operation.ts'
-import type { Stamp } from '../core/stamp.ts'
+import { isStamp, type Stamp } from '../core/stamp.ts'
 import { sleep } from '../core/time.ts'
 import type { HealthManager, HealthStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
@@ -227,6 +227,24 @@ export class StrategicStorageManager implements AsyncDisposable {
     const stamp = this.#core.context.clock.tick(key)
     const operation = { kind: 'put', change: 'remove', key, id, position, stamp } as const
     return await this.#execute([operation], false)
+  }
+
+  /**
+   * Removes the items up to this position for good and leaves what stands behind it. An item among them
+   * that was edited after that moment is not seen any more, but its edit stays stored: remove it first.
+   */
+  async deleteThrough(key: string, position: Stamp): Promise<WriteOutcome> {
+    checkText('key', key, KEY_BYTES_MAX)
+    if (!isStamp(position)) throw invalid(`position must be that of an item, got ${position}`)
+    const operations = [{ kind: 'delete', key, stamp: position } as const]
+    return await this.#core.run(() =>
+      this.#write.execute(this.#core.context, {
+        operations,
+        unique: false,
+        isRepeat: true,
+        mergeOnly: true,
+      }),
+    )
   }
 
   async readItems(query: ItemsQuery): Promise<ItemsRead> {

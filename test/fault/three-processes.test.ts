@@ -1,9 +1,11 @@
-// Goal: three processes on one shared log, one PostgreSQL and one SQLite keep every promise while any
-// of them and of their servers is killed, stopped or cut off.
+// Goal: three processes on one PostgreSQL and one SQLite, with one shared log or a log in files each,
+// keep every promise while any of them and of their servers is killed, stopped, cut off or full.
 // Method: six writers append and clear, three readers read; all calls are written down and a checker
-// that knows nothing of places judges them. `MINUTES=10` runs for that long, `SEED=` repeats a plan.
+// that knows nothing of places judges them. `npm run soak` runs for long, and repeats a plan.
+import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -23,12 +25,21 @@ import { describeServers } from './support/describe-servers.ts'
 import { placeContents } from './support/place-contents.ts'
 import { recordedIn, WorkerProcess } from './support/worker-process.ts'
 
-const MINUTES = Number(process.env['MINUTES'] ?? 0.3)
+const MINUTES = Number(process.env['MINUTES'] ?? 0.6)
 const SEED = Number(process.env['SEED'] ?? randomBytes(4).readUInt32LE())
 const CONVERSATIONS = ['a', 'b', 'c']
 const PAUSE_MS = 1_500
 /** Attempts of a call with their timeouts, and what a stopped process adds. */
 const DEADLINE_MS = 10_000 + PAUSE_MS
+
+/** Each gets its part of the time. */
+const LAYOUTS = ['one shared log', 'a log in files for each'] as const
+type Layout = (typeof LAYOUTS)[number]
+const LAYOUT_MINUTES = MINUTES / LAYOUTS.length
+
+/** Room of the disk that the logs in files are on, where one can be mounted. */
+const LOG_DISK = '48m'
+const LOG_DISK_FILL_BYTES = 64 * 1024 * 1024
 
 let built: BuiltCli
 let redis: RedisServer
@@ -37,7 +48,7 @@ let directory: string
 
 const describeBoth = describeServers === describe.skip ? describeServers : describeRedis
 
-describeBoth('three processes on one shared log', () => {
+describeBoth('three processes', () => {
   beforeAll(async () => {
     built = await BuiltCli.build()
     redis = await startRedis({ appendfsync: 'everysec' })
@@ -51,16 +62,21 @@ describeBoth('three processes on one shared log', () => {
     await rm(directory, { recursive: true, force: true })
   })
 
-  test(
-    'lose, double, reorder and bring back nothing while everything fails in turn',
-    { timeout: 2 * MINUTES * 60_000 + 300_000 },
-    async () => {
+  test.each(LAYOUTS)(
+    'with %s lose, double, reorder and bring back nothing while everything fails in turn',
+    { timeout: 2 * LAYOUT_MINUTES * 60_000 + 300_000 },
+    async (layout) => {
+      const home = await mkdtemp(join(directory, 'run-'))
+      const walDirectory = join(home, 'wal')
+      await mkdir(walDirectory)
       const random = seededRandom(SEED)
       const keyPrefix = freshPrefix()
       const schema = `three_${randomBytes(6).toString('hex')}`
+      const sqlitePath = join(home, 'backup.db')
+      const unmount = layout === 'one shared log' ? undefined : mountSmallDisk(walDirectory)
       const toRedis = await FaultProxy.open({ port: redis.port })
       const toPostgres = await FaultProxy.open({ port: postgres.port })
-      const logs = [1, 2, 3].map((n) => join(directory, `process-${n}.jsonl`))
+      const logs = [1, 2, 3].map((n) => join(home, `process-${n}.jsonl`))
       const postgresUrl = `postgres://postgres@127.0.0.1:${toPostgres.port}/postgres`
       const workers = logs.map(
         (log, i) =>
@@ -73,18 +89,29 @@ describeBoth('three processes on one shared log', () => {
             clearEvery: 60,
             options: {
               primary: { type: 'postgresql', url: postgresUrl, schema },
-              backup: { type: 'sqlite', path: join(directory, 'backup.db') },
-              wal: `redis-stream://127.0.0.1:${toRedis.port}/0?keyPrefix=${keyPrefix}`,
+              backup: { type: 'sqlite', path: sqlitePath },
+              wal:
+                layout === 'one shared log'
+                  ? `redis-stream://127.0.0.1:${toRedis.port}/0?keyPrefix=${keyPrefix}`
+                  : { type: 'file', filePath: walDirectory },
               write: { type: 'idempotent', config: { timeout: 2_000 } },
               health: { type: 'circuit-breaker', config: { circuitOpenDuration: 500 } },
             },
           }),
       )
-      const faults = faultsOf({ workers, toRedis, toPostgres, random })
+      const faults = faultsOf({
+        layout,
+        workers,
+        toRedis,
+        toPostgres,
+        sqlitePath,
+        ...(unmount !== undefined && { logDisk: walDirectory }),
+        random,
+      })
       try {
         // One after another: the first makes the schema.
         for (const worker of workers) await worker.start()
-        const until = performance.now() + MINUTES * 60_000
+        const until = performance.now() + LAYOUT_MINUTES * 60_000
         const names: string[] = []
         while (performance.now() < until) {
           const fault = faults[Math.floor(random() * faults.length)]!
@@ -99,26 +126,39 @@ describeBoth('three processes on one shared log', () => {
             .toBe('drain: done')
         }
         // What those that were killed left is taken over by the others, in their own time.
-        await expect.poll(() => leftInLog(keyPrefix), { timeout: 30_000 }).toEqual([])
-        const before = differences(await contentsOf(schema, join(directory, 'backup.db')))
+        await expect
+          .poll(
+            () =>
+              layout === 'one shared log' ? leftInLog(keyPrefix) : deadLogs(walDirectory, workers),
+            { timeout: 120_000, interval: 500 },
+          )
+          .toEqual([])
+        await Promise.all(workers.map((worker) => worker.ask('drain', 'drain')))
+        const before = differences(await contentsOf(schema, sqlitePath))
         // A process that was killed before its call was answered may have reached one place only:
         // nobody was promised anything, and it is for the reconciler to find.
         expect(await workers[0]!.ask('reconcile', 'reconcile')).toBe('reconcile: done')
         const left = await Promise.all(workers.map((worker) => worker.ask('read', 'read')))
         await Promise.all(workers.map((worker) => worker.end()))
         const { records, errors } = recordedIn(logs)
-        const places = await contentsOf(schema, join(directory, 'backup.db'))
+        const places = await contentsOf(schema, sqlitePath)
         const violations = checkHistory(
           { records, places: textsOf(places) },
-          { clockToleranceMs: 5, hintDelayMs: 3_000, deadlineMs: DEADLINE_MS },
+          {
+            clockToleranceMs: 5,
+            hintDelayMs: 3_000,
+            deadlineMs: DEADLINE_MS,
+            sharedLog: layout === 'one shared log',
+          },
         )
         const ok = records.filter(({ outcome }) => outcome === 'ok')
         const promised = new Set(ok.map((record) => ('content' in record ? record.content : '')))
         const broken = before.filter(({ content }) => promised.has(content))
         expect(broken, `acknowledged, and in one place only; seed ${SEED}`).toEqual([])
         console.log(
-          `seed ${SEED}: ${records.length} calls, ${ok.length} acknowledged, ${errors.length} errors, ` +
-            `${before.length} different before reconciling, ${names.length} faults (${tally(names)}), ${violations.length} violations; left: ${left.join(' ')}`,
+          `seed ${SEED}, ${layout}: ${records.length} calls, ${ok.filter(({ kind }) => kind !== 'read').length} acknowledged writes, ` +
+            `${errors.length} errors, ${names.length} faults, ${violations.length} violations; ` +
+            `${before.length} different before reconciling; left: ${left.join(' ')}; ${tally(names)}`,
         )
         const shown = violations.slice(0, 10).map(({ kind, text, records: related }) => ({
           kind,
@@ -127,8 +167,8 @@ describeBoth('three processes on one shared log', () => {
         }))
         expect(shown, `seed ${SEED}`).toEqual([])
         // The run was worth something.
-        expect(ok.filter(({ kind }) => kind === 'append').length).toBeGreaterThan(500)
-        expect(ok.filter(({ kind }) => kind === 'clear').length).toBeGreaterThan(5)
+        expect(ok.filter(({ kind }) => kind === 'append').length).toBeGreaterThan(200)
+        expect(ok.filter(({ kind }) => kind === 'clear').length).toBeGreaterThan(2)
       } finally {
         redis.resume()
         postgres.resume()
@@ -136,6 +176,7 @@ describeBoth('three processes on one shared log', () => {
         await Promise.all(workers.map((worker) => worker.end()))
         await toRedis.close()
         await toPostgres.close()
+        unmount?.()
       }
     },
   )
@@ -153,13 +194,25 @@ interface Fault {
 }
 
 interface FaultTargets {
+  readonly layout: Layout
+  readonly sqlitePath: string
+  /** The folder on a disk of its own that can be filled. */
+  readonly logDisk?: string
   readonly workers: readonly WorkerProcess[]
   readonly toRedis: FaultProxy
   readonly toPostgres: FaultProxy
   readonly random: () => number
 }
 
-function faultsOf({ workers, toRedis, toPostgres, random }: FaultTargets): readonly Fault[] {
+function faultsOf({
+  layout,
+  workers,
+  toRedis,
+  toPostgres,
+  sqlitePath,
+  logDisk,
+  random,
+}: FaultTargets): readonly Fault[] {
   const someWorker = (): WorkerProcess => workers[Math.floor(random() * workers.length)]!
   const cut = (name: string, proxy: FaultProxy): Fault[] => [
     {
@@ -226,11 +279,54 @@ function faultsOf({ workers, toRedis, toPostgres, random }: FaultTargets): reado
         worker.resume()
       },
     },
-    ...server('redis', redis),
+    {
+      name: 'sqlite locked',
+      run: () => lockSqlite(sqlitePath),
+    },
     ...server('postgres', postgres),
-    ...cut('redis', toRedis),
     ...cut('postgres', toPostgres),
+    ...(layout === 'one shared log' ? [...server('redis', redis), ...cut('redis', toRedis)] : []),
+    ...(logDisk === undefined ? [] : [{ name: 'log disk full', run: () => fillDisk(logDisk) }]),
   ]
+}
+
+/** Another program holds the write lock for a while. */
+async function lockSqlite(path: string): Promise<void> {
+  const program = `
+    import { DatabaseSync } from '@photostructure/sqlite'
+    const database = new DatabaseSync(process.argv[1])
+    database.exec('PRAGMA busy_timeout = 5000')
+    database.exec('BEGIN IMMEDIATE')
+    setTimeout(() => { database.exec('ROLLBACK'); database.close() }, ${PAUSE_MS})`
+  const args = ['--input-type=module', '--eval', program, path]
+  const child = spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: 'ignore' })
+  await once(child, 'exit')
+}
+
+/** Undefined where nothing can be mounted: then no disk gets full. */
+function mountSmallDisk(path: string): (() => void) | undefined {
+  const args = ['-t', 'tmpfs', '-o', `size=${LOG_DISK},mode=0700`, 'tmpfs', path]
+  if (spawnSync('mount', args).status !== 0) {
+    console.log('no disk can be mounted here: the fault "log disk full" is left out')
+    return undefined
+  }
+  const unmount = (): void => void spawnSync('umount', ['-l', path])
+  process.once('exit', unmount)
+  return unmount
+}
+
+async function fillDisk(path: string): Promise<void> {
+  const filler = join(path, 'filler')
+  await writeFile(filler, Buffer.alloc(LOG_DISK_FILL_BYTES)).catch(() => {})
+  await delay(PAUSE_MS)
+  await rm(filler)
+}
+
+/** Logs that no living process has. */
+async function deadLogs(path: string, workers: readonly WorkerProcess[]): Promise<string[]> {
+  const entries = await readdir(path, { withFileTypes: true })
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+  return folders.length <= workers.length ? [] : folders
 }
 
 interface Stored {

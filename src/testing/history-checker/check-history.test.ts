@@ -124,6 +124,17 @@ test('what was cleared comes back as a zombie', () => {
   expect(kinds([one, clear({ startMs: 100 }), read(['1'], { startMs: 200 })])).toEqual(['zombie'])
 })
 
+test('what a complete read of a process showed to be cleared does not come back to it', () => {
+  const gone = append('1', { startMs: 0, outcome: 'ok' })
+  // Nobody knows whether the clear happened, but for the read that shows that it did.
+  const maybe = clear({ startMs: 20, outcome: 'unknown' })
+  const other = { process: 'q', client: 'b' }
+  const empty = read([], { startMs: 300, ...other })
+  const old = { startMs: 400, complete: false }
+  expect(kinds([gone, maybe, empty, read(['1'], { ...old, ...other })])).toEqual(['zombie'])
+  expect(kinds([gone, maybe, empty, read(['1'], { ...old, process: 'r' })])).toEqual([])
+})
+
 test('clocks excuse a clear only where no database decided both', () => {
   const near = 8
   const apart = { copies: ['backup', 'wal'] as const }

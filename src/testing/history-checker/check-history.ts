@@ -12,7 +12,7 @@
  *   order          the reads do not fit one order
  *   session-order  a message stands before something that its process knew when it was saved
  *   moved          a message is not where its receipt said
- *   zombie         what was cleared or removed is shown
+ *   zombie         what was cleared or removed is shown, or what the process knew to be cleared
  *   edit-lost      an older content is shown in place of a newer one
  *   set-lost       the same for the register
  *   torn           a part of an atomic group is shown without the rest
@@ -27,6 +27,7 @@
  */
 import { checkOrder } from './check-order.ts'
 import { checkReads } from './check-reads.ts'
+import { checkReturns } from './check-returns.ts'
 import { ConversationLog } from './conversation-log.ts'
 import type { CheckOptions, History, HistoryRecord, Violation, Write } from './history.ts'
 
@@ -38,7 +39,7 @@ export function checkHistory(history: History, options: CheckOptions): Violation
   const found: Violation[] = []
   for (const records of byConversation(history.records).values()) {
     const log = new ConversationLog(records, options)
-    found.push(...checkReads(log), ...checkOrder(log))
+    found.push(...checkReads(log), ...checkReturns(log), ...checkOrder(log))
   }
   for (const record of history.records) {
     found.push(...checkReceipt(record), ...checkDeadline(record, options))

@@ -41,11 +41,15 @@ export async function runKills(options: FailoverOptions): Promise<Ledger> {
   const third = saves / kills / 3
   for (let i = 0; i < kills; i++) {
     await proceed(ledger, 2 * third)
+    ledger.mark('kill')
     await server.kill()
     await proceed(ledger, third)
+    ledger.mark('restart')
     await server.restart()
+    ledger.mark('started')
     // A primary that never serves again would be one long outage, however often it is killed.
     while (!history.status().places.primary.healthy) await sleep(LOOK_MS)
+    ledger.mark('healthy again')
     killed++
   }
   await running
@@ -72,6 +76,7 @@ export async function runStop(
   const { p99 } = history.status().places.primary.latency
   const hedgeMs = Math.min(1_000, Math.max(25, 3 * p99))
   const from = ledger.saveMs.length
+  ledger.mark('stop')
   server.pause()
   try {
     for (let i = 0; i < saves; i++) await ledger.save(history, 'stopped', `stopped ${i}`)

@@ -27,6 +27,10 @@ export class Ledger {
   readonly receipts: Receipt[] = []
   readonly examples: string[] = []
   readonly saveMs: number[] = []
+  /** When each of them began, by `performance.now()`. */
+  readonly savedAt: number[] = []
+  /** What was done to the servers meanwhile. */
+  readonly marks: { readonly at: number; readonly what: string }[] = []
   readonly verdict: Verdict & { saves: number; failedSaves: number } & {
     reads: number
     failedReads: number
@@ -40,12 +44,29 @@ export class Ledger {
     try {
       const receipt = await history.saveMessage(conversationId, { role: 'user', content })
       this.saveMs.push(performance.now() - startedAt)
+      this.savedAt.push(startedAt)
       this.verdict.saves++
       this.acknowledged(conversationId, receipt, content)
     } catch (error) {
       this.verdict.failedSaves++
       this.#example('failed save', (error as Error).message)
     }
+  }
+
+  mark(what: string): void {
+    this.marks.push({ at: performance.now(), what })
+  }
+
+  /** The longest saves, and what had been done last before each of them ended. */
+  longest(count: number): string[] {
+    const order = this.saveMs.map((_, i) => i).sort((a, b) => this.saveMs[b]! - this.saveMs[a]!)
+    return order.slice(0, count).map((i) => {
+      const [from, ms] = [this.savedAt[i]!, this.saveMs[i]!]
+      const last = this.marks.findLast(({ at }) => at <= from + ms)
+      const when =
+        last === undefined ? '' : `, began ${(from - last.at).toFixed(0)} ms after: ${last.what}`
+      return `${ms.toFixed(1)} ms${when}`
+    })
   }
 
   acknowledged(conversationId: string, receipt: Receipt, content: string): void {

@@ -1,0 +1,409 @@
+/*
+ * Mistakes that are easily made, as changes of the sources. `mutants.mjs` makes each of them in a copy
+ * and wants to see it caught.
+ *
+ *   file, edits   what is replaced by what; each text must be there exactly once
+ *   simulate      settings of the simulation that catches it; `{}` for what the seeds draw
+ *   tests         test files, one of which must fail, where the simulation has no such part
+ */
+
+const POWER = { wal: 'file', faults: ['power-cut', 'primary-down', 'backup-down', 'both-down'] }
+const OUTAGES = { faults: ['primary-down', 'backup-down', 'both-down', 'partition', 'kill'] }
+const CLOCKS = {
+  skewMs: 500,
+  faults: ['clock', 'primary-down', 'backup-down', 'partition', 'kill'],
+}
+const LOST_DISK = { faults: ['wipe-primary', 'wipe-backup', 'kill', 'restart', 'slow'] }
+const CACHED = { read: 'cache-enhanced', faults: ['primary-down', 'cache-slow', 'slow', 'kill'] }
+
+export const MUTANTS = [
+  // ---- the log
+  {
+    name: 'acknowledged before the sync',
+    file: 'src/wal/file/segments.ts',
+    edits: [['if (sync) await file.sync()', '']],
+    simulate: POWER,
+  },
+  {
+    name: 'a new segment without a sync of its directory',
+    file: 'src/wal/file/segments.ts',
+    edits: [
+      [
+        "hit('wal.roll.beforeDirSync')\n      await env.disk.syncDirectory(directory)",
+        "hit('wal.roll.beforeDirSync')",
+      ],
+    ],
+    tests: ['test/fault/file-wal-power-loss.test.ts'],
+  },
+  {
+    name: 'a failed sync is tried again, and believed',
+    file: 'src/wal/file/segments.ts',
+    edits: [
+      ['if (sync) await file.sync()', 'if (sync) await file.sync().catch(() => file.sync())'],
+    ],
+    tests: ['test/fault/file-wal-disk-faults.test.ts'],
+  },
+  {
+    name: 'short writes are taken for whole ones',
+    file: 'src/wal/file/spare.ts',
+    edits: [['done += count', 'done = bytes.byteLength']],
+    tests: ['test/fault/file-wal-disk-faults.test.ts'],
+  },
+  {
+    name: 'checksums are not compared',
+    file: 'src/wal/file/frame.ts',
+    edits: [['if (sum !== buffer.readUInt32LE(start + 4)) return undefined', 'void sum']],
+    tests: ['test/fault/file-wal-damage.test.ts'],
+  },
+  {
+    name: 'segments go by age, not by what places have',
+    file: 'src/wal/file/segments.ts',
+    edits: [['if (end > settled || this.#list[i] === this.#active) break', 'void settled']],
+    simulate: { ...POWER, write: 'wal-first' },
+  },
+  {
+    name: 'what the log holds is not laid over reads',
+    file: 'src/strategy/read/source.ts',
+    edits: [
+      ['return await this.#context.log.pending(this.place.name, key)', 'void key\n    return []'],
+    ],
+    simulate: OUTAGES,
+  },
+  {
+    name: 'the place is read before what is pending for it',
+    file: 'src/strategy/read/merged-page.ts',
+    edits: [
+      [
+        'const walks = await startWalks(sources, query.key)\n  if',
+        'const early = sources.length === 1 ? await first.readItems(query) : undefined\n  const walks = await startWalks(sources, query.key)\n  if',
+      ],
+      ['const page = await first.readItems(query)\n    if', 'const page = early!\n    if'],
+    ],
+    simulate: {},
+  },
+  {
+    name: 'what only memory owes is forgotten',
+    file: 'src/wal/wal-manager.ts',
+    edits: [
+      [
+        'this.#owed.add(ticket)\n',
+        'if (this.#wal !== undefined) return\n    this.#owed.add(ticket)\n',
+      ],
+    ],
+    simulate: { faults: ['wal-out', 'wal-full', 'backup-down', 'primary-down'] },
+  },
+  // ---- bringing it to the databases
+  {
+    name: 'the flush marks entries done that the place did not take',
+    file: 'src/wal/flush-worker.ts',
+    edits: [
+      [
+        "if (!isStorageError(error, 'REJECTED')) throw error\n      await this.#applySingly(batch)",
+        "if (!isStorageError(error, 'REJECTED')) {\n        source.acknowledge(place, batch)\n        return\n      }\n      await this.#applySingly(batch)",
+      ],
+    ],
+    simulate: OUTAGES,
+  },
+  {
+    name: 'entries are done before they are applied',
+    file: 'src/wal/flush-worker.ts',
+    edits: [
+      [
+        'try {\n      await target.apply(place, operations, source.cursor(place))',
+        'source.acknowledge(place, batch)\n    try {\n      await target.apply(place, operations, source.cursor(place))',
+      ],
+    ],
+    simulate: OUTAGES,
+  },
+  {
+    name: 'a late answer of a place is not waited for by the worker',
+    file: 'src/wal/ticket.ts',
+    edits: [
+      [
+        "missed(place: DatabasePlace): void {\n    if (this.#places[place] === 'applied') return\n    this.#places[place] = 'idle'",
+        "missed(place: DatabasePlace): void {\n    if (this.#places[place] === 'applied') return\n    this.#places[place] = 'applied'",
+      ],
+    ],
+    simulate: OUTAGES,
+  },
+  {
+    name: 'nothing is sent again to a database that lost its disk',
+    file: 'src/wal/wal-manager.ts',
+    edits: [['this.#wal?.resend(place)\n', '']],
+    simulate: LOST_DISK,
+  },
+  // ---- merging
+  {
+    name: 'a clear deletes, but keeps no tombstone',
+    file: 'src/core/merge.ts',
+    edits: [
+      [
+        'for (const item of state.items.values()) keep(state, item)\n}',
+        'for (const item of state.items.values()) keep(state, item)\n  state.deletedThrough = undefined\n}',
+      ],
+    ],
+    simulate: {},
+  },
+  {
+    name: 'a tombstone that is known is not held against an older place',
+    file: 'src/strategy/seen-tombstones.ts',
+    edits: [
+      [
+        'return this.#stamps.get(key)\n  }\n}',
+        "return key === '' ? this.#stamps.get(key) : undefined\n  }\n}",
+      ],
+    ],
+    simulate: OUTAGES,
+  },
+  {
+    name: 'a removed message may be brought back by an edit',
+    file: 'src/core/merge.ts',
+    edits: [['const removed = a.removed || b.removed', 'const removed = b.removed']],
+    simulate: {},
+  },
+  {
+    name: 'the older edit wins',
+    file: 'src/core/merge.ts',
+    edits: [
+      [
+        'const edited = (a.editedAt ?? STAMP_MIN) >= (b.editedAt ?? STAMP_MIN) ? a : b',
+        'const edited = a.editedAt !== undefined ? a : b',
+      ],
+    ],
+    simulate: OUTAGES,
+  },
+  {
+    name: 'the last register to arrive wins',
+    file: 'src/core/merge.ts',
+    edits: [
+      ['if (state.register === undefined || stamp > state.register.stamp)\n    state', 'state'],
+    ],
+    simulate: OUTAGES,
+  },
+  {
+    name: 'the first position of an id wins',
+    file: 'src/core/merge.ts',
+    edits: [
+      [
+        'const position = maxStamp(a.position, b.position)',
+        'const position = a.position === STAMP_MIN ? b.position : a.position',
+      ],
+    ],
+    simulate: {},
+  },
+  {
+    name: '`behind` is ignored: a save after a clear is swallowed',
+    file: 'src/core/decide.ts',
+    edits: [
+      [
+        "return cleared ? { outcome: 'behind', stamp: deletedThrough } : { outcome: 'applied' }",
+        "return { outcome: 'applied' }",
+      ],
+    ],
+    simulate: CLOCKS,
+  },
+  {
+    name: 'an id that is there already is not looked for',
+    file: 'src/core/decide.ts',
+    edits: [
+      [
+        'if (unique && standing !== undefined &&',
+        'if (unique && standing === undefined && cleared &&',
+      ],
+    ],
+    tests: ['src/core/decide.test.ts', 'test/store/write-strategies.test.ts'],
+  },
+  {
+    name: 'a refused group is applied in part',
+    file: 'src/backend/key-states.ts',
+    edits: [
+      [
+        'if (!verdicts.some(isRefusal)) return verdicts',
+        'if (verdicts.length > 0) return verdicts',
+      ],
+    ],
+    tests: ['src/backend/memory'],
+  },
+  // ---- time
+  {
+    name: 'the wall clock instead of the hybrid clock',
+    file: 'src/core/stamp.ts',
+    edits: [
+      [
+        'observe(stamp: Stamp | undefined, key?: string): void {\n    if (',
+        "observe(stamp: Stamp | undefined, key?: string): void {\n    if (key !== 'never' || ",
+      ],
+    ],
+    simulate: CLOCKS,
+  },
+  {
+    name: 'a clock that goes back takes the stamps with it',
+    file: 'src/core/stamp.ts',
+    edits: [['if (now > this.#ms) {', 'if (now !== this.#ms) {']],
+    simulate: CLOCKS,
+  },
+  {
+    name: 'who has read a message does not write after it',
+    file: 'src/strategy/read/selecting-read-strategy.ts',
+    edits: [
+      [
+        'for (const { position, editedAt } of value.items) {\n      context.clock.observe(position, query.key)\n',
+        'for (const { editedAt } of value.items) {\n',
+      ],
+    ],
+    simulate: CLOCKS,
+  },
+  {
+    name: 'a retry gets a new id',
+    file: 'src/strategy/write/write-group.ts',
+    edits: [
+      [
+        'await sleep(\n          context.env,',
+        "current = {\n          ...current,\n          operations: stampAgain(context, current.operations, { kind: 'refused', sent: [], applied: [], effect }, effect).map((operation) => operation.kind === 'put' && operation.change === 'append' && !current.unique ? { ...operation, id: operation.stamp } : operation),\n        }\n        await sleep(\n          context.env,",
+      ],
+    ],
+    tests: ['test/store/write-strategies.test.ts', 'test/fault/store-chaos.test.ts'],
+  },
+  // ---- several processes
+  {
+    name: 'the backup is never told that the primary lacks something',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [
+      [
+        "const hinted = lacking && !(this.#states.primary === 'sent' && !this.#overdue)",
+        'const hinted = lacking && this.#timers.length < 0',
+      ],
+      [
+        "return backup === 'done' && primary !== 'done' && this.#hint === 'none'",
+        "return backup === 'failed' && primary === 'idle' && this.#hint === 'sent'",
+      ],
+    ],
+    simulate: OUTAGES,
+  },
+  {
+    name: 'a hint is taken back although something is owed',
+    file: 'src/strategy/replica-monitor.ts',
+    edits: [
+      [
+        "if (own.length === 0 || log.owes('primary') || keepsHint()) return",
+        'void [log, keepsHint]\n    if (own.length === 0) return',
+      ],
+    ],
+    simulate: OUTAGES,
+  },
+  {
+    name: 'hints are not looked at by reads',
+    file: 'src/strategy/replica-monitor.ts',
+    edits: [
+      [
+        'return age <= HINTS_FRESH_MS && this.foreignHints().length === 0',
+        'return age <= HINTS_FRESH_MS',
+      ],
+    ],
+    simulate: OUTAGES,
+  },
+  {
+    name: 'an old list of hints is believed',
+    file: 'src/strategy/replica-monitor.ts',
+    edits: [
+      [
+        'return age <= HINTS_FRESH_MS && this.foreignHints().length === 0',
+        'return age <= 60_000 && this.foreignHints().length === 0',
+      ],
+    ],
+    simulate: { ...OUTAGES, faults: [...OUTAGES.faults, 'backup-paused', 'slow'] },
+  },
+  {
+    name: 'a read of the backup alone calls itself complete',
+    file: 'src/strategy/read/selecting-read-strategy.ts',
+    edits: [["if (!places.includes('primary')) return false", '']],
+    simulate: OUTAGES,
+  },
+  {
+    name: 'a database that lost its data is still believed',
+    file: 'src/strategy/replica-monitor.ts',
+    edits: [
+      ['this.#suspect.add(place)\n', ''],
+      [
+        'return backup.trusted === primary.identity && primary.trusted === backup.identity',
+        'return true',
+      ],
+    ],
+    simulate: LOST_DISK,
+  },
+  {
+    name: 'reconciling copies one way only',
+    file: 'src/sync/reconciler.ts',
+    edits: [["await merge(context, 'primary', toPrimary, tally)", '']],
+    simulate: LOST_DISK,
+  },
+  {
+    name: 'reconciling leaves tombstones out',
+    file: 'src/sync/reconciler.ts',
+    edits: [
+      [
+        "await merge(context, 'primary', toPrimary, tally)",
+        "await merge(context, 'primary', toPrimary.filter(({ kind }) => kind !== 'delete'), tally)",
+      ],
+    ],
+    simulate: LOST_DISK,
+  },
+  {
+    name: 'the cache is not told of writes',
+    file: 'src/strategy/write/write-group.ts',
+    edits: [['await context.cache?.changed(result.operations.map(({ key }) => key))', '']],
+    simulate: CACHED,
+  },
+  {
+    name: 'an entry of the cache is marked as of now, not as of before its data was read',
+    file: 'src/strategy/cache/shared-cache.ts',
+    edits: [
+      [
+        'if (this.#out) return\n    const text =',
+        'if (this.#out) return\n    ;[generation = generation, all = all] = await this.#call((cache) => getTexts(cache, [generationKey(key), generationKey(ALL)]))\n    const text =',
+      ],
+    ],
+    simulate: CACHED,
+  },
+  // ---- answers
+  {
+    name: 'an outage reads as an empty conversation',
+    file: 'src/strategy/read/first-answer.ts',
+    edits: [
+      [
+        'unwanted === undefined ? reject(allFailed(errors)) : resolve(unwanted.answer),',
+        'unwanted === undefined\n            ? errors.length > 99\n              ? reject(allFailed(errors))\n              : resolve({ value: { items: [], done: true }, complete: false } as T)\n            : resolve(unwanted.answer),',
+      ],
+    ],
+    tests: ['test/store/read-strategies.test.ts'],
+  },
+  {
+    name: 'a database that does not connect becomes memory',
+    file: 'src/manager/storage-manager.ts',
+    edits: [['allowInMemoryFallback = false', 'allowInMemoryFallback = true']],
+    tests: ['src/manager/storage-manager.test.ts'],
+  },
+  {
+    name: 'SQLite commits without a sync',
+    file: 'src/backend/sqlite/connection.ts',
+    edits: [['PRAGMA synchronous = FULL', 'PRAGMA synchronous = NORMAL']],
+    tests: ['src/backend/sqlite/settings.test.ts'],
+  },
+  {
+    name: 'session tokens are not checked',
+    file: 'src/chat/session-token.ts',
+    edits: [
+      [
+        'given.byteLength !== expected.byteLength || !timingSafeEqual(given, expected)',
+        'given.byteLength !== expected.byteLength && timingSafeEqual(given, given)',
+      ],
+    ],
+    tests: ['test/store/sessions.test.ts'],
+  },
+  {
+    name: 'an idle connection that drops ends the process',
+    file: 'src/backend/postgres/driver.ts',
+    edits: [["pool.on('error', this.#onPoolError)", '']],
+    tests: ['test/fault/postgres-driver.test.ts'],
+  },
+]

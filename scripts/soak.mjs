@@ -1,0 +1,21 @@
+/*
+ * Three processes and real servers while everything fails in turn: `npm run soak -- [options]`.
+ *
+ *   --minutes N     how long (default 10), for all layouts together
+ *   --seed S        the order of the faults (default: at random; it is printed)
+ *
+ * Prints for each layout the calls, acknowledged writes, faults and violations. Servers are private
+ * children of the test; as root it also fills the disk of the log, on a mount of its own.
+ */
+import { parseArgs } from 'node:util'
+import { runVitest, summary } from './run-vitest.mjs'
+
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } },
+})
+process.env.MINUTES = values.minutes
+if (values.seed !== undefined) process.env.SEED = values.seed
+
+const { counts, ok } = await runVitest({ args: ['test/fault/three-processes.test.ts'] })
+console.log(summary(counts))
+if (!ok || counts.failed > 0) process.exitCode = 1

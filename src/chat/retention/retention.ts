@@ -1,0 +1,188 @@
+/*
+ * Removes what a tenant does not want to keep. A cut is a tombstone at the position of the last message
+ * that goes, so it is one small operation however many messages there are; it is merged and never
+ * judged, since it leaves newer messages standing. Like every operation it reaches both databases
+ * sooner or later, may be repeated, and what it removed never comes back.
+ */
+import { hash } from 'node:crypto'
+import type { Env } from '../../core/env.ts'
+import { messageOf } from '../../core/errors.ts'
+import { itemValue } from '../../core/merge.ts'
+import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
+import { stampFloor, type Stamp } from '../../core/stamp.ts'
+import { sleep } from '../../core/time.ts'
+import { decodeJson } from '../../core/json.ts'
+import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
+import { conversationKey, parseConversationKey, tenantPrefix } from '../keys.ts'
+import { planCut, type RetainedItem } from './plan-cut.ts'
+import type { ResolvedRetention, RetentionLimits } from './retention-options.ts'
+
+/** Messages of one conversation that one pass looks at. */
+export const RETENTION_MESSAGES_MAX = 10_000
+/** Conversations that are looked at one after another before others get a turn. */
+const CONVERSATIONS_AT_ONCE = 20
+/** The turn that others get: a pass looks at no more than some 200 conversations a second. */
+const PAUSE_MS = 100
+/** Messages of one page. Their contents are read, so it is not the largest. */
+const PAGE_MESSAGES = 200
+/** How long the note of the last pass is one process's to change. */
+const LEASE_MS = 10_000
+/** Of an interval: clocks differ, and who waited for one must not wait for another. */
+const DUE_AFTER = 0.9
+
+/** What one pass did. */
+export interface RetentionReport {
+  readonly conversations: number
+  /** Messages that went. */
+  readonly removed: number
+  readonly durationMs: number
+  /** Conversations that had more to remove than a pass takes, or that could not be read. */
+  readonly unfinished: number
+}
+
+export interface RetentionParts {
+  readonly env: Env
+  readonly store: StrategicStorageManager
+  readonly tenant: string
+  readonly options: ResolvedRetention
+}
+
+/** One loop for one tenant. */
+export class Retention {
+  readonly #parts: RetentionParts
+  #stop = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(parts: RetentionParts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    this.#stop = new AbortController()
+    this.#running ??= this.#loop(this.#stop.signal)
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+    this.#running = undefined
+  }
+
+  /** One pass over all conversations of the tenant. */
+  async apply(signal: AbortSignal = this.#stop.signal): Promise<RetentionReport> {
+    const { env, store, tenant } = this.#parts
+    const startedAt = env.monotonic()
+    const report = { conversations: 0, removed: 0, unfinished: 0 }
+    let after: string | undefined
+    while (!signal.aborted) {
+      const query = { prefix: tenantPrefix(tenant), limit: CONVERSATIONS_AT_ONCE }
+      const page = await store.listKeys({ ...query, ...(after !== undefined && { after }) })
+      for (const key of page.keys) {
+        if (signal.aborted) break
+        report.conversations++
+        const id = parseConversationKey(key)!.conversationId
+        const { removed, finished } = await this.#applyTo(id)
+        report.removed += removed
+        if (!finished) report.unfinished++
+      }
+      after = page.keys.at(-1)
+      if (page.done || after === undefined) break
+      await sleep(env, PAUSE_MS, signal)
+    }
+    return { ...report, durationMs: env.monotonic() - startedAt }
+  }
+
+  async #loop(signal: AbortSignal): Promise<void> {
+    const { env, options } = this.#parts
+    while (!signal.aborted) {
+      try {
+        if (await this.#isOurTurn()) {
+          const report = await this.apply(signal)
+          if (report.removed > 0) env.logger.info({ ...report }, 'retention removed messages')
+        }
+      } catch (error) {
+        env.logger.warn(
+          { error: messageOf(error) },
+          'retention could not run, and will be tried again',
+        )
+      }
+      await sleep(env, options.intervalMs, signal)
+    }
+  }
+
+  /**
+   * False while another process is at it, or was less than an interval ago. Where the backup, which
+   * keeps the lease, does not answer, two may do the same work: that is waste and no harm.
+   */
+  async #isOurTurn(): Promise<boolean> {
+    const { store, tenant, options } = this.#parts
+    const { database } = store.getBackends('backup')
+    if (database.lease === undefined) return true
+    const request = { name: leaseName(tenant), holder: store.writer }
+    try {
+      const lease = await database.lease({ ...request, ttlMs: LEASE_MS })
+      if (lease === undefined) return false
+      const now = store.now()
+      const isDue = now - Number(lease.note ?? 0) >= options.intervalMs * DUE_AFTER
+      const note = isDue ? String(now) : lease.note
+      await database.lease({ ...request, token: lease.token, ttlMs: 0, ...(note && { note }) })
+      return isDue
+    } catch {
+      return true
+    }
+  }
+
+  async #applyTo(conversationId: string): Promise<{ removed: number; finished: boolean }> {
+    const { env, options } = this.#parts
+    try {
+      const removed = await this.cut(conversationId, options.limitsOf(conversationId))
+      return { removed, finished: removed < RETENTION_MESSAGES_MAX }
+    } catch (error) {
+      // One that cannot be read must not keep the others from their turn.
+      env.logger.warn(
+        { error: messageOf(error), conversationId },
+        'retention passed a conversation by',
+      )
+      return { removed: 0, finished: false }
+    }
+  }
+
+  /** Removes what one conversation has beyond its limits; returns how many messages. */
+  async cut(conversationId: string, { maxAge, maxMessages }: RetentionLimits): Promise<number> {
+    const { store, tenant } = this.#parts
+    const key = conversationKey(tenant, conversationId)
+    const cutoff = maxAge === undefined ? undefined : stampFloor(store.now() - maxAge)
+    let excess = 0
+    if (maxMessages !== undefined) {
+      excess = Math.max(0, (await store.countItems(key)).count - maxMessages)
+    }
+    if (excess === 0 && cutoff === undefined) return 0
+    const request = { cutoff, excess, messagesMax: RETENTION_MESSAGES_MAX }
+    const cut = await planCut(this.#oldestFirst(key), request)
+    if (cut === undefined) return 0
+    for (const { id, position } of cut.edited) await store.removeItem(key, id, position)
+    await store.deleteThrough(key, cut.through)
+    return cut.count
+  }
+
+  async *#oldestFirst(key: string): AsyncGenerator<RetainedItem> {
+    const { store } = this.#parts
+    let after: Stamp | undefined
+    for (;;) {
+      const limit = Math.min(PAGE_MESSAGES, PAGE_ITEMS_MAX)
+      const query = { key, limit, order: 'oldest', ...(after !== undefined && { after }) } as const
+      const page = await store.readItems(query)
+      for (const item of page.items) {
+        const { role } = decodeJson<{ readonly role?: unknown }>(itemValue(item)!)
+        yield { item, isToolResult: role === 'tool' }
+      }
+      after = page.items.at(-1)?.position
+      if (page.done || after === undefined) return
+    }
+  }
+}
+
+/** Names of tenants may be longer than those of leases. */
+function leaseName(tenant: string): string {
+  return `retention/${hash('sha256', tenant, 'hex').slice(0, 32)}`
+}
