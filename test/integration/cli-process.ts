@@ -40,6 +40,10 @@ export class BuiltCli {
     args.push('--noCheck', '--declaration', 'false', '--isolatedDeclarations', 'false')
     const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
     if (status !== 0) throw new Error(`tsc failed: ${stdout}`)
+    // As it is published: what is found by its path must be found there too.
+    const bundle = join(ROOT, 'scripts', 'bundle.mjs')
+    const made = spawnSync(process.execPath, [bundle, join(folder, 'dist')], { encoding: 'utf8' })
+    if (made.status !== 0) throw new Error(`bundling failed: ${made.stderr}`)
     return new BuiltCli(folder)
   }
 
