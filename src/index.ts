@@ -27,7 +27,7 @@ export {
   type AppendOutcome,
   type NewItem,
 } from './store/strategic-storage-manager.ts'
-export type { ReconcileOptions } from './sync/reconcile-options.ts'
+export type { ReconcileChoice, ReconcileOptions } from './sync/reconcile-options.ts'
 export type { DamagedRow, ReconcileProgress, ReconcileReport } from './sync/reconcile-report.ts'
 export type { PassOptions, VerifyOptions } from './sync/reconciler.ts'
 export {

@@ -3,7 +3,7 @@ import { parseWalString } from '../backend/connection-string.ts'
 import type { CacheSource } from '../backend/registry.ts'
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
-import type { ReconcileOptions } from '../sync/reconcile-options.ts'
+import type { ReconcileChoice } from '../sync/reconcile-options.ts'
 import type { Logger } from '../core/logger.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import type { PlaceConfig } from '../store/config.ts'
@@ -61,7 +61,7 @@ export interface ChatHistoryOptions {
   /** Time to drain at `close`. Milliseconds. Default: 5000. */
   readonly drainTimeout?: number
   /** When primary and backup are compared by themselves, and how fast; `false`: only when needed. */
-  readonly reconcile?: ReconcileOptions | false
+  readonly reconcile?: ReconcileChoice
   /** Any pino-like logger. Default: silent. */
   readonly logger?: Logger
   /** Clocks, timers, randomness and disk; replaced in tests. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChatHistory } from '../chat/chat-history.ts'
+import type { ChatHistoryOptions } from '../chat/open-chat-history.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
@@ -73,12 +74,14 @@ export class CliContext {
   async withStore<T>(
     flags: StoreFlags,
     action: (history: ChatHistory, settings: Settings) => Promise<T>,
+    more: Pick<ChatHistoryOptions, 'reconcile'> = {},
   ): Promise<T> {
     const settings = await this.settings(flags)
     // Loaded late: `--help` and mistakes need no store.
     const { openChatHistory } = await import('../chat/open-chat-history.ts')
     const history = await openChatHistory({
       ...settings,
+      ...more,
       logger: this.logger(flags),
       drainTimeout: CLOSE_MS,
     })

@@ -7,8 +7,12 @@ import { addEraseCommand } from './commands/erase-command.ts'
 import { addExportCommand } from './commands/export-command.ts'
 import { addImportCommand } from './commands/import-command.ts'
 import { addListCommand } from './commands/list-command.ts'
+import { addReconcileCommand } from './commands/reconcile-command.ts'
+import { addRepairCommand } from './commands/repair-command.ts'
+import { addRestoreCommand } from './commands/restore-command.ts'
 import { addShowCommand } from './commands/show-command.ts'
 import { addStatusCommand } from './commands/status-command.ts'
+import { addVerifyCommand } from './commands/verify-command.ts'
 import { addWalCommand } from './commands/wal-command.ts'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.ts'
 import { OutputClosed } from './output/output-closed.ts'
@@ -54,6 +58,10 @@ Exit codes: 0 done, 1 failure, 2 usage, 3 partly done, 4 store unavailable, 130 
   addClearCommand(command, cli)
   addEraseCommand(command, cli)
   addStatusCommand(command, cli)
+  addVerifyCommand(command, cli)
+  addReconcileCommand(command, cli)
+  addRepairCommand(command, cli)
+  addRestoreCommand(command, cli)
   addWalCommand(command, cli)
   addDemoCommand(command, cli)
   return command

@@ -7,7 +7,7 @@ import type { Logger } from '../core/logger.ts'
 import { StorageManager } from '../manager/storage-manager.ts'
 import {
   resolveReconcileOptions,
-  type ReconcileOptions,
+  type ReconcileChoice,
   type ResolvedReconcileOptions,
 } from '../sync/reconcile-options.ts'
 
@@ -29,9 +29,9 @@ export interface StrategicStorageConfig {
   readonly probeTimeout?: number
   /**
    * When primary and backup are compared, and how fast. `false`: not by the clock, only when it is
-   * asked for and when a database has changed.
+   * asked for and when a database has changed. `on-demand`: only when it is asked for.
    */
-  readonly reconcile?: ReconcileOptions | false
+  readonly reconcile?: ReconcileChoice
   readonly logger?: Logger
   /** Clocks, timers, randomness and disk; replaced in tests. */
   readonly env?: Env

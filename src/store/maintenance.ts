@@ -163,6 +163,7 @@ export class Maintenance {
   async #reconcileIfNeeded(signal: AbortSignal): Promise<void> {
     const { context, onError } = this.#options
     const { env, monitor, places } = context
+    if (this.#options.reconcile.when === 'on-demand') return
     if (!this.#isDue() || env.monotonic() < this.#nextPassAt) return
     if (!places.primary.isUp() || !places.backup.isUp()) return
     try {

@@ -24,7 +24,7 @@ export class ReconcileSchedule {
 
   /** Called again and again. What it answers is taken as done: the next one is due later. */
   look(isConnected: boolean): 'clock' | 'outage' | undefined {
-    if (!this.#options.scheduled) return undefined
+    if (this.#options.when !== 'clock') return undefined
     const { env, places } = this.#context
     const now = env.monotonic()
     this.#nextAt ??= now + this.#pauseMs()

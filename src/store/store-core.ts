@@ -262,7 +262,7 @@ export class StoreCore {
     const untouched = [primary, backup].every(
       ({ head, trusted }) => head === undefined && trusted === undefined,
     )
-    if (!untouched) return
+    if (!untouched || this.#config.reconcile.when === 'on-demand') return
     await this.#attempt('reconcile', async () => {
       await this.#maintenance.run((reconciler) => reconciler.reconcileIfFree())
     })

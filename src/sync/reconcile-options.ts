@@ -16,9 +16,14 @@ export interface ReconcileOptions {
   readonly rowsPerSecond?: number
 }
 
+/**
+ * `false`: not by the clock, only when it is asked for or needed. `on-demand`: only when it is asked
+ * for; for tools that open a store for a moment.
+ */
+export type ReconcileChoice = ReconcileOptions | false | 'on-demand'
+
 export interface ResolvedReconcileOptions {
-  /** False: only when it is asked for, and when it is needed. */
-  readonly scheduled: boolean
+  readonly when: 'clock' | 'needed' | 'on-demand'
   readonly intervalMs: number
   readonly windowMs: number
   readonly fullIntervalMs: number
@@ -30,11 +35,11 @@ const FIELDS: ReadonlySet<string> = new Set(['interval', 'window', 'fullInterval
 
 /** Fills the defaults in and refuses what cannot work, naming the field. */
 export function resolveReconcileOptions(
-  options: ReconcileOptions | false | undefined,
+  options: ReconcileChoice | undefined,
 ): ResolvedReconcileOptions {
-  if (options !== undefined && options !== false) {
+  if (options !== undefined && options !== false && options !== 'on-demand') {
     if (typeof options !== 'object' || options === null) {
-      throw invalid(`reconcile must be an object or false, got ${String(options)}`)
+      throw invalid(`reconcile must be an object, false or on-demand, got ${String(options)}`)
     }
     const unknown = Object.keys(options).find((field) => !FIELDS.has(field))
     if (unknown !== undefined) throw invalid(`reconcile.${unknown} is not an option`)
@@ -44,9 +49,9 @@ export function resolveReconcileOptions(
     window = 300_000,
     fullInterval = 86_400_000,
     rowsPerSecond = 20_000,
-  } = options === false || options === undefined ? {} : options
+  } = typeof options === 'object' ? options : {}
   return {
-    scheduled: options !== false,
+    when: options === 'on-demand' ? options : options === false ? 'needed' : 'clock',
     intervalMs: checkInteger('reconcile.interval', interval, 1_000, YEAR_MS),
     windowMs: checkInteger('reconcile.window', window, 1_000, YEAR_MS),
     fullIntervalMs: checkInteger('reconcile.fullInterval', fullInterval, 1_000, YEAR_MS),

@@ -172,10 +172,11 @@ export class Reconciler {
       const ranges = everything(clock.now()).flatMap((range) => above(range, pass.reached))
       const work = this.#work(tally, options, () => lease.check())
       await this.#compare(work, ranges, options, { copy: true, onReached })
-      if (options.into !== undefined) return
-      const isEqual = tally.rejected === 0 && tally.damaged === 0
+      if (!isWhole(tally, options.into)) return
       // What was passed before the restart was compared by somebody who knew less than we do.
-      if (isEqual && begun === undefined) await this.#finish(before, lease)
+      if (begun === undefined && tally.rejected === 0 && tally.damaged === 0) {
+        await this.#finish(before, lease)
+      }
       const nowMs = clock.now()
       leave(lease, { fullMs: nowMs, recentMs: nowMs, recentToMs: pass.startedMs - SETTLE_MS })
     })
@@ -314,6 +315,13 @@ function everything(nowMs: number): StampRange[] {
 function above({ from, to }: StampRange, place: Stamp): StampRange[] {
   if (to <= place) return []
   return [{ from: from > place ? from : place, to }]
+}
+
+/** True when the pass has left nothing behind that only one of the two has. */
+function isWhole(tally: Tally, into: DatabasePlace | undefined): boolean {
+  if (into === undefined) return true
+  const left = into === 'primary' ? tally.missingInBackup : tally.missingInPrimary
+  return left === 0 && tally.differing === 0
 }
 
 /** The pass that was interrupted, if it compared these databases and not too long ago. */

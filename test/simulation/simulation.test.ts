@@ -60,8 +60,11 @@ describe('the store in simulation', () => {
       deaths: 0,
       pauses: 0,
     }
+    // A clear that such a log loses brings messages back, and then that may be what is left.
+    const losesOnly = ({ violations }: SimulationResult): boolean =>
+      violations.length > 0 && violations.every(({ kind }) => kind === 'lost')
     let seed = 1
-    while ((await runSeed(seed, given)).violations.every(({ kind }) => kind !== 'lost')) seed++
+    while (!losesOnly(await runSeed(seed, given))) seed++
     const plan = (await shrinkSeed(seed, given))!
     expect(plan.result.violations.map(({ kind }) => kind)).toContain('lost')
     expect(plan.keep.size).toBeLessThanOrEqual(8)

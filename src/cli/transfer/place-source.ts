@@ -37,7 +37,7 @@ export async function withPlaceSource<T>(
 }
 
 /** An engine makes a file that is missing; an export of nothing must not look like one of it. */
-async function checkThere(place: DatabasePlace, database: PlaceConfig): Promise<void> {
+export async function checkThere(place: DatabasePlace, database: PlaceConfig): Promise<void> {
   const path = sqlitePath(place, database)
   if (path === undefined) return
   try {

@@ -1,0 +1,66 @@
+import type { Env } from '../core/env.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { StampClock } from '../core/stamp.ts'
+import { SimpleHealthManager } from '../health/simple.ts'
+import { StorageManager } from '../manager/storage-manager.ts'
+import type { StoreContext } from '../strategy/context.ts'
+import { Place } from '../strategy/place.ts'
+import { ReplicaMonitor } from '../strategy/replica-monitor.ts'
+import { SeenTombstones } from '../strategy/seen-tombstones.ts'
+import { resolveReconcileOptions } from '../sync/reconcile-options.ts'
+import type { ReconcileReport } from '../sync/reconcile-report.ts'
+import { Reconciler, type VerifyOptions } from '../sync/reconciler.ts'
+import { WALManager } from '../wal/wal-manager.ts'
+import type { PlaceConfig } from './config.ts'
+
+const PROBE_TIMEOUT_MS = 10_000
+
+/**
+ * Compares two databases without a store: no log is opened, nothing is replayed and no row is
+ * written. What is still pending in a log therefore counts as missing.
+ */
+export async function verifyPlaces(
+  env: Env,
+  configs: Readonly<Record<DatabasePlace, PlaceConfig>>,
+  options: VerifyOptions,
+): Promise<ReconcileReport> {
+  const manager = (name: DatabasePlace): StorageManager => {
+    const database = configs[name]
+    return database instanceof StorageManager
+      ? database
+      : new StorageManager({ database, name }, env)
+  }
+  const managers = { primary: manager('primary'), backup: manager('backup') }
+  try {
+    await Promise.all(DATABASE_PLACES.map((place) => managers[place].connect()))
+    const context = bareContext(env, managers)
+    return await new Reconciler(context, resolveReconcileOptions(undefined)).verify(options)
+  } finally {
+    await Promise.all(DATABASE_PLACES.map((place) => managers[place].disconnect()))
+  }
+}
+
+/** As much of a store as a comparison needs. */
+function bareContext(
+  env: Env,
+  managers: Readonly<Record<DatabasePlace, StorageManager>>,
+): StoreContext {
+  const health = new SimpleHealthManager(env)
+  const log = new WALManager(env, undefined)
+  const clock = new StampClock({ now: () => env.now(), writer: env.randomBytes(8) })
+  const place = (name: DatabasePlace): Place =>
+    new Place(env, name, managers[name].getBackends().database, health)
+  const places = { primary: place('primary'), backup: place('backup') }
+  const monitor = new ReplicaMonitor({
+    env,
+    clock,
+    log,
+    places,
+    timeoutMs: PROBE_TIMEOUT_MS,
+    keepsHint: () => false,
+    onReplicaChanged: () => {},
+  })
+  const tombstones = new SeenTombstones()
+  const notify = (): void => {}
+  return { env, clock, log, health, places, monitor, tombstones, cache: undefined, notify }
+}
