@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { S3Backend } from '../../src/backend/s3/index.ts'
 import { isStorageError } from '../../src/core/errors.ts'
 import type { S3Fault } from '../../src/testing/s3/s3-server.ts'
-import { allItems, judge, rejects, values } from '../../src/testing/backend/context.ts'
+import { digestOf } from '../../src/core/digest.ts'
+import { WHOLE_RANGE } from '../../src/backend/buckets.ts'
+import { allItems, collect, judge, rejects, values } from '../../src/testing/backend/context.ts'
 import { append, clear, set, stampAt } from '../../src/testing/backend/operations.ts'
 import { testBucket } from '../support/s3-bucket.ts'
 
@@ -201,6 +203,38 @@ describe('a damaged object', () => {
     expect(await values(reader, 'good')).toEqual(['b', 'c'])
     await rejects(reader.apply([set('bad', stampAt(4), 1), set('good', stampAt(4), 1)]), 'REJECTED')
     expect([...objects.keys()].filter((one) => one.includes('/m/j/'))).toEqual([])
+  })
+
+  test('that is a segment is found by a deep look, and repaired from intact values', async () => {
+    const { open, server } = await testBucket()
+    const backend = await open()
+    const text = 'x'.repeat(10_000)
+    const many = Array.from({ length: 60 }, (_, i) => append('k', stampAt(i), `${i} ${text}`))
+    await backend.apply(many)
+    await backend.apply([set('other', stampAt(1), 'small')])
+    const before = await backend.digest(WHOLE_RANGE, 4)
+    const { objects } = server.store()
+    for (const [sign, how] of [['"0 xxx', 'cut'] as const, ['"59 xxx', 'removed'] as const]) {
+      const [name, object] = [...objects].find(([one, { body }]) => {
+        return one.includes('/v/') && body.includes(sign.slice(1))
+      })!
+      if (how === 'removed') objects.delete(name)
+      else objects.set(name, { ...object, body: object.body.subarray(0, 5_000) })
+      const stored = await collect(backend.scanStored(WHOLE_RANGE))
+      expect(stored).toHaveLength(61)
+      const damaged = stored.filter(({ operation, digest }) => digestOf(operation) !== digest)
+      expect(damaged.length).toBeGreaterThan(0)
+      expect(damaged.length).toBeLessThan(60)
+      const positions = new Set(damaged.map(({ operation }) => operation.stamp))
+      const intact = many.filter(({ stamp }) => positions.has(stamp))
+      expect(intact).toHaveLength(damaged.length)
+      expect(await backend.repair(intact)).toBe(damaged.length)
+      const reader = await open()
+      expect(await values(reader, 'k')).toEqual(many.map((_, i) => `${i} ${text}`))
+      expect(await reader.digest(WHOLE_RANGE, 4)).toEqual(before)
+    }
+    const strangers = [append('k', stampAt(0, 1), 'later', stampAt(0)), set('other', stampAt(2), 1)]
+    expect(await backend.repair(strangers)).toBe(0)
   })
 
   test('is found in a segment, too, and only where it is read', async () => {

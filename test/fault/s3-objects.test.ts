@@ -171,6 +171,25 @@ describe('erasing', () => {
     expect(server.store().holding(SECRET)).toEqual([])
   })
 
+  test('what a process left that died while it compacted is erased, too', async () => {
+    const { open, server } = await testBucket()
+    const dying = await open({}, dyingAt('s3.beforeCommit'))
+    const many = Array.from({ length: 100 }, (_, i) => append('k', stampAt(i), `${i} ${TEXT}`))
+    await expect(dying.apply(many)).rejects.toThrow('killed')
+    expect(server.store().holding(TEXT)).not.toEqual([])
+    const backend = await open()
+    await backend.apply([clear('k', stampAt(1_000))])
+    expect(server.store().holding(TEXT)).toEqual([])
+  })
+
+  test('purge ends what a process left half done, and says what it cannot reach', async () => {
+    const { backend, server, open } = await filled(dyingAt('s3.afterCommit', 6))
+    await expect(backend.apply([clear('k', stampAt(1_000))])).rejects.toThrow('killed')
+    expect(server.store().holding(SECRET)).not.toEqual([])
+    expect(await (await open()).purge()).toEqual([])
+    expect(server.store().holding(SECRET)).toEqual([])
+  })
+
   test('a journal that a dead process left loses it, too, and a replay does not bring it back', async () => {
     const { open, server } = await testBucket()
     const dying = await open({}, dyingAt('s3.beforeCommit'))

@@ -33,14 +33,15 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
+  StoredOperation,
 } from '../replica-backend.ts'
 import { S3Client, type RequestCounts, type S3Call } from './client.ts'
 import { openDatabase, probe, readIdentity, type Database } from './database.ts'
-import { applyGroup, finishJournal } from './groups.ts'
+import { applyGroup, byKey, finishJournal } from './groups.ts'
 import { DRAIN_MS_MAX, JOURNAL_MS_MIN, PENDING_BYTES_MAX } from './limits.ts'
-import { listKeys, listLatest } from './listing.ts'
+import { listKeys, listLatest, versionsWith } from './listing.ts'
 import { resolveS3Options, type ResolvedS3Options, type S3Options } from './options.ts'
-import { digestRange, scanRange } from './ranges.ts'
+import { digestRange, scanRange, scanStoredRange } from './ranges.ts'
 import * as reads from './reads.ts'
 
 /** The calls about one key that wait for each other, and share versions. */
@@ -236,6 +237,48 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
     checkSignal(options.signal)
     const signals = [stop.signal, ...(options.signal === undefined ? [] : [options.signal])]
     yield* scanRange(db, client, range, { signal: AbortSignal.any(signals) })
+  }
+
+  /**
+   * Reads everything anew, past what is remembered. A value whose segment is damaged is empty; a
+   * damaged version or index is an error that names it, since nothing is known of its key then.
+   */
+  async *scanStored(range: StampRange, options: CallOptions = {}): AsyncGenerator<StoredOperation> {
+    const { db, client, stop } = this.#check()
+    checkSignal(options.signal)
+    const signals = [stop.signal, ...(options.signal === undefined ? [] : [options.signal])]
+    const fresh = openDatabase(this.#access(client), db.identity)
+    yield* scanStoredRange(fresh, client, range, { signal: AbortSignal.any(signals) })
+  }
+
+  async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
+    return await this.#ask(options, async ({ db }, call) => {
+      let written = 0
+      for (const [key, own] of byKey(operations)) {
+        written += await db.locks.run([key], () => db.writer.repair(key, own, call))
+      }
+      return written
+    })
+  }
+
+  /**
+   * Ends what a process left half done that died while it erased. A clear or a removal is not
+   * acknowledged before all else is gone.
+   */
+  async purge(options?: CallOptions): Promise<readonly string[]> {
+    return await this.#ask(options, async ({ db, client }, call) => {
+      for await (const { key, erases, garbage } of versionsWith(db, client, '', undefined, call)) {
+        if (!erases && garbage.length === 0) continue
+        await db.locks.run([key], async () => {
+          const { version } = await db.reader.view(key, call)
+          await db.writer.cleanUp(key, version, call)
+        })
+      }
+      const keeps = await client.keepsVersions(call)
+      if (keeps === false) return []
+      const certainly = keeps === true ? 'which it keeps' : 'if it keeps them'
+      return [`old versions of objects of the bucket, ${certainly}`]
+    })
   }
 
   async #connect(): Promise<void> {

@@ -125,6 +125,16 @@ export class S3Client {
     }
   }
 
+  /** Whether the bucket keeps old versions of objects; undefined when it does not tell us. */
+  async keepsVersions(call: S3Call): Promise<boolean | undefined> {
+    this.counts.get++
+    const request = { method: 'GET', name: '', query: { versioning: '' } } as const
+    const { status, body } = await this.#send(request, call, [400, 403, 404, 405, 501])
+    if (status >= 300) return undefined
+    // `Suspended` keeps those that were made before.
+    return element(body.toString(), 'Status') !== ''
+  }
+
   /** Removes objects; those that are not there count as removed. */
   async delete(names: readonly string[], call: S3Call): Promise<void> {
     for (let from = 0; from < names.length; from += NAMES_MAX) {

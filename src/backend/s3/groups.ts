@@ -128,7 +128,8 @@ async function applyParts(
   )
 }
 
-function byKey(operations: readonly Operation[]): Map<string, Operation[]> {
+/** The operations by key, in their order. */
+export function byKey(operations: readonly Operation[]): Map<string, Operation[]> {
   const parts = new Map<string, Operation[]>()
   for (const operation of operations) {
     const part = parts.get(operation.key)

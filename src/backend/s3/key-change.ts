@@ -43,6 +43,33 @@ export function changeKey(before: KeyState, calls: readonly BatchCall[]): KeyCha
   }
 }
 
+/** Puts values over those that stand with the same stamps, and nothing else. */
+export function repairKey(
+  before: KeyState,
+  operations: readonly Operation[],
+): Pick<KeyChange, 'state' | 'touched'> & { readonly written: number } {
+  const state = copyState(before)
+  const touched = new Set<string>()
+  let written = 0
+  for (const operation of operations) {
+    if (operation.kind === 'set' && state.register?.stamp === operation.stamp) {
+      state.register = { stamp: operation.stamp, value: operation.value }
+      written++
+    }
+    if (operation.kind !== 'put' || operation.change === 'remove') continue
+    const item = state.items.get(operation.id)
+    if (item === undefined || item.removed) continue
+    if (operation.change === 'append' && item.appendedAt === operation.position) {
+      state.items.set(item.id, { ...item, appended: operation.value })
+    } else if (operation.change === 'edit' && item.editedAt === operation.stamp) {
+      state.items.set(item.id, { ...item, edited: operation.value })
+    } else continue
+    touched.add(item.id)
+    written++
+  }
+  return { state, touched, written }
+}
+
 /** The tail of the next version: all that differs from the base, with what stands of it now. */
 export function tailOf(
   key: string,

@@ -1,5 +1,5 @@
 import type { Env } from '../../core/env.ts'
-import { StorageError } from '../../core/errors.ts'
+import { isStorageError, StorageError } from '../../core/errors.ts'
 import type { JsonText } from '../../core/json.ts'
 import { applyOperation, emptyState, type Item, type KeyState } from '../../core/merge.ts'
 import { operationBytes } from '../../core/operation.ts'
@@ -104,6 +104,26 @@ export class KeyReader {
   /** Reads a key and what `work` needs of its values, all as of one version. */
   async read<T>(key: string, call: S3Call, work: (loaded: LoadedKey) => Promise<T>): Promise<T> {
     return await this.#again(async () => await work(await this.load(key, call)))
+  }
+
+  /** The same for a look at damage: a value whose segment is damaged or missing is empty. */
+  async readStored<T>(
+    key: string,
+    call: S3Call,
+    work: (loaded: LoadedKey, valueOf: (text: JsonText) => Promise<JsonText>) => Promise<T>,
+  ): Promise<T> {
+    return await this.#again(async (attempt) => {
+      const isLast = attempt + 1 >= REREADS_MAX
+      return await work(await this.load(key, call), async (text) => {
+        try {
+          return await this.value(key, text, call)
+        } catch (error) {
+          const isGone = isLast && error instanceof ReplacedError
+          if (isGone || isStorageError(error, 'CORRUPT')) return '' as JsonText
+          throw error
+        }
+      })
+    })
   }
 
   /** The state that a version describes. The caller must not change it. */

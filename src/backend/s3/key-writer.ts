@@ -1,11 +1,12 @@
 import type { Env } from '../../core/env.ts'
 import { messageOf, StorageError } from '../../core/errors.ts'
+import type { Operation } from '../../core/operation.ts'
 import { backoffMs, sleep } from '../../core/time.ts'
 import type { Applied } from '../../core/decide.ts'
 import type { BatchCall } from '../batcher.ts'
 import type { S3Call, S3Client } from './client.ts'
 import { compact, holdsDead, isTailFull, type Compacted } from './compaction.ts'
-import { changeKey, tailOf, type KeyChange } from './key-change.ts'
+import { changeKey, repairKey, tailOf, type KeyChange } from './key-change.ts'
 import { scrubJournals } from './journal.ts'
 import { missingObject, ReplacedError, type KeyReader, type LoadedKey } from './key-reader.ts'
 import { numberIn, type Layout } from './layout.ts'
@@ -60,6 +61,21 @@ export class KeyWriter {
         await sleep(env, backoffMs(env, attempt, { firstMs: 5, maxMs: 500 }), call.signal)
       }
       isFresh = true
+    }
+    throw new StorageError('OVERLOADED', `S3: key ${key} is being written by too many`)
+  }
+
+  /** Writes values over damaged ones; returns how many. */
+  async repair(key: string, operations: readonly Operation[], call: S3Call): Promise<number> {
+    const { env, reader } = this.#options
+    for (let attempt = 0; attempt < COMMITS_MAX; attempt++) {
+      const signedAtMs = env.now()
+      const view = await reader.load(key, call)
+      const { written, ...repaired } = repairKey(view.state, operations)
+      if (written === 0) return 0
+      const change = { ...repaired, answers: [], changed: true, erases: false }
+      if (await this.#commit(key, view, change, signedAtMs, call)) return written
+      await sleep(env, backoffMs(env, attempt, { firstMs: 5, maxMs: 500 }), call.signal)
     }
     throw new StorageError('OVERLOADED', `S3: key ${key} is being written by too many`)
   }
@@ -145,6 +161,8 @@ export class KeyWriter {
     call: S3Call,
   ): Promise<{ next: Version; state: LoadedKey['state']; written: readonly string[] }> {
     const { client, layout, reader } = this.#options
+    // Before the version is offered: who is compacting on top of an earlier one will be refused.
+    const standing = erases ? await this.#valuesOf(key, call) : []
     const tail = tailOf(key, state, version, touched)
     const segments = version?.segments ?? []
     const mustCompact = isTailFull(tail) || (erases && holdsDead(segments, key, state))
@@ -154,12 +172,15 @@ export class KeyWriter {
       compacted = await compact({ reader, client, layout }, key, state, version, erases, call)
     }
     const base = mustCompact ? compacted!.base : version?.base
-    const garbage = [...(version?.garbage ?? []), ...(compacted?.garbage ?? [])]
+    const kept = compacted?.segments ?? segments
+    const named = new Set([base, ...kept.map(({ name }) => name)])
+    const left = [...(version?.garbage ?? []), ...(compacted?.garbage ?? []), ...standing]
+    const garbage = [...new Set(left)].filter((name) => !named.has(name))
     const next: Version = {
       key,
       number: number + 1,
       ...(base !== undefined && { base }),
-      segments: compacted?.segments ?? segments,
+      segments: kept,
       tail: compacted?.tail ?? tail,
       summary: summaryOf(key, state),
       garbage,
@@ -213,6 +234,20 @@ export class KeyWriter {
       await client.delete(old, call)
       if (!isTruncated) return
       startAfter = objects.at(-1)!.name
+    }
+  }
+
+  /** Whatever stands of a key's values, also what a process left that died while it compacted. */
+  async #valuesOf(key: string, call: S3Call): Promise<string[]> {
+    const { client, layout } = this.#options
+    const folder = layout.values(key)
+    const names: string[] = []
+    for (;;) {
+      const last = names.at(-1)
+      const options = last === undefined ? {} : { startAfter: folder + last }
+      const { objects, isTruncated } = await client.list(folder, options, call)
+      names.push(...objects.map(({ name }) => name.slice(folder.length)))
+      if (!isTruncated) return names
     }
   }
 

@@ -3,6 +3,7 @@ import { operationsOf } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import { bucketsOf, type Bucket } from '../buckets.ts'
 import { isInRange, placeOf } from '../key-states.ts'
+import type { StoredOperation } from '../replica-backend.ts'
 import type { S3Call, S3Client } from './client.ts'
 import type { Database } from './database.ts'
 import { KEYS_AT_ONCE } from './limits.ts'
@@ -44,6 +45,25 @@ export async function* scanRange(
       operationsIn(db, key, range, call),
     )
     for (const operations of found) yield* operations
+  }
+}
+
+/** As `scanRange`, with the digests that are stored. `db` is one that has nothing in memory. */
+export async function* scanStoredRange(
+  db: Database,
+  client: S3Client,
+  range: StampRange,
+  call: S3Call,
+): AsyncGenerator<StoredOperation> {
+  for await (const { key } of versionsWith(db, client, '', undefined, call)) {
+    yield* await db.reader.readStored(key, call, async ({ state }, valueOf) => {
+      const operations = operationsOf(key, state).filter((operation) => isInRange(operation, range))
+      return await mapLimited(operations, KEYS_AT_ONCE, async (operation) => {
+        const digest = digestOfStored(operation)
+        if (!('value' in operation)) return { operation, digest }
+        return { operation: { ...operation, value: await valueOf(operation.value) }, digest }
+      })
+    })
   }
 }
 

@@ -29,6 +29,7 @@ export function answerRequest(
 ): Answer {
   const { method, name, query } = request
   if (name === '') {
+    if (query.has('versioning')) return xml('<VersioningConfiguration></VersioningConfiguration>')
     if (method === 'GET') return list(store, query, habits.listMax ?? 1_000)
     if (method === 'POST' && query.has('delete')) return deleteMany(store, request.body)
     return error(405, 'MethodNotAllowed')
