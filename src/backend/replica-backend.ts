@@ -166,6 +166,14 @@ export interface StoredOperation {
   readonly digest: number
 }
 
+/** Where a schema stands among the numbered steps that this release knows. */
+export interface SchemaState {
+  /** Steps that were applied; 0: there is no schema yet. */
+  readonly version: number
+  /** What each step does, from the first on. */
+  readonly migrations: readonly string[]
+}
+
 /** What the engine's settings promise for an acknowledged write, as read back at connect. */
 export interface Durability {
   /** True when an acknowledged write survives a crash of the process and of the machine. */
@@ -221,6 +229,10 @@ export interface ReplicaBackend extends DatabaseBackend {
     buckets: number,
     options?: CallOptions,
   ): Promise<readonly BucketDigest[]>
+  /** Reads which steps the schema has; works without `connect`, and changes nothing. */
+  getSchema?(): Promise<SchemaState>
+  /** Brings the schema up to date; works without `connect`. */
+  migrate?(): Promise<void>
   /**
    * Takes what is gone out of where the engine may keep it a while longer: its log, free space, files
    * that it writes now and then. Resolves with what is out of its reach, in words. Repeating it is

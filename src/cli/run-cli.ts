@@ -7,6 +7,7 @@ import { addEraseCommand } from './commands/erase-command.ts'
 import { addExportCommand } from './commands/export-command.ts'
 import { addImportCommand } from './commands/import-command.ts'
 import { addListCommand } from './commands/list-command.ts'
+import { addMigrateCommand } from './commands/migrate-command.ts'
 import { addReconcileCommand } from './commands/reconcile-command.ts'
 import { addRepairCommand } from './commands/repair-command.ts'
 import { addRestoreCommand } from './commands/restore-command.ts'
@@ -58,6 +59,7 @@ Exit codes: 0 done, 1 failure, 2 usage, 3 partly done, 4 store unavailable, 130 
   addClearCommand(command, cli)
   addEraseCommand(command, cli)
   addStatusCommand(command, cli)
+  addMigrateCommand(command, cli)
   addVerifyCommand(command, cli)
   addReconcileCommand(command, cli)
   addRepairCommand(command, cli)

@@ -350,6 +350,14 @@ export class StrategicStorageManager implements AsyncDisposable {
   }
 
   /**
+   * Sends once more what a database had refused for good, when its cause is mended; returns how many
+   * entries. What is refused again is set aside again. Only for logs in files.
+   */
+  retryQuarantined(): number {
+    return this.#core.context.log.retryQuarantined()
+  }
+
+  /**
    * Clears a key, or every key that begins with a prefix, and takes the payloads out of the log, the
    * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself.
    */

@@ -174,6 +174,22 @@ export class PendingIndex {
     return true
   }
 
+  /** What the place refused may be given out once more. Returns how many entries. */
+  unquarantine(name: DatabasePlace): number {
+    const place = this.#places[name]
+    const refused = place.quarantined
+    if (refused === 0) return 0
+    for (const lsn of this.#entries.lsns()) {
+      if (this.#entries.state(lsn, place.index) !== QUARANTINED) continue
+      this.#entries.setState(lsn, place.index, PENDING)
+      place.quarantined--
+      place.readable++
+      place.readFrom = Math.min(place.readFrom, lsn)
+      this.#settled = Math.min(this.#settled, lsn - 1)
+    }
+    return refused
+  }
+
   /** Every entry that is kept is pending at the place again. True when one became readable. */
   resend(name: DatabasePlace): boolean {
     const place = this.#places[name]

@@ -215,6 +215,17 @@ export class WALManager {
     this.#env.logger.error({ place, lsn: entry.lsn, reason }, 'entry quarantined')
   }
 
+  /** Sends once more what places refused for good; returns how many entries. */
+  retryQuarantined(): number {
+    let count = 0
+    for (const place of DATABASE_PLACES) {
+      const retried = this.#wal?.retryQuarantined?.(place) ?? 0
+      if (retried > 0) this.wake(place)
+      count += retried
+    }
+    return count
+  }
+
   /** The place lost its data: everything still kept is pending for it again. */
   resend(place: DatabasePlace): void {
     this.#wal?.resend(place)

@@ -112,6 +112,11 @@ export interface WAL {
    * pending for reads and does not hold up others.
    */
   quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void>
+  /**
+   * Gives out once more what the place refused; refused again, it is set aside again. Returns how many
+   * entries. Left out by logs that cannot.
+   */
+  retryQuarantined?(place: DatabasePlace): number
   /** Every entry still kept counts as pending at the place again: it lost its data. */
   resend(place: DatabasePlace): void
   /** True while an append would be refused with `OVERLOADED`. Costs nothing. */

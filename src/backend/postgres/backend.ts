@@ -32,13 +32,20 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
+  SchemaState,
   StoredOperation,
 } from '../replica-backend.ts'
 import { applyCalls } from './apply.ts'
 import { PostgresDriver } from './driver.ts'
 import { leaseRow, removeHintsFenced, trustFenced } from './leases.ts'
 import { sweepKey, tableSizes, unsweptKeys, vacuum, type TableSize } from './maintenance.ts'
-import { checkVersion, migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
+import {
+  checkVersion,
+  migrate,
+  MIGRATION_TITLES,
+  SCHEMA_VERSION,
+  schemaVersion,
+} from './migrations.ts'
 import { CLIENT_GRACE_MS, resolvePostgresOptions, type PostgresOptions } from './options.ts'
 import type { ResolvedPostgresOptions } from './options.ts'
 import { isMissingTable, isSerializationFailure } from './postgres-error.ts'
@@ -218,6 +225,15 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   async migrate(): Promise<void> {
     this.#driver ??= this.#open()
     await this.#migrate(await this.#driver)
+  }
+
+  async getSchema(): Promise<SchemaState> {
+    const driver = await (this.#driver ??= this.#open())
+    const timeoutMs = this.#options.connectTimeoutMs
+    const version = await driver.use('schema', { timeoutMs }, (session) =>
+      schemaVersion(session, this.#tables),
+    )
+    return { version, migrations: MIGRATION_TITLES }
   }
 
   async getInfo(options: CallOptions = {}): Promise<PostgresInfo> {

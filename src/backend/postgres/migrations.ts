@@ -9,6 +9,12 @@ export const SCHEMA_VERSION = 2
 /** Each takes the schema from the version before to its own number, counted from 1. */
 const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [createTables, createLeases]
 
+/** What each of them does, for people. */
+export const MIGRATION_TITLES: readonly string[] = [
+  'tables of keys, items, hints and cursors',
+  'table of leases',
+]
+
 /*
  * keys: one row a key. `touched` is at most 60 s older than the greatest stamp of the key, so that an
  * append normally writes nothing here. Values are text exactly as given, never jsonb.

@@ -29,9 +29,11 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
+  SchemaState,
   StoredOperation,
 } from '../replica-backend.ts'
 import { isOutdated, MEMORY } from './connection.ts'
+import { readSchema } from './read-schema.ts'
 import { loadSqliteDriver, type SqliteDriver } from './driver.ts'
 import { SqliteEngine } from './engine.ts'
 import { hostOf, type EngineHost, type EngineMethod } from './engine-host.ts'
@@ -182,6 +184,17 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       })
     }
     return result
+  }
+
+  async getSchema(): Promise<SchemaState> {
+    return await this.#whenFree(async () => readSchema(await loadSqliteDriver(), this.#options))
+  }
+
+  /** Only one schema can be used, so opening brings it up to date. */
+  async migrate(): Promise<void> {
+    if (this.isConnected()) return
+    await this.connect()
+    await this.disconnect()
   }
 
   /** Moves the log beside the file into it and empties it; deleted bytes are overwritten at once. */

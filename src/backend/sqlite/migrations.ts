@@ -87,6 +87,12 @@ const MIGRATIONS: readonly string[] = [
 
 export const SCHEMA_VERSION: number = MIGRATIONS.length
 
+/** What each of them does, for people. */
+export const MIGRATION_TITLES: readonly string[] = [
+  'tables of keys, items, hints and cursors',
+  'table of leases',
+]
+
 /**
  * Brings the schema up to date in one transaction, and returns the database's identity.
  *
@@ -121,7 +127,7 @@ function climb(session: SqliteSession, identity: string): void {
 }
 
 /** 0 for a file without our schema. */
-function versionOf(session: SqliteSession): number {
+export function versionOf(session: SqliteSession): number {
   const table = session.get("SELECT 1 FROM sqlite_schema WHERE name = 'everthread_schema'")
   if (table === undefined) return 0
   const row = session.get<{ version: number }>('SELECT version FROM everthread_schema')

@@ -1,30 +1,45 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
-import { DATABASE_PLACES } from '../../core/operation.ts'
-import type { PlaceStatus, StoreStatus } from '../../store/status.ts'
+import type { ChatHistory } from '../../chat/chat-history.ts'
+import type { StoreStatus } from '../../store/status.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { table } from '../output/table.ts'
+import { statusLines } from '../output/status-lines.ts'
 import { addStoreOptions } from '../store-options.ts'
+import { seconds } from './parse-number.ts'
 
 interface StatusFlags extends StoreFlags {
   readonly json?: boolean
+  readonly watch?: boolean
+  readonly interval: number
 }
+
+/** Cursor to the first line, and everything from there on away. */
+const REDRAW = '\u001b[H\u001b[J'
+const INTERVAL_SECONDS = 2
+/** A terminal that is drawn more often than this is not easier to read. */
+const INTERVAL_MS_MIN = 100
 
 /** `everthread status` */
 export function addStatusCommand(program: Command, cli: CliContext): void {
   const command = program
     .command('status')
     .description('Open the store and tell how each place is.')
+    .option('--watch', 'go on until Ctrl-C; with --json a document for each look')
+    .option('--interval <seconds>', 'between two looks of --watch', seconds, INTERVAL_SECONDS)
   addStoreOptions(command).action(async (flags: StatusFlags) => {
     cli.exitCode = await runStatus(cli, flags)
   })
 }
 
 async function runStatus(cli: CliContext, flags: StatusFlags): Promise<ExitCode> {
-  const { terminal } = cli
-  const status = await cli.withStore(flags, async (history) => history.status())
-  if (flags.json === true) await terminal.writeJson(status)
-  else for (const line of linesOf(status, cli)) await terminal.writeLine(line)
+  cli.endsItself = flags.watch === true
+  const status = await cli.withStore(flags, async (history) => {
+    if (flags.watch === true) await watch(cli, history, flags)
+    return history.status()
+  })
+  if (flags.watch === true) return cli.interruptCode
+  await print(cli, status, flags)
   switch (status.overall) {
     case 'ok':
       return EXIT.ok
@@ -35,48 +50,24 @@ async function runStatus(cli: CliContext, flags: StatusFlags): Promise<ExitCode>
   }
 }
 
-function linesOf(status: StoreStatus, { terminal }: CliContext): string[] {
-  const { places, wal, strategies } = status
-  const colour = status.overall === 'ok' ? 'green' : status.overall === 'down' ? 'red' : 'yellow'
-  const rows = DATABASE_PLACES.map((name) => [name, ...cellsOf(places[name])])
-  const lines = [
-    `overall   ${terminal.colour(colour, status.overall)}`,
-    `read      ${strategies.read}`,
-    `write     ${strategies.write}`,
-    '',
-    ...table(
-      ['place', 'type', 'state', 'durable', 'pending', 'lag', 'p95', 'remarks'],
-      [
-        ...rows,
-        [
-          'wal',
-          wal.type,
-          wal.state,
-          wal.durable ? 'yes' : 'no',
-          String(wal.entries),
-          '',
-          '',
-          wal.reasons.join('; '),
-        ],
-      ],
-    ),
-  ]
-  if (status.foreignHints > 0) {
-    lines.push('', `${status.foreignHints} other processes have changes for the primary.`)
+async function watch(cli: CliContext, history: ChatHistory, flags: StatusFlags): Promise<void> {
+  const { interrupt, stdout } = cli.io
+  const pauseMs = Math.max(INTERVAL_MS_MIN, flags.interval * 1000)
+  while (!interrupt.aborted) {
+    const isDrawn = stdout.isTTY === true && flags.json !== true
+    if (isDrawn) await cli.terminal.write(REDRAW)
+    await print(cli, history.status(), flags)
+    if (isDrawn) await cli.terminal.writeLine(`\n${new Date().toISOString()}, Ctrl-C ends`)
+    // Aborted by Ctrl-C, which is how this ends.
+    await sleep(pauseMs, undefined, { signal: interrupt }).catch(() => undefined)
   }
-  return lines
 }
 
-function cellsOf(place: PlaceStatus): string[] {
-  const state = !place.connected ? 'not connected' : place.healthy ? 'healthy' : 'unhealthy'
-  const remarks = [...place.reasons, ...(place.lastError === undefined ? [] : [place.lastError])]
-  return [
-    place.type,
-    place.circuit === 'closed' ? state : `${state}, circuit ${place.circuit}`,
-    place.durable ? 'yes' : 'no',
-    String(place.pending),
-    `${(place.lagMs / 1000).toFixed(1)} s`,
-    `${place.latency.p95.toFixed(1)} ms`,
-    remarks.join('; '),
-  ]
+async function print(
+  { terminal }: CliContext,
+  status: StoreStatus,
+  { json = false }: StatusFlags,
+): Promise<void> {
+  if (json) await terminal.writeJson(status)
+  else for (const line of statusLines(status, terminal)) await terminal.writeLine(line)
 }

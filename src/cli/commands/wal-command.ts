@@ -4,6 +4,7 @@ import type { CliContext } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printableLine } from '../output/printable.ts'
 import { table } from '../output/table.ts'
+import { addWalLogsCommands } from './wal-logs-commands.ts'
 import type { LogInspection } from '../wal/inspect-logs.ts'
 
 interface InspectFlags {
@@ -12,9 +13,9 @@ interface InspectFlags {
 
 /** `everthread wal inspect DIR` */
 export function addWalCommand(program: Command, cli: CliContext): void {
-  program
-    .command('wal')
-    .description('Look into write-ahead logs.')
+  const wal = program.command('wal').description('Look into write-ahead logs.')
+  addWalLogsCommands(wal, cli)
+  wal
     .command('inspect')
     .description('Tell what the logs in a directory have, without locking or changing them.')
     .argument('<directory>', 'of all logs, such as data/wal, or of one')

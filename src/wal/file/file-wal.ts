@@ -96,6 +96,12 @@ export class FileWal extends IndexedWal {
     await this.#log!.quarantine(place, lsn, reason)
   }
 
+  retryQuarantined(place: DatabasePlace): number {
+    const count = this.index.unquarantine(place)
+    if (count > 0) this.notify(place)
+    return count
+  }
+
   async erase(throughOf: ThroughOf): Promise<WalErased> {
     this.checkOpen()
     const count = await this.#log!.erase(throughOf)

@@ -1,0 +1,208 @@
+import type { Command } from 'commander'
+import { createDatabase } from '../../backend/registry.ts'
+import { isoTime } from '../../core/iso-time.ts'
+import { nodeEnv } from '../../core/node-env.ts'
+import { parseConversationKey } from '../../chat/keys.ts'
+import type { CliContext, StoreFlags } from '../cli-context.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printableLine } from '../output/printable.ts'
+import { Progress } from '../output/progress.ts'
+import { table } from '../output/table.ts'
+import type { DatabasePlace } from '../../core/operation.ts'
+import { databaseOf } from '../settings/database-of.ts'
+import { hasPassword } from '../settings/has-password.ts'
+import { addStoreOptions } from '../store-options.ts'
+import { UsageError } from '../usage-error.ts'
+import type { LetterOnDisk } from '../wal/read-logs.ts'
+
+interface VerifyFlags {
+  readonly json?: boolean
+}
+
+interface ReplayFlags extends StoreFlags {
+  readonly json?: boolean
+  readonly dryRun?: boolean
+  readonly to: string
+}
+
+interface LettersFlags extends StoreFlags {
+  readonly json?: boolean
+  readonly resend?: boolean
+}
+
+/** `everthread wal verify|replay|dead-letters DIR` */
+export function addWalLogsCommands(wal: Command, cli: CliContext): void {
+  wal
+    .command('verify')
+    .description('Read and decode every entry of the logs in a directory; nothing is changed.')
+    .argument('<directory>', 'of all logs, such as data/wal, or of one')
+    .option('--json', 'print data as JSON')
+    .action(async (directory: string, flags: VerifyFlags) => {
+      cli.exitCode = await runVerify(cli, directory, flags)
+    })
+  const replay = wal
+    .command('replay')
+    .description('Merge all that the logs in a directory have into a database; the logs stay.')
+    .argument('<directory>', 'of all logs, such as data/wal, or of one')
+    .requiredOption(
+      '--to <url>',
+      'the database: a URL, or primary or backup for that of the settings',
+    )
+    .option('--dry-run', 'count what there is and connect to nothing')
+  addStoreOptions(replay).action(async (directory: string, flags: ReplayFlags) => {
+    cli.exitCode = await runReplay(cli, directory, flags)
+  })
+  const letters = wal
+    .command('dead-letters')
+    .description('List the entries that a database refused for good.')
+    .argument('<directory>', 'of all logs, such as data/wal, or of one')
+    .option('--resend', 'open the store and send them once more, when their cause is mended')
+  addStoreOptions(letters).action(async (directory: string, flags: LettersFlags) => {
+    cli.exitCode = await runLetters(cli, directory, flags)
+  })
+}
+
+async function runVerify(
+  cli: CliContext,
+  directory: string,
+  { json = false }: VerifyFlags,
+): Promise<ExitCode> {
+  const { logsIn, readEntries, readLetters } = await import('../wal/read-logs.ts')
+  const env = nodeEnv()
+  const progress = new Progress(cli.io.stderr)
+  const logs = []
+  for (const log of await logsIn(env, cli.path(directory))) {
+    let entries = 0
+    const damage = await readEntries(env, log, async (found) => {
+      entries += found.length
+      progress.update(() => ({ text: `${entries} entries` }))
+    })
+    const deadLetters = (await readLetters(env, log)).length
+    logs.push({ path: log.path, owner: log.owner, entries, deadLetters, damage })
+  }
+  progress.clear()
+  if (json) await cli.terminal.writeJson(logs)
+  else {
+    for (const { path, owner, entries, deadLetters, damage } of logs) {
+      const state = damage.length === 0 ? cli.terminal.colour('green', 'good') : 'DAMAGED'
+      const running = owner === 'alive' ? ', in use: its last write may look cut short' : ''
+      await cli.terminal.writeLine(
+        `${state}  ${printableLine(path)}: ${entries} entries, ${deadLetters} dead letters${running}`,
+      )
+      for (const { path: file, offset, reason } of damage) {
+        const line = printableLine(`  ${file} at ${offset}: ${reason}`)
+        await cli.terminal.writeLine(cli.terminal.colour('red', line))
+      }
+    }
+    if (logs.length === 0) await cli.terminal.writeLine('There are no logs.')
+  }
+  return logs.some(({ damage }) => damage.length > 0) ? EXIT.failure : EXIT.ok
+}
+
+async function runReplay(
+  cli: CliContext,
+  directory: string,
+  flags: ReplayFlags,
+): Promise<ExitCode> {
+  if (hasPassword(flags.to)) {
+    throw new UsageError(
+      '--to has a password, which other users of this machine could see: use --to primary or --to backup',
+    )
+  }
+  const { logsIn } = await import('../wal/read-logs.ts')
+  const { replayLogs } = await import('../wal/replay-logs.ts')
+  const settings = await cli.settings(flags)
+  const env = nodeEnv({ logger: cli.logger(flags) })
+  const logs = await logsIn(env, cli.path(directory))
+  const isPlace = flags.to === 'primary' || flags.to === 'backup'
+  const source = isPlace ? databaseOf(settings, flags.to as DatabasePlace) : flags.to
+  const target = flags.dryRun === true ? undefined : await createDatabase(source, env, 'to')
+  const progress = new Progress(cli.io.stderr)
+  try {
+    await target?.connect()
+    const report = await replayLogs(env, logs, target, (entries) =>
+      progress.update(() => ({ text: `${entries} entries` })),
+    )
+    progress.clear()
+    const { entries, operations, rejected, damage } = report
+    if (flags.json === true)
+      await cli.terminal.writeJson({ dryRun: target === undefined, ...report })
+    else {
+      const done = target === undefined ? 'Would merge' : 'Merged'
+      await cli.terminal.writeLine(
+        `${done} ${entries} entries (${operations} operations) of ${logs.length} logs.`,
+      )
+      for (const { lsn, reason } of rejected) cli.terminal.note(`refused: entry ${lsn}: ${reason}`)
+      for (const { path, offset, reason } of damage) {
+        cli.terminal.note(`damaged: ${path} at ${offset}: ${reason}`)
+      }
+    }
+    return rejected.length > 0 || damage.length > 0 ? EXIT.partial : EXIT.ok
+  } finally {
+    progress.clear()
+    await target?.disconnect()
+  }
+}
+
+async function runLetters(
+  cli: CliContext,
+  directory: string,
+  flags: LettersFlags,
+): Promise<ExitCode> {
+  if (flags.resend === true) return await runResend(cli, { wal: `file:${directory}`, ...flags })
+  const { logsIn, readLetters } = await import('../wal/read-logs.ts')
+  const env = nodeEnv()
+  const found: (LetterOnDisk & { readonly log: string })[] = []
+  for (const log of await logsIn(env, cli.path(directory))) {
+    for (const letter of await readLetters(env, log)) found.push({ log: log.path, ...letter })
+  }
+  const shown = found.map(({ log, place, lsn, atMs, reason, operations }) => ({
+    log,
+    place,
+    lsn,
+    at: isoTime(atMs),
+    reason,
+    conversations: [...new Set(operations.map(({ key }) => nameOf(key)))],
+  }))
+  if (flags.json === true) await cli.terminal.writeJson(shown)
+  else {
+    const rows = shown.map(({ place, lsn, at, conversations, reason }) => [
+      place,
+      String(lsn),
+      at,
+      conversations.join(', '),
+      reason,
+    ])
+    const lines =
+      rows.length === 0
+        ? ['There are none.']
+        : table(['refused by', 'entry', 'at', 'conversation', 'reason'], rows)
+    for (const line of lines) await cli.terminal.writeLine(line)
+  }
+  return shown.length === 0 ? EXIT.ok : EXIT.partial
+}
+
+/** Opening the store takes over the logs that nobody has open; those of running processes stay theirs. */
+async function runResend(cli: CliContext, flags: LettersFlags): Promise<ExitCode> {
+  const result = await cli.withStore(flags, async (history) => {
+    const resent = history.store.retryQuarantined()
+    await history.flush().catch(() => undefined)
+    const { primary, backup } = history.status().places
+    return { resent, refused: primary.quarantined + backup.quarantined }
+  })
+  if (flags.json === true) await cli.terminal.writeJson(result)
+  else {
+    await cli.terminal.writeLine(
+      `Sent ${result.resent} entries again; ${result.refused} are refused still.`,
+    )
+  }
+  return result.refused === 0 ? EXIT.ok : EXIT.partial
+}
+
+/** The conversation that a key is of; other keys as they are. */
+function nameOf(key: string): string {
+  const parsed = parseConversationKey(key)
+  if (parsed === undefined) return key
+  const { tenant, conversationId } = parsed
+  return tenant === '' ? conversationId : `${tenant}/${conversationId}`
+}

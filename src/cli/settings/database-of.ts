@@ -1,0 +1,12 @@
+import type { DatabaseSource } from '../../backend/registry.ts'
+import type { DatabasePlace } from '../../core/operation.ts'
+import { StorageManager } from '../../manager/storage-manager.ts'
+import { UsageError } from '../usage-error.ts'
+import { DEFAULT_DATABASES, type Settings } from './settings.ts'
+
+/** The database of a place, for a command that opens it alone. */
+export function databaseOf(settings: Settings, place: DatabasePlace): DatabaseSource {
+  const source = settings[place] ?? DEFAULT_DATABASES[place]
+  if (!(source instanceof StorageManager)) return source
+  throw new UsageError(`${place} is a StorageManager of the configuration: give a URL instead`)
+}
