@@ -1,14 +1,17 @@
-// `npm run bench:docs`: writes the figures of docs/performance.md, and the charts in docs/images, from what
+// `npm run bench:docs`: writes the figures of docs/performance.md and docs/scaling.md, and the charts in docs/images, from what
 // is in bench/results. What was not measured is said to be so; the prose around is left as it is.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import prettier from 'prettier'
 import { barChart } from '../dist/bench/bench/docs/bar-chart.js'
 import { chartsOf } from '../dist/bench/bench/docs/charts.js'
-import { withFigures } from '../dist/bench/bench/docs/figures.js'
+import {
+  capacityFigures,
+  performanceFigures,
+  withGenerated,
+} from '../dist/bench/bench/docs/figures.js'
 import { readResults } from '../dist/bench/bench/support/read-results.js'
 
-const DOCUMENT = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 const IMAGES = new URL('../docs/images/', import.meta.url)
 
 const results = await readResults()
@@ -20,7 +23,14 @@ for (const file of await readdir(IMAGES)) {
 for (const chart of results.flatMap(chartsOf)) {
   await writeFile(new URL(`${chart.file}.svg`, IMAGES), barChart(chart))
 }
-const text = withFigures(await readFile(DOCUMENT, 'utf8'), results)
-const config = await prettier.resolveConfig(DOCUMENT)
-await writeFile(DOCUMENT, await prettier.format(text, { ...config, filepath: DOCUMENT }))
-console.log(`docs/performance.md has the figures of ${results.map(({ name }) => name).join(', ')}`)
+await generate('performance.md', performanceFigures(results))
+await generate('scaling.md', capacityFigures(results))
+const names = results.map(({ name }) => name).join(', ')
+console.log(`the figures of ${names === '' ? 'nothing' : names} are in docs`)
+
+async function generate(name, figures) {
+  const path = fileURLToPath(new URL(`../docs/${name}`, import.meta.url))
+  const text = withGenerated(await readFile(path, 'utf8'), figures)
+  const config = await prettier.resolveConfig(path)
+  await writeFile(path, await prettier.format(text, { ...config, filepath: path }))
+}

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { barChart, figure } from '../bench/docs/bar-chart.ts'
 import { chartsOf } from '../bench/docs/charts.ts'
-import { withFigures } from '../bench/docs/figures.ts'
+import { capacityFigures, performanceFigures, withGenerated } from '../bench/docs/figures.ts'
 import { BENCHMARKS, GOALS } from '../bench/docs/goal-list.ts'
 import type { Result } from '../bench/support/read-results.ts'
 import { ROOT } from './support/source-files.ts'
@@ -42,6 +42,10 @@ const PEERS: Result = {
   ],
 }
 
+function withFigures(document: string, results: readonly Result[]): string {
+  return withGenerated(document, performanceFigures(results))
+}
+
 test('without results each goal and each benchmark is said to be not measured', () => {
   const text = withFigures(DOCUMENT, [])
   expect(text.match(/\| not measured \|/g)).toHaveLength(GOALS.length)
@@ -73,6 +77,20 @@ test('a chart has a bar for each row, in proportion, and its text is escaped', (
   expect(Number(widths[1]) / Number(widths[0])).toBeCloseTo(2, 1)
   expect(svg).toContain('raw &lt;pg&gt;')
   expect(reads!.groups[0]!.bars.map(({ name }) => name)).toEqual(['raw <pg>'])
+})
+
+test('capacity: a load is divided by what a node and a primary may be loaded with', () => {
+  const figures = {
+    savesPerSecondOfNode: 1_000,
+    savesPerSecondOfPrimary: 50_000,
+    logBytesOfMessage: 2 ** 20,
+    databaseLogBytesOfMessage: 2 ** 20,
+    databaseBytesOfMessage: 1_000,
+  }
+  const text = capacityFigures([{ ...PEERS, name: 'capacity', figures }])
+  // 600 a node and 30,000 a primary.
+  expect(text).toContain('| 100,000 | 167 | 4 | 598.8 | 25000.0 | 8,047 |')
+  expect(capacityFigures([])).toContain('Not measured')
 })
 
 test('the benchmark of every goal is there', () => {

@@ -2,28 +2,38 @@ import { bound, holds, type Goal } from '../support/goal.ts'
 import type { Row } from '../support/measure.ts'
 import type { Result } from '../support/read-results.ts'
 import { figure } from './bar-chart.ts'
+import { CAPACITY_HEAD, capacityRows, type CapacityFigures } from './capacity-table.ts'
 import { chartsOf } from './charts.ts'
 import { BENCHMARKS, GOALS } from './goal-list.ts'
 
 const BEGIN = '<!-- figures: `npm run bench:docs` writes what follows, up to the next such line -->'
 const END = '<!-- end of figures -->'
 
-/** The document with its figures replaced. Throws when it has no place for them. */
-export function withFigures(document: string, results: readonly Result[]): string {
+/** The document with its generated part replaced. Throws when it has no place for one. */
+export function withGenerated(document: string, text: string): string {
   const begin = document.indexOf(BEGIN)
   const end = document.indexOf(END)
   if (begin === -1 || end < begin) throw new Error(`the document lacks ${BEGIN} or ${END}`)
   const before = document.slice(0, begin + BEGIN.length)
-  return `${before}\n\n${figuresOf(results)}\n\n${document.slice(end)}`
+  return `${before}\n\n${text}\n\n${document.slice(end)}`
 }
 
-function figuresOf(results: readonly Result[]): string {
+/** The generated part of docs/performance.md. */
+export function performanceFigures(results: readonly Result[]): string {
   const parts = [goalTable(results)]
   for (const [name, title] of BENCHMARKS) {
     const result = results.find((each) => each.name === name)
     parts.push(`### ${title}`, result === undefined ? absent(name) : section(result))
   }
   return parts.join('\n\n')
+}
+
+/** The generated part of docs/scaling.md. */
+export function capacityFigures(results: readonly Result[]): string {
+  const result = results.find(({ name }) => name === 'capacity')
+  if (result === undefined) return absent('capacity')
+  const rows = capacityRows(result.figures as unknown as CapacityFigures)
+  return [table(CAPACITY_HEAD, rows), section(result)].join('\n\n')
 }
 
 function absent(name: string): string {
@@ -91,7 +101,7 @@ function rowTable(rows: readonly Row[]): string {
   const head = [
     'at a time',
     'what',
-    'promises, or reads',
+    'promises, reads, or waits for',
     'per second',
     'p50 ms',
     'p99 ms',
