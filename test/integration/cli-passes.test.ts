@@ -124,6 +124,10 @@ test('restore copies one way only', async () => {
     { copied: 1, missingInBackup: 1, missingInPrimary: 1 },
   ])
   expect(await json('verify')).toMatchObject([3, { missingInBackup: 1, missingInPrimary: 0 }])
+  // Nothing is left to do that way, whatever the other way lacks.
+  const way = ['restore', '--from', 'backup', '--to', 'primary']
+  expect(await json(...way)).toMatchObject([0, { copied: 0, missingInBackup: 1 }])
+  expect((await json(...way, '--dry-run'))[0]).toBe(0)
 })
 
 test.each([

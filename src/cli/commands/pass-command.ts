@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ChatHistory } from '../../chat/chat-history.ts'
 import { nodeEnv } from '../../core/node-env.ts'
-import { DATABASE_PLACES } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import type { ReconcileProgress, ReconcileReport } from '../../sync/reconcile-report.ts'
 import type { PassOptions } from '../../sync/reconciler.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
@@ -36,7 +36,7 @@ export function addPassOptions(command: Command): Command {
 export async function runVerify(
   cli: CliContext,
   flags: PassFlags,
-  options: { readonly deep: boolean },
+  options: { readonly deep: boolean; readonly into?: DatabasePlace },
 ): Promise<ExitCode> {
   const { primary, backup } = await cli.settings(flags)
   const configs = {
@@ -47,9 +47,13 @@ export async function runVerify(
   // Loaded late: `--help` and mistakes need no store.
   const { verifyPlaces } = await import('../../store/verify-places.ts')
   const env = nodeEnv({ logger: cli.logger(flags) })
-  return await watched(cli, flags, async (pass) => {
-    return await verifyPlaces(env, configs, { ...pass, ...options })
+  const { deep, into } = options
+  const report = await watched(cli, flags, async (pass) => {
+    return await verifyPlaces(env, configs, { ...pass, deep })
   })
+  if (report === undefined) return cli.interruptCode
+  const isLeft = differencesIn(report, into) > 0 || report.damaged > 0
+  return isLeft ? EXIT.partial : EXIT.ok
 }
 
 /** Opens the store, which does nothing by itself, and runs one pass. */
@@ -58,17 +62,20 @@ export async function runPass(
   flags: PassFlags,
   run: (history: ChatHistory, options: PassOptions) => Promise<ReconcileReport>,
 ): Promise<ExitCode> {
-  return await watched(cli, flags, async (pass) =>
+  const report = await watched(cli, flags, async (pass) =>
     cli.withStore(flags, async (history) => await run(history, pass), { reconcile: 'on-demand' }),
   )
+  if (report === undefined) return cli.interruptCode
+  const isLeft = report.rejected > 0 || report.damaged > report.repaired
+  return isLeft ? EXIT.partial : EXIT.ok
 }
 
-/** Draws the progress, prints the report, and ends the pass when the user interrupts it. */
+/** Draws the progress and prints the report; undefined when the user has interrupted the pass. */
 async function watched(
   cli: CliContext,
   flags: PassFlags,
   run: (options: PassOptions) => Promise<ReconcileReport>,
-): Promise<ExitCode> {
+): Promise<ReconcileReport | undefined> {
   const { rowsPerSecond, json, dryRun } = flags
   const progress = new Progress(cli.io.stderr)
   const onProgress = (state: ReconcileProgress): void => progress.update(() => drawn(state))
@@ -84,24 +91,20 @@ async function watched(
     progress.clear()
     if (!cli.io.interrupt.aborted) throw error
     cli.terminal.note('Interrupted: what was copied stays; run it again for the rest.')
-    return cli.interruptCode
+    return undefined
   }
   progress.clear()
   if (json === true) {
     await cli.terminal.writeJson(dryRun === true ? { dryRun: true, ...report } : report)
   } else for (const line of linesOf(report)) await cli.terminal.writeLine(line)
-  return exitCodeFor(report)
+  return report
 }
 
-/** Equal and intact, or made so, is 0; anything that is left is 3. */
-function exitCodeFor(report: ReconcileReport): ExitCode {
-  const { copied, rejected, damaged, repaired } = report
-  if (rejected > 0 || damaged > repaired) return EXIT.partial
-  return copied === 0 && differencesIn(report) > 0 ? EXIT.partial : EXIT.ok
-}
-
-function differencesIn(report: ReconcileReport): number {
-  return report.missingInPrimary + report.missingInBackup + report.differing
+/** What a place lacks, or either of them. */
+function differencesIn(report: ReconcileReport, into?: DatabasePlace): number {
+  const { missingInPrimary, missingInBackup, differing } = report
+  const inPrimary = into === 'backup' ? 0 : missingInPrimary
+  return inPrimary + (into === 'primary' ? 0 : missingInBackup) + differing
 }
 
 function drawn({ compared, total, copied }: ReconcileProgress): {

@@ -30,7 +30,7 @@ function place(flags: string, description: string): Option {
 async function run(cli: CliContext, flags: RestoreFlags): Promise<ExitCode> {
   const { from, to } = flags
   if (from === to) throw new UsageError(`--from and --to must differ, got ${from} twice`)
-  if (flags.dryRun === true) return await runVerify(cli, flags, { deep: false })
+  if (flags.dryRun === true) return await runVerify(cli, flags, { deep: false, into: to })
   return await runPass(cli, flags, (history, options) =>
     history.reconcile({ ...options, into: to }),
   )
