@@ -262,7 +262,10 @@ export const MUTANTS = [
         "current = {\n          ...current,\n          operations: stampAgain(context, current.operations, { kind: 'refused', sent: [], applied: [], effect }, effect).map((operation) => operation.kind === 'put' && operation.change === 'append' && !current.unique ? { ...operation, id: operation.stamp } : operation),\n        }\n        await sleep(\n          context.env,",
       ],
     ],
-    tests: ['test/store/write-strategies.test.ts', 'test/fault/store-chaos.test.ts'],
+    simulate: {
+      faults: ['drop', 'replies-lost', 'both-down', 'wal-out', 'partition'],
+      write: 'idempotent',
+    },
   },
   // ---- several processes
   {
@@ -363,7 +366,7 @@ export const MUTANTS = [
         'if (this.#out) return\n    ;[generation = generation, all = all] = await this.#call((cache) => getTexts(cache, [generationKey(key), generationKey(ALL)]))\n    const text =',
       ],
     ],
-    simulate: CACHED,
+    tests: ['test/store/shared-cache.test.ts'],
   },
   // ---- answers
   {

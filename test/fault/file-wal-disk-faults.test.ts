@@ -3,6 +3,7 @@
 // Method: single operations of a simulated disk fail; a failed sync drops what it should have
 //   written and the next one reports success, as Linux does.
 import { expect, test } from 'vitest'
+import type { Disk, DiskFile } from '../../src/core/disk.ts'
 import { noFailpoints } from '../../src/core/failpoint.ts'
 import type { Operation } from '../../src/core/operation.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
@@ -302,4 +303,24 @@ test('a burst of 64 appends shares one sync', async () => {
   const before = wal.stats().syncs
   await Promise.all(Array.from({ length: 64 }, (_, i) => wal.append([operation(i)])))
   expect(wal.stats().syncs - before).toBe(1)
+})
+
+test('writes that are short go on where they ended', async () => {
+  const disk = new SimulatedDisk()
+  const attached = disk.attach()
+  // Takes a third of what it is given, as any write may.
+  const stingy: Disk = {
+    ...attached,
+    open: async (path, mode) => {
+      const file = await attached.open(path, mode)
+      const write: DiskFile['write'] = async (buffer, offset) =>
+        await file.write(buffer.subarray(0, Math.ceil(buffer.byteLength / 3)), offset)
+      return { ...file, write }
+    },
+  }
+  const wal = new FileWal(virtualEnv({ disk: stingy }), { directory: '/wal', segmentBytes: 4096 })
+  await wal.open('writer')
+  const operations = Array.from({ length: 20 }, (_, i) => operation(i))
+  for (const each of operations) await wal.append([each])
+  expect(await afterPowerCut(disk)).toEqual(operations)
 })

@@ -3,6 +3,7 @@ import { ChatHistory } from '../../../src/chat/chat-history.ts'
 import { conversationKey } from '../../../src/chat/keys.ts'
 import type { Env } from '../../../src/core/env.ts'
 import { effectOf, messageOf, StorageError } from '../../../src/core/errors.ts'
+import { FAILPOINTS, type FailpointName } from '../../../src/core/failpoint.ts'
 import { itemValue } from '../../../src/core/merge.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../../src/core/operation.ts'
 import { STAMP_MAX, STAMP_MIN } from '../../../src/core/stamp.ts'
@@ -17,7 +18,11 @@ import { WalFirstWriteStrategy } from '../../../src/strategy/write/wal-first.ts'
 import { DurableMemoryBackend } from '../../../src/testing/durable-memory-backend.ts'
 import { checkHistory } from '../../../src/testing/history-checker/check-history.ts'
 import type { HistoryRecord, Violation } from '../../../src/testing/history-checker/history.ts'
-import { SimulatedDisk, type SimulatedOperation } from '../../../src/testing/simulated-disk.ts'
+import {
+  SimulatedDisk,
+  type AttachedDisk,
+  type SimulatedOperation,
+} from '../../../src/testing/simulated-disk.ts'
 import { seededRandom, virtualEnv, type VirtualEnv } from '../../../src/testing/virtual-env.ts'
 import { FileWal } from '../../../src/wal/file/file-wal.ts'
 import { WALManager } from '../../../src/wal/wal-manager.ts'
@@ -31,6 +36,8 @@ export type Way =
   /** The power goes at that operation of the disk. */
   | { readonly kind: 'power' }
   | { readonly kind: 'call'; readonly place: DatabasePlace; readonly fault: CallFault }
+  /** The process is killed there, in its first life or in a second one that takes over its log. */
+  | { readonly kind: 'kill'; readonly point: FailpointName }
 
 export type WriteName = 'idempotent' | 'wal-first' | 'dual-write'
 
@@ -57,6 +64,8 @@ class CallGate {
   readonly #failing: number
   readonly #fault: CallFault | undefined
   count = 0
+  /** The process was killed: what it asks from now on reaches nobody. */
+  isCut = false
 
   constructor(env: () => Env, failing = -1, fault?: CallFault) {
     this.#env = env
@@ -78,6 +87,7 @@ class CallGate {
   }
 
   async #call(run: () => Promise<unknown>): Promise<unknown> {
+    if (this.isCut) return await new Promise(() => {})
     if (this.count++ !== this.#failing) return await run()
     switch (this.#fault!) {
       case 'refused':
@@ -113,8 +123,11 @@ class Scenario {
   readonly #records: HistoryRecord[] = []
   readonly #notes: string[] = []
   #env!: VirtualEnv
+  #attached!: AttachedDisk
   #passedMs = 0
   #incarnation = 0
+  #hits = 0
+  #isDead = false
 
   constructor(write: WriteName, way: Way, i: number) {
     this.#write = write
@@ -130,9 +143,9 @@ class Scenario {
   }
 
   async run(): Promise<Outcome> {
-    const isStruck = await this.#firstLife()
+    const isStruck = this.#way.kind === 'kill' ? await this.#killedLives() : await this.#firstLife()
     this.#disk.heal()
-    await this.#secondLife()
+    await this.#lastLife()
     const places = {
       primary: await this.#dump('primary'),
       backup: await this.#dump('backup'),
@@ -164,14 +177,39 @@ class Scenario {
     const struck =
       way.kind === 'disk'
         ? this.#disk.count(way.operation) > i
-        : way.kind === 'power'
-          ? this.#disk.isStopped
-          : gates[way.place].count > i
+        : way.kind === 'call'
+          ? gates[way.place].count > i
+          : this.#disk.isStopped
     if (way.kind === 'power') this.#disk.crash(seededRandom(i + 1))
     return struck
   }
 
-  async #secondLife(): Promise<void> {
+  /** Two lives that both end by a kill, the second while it cares for what the first one left. */
+  async #killedLives(): Promise<boolean> {
+    for (let life = 0; life < 2; life++) {
+      this.#incarnation = life
+      const gates = this.#gates()
+      const history = this.#open(gates)
+      await this.#settle(history.store.connect(), 'connect')
+      if (life === 0) await this.#calls(history)
+      else {
+        await this.#append(history, 'second')
+        await this.#settle(history.close(), 'close')
+      }
+      const isStruck = this.#isDead
+      this.#die(gates)
+      if (isStruck) return true
+    }
+    return false
+  }
+
+  #die(gates: Record<DatabasePlace, CallGate>): void {
+    this.#attached.kill()
+    for (const place of DATABASE_PLACES) gates[place].isCut = true
+    this.#isDead = false
+  }
+
+  async #lastLife(): Promise<void> {
     this.#incarnation++
     const history = this.#open()
     for (const step of [
@@ -179,8 +217,8 @@ class Scenario {
       () => history.flush(),
       () => history.reconcile(),
     ]) {
-      const error = await this.#settle(step(), 'the second life')
-      if (error !== undefined) this.#notes.push(`the second life: ${messageOf(error)}`)
+      const error = await this.#settle(step(), 'the last life')
+      if (error !== undefined) this.#notes.push(`the last life: ${messageOf(error)}`)
     }
     await this.#read(history, true)
     await this.#settle(history.close(), 'close')
@@ -200,10 +238,12 @@ class Scenario {
   #open(gates?: Record<DatabasePlace, CallGate>): ChatHistory {
     const pid = 100 + this.#incarnation
     const self = { bootId: 'boot', pidNamespace: '1', pid, startTime: `${pid}` }
+    this.#attached = this.#disk.attach()
     const env = virtualEnv({
       seed: pid,
       startMs: START_MS + this.#passedMs,
-      disk: this.#disk.attach(),
+      disk: this.#attached,
+      failpoints: { hit: (name) => this.#atFailpoint(name, gates) },
       process: { self, state: (other) => (other.pid === pid ? 'alive' : 'dead') },
     })
     this.#env = env
@@ -234,6 +274,18 @@ class Scenario {
       new WALManager(env, wal, { flushIntervalMs: 500 }),
     )
     return new ChatHistory(store)
+  }
+
+  #atFailpoint(
+    name: FailpointName,
+    gates: Record<DatabasePlace, CallGate> | undefined,
+  ): void | Promise<void> {
+    const way = this.#way
+    if (way.kind !== 'kill' || way.point !== name || gates === undefined) return
+    if (this.#hits++ !== this.#i) return
+    this.#die(gates)
+    this.#isDead = true
+    return new Promise(() => {})
   }
 
   // ---- the calls
@@ -283,8 +335,9 @@ class Scenario {
       receipts = found.map(({ id, position, copies }) => ({ id, position, copies }))
       return receipts[0]!
     })
-    const { outcome, settledMs } = records[0]!
-    records.forEach((record, n) => Object.assign(record, { outcome, settledMs }, receipts[n]))
+    const { outcome, settledMs, abandoned } = records[0]!
+    const end = abandoned === true ? { abandoned } : { outcome, settledMs }
+    records.forEach((record, n) => Object.assign(record, end, receipts[n]))
   }
 
   async #edit(history: ChatHistory, id: string, content: string): Promise<void> {
@@ -333,12 +386,14 @@ class Scenario {
       outcome: 'unknown',
       ...given,
     }
-    this.#records.push(record as unknown as HistoryRecord)
+    // Nobody is left to call.
+    if (!this.#isDead) this.#records.push(record as unknown as HistoryRecord)
     return record
   }
 
   async #finish(record: Record<string, unknown>, run: () => Promise<object>): Promise<void> {
     let result: object = {}
+    if (this.#isDead) return
     // No two calls at one moment: the checker tells by the times what came first.
     await this.#advance(1)
     const error = await this.#settle(
@@ -347,6 +402,10 @@ class Scenario {
     )
     const outcome = error === undefined ? 'ok' : effectOf(error)
     await this.#advance(1)
+    if (this.#isDead) {
+      Object.assign(record, { abandoned: true })
+      return
+    }
     Object.assign(record, result, { outcome, settledMs: this.#nowMs() })
   }
 
@@ -369,9 +428,10 @@ class Scenario {
         end.error = error
       },
     )
+    if (this.#isDead) return new StorageError('CLOSED', 'killed', { effect: 'unknown' })
     await this.#env.settle()
     const isOver = (): boolean => end.done
-    for (let spentMs = 0; !isOver(); spentMs += 10) {
+    for (let spentMs = 0; !isOver() && !this.#isDead; spentMs += 10) {
       const isOff = this.#disk.isStopped
       if (spentMs >= (isOff ? OFF_MS : CALL_MS_MAX)) {
         // Whoever opens or closes waits for the disk, and this one has no power any more.
@@ -409,6 +469,13 @@ export const WAYS: readonly Way[] = [
     code: 'ENOSPC',
   })),
   { kind: 'power' },
+  // The scenario comes by these; the others have tests of their own.
+  ...FAILPOINTS.filter((point) => /^(wal|write|flush)\.(?!erase)/.test(point)).map(
+    (point): Way => ({
+      kind: 'kill',
+      point,
+    }),
+  ),
   ...DATABASE_PLACES.flatMap((place) =>
     (['refused', 'hangs', 'reply lost', 'reset after it was done'] as const).map((fault): Way => ({
       kind: 'call',
