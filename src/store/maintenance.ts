@@ -3,6 +3,7 @@ import { messageOf } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { backoffMs, sleep, withDeadline } from '../core/time.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
+import { isCacheHint, raiserOf } from '../strategy/cache/cache-hint.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import type { ResolvedReconcileOptions } from '../sync/reconcile-options.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
@@ -15,6 +16,7 @@ const CURSOR_MS = 10_000
 const CURSOR_TIMEOUT_MS = 2_000
 /** A live writer with nothing owed takes its hint back within seconds. */
 const HINT_FORGOTTEN_MS = 30_000
+const DAY_MS = 86_400_000
 /** How long `stop` waits for a pass to end. */
 const STOP_MS = 1_000
 const RETRY = { firstMs: 1_000, maxMs: 60_000 }
@@ -107,6 +109,7 @@ export class Maintenance {
     while (!signal.aborted) {
       await Promise.all([this.#connectAll(), this.#openLog()])
       await this.#noteCursors()
+      await this.#dropCacheHints()
       await this.#reconcileIfNeeded(signal)
       await this.#reconcileBySchedule(signal)
       await sleep(context.env, TICK_MS, signal)
@@ -201,14 +204,40 @@ export class Maintenance {
   }
 
   /**
+   * Of processes that died while they could not tell the cache of their writes. Whoever has the cache
+   * voids all of it first. Who has none cannot know whether others do, and waits until nothing that
+   * was cached then is likely to live.
+   */
+  async #dropCacheHints(): Promise<void> {
+    const { context, formerWriters } = this.#options
+    const { cache, env, monitor, places } = context
+    const former = formerWriters()
+    const afterMs = cache === undefined ? DAY_MS : HINT_FORGOTTEN_MS
+    const dead = monitor.foreignHints().filter((hint) => {
+      if (!isCacheHint(hint)) return false
+      const isForgotten = this.#isForgotten(hint, afterMs)
+      return isForgotten || (cache !== undefined && former.includes(raiserOf(hint)))
+    })
+    if (dead.length === 0) return
+    try {
+      await cache?.renewAll()
+      await places.backup.call('removeHints', CURSOR_TIMEOUT_MS, (backend, options) =>
+        backend.removeHints(dead, options),
+      )
+    } catch (error) {
+      env.logger.debug({ error: messageOf(error) }, 'a hint about the cache has to stay')
+    }
+  }
+
+  /**
    * A hint that nobody raises or removes for so long is one of a process that died, perhaps before
    * it could open its log and leave its name there; while it stands no read is content with the
    * primary. A pass is right in any case: it copies what the hint is about.
    */
-  #isForgotten({ writer, count }: Hint): boolean {
+  #isForgotten({ writer, count }: Hint, afterMs = HINT_FORGOTTEN_MS): boolean {
     const nowMs = this.#options.context.env.monotonic()
     const seen = this.#hints.get(writer)
-    if (seen?.count === count) return nowMs - seen.sinceMs > HINT_FORGOTTEN_MS
+    if (seen?.count === count) return nowMs - seen.sinceMs > afterMs
     this.#hints.set(writer, { count, sinceMs: nowMs })
     return false
   }
@@ -218,8 +247,9 @@ export class Maintenance {
     if (context.monitor.needsReconcile()) return true
     const former = formerWriters()
     const hints = context.monitor.foreignHints()
-    const forgotten = hints.filter((hint) => this.#isForgotten(hint))
-    const orphaned = forgotten.length > 0 || hints.some(({ writer }) => former.includes(writer))
+    const orphaned = hints
+      .filter((hint) => !isCacheHint(hint))
+      .some((hint) => this.#isForgotten(hint) || former.includes(hint.writer))
     for (const writer of this.#hints.keys()) {
       if (!hints.some((hint) => hint.writer === writer)) this.#hints.delete(writer)
     }

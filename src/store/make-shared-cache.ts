@@ -4,6 +4,7 @@ import type { DatabasePlace } from '../core/operation.ts'
 import type { StampClock } from '../core/stamp.ts'
 import { sleep } from '../core/time.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
+import { cacheHintOf } from '../strategy/cache/cache-hint.ts'
 import { SharedCache } from '../strategy/cache/shared-cache.ts'
 import type { Place } from '../strategy/place.ts'
 import type { CacheUse } from '../strategy/read/read-strategy.ts'
@@ -48,7 +49,10 @@ export function makeSharedCache({
     ttlSeconds: use.ttlSeconds,
     warnReaders: async () => {
       if (use.singleProcess) return
-      await places.backup.apply([], { hint: clock.writerId, timeoutMs: HINT_TIMEOUT_MS })
+      await places.backup.apply([], {
+        hint: cacheHintOf(clock.writerId),
+        timeoutMs: HINT_TIMEOUT_MS,
+      })
       await sleep(env, HINTS_FRESH_MS)
     },
   })

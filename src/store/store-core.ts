@@ -191,7 +191,7 @@ export class StoreCore {
       log,
       places,
       timeoutMs: probeTimeoutMs,
-      keepsHint: () => cache?.owes() ?? false,
+      keepsHint: () => use?.singleProcess !== true && cache?.owes() === true,
       onReplicaChanged: (place, identity) =>
         this.#notice({ kind: 'replica-changed', place, identity }),
     })

@@ -5,12 +5,15 @@ import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import type { StampClock } from '../core/stamp.ts'
 import { sleep } from '../core/time.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
+import { cacheHintOf, isCacheHint, raiserOf } from './cache/cache-hint.ts'
 import type { Place } from './place.ts'
 
 /** How often the hints are fetched, always. */
 export const HINT_POLL_MS = 1_000
 /** A list of hints that was fetched longer ago says nothing about what a read lacks. */
 export const HINTS_FRESH_MS = 2_000
+/** How often a hint about the cache is raised again. */
+const CACHE_HINT_MS = 10_000
 /** A clock that is off by no more than this is left alone. */
 const OFFSET_TOLERANCE_MS = 5
 
@@ -20,7 +23,7 @@ export interface ReplicaMonitorOptions {
   readonly log: WALManager
   readonly places: Readonly<Record<DatabasePlace, Place>>
   readonly timeoutMs: number
-  /** True while this process's hint must stay for another reason than the log's. */
+  /** True while this process cannot tell the cache of its writes: then that hint must stand. */
   readonly keepsHint: () => boolean
   /** A database came back as another one, or as an older version of itself. */
   readonly onReplicaChanged: (place: DatabasePlace, identity: string) => void
@@ -45,6 +48,8 @@ export class ReplicaMonitor {
   readonly #suspect = new Set<DatabasePlace>()
   /** The backup lost our hint, if we had one. */
   #hintLost = false
+  /** When our hint about the cache was raised last. Monotonic milliseconds. */
+  #cacheHintAt = Number.NEGATIVE_INFINITY
   /** What is added to our wall clock. Milliseconds. */
   #offsetMs = 0
   #stop = new AbortController()
@@ -65,7 +70,7 @@ export class ReplicaMonitor {
     await this.#running
     this.#running = undefined
     const left = this.#seen.backup?.state.hints ?? []
-    if (left.some(({ writer }) => writer === this.#options.clock.writerId)) await this.#poll()
+    if (left.some((hint) => this.#isOwn(hint))) await this.#poll()
   }
 
   /** A real round trip; also the probe of the health manager, which judges its outcome. */
@@ -103,8 +108,7 @@ export class ReplicaMonitor {
 
   /** Writers other than this process that left a hint in the backup. */
   foreignHints(): readonly Hint[] {
-    const own = this.#options.clock.writerId
-    return this.#seen.backup?.state.hints.filter(({ writer }) => writer !== own) ?? []
+    return this.#seen.backup?.state.hints.filter((hint) => !this.#isOwn(hint)) ?? []
   }
 
   /**
@@ -197,6 +201,7 @@ export class ReplicaMonitor {
     try {
       const { hints } = await this.probe('backup')
       if (this.#hintLost) await this.#raiseHintAgain()
+      await this.#keepCacheHint(hints)
       await this.#removeOwnHint(hints)
     } catch (error) {
       // Told to the health manager already; reads know that the list is old.
@@ -216,14 +221,31 @@ export class ReplicaMonitor {
     }
   }
 
+  /** Whoever raises its hint lives: one that nobody raises for long is taken away by others. */
+  async #keepCacheHint(hints: readonly Hint[]): Promise<void> {
+    const { env, clock, places, timeoutMs, keepsHint } = this.#options
+    if (!keepsHint()) return
+    const hint = cacheHintOf(clock.writerId)
+    const stands = hints.some(({ writer }) => writer === hint)
+    if (stands && env.monotonic() - this.#cacheHintAt < CACHE_HINT_MS) return
+    await places.backup.apply([], { hint, timeoutMs })
+    this.#cacheHintAt = env.monotonic()
+  }
+
+  #isOwn(hint: Hint): boolean {
+    return raiserOf(hint) === this.#options.clock.writerId
+  }
+
   /**
-   * Takes our hint back. The list was fetched before we look whether anything is owed: a hint that
+   * Takes our hints back. The list was fetched before we look whether anything is owed: a hint that
    * was raised in between has another count, and stays.
    */
   async #removeOwnHint(hints: readonly Hint[]): Promise<void> {
-    const { env, clock, log, places, timeoutMs, keepsHint } = this.#options
-    const own = hints.filter(({ writer }) => writer === clock.writerId)
-    if (own.length === 0 || log.owes('primary') || keepsHint()) return
+    const { env, log, places, timeoutMs, keepsHint } = this.#options
+    const own = hints.filter(
+      (hint) => this.#isOwn(hint) && (isCacheHint(hint) ? !keepsHint() : !log.owes('primary')),
+    )
+    if (own.length === 0) return
     await env.failpoints.hit('hint.beforeRemove')
     await places.backup.call('removeHints', timeoutMs, (backend, options) =>
       backend.removeHints(own, options),

@@ -7,6 +7,7 @@ import type { StampRange } from '../core/digest.ts'
 import { StorageError } from '../core/errors.ts'
 import type { DatabasePlace } from '../core/operation.ts'
 import { STAMP_MAX, STAMP_MIN, stampFloor, type Stamp } from '../core/stamp.ts'
+import { isCacheHint } from '../strategy/cache/cache-hint.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import { Comparison } from './comparison.ts'
 import { deepCheck } from './deep-check.ts'
@@ -199,11 +200,12 @@ export class Reconciler {
     monitor.reconciled({ primary: primary.identity, backup: backup.identity })
     // Read before the pass began, and raised with what they are about: whatever these writers, dead or
     // alive, had put into the backup because the primary was out has been copied. A hint that was
-    // raised since has another count, and stays.
-    if (backup.hints.length === 0) return
+    // raised since has another count, and stays; so do those that are about the cache.
+    const hints = backup.hints.filter((hint) => !isCacheHint(hint))
+    if (hints.length === 0) return
     const fence = lease.fence('backup')
     await places.backup.call('removeHints', FINISH_TIMEOUT_MS, (backend, options) =>
-      backend.removeHints(backup.hints, { ...options, fence }),
+      backend.removeHints(hints, { ...options, fence }),
     )
   }
 

@@ -167,6 +167,23 @@ test('a writer that has lost the cache acknowledges nothing that others would no
   expect(a.history.status().cache!.state).toBe('out')
 })
 
+// Found by the simulation: a reconcile took the warning for a hint that the primary lacks something.
+test('a reconcile does not take back the warning of a writer that has lost the cache', async () => {
+  const { a, b } = await sides()
+  await say(a, '0')
+  a.cache.isCut = true
+  await say(a, '1')
+  await b.history.reconcile()
+  // Until b has asked for the hints again, and again.
+  const asked = (): number => b.backup.calls.get('readState') ?? 0
+  const before = asked()
+  await expect.poll(asked, { timeout: 10_000 }).toBeGreaterThan(before + 1)
+  expect(await read(b)).toEqual(['0', '1'])
+  await say(a, '2')
+  expect(await read(b)).toEqual(['0', '1', '2'])
+  expect(a.history.status().cache!.state).toBe('out')
+})
+
 test('without the cache saves cost one delay and then nothing, and it is used again later', async () => {
   const { a, b } = await sides()
   await say(a, '0')

@@ -162,6 +162,15 @@ export class SharedCache {
     }
   }
 
+  /**
+   * Nothing that is cached counts any more, for any process.
+   *
+   * @throws StorageError when the cache is out: try again.
+   */
+  async renewAll(): Promise<void> {
+    await this.#renew(ALL)
+  }
+
   stats(): CacheStats {
     const reads = this.#hits + this.#misses
     return {
