@@ -35,13 +35,13 @@ export interface MaintenanceOptions {
 }
 
 /**
- * One loop for what must happen sooner or later: connecting a place that was away at start, and a
+ * Loops for what must happen sooner or later: connecting a place that was away at start, and a
  * reconcile by the clock, after an outage, and after a database changed or a process died with a hint.
  */
 export class Maintenance {
   readonly #options: MaintenanceOptions
   #stop = new AbortController()
-  #running: Promise<void> | undefined
+  #running: Promise<unknown> | undefined
   readonly #schedule: ReconcileSchedule
   /** The pass that is under way: there is one at a time. */
   #pass: Promise<ReconcileReport | undefined> | undefined
@@ -61,7 +61,19 @@ export class Maintenance {
 
   start(): void {
     this.#stop = new AbortController()
-    this.#running ??= this.#loop(this.#stop.signal)
+    const { signal } = this.#stop
+    // Side by side: a pass may take minutes, or wait for the lease of another process.
+    this.#running ??= Promise.all([
+      this.#loop(signal, async () => {
+        await Promise.all([this.#connectAll(), this.#openLog()])
+        await this.#noteCursors()
+        await this.#dropCacheHints()
+      }),
+      this.#loop(signal, async () => {
+        await this.#reconcileIfNeeded(signal)
+        await this.#reconcileBySchedule(signal)
+      }),
+    ])
   }
 
   async stop(): Promise<void> {
@@ -104,15 +116,10 @@ export class Maintenance {
     }
   }
 
-  async #loop(signal: AbortSignal): Promise<void> {
-    const { context } = this.#options
+  async #loop(signal: AbortSignal, round: () => Promise<void>): Promise<void> {
     while (!signal.aborted) {
-      await Promise.all([this.#connectAll(), this.#openLog()])
-      await this.#noteCursors()
-      await this.#dropCacheHints()
-      await this.#reconcileIfNeeded(signal)
-      await this.#reconcileBySchedule(signal)
-      await sleep(context.env, TICK_MS, signal)
+      await round()
+      await sleep(this.#options.context.env, TICK_MS, signal)
     }
   }
 
