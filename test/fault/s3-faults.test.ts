@@ -203,6 +203,12 @@ describe('a damaged object', () => {
     expect(await values(reader, 'good')).toEqual(['b', 'c'])
     await rejects(reader.apply([set('bad', stampAt(4), 1), set('good', stampAt(4), 1)]), 'REJECTED')
     expect([...objects.keys()].filter((one) => one.includes('/m/j/'))).toEqual([])
+    // What docs/operations.md says: empty its folder, restart, and copy what the primary has.
+    const folder = name.slice(0, name.lastIndexOf('/') + 1)
+    for (const one of objects.keys()) if (one.startsWith(folder)) objects.delete(one)
+    const restarted = await open()
+    await restarted.apply([append('bad', stampAt(1), 'a')])
+    expect(await values(restarted, 'bad')).toEqual(['a'])
   })
 
   test('that is a segment is found by a deep look, and repaired from intact values', async () => {
@@ -228,7 +234,14 @@ describe('a damaged object', () => {
       const positions = new Set(damaged.map(({ operation }) => operation.stamp))
       const intact = many.filter(({ stamp }) => positions.has(stamp))
       expect(intact).toHaveLength(damaged.length)
-      expect(await backend.repair(intact)).toBe(damaged.length)
+      // One by one, so that repaired and damaged values of one segment stand side by side.
+      const last = intact.pop()!
+      expect(await backend.repair([last])).toBe(1)
+      const left = await collect((await open()).scanStored(WHOLE_RANGE))
+      expect(left.filter(({ operation, digest }) => digestOf(operation) !== digest)).toHaveLength(
+        intact.length,
+      )
+      expect(await backend.repair(intact)).toBe(intact.length)
       const reader = await open()
       expect(await values(reader, 'k')).toEqual(many.map((_, i) => `${i} ${text}`))
       expect(await reader.digest(WHOLE_RANGE, 4)).toEqual(before)

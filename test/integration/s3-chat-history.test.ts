@@ -107,6 +107,47 @@ describePostgres('on PostgreSQL', () => {
   })
 })
 
+describe('maintenance', () => {
+  test('a damaged segment is found by a deep verification and mended from the primary', async () => {
+    const primary = { type: 'sqlite', path: join(scratch, `primary-${++count}.db`) } as const
+    const backup = bucket()
+    const history = await open(primary, backup)
+    const long = 'z'.repeat(2_000)
+    for (let i = 0; i < 5; i++) {
+      await Promise.all(Array.from({ length: 20 }, (_, n) => save(history, `${i} ${n} ${long}`)))
+    }
+    await history.flush()
+    await history.reconcile()
+    const { objects } = server.store()
+    const [name, object] = [...objects].find(([one, { body }]) => {
+      return one.includes('/v/') && body.includes(long)
+    })!
+    const body = Buffer.from(object.body)
+    body[body.byteLength >> 1]! ^= 1
+    objects.set(name, { ...object, body })
+    const found = await history.verify({ deep: true })
+    expect(found.damaged).toBeGreaterThan(0)
+    expect(found.damagedRows[0]).toMatchObject({ place: 'backup', part: 'appended' })
+    const mended = await history.repair()
+    expect(mended.repaired).toBe(found.damaged)
+    expect((await history.verify({ deep: true })).damaged).toBe(0)
+  })
+
+  test('an erased conversation is in no object, whatever was edited, and the receipt says so', async () => {
+    const primary = { type: 'sqlite', path: join(scratch, `primary-${++count}.db`) } as const
+    const history = await open(primary, bucket())
+    const id = await save(history, 'first words of somebody')
+    await history.flush()
+    await history.updateMessage('c', id, { role: 'user', content: 'other words of somebody' })
+    await history.flush()
+    expect(server.store().holding('words of somebody')).not.toEqual([])
+    const receipt = await history.eraseConversation('c', { deadlineMs: 20_000 })
+    expect(receipt.complete).toBe(true)
+    expect(receipt.places.backup).toMatchObject({ state: 'erased', remains: [] })
+    expect(server.store().holding('words of somebody')).toEqual([])
+  })
+})
+
 test('a bucket that is out costs nothing but its copies, and has all of it afterwards', async () => {
   const backup = bucket()
   const primary = { type: 'sqlite', path: join(scratch, `primary-${++count}.db`) } as const

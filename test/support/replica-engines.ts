@@ -7,8 +7,10 @@ import { MemoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { PostgresBackend } from '../../src/backend/postgres/index.ts'
 import { RedisDatabaseBackend } from '../../src/backend/redis/index.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
+import { S3Backend } from '../../src/backend/s3/index.ts'
 import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
 import { damageSqlite } from '../../src/testing/damage-sqlite.ts'
+import { S3Server } from '../../src/testing/s3/s3-server.ts'
 import type { DamagedValue } from '../../src/testing/replica-backend-conformance.ts'
 import { damagePostgres, damageRedis } from './damage.ts'
 import { freshSchema } from './postgres-backend.ts'
@@ -33,6 +35,7 @@ export function replicaEngines(url: string | undefined): readonly ReplicaEngine[
     sqlite(),
     ...(url === undefined ? [] : [postgres()]),
     ...(hasRedis ? [redis()] : []),
+    s3(),
   ]
 }
 
@@ -84,6 +87,20 @@ function redis(): ReplicaEngine {
     },
     damage: async (backend, value) => {
       await damageRedis(server.url, prefixes.get(backend)!, value)
+    },
+  }
+}
+
+function s3(): ReplicaEngine {
+  const server = new S3Server()
+  beforeAll(() => server.start())
+  afterAll(() => server.stop())
+  return {
+    name: 's3',
+    open: async () => {
+      const prefix = `pair-${randomBytes(6).toString('hex')}`
+      const { endpoint, keys: credentials } = server
+      return await connected(new S3Backend({ bucket: 'bucket', prefix, endpoint, credentials }))
     },
   }
 }

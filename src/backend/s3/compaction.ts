@@ -9,11 +9,13 @@
  */
 import { randomBytes } from 'node:crypto'
 import { digestOf } from '../../core/digest.ts'
+import { isStorageError } from '../../core/errors.ts'
+import type { JsonText } from '../../core/json.ts'
 import { applyOperation, emptyState, operationsOf, type KeyState } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import { placeOf } from '../key-states.ts'
 import type { S3Call, S3Client } from './client.ts'
-import type { KeyReader } from './key-reader.ts'
+import { ReplacedError, type KeyReader } from './key-reader.ts'
 import type { Layout } from './layout.ts'
 import {
   KEYS_AT_ONCE,
@@ -70,7 +72,10 @@ export async function compact(
   const before = version?.segments ?? []
   const operations = operationsOf(key, state)
   const live = liveCounts(operations)
-  const kept = before.filter((segment) => isKept(segment, live.get(segment.name) ?? 0, erases))
+  const worthy = before.filter((segment) => isKept(segment, live.get(segment.name) ?? 0, erases))
+  const rest = before.filter((segment) => !worthy.includes(segment))
+  const unreadable = erases ? [] : await unreadableOf(reader, key, operations, rest, call)
+  const kept = [...worthy, ...unreadable]
   const keptNames = new Set(kept.map(({ name }) => name))
   const garbage = before.filter(({ name }) => !keptNames.has(name)).map(({ name }) => name)
   if (version?.base !== undefined) garbage.push(version.base)
@@ -114,6 +119,36 @@ export async function compact(
     written: [...added.map(({ name }) => name), base],
     garbage,
   }
+}
+
+/**
+ * Those of the segments that hold a value and are damaged or missing. They are left as they are: what else is written to the
+ * key must not wait until they have been repaired. Should one only have been replaced meanwhile, a
+ * newer version stands, and this one is not taken.
+ */
+async function unreadableOf(
+  reader: KeyReader,
+  key: string,
+  operations: readonly Operation[],
+  segments: readonly Segment[],
+  call: S3Call,
+): Promise<readonly Segment[]> {
+  const samples = new Map<string, JsonText>()
+  for (const operation of operations) {
+    const segment = 'value' in operation ? refOf(operation.value)?.segment : undefined
+    if (segment !== undefined && 'value' in operation) samples.set(segment, operation.value)
+  }
+  const found = await mapLimited(segments, KEYS_AT_ONCE, async (segment) => {
+    const sample = samples.get(segment.name)
+    try {
+      if (sample !== undefined) await reader.value(key, sample, call)
+      return []
+    } catch (error) {
+      if (error instanceof ReplacedError || isStorageError(error, 'CORRUPT')) return [segment]
+      throw error
+    }
+  })
+  return found.flat()
 }
 
 function isKept({ count, bytes }: Segment, live: number, erases: boolean): boolean {

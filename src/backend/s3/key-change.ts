@@ -43,12 +43,20 @@ export function changeKey(before: KeyState, calls: readonly BatchCall[]): KeyCha
   }
 }
 
-/** Puts values over those that stand with the same stamps, and nothing else. */
+/** The state with values put over those that stand with the same stamps, and nothing else. */
 export function repairKey(
   before: KeyState,
   operations: readonly Operation[],
 ): Pick<KeyChange, 'state' | 'touched'> & { readonly written: number } {
   const state = copyState(before)
+  return { state, ...putValues(state, operations) }
+}
+
+/** The same in place. */
+export function putValues(
+  state: KeyState,
+  operations: readonly Operation[],
+): { readonly touched: ReadonlySet<string>; readonly written: number } {
   const touched = new Set<string>()
   let written = 0
   for (const operation of operations) {
@@ -67,7 +75,7 @@ export function repairKey(
     touched.add(item.id)
     written++
   }
-  return { state, touched, written }
+  return { touched, written }
 }
 
 /** The tail of the next version: all that differs from the base, with what stands of it now. */

@@ -5,6 +5,7 @@ import { applyOperation, emptyState, type Item, type KeyState } from '../../core
 import { operationBytes } from '../../core/operation.ts'
 import { copyState } from '../key-states.ts'
 import type { S3Call, S3Client } from './client.ts'
+import { putValues } from './key-change.ts'
 import { numberIn, type Layout } from './layout.ts'
 import { REREADS_MAX } from './limits.ts'
 import { Lru } from './lru.ts'
@@ -135,6 +136,8 @@ export class KeyReader {
     const base = version.base === undefined ? undefined : await this.#base(key, version.base, call)
     const state = copyState(base)
     for (const operation of version.tail) applyOperation(state, operation)
+    // Of two values with one stamp a merge keeps the first, but the later one was a repair.
+    if (base !== undefined) putValues(state, version.tail)
     this.#states.set(name, state, bytesOf(state))
     return state
   }
