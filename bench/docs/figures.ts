@@ -25,6 +25,10 @@ export function performanceFigures(results: readonly Result[]): string {
     const result = results.find((each) => each.name === name)
     parts.push(`### ${title}`, result === undefined ? absent(name) : section(result))
   }
+  const known = new Set(['capacity', ...BENCHMARKS.map(([name]) => name)])
+  for (const result of results.filter(({ name }) => !known.has(name))) {
+    parts.push(`### \`${result.name}\``, section(result))
+  }
   return parts.join('\n\n')
 }
 

@@ -32,6 +32,7 @@ export const BENCHMARKS: readonly (readonly [name: string, title: string])[] = [
   ['read', 'The latest 50 messages'],
   ['wal', 'The log alone'],
   ['engines', 'Redis and SQLite as primary'],
+  ['s3', 'S3 as backup'],
   ['growth', 'How the cost grows'],
   ['loop', 'The application beside it'],
   ['failover', 'Failover'],

@@ -5,12 +5,18 @@ import type { PgClient, PgPool, PgStatement } from '../../src/backend/postgres/p
 export interface RecordingPool {
   readonly pool: PgPool
   readonly statements: PgStatement[]
+  /** Statements that have not been answered. */
+  running(): number
   close(): Promise<void>
 }
 
 export function recordingPool(url: string, max = 5): RecordingPool {
   const real = new pg.Pool({ connectionString: url, max })
   const statements: PgStatement[] = []
+  let running = 0
+  const answered = (): void => {
+    running--
+  }
   const wrapped = new WeakSet<object>()
   const pool = new Proxy(real as unknown as PgPool, {
     get(target, name) {
@@ -23,12 +29,15 @@ export function recordingPool(url: string, max = 5): RecordingPool {
           const query = client.query.bind(client)
           client.query = (statement) => {
             statements.push(statement)
-            return query(statement)
+            running++
+            const answer = query(statement)
+            answer.then(answered, answered)
+            return answer
           }
         }
         return client
       }
     },
   })
-  return { pool, statements, close: () => real.end() }
+  return { pool, statements, running: () => running, close: () => real.end() }
 }
