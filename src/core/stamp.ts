@@ -86,6 +86,8 @@ export class StampClock {
   readonly #drifted = new Map<string, Stamp>()
   #ms = 0
   #counter = 0
+  /** The greatest stamp that was observed: later stamps exceed it already. */
+  #observed: Stamp = STAMP_MIN
   #offsetMs = 0
 
   constructor({ now, writer, maxDriftMs = 300_000, onDrift = () => {} }: StampClockOptions) {
@@ -125,7 +127,8 @@ export class StampClock {
 
   /** Makes later stamps greater than this one. */
   observe(stamp: Stamp | undefined, key?: string): void {
-    if (stamp === undefined || stamp <= STAMP_MIN || stamp >= STAMP_MAX) return
+    // A page of a conversation is observed item by item, and only its last one tells anything new.
+    if (stamp === undefined || stamp <= this.#observed || stamp >= STAMP_MAX) return
     const ms = stampMs(stamp)
     const aheadMs = ms - this.now()
     if (aheadMs > this.#maxDriftMs && ms > this.#ms) {
@@ -137,6 +140,7 @@ export class StampClock {
       this.#ms = ms
       this.#counter = counter
     }
+    this.#observed = stamp
   }
 
   /** Makes later stamps greater than this time: the ceiling that an earlier start had saved. */

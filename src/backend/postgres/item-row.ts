@@ -35,6 +35,52 @@ export const ITEM_COLUMNS: readonly (readonly [name: string, type: string])[] = 
 /** SQL: the columns that `itemFrom` reads. */
 export const ITEM_SELECT = 'item, id, position, appended_at, appended, edited_at, edited, removed'
 
+/**
+ * SQL: three columns instead of eight, which is half of the cost of reading a page: the item, its
+ * appended value, and the other columns as JSON where they say more than the item's id does.
+ */
+export const PAGE_SELECT = `item, appended,
+  CASE WHEN id IS NULL AND position = item AND appended_at IS NULL AND appended IS NOT NULL
+      AND edited_at IS NULL AND NOT removed THEN NULL
+    ELSE json_build_array(id, position, appended_at, edited_at, edited, removed)::text END AS rest`
+
+type Rest = readonly [
+  id: string | null,
+  position: Stamp,
+  appendedAt: Stamp | null,
+  editedAt: Stamp | null,
+  edited: JsonText | null,
+  removed: boolean,
+]
+
+/** The item of a row of `PAGE_SELECT`; undefined when all of it is gone by `deletedThrough`. */
+export function itemOfPage(
+  row: Record<string, unknown>,
+  deletedThrough: Stamp | undefined,
+): Item | undefined {
+  const { item, appended, rest } = row as {
+    item: Stamp
+    appended: JsonText | null
+    rest: string | null
+  }
+  if (rest === null) {
+    if (deletedThrough !== undefined && item <= deletedThrough) return undefined
+    return { id: item, position: item, removed: false, appendedAt: item, appended: appended! }
+  }
+  const [id, position, appendedAt, editedAt, edited, removed] = JSON.parse(rest) as Rest
+  const columns = {
+    item,
+    id,
+    position,
+    appended_at: appendedAt,
+    appended,
+    edited_at: editedAt,
+    edited,
+    removed,
+  }
+  return itemFrom(columns, deletedThrough)
+}
+
 export function rowOf(key: string, item: Item): ItemRow {
   const { item: uuid, text } = itemKeyOf(item.id)
   const { position, appendedAt, appended, editedAt, edited, removed } = item

@@ -1,5 +1,5 @@
 import { HASHED } from './item-key.ts'
-import { ITEM_COLUMNS, ITEM_SELECT } from './item-row.ts'
+import { ITEM_SELECT, PAGE_SELECT } from './item-row.ts'
 import { coarseSql, lastPositionSql, listHeadSql, visibleSql, ZERO } from './head-sql.ts'
 import { identitySql, type Tables } from './tables.ts'
 
@@ -8,11 +8,6 @@ function markSql(tables: Tables): string {
   return `mark AS MATERIALIZED (SELECT ${identitySql(tables)} AS identity,
     (SELECT o.deleted_through FROM ${tables.keys} o WHERE o.key = $1) AS d)`
 }
-
-/** SQL: the columns of `ITEM_SELECT` in a row that is no item. */
-const NO_ITEM = ITEM_SELECT.split(', ')
-  .map((name) => `NULL::${ITEM_COLUMNS.find(([column]) => column === name)![1]} AS ${name}`)
-  .join(', ')
 
 /** Parameter: key. */
 export function registerSql(tables: Tables): string {
@@ -23,7 +18,8 @@ export function registerSql(tables: Tables): string {
 }
 
 /**
- * A page by keyset, in any order; the first row is not an item but tells identity and deletedThrough.
+ * A page by keyset, in any order, as rows of `PAGE_SELECT`. The row without an item has the identity
+ * and deletedThrough in the other two columns.
  * Parameters: key, lower and upper bound (exclusive), limit.
  *
  * Items whose position is their id come from the primary key, the others from an index of their own.
@@ -55,8 +51,8 @@ export function pageSql(
       WHERE i.key = $1 AND i.item < '${HASHED}' AND i.item ${closed[0]} ${near}
         AND i.item ${closed[1]} ${top} AND i.position = i.item
         ${seen} ORDER BY i.item ${direction} LIMIT $4)
-    SELECT identity, d, ${NO_ITEM} FROM mark
-    UNION ALL SELECT NULL, NULL, r.* FROM (SELECT * FROM moved UNION ALL SELECT * FROM own
+    SELECT NULL::uuid AS item, identity AS appended, d::text AS rest FROM mark
+    UNION ALL SELECT ${PAGE_SELECT} FROM (SELECT * FROM moved UNION ALL SELECT * FROM own
       ORDER BY position ${direction}, item ${direction} LIMIT $4) r`
 }
 

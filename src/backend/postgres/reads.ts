@@ -16,7 +16,7 @@ import type {
 } from '../replica-backend.ts'
 import { TOUCHED_LAG_MS } from './batch.ts'
 import { itemKeyOf } from './item-key.ts'
-import { itemFrom } from './item-row.ts'
+import { itemFrom, itemOfPage } from './item-row.ts'
 import type { PgStatement } from './pg-types.ts'
 import { prefixEnd } from './prefix.ts'
 import type { Ask } from './ranges.ts'
@@ -51,10 +51,19 @@ export async function readRegister(ask: Ask, tables: Tables, key: string): Promi
 
 export async function readItems(ask: Ask, tables: Tables, query: ItemQuery): Promise<ItemPage> {
   const { rows } = await ask(pageStatement(tables, query))
-  const mark = markOf(rows[0]!)
-  const items = itemsFrom(rows, mark.deletedThrough).sort(byPosition)
+  const mark = rows.find(({ item }) => item === null)!
+  const deletedThrough = (mark['rest'] ?? undefined) as Stamp | undefined
+  const items = rows
+    .map((row) => (row === mark ? undefined : itemOfPage(row, deletedThrough)))
+    .filter((item) => item !== undefined)
+    .sort(byPosition)
   if (query.order === 'newest') items.reverse()
-  return { ...mark, items: items.slice(0, query.limit), done: items.length <= query.limit }
+  return {
+    identity: mark['appended'] as string,
+    ...(deletedThrough !== undefined && { deletedThrough }),
+    items: items.slice(0, query.limit),
+    done: items.length <= query.limit,
+  }
 }
 
 /** The statement of a page: one row more than asked for tells whether there is more. */
