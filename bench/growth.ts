@@ -22,7 +22,9 @@ const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
 const COUNT = Number(process.env['COUNT'] ?? 6000)
 const PROCESSES = Number(process.env['PROCESSES'] ?? 4)
 const CONVERSATIONS = (process.env['CONVERSATIONS'] ?? '1,100,10000,100000').split(',').map(Number)
-const LISTINGS = 20
+/** A listing reads all conversations of the newest minute, and here that is all there are. */
+const LISTINGS_MAX = 20
+const LISTED_MAX = 200_000
 const SIZES = [100, 1024, 10 * 1024, 100 * 1024, 1024 * 1024]
 const CONCURRENCY = 64
 /** Of large messages few are saved at a time and in a run: these many bytes. */
@@ -75,11 +77,14 @@ async function growConversations(): Promise<Row[]> {
       await sample({ ...fill, close: async () => {} }, 0, 256, conversations)
       await history.flush()
       saves.push(caseOf(`${conversations} conversations`, CONCURRENCY, COUNT, save))
-      listings.push(
-        caseOf(`latest 50 of ${conversations} conversations`, 1, LISTINGS, () =>
-          history.listConversations({ limit: 50 }),
-        ),
+      const count = Math.max(1, Math.min(LISTINGS_MAX, Math.floor(LISTED_MAX / conversations)))
+      const listing = caseOf(
+        `latest 50 of ${conversations} conversations, all just active`,
+        1,
+        count,
+        () => history.listConversations({ limit: 50 }),
       )
+      listings.push({ ...listing, promise: 'its page' })
     }
     return [...(await interleave(saves, ROUNDS)), ...(await interleave(listings, ROUNDS))]
   } finally {
