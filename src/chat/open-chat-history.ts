@@ -1,6 +1,7 @@
 import type { WalConfig } from '../backend/backend-config.ts'
 import { parseWalString } from '../backend/connection-string.ts'
 import type { CacheSource } from '../backend/registry.ts'
+import type { EncryptionOptions } from '../core/encryption/keyring.ts'
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
 import type { ReconcileChoice } from '../sync/reconcile-options.ts'
@@ -54,6 +55,11 @@ export interface ChatHistoryOptions {
    * pages then carry session tokens, and reads take them. Default: no tokens.
    */
   readonly sessionSecret?: string | Uint8Array
+  /**
+   * Encrypts contents in the log and in the backup with AES-256-GCM; the primary and the cache keep them
+   * plain. Default: nothing is encrypted.
+   */
+  readonly encryption?: EncryptionOptions
   /** How long messages of this tenant are kept, and how many. Default: all, for ever. */
   readonly retention?: RetentionOptions
   /** Time to connect at start before a place counts as out. Milliseconds. Default: 5000. */
@@ -82,6 +88,7 @@ const FIELDS = [
   'tenant',
   'sessionSecret',
   'retention',
+  'encryption',
   'connectTimeout',
   'drainTimeout',
   'reconcile',
@@ -114,6 +121,7 @@ export async function openChatHistory(options: ChatHistoryOptions = {}): Promise
       backup,
       env,
       ...(cache !== undefined && { cache }),
+      ...(options.encryption !== undefined && { encryption: options.encryption }),
       ...(connectTimeout !== undefined && { connectTimeout }),
       ...(drainTimeout !== undefined && { drainTimeout }),
       ...(reconcile !== undefined && { reconcile }),

@@ -65,7 +65,7 @@ export class CliContext {
     const environment = await readEnvironment(variables, (path) =>
       readFile(this.path(path), 'utf8'),
     )
-    const settings = resolveSettings({ config, environment, flags })
+    const settings = withKeys(resolveSettings({ config, environment, flags }))
     this.terminal.hide(secretsOf(settings))
     return settings
   }
@@ -164,4 +164,10 @@ function reasonOf(fields: object): string {
     ...(error === undefined ? [] : [messageOf(error)]),
   ]
   return parts.length === 0 ? '' : ` (${parts.join(': ')})`
+}
+
+/** Keys come as text from the environment, and as text or an object from a configuration file. */
+function withKeys(settings: Settings): Settings {
+  const given: unknown = settings.encryption
+  return typeof given === 'string' ? { ...settings, encryption: { keys: given } } : settings
 }

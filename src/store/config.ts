@@ -1,4 +1,7 @@
 import type { CacheSource, DatabaseSource } from '../backend/registry.ts'
+import { EncryptedBackend } from '../backend/encrypted/encrypted-backend.ts'
+import type { EncryptionOptions } from '../core/encryption/keyring.ts'
+import { ValueCipher } from '../core/encryption/value-cipher.ts'
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
 import { checkInteger } from '../core/limits.ts'
@@ -32,6 +35,8 @@ export interface StrategicStorageConfig {
    * asked for and when a database has changed. `on-demand`: only when it is asked for.
    */
   readonly reconcile?: ReconcileChoice
+  /** Encrypts the values in the log and in the backup. Default: they are stored as they are. */
+  readonly encryption?: EncryptionOptions
   readonly logger?: Logger
   /** Clocks, timers, randomness and disk; replaced in tests. */
   readonly env?: Env
@@ -39,6 +44,8 @@ export interface StrategicStorageConfig {
 
 export interface ResolvedStorageConfig {
   readonly env: Env
+  /** Encrypts what is stored outside of the primary. */
+  readonly cipher: ValueCipher | undefined
   readonly primary: StorageManager
   readonly backup: StorageManager
   readonly drainTimeoutMs: number
@@ -64,12 +71,20 @@ export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedSt
   if (config.primary === config.backup && !isPrivateMemory(config.primary)) {
     throw invalid('primary and backup must be two databases, got the same one twice')
   }
+  const cipher =
+    config.encryption === undefined
+      ? undefined
+      : new ValueCipher(checkEncryption(config.encryption))
   const manager = (name: 'primary' | 'backup', cache?: CacheSource): StorageManager => {
     const place = config[name]
-    if (place instanceof StorageManager) return place
+    if (place instanceof StorageManager) {
+      if (cipher === undefined || name === 'primary') return place
+      throw invalid('backup must not be a StorageManager with encryption: give what it connects to')
+    }
+    const isEncrypted = cipher !== undefined && name === 'backup'
     return new StorageManager(
       {
-        database: place,
+        database: isEncrypted ? new EncryptedBackend(place, cipher, env, name) : place,
         name,
         connectTimeoutMs: connectTimeout,
         ...(cache !== undefined && { cache }),
@@ -79,6 +94,7 @@ export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedSt
   }
   return {
     env,
+    cipher,
     primary: manager('primary', config.cache),
     backup: manager('backup'),
     drainTimeoutMs: drainTimeout,
@@ -91,4 +107,14 @@ export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedSt
 /** Each connection to memory is a database of its own. */
 function isPrivateMemory(place: PlaceConfig): boolean {
   return place === 'memory:' || place === 'sqlite::memory:'
+}
+
+function checkEncryption(options: EncryptionOptions): EncryptionOptions {
+  const given: unknown = options
+  if (typeof given !== 'object' || given === null || !('keys' in given)) {
+    throw invalid('encryption must be an object with keys')
+  }
+  const unknown = Object.keys(given).filter((name) => name !== 'keys')
+  if (unknown.length > 0) throw invalid(`encryption has no field ${unknown.join(', ')}`)
+  return options
 }

@@ -1,5 +1,6 @@
 import type { LatestKey, ReplicaBackend } from '../backend/replica-backend.ts'
 import type { CacheBackend } from '../backend/cache-backend.ts'
+import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { invalid } from '../core/errors.ts'
 import { decodeJson, encodeJson, type JsonText } from '../core/json.ts'
 import {
@@ -58,6 +59,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   readonly #write: WriteStrategy
   readonly #lock = new UniqueLock()
   readonly #erasures: Erasures
+  readonly #cipher: ValueCipher | undefined
 
   /**
    * Without a `walManager` only a write strategy that needs no log can be used.
@@ -76,12 +78,10 @@ export class StrategicStorageManager implements AsyncDisposable {
     }
     this.#read = readStrategy
     this.#write = writeStrategy
-    this.#core = new StoreCore(
-      resolveStorageConfig(config),
-      healthManager,
-      walManager,
-      readStrategy.cacheUse,
-    )
+    const resolved = resolveStorageConfig(config)
+    this.#cipher = resolved.cipher
+    if (resolved.cipher !== undefined) walManager?.encryptWith(resolved.cipher)
+    this.#core = new StoreCore(resolved, healthManager, walManager, readStrategy.cacheUse)
     this.#erasures = new Erasures({
       context: this.#core.context,
       read: readStrategy,
@@ -93,6 +93,8 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** Starts as long as one durable place is there; the others are connected when they come back. */
   async connect(): Promise<void> {
+    // Without keys nothing may be written: not even to the log.
+    await this.#cipher?.ready()
     await this.#core.connect()
     this.#erasures.start()
   }

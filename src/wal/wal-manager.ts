@@ -1,8 +1,10 @@
 import type { Env } from '../core/env.ts'
 import { isErased, type ThroughOf } from '../core/erase.ts'
 import { messageOf, StorageError } from '../core/errors.ts'
+import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
 import { sleep } from '../core/time.ts'
+import { EncryptedWal } from './encrypted-wal.ts'
 import { FlushWorker, type FlushTarget } from './flush-worker.ts'
 import { Owed } from './owed.ts'
 import { Ticket, type TicketKeeper } from './ticket.ts'
@@ -43,7 +45,7 @@ export interface PendingBatch {
  */
 export class WALManager {
   readonly #env: Env
-  readonly #wal: WAL | undefined
+  #wal: WAL | undefined
   readonly #options: Required<WALManagerOptions>
   readonly #owed = new Owed()
   readonly #open = new Set<Ticket>()
@@ -65,11 +67,19 @@ export class WALManager {
       owedBytesMax: options.owedBytesMax ?? OWED_BYTES_MAX,
       onWalDown: options.onWalDown ?? 'direct',
     }
+    const current = (): WAL | undefined => this.#wal
     this.#keeper = {
-      wal,
+      get wal() {
+        return current()
+      },
       owe: (ticket) => this.#owe(ticket),
       settled: (ticket) => this.#settled(ticket),
     }
+  }
+
+  /** From now on values are encrypted before they reach the log. Only before `open`. */
+  encryptWith(cipher: ValueCipher): void {
+    if (this.#wal !== undefined) this.#wal = new EncryptedWal(this.#wal, cipher)
   }
 
   /** True when there is a log at all. */
@@ -196,8 +206,9 @@ export class WALManager {
   async read(place: DatabasePlace): Promise<PendingBatch> {
     const owed = this.#owed.take(place, this.#options.batchEntries)
     const room = this.#options.batchEntries - owed.length
-    const readable = this.#wal !== undefined && room > 0 && this.#wal.readable(place) > 0
-    return { owed, entries: readable ? await this.#wal.read(place, room) : [] }
+    const wal = this.#wal
+    if (wal === undefined || room <= 0 || wal.readable(place) === 0) return { owed, entries: [] }
+    return { owed, entries: await wal.read(place, room) }
   }
 
   acknowledge(place: DatabasePlace, { entries, owed }: PendingBatch): void {

@@ -5,12 +5,16 @@ import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { EXPORT_FORMATS, type ExportFormat } from '../jsonl/export-message.ts'
 import { Progress } from '../output/progress.ts'
+import { cipherOf } from '../settings/cipher-of.ts'
+import { databaseOf } from '../settings/database-of.ts'
 import { DEFAULT_DATABASES } from '../settings/settings.ts'
 import { addStoreOptions } from '../store-options.ts'
 import type { ConversationSource } from '../transfer/conversation-source.ts'
 import { exportConversations } from '../transfer/export-conversations.ts'
 import type { ExportReport } from '../transfer/export-report.ts'
-import { fileSink, standardOutputSink } from '../transfer/export-sink.ts'
+import { encryptingSink } from '../transfer/encrypted-lines.ts'
+import { fileSink, standardOutputSink, type ExportSink } from '../transfer/export-sink.ts'
+import { UsageError } from '../usage-error.ts'
 import { withPlaceSource, type PlaceSourceOptions } from '../transfer/place-source.ts'
 import { retry } from '../transfer/retry.ts'
 import { StoreSource } from '../transfer/store-source.ts'
@@ -20,6 +24,7 @@ interface ExportFlags extends StoreFlags {
   readonly json?: boolean
   readonly conversation: readonly string[]
   readonly output?: string
+  readonly encrypt?: boolean
   readonly from?: DatabasePlace
   readonly format: ExportFormat
   readonly retryFor: number
@@ -32,6 +37,7 @@ export function addExportCommand(program: Command, cli: CliContext): void {
     .description('Write conversations as JSONL, one a line, in the order they began.')
     .option('--conversation <id>', 'only this one; may be repeated', gather, [])
     .option('--output <file>', 'write to a file, which appears once it is whole')
+    .option('--encrypt', 'encrypt each line with the newest key; import decrypts it')
     .addOption(
       new Option(
         '--from <place>',
@@ -78,6 +84,7 @@ async function placeOptions(
   return {
     place,
     database: settings[place] ?? DEFAULT_DATABASES[place],
+    ...(settings.encryption !== undefined && { decrypted: databaseOf(settings, place) }),
     tenant: settings.tenant ?? '',
   }
 }
@@ -95,14 +102,27 @@ async function withRetry<T>(
   })
 }
 
+async function sinkOf(cli: CliContext, flags: ExportFlags): Promise<ExportSink> {
+  const { output, encrypt = false } = flags
+  const cipher = encrypt ? await cipherOf(await cli.settings(flags)) : undefined
+  if (encrypt && cipher === undefined) {
+    throw new UsageError(
+      '--encrypt needs keys: EVERTHREAD_ENCRYPTION_KEYS, or encryption in a configuration file',
+    )
+  }
+  const sink =
+    output === undefined ? standardOutputSink(cli.terminal) : await fileSink(cli.path(output))
+  return cipher === undefined ? sink : encryptingSink(sink, cipher)
+}
+
 async function exportFrom(
   source: ConversationSource,
   cli: CliContext,
-  { output, conversation, format }: ExportFlags,
+  flags: ExportFlags,
 ): Promise<ExportReport> {
   cli.endsItself = true
-  const sink =
-    output === undefined ? standardOutputSink(cli.terminal) : await fileSink(cli.path(output))
+  const { conversation, format } = flags
+  const sink = await sinkOf(cli, flags)
   const progress = new Progress(cli.io.stderr)
   let report: ExportReport
   try {

@@ -7,6 +7,8 @@ import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.ts'
 import { readLines } from '../jsonl/read-lines.ts'
 import { Progress } from '../output/progress.ts'
 import { addStoreOptions } from '../store-options.ts'
+import { cipherOf } from '../settings/cipher-of.ts'
+import { decryptedLines } from '../transfer/encrypted-lines.ts'
 import { importLines, type ImportOutcome } from '../transfer/import-lines.ts'
 import type { ImportProblem, ImportReport } from '../transfer/import-report.ts'
 import { newReceipts } from '../transfer/new-receipts.ts'
@@ -46,7 +48,8 @@ interface Input {
 async function runImport(cli: CliContext, file: string, flags: ImportFlags): Promise<ExitCode> {
   // Opened first: a wrong file name needs no store.
   const input = await openInput(cli, file)
-  const outcome = await cli.withStore(flags, async (history) => {
+  const outcome = await cli.withStore(flags, async (history, settings) => {
+    const cipher = await cipherOf(settings)
     cli.endsItself = true
     const progress = new Progress(cli.io.stderr)
     const stop = stopWith(cli.io.interrupt)
@@ -55,7 +58,7 @@ async function runImport(cli: CliContext, file: string, flags: ImportFlags): Pro
       cli.terminal.note(text)
     }
     const result = await importLines({
-      lines: readLines(addAbortSignal(stop.signal, input.stream)),
+      lines: decryptedLines(readLines(addAbortSignal(stop.signal, input.stream)), cipher),
       target: history,
       strict: flags.strict ?? false,
       retryForMs: flags.retryFor * 1000,

@@ -9,6 +9,7 @@ import { printableLine } from '../output/printable.ts'
 import { Progress } from '../output/progress.ts'
 import { table } from '../output/table.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
+import { cipherOf } from '../settings/cipher-of.ts'
 import { databaseOf } from '../settings/database-of.ts'
 import { hasPassword } from '../settings/has-password.ts'
 import { addStoreOptions } from '../store-options.ts'
@@ -114,13 +115,14 @@ async function runReplay(
   const settings = await cli.settings(flags)
   const env = nodeEnv({ logger: cli.logger(flags) })
   const logs = await logsIn(env, cli.path(directory))
+  const cipher = await cipherOf(settings)
   const isPlace = flags.to === 'primary' || flags.to === 'backup'
   const source = isPlace ? databaseOf(settings, flags.to as DatabasePlace) : flags.to
   const target = flags.dryRun === true ? undefined : await createDatabase(source, env, 'to')
   const progress = new Progress(cli.io.stderr)
   try {
     await target?.connect()
-    const report = await replayLogs(env, logs, target, (entries) =>
+    const report = await replayLogs(env, logs, target, cipher, (entries) =>
       progress.update(() => ({ text: `${entries} entries` })),
     )
     progress.clear()

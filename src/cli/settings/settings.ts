@@ -3,7 +3,7 @@ import type { DatabasePlace } from '../../core/operation.ts'
 
 /** What the command line may decide about a store. */
 export type SettingName =
-  'primary' | 'backup' | 'wal' | 'cache' | 'tenant' | 'read' | 'write' | 'health'
+  'primary' | 'backup' | 'wal' | 'cache' | 'tenant' | 'read' | 'write' | 'health' | 'encryption'
 
 export const SETTING_NAMES: readonly SettingName[] = [
   'primary',
@@ -14,6 +14,7 @@ export const SETTING_NAMES: readonly SettingName[] = [
   'read',
   'write',
   'health',
+  'encryption',
 ]
 
 /** The environment variable of each setting; with `_FILE` behind it, a file that has the value. */
@@ -26,6 +27,7 @@ export const ENVIRONMENT: Readonly<Record<SettingName, string>> = {
   read: 'EVERTHREAD_READ',
   write: 'EVERTHREAD_WRITE',
   health: 'EVERTHREAD_HEALTH',
+  encryption: 'EVERTHREAD_ENCRYPTION_KEYS',
 }
 
 /** What the library opens when nobody says otherwise: an export of one place must find the same. */

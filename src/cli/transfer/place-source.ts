@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises'
 import { parseDatabaseString } from '../../backend/connection-string.ts'
+import type { DatabaseSource } from '../../backend/registry.ts'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import { decodeMessage } from '../../chat/codec.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from '../../chat/keys.ts'
@@ -14,6 +15,8 @@ import type { ConversationSource, MessageBatch } from './conversation-source.ts'
 export interface PlaceSourceOptions {
   readonly place: DatabasePlace
   readonly database: PlaceConfig
+  /** Reads the database in place of `database`, where its values are encrypted. */
+  readonly decrypted?: DatabaseSource
   readonly tenant: string
 }
 
@@ -22,12 +25,14 @@ export interface PlaceSourceOptions {
  * touched. What is still pending in a log is therefore not in it; that is what this is for.
  */
 export async function withPlaceSource<T>(
-  { place, database, tenant }: PlaceSourceOptions,
+  { place, database, decrypted, tenant }: PlaceSourceOptions,
   action: (source: ConversationSource) => Promise<T>,
 ): Promise<T> {
   await checkThere(place, database)
   const manager =
-    database instanceof StorageManager ? database : new StorageManager({ database, name: place })
+    database instanceof StorageManager
+      ? database
+      : new StorageManager({ database: decrypted ?? database, name: place })
   await manager.connect()
   try {
     return await action(new PlaceSource(manager.getBackends().database, tenant))

@@ -1,6 +1,8 @@
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import type { Env } from '../../core/env.ts'
-import { isStorageError, messageOf } from '../../core/errors.ts'
+import { parseEnvelope } from '../../core/encryption/envelope.ts'
+import type { ValueCipher } from '../../core/encryption/value-cipher.ts'
+import { isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX } from '../../core/limits.ts'
 import { operationBytes, type Operation } from '../../core/operation.ts'
 import type { Damage } from '../../wal/file/corrupt.ts'
@@ -32,6 +34,7 @@ export async function replayLogs(
   env: Env,
   logs: readonly LogOnDisk[],
   target: ReplicaBackend | undefined,
+  cipher: ValueCipher | undefined,
   onProgress: (entries: number) => void,
 ): Promise<ReplayReport> {
   const rejected: { log: string; lsn: number; reason: string }[] = []
@@ -40,7 +43,7 @@ export async function replayLogs(
   let operations = 0
   for (const log of logs) {
     const merge = async (batch: readonly EntryOnDisk[]): Promise<void> => {
-      for (const { lsn, reason } of await mergeBatch(target, batch)) {
+      for (const { lsn, reason } of await mergeBatch(target, cipher, batch)) {
         rejected.push({ log: log.path, lsn, reason })
       }
       entries += batch.length
@@ -60,11 +63,13 @@ export async function replayLogs(
 
 async function mergeBatch(
   target: ReplicaBackend | undefined,
+  cipher: ValueCipher | undefined,
   batch: readonly EntryOnDisk[],
 ): Promise<readonly { lsn: number; reason: string }[]> {
   if (target === undefined) return []
   const apply = async (operations: readonly Operation[]): Promise<void> => {
-    await target.apply(operations, { timeoutMs: TIMEOUT_MS })
+    const plain = operations.map((operation) => plainOf(operation, cipher))
+    await target.apply(plain, { timeoutMs: TIMEOUT_MS })
   }
   try {
     await apply(batch.flatMap((entry) => entry.operations))
@@ -99,4 +104,15 @@ function* batchesOf(entries: readonly EntryOnDisk[]): Iterable<readonly EntryOnD
     bytes = 0
   }
   if (batch.length > 0) yield batch
+}
+
+/** An encrypted value must not get into a database as if it were the plain one. */
+function plainOf(operation: Operation, cipher: ValueCipher | undefined): Operation {
+  if (cipher !== undefined) return cipher.decrypt(operation)
+  if (!('value' in operation) || parseEnvelope(operation.value) === undefined) return operation
+  throw new StorageError(
+    'UNAVAILABLE',
+    'the log is encrypted: EVERTHREAD_ENCRYPTION_KEYS must have its keys',
+    { place: 'wal' },
+  )
 }

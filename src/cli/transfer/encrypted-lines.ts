@@ -1,0 +1,51 @@
+import { parseEnvelope } from '../../core/encryption/envelope.ts'
+import type { ValueCipher } from '../../core/encryption/value-cipher.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { JsonText } from '../../core/json.ts'
+import type { SetOperation } from '../../core/operation.ts'
+import { STAMP_MIN } from '../../core/stamp.ts'
+import type { Line } from '../jsonl/read-lines.ts'
+import type { ExportSink } from './export-sink.ts'
+
+/** What a line of an export is bound to: it is good in any export, and nowhere else. */
+function lineOf(text: string): SetOperation {
+  return { kind: 'set', key: 'everthread export', stamp: STAMP_MIN, value: text as JsonText }
+}
+
+/** Each line becomes an encrypted one: still one conversation a line, and each a JSON string. */
+export function encryptingSink(sink: ExportSink, cipher: ValueCipher): ExportSink {
+  let rest = ''
+  return {
+    async write(text) {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop()!
+      const encrypted = lines.map((line) => `${cipher.encrypt(lineOf(line)).value}\n`)
+      if (encrypted.length > 0) await sink.write(encrypted.join(''))
+    },
+    finish: () => sink.finish(),
+    abandon: () => sink.abandon(),
+  }
+}
+
+/** Plain lines as they are; encrypted ones decrypted, or with the problem that they have. */
+export async function* decryptedLines(
+  lines: AsyncIterable<Line>,
+  cipher: ValueCipher | undefined,
+): AsyncGenerator<Line> {
+  for await (const line of lines) {
+    if (!('text' in line) || parseEnvelope(line.text) === undefined) {
+      yield line
+      continue
+    }
+    const { number, bytes, text } = line
+    if (cipher === undefined) {
+      yield { number, bytes, problem: 'is encrypted: EVERTHREAD_ENCRYPTION_KEYS must have its key' }
+      continue
+    }
+    try {
+      yield { number, bytes, text: cipher.decrypt(lineOf(text)).value }
+    } catch (error) {
+      yield { number, bytes, problem: messageOf(error) }
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import type { ThroughOf } from '../core/erase.ts'
+import type { ValueCipher } from '../core/encryption/value-cipher.ts'
+import type { DatabasePlace, Operation } from '../core/operation.ts'
+import type {
+  Lsn,
+  SharedWal,
+  WAL,
+  WalAppendOptions,
+  WalEntry,
+  WalErased,
+  WalOpened,
+  WalStats,
+} from './wal.ts'
+
+/** A log whose values are encrypted before they reach it; keys, ids and stamps stay as they are. */
+export class EncryptedWal implements WAL {
+  readonly shared?: SharedWal
+  readonly #inner: WAL
+  readonly #cipher: ValueCipher
+
+  constructor(inner: WAL, cipher: ValueCipher) {
+    this.#inner = inner
+    this.#cipher = cipher
+    if (inner.shared !== undefined) this.shared = inner.shared
+  }
+
+  async open(writer: string): Promise<WalOpened> {
+    await this.#cipher.ready()
+    return await this.#inner.open(writer)
+  }
+
+  async append(operations: readonly Operation[], options?: WalAppendOptions): Promise<Lsn> {
+    return await this.#inner.append(
+      operations.map((operation) => this.#cipher.encrypt(operation)),
+      options,
+    )
+  }
+
+  async pending(place: DatabasePlace, key: string): Promise<readonly Operation[]> {
+    return this.#decrypt(await this.#inner.pending(place, key))
+  }
+
+  async read(place: DatabasePlace, limit: number): Promise<readonly WalEntry[]> {
+    const entries = await this.#inner.read(place, limit)
+    return entries.map(({ lsn, operations }) => ({ lsn, operations: this.#decrypt(operations) }))
+  }
+
+  acknowledge(place: DatabasePlace, lsns: readonly Lsn[]): void {
+    this.#inner.acknowledge(place, lsns)
+  }
+
+  release(place: DatabasePlace, lsns: readonly Lsn[]): void {
+    this.#inner.release(place, lsns)
+  }
+
+  hasPending(place: DatabasePlace, key: string): boolean {
+    return this.#inner.hasPending(place, key)
+  }
+
+  pendingKeys(place: DatabasePlace): Iterable<string> {
+    return this.#inner.pendingKeys(place)
+  }
+
+  readable(place: DatabasePlace): number {
+    return this.#inner.readable(place)
+  }
+
+  oldest(place: DatabasePlace): Lsn | undefined {
+    return this.#inner.oldest(place)
+  }
+
+  async quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void> {
+    await this.#inner.quarantine(place, lsn, reason)
+  }
+
+  retryQuarantined(place: DatabasePlace): number {
+    return this.#inner.retryQuarantined?.(place) ?? 0
+  }
+
+  resend(place: DatabasePlace): void {
+    this.#inner.resend(place)
+  }
+
+  isFull(): boolean {
+    return this.#inner.isFull()
+  }
+
+  async erase(throughOf: ThroughOf): Promise<WalErased> {
+    if (this.#inner.erase !== undefined) return await this.#inner.erase(throughOf)
+    const remains = ['encrypted entries of the log, which cannot erase, until it lets go of them']
+    return { count: 0, pending: [], remains }
+  }
+
+  formerWriters(): readonly string[] {
+    return this.#inner.formerWriters()
+  }
+
+  onReadable(listener: (place: DatabasePlace) => void): void {
+    this.#inner.onReadable(listener)
+  }
+
+  stats(): WalStats {
+    return this.#inner.stats()
+  }
+
+  async close(): Promise<void> {
+    await this.#inner.close()
+  }
+
+  #decrypt(operations: readonly Operation[]): readonly Operation[] {
+    return operations.map((operation) => this.#cipher.decrypt(operation))
+  }
+}

@@ -1,0 +1,249 @@
+// Goal: with encryption no content is in the log or in the backup, everything else is as without it, and
+// what was changed, moved or needs another key is refused without a loss.
+// Method: files are searched for a word; records are changed and moved past the library.
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
+import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
+import { STAMP_MAX, STAMP_MIN } from '../../src/core/stamp.ts'
+import type { JsonText } from '../../src/core/json.ts'
+import type { AppendOperation } from '../../src/core/operation.ts'
+import {
+  openChatHistory,
+  type ChatHistory,
+  type ChatHistoryOptions,
+  type EncryptionKey,
+} from '../../src/index.ts'
+import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
+import { filesWith } from '../support/files-with.ts'
+
+const CANARY = 'canary-e1e1'
+const SAID = { role: 'user', content: `${CANARY} hello 🙂 \ud800` } as const
+const HEALTH = {
+  type: 'circuit-breaker',
+  config: { circuitOpenDuration: 100, healthCheckInterval: 50 },
+} as const
+
+function newKey(id: string): EncryptionKey {
+  return { id, secret: randomBytes(32).toString('base64') }
+}
+
+interface Rig {
+  readonly directory: string
+  readonly primary: () => FaultyBackend
+  readonly backup: () => FaultyBackend
+  readonly open: (
+    keys?: readonly EncryptionKey[],
+    more?: ChatHistoryOptions,
+  ) => Promise<ChatHistory>
+  /** The backup as it is stored. */
+  readonly raw: () => Promise<ReplicaBackend>
+}
+
+async function rig(): Promise<Rig> {
+  const directory = await mkdtemp(join(tmpdir(), 'everthread-encryption-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  let [primary, backup]: FaultyBackend[] = []
+  return {
+    directory,
+    primary: () => primary!,
+    backup: () => backup!,
+    open: async (keys, more = {}) => {
+      primary = faultyBackend(new SqliteBackend({ path: join(directory, 'primary.db') }))
+      backup = faultyBackend(new SqliteBackend({ path: join(directory, 'backup.db') }))
+      const history = await openChatHistory({
+        primary,
+        backup,
+        wal: `file:${join(directory, 'wal')}`,
+        health: HEALTH,
+        drainTimeout: 200,
+        ...(keys && { encryption: { keys } }),
+        ...more,
+      })
+      onTestFinished(() => history.close())
+      return history
+    },
+    raw: async () => {
+      const backend = new SqliteBackend({ path: join(directory, 'backup.db') })
+      await backend.connect()
+      onTestFinished(() => backend.disconnect())
+      return backend
+    },
+  }
+}
+
+async function storedAppends(backend: ReplicaBackend): Promise<AppendOperation[]> {
+  const found: AppendOperation[] = []
+  for await (const operation of backend.scan({ from: STAMP_MIN, to: STAMP_MAX })) {
+    if (operation.kind === 'put' && operation.change === 'append') found.push(operation)
+  }
+  return found
+}
+
+test('contents are in the primary alone, are read back from either, and the two compare as equal', async () => {
+  const { directory, primary, open } = await rig()
+  const history = await open([newKey('k1')])
+  const { id } = await history.saveMessage('c', SAID)
+  await history.saveMessage('c', { id: 'mine', ...SAID })
+  await history.updateMessage('c', id, { role: 'user', content: `${CANARY} second` })
+  await history.store.set('settings', { secret: CANARY })
+  await history.flush()
+  const found = await filesWith(directory, CANARY)
+  expect(found).not.toEqual([])
+  expect(found.filter((name) => !name.startsWith('primary.db'))).toEqual([])
+  expect(await history.reconcile()).toMatchObject({ differing: 0, missingInBackup: 0, copied: 0 })
+  primary().setMode('refused')
+  const { messages } = await history.getHistory('c')
+  expect(messages.map(({ content }) => content)).toEqual([`${CANARY} second`, SAID.content])
+  expect(await history.store.get('settings')).toEqual({ secret: CANARY })
+  // Decided by the backup: the same content is no conflict, another one is.
+  expect((await history.saveMessage('c', { id: 'mine', ...SAID })).id).toBe('mine')
+  await expect(
+    history.saveMessage('c', { id: 'mine', role: 'user', content: 'other' }),
+  ).rejects.toMatchObject({ code: 'CONFLICT' })
+})
+
+test('what is pending while a database is out is encrypted on disk, and arrives', async () => {
+  const { directory, primary, open } = await rig()
+  const keys = [newKey('k1')]
+  const first = await open(keys)
+  await first.saveMessage('c', { role: 'user', content: 'before' })
+  primary().setMode('refused')
+  for (let i = 0; i < 10; i++) await first.saveMessage('c', SAID)
+  expect(await filesWith(directory, CANARY)).toEqual([])
+  await first.close()
+  const second = await open(keys)
+  await second.flush()
+  expect(await second.countMessages('c')).toBe(11)
+  expect((await filesWith(directory, CANARY)).every((name) => name.startsWith('primary.db'))).toBe(
+    true,
+  )
+})
+
+test('a new key in front writes, old ones still read; an id that was saved under the old one is known', async () => {
+  const { primary, open, raw } = await rig()
+  const [old, next] = [newKey('k1'), newKey('k2')]
+  const first = await open([old])
+  await first.saveMessage('c', { id: 'a', ...SAID })
+  await first.close()
+  const second = await open([next, old])
+  await second.saveMessage('c', { id: 'b', ...SAID })
+  await second.flush()
+  const stored = await storedAppends(await raw())
+  const keyOf = (id: string): string =>
+    /^"et1\.(\w+)\./.exec(stored.find((operation) => operation.id === id)!.value)![1]!
+  expect([keyOf('a'), keyOf('b')]).toEqual(['k1', 'k2'])
+  primary().setMode('refused')
+  expect((await second.saveMessage('c', { id: 'a', ...SAID })).id).toBe('a')
+  expect((await second.getHistory('c')).messages).toHaveLength(2)
+})
+
+test('with a wrong key reads name it and nothing is lost; with the right one all of it is there', async () => {
+  const { primary, open } = await rig()
+  const right = newKey('k1')
+  const first = await open([right])
+  await first.saveMessage('c', { role: 'user', content: 'in both' })
+  await first.flush()
+  primary().setMode('refused')
+  await first.saveMessage('c', SAID)
+  await first.close()
+  for (const [wrong, message] of [
+    [newKey('k1'), /another secret than the one given as key k1/],
+    [newKey('k9'), /needs the encryption key k1; given are k9/],
+  ] as const) {
+    const history = await open([wrong])
+    primary().setMode('refused')
+    const error: unknown = await history.getHistory('c').catch((reason: unknown) => reason)
+    expect(describeAll(error)).toMatch(message)
+    await history.close()
+  }
+  const again = await open([right])
+  await again.flush()
+  expect((await again.getHistory('c')).messages.map(({ content }) => content)).toEqual([
+    'in both',
+    SAID.content,
+  ])
+})
+
+test('a record that was moved, or changed, is refused, found by a deep look and mended', async () => {
+  const { primary, open, raw } = await rig()
+  const keys = [newKey('k1')]
+  const first = await open(keys)
+  await first.saveMessage('a', SAID)
+  await first.saveMessage('b', { role: 'user', content: 'other' })
+  await first.flush()
+  await first.close()
+  const backend = await raw()
+  const [a, b] = await storedAppends(backend)
+  // Past the library: the record of one conversation in the place of the other's, and a flipped bit.
+  const flipped = `${a!.value.slice(0, -3)}${a!.value.at(-3) === 'A' ? 'B' : 'A'}${a!.value.slice(-2)}`
+  expect(await backend.repair!([{ ...b!, value: a!.value }])).toBe(1)
+  expect(await backend.repair!([{ ...a!, value: flipped as JsonText }])).toBe(1)
+  const history = await open(keys)
+  primary().setMode('refused')
+  for (const id of ['a', 'b']) {
+    const error: unknown = await history.getHistory(id).catch((reason: unknown) => reason)
+    expect(describeAll(error)).toMatch(/changed or moved/)
+  }
+  primary().setMode('up')
+  await expect.poll(async () => (await history.getHistory('a')).messages.length).toBe(1)
+  const report = await history.verify({ deep: true })
+  expect(report.damaged).toBe(2)
+  await history.repair()
+  primary().setMode('refused')
+  expect((await history.getHistory('a')).messages).toMatchObject([SAID])
+  expect((await history.getHistory('b')).messages).toMatchObject([{ content: 'other' }])
+})
+
+test('a backup that was filled in plain is read on, and what is new is encrypted', async () => {
+  const { directory, primary, open } = await rig()
+  const plain = await open()
+  await plain.saveMessage('c', { role: 'user', content: 'plain' })
+  await plain.close()
+  const history = await open([newKey('k1')])
+  await history.saveMessage('c', SAID)
+  await history.flush()
+  expect((await filesWith(directory, CANARY)).every((name) => name.startsWith('primary.db'))).toBe(
+    true,
+  )
+  primary().setMode('refused')
+  expect((await history.getHistory('c')).messages).toMatchObject([{ content: 'plain' }, SAID])
+})
+
+test('keys that cannot be had or used keep the store from opening, and are never quoted', async () => {
+  const { open } = await rig()
+  const bad: readonly (readonly [unknown, RegExp])[] = [
+    [[], /at least one key/],
+    [[{ id: 'k', secret: 'short-secret' }], /encryption\.keys\[0\]\.secret must be 32 bytes/],
+    [[{ id: 'a.b', secret: randomBytes(32) }], /encryption\.keys\[0\]\.id/],
+    [[newKey('k'), newKey('k')], /different ids/],
+    ['no-colon-short-secret', /key 1 must be id:base64/],
+  ]
+  for (const [keys, message] of bad) {
+    const error: unknown = await open(undefined, { encryption: { keys } as never }).catch(
+      (reason: unknown) => reason,
+    )
+    expect(String(error)).toMatch(message)
+    expect(String(error)).not.toContain('short-secret')
+  }
+  const service = { keys: () => Promise.reject(new Error('the service is away')) }
+  await expect(open(undefined, { encryption: service })).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+  })
+  const text = `k1:${randomBytes(32).toString('base64')}\nk0:${randomBytes(32).toString('base64')}\n`
+  const history = await open(undefined, {
+    encryption: { keys: () => Promise.resolve([newKey('k')]) },
+  })
+  await history.close()
+  expect((await open(undefined, { encryption: { keys: text } })).status().overall).toBe('ok')
+})
+
+/** All messages of an error and its causes. */
+function describeAll(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const inner = error instanceof AggregateError ? error.errors : []
+  return [error.message, ...inner.map(describeAll), describeAll(error.cause ?? '')].join('\n')
+}
