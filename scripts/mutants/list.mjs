@@ -286,12 +286,7 @@ export const MUTANTS = [
   {
     name: 'a hint is taken back although something is owed',
     file: 'src/strategy/replica-monitor.ts',
-    edits: [
-      [
-        "if (own.length === 0 || log.owes('primary') || keepsHint()) return",
-        'void [log, keepsHint]\n    if (own.length === 0) return',
-      ],
-    ],
+    edits: [["!keepsHint() : !log.owes('primary')", "!keepsHint() : log !== undefined"]],
     simulate: OUTAGES,
   },
   {
@@ -336,20 +331,35 @@ export const MUTANTS = [
   },
   {
     name: 'reconciling copies one way only',
-    file: 'src/sync/reconciler.ts',
-    edits: [["await merge(context, 'primary', toPrimary, tally)", '']],
+    file: 'src/sync/comparison.ts',
+    edits: [
+      [
+        'return copy && (into === undefined || into === to)',
+        "return copy && to === 'backup' && (into === undefined || into === to)",
+      ],
+    ],
     simulate: LOST_DISK,
   },
   {
     name: 'reconciling leaves tombstones out',
-    file: 'src/sync/reconciler.ts',
+    file: 'src/sync/comparison.ts',
     edits: [
       [
-        "await merge(context, 'primary', toPrimary, tally)",
-        "await merge(context, 'primary', toPrimary.filter(({ kind }) => kind !== 'delete'), tally)",
+        'else await merger?.add(stored.operation)',
+        "else if (stored.operation.kind !== 'delete') await merger?.add(stored.operation)",
+      ],
+      [
+        '} else await merger?.add(operation)',
+        "} else if (operation.kind !== 'delete') await merger?.add(operation)",
       ],
     ],
     simulate: LOST_DISK,
+  },
+  {
+    name: 'reconciling takes back the warning of a writer that has lost the cache',
+    file: 'src/sync/reconciler.ts',
+    edits: [['backup.hints.filter((hint) => !isCacheHint(hint))', 'backup.hints.filter(Boolean)']],
+    tests: ['test/store/shared-cache.test.ts'],
   },
   {
     name: 'the cache is not told of writes',

@@ -17,6 +17,8 @@ const CURSOR_TIMEOUT_MS = 2_000
 /** A live writer with nothing owed takes its hint back within seconds. */
 const HINT_FORGOTTEN_MS = 30_000
 const DAY_MS = 86_400_000
+/** Pause between attempts to connect a cache. */
+const CACHE_RETRY_MS = 5_000
 /** How long `stop` waits for a pass to end. */
 const STOP_MS = 1_000
 const RETRY = { firstMs: 1_000, maxMs: 60_000 }
@@ -52,6 +54,7 @@ export class Maintenance {
   #nextCursorsAt = 0
   /** Hints of others as they were seen first. */
   readonly #hints = new Map<string, { readonly count: number; readonly sinceMs: number }>()
+  readonly #nextCacheAt: Record<DatabasePlace, number> = { primary: 0, backup: 0 }
   readonly #noted: Record<DatabasePlace, number> = { primary: 0, backup: 0 }
 
   constructor(options: MaintenanceOptions) {
@@ -127,7 +130,10 @@ export class Maintenance {
     const { managers, context } = this.#options
     await Promise.all(
       DATABASE_PLACES.map(async (place) => {
-        if (managers[place].getInfo().database.connected) return
+        if (managers[place].getInfo().database.connected) {
+          await this.#connectCache(place)
+          return
+        }
         try {
           await managers[place].connect()
           await context.monitor.probe(place)
@@ -137,6 +143,19 @@ export class Maintenance {
         }
       }),
     )
+  }
+
+  /** A cache that was away at the start would otherwise stay away, and keep others from theirs. */
+  async #connectCache(place: DatabasePlace): Promise<void> {
+    const { managers, context } = this.#options
+    if (!managers[place].getInfo().cache.fallback) return
+    if (context.env.monotonic() < this.#nextCacheAt[place]) return
+    this.#nextCacheAt[place] = context.env.monotonic() + CACHE_RETRY_MS
+    try {
+      await managers[place].connect()
+    } catch (error) {
+      context.env.logger.debug({ place, error: messageOf(error) }, 'the cache is still away')
+    }
   }
 
   /**

@@ -19,6 +19,7 @@ import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-back
 class CacheLine implements CacheBackend {
   reads = 0
   isCut = false
+  #connected = false
   readonly #server: MemoryCache
 
   constructor(server: MemoryCache) {
@@ -42,11 +43,14 @@ class CacheLine implements CacheBackend {
     await this.#server.delete(key)
   }
 
-  async connect(): Promise<void> {}
+  async connect(): Promise<void> {
+    this.#check()
+    this.#connected = true
+  }
   async disconnect(): Promise<void> {}
 
   isConnected(): boolean {
-    return true
+    return this.#connected
   }
 
   getBackendType(): string {
@@ -150,6 +154,30 @@ test('a fill that began before a clear and ends after it is not believed', async
   expect(await read(a)).toEqual([])
 })
 
+test('a page that was read before a save and is stored after it is not believed', async () => {
+  const { a, b } = await sides()
+  await say(a, 'old')
+  let release = (): void => {}
+  const held = new Promise<void>((resolve) => (release = resolve))
+  let isRead = false
+  // The answer of the database is late.
+  b.primary.readItems = async function (this: DurableMemoryBackend, query) {
+    const page = await DurableMemoryBackend.prototype.readItems.call(this, query)
+    isRead = true
+    await held
+    return page
+  }
+  // Nobody else answers meanwhile.
+  b.backup.setMode('refused')
+  const slow = read(b)
+  await expect.poll(() => isRead).toBe(true)
+  await say(a, 'new')
+  release()
+  await slow
+  b.backup.setMode('up')
+  expect(await read(b)).toEqual(['old', 'new'])
+})
+
 test('a writer that has lost the cache acknowledges nothing that others would not see', async () => {
   const { a, b } = await sides()
   await say(a, '0')
@@ -174,6 +202,8 @@ test('a reconcile does not take back the warning of a writer that has lost the c
   a.cache.isCut = true
   await say(a, '1')
   await b.history.reconcile()
+  const { hints } = await b.backup.readState('nobody')
+  expect(hints).toEqual([expect.objectContaining({ writer: expect.stringMatching(/\/cache$/) })])
   // Until b has asked for the hints again, and again.
   const asked = (): number => b.backup.calls.get('readState') ?? 0
   const before = asked()
@@ -206,6 +236,27 @@ test('without the cache saves cost one delay and then nothing, and it is used ag
       { timeout: 10_000 },
     )
     .toBeGreaterThan(0)
+})
+
+// Found by the simulation: nobody tried again.
+test('a cache that was away at the start is used as soon as it is there', async () => {
+  const { a } = await sides()
+  const server = new MemoryCache()
+  const cache = new CacheLine(server)
+  cache.isCut = true
+  const history = await openChatHistory({
+    primary: a.primary,
+    backup: a.backup,
+    cache,
+    wal: 'memory:',
+    read: 'cache-enhanced',
+  })
+  onTestFinished(() => history.close())
+  await history.saveMessage('c', { role: 'user', content: '0' })
+  expect(history.status().cache!.state).toBe('out')
+  await server.connect()
+  cache.isCut = false
+  await expect.poll(() => history.status().cache!.state, { timeout: 20_000 }).toBe('on')
 })
 
 test('with the cache and the backup out of reach a save is acknowledged all the same', async () => {
