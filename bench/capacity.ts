@@ -24,8 +24,9 @@ const CORES = Number(process.env['CORES'] ?? 8)
 const NODES = [1, 2, 5, 10, 20, 50, 100]
 const PRIMARIES = [1, 10]
 const CLIENTS = 64
-/** Enough that no part waits for work. */
-const CLIENTS_MOST = 512
+/** A rate counts as reached while saves are no slower than this. Milliseconds. */
+const P99_MS_MAX = 100
+const AT_A_TIME = [16, 64, 128, 256]
 const SEED = 1
 
 const server = await startPostgres()
@@ -63,18 +64,19 @@ try {
       rows.push(rowOf(cluster, far, rows[0]?.rate))
     }
   }
-  const most = (nodes: number): number =>
-    simulate(
-      { nodes, primaries: 1, coresOfPrimary: CORES, clientsOfNode: CLIENTS_MOST },
-      far,
-      seededRandom(SEED),
-    ).savesPerSecond
+  const most = (clusters: readonly Pick<Cluster, 'nodes' | 'clientsOfNode'>[]): number => {
+    const found = clusters.map((cluster) =>
+      simulate({ primaries: 1, coresOfPrimary: CORES, ...cluster }, far, seededRandom(SEED)),
+    )
+    const quick = found.filter(({ p99Ms }) => p99Ms <= P99_MS_MAX)
+    return Math.max(...(quick.length > 0 ? quick : found).map((each) => each.savesPerSecond))
+  }
   const figures = {
     ...times,
     measuredSavesPerSecond: store.savesPerSecond,
     modelOfTheSame: model.savesPerSecond,
-    savesPerSecondOfNode: most(1),
-    savesPerSecondOfPrimary: most(NODES.at(-1)!),
+    savesPerSecondOfNode: most(AT_A_TIME.map((clientsOfNode) => ({ nodes: 1, clientsOfNode }))),
+    savesPerSecondOfPrimary: most(NODES.map((nodes) => ({ nodes, clientsOfNode: CLIENTS }))),
     logBytesOfMessage: store.logBytes,
     databaseLogBytesOfMessage: store.databaseLogBytes,
     databaseBytesOfMessage: store.databaseBytes,

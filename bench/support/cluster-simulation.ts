@@ -129,14 +129,15 @@ export function simulate(cluster: Cluster, times: ServiceTimes, random: () => nu
 }
 
 /**
- * What holds the others up. A disk takes all who wait with one sync, so a busy one makes saves wait and
- * still takes more of them at a time.
+ * What holds the others up. A node's CPU takes the same for each save. A busy primary gets larger batches,
+ * and a busy disk more with each sync: both make saves wait first and still take more of them.
  */
 export function boundOf({ busy }: Simulated): string {
-  const cpu = busy['node CPU'] > busy['primary CPU'] ? 'node CPU' : 'primary CPU'
-  if (busy[cpu] >= BUSY_MIN) return `${cpu} (${percent(busy[cpu])})`
+  for (const cpu of ['node CPU', 'primary CPU'] as const) {
+    if (busy[cpu] >= BUSY_MIN) return `${cpu} (${percent(busy[cpu])})`
+  }
   const disk = busy['node disk'] > busy['primary disk'] ? 'node disk' : 'primary disk'
-  return `waiting for the ${disk}; ${cpu} ${percent(busy[cpu])}`
+  return `the ${disk}; node CPU ${percent(busy['node CPU'])}, primary CPU ${percent(busy['primary CPU'])}`
 }
 
 function percent(share: number): string {
