@@ -5,6 +5,7 @@ import type { Env } from '../../core/env.ts'
 import { isStorageError, StorageError } from '../../core/errors.ts'
 import type { JsonText } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
+import { parseDatabaseString } from '../connection-string.ts'
 import { createDatabase, type DatabaseSource } from '../registry.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
@@ -62,7 +63,7 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   getBackendType(): string {
-    return this.#engine?.getBackendType() ?? 'encrypted'
+    return this.#engine?.getBackendType() ?? typeOf(this.#source)
   }
 
   getDurability(): Durability {
@@ -217,4 +218,11 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
       return { ...operation, value: '' as JsonText }
     }
   }
+}
+
+/** The engine that a source names, before it is there. */
+function typeOf(source: DatabaseSource): string {
+  if (typeof source === 'string') return parseDatabaseString(source, 'database').type
+  if ('type' in source) return source.type === 'postgres' ? 'postgresql' : source.type
+  return source.getBackendType()
 }

@@ -54,6 +54,26 @@ export function quarantining({ setup, storage, persistent }: WalContext): void {
     })
   })
 
+  test('what was refused is given out once more when it is asked for, and may be refused again', async () => {
+    const wal = await setup()
+    if (wal.retryQuarantined === undefined) return
+    for (let i = 0; i < 4; i++) await wal.append([append('k', stampAt(i), i)])
+    await wal.quarantine('backup', 2, 'refused')
+    await wal.quarantine('backup', 3, 'refused')
+    wal.acknowledge('backup', [1, 4])
+    expect(wal.retryQuarantined('primary')).toBe(0)
+    expect(wal.retryQuarantined('backup')).toBe(2)
+    expect(await readLsns(wal, 'backup')).toEqual([2, 3])
+    wal.acknowledge('backup', [2])
+    await wal.quarantine('backup', 3, 'refused again')
+    expect(await readLsns(wal, 'backup')).toEqual([])
+    expect(wal.stats().places.backup).toMatchObject({
+      pendingEntries: 1,
+      quarantinedEntries: 1,
+      cursor: 2,
+    })
+  })
+
   test.runIf(persistent)(
     'a quarantined entry is quarantined after closing and opening',
     async () => {
