@@ -286,7 +286,7 @@ export const MUTANTS = [
   {
     name: 'a hint is taken back although something is owed',
     file: 'src/strategy/replica-monitor.ts',
-    edits: [["!keepsHint() : !log.owes('primary')", "!keepsHint() : log !== undefined"]],
+    edits: [["!keepsHint() : !log.owes('primary')", '!keepsHint() : log !== undefined']],
     simulate: OUTAGES,
   },
   {

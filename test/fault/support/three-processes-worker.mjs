@@ -14,6 +14,7 @@ const now = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
 const tell = (line) => writeSync(file, `${JSON.stringify(line)}\n`)
 const say = (line) => process.stdout.write(`${line}\n`)
 
+const OPEN_TRIES_MAX = 10
 let calls = 0
 let stopped = false
 
@@ -88,7 +89,18 @@ async function watch(history, client) {
   }
 }
 
-const history = await openChatHistory(options)
+/** As whoever supervises a process would: on a busy machine no place may answer in time. */
+async function open() {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openChatHistory(options)
+    } catch (error) {
+      if (error.code !== 'CONNECTION' || attempt === OPEN_TRIES_MAX) throw error
+    }
+  }
+}
+
+const history = await open()
 say('ready')
 const clients = Array.from({ length: writers }, (_, n) => `${name}.${incarnation}.w${n}`)
 const running = Promise.all([
