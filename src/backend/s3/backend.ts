@@ -356,9 +356,8 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
 
   async #runGroup(opened: Opened, calls: readonly BatchCall[]): Promise<readonly ApplyResult[]> {
     return await this.#writing(opened, calls, async (db, call) => {
-      const random = Buffer.from(this.env.randomBytes(12)).toString('hex')
       const [group] = calls
-      return [await applyGroup(db, opened.client, group!, random, call)]
+      return [await applyGroup(db, opened.client, group!, call)]
     })
   }
 

@@ -14,7 +14,13 @@ import type { BatchCall } from '../batcher.ts'
 import { judgeGroup } from '../key-states.ts'
 import type { S3Call, S3Client } from './client.ts'
 import type { Database } from './database.ts'
-import { decodeJournal, encodeJournal, withoutDead, type GroupParts } from './journal.ts'
+import {
+  decodeJournal,
+  encodeJournal,
+  journalName,
+  withoutDead,
+  type GroupParts,
+} from './journal.ts'
 import type { KeyReader } from './key-reader.ts'
 import { KEYS_AT_ONCE, VIEW_AGE_MS_MAX } from './limits.ts'
 import { mapLimited } from './slots.ts'
@@ -24,7 +30,6 @@ export async function applyGroup(
   { locks, ...db }: Database,
   client: S3Client,
   group: BatchCall,
-  random: string,
   call: S3Call,
 ): Promise<readonly Applied[]> {
   const keys = group.operations.map(({ key }) => key)
@@ -36,7 +41,8 @@ export async function applyGroup(
     )
     const parts = byKey(chosen)
     if (parts.size === 0) return applied ?? []
-    const journal = db.layout.journal(random)
+    // Named after what is in it: a repeat of a group that failed does not add another one.
+    const journal = db.layout.journal(journalName(parts))
     await client.put(journal, encodeJournal(await living(db.reader, parts, call)), call)
     let answers: Awaited<ReturnType<typeof applyParts>>
     try {

@@ -2,6 +2,7 @@
  * A journal holds a group over several keys from before its first version is written until after
  * its last one was. What was cleared or removed must not stay in it, or get into it by a replay.
  */
+import { createHash } from 'node:crypto'
 import type { KeyState } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { S3Call, S3Client } from './client.ts'
@@ -15,6 +16,11 @@ export type GroupParts = ReadonlyMap<string, readonly Operation[]>
 export function encodeJournal(parts: GroupParts): Buffer {
   const content = [...parts].map(([key, operations]) => encodeOperations(key, operations))
   return encodeObject('journal', content)
+}
+
+/** The same for the same group, whoever writes it: two that do may remove it for each other. */
+export function journalName(parts: GroupParts): string {
+  return createHash('sha256').update(encodeJournal(parts)).digest('hex').slice(0, 32)
 }
 
 export function decodeJournal(name: string, bytes: Buffer): GroupParts {

@@ -10,7 +10,7 @@
  *   ID/m/s/STAMP                      the greatest stamp of a write without a cursor
  *   ID/m/t/COUNT-IDENTITY             the identity of the other database
  *   ID/l/NAME/NUMBER                  the states of a lease, newest first
- *   ID/m/j/RANDOM                     a group over several keys while it is being applied
+ *   ID/m/j/HASH                       a group over several keys while it is being applied
  *
  * ID is the identity: what a late writer adds to a database that was replaced is never read. KEY and
  * WRITER are the bytes of the text in hexadecimal, which keeps their order and that of prefixes; a
@@ -100,8 +100,8 @@ export class Layout {
     return this.leases(name) + descending(number)
   }
 
-  journal(random: string): string {
-    return `${this.marks}j/${random}`
+  journal(name: string): string {
+    return `${this.marks}j/${name}`
   }
 }
 
