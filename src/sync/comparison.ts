@@ -8,14 +8,22 @@ import { operationBytes, type DatabasePlace, type Operation } from '../core/oper
 import { stampMs, type Stamp } from '../core/stamp.ts'
 import { damagedRow, isDamaged, Merger, readRows, subjectOf, type Work } from './rows.ts'
 
-/** Buckets that a range is cut into. */
+/** Buckets that everything is cut into. */
 const BUCKETS = 256
+/** Neighbours that all differ are cut together: one digest for so many, at most. */
+const NEIGHBOURS_MAX = 16
+/** Buckets that a range is cut into which has rows that differ, and how many rows each should have. */
+const CUT_BUCKETS_MAX = 1_024
+const CUT_BUCKETS_MIN = 64
+const CUT_ROWS = 8
 /** A range with at most so many rows is exchanged instead of being cut further. */
 const EXCHANGE_ROWS_MAX = 128
 /** The same where most of what there is differs: cutting would find no equal parts. */
 const EXCHANGE_ROWS_DENSE = 4_096
-/** Time of one digest; it reads many rows. */
+/** Time of one digest: of everything, and of a part that is known to have few rows. */
 const DIGEST_TIMEOUT_MS = 120_000
+const SMALL_TIMEOUT_MS = 10_000
+const SMALL_ROWS = 100_000
 /** Bytes of rows that an exchange keeps; beyond, it reads those that it needs once more. */
 const EXCHANGE_BYTES_MAX = 16 * 1024 * 1024
 
@@ -47,19 +55,23 @@ export class Comparison {
 
   async run(ranges: readonly StampRange[]): Promise<void> {
     const pairs: (readonly [BucketDigest, BucketDigest])[] = []
-    for (const range of ranges) pairs.push(...(await this.#digest(range)))
+    for (const range of ranges) pairs.push(...(await this.#digest(range, BUCKETS)))
     for (const [primary] of pairs) this.#work.tally.total += primary.count
     await this.#descend(pairs)
   }
 
   /** The buckets of a range, of primary and backup. */
-  async #digest(range: StampRange): Promise<(readonly [BucketDigest, BucketDigest])[]> {
+  async #digest(
+    range: StampRange,
+    buckets: number,
+    timeoutMs: number = DIGEST_TIMEOUT_MS,
+  ): Promise<(readonly [BucketDigest, BucketDigest])[]> {
     const { context, pacer } = this.#work
     pacer.check()
     const startedAt = context.env.monotonic()
     const ask = async (place: DatabasePlace): Promise<readonly BucketDigest[]> =>
-      await context.places[place].longCall('digest', DIGEST_TIMEOUT_MS, (backend, options) =>
-        backend.digest(range, BUCKETS, options),
+      await context.places[place].longCall('digest', timeoutMs, (backend, options) =>
+        backend.digest(range, buckets, options),
       )
     const [primary, backup] = await Promise.all([ask('primary'), ask('backup')])
     await pacer.digested(context.env.monotonic() - startedAt)
@@ -72,19 +84,38 @@ export class Comparison {
     const differ = filled.filter(([a, b]) => !isSame(a, b))
     const isDense = differ.length * 2 > filled.length && differ.length > 1
     const rowsMax = isDense ? EXCHANGE_ROWS_DENSE : EXCHANGE_ROWS_MAX
-    for (const [primary, backup] of pairs) {
-      if (isSame(primary, backup)) {
+    const isCut = ([a, b]: readonly [BucketDigest, BucketDigest]): boolean =>
+      !isSame(a, b) &&
+      a.count > 0 &&
+      b.count > 0 &&
+      isCuttable(a) &&
+      Math.max(a.count, b.count) > rowsMax
+    for (let i = 0; i < pairs.length; i++) {
+      const [primary, backup] = pairs[i]!
+      if (isCut(pairs[i]!)) {
+        const first = i
+        while (i + 1 < pairs.length && i + 1 - first < NEIGHBOURS_MAX && isCut(pairs[i + 1]!)) i++
+        await this.#cut(pairs.slice(first, i + 1))
+      } else if (isSame(primary, backup)) {
         tally.compared += primary.count
       } else if (primary.count === 0 || backup.count === 0) {
         await this.#copyAll(primary, primary.count === 0 ? 'backup' : 'primary')
-      } else if (isCuttable(primary) && Math.max(primary.count, backup.count) > rowsMax) {
-        await this.#descend(await this.#digest(primary))
       } else {
         tally.compared += primary.count
         await this.#exchange(primary)
       }
-      this.#options.onReached?.(primary.to)
+      this.#options.onReached?.(pairs[i]![0].to)
     }
+  }
+
+  /** Goes down into neighbours. Each is a small part of what was cut before, so this ends. */
+  async #cut(pairs: readonly (readonly [BucketDigest, BucketDigest])[]): Promise<void> {
+    const range = { from: pairs[0]![0].from, to: pairs.at(-1)![0].to }
+    const rows = pairs.reduce((sum, [a, b]) => sum + Math.max(a.count, b.count), 0)
+    const wanted = Math.ceil(rows / CUT_ROWS)
+    const buckets = Math.min(CUT_BUCKETS_MAX, Math.max(CUT_BUCKETS_MIN, wanted))
+    const timeoutMs = rows <= SMALL_ROWS ? SMALL_TIMEOUT_MS : DIGEST_TIMEOUT_MS
+    await this.#descend(await this.#digest(range, buckets, timeoutMs))
   }
 
   /** One of the two has nothing in the range: all of the other's rows are missing there. */

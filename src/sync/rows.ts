@@ -14,7 +14,7 @@ import type { DamagedRow, Tally } from './reconcile-report.ts'
 /** Operations of one call. */
 const COPY_OPERATIONS_MAX = 200
 /** Time of one page of a scan, and of one merge. */
-const ROWS_TIMEOUT_MS = 30_000
+const ROWS_TIMEOUT_MS = 10_000
 /** Rows between two looks at the pace. */
 const PACE_ROWS = 64
 

@@ -52,6 +52,13 @@ export async function* scanRange(
     yield* scanItems(ask, tables, range, 'all')
     return
   }
+  const first = await ask(itemsPage(tables, range, 'placed', undefined))
+  if (first.rows.length < SCAN_ROWS) {
+    // A single page: mostly it is little that is asked for.
+    yield* storedIn(first.rows, range, 'placed')
+    yield* scanItems(ask, tables, range, 'moved')
+    return
+  }
   for (const slice of await slices(ask, tables, range)) {
     yield* scanItems(ask, tables, slice, 'placed')
     yield* scanItems(ask, tables, slice, 'moved')
@@ -94,26 +101,43 @@ async function* scanItems(
   range: StampRange,
   kind: ScanKind,
 ): AsyncIterable<StoredOperation> {
-  const order = SCAN_ORDER[kind]
-  let last: unknown[] = order.map((name) => (name === 'key' ? '' : STAMP_MIN))
+  let last: Record<string, unknown> | undefined
   for (;;) {
-    const bounds = kind === 'all' ? [] : [range.from, range.to]
-    const values = [SCAN_ROWS, ...bounds, ...last]
-    const { rows } = await ask(prepared(scanItemsSql(tables, kind), values))
-    for (const row of rows) {
-      const item = itemFrom(withEmptyValues(row), (row['d'] as Stamp | null) ?? undefined)
-      if (item === undefined) continue
-      for (const operation of operationsOfItem(row['key'] as string, item)) {
-        if (!isInRange(operation, range)) continue
-        const moved = operation.change === 'append' && operation.position !== item.position
-        // With a range, appended values of another position come from their own index.
-        if (kind !== 'all' && moved !== (kind === 'moved')) continue
-        const column = operation.change === 'edit' ? 'edited_digest' : 'digest'
-        yield { operation, digest: digestIn(row, column) }
-      }
-    }
+    const { rows } = await ask(itemsPage(tables, range, kind, last))
+    yield* storedIn(rows, range, kind)
     if (rows.length < SCAN_ROWS) return
-    last = order.map((name) => rows.at(-1)![name])
+    last = rows.at(-1)!
+  }
+}
+
+/** The page after a row, or the first one. */
+function itemsPage(
+  tables: Tables,
+  { from, to }: StampRange,
+  kind: ScanKind,
+  last: Record<string, unknown> | undefined,
+): PgStatement {
+  const after = SCAN_ORDER[kind].map((name) => last?.[name] ?? (name === 'key' ? '' : STAMP_MIN))
+  const bounds = kind === 'all' ? [] : [from, to]
+  return prepared(scanItemsSql(tables, kind), [SCAN_ROWS, ...bounds, ...after])
+}
+
+function* storedIn(
+  rows: readonly Record<string, unknown>[],
+  range: StampRange,
+  kind: ScanKind,
+): Iterable<StoredOperation> {
+  for (const row of rows) {
+    const item = itemFrom(withEmptyValues(row), (row['d'] as Stamp | null) ?? undefined)
+    if (item === undefined) continue
+    for (const operation of operationsOfItem(row['key'] as string, item)) {
+      if (!isInRange(operation, range)) continue
+      const moved = operation.change === 'append' && operation.position !== item.position
+      // With a range, appended values of another position come from their own index.
+      if (kind !== 'all' && moved !== (kind === 'moved')) continue
+      const column = operation.change === 'edit' ? 'edited_digest' : 'digest'
+      yield { operation, digest: digestIn(row, column) }
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import type { Env } from '../../core/env.ts'
 import { messageOf, StorageConnectionError, StorageError } from '../../core/errors.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
+import { stampMs } from '../../core/stamp.ts'
 import { sleep } from '../../core/time.ts'
 import { Batcher } from '../batcher.ts'
 import { bucketsOf, type Bucket } from '../buckets.ts'
@@ -46,6 +47,12 @@ import { isBusy, sqliteError } from './sqlite-error.ts'
 const BUSY_PAUSE_MS = 10
 /** Calls answer without waiting for anything; after this long others get a turn. Milliseconds. */
 const TURN_MS = 5
+/** Rows of the file that a digest of most of it goes through at a time. */
+const BLOCK_ROWS = 4_096
+/** A longer range is looked for in the whole file, not key by key. Milliseconds. */
+const WIDE_MS = 7 * 24 * 60 * 60 * 1_000
+/** No stamp of this protocol is older. 2020-01-01. */
+const EPOCH_MS = 1_577_836_800_000
 /** Most keys that a digest goes through at a time. */
 const TURN_KEYS_MAX = 4_096
 
@@ -177,6 +184,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     buckets: number,
     options: CallOptions = {},
   ): Promise<readonly BucketDigest[]> {
+    if (isWide(range, this.env.now())) return await this.#digestFile(range, buckets, options)
     let result: readonly Bucket[] = bucketsOf(range, buckets)
     for await (const keyIds of this.#keyIds(range, options)) {
       await this.#inTurns(keyIds, async (some) => {
@@ -229,6 +237,24 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   async repair(operations: readonly Operation[], options: CallOptions = {}): Promise<number> {
     return await this.#callHost('writer', options, 'repair', operations)
+  }
+
+  /** Most of the file is in the range: it is read in its own order. */
+  async #digestFile(
+    range: StampRange,
+    count: number,
+    options: CallOptions,
+  ): Promise<readonly BucketDigest[]> {
+    let result: readonly Bucket[] = bucketsOf(range, count)
+    const last = await this.#callHost('scanner', options, 'lastIds')
+    for (const table of ['rows', 'keys'] as const) {
+      for (let at = 0; at < last[table]; at += BLOCK_ROWS) {
+        const end = Math.min(at + BLOCK_ROWS, last[table])
+        const call = [range, result, table, at, end] as const
+        result = await this.#callHost('scanner', options, 'addBlockDigests', ...call)
+      }
+    }
+    return result
   }
 
   async *#keyIds(range: StampRange, options: CallOptions): AsyncGenerator<readonly number[]> {
@@ -373,4 +399,10 @@ async function closeHost(slot: HostSlot): Promise<void> {
   delete slot.host
   delete slot.opening
   await ((await opening?.catch(() => undefined)) ?? host)?.close()
+}
+
+/** What lies in the future, or has no live position, is little, and found by its keys. */
+function isWide({ from, to }: StampRange, nowMs: number): boolean {
+  if (stampMs(to) <= EPOCH_MS || stampMs(from) >= nowMs) return false
+  return stampMs(to) - stampMs(from) > WIDE_MS
 }

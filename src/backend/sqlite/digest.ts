@@ -4,6 +4,7 @@
  */
 import type { StampRange } from '../../core/digest.ts'
 import type { Bucket } from '../buckets.ts'
+import { rowKinds, type RowKinds } from './row-kinds.ts'
 import type { SqliteSession } from './session.ts'
 import { stampBytes } from './stamp-bytes.ts'
 
@@ -20,22 +21,53 @@ const KEYS = 'json_each(?1) j CROSS JOIN everthread_keys k ON k.key_id = j.value
 const OWN = 'i.item >= ?2 AND i.item < ?3 AND i.position = i.item'
 const MOVED = 'i.position <> i.item AND i.position >= ?2 AND i.position < ?3'
 
-/** Every digest with its place. */
-const PLACES: string = [
-  `SELECT i.position AS place, i.digest AS digest FROM ${ITEMS}
-    WHERE ${OWN} AND i.digest IS NOT NULL AND i.appended_at IS NULL`,
-  `SELECT i.position, i.digest FROM ${ITEMS}
-    WHERE ${MOVED} AND i.digest IS NOT NULL AND i.appended_at IS NULL`,
-  `SELECT i.position, i.edited_digest FROM ${ITEMS}
-    WHERE i.edited_at IS NOT NULL AND i.edited_digest IS NOT NULL
-      AND i.position >= ?2 AND i.position < ?3`,
-  `SELECT i.appended_at, i.digest FROM ${ITEMS}
-    WHERE i.appended_at >= ?2 AND i.appended_at < ?3 AND i.appended_at IS NOT NULL`,
-  `SELECT k.deleted_through, k.deleted_digest FROM ${KEYS}
-    WHERE k.deleted_through >= ?2 AND k.deleted_through < ?3`,
-  `SELECT k.register_stamp, k.register_digest FROM ${KEYS}
-    WHERE k.register_stamp >= ?2 AND k.register_stamp < ?3`,
+/** The same for a block of rows, ?4 (exclusive) to ?5: in the order of the file, whatever the key. */
+const BLOCK = 'i.row_id > ?4 AND i.row_id <= ?5'
+function blockPlacesOf({ edited, appended }: RowKinds): string {
+  const rows = `SELECT i.position AS place, i.digest AS digest FROM everthread_items i
+    WHERE ${BLOCK} AND i.position >= ?2 AND i.position < ?3 AND i.digest IS NOT NULL
+      AND +i.appended_at IS NULL`
+  const editedRows = `SELECT i.position, i.edited_digest FROM everthread_items i
+    WHERE ${BLOCK} AND i.position >= ?2 AND i.position < ?3 AND i.edited_digest IS NOT NULL
+      AND +i.edited_at IS NOT NULL`
+  const appendedRows = `SELECT i.appended_at, i.digest FROM everthread_items i
+    WHERE ${BLOCK} AND +i.appended_at >= ?2 AND +i.appended_at < ?3 AND i.digest IS NOT NULL`
+  const all = [rows, ...(edited ? [editedRows] : []), ...(appended ? [appendedRows] : [])]
+  return all.join('\nUNION ALL\n')
+}
+const BLOCK_KEYS: string = [
+  `SELECT k.deleted_through AS place, k.deleted_digest AS digest FROM everthread_keys k
+    WHERE k.key_id > ?4 AND k.key_id <= ?5 AND k.deleted_through >= ?2 AND k.deleted_through < ?3`,
+  `SELECT k.register_stamp, k.register_digest FROM everthread_keys k
+    WHERE k.key_id > ?4 AND k.key_id <= ?5 AND k.register_stamp >= ?2 AND k.register_stamp < ?3`,
 ].join('\nUNION ALL\n')
+const LAST_ROW = 'SELECT max(row_id) AS last FROM everthread_items'
+const LAST_KEY = 'SELECT max(key_id) AS last FROM everthread_keys'
+
+/** Every digest of some keys with its place. */
+function placesOf({ moved, edited, appended }: RowKinds): string {
+  const own = `SELECT i.position AS place, i.digest AS digest FROM ${ITEMS}
+    WHERE ${OWN} AND i.digest IS NOT NULL AND i.appended_at IS NULL`
+  const movedRows = `SELECT i.position, i.digest FROM ${ITEMS}
+    WHERE ${MOVED} AND i.digest IS NOT NULL AND i.appended_at IS NULL`
+  const editedRows = `SELECT i.position, i.edited_digest FROM ${ITEMS}
+    WHERE i.edited_at IS NOT NULL AND i.edited_digest IS NOT NULL
+      AND i.position >= ?2 AND i.position < ?3`
+  const appendedRows = `SELECT i.appended_at, i.digest FROM ${ITEMS}
+    WHERE i.appended_at >= ?2 AND i.appended_at < ?3 AND i.appended_at IS NOT NULL`
+  const registers = `SELECT v.place, v.digest FROM (
+      SELECT k.deleted_through AS place, k.deleted_digest AS digest FROM ${KEYS}
+      UNION ALL SELECT k.register_stamp, k.register_digest FROM ${KEYS}) v
+    WHERE v.place >= ?2 AND v.place < ?3`
+  const rows = [
+    own,
+    ...(moved ? [movedRows] : []),
+    ...(edited ? [editedRows] : []),
+    ...(appended ? [appendedRows] : []),
+    registers,
+  ]
+  return rows.join('\nUNION ALL\n')
+}
 
 /** Adds what these keys have in the range to the buckets, which cut it without gaps. */
 export function addDigests(
@@ -44,10 +76,49 @@ export function addDigests(
   buckets: readonly Bucket[],
   keyIds: readonly number[],
 ): void {
-  const edges = buckets.slice(1).map((bucket) => stampBytes(bucket.from))
-  const sql = sumSql(buckets.length)
   const ids = JSON.stringify(keyIds)
-  const sums = session.all<Sum>(sql, ids, stampBytes(from), stampBytes(to), ...edges)
+  const edges = edgesOf(buckets)
+  const sql = sumSql(placesOf(rowKinds(session)), buckets.length, 4)
+  add(buckets, session.all<Sum>(sql, ids, stampBytes(from), stampBytes(to), ...edges))
+}
+
+/** The greatest ids there are: what a pass over the whole file goes up to. */
+export function lastIds(session: SqliteSession): { readonly rows: number; readonly keys: number } {
+  const last = (sql: string): number => session.get<{ last: number | null }>(sql)?.last ?? 0
+  return { rows: last(LAST_ROW), keys: last(LAST_KEY) }
+}
+
+/** The same for a block of rows, or of keys. */
+export function addBlockDigests(
+  session: SqliteSession,
+  { from, to }: StampRange,
+  buckets: readonly Bucket[],
+  table: 'rows' | 'keys',
+  after: number,
+  last: number,
+): void {
+  const places = table === 'rows' ? blockPlacesOf(rowKinds(session)) : BLOCK_KEYS
+  const sql = sumSql(places, buckets.length, 6)
+  const bounds = [stampBytes(from), stampBytes(to), after, last]
+  add(buckets, session.all<Sum>(sql, null, ...bounds, ...edgesOf(buckets)))
+}
+
+/**
+ * The start of each bucket but the first, filled up to a power of two with the end of the range, at
+ * which nothing stands: so there are few different texts, and few prepared statements.
+ */
+function edgesOf(buckets: readonly Bucket[]): Uint8Array[] {
+  const edges = buckets.slice(1).map((bucket) => stampBytes(bucket.from))
+  const end = stampBytes(buckets.at(-1)!.to)
+  while (edges.length + 1 < powerOfTwo(buckets.length)) edges.push(end)
+  return edges
+}
+
+function powerOfTwo(count: number): number {
+  return 2 ** Math.ceil(Math.log2(count))
+}
+
+function add(buckets: readonly Bucket[], sums: readonly Sum[]): void {
   for (const { bucket, count, low, high } of sums) {
     const target = buckets[bucket]!
     target.count += count
@@ -56,17 +127,18 @@ export function addDigests(
   }
 }
 
-function sumSql(buckets: number): string {
+function sumSql(places: string, buckets: number, firstEdge: number): string {
   return `
-    SELECT ${bucketSql(0, buckets)} AS bucket, count(*) AS count,
+    SELECT ${bucketSql(0, powerOfTwo(buckets), firstEdge)} AS bucket, count(*) AS count,
       sum(digest & 0xffffff) AS low, sum(digest >> 24) AS high
-    FROM (${PLACES}) GROUP BY 1`
+    FROM (${places}) WHERE ?1 IS ?1 GROUP BY 1`
 }
 
-/** The number of the bucket of a place, by halving: edge i, the start of bucket i, is ?(i + 3). */
-function bucketSql(first: number, end: number): string {
+/** The number of the bucket of a place, by halving: the start of bucket i is ?(i + firstEdge - 1). */
+function bucketSql(first: number, end: number, firstEdge: number): string {
   if (end - first === 1) return String(first)
   const middle = (first + end) >> 1
-  const below = bucketSql(first, middle)
-  return `CASE WHEN place < ?${middle + 3} THEN ${below} ELSE ${bucketSql(middle, end)} END`
+  const below = bucketSql(first, middle, firstEdge)
+  const above = bucketSql(middle, end, firstEdge)
+  return `CASE WHEN place < ?${middle + firstEdge - 1} THEN ${below} ELSE ${above} END`
 }

@@ -12,6 +12,8 @@ export type EngineMethod =
   | 'keyIds'
   | 'keysWithRows'
   | 'addDigests'
+  | 'lastIds'
+  | 'addBlockDigests'
   | 'scanPage'
 
 /** A connection, in this thread or in one of its own. */

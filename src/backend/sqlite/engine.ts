@@ -25,7 +25,7 @@ import type {
 } from '../replica-backend.ts'
 import { applyBatch } from './apply.ts'
 import { openSession, readSettings, type SqliteSettings } from './connection.ts'
-import { addDigests } from './digest.ts'
+import { addBlockDigests, addDigests, lastIds } from './digest.ts'
 import type { SqliteDriver } from './driver.ts'
 import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from './item-row.ts'
 import { readKeyIds, type KeyIdPage } from './key-pages.ts'
@@ -202,6 +202,23 @@ export class SqliteEngine {
     keyIds: readonly number[],
   ): readonly Bucket[] {
     this.#session.read(() => addDigests(this.#session, range, buckets, keyIds))
+    return buckets
+  }
+
+  lastIds(): { readonly rows: number; readonly keys: number } {
+    return this.#session.read(() => lastIds(this.#session))
+  }
+
+  /** Adds what a block of the file has in the range to the buckets, and returns them. */
+  addBlockDigests(
+    range: StampRange,
+    buckets: readonly Bucket[],
+    table: 'rows' | 'keys',
+    after: number,
+    last: number,
+  ): readonly Bucket[] {
+    const session = this.#session
+    session.read(() => addBlockDigests(session, range, buckets, table, after, last))
     return buckets
   }
 

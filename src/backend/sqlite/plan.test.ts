@@ -135,8 +135,13 @@ describe('plans', () => {
       keysWithRows(session, range, ids)
       readScanPage(session, range, ids, SCAN_START)
     })
-    const tables = steps.filter((step) => /^(SEARCH|SCAN) (everthread|[ik]\b)/.test(step))
-    expect(tables.length).toBeGreaterThan(10)
+    // Whether there are rows of a kind at all is asked of its partial index, which has nothing else.
+    const kinds =
+      /^SCAN everthread_items USING (COVERING )?INDEX everthread_items_(moved|edited|appended)$/
+    const tables = steps.filter(
+      (step) => /^(SEARCH|SCAN) (everthread|[ik]\b)/.test(step) && !kinds.test(step),
+    )
+    expect(tables.length).toBeGreaterThan(5)
     for (const step of tables) {
       expect(step).toMatch(/^SEARCH .*(INDEX .*\(key_id=\? AND |INTEGER PRIMARY KEY \(rowid=\?\))/)
     }

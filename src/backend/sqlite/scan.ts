@@ -10,6 +10,7 @@ import type { Operation } from '../../core/operation.ts'
 import type { StoredOperation } from '../replica-backend.ts'
 import { isInRange } from '../key-states.ts'
 import { ITEM_COLUMNS, itemOfRow, type ItemRow } from './item-row.ts'
+import { rowKinds, type RowKinds } from './row-kinds.ts'
 import type { SqliteSession } from './session.ts'
 import { stampBytes, stampOf } from './stamp-bytes.ts'
 
@@ -57,18 +58,23 @@ const KEY = `
   FROM everthread_keys WHERE key_id = ?`
 
 /** Which of these keys have anything in the range. ?1: ids as JSON; ?2 and ?3: the range. */
-const WITH_ROWS = `
+function withRowsSql({ moved, appended }: RowKinds): string {
+  const movedRows = `
+    OR EXISTS (SELECT 1 FROM everthread_items i
+      WHERE i.key_id = k.key_id AND i.position >= ?2 AND i.position < ?3 AND i.position <> i.item)`
+  const appendedRows = `
+    OR EXISTS (SELECT 1 FROM everthread_items i
+      WHERE i.key_id = k.key_id AND i.appended_at >= ?2 AND i.appended_at < ?3
+        AND i.appended_at IS NOT NULL)`
+  return `
   SELECT k.key_id FROM json_each(?1) j CROSS JOIN everthread_keys k ON k.key_id = j.value
   WHERE (k.deleted_through >= ?2 AND k.deleted_through < ?3)
     OR (k.register_stamp >= ?2 AND k.register_stamp < ?3)
     OR EXISTS (SELECT 1 FROM everthread_items i
       WHERE i.key_id = k.key_id AND i.item >= ?2 AND i.item < ?3 AND i.position = i.item)
-    OR EXISTS (SELECT 1 FROM everthread_items i
-      WHERE i.key_id = k.key_id AND i.position >= ?2 AND i.position < ?3 AND i.position <> i.item)
-    OR EXISTS (SELECT 1 FROM everthread_items i
-      WHERE i.key_id = k.key_id AND i.appended_at >= ?2 AND i.appended_at < ?3
-        AND i.appended_at IS NOT NULL)
+    ${moved ? movedRows : ''} ${appended ? appendedRows : ''}
   ORDER BY k.key_id`
+}
 
 export function keysWithRows(
   session: SqliteSession,
@@ -76,7 +82,8 @@ export function keysWithRows(
   keyIds: readonly number[],
 ): readonly number[] {
   const ids = JSON.stringify(keyIds)
-  const rows = session.all<{ key_id: number }>(WITH_ROWS, ids, stampBytes(from), stampBytes(to))
+  const sql = withRowsSql(rowKinds(session))
+  const rows = session.all<{ key_id: number }>(sql, ids, stampBytes(from), stampBytes(to))
   return rows.map((row) => row.key_id)
 }
 
