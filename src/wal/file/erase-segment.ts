@@ -2,6 +2,7 @@ import type { ThroughOf } from '../../core/erase.ts'
 import type { Lsn } from '../wal.ts'
 import { erasePayload } from './erase-payload.ts'
 import { readFrame, sealFrame } from './frame.ts'
+import { ZEROS_BYTES } from './limits.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
 
 export interface ErasedSegment {
@@ -24,7 +25,8 @@ export function eraseSegment(
   until: Lsn,
   throughOf: ThroughOf,
 ): ErasedSegment | undefined {
-  const copy = Buffer.from(bytes)
+  /** Made when the first payload goes: most segments stay as they are. */
+  let copy: Buffer | undefined
   let at = SEGMENT_HEADER_BYTES
   let count = 0
   for (let lsn = firstLsn; lsn < until; lsn++) {
@@ -33,6 +35,7 @@ export function eraseSegment(
     if (frame?.lsn !== lsn) throw new Error(`the frame of entry ${lsn} at ${at} is not valid`)
     const payload = erasePayload(bytes, frame.payloadStart, frame.payloadEnd, throughOf)
     if (payload !== undefined) {
+      copy ??= Buffer.from(bytes)
       payload.copy(copy, frame.payloadStart)
       const header = { lsn, indexInGroup: lsn - frame.groupFirst, lacking: frame.lacking }
       sealFrame(copy, frame.start, frame.payloadEnd, header, salt)
@@ -40,7 +43,16 @@ export function eraseSegment(
     }
     at = frame.end
   }
-  const hasRest = bytes.subarray(at).some((byte) => byte !== 0)
-  if (count === 0 && !hasRest) return undefined
-  return { bytes: copy.subarray(0, at), count }
+  if (count === 0 && isZero(bytes, at)) return undefined
+  return { bytes: (copy ?? Buffer.from(bytes)).subarray(0, at), count }
+}
+
+/** Preallocated space is most of a young segment: it is compared, not looked through. */
+function isZero(bytes: Buffer, from: number): boolean {
+  const zeros = Buffer.alloc(ZEROS_BYTES)
+  for (let at = from; at < bytes.byteLength; at += zeros.byteLength) {
+    const end = Math.min(at + zeros.byteLength, bytes.byteLength)
+    if (bytes.compare(zeros, 0, end - at, at, end) !== 0) return false
+  }
+  return true
 }
