@@ -101,7 +101,7 @@ async function setup(
   }
   const operations = [
     ...Array.from({ length: LENGTH }, (_, i) => put('long', kind, i + 1)),
-    // Spread over days: few are touched within a minute of one another.
+    // Spread over hours: few are touched within seconds of one another.
     ...Array.from({ length: LENGTH }, (_, i) => put(`other-${i}`, 'own', -i * 100)),
   ]
   const groups = Array.from({ length: 40 }, (_, i) => operations.slice(i * 500, (i + 1) * 500))
@@ -133,9 +133,9 @@ async function counts(
   return { keys: Number(keys), items: Number(items), moved: Number(moved) }
 }
 
-/** One message a second. */
+/** Ten messages a second. */
 function stamp(n: number, writer = 1): Stamp {
-  const time = stampFloor(1_700_000_000_000 + n * 1_000).slice(0, 13)
+  const time = stampFloor(1_700_000_000_000 + n * 100).slice(0, 13)
   return `${time}-7000-8000-${String(writer).padStart(12, '0')}` as Stamp
 }
 

@@ -7,14 +7,12 @@ import type { ApplyResult } from '../replica-backend.ts'
 import { batchSql } from './batch-sql.ts'
 import { itemKeyOf } from './item-key.ts'
 import { ITEM_COLUMNS, rowOf } from './item-row.ts'
+import { TOUCHED_LAG_MS } from './head-sql.ts'
 import { hintsOf, cursorsOf } from './marks.ts'
 import type { PgStatement } from './pg-types.ts'
 import { singleSql } from './single-sql.ts'
 import { prepared } from './statement.ts'
 import type { Tables } from './tables.ts'
-
-/** `touched` lags at most this far behind the greatest stamp of its key. Milliseconds. */
-export const TOUCHED_LAG_MS = 60_000
 
 /** A row of a batch, by key and item. */
 interface Row {

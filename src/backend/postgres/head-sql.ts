@@ -48,7 +48,14 @@ export function listHeadSql(tables: Tables, key: string, d: string): string {
 }
 
 /**
- * SQL: the least uuid of the millisecond 60 s before a stamp's. A key with this stamp was touched
+ * `touched` lags at most this far behind the greatest stamp of its key. Milliseconds. Longer, a busy
+ * conversation has its row written less often; shorter, fewer conversations are gone through to find
+ * the latest ones and the greatest stamp.
+ */
+export const TOUCHED_LAG_MS = 10_000
+
+/**
+ * SQL: the least uuid of the millisecond `TOUCHED_LAG_MS` before a stamp's. A key with this stamp was touched
  * then or later.
  */
 export function coarseSql(stamp: string): string {

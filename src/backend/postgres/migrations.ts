@@ -16,7 +16,7 @@ export const MIGRATION_TITLES: readonly string[] = [
 ]
 
 /*
- * keys: one row a key. `touched` is at most 60 s older than the greatest stamp of the key, so that an
+ * keys: one row a key. `touched` is at most 10 s older than the greatest stamp of the key, so that an
  * append normally writes nothing here. Values are text exactly as given, never jsonb.
  *
  * items: one row an item. appended_at is NULL when it is the position. What lies at or below the

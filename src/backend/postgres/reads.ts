@@ -14,7 +14,7 @@ import type {
   LatestQuery,
   ReplicaState,
 } from '../replica-backend.ts'
-import { TOUCHED_LAG_MS } from './batch.ts'
+import { TOUCHED_LAG_MS } from './head-sql.ts'
 import { itemKeyOf } from './item-key.ts'
 import { itemFrom, itemOfPage } from './item-row.ts'
 import type { PgStatement } from './pg-types.ts'
@@ -104,12 +104,13 @@ export async function listKeys(
   }
 }
 
-/** Keys looked at in one round trip, at least. */
+/** Keys looked at in the first round trip, at least, and in any. Each next one looks at twice as many. */
 const LATEST_ROWS_MIN = 100
+const LATEST_ROWS_MAX = 10_000
 
 /**
  * Keys are read in the order in which they were touched, with their exact latest position. That is
- * at most 60 s above `touched`, so the page is certain once it is full of keys later than that
+ * at most 10 s above `touched` (`TOUCHED_LAG_MS`), so the page is certain once it is full of keys later than that
  * bound of the next one. Keys that were touched without a new message (an edit, a removal) are
  * passed over, so a page far down costs the pages above it.
  */
@@ -119,7 +120,7 @@ export async function listLatest(
   { prefix, before, limit }: LatestQuery,
 ): Promise<LatestPage> {
   const found: LatestKey[] = []
-  const chunk = Math.max(LATEST_ROWS_MIN, 2 * limit)
+  let chunk = Math.max(LATEST_ROWS_MIN, 2 * limit)
   let touched: Stamp = STAMP_MAX
   // Sorts above every key: the first page starts at the very end.
   let key = '\u{10FFFF}'.repeat(300)
@@ -143,6 +144,7 @@ export async function listLatest(
       const identity = rows[0]!['identity'] as string
       return { identity, keys: found.slice(0, limit), done: found.length <= limit }
     }
+    chunk = Math.min(LATEST_ROWS_MAX, 2 * chunk)
   }
 }
 
