@@ -29,3 +29,19 @@ export {
   type SimulatedOperation,
 } from './simulated-disk.ts'
 export { walConformance, type WalConformanceOptions, type WalFixture } from './wal-conformance.ts'
+export { checkHistory } from './history-checker/check-history.ts'
+export type {
+  AppendRecord,
+  CheckOptions,
+  ClearRecord,
+  EditRecord,
+  GetRecord,
+  History,
+  HistoryRecord,
+  ReadRecord,
+  RemoveRecord,
+  SetRecord,
+  ShownMessage,
+  Violation,
+  ViolationKind,
+} from './history-checker/history.ts'

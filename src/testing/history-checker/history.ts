@@ -43,12 +43,14 @@ export interface AppendRecord extends WriteRecord {
   readonly group?: string
 }
 
+/** A replacement of a message's content. */
 export interface EditRecord extends WriteRecord {
   readonly kind: 'edit'
   readonly id: string
   readonly content: string
 }
 
+/** A removal of one message. */
 export interface RemoveRecord extends WriteRecord {
   readonly kind: 'remove'
   readonly id: string
@@ -61,6 +63,7 @@ export interface SetRecord extends WriteRecord {
   readonly content: string
 }
 
+/** A clear of the whole conversation, its register included. */
 export interface ClearRecord extends WriteRecord {
   readonly kind: 'clear'
 }
@@ -98,8 +101,10 @@ export interface GetRecord extends ReadMark {
 export type MessageWrite = AppendRecord | EditRecord | RemoveRecord
 export type Write = MessageWrite | SetRecord | ClearRecord
 export type Read = ReadRecord | GetRecord
+/** One call, as its client knows it. */
 export type HistoryRecord = Write | Read
 
+/** What is judged: calls in any order, and what was found when all was over. */
 export interface History {
   readonly records: readonly HistoryRecord[]
   /** The databases after everything was drained, in any text that is equal if they are equal. */
@@ -108,6 +113,7 @@ export interface History {
   readonly leftovers?: readonly string[]
 }
 
+/** What the system that made the history does not promise. */
 export interface CheckOptions {
   /**
    * How much two clocks may differ: clears and appends of processes that could not reach a common
@@ -127,6 +133,7 @@ export interface CheckOptions {
   readonly sharedLog?: boolean
 }
 
+/** How a promise was broken; `check-history.ts` says what each one means. */
 export type ViolationKind =
   | 'lost'
   | 'duplicate'
@@ -143,6 +150,7 @@ export type ViolationKind =
   | 'diverged'
   | 'leftover'
 
+/** A contradiction between what was promised and what was seen. */
 export interface Violation {
   readonly kind: ViolationKind
   readonly text: string
