@@ -161,6 +161,29 @@ export function writeStrategyConformance({ name, write }: WriteStrategyConforman
       for (const place of [primary, backup]) expect(await textsAt(place)).toEqual(['once'])
     })
 
+    test.each(['up', 'hung', 'refused'] as const)(
+      'ids that stand keep their places when new ones are saved with them, the primary %s',
+      async (mode) => {
+        const { history, primary, backup } = await rig({ write })
+        const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(
+          (id) => ({ id, role: 'user', content: id }) as const,
+        )
+        const first = await history.saveMessages('c', [a!, b!])
+        await history.saveMessage('c', d!)
+        await history.flush()
+        primary.setMode(mode)
+        const second = await history.saveMessages('c', [a!, b!, c!])
+        expect(second.slice(0, 2).map(({ position }) => position)).toEqual(
+          first.map(({ position }) => position),
+        )
+        primary.setMode('up')
+        await history.flush()
+        expect(await texts(history)).toEqual(['a', 'b', 'd', 'c'])
+        for (const place of [primary, backup])
+          expect(await textsAt(place)).toEqual(['a', 'b', 'd', 'c'])
+      },
+    )
+
     test('a message that was saved only to the log is there after a restart', async () => {
       const { history, primary, backup, open } = await rig({ write })
       await save(history, TEXTS.slice(0, 2))

@@ -37,8 +37,7 @@ import { hedgeDelayMs } from '../hedge-delay.ts'
 import type { AttemptResult } from './attempt-result.ts'
 import { isDurable, mayBeDurable } from './durable-places.ts'
 import { distinctStates } from './distinct-states.ts'
-import { standsElsewhere, tookOwn } from './stands-elsewhere.ts'
-import { withStanding } from './with-standing.ts'
+import { Repeats, standsElsewhere } from './repeats.ts'
 import type { PlaceState, WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-strategy.ts'
 
@@ -59,11 +58,8 @@ export class Attempt {
   #overdue = false
   /** Failed, while some place had yet to answer. */
   #undecided = false
-  /** A place said what stands already: those stamps are not given out anew. */
-  #adopted = false
+  readonly #repeats: Repeats
   #hint: 'none' | 'sent' | 'done' = 'none'
-  /** A database or the log has the group where this attempt put it. */
-  #placedOwn = false
   /** A database has it, whatever became of its hint. */
   #taken = false
   #resolve: ((result: AttemptResult) => void) | undefined
@@ -79,6 +75,7 @@ export class Attempt {
     this.#config = config
     this.#group = group
     this.#operations = group.operations
+    this.#repeats = new Repeats(group.unique ? group.operations : [])
     this.#isDelete = group.operations.some(({ kind }) => kind === 'delete')
     this.#ticket = context.log.issue(group.operations)
     if (!context.log.hasLog()) this.#states.wal = 'failed'
@@ -180,7 +177,7 @@ export class Attempt {
     const { env } = this.#context
     try {
       const fresh = this.#isFresh()
-      this.#placedOwn ||= !this.#adopted
+      this.#repeats.logged(this.#operations)
       await withDeadline(env, this.#config.timeoutMs, 'wal append', this.#ticket.log(fresh), {
         place: 'wal',
       })
@@ -197,7 +194,7 @@ export class Attempt {
   #isFresh(): boolean {
     const { primary, backup } = this.#states
     const decided = this.#group.unique && (primary === 'done' || backup === 'done')
-    return this.#group.isRepeat !== true && !this.#adopted && !decided
+    return this.#group.isRepeat !== true && !this.#repeats.isAny && !decided
   }
 
   /** Another process was first in the log: the group is stamped again, unless it is acknowledged. */
@@ -241,16 +238,15 @@ export class Attempt {
     sent.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
     this.#states[place] = 'done'
     const refused = applied.some(isRefusal)
-    const placed = this.#group.unique && !refused && tookOwn(this.#group, sent, applied)
-    if (placed && this.#adopted) this.#spreadOwn(place)
-    this.#placedOwn ||= placed
+    const repeats = refused ? undefined : this.#repeats.answered(sent, applied)
+    if (repeats !== undefined) this.#spread(place, repeats.spread)
     if (this.#isSettled()) {
       if (refused) this.#lateRefusal(place, sent, applied)
-      else if (standsElsewhere(sent, applied)) this.#ticket.missed(place)
+      else if (standsElsewhere(sent, applied).length > 0) this.#ticket.missed(place)
       else this.#ticket.applied(place)
       return
     }
-    if (refused) {
+    if (repeats === undefined) {
       this.#states[place] = 'failed'
       this.#ticket.void()
       // Another place may have taken it, before it had heard of what stands in the way.
@@ -258,27 +254,17 @@ export class Attempt {
       return
     }
     this.#taken = true
-    if (standsElsewhere(sent, applied) && this.#placedOwn) {
-      // Another place has it where we put it: both positions go everywhere, the greater counts.
-      this.#ticket.missed(place)
-      this.#adoptStanding(sent, applied, true)
-    } else {
-      this.#ticket.applied(place)
-      this.#adoptStanding(sent, applied, false)
-    }
-  }
-
-  /** A repeat goes to the log as what stands already; `andOwn`: and as this attempt has it. */
-  #adoptStanding(sent: readonly Operation[], applied: readonly Applied[], andOwn: boolean): void {
-    if (!applied.some(({ outcome }) => outcome === 'stands')) return
-    this.#adopted = true
-    this.#operations = withStanding(sent, applied, andOwn)
+    if (repeats.isSplit) this.#ticket.missed(place)
+    else this.#ticket.applied(place)
+    if (repeats.operations === undefined) return
+    this.#operations = repeats.operations
     if (!this.#ticket.isLogged()) this.#ticket.operations = this.#operations
   }
 
-  /** This place lacked an id that stands elsewhere in the other one: that one gets ours as well. */
-  #spreadOwn(place: DatabasePlace): void {
-    const ticket = this.#context.log.issue(this.#group.operations)
+  /** This place lacked ids that stand elsewhere in the other one: that one gets ours as well. */
+  #spread(place: DatabasePlace, operations: readonly Operation[]): void {
+    if (operations.length === 0) return
+    const ticket = this.#context.log.issue(operations)
     ticket.applied(place)
     ticket.acknowledge()
   }

@@ -1,0 +1,74 @@
+import type { Applied } from '../../core/decide.ts'
+import { operationsOfItem } from '../../core/merge.ts'
+import type { Operation } from '../../core/operation.ts'
+
+/** What an answer says about repeats of callers' ids. */
+export interface RepeatVerdict {
+  /** What goes to the places that have yet to get the group; undefined when none was a repeat. */
+  readonly operations: readonly Operation[] | undefined
+  /** The place has one elsewhere than another place that took it from this attempt. */
+  readonly isSplit: boolean
+  /** The place took these, which stand elsewhere in another one: that one gets them as well. */
+  readonly spread: readonly Operation[]
+}
+
+/**
+ * The ids of a group that stand already. One that stands keeps its place: it goes on as it stands,
+ * and the others of the group as they are. Only an id that one place has from this attempt and another
+ * one from before gets both positions everywhere; the greater counts.
+ */
+export class Repeats {
+  readonly #group: readonly Operation[]
+  /** Operations of the group that a database or the log has as they are. */
+  readonly #own = new Set<Operation>()
+  /** Operations that stand already in some place. */
+  readonly #standing = new Set<Operation>()
+
+  /** @param group The operations with callers' ids: none where the ids are this writer's own. */
+  constructor(group: readonly Operation[]) {
+    this.#group = group
+  }
+
+  /** True when some place said what stands already: those stamps are not given out anew. */
+  get isAny(): boolean {
+    return this.#standing.size > 0
+  }
+
+  /** The log is given these. */
+  logged(operations: readonly Operation[]): void {
+    for (const operation of operations) this.#noteOwn(operation)
+  }
+
+  /** A place has merged or judged what was sent, and refused nothing. */
+  answered(sent: readonly Operation[], applied: readonly Applied[]): RepeatVerdict {
+    const took = sent.filter((_, i) => applied[i]?.outcome === 'applied')
+    const spread = took.filter((each) => this.#standing.has(each) && this.#group.includes(each))
+    for (const operation of took) this.#noteOwn(operation)
+    const isSplit = standsElsewhere(sent, applied).some((each) => this.#own.has(each))
+    const operations = sent.flatMap((operation, i): readonly Operation[] => {
+      const answer = applied[i]
+      if (answer?.outcome !== 'stands') return [operation]
+      this.#standing.add(operation)
+      const standing = operationsOfItem(operation.key, answer.item)
+      return this.#own.has(operation) ? [operation, ...standing] : standing
+    })
+    const hasRepeats = applied.some(({ outcome }) => outcome === 'stands')
+    return { operations: hasRepeats ? operations : undefined, isSplit, spread }
+  }
+
+  #noteOwn(operation: Operation): void {
+    if (this.#group.includes(operation)) this.#own.add(operation)
+  }
+}
+
+/** The operations that the place has an id of, but not where they were to put it. */
+export function standsElsewhere(
+  sent: readonly Operation[],
+  applied: readonly Applied[],
+): readonly Operation[] {
+  return sent.filter((operation, i) => {
+    const answer = applied[i]
+    if (answer?.outcome !== 'stands' || operation.kind !== 'put') return false
+    return answer.item.position !== operation.position
+  })
+}
