@@ -3,7 +3,7 @@ import { isStorageError, messageOf, StorageConnectionError, StorageError } from 
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { KeepAlive } from '../core/keep-alive.ts'
 import { StampClock } from '../core/stamp.ts'
-import { sleep } from '../core/time.ts'
+import { sleep, withDeadline } from '../core/time.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
 import type { StoreContext, StoreNotice } from '../strategy/context.ts'
@@ -20,6 +20,8 @@ import { Maintenance } from './maintenance.ts'
 import type { StoreEvents } from './store-events.ts'
 
 /** A cache that this process only makes untrue. */
+/** How long a start waits for the log. Recovering a million entries takes some seconds. */
+const LOG_OPEN_MS = 30_000
 const WRITE_ONLY_CACHE: CacheUse = {
   singleProcess: false,
   timeoutMs: 100,
@@ -42,6 +44,7 @@ export class StoreCore {
   readonly #config: ResolvedStorageConfig
   readonly #maintenance: Maintenance
   #logOpen = false
+  #openingLog: Promise<void> | undefined
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
   readonly #alive: KeepAlive
   #inFlight = 0
@@ -204,13 +207,22 @@ export class StoreCore {
     return { env, clock, log, health, places, monitor, tombstones, cache, notify }
   }
 
+  /** A disk that hangs holds up the start for a while only; the log is waited for again later. */
   async #openLog(): Promise<void> {
-    const { log, clock } = this.context
+    const { env, log, clock } = this.context
     if (this.#logOpen || !log.hasLog()) return
-    const { ceilingMs, head } = await log.open(clock.writerId)
-    this.#logOpen = true
-    clock.observeMs(ceilingMs)
-    clock.observe(head)
+    this.#openingLog ??= log
+      .open(clock.writerId)
+      .then(async ({ ceilingMs, head }) => {
+        // It was long in coming, and nobody is there any more.
+        if (this.#state === 'closed') return await log.close()
+        this.#logOpen = true
+        clock.observeMs(ceilingMs)
+        clock.observe(head)
+      })
+      .finally(() => (this.#openingLog = undefined))
+    const options = { place: 'wal', effect: 'none' } as const
+    await withDeadline(env, LOG_OPEN_MS, 'opening the log', this.#openingLog, options)
   }
 
   async #connectPlace(place: DatabasePlace): Promise<void> {

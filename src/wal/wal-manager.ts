@@ -3,7 +3,7 @@ import { isErased, type ThroughOf } from '../core/erase.ts'
 import { messageOf, StorageError } from '../core/errors.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
-import { sleep } from '../core/time.ts'
+import { sleep, withDeadline } from '../core/time.ts'
 import { EncryptedWal } from './encrypted-wal.ts'
 import { FlushWorker, type FlushTarget } from './flush-worker.ts'
 import { Owed } from './owed.ts'
@@ -28,6 +28,8 @@ export interface WALManagerOptions {
 
 export const FLUSH_INTERVAL_MS = 5_000
 const OWED_BYTES_MAX = 256 * 1024 * 1024
+/** Most time for reading what is pending for one key: entries may be on a disk that hangs. */
+const PENDING_MS = 1_000
 /** Pause between attempts to hand what memory owes to the log. */
 const RELOG_MS = 1_000
 /** Most owed groups that are handed to the log at once. */
@@ -173,12 +175,16 @@ export class WALManager {
   /**
    * Operations on the key that the place lacks: those that this process knows of and, in a shared log
    * that can be reached, those of all others. A snapshot.
+   *
+   * @throws StorageError `TIMEOUT` with effect `none` when the log does not answer in time.
    */
   async pending(place: DatabasePlace, key: string): Promise<readonly Operation[]> {
     const owed = this.#owed.pending(place, key)
     if (this.#wal === undefined) return owed
     if (!this.isShared() && !this.#wal.hasPending(place, key)) return owed
-    return [...(await this.#wal.pending(place, key)), ...owed]
+    const logged = this.#wal.pending(place, key)
+    const options = { place: 'wal', effect: 'none' } as const
+    return [...(await withDeadline(this.#env, PENDING_MS, 'the log', logged, options)), ...owed]
   }
 
   /** Keys that `pending` may have something for. */

@@ -1,13 +1,18 @@
 // Goal: a log that could not be opened at the start is opened as soon as it can be, whatever else
-// the store waits for.
-// Method: a full disk at the start, and the lease of the reconciler in other hands.
+// the store waits for; one that hangs holds up nobody for ever.
+// Method: a full disk at the start, and the lease of the reconciler in other hands; logs that never
+// answer, in virtual time.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { nodeEnv } from '../../src/core/node-env.ts'
-import { openChatHistory } from '../../src/index.ts'
+import type { Operation } from '../../src/core/operation.ts'
+import { openChatHistory, WALManager, type ChatHistory } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
+import { virtualEnv, type VirtualEnv } from '../../src/testing/virtual-env.ts'
+import { MemoryWal } from '../../src/wal/memory/memory-wal.ts'
+import type { WalOpened } from '../../src/wal/wal.ts'
 import { failingDisk } from '../fault/support/failing-disk.ts'
 
 test('a pass that waits for its turn does not keep the log shut', async () => {
@@ -33,4 +38,53 @@ test('a pass that waits for its turn does not keep the log shut', async () => {
   disk.fail()
   await expect.poll(() => history.status().wal.state, { timeout: 20_000 }).toBe('open')
   expect(history.status().trusted).toBe(false)
+})
+
+/** A log on a disk that can be made to hang. */
+class HangingWal extends MemoryWal {
+  hangs: 'open' | 'read' | 'nothing' = 'nothing'
+
+  override async open(): Promise<WalOpened> {
+    if (this.hangs === 'open') await new Promise(() => {})
+    return await super.open()
+  }
+
+  override async pending(place: 'primary' | 'backup', key: string): Promise<readonly Operation[]> {
+    if (this.hangs === 'read') await new Promise(() => {})
+    return await super.pending(place, key)
+  }
+}
+
+async function openOn(env: VirtualEnv, wal: HangingWal): Promise<ChatHistory> {
+  const [primary, backup] = [new DurableMemoryBackend(env), new DurableMemoryBackend(env)]
+  const opened = openChatHistory({ env, primary, backup, wal: new WALManager(env, wal) })
+  const history = await env.drive(opened)
+  onTestFinished(() => env.drive(history.close()))
+  return history
+}
+
+test('a log that hangs at the start is gone without after half a minute', async () => {
+  const env = virtualEnv()
+  const wal = new HangingWal(env)
+  wal.hangs = 'open'
+  const history = await openOn(env, wal)
+  expect(env.monotonic()).toBeGreaterThanOrEqual(30_000)
+  const { copies } = await env.drive(history.saveMessage('c', { role: 'user', content: 'a' }))
+  expect(copies).toEqual(['primary', 'backup'])
+})
+
+test('a save with an id does not wait for ever for what the log has of it', async () => {
+  const env = virtualEnv()
+  const wal = new HangingWal(env)
+  const history = await openOn(env, wal)
+  const message = { id: 'a', role: 'user', content: 'a' } as const
+  await env.drive(history.saveMessage('c', message))
+  wal.hangs = 'read'
+  await expect(env.drive(history.saveMessage('c', message))).rejects.toMatchObject({
+    code: 'TIMEOUT',
+    effect: 'none',
+    place: 'wal',
+  })
+  wal.hangs = 'nothing'
+  await env.drive(history.flush())
 })
