@@ -28,7 +28,8 @@ test(
       fc.asyncProperty(fc.integer({ min: 1, max: 1e9 }), async (seed) => {
         await live(new WalMachine(seed), true)
       }),
-      { numRuns: RUNS },
+      // Letters that had all been settled, and whose last one was never on the disk.
+      { numRuns: RUNS, examples: [[64_913_494]] },
     )
   },
 )

@@ -155,10 +155,12 @@ export class DeadLetters {
 
   /**
    * Writes the letters anew, so that they are on disk for certain: those of a process that died may
-   * be in the page cache only, and their segments may go on the strength of them.
+   * be in the page cache only, and their segments may go on the strength of them. Where none counts
+   * any more nothing is appended behind them: what is lost of them would look like damage.
    */
   async secure(): Promise<void> {
     if (this.size > 0) await this.#rewrite()
+    else if (this.#open !== undefined) this.#open.usable = false
   }
 
   /** Writes the letters anew without these payloads, and without those that count no more. */
@@ -234,6 +236,8 @@ export class DeadLetters {
       await disk.syncDirectory(this.#directory)
     } catch (error) {
       await next.file.close()
+      // The new file may have its name by now: nothing is appended to one that nobody will read.
+      if (this.#open !== undefined) this.#open.usable = false
       throw error
     }
     const former = this.#open
