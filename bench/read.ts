@@ -10,7 +10,7 @@ import pg from 'pg'
 import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../src/index.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { startRedis } from '../test/support/redis-server.ts'
-import type { Goal } from './support/goal.ts'
+import { explained, type Goal } from './support/goal.ts'
 import { compare, type Row, type Subject } from './support/measure.ts'
 import { report } from './support/report.ts'
 
@@ -96,12 +96,17 @@ function goalsOf(rows: readonly Row[]): Goal[] {
       atMost: 1.3,
       value: row(database, longest).p50 / row(database, shortest).p50,
     },
-    {
-      number: 9,
-      measure: 'latest 50 / raw query and JSON.parse, longest conversation',
-      atMost: 1.15,
-      value: row('raw query and JSON.parse', longest).rate / row(database, longest).rate,
-    },
+    explained(
+      {
+        number: 9,
+        measure: 'latest 50 / raw query and JSON.parse, longest conversation',
+        atMost: 1.15,
+        value: row('raw query and JSON.parse', longest).rate / row(database, longest).rate,
+      },
+      `bound by CPU: ${Math.round(row(database, longest).cpuUs ?? 0)} µs of this process a page against ` +
+        `${Math.round(row('raw query and JSON.parse', longest).cpuUs ?? 0)}: positions, ids and times of 51 rows, which ` +
+        'the raw query does not read; and two merged lists in the server',
+    ),
     {
       number: 10,
       measure: 'latest 50 from the in-process cache / from the database, worst length',

@@ -20,7 +20,7 @@ import type { ReconcileReport } from '../src/sync/reconcile-report.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { reconcilerRig } from '../test/support/reconciler-rig.ts'
 import { BODY } from './support/messages.ts'
-import type { Goal } from './support/goal.ts'
+import { explained, type Goal } from './support/goal.ts'
 import { report } from './support/report.ts'
 
 const MESSAGES = Number(process.env['MESSAGES'] ?? 1_000_000)
@@ -113,12 +113,16 @@ try {
       value: rowsPercent,
     },
     { number: 15, measure: 'rows read when both are equal', atMost: 0, value: equal.pass.rowsRead },
-    {
-      number: 15,
-      measure: 'reconcile: time / full comparison',
-      atMost: 0.1,
-      value: first.pass.durationMs / full.ms,
-    },
+    explained(
+      {
+        number: 15,
+        measure: 'reconcile: time / full comparison',
+        atMost: 0.1,
+        value: first.pass.durationMs / full.ms,
+      },
+      `the digests of equal databases alone take ${(equal.pass.durationMs / full.ms).toFixed(2)} of it: they read every ` +
+        'row in the database; then each difference has digests and a scan of its own',
+    ),
   ]
   await report('reconcile', {
     figures: {

@@ -15,6 +15,11 @@ export function holds({ atLeast, atMost, value }: Goal): boolean {
   return (atLeast === undefined || value >= atLeast) && (atMost === undefined || value <= atMost)
 }
 
+/** The goal with the reason why it does not hold, unless it does. */
+export function explained(goal: Goal, note: string): Goal {
+  return holds(goal) ? goal : { ...goal, note }
+}
+
 /** `≥ 2.5` or `≤ 3 ms`. */
 export function bound({ atLeast, atMost, unit = '' }: Goal): string {
   const suffix = unit === '' ? '' : ` ${unit}`

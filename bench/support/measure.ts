@@ -16,6 +16,8 @@ export interface Sample {
   /** Milliseconds. */
   readonly p50: number
   readonly p99: number
+  /** CPU of this process and its threads an operation; that of servers is not in it. Microseconds. */
+  readonly cpuUs?: number
 }
 
 export interface Row {
@@ -25,6 +27,8 @@ export interface Row {
   readonly rate: number
   readonly p50: number
   readonly p99: number
+  /** Absent where several processes were measured, or none. */
+  readonly cpuUs?: number
   /** Rate as a multiple of the first subject's, median over the rounds. */
   readonly ratio: number
   /** p50 as a multiple of the first subject's. */
@@ -41,6 +45,7 @@ export async function sample(
   const latencies: number[] = []
   let next = 0
   const startedAt = performance.now()
+  const cpu = process.cpuUsage()
   const worker = async (): Promise<void> => {
     while (next < count) {
       const i = next++
@@ -51,8 +56,14 @@ export async function sample(
   }
   await Promise.all(Array.from({ length: concurrency }, worker))
   const seconds = (performance.now() - startedAt) / 1000
+  const { user, system } = process.cpuUsage(cpu)
   latencies.sort((a, b) => a - b)
-  return { rate: count / seconds, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
+  return {
+    rate: count / seconds,
+    p50: quantile(latencies, 0.5),
+    p99: quantile(latencies, 0.99),
+    cpuUs: (user + system) / count,
+  }
 }
 
 /** Interleaves the subjects (A B C A B C …), so that all meet the same machine. */
@@ -79,6 +90,7 @@ export async function compare(
       rate: median(own.map(({ rate }) => rate)),
       p50: median(own.map(({ p50 }) => p50)),
       p99: median(own.map(({ p99 }) => p99)),
+      cpuUs: median(own.map(({ cpuUs = 0 }) => cpuUs)),
       ratio: median(own.map(({ rate }, i) => rate / base[i]!.rate)),
       p50Ratio: median(own.map(({ p50 }, i) => p50 / base[i]!.p50)),
     }

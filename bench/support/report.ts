@@ -39,10 +39,20 @@ export async function report(name: string, findings: Findings): Promise<void> {
 
 function printRows(rows: readonly Row[]): void {
   console.log(
-    ['concurrency', 'subject', 'promise', 'per second', 'p50 ms', 'p99 ms', 'x first'].join('\t'),
+    [
+      'concurrency',
+      'subject',
+      'promise',
+      'per second',
+      'p50 ms',
+      'p99 ms',
+      'CPU us',
+      'x first',
+    ].join('\t'),
   )
-  for (const { concurrency, name, promise, rate, p50, p99, ratio } of rows) {
-    const figures = [Math.round(rate), p50.toFixed(2), p99.toFixed(2), ratio.toFixed(2)]
+  for (const { concurrency, name, promise, rate, p50, p99, cpuUs, ratio } of rows) {
+    const cpu = cpuUs === undefined ? '' : Math.round(cpuUs)
+    const figures = [Math.round(rate), p50.toFixed(2), p99.toFixed(2), cpu, ratio.toFixed(2)]
     console.log([concurrency, name, promise, ...figures].join('\t'))
   }
 }
