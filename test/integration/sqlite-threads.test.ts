@@ -54,7 +54,7 @@ function append(n: number): Operation {
   return { kind: 'put', change: 'append', key: 'k', id: stamp, position: stamp, stamp, value }
 }
 
-/** Workers that are started while the test runs. */
+/** Workers that are given writes while the test runs. */
 function watchWorkers(): Worker[] {
   const workers: Worker[] = []
   const { postMessage } = Worker.prototype
@@ -62,7 +62,8 @@ function watchWorkers(): Worker[] {
     this: Worker,
     ...args: Parameters<typeof postMessage>
   ) {
-    if (!workers.includes(this)) workers.push(this)
+    const { method } = args[0] as { readonly method?: string }
+    if (method === 'run' && !workers.includes(this)) workers.push(this)
     postMessage.apply(this, args)
   })
   onTestFinished(() => spy.mockRestore())
@@ -90,6 +91,33 @@ test('a write runs in another thread, and after its death in a new one', async (
     '"message 2"',
     '"message 3"',
   ])
+})
+
+test('the log is moved into the file beside the commits', async () => {
+  const methods: unknown[] = []
+  const { postMessage } = Worker.prototype
+  const spy = vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (
+    this: Worker,
+    ...args: Parameters<typeof postMessage>
+  ) {
+    methods.push((args[0] as { readonly method?: string }).method)
+    postMessage.apply(this, args)
+  })
+  onTestFinished(() => spy.mockRestore())
+  const backend = await openFile()
+  onTestFinished(() => backend.disconnect())
+  let n = 0
+  await expect
+    .poll(
+      async () => {
+        await backend.apply([append(++n)])
+        return methods
+      },
+      { timeout: 20_000 },
+    )
+    .toContain('checkpoint')
+  // It ends before its file does.
+  await backend.disconnect()
 })
 
 test('with threads off no thread is started', async () => {

@@ -13,6 +13,12 @@ export const MEMORY = ':memory:'
 /** Longest wait for a lock inside the library, where it stops the whole process. Milliseconds. */
 const BLOCKING_WAIT_MS = 25
 
+/**
+ * Pages of the log at which a commit moves them into the file itself: beside the thread that does so
+ * all the time there is little left to move then, and the log starts from its beginning again.
+ */
+const AUTOCHECKPOINT_PAGES = 4_000
+
 /** `PRAGMA synchronous` in the numbers that it answers with. */
 const SYNCHRONOUS: readonly string[] = ['off', 'normal', 'full', 'extra']
 const SYNCHRONOUS_FULL = 2
@@ -33,6 +39,7 @@ export function openSession(driver: SqliteDriver, options: ResolvedSqliteOptions
     session.exec(`PRAGMA busy_timeout = ${wait}`)
     session.exec('PRAGMA journal_mode = WAL')
     session.exec('PRAGMA synchronous = FULL')
+    if (options.threads) session.exec(`PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`)
     // What is deleted is overwritten with zeros, also in pages that are free from then on.
     session.exec('PRAGMA secure_delete = ON')
     // On macOS fsync alone does not empty the drive's cache. Elsewhere these do nothing.

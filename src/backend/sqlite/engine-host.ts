@@ -4,6 +4,7 @@ import type { SqliteEngine } from './engine.ts'
 /** Calls of the engine that may go to another thread: their arguments and results are plain data. */
 export type EngineMethod =
   | 'run'
+  | 'checkpoint'
   | 'removeHints'
   | 'trust'
   | 'lease'

@@ -91,6 +91,11 @@ export class SqliteEngine {
     this.#session.close()
   }
 
+  /** Moves the log into the file as far as nobody is in the way; others write meanwhile. */
+  checkpoint(): void {
+    this.#session.get('PRAGMA wal_checkpoint(PASSIVE)')
+  }
+
   /** One transaction for all calls: one commit is shared by many saves. */
   run(calls: readonly BatchCall[]): ApplyResult[] {
     const answers: readonly Applied[][] = this.#session.write(() =>
