@@ -49,6 +49,7 @@ export class LocalEntries {
     this.delete(name)
     const bytes = ENTRY_BYTES + 2 * (name.length + units)
     if (bytes > BYTES_MAX) return
+    freeze(entry.data)
     const expiresMs = this.#env.monotonic() + ttlSeconds * 1_000
     this.#kept.set(name, { entry, bytes, expiresMs })
     this.#bytes += bytes
@@ -63,4 +64,11 @@ export class LocalEntries {
     this.#kept.delete(name)
     this.#bytes -= kept.bytes
   }
+}
+
+/** Readers share what is kept: none may change it for the others. */
+function freeze(data: unknown): void {
+  if (typeof data !== 'object' || data === null || Object.isFrozen(data)) return
+  Object.freeze(data)
+  for (const inner of Object.values(data)) freeze(inner)
 }

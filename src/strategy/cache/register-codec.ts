@@ -5,5 +5,5 @@ import type { EntryCodec } from './shared-cache.ts'
 /** A value, or null where it is known that there is none. */
 export const registerCodec: EntryCodec<Register | null> = {
   encode: (register) => JSON.stringify(register),
-  decode: (text) => Object.freeze(decodeJson<Register | null>(text as JsonText)),
+  decode: (text) => decodeJson<Register | null>(text as JsonText),
 }

@@ -24,6 +24,7 @@ const WINDOW: Window = {
       edited: encodeJson(null),
       removed: false,
     },
+    { id: at(6), position: at(6), appendedAt: at(6), appended: encodeJson('own'), removed: false },
     { id: 'c', position: at(1), editedAt: at(5), edited: encodeJson(''), removed: false },
   ],
 }

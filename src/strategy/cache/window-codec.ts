@@ -10,15 +10,20 @@ export interface Window {
   readonly done: boolean
 }
 
-/** An item without its values, and their lengths in UTF-16 units; -1 for a value it has not. */
-type Head = readonly [
-  id: string,
-  position: Stamp,
-  appendedAt: Stamp | null,
-  editedAt: Stamp | null,
-  appendedUnits: number,
-  editedUnits: number,
-]
+/**
+ * An item without its values, and their lengths in UTF-16 units; -1 for a value it has not. One that
+ * was appended with an id of ours and never changed is its position and a length.
+ */
+type Head =
+  | readonly [position: Stamp, appendedUnits: number]
+  | readonly [
+      id: string,
+      position: Stamp,
+      appendedAt: Stamp | null,
+      editedAt: Stamp | null,
+      appendedUnits: number,
+      editedUnits: number,
+    ]
 
 interface Header {
   readonly done: boolean
@@ -48,25 +53,28 @@ export const windowCodec: EntryCodec<Window> = {
       return value as JsonText
     }
     const items = header.items.map((head) => itemOf(head, take))
-    return at === text.length
-      ? Object.freeze({ items: Object.freeze(items), done: header.done })
-      : undefined
+    return at === text.length ? { items, done: header.done } : undefined
   },
 }
 
-function headOf({ id, position, appendedAt, editedAt, appended, edited }: Item): Head {
+function headOf(item: Item): Head {
+  const { id, position, appendedAt, editedAt, appended, edited } = item
+  const isPlain = id === position && appendedAt === position && editedAt === undefined
+  if (isPlain && appended !== undefined) return [position, appended.length]
   const units = [appended?.length ?? -1, edited?.length ?? -1] as const
   return [id, position, appendedAt ?? null, editedAt ?? null, ...units]
 }
 
-/** Frozen: readers share the items of an entry. */
-function itemOf(
-  [id, position, appendedAt, editedAt, appendedUnits, editedUnits]: Head,
-  take: (units: number) => JsonText | undefined,
-): Item {
+function itemOf(head: Head, take: (units: number) => JsonText | undefined): Item {
+  if (head.length === 2) {
+    const [position, units] = head
+    const appended = take(units)!
+    return { id: position, position, appendedAt: position, appended, removed: false }
+  }
+  const [id, position, appendedAt, editedAt, appendedUnits, editedUnits] = head
   const appended = take(appendedUnits)
   const edited = take(editedUnits)
-  return Object.freeze({
+  return {
     id,
     position,
     ...(appendedAt !== null && { appendedAt }),
@@ -74,5 +82,5 @@ function itemOf(
     ...(editedAt !== null && { editedAt }),
     ...(edited !== undefined && { edited }),
     removed: false,
-  })
+  }
 }

@@ -24,7 +24,7 @@ export interface CacheEnhancedReadConfig extends ReadConfig {
   readonly enableCacheMerge?: boolean
   /**
    * Items of a conversation that are cached: its last ones; a longer page passes the cache by.
-   * Default: 64, which is a page of 50 and some to spare for what is removed.
+   * Default: 50, the default of a page.
    */
   readonly windowSize?: number
   /** Life of an entry. Seconds. Default: 300. */
@@ -58,7 +58,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
   readonly #registers = new FillQueue<RegisterRead>()
 
   constructor(config: CacheEnhancedReadConfig = {}) {
-    const { enableCacheMerge = true, windowSize = 64, ttl = 300, cacheTimeout = 100 } = config
+    const { enableCacheMerge = true, windowSize = 50, ttl = 300, cacheTimeout = 100 } = config
     const { singleProcess = false, ...others } = config
     const { localEntries = singleProcess ? LOCAL_ENTRIES : 0, ...rest } = others
     super(rest)
