@@ -90,7 +90,9 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   constructor(options: SqliteOptions, env: Env = nodeEnv()) {
     super(env)
-    this.#options = resolveSqliteOptions(options)
+    const { threads, ...resolved } = resolveSqliteOptions(options)
+    const hasThreads = threads && resolved.path !== MEMORY && hasEngineWorker()
+    this.#options = { ...resolved, threads: hasThreads }
     this.#batcher = new Batcher({
       env,
       name: 'SQLite',
@@ -320,8 +322,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   /** Opened when it is needed first, and again when its thread has died. */
   async #host(role: Role): Promise<EngineHost> {
     if (this.#engine === undefined) throw new StorageError('CLOSED', 'SQLite is not connected')
-    const { path, threads } = this.#options
-    if (!threads || path === MEMORY || !hasEngineWorker()) return hostOf(this.#engine)
+    if (!this.#options.threads) return hostOf(this.#engine)
     const slot = this.#hosts[role]
     if (slot.host?.isAlive === true) return slot.host
     if (slot.opening !== undefined) return await slot.opening
@@ -365,6 +366,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     ...args: Parameters<SqliteEngine[Method]>
   ): Promise<ReturnType<SqliteEngine[Method]>> {
     try {
+      if (!this.#options.threads) await this.#letOthersRun()
       return await this.#whenFree(async () => {
         const host = await this.#host(role)
         return await host.call(method, ...args)
@@ -379,9 +381,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
    * make one save in hundreds wait for up to a fifth of a second.
    */
   #checkpointIfDue(): void {
-    const { path, threads } = this.#options
+    if (!this.#options.threads) return
     const nowMs = this.env.monotonic()
-    if (!threads || path === MEMORY || !hasEngineWorker()) return
     if (this.#checkpointing || nowMs - this.#checkpointAt < CHECKPOINT_MS) return
     this.#checkpointing = true
     this.#checkpointAt = nowMs
