@@ -1,4 +1,5 @@
 import type { Timer } from '../../core/env.ts'
+import { EventHeap } from './event-heap.ts'
 
 interface ScheduledEvent {
   readonly atMs: number
@@ -11,7 +12,7 @@ interface ScheduledEvent {
  * that the first one settled has run its course, so a run depends on nothing but its seed.
  */
 export class Kernel {
-  readonly #heap: ScheduledEvent[] = []
+  readonly #heap = new EventHeap<ScheduledEvent>()
   #now = 0
   #order = 0
   #steps = 0
@@ -32,7 +33,7 @@ export class Kernel {
       order: this.#order++,
       run,
     }
-    this.#push(event)
+    this.#heap.push(event)
     return {
       cancel: () => {
         event.run = undefined
@@ -49,8 +50,10 @@ export class Kernel {
   /** Runs what is due up to this moment; `until` may end it earlier. */
   async run(untilMs: number, until: () => boolean = () => false): Promise<void> {
     await drained()
-    while (this.#heap.length > 0 && this.#heap[0]!.atMs <= untilMs) {
-      const event = this.#pop()
+    for (;;) {
+      const next = this.#heap.first
+      if (next === undefined || next.atMs > untilMs) break
+      const event = this.#heap.pop()
       if (event.run === undefined) continue
       this.#now = event.atMs
       this.#steps++
@@ -60,41 +63,6 @@ export class Kernel {
     }
     this.#now = untilMs
   }
-
-  #push(event: ScheduledEvent): void {
-    const heap = this.#heap
-    heap.push(event)
-    let at = heap.length - 1
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (!isBefore(event, heap[parent]!)) break
-      heap[at] = heap[parent]!
-      at = parent
-    }
-    heap[at] = event
-  }
-
-  #pop(): ScheduledEvent {
-    const heap = this.#heap
-    const first = heap[0]!
-    const last = heap.pop()!
-    if (heap.length === 0) return first
-    let at = 0
-    for (;;) {
-      let child = 2 * at + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
-      if (!isBefore(heap[child]!, last)) break
-      heap[at] = heap[child]!
-      at = child
-    }
-    heap[at] = last
-    return first
-  }
-}
-
-function isBefore(a: ScheduledEvent, b: ScheduledEvent): boolean {
-  return a.atMs === b.atMs ? a.order < b.order : a.atMs < b.atMs
 }
 
 /** A turn of the event loop: all promises have settled that need no further event. */
