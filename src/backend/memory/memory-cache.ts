@@ -14,7 +14,7 @@ export interface MemoryCacheOptions {
 }
 
 interface Entry {
-  readonly text: string
+  readonly text: JsonText
   readonly bytes: number
   /** On the monotonic clock: a wall clock that jumps neither ends nor prolongs a life. */
   readonly expiresMs: number
@@ -51,24 +51,22 @@ export class MemoryCache implements CacheBackend {
   }
 
   async get<T>(key: string): Promise<T | undefined> {
-    const text = this.#use(key)
-    return text === undefined ? undefined : decodeJson<T>(text as JsonText)
-  }
-
-  async getTexts(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
-    return keys.map((key) => this.#use(key))
+    this.#check(key)
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    this.#drop(key)
+    if (entry.expiresMs <= this.#env.monotonic()) return undefined
+    this.#keep(key, entry)
+    return decodeJson<T>(entry.text)
   }
 
   /** A value too large for the whole cache is not kept, and what stood there goes. */
   async set<T>(key: string, value: T, ttlSeconds?: number): Promise<void> {
-    await this.setText(key, encodeJson(value), ttlSeconds)
-  }
-
-  async setText(key: string, text: string, ttlSeconds?: number): Promise<void> {
     this.#check(key)
     if (ttlSeconds !== undefined && !(ttlSeconds > 0)) {
       throw invalid(`ttlSeconds must be above 0, got ${String(ttlSeconds)}`)
     }
+    const text = encodeJson(value)
     const bytes = ENTRY_BYTES + 2 * (key.length + text.length)
     const lifeMs = ttlSeconds === undefined ? Infinity : ttlSeconds * 1000
     this.#drop(key)
@@ -101,17 +99,6 @@ export class MemoryCache implements CacheBackend {
 
   getBackendType(): string {
     return 'in-memory'
-  }
-
-  /** The text of a live entry, which becomes the one used last. */
-  #use(key: string): string | undefined {
-    this.#check(key)
-    const entry = this.#entries.get(key)
-    if (entry === undefined) return undefined
-    this.#drop(key)
-    if (entry.expiresMs <= this.#env.monotonic()) return undefined
-    this.#keep(key, entry)
-    return entry.text
   }
 
   #keep(key: string, entry: Entry): void {
