@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
+import { nodeEnv } from '../../src/core/node-env.ts'
+import { StampClock } from '../../src/core/stamp.ts'
 import {
   MemoryCache,
   openChatHistory,
   type ChatHistory,
   type ChatHistoryOptions,
 } from '../../src/index.ts'
+import { recordOperation } from '../../src/store/erase/erasure-record.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
 import { filesWith } from '../support/files-with.ts'
@@ -241,4 +244,28 @@ test('an erase that was refused has not begun, and bad input is refused', async 
   expect(await history.listErasures()).toEqual([])
   await history.close()
   await expect(history.eraseConversation('a')).rejects.toMatchObject({ code: 'CLOSED' })
+})
+
+test.each([
+  { scope: 'key', target: 'chat/1:t:c' },
+  { scope: 'prefix', target: 'chat/1:t:' },
+] as const)('an erase of a $scope that only one database has heard of is finished', async (ask) => {
+  const [primary, backup] = [new DurableMemoryBackend(), new DurableMemoryBackend()]
+  const options = { primary, backup, wal: 'memory:', tenant: 't', health: HEALTH } as const
+  const first = await openChatHistory(options)
+  await first.saveMessage('c', DOOMED)
+  await first.flush()
+  await first.close()
+  // A process died between the two databases, before its log knew: nobody brings this to the backup.
+  const { now, randomBytes } = nodeEnv()
+  const clock = new StampClock({ now, writer: randomBytes(8) })
+  const stored = { ...ask, requestedAtMs: Date.now(), cleared: true, signed: {} }
+  const record = recordOperation('cut-short', stored, clock.tick(ask.target))
+  await primary.connect()
+  await primary.apply([record, { kind: 'delete', key: 'chat/1:t:c', stamp: record.stamp }])
+
+  const history = await openChatHistory(options)
+  onTestFinished(() => history.close())
+  await untilErased(history)
+  expect((await backup.listKeys({ prefix: 'chat/1:t:', limit: 10 })).keys).toEqual([])
 })

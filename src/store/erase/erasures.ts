@@ -5,6 +5,7 @@
  *      goes on, whatever dies: each process reads the records when it starts and every POLL_MS.
  *   2  of a prefix: a tombstone for each key, then the record says so.
  *   3  cache, log, primary and backup each sign off in the record, in any order, as soon as they can.
+ *      Where a database lacks the clear and no log owes it, step 1 was cut short: it is written again.
  *   4  the record says that the erase is complete. It is kept for KEEP_MS, for processes and logs that
  *      were away: each process that starts takes the payloads out of its own log once more.
  *
@@ -29,8 +30,8 @@ import {
   type EraseScope,
   type ErasureRecord,
 } from './erasure-record.ts'
-import { isClearedAt } from './is-cleared-at.ts'
 import { throughOfAll } from './through-of.ts'
+import { unclearedAt } from './uncleared-at.ts'
 
 /** How often each process looks for erases of others. */
 const POLL_MS = 10_000
@@ -55,6 +56,8 @@ export interface ErasuresParts {
 interface Progress {
   /** This process's own log and memory are done. */
   own: boolean
+  /** Keys that lack the clear in a database, and no log brings it: whoever began the erase died early. */
+  lost: readonly string[]
   /** Keys of a prefix that this process cleared. */
   keys: readonly string[] | undefined
   readonly reasons: Map<EraseStage, readonly string[]>
@@ -194,9 +197,11 @@ export class Erasures {
     current = await this.#stage(current, 'cache', () => this.#eraseCache(current, progress))
     await failpoints.hit('erase.beforeLog')
     current = await this.#stage(current, 'wal', () => this.#eraseLog(current, progress), true)
+    progress.lost = []
     for (const place of DATABASE_PLACES) {
-      current = await this.#stage(current, place, () => this.#erasePlace(current, place))
+      current = await this.#stage(current, place, () => this.#erasePlace(current, place, progress))
     }
+    if (progress.lost.length > 0) return await this.#clearLost(current, progress)
     if (current.completedAtMs !== undefined) return current
     if (!ERASE_STAGES.every((stage) => current.signed[stage] !== undefined)) return current
     await failpoints.hit('erase.beforeDone')
@@ -240,10 +245,7 @@ export class Erasures {
         const query = { prefix: record.target, limit: PAGE_ITEMS_MAX, ...(after && { after }) }
         const page = await read.listKeys(context, query)
         complete &&= page.complete
-        for (let i = 0; i < page.keys.length; i += CLEARS_AT_ONCE) {
-          const part = page.keys.slice(i, i + CLEARS_AT_ONCE)
-          await Promise.all(part.map((key) => this.#clear(key, record.through)))
-        }
+        await this.#clearAll(page.keys, record.through)
         keys.push(...page.keys)
         after = page.keys.at(-1)
         if (page.done || after === undefined) break
@@ -258,10 +260,28 @@ export class Erasures {
     }
   }
 
+  /** What was lacking may meanwhile have been copied to a place that has signed off: all sign again. */
+  async #clearLost(record: ErasureRecord, progress: Progress): Promise<ErasureRecord> {
+    try {
+      await this.#clearAll(progress.lost, record.through)
+      return await this.#save(record, { signed: {} })
+    } catch (error) {
+      for (const place of DATABASE_PLACES) progress.reasons.set(place, [messageOf(error)])
+      return record
+    }
+  }
+
   /** Up to a stamp, and not a message further: what was saved since is not of this erase. */
-  async #clear(key: string, through: Stamp): Promise<void> {
-    const operations = [{ kind: 'delete', key, stamp: through } as const]
-    await this.#parts.write({ operations, unique: false, isRepeat: true, mergeOnly: true })
+  async #clearAll(keys: readonly string[], through: Stamp): Promise<void> {
+    for (let i = 0; i < keys.length; i += CLEARS_AT_ONCE) {
+      const part = keys.slice(i, i + CLEARS_AT_ONCE)
+      await Promise.all(
+        part.map((key) => {
+          const operations = [{ kind: 'delete', key, stamp: through } as const]
+          return this.#parts.write({ operations, unique: false, isRepeat: true, mergeOnly: true })
+        }),
+      )
+    }
   }
 
   async #eraseCache(record: ErasureRecord, { keys }: Progress): Promise<readonly string[]> {
@@ -280,10 +300,17 @@ export class Erasures {
     return remains
   }
 
-  async #erasePlace(record: ErasureRecord, place: DatabasePlace): Promise<readonly string[]> {
+  async #erasePlace(
+    record: ErasureRecord,
+    place: DatabasePlace,
+    progress: Progress,
+  ): Promise<readonly string[]> {
     const { context, purge } = this.#parts
     if (!context.places[place].isUp()) throw new Pending('the place is out')
-    if (!(await isClearedAt(context.places[place], record))) {
+    const uncleared = await unclearedAt(context.places[place], record)
+    if (uncleared.length > 0) {
+      const owed = await context.log.pendingKeys(place)
+      progress.lost = [...progress.lost, ...uncleared.filter((key) => !owed.has(key))]
       throw new Pending('the clear has not arrived there yet')
     }
     await context.env.failpoints.hit('erase.beforePurge')
@@ -305,7 +332,7 @@ export class Erasures {
   #progressOf(id: string): Progress {
     let progress = this.#progress.get(id)
     if (progress === undefined) {
-      progress = { own: false, keys: undefined, reasons: new Map() }
+      progress = { own: false, lost: [], keys: undefined, reasons: new Map() }
       this.#progress.set(id, progress)
     }
     return progress

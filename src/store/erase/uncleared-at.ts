@@ -6,19 +6,20 @@ import type { ErasureRecord } from './erasure-record.ts'
 const TIMEOUT_MS = 5_000
 
 /**
- * Asks the place itself whether it has the clear. Of a prefix: whether a key is left whose latest
- * item is older than the erase.
+ * Asks the place itself which keys lack the clear. Of a prefix: those whose latest item is older than
+ * the erase.
  */
-export async function isClearedAt(
+export async function unclearedAt(
   place: Place,
   { scope, target, through }: ErasureRecord,
-): Promise<boolean> {
+): Promise<readonly string[]> {
   if (scope === 'key') {
     const { deletedThrough } = await place.call('readRegister', TIMEOUT_MS, (backend, options) =>
       backend.readRegister(target, options),
     )
-    return (deletedThrough ?? '') >= through
+    return (deletedThrough ?? '') >= through ? [] : [target]
   }
+  const uncleared: string[] = []
   let before: LatestKey | undefined
   for (;;) {
     const from = before
@@ -27,7 +28,7 @@ export async function isClearedAt(
       backend.listLatest(query, options),
     )
     before = keys.at(-1)
-    if (keys.some(({ latest }) => latest <= through)) return false
-    if (done || before === undefined) return true
+    for (const { key, latest } of keys) if (latest <= through) uncleared.push(key)
+    if (done || before === undefined) return uncleared
   }
 }
