@@ -70,6 +70,9 @@ async function raw(length: number): Promise<Subject> {
 async function store(name: string, length: number, options: ChatHistoryOptions): Promise<Subject> {
   const wal = `file:${join(scratch, `${name.replaceAll(/\W/g, '-')}-${length}`)}`
   const history = await openChatHistory({ ...common, wal, ...options })
+  // Until the primary is known to be complete the cache is passed by.
+  const isReady = (): boolean => history.status().trusted && history.status().foreignHints === 0
+  while (!isReady()) await new Promise((resolve) => setTimeout(resolve, 50))
   return {
     name: `${name}, ${length} messages`,
     promise: '',
@@ -141,8 +144,6 @@ try {
         cache: redis.url,
       }),
     ]
-    // The hints must have been fetched once, else the cache is passed by.
-    await new Promise((resolve) => setTimeout(resolve, 1_500))
     rows.push(...(await compare(subjects, 4, COUNT, ROUNDS)))
     for (const subject of subjects) await subject.close()
   }

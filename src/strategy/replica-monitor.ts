@@ -69,8 +69,8 @@ export class ReplicaMonitor {
     this.#stop.abort()
     await this.#running
     this.#running = undefined
-    const left = this.#seen.backup?.state.hints ?? []
-    if (left.some((hint) => this.#isOwn(hint))) await this.#poll()
+    // A hint that was raised since the last look is not known yet.
+    if (this.#options.places.backup.isUp()) await this.#poll()
   }
 
   /** A real round trip; also the probe of the health manager, which judges its outcome. */

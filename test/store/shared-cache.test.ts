@@ -134,6 +134,22 @@ test('a page that this process keeps itself is given up when another one clears 
   expect(await read(b)).toEqual([])
 })
 
+test('a page that this process keeps itself is a copy for each reader', async () => {
+  const { b } = await sides({ read: { type: 'cache-enhanced', config: { localEntries: 100 } } })
+  await b.history.saveMessage('c', { role: 'user', content: 'plain' })
+  await b.history.saveMessage('c', { role: 'user', content: [{ type: 'text', text: 'nested' }] })
+  const page = async () => (await b.history.getHistory('c')).messages
+  const first = await page()
+  const before = await hits(b)
+  for (let round = 0; round < 3; round++) {
+    const messages = await page()
+    expect(messages).toEqual(first)
+    Object.assign(messages[0]!, { content: 'changed', more: true })
+    Object.assign((messages[1]!.content as object[])[0]!, { text: 'changed' })
+  }
+  expect(await hits(b)).toBe(before + 3)
+})
+
 test('a fill that began before a clear and ends after it is not believed', async () => {
   const { a, b } = await sides()
   await say(a, 'old')

@@ -16,7 +16,7 @@ interface Kept {
 
 /** All entries together, as UTF-16. */
 const BYTES_MAX = 64 * 1024 * 1024
-/** What an entry costs besides its text, roughly. */
+/** What an entry costs besides its text and its data, roughly. */
 const ENTRY_BYTES = 256
 
 /** Decoded entries in this process, least recently used out first. A hit copies nothing. */
@@ -47,7 +47,8 @@ export class LocalEntries {
   /** `units` is the length of the entry's text. */
   set(name: string, entry: Entry<unknown>, units: number, ttlSeconds: number): void {
     this.delete(name)
-    const bytes = ENTRY_BYTES + 2 * (name.length + units)
+    // The text, and what readers keep decoded of it.
+    const bytes = ENTRY_BYTES + 2 * (name.length + 2 * units)
     if (bytes > BYTES_MAX) return
     freeze(entry.data)
     const expiresMs = this.#env.monotonic() + ttlSeconds * 1_000
