@@ -170,12 +170,17 @@ export class Reconciler {
         notedAt = env.monotonic()
         leave(lease, { ...note, unfinished: { ...pass, reached } })
       }
-      const ranges = everything(clock.now()).flatMap((range) => above(range, pass.reached))
+      const all = everything(clock.now())
+      const ranges = all.flatMap((range) => above(range, pass.reached))
+      // Somebody waits for it: what was compared before the interruption may differ again.
+      if (options.gentle !== true)
+        ranges.push(...all.flatMap((range) => below(range, pass.reached)))
       const work = this.#work(tally, options, () => lease.check())
       await this.#compare(work, ranges, options, { copy: true, onReached })
       if (!isWhole(tally, options.into)) return
       // What was passed before the restart was compared by somebody who knew less than we do.
-      if (begun === undefined && tally.rejected === 0 && tally.damaged === 0) {
+      const isComplete = begun === undefined || options.gentle !== true
+      if (isComplete && tally.rejected === 0 && tally.damaged === 0) {
         await this.#finish(before, lease)
       }
       const nowMs = clock.now()
@@ -317,6 +322,12 @@ function everything(nowMs: number): StampRange[] {
 function above({ from, to }: StampRange, place: Stamp): StampRange[] {
   if (to <= place) return []
   return [{ from: from > place ? from : place, to }]
+}
+
+/** The part of a range below a place. */
+function below({ from, to }: StampRange, place: Stamp): StampRange[] {
+  if (from >= place) return []
+  return [{ from, to: to < place ? to : place }]
 }
 
 /** True when the pass has left nothing behind that only one of the two has. */

@@ -4,7 +4,7 @@ import { WHOLE_RANGE } from '../../src/backend/buckets.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
 import type { StampRange } from '../../src/core/digest.ts'
 import type { AppendOperation } from '../../src/core/operation.ts'
-import { StampClock, stampMs } from '../../src/core/stamp.ts'
+import { STAMP_MAX, StampClock, stampMs } from '../../src/core/stamp.ts'
 import {
   openChatHistory,
   type ChatHistory,
@@ -252,6 +252,26 @@ test('a pass over everything that was interrupted goes on where it was, in anoth
   expect(stampMs(begins.find((from) => stampMs(from) > 0)!)).toBeGreaterThan(doneTo)
   expect(begins[0]! > WHOLE_RANGE.from).toBe(true)
   expect(second.status().trusted).toBe(true)
+})
+
+// Found by the simulation (seed 2003636): the removal of a message that a clear took has no place in time.
+test('a pass that is asked for compares everything, also what an interrupted one had compared', async () => {
+  const { env, primary, backup, open, leave } = rig()
+  const history = await open({ reconcile: false })
+  await leave(primary, 'a', 'since then')
+  const note = JSON.stringify({
+    unfinished: {
+      reached: STAMP_MAX,
+      startedMs: env.now(),
+      primary: (await primary.readState('somebody')).identity,
+      backup: (await backup.readState('somebody')).identity,
+    },
+  })
+  const { token } = (await backup.lease!({ name: 'reconcile', holder: 'other', ttlMs: 1_000 }))!
+  await backup.lease!({ name: 'reconcile', holder: 'other', ttlMs: 0, token, note })
+  const report = await env.drive(history.reconcile())
+  expect(report.copied).toBe(1)
+  expect(await backup.getRange('a', 0, 9)).toEqual(['since then'])
 })
 
 test.each([

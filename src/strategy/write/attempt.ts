@@ -247,10 +247,7 @@ export class Attempt {
       return
     }
     if (repeats === undefined) {
-      this.#states[place] = 'failed'
-      this.#ticket.void()
-      // Another place may have taken it, before it had heard of what stands in the way.
-      this.#settle({ kind: 'refused', sent, applied, effect: this.#effect() })
+      this.#refused(place, sent, applied)
       return
     }
     this.#taken = true
@@ -267,6 +264,20 @@ export class Attempt {
     const ticket = this.#context.log.issue(operations)
     ticket.applied(place)
     ticket.acknowledge()
+  }
+
+  #refused(place: DatabasePlace, sent: readonly Operation[], applied: readonly Applied[]): void {
+    this.#states[place] = 'failed'
+    // Another place may have taken it, before it had heard of what stands in the way.
+    const effect = this.#effect()
+    if (effect === 'unknown' && applied.every(({ outcome }) => outcome === 'gone')) {
+      // Nobody sees it wherever it comes to, but a removal is kept for ever: by all places, or by none.
+      this.#ticket.missed(place)
+      this.#ticket.acknowledge()
+    } else {
+      this.#ticket.void()
+    }
+    this.#settle({ kind: 'refused', sent, applied, effect })
   }
 
   #lateRefusal(
