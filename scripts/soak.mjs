@@ -5,7 +5,9 @@
  *   --seed S        the order of the faults (default: at random; it is printed)
  *
  * Prints for each layout the calls, acknowledged writes, faults and violations. Servers are private
- * children of the test; as root it also fills the disk of the log, on a mount of its own.
+ * children of the test. As root it also fills the disk of the log, on a mount of its own; where there is
+ * strace it lets system calls on the log fail. What is left out is printed, and with REQUIRE_FAULTS=1 a
+ * failure. A seed repeats the order of the faults on a machine that can inject the same ones.
  */
 import { parseArgs } from 'node:util'
 import { runVitest, summary } from './run-vitest.mjs'

@@ -4,12 +4,21 @@ import { openSync, writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 
-const { entry, options, name, incarnation, log, writers, conversations, clearEvery } = JSON.parse(
-  process.argv[2],
-)
+const config = JSON.parse(process.argv[2])
+const { entry, options, name, incarnation, log, writers, conversations, clearEvery } = config
+
+// The wall clock of this process is off by this much, and jumps when its parent says so.
+let clockMs = config.clockMs
+const rightNow = Date.now
+Date.now = () => rightNow() + clockMs
+globalThis.Date = new Proxy(Date, {
+  construct: (target, args, made) =>
+    Reflect.construct(target, args.length === 0 ? [target.now()] : args, made),
+})
+
 const { openChatHistory } = await import(pathToFileURL(entry).href)
 const file = openSync(log, 'a')
-// The clock of the machine, the same in every process: it does not jump.
+// The monotonic clock of the machine, the same in every process: it does not jump.
 const now = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
 const tell = (line) => writeSync(file, `${JSON.stringify(line)}\n`)
 const say = (line) => process.stdout.write(`${line}\n`)
@@ -113,6 +122,9 @@ for await (const line of createInterface({ input: process.stdin })) {
     stopped = true
     await running
     say('stopped')
+  } else if (line.startsWith('clock ')) {
+    clockMs = Number(line.slice('clock '.length))
+    say('clock: set')
   } else if (line === 'drain') {
     await history.flush().then(
       () => say('drain: done'),

@@ -29,6 +29,7 @@ export class WorkerProcess {
   #incarnation = 0
   #output = ''
   #errors = ''
+  #clockMs = 0
 
   constructor(options: WorkerOptions) {
     this.#options = options
@@ -36,7 +37,7 @@ export class WorkerProcess {
   }
 
   async start(): Promise<void> {
-    const config = { ...this.#options, incarnation: ++this.#incarnation }
+    const config = { ...this.#options, incarnation: ++this.#incarnation, clockMs: this.#clockMs }
     const child = spawn(process.execPath, [PROGRAM, JSON.stringify(config)], {
       stdio: ['pipe', 'pipe', 'pipe'],
     })
@@ -65,6 +66,16 @@ export class WorkerProcess {
     this.#child!.kill('SIGCONT')
   }
 
+  /** Sets how far its wall clock is off. It stays so when it is started again. */
+  async shiftClock(ms: number): Promise<void> {
+    this.#clockMs = ms
+    await this.ask(`clock ${ms}`, 'clock')
+  }
+
+  get pid(): number {
+    return this.#child!.pid!
+  }
+
   /** Sends a command and resolves with the line that begins with the word. */
   async ask(command: string, word: string): Promise<string> {
     this.#output = ''
@@ -76,7 +87,8 @@ export class WorkerProcess {
     const child = this.#child
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
-    child.stdin!.write('end\n')
+    // Open, it would keep the process from ending.
+    child.stdin!.end('end\n')
     const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
     await ended
     clearTimeout(timer)
