@@ -71,8 +71,10 @@ async function write(history, client, n) {
   for (let i = 0; !stopped; i++) {
     const conversation = conversations[(i + n) % conversations.length]
     if (n === 0 && i % clearEvery === clearEvery - 1) {
-      await record({ kind: 'clear', client, conversation }, async () => {
-        const { copies } = await history.clearHistory(conversation)
+      // Each in its turn, whatever the two numbers have in common.
+      const cleared = conversations[Math.floor(i / clearEvery) % conversations.length]
+      await record({ kind: 'clear', client, conversation: cleared }, async () => {
+        const { copies } = await history.clearHistory(cleared)
         return { copies }
       })
       continue

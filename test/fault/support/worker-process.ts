@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
+import { StringDecoder } from 'node:string_decoder'
 import { fileURLToPath } from 'node:url'
 import type { ChatHistoryOptions } from '../../../src/index.ts'
 import type { HistoryRecord } from '../../../src/testing/history-checker/history.ts'
@@ -109,10 +110,15 @@ export class WorkerProcess {
   }
 }
 
+interface Shown {
+  readonly id: string
+  readonly content: string
+}
+
 interface Line {
   readonly call: string
   readonly record?: Record<string, unknown>
-  readonly settled?: Record<string, unknown>
+  readonly settled?: Record<string, unknown> & { readonly messages?: readonly Shown[] }
   readonly error?: string
 }
 
@@ -125,18 +131,51 @@ export interface Recorded {
 export function recordedIn(files: readonly string[]): Recorded {
   const calls = new Map<string, Record<string, unknown>>()
   const errors: string[] = []
+  const shared = new Map<string, object>()
   for (const file of files) {
-    for (const text of readFileSync(file, 'utf8').split('\n')) {
-      if (text === '') continue
+    for (const text of linesOf(file)) {
       const { call, record, settled, error } = parse(text)
       if (record !== undefined) calls.set(call, { outcome: 'unknown', abandoned: true, ...record })
       if (settled !== undefined) {
-        calls.set(call, { ...calls.get(call), abandoned: false, ...settled })
+        const once = {
+          ...settled,
+          ...(settled.messages && { messages: settled.messages.map(share) }),
+        }
+        calls.set(call, { ...calls.get(call), abandoned: false, ...once })
       }
       if (error !== undefined) errors.push(error)
     }
   }
   return { records: [...calls.values()] as unknown as HistoryRecord[], errors }
+
+  /** A message is in hundreds of reads: kept once, an hour of them fits into memory. */
+  function share(message: Shown): object {
+    const key = JSON.stringify(message)
+    const known = shared.get(key)
+    if (known !== undefined) return known
+    shared.set(key, message)
+    return message
+  }
+}
+
+/** Its lines, however long the file is: a string has a limit. */
+function* linesOf(path: string): Iterable<string> {
+  const file = openSync(path, 'r')
+  try {
+    const decoder = new StringDecoder('utf8')
+    const buffer = Buffer.alloc(1024 * 1024)
+    let rest = ''
+    for (;;) {
+      const count = readSync(file, buffer)
+      if (count === 0) break
+      const lines = (rest + decoder.write(buffer.subarray(0, count))).split('\n')
+      rest = lines.pop()!
+      yield* lines.filter((line) => line !== '')
+    }
+    if (rest !== '') yield rest
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** The last line of a process that was killed may be half written. */
