@@ -138,6 +138,7 @@ function goalsOf(killed, stopped) {
       atMost: 0,
       unit: 'ms',
       value: stopped.hedgedLongestMs - stopped.hedgeMs - stopped.backupP99Ms,
+      note: `the longest of ${stopped.hedgedSaves} saves; those that waited for the backup alone took up to ${stopped.directLongestMs.toFixed(1)} ms`,
     },
   ]
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { ChatHistory } from '../src/index.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
-import type { Goal } from './support/goal.ts'
+import { explained, type Goal } from './support/goal.ts'
 import { compare, median } from './support/measure.ts'
 import { BODY } from './support/messages.ts'
 import { rawInserts } from './support/raw-postgres.ts'
@@ -18,6 +18,7 @@ import { storeOnPostgres } from './support/store-on-postgres.ts'
 const SECONDS = Number(process.env['SECONDS'] ?? 60)
 const COUNT = Number(process.env['COUNT'] ?? 6_000)
 const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
+const RAW_SECONDS = Math.min(SECONDS, 20)
 const CONCURRENCY = 64
 const CONVERSATIONS = 100
 const SAMPLE_MS = 20
@@ -34,9 +35,29 @@ interface Watched {
   readonly saves: number
 }
 
+/** Runs `once` at full speed until then; returns the 99th percentile of the event loop's delay. */
+async function loopDelay(untilMs: number, once: (i: number) => Promise<unknown>): Promise<number> {
+  const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  let next = 0
+  loop.enable()
+  const worker = async (): Promise<void> => {
+    while (performance.now() < untilMs) await once(next++)
+  }
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker))
+  loop.disable()
+  return Math.max(0, loop.percentile(99) / 1e6 - RESOLUTION_MS)
+}
+
+/** The same of the driver alone: what sharing the cores with the server costs anyway. */
+async function rawLoopDelay(): Promise<number> {
+  const raw = await rawInserts(server.url, { name: 'raw_loop' })
+  const delay = await loopDelay(performance.now() + RAW_SECONDS * 1_000, (i) => raw.run(0, i))
+  await raw.close()
+  return delay
+}
+
 /** Saves for the given time, and looks at the process meanwhile. */
 async function watch(history: ChatHistory): Promise<Watched> {
-  const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   const lags: number[] = []
   const heapMiB: number[] = []
   const until = performance.now() + SECONDS * 1_000
@@ -44,18 +65,16 @@ async function watch(history: ChatHistory): Promise<Watched> {
   const sampler = setInterval(() => lags.push(history.status().places.backup.lagMs), SAMPLE_MS)
   // After a collection, so that it is what is kept and not what has yet to be collected.
   const heap = setInterval(() => heapMiB.push(heapAfterCollection()), 5_000)
-  loop.enable()
-  const worker = async (): Promise<void> => {
-    while (performance.now() < until) await history.saveMessage(`c${saves++ % CONVERSATIONS}`, BODY)
-  }
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker))
-  loop.disable()
+  const loopP99Ms = await loopDelay(until, async (i) => {
+    await history.saveMessage(`c${i % CONVERSATIONS}`, BODY)
+    saves++
+  })
   clearInterval(sampler)
   clearInterval(heap)
   heapMiB.push(heapAfterCollection())
   lags.sort((a, b) => a - b)
   return {
-    loopP99Ms: Math.max(0, loop.percentile(99) / 1e6 - RESOLUTION_MS),
+    loopP99Ms,
     lagP99Ms: lags[Math.floor(lags.length * 0.99)] ?? 0,
     heapMiB,
     saves,
@@ -73,7 +92,14 @@ function growth(heapMiB: readonly number[]): number {
   return median(heapMiB.slice(-quarter)) / median(heapMiB.slice(quarter, 2 * quarter))
 }
 
-async function hotConversation(history: ChatHistory): Promise<{ ratio: number; errors: number }> {
+interface Hot {
+  readonly ratio: number
+  readonly errors: number
+  readonly busy: number
+  readonly cpuUs: number
+}
+
+async function hotConversation(history: ChatHistory): Promise<Hot> {
   let errors = 0
   const raw = await rawInserts(server.url, { name: 'raw_hot', conversations: 1 })
   const hot = {
@@ -86,12 +112,14 @@ async function hotConversation(history: ChatHistory): Promise<{ ratio: number; e
   }
   const rows = await compare([raw, hot], CONCURRENCY, COUNT, ROUNDS)
   await raw.close()
-  return { ratio: rows[1]!.ratio, errors }
+  const { ratio, busy = 0, cpuUs = 0 } = rows[1]!
+  return { ratio, errors, busy, cpuUs }
 }
 
 try {
   const history = await storeOnPostgres(server.url, scratch, 'loop')
   const hot = await hotConversation(history)
+  const rawLoopP99Ms = await rawLoopDelay()
   const { loopP99Ms, lagP99Ms, heapMiB, saves } = await watch(history)
   const heapGrowth = heapMiB.length < 4 ? 1 : growth(heapMiB)
   const at = `at ${CONCURRENCY} concurrent, flush running`
@@ -103,7 +131,16 @@ try {
       unit: 'ms',
       value: lagP99Ms,
     },
-    { number: 17, measure: `event loop delay ${at}, p99`, atMost: 3, unit: 'ms', value: loopP99Ms },
+    explained(
+      {
+        number: 17,
+        measure: `event loop delay ${at}, p99`,
+        atMost: 3,
+        unit: 'ms',
+        value: loopP99Ms,
+      },
+      `with raw inserts of the driver in the same process it is ${rawLoopP99Ms.toFixed(1)} ms: the server takes the core`,
+    ),
     {
       number: 18,
       measure: `heap at the end / in the second quarter of ${SECONDS} s`,
@@ -111,10 +148,20 @@ try {
       value: heapGrowth,
     },
     { number: 19, measure: 'one hot conversation: errors', atMost: 0, value: hot.errors },
-    { number: 19, measure: 'one hot conversation / raw inserts', atLeast: 2, value: hot.ratio },
+    explained(
+      { number: 19, measure: 'one hot conversation / raw inserts', atLeast: 2, value: hot.ratio },
+      `bound by CPU as saves to many conversations are (goal 1): the cores are ${Math.round(100 * hot.busy)} % busy, ` +
+        `${Math.round(hot.cpuUs)} µs of this process a save`,
+    ),
   ]
   await report('loop', {
-    figures: { loopP99Ms, lagP99Ms, savesPerSecond: saves / SECONDS, heapMiB: heapMiB.at(-1) ?? 0 },
+    figures: {
+      loopP99Ms,
+      rawLoopP99Ms,
+      lagP99Ms,
+      savesPerSecond: saves / SECONDS,
+      heapMiB: heapMiB.at(-1) ?? 0,
+    },
     goals,
     settings: { seconds: SECONDS, concurrency: CONCURRENCY, rounds: ROUNDS, count: COUNT },
   })

@@ -1,3 +1,4 @@
+import { cpus } from 'node:os'
 import { performance } from 'node:perf_hooks'
 
 /** One thing to measure: saves or reads that run `concurrency` at a time. */
@@ -18,6 +19,8 @@ export interface Sample {
   readonly p99: number
   /** CPU of this process and its threads an operation; that of servers is not in it. Microseconds. */
   readonly cpuUs?: number
+  /** Part of the time of all cores that was used, by whatever process: 0 to 1. */
+  readonly busy?: number
 }
 
 export interface Row {
@@ -29,6 +32,7 @@ export interface Row {
   readonly p99: number
   /** Absent where several processes were measured, or none. */
   readonly cpuUs?: number
+  readonly busy?: number
   /** Rate as a multiple of the first subject's, median over the rounds. */
   readonly ratio: number
   /** p50 as a multiple of the first subject's. */
@@ -46,6 +50,7 @@ export async function sample(
   let next = 0
   const startedAt = performance.now()
   const cpu = process.cpuUsage()
+  const machine = machineTimes()
   const worker = async (): Promise<void> => {
     while (next < count) {
       const i = next++
@@ -57,13 +62,25 @@ export async function sample(
   await Promise.all(Array.from({ length: concurrency }, worker))
   const seconds = (performance.now() - startedAt) / 1000
   const { user, system } = process.cpuUsage(cpu)
+  const { used, all } = machineTimes()
   latencies.sort((a, b) => a - b)
   return {
     rate: count / seconds,
     p50: quantile(latencies, 0.5),
     p99: quantile(latencies, 0.99),
     cpuUs: (user + system) / count,
+    busy: (used - machine.used) / Math.max(1, all - machine.all),
   }
+}
+
+function machineTimes(): { readonly used: number; readonly all: number } {
+  let [used, all] = [0, 0]
+  for (const { times } of cpus()) {
+    const { user, nice, sys, idle, irq } = times
+    used += user + nice + sys + irq
+    all += user + nice + sys + irq + idle
+  }
+  return { used, all }
 }
 
 /** Interleaves the subjects (A B C A B C …), so that all meet the same machine. */
@@ -91,6 +108,7 @@ export async function compare(
       p50: median(own.map(({ p50 }) => p50)),
       p99: median(own.map(({ p99 }) => p99)),
       cpuUs: median(own.map(({ cpuUs = 0 }) => cpuUs)),
+      busy: median(own.map(({ busy = 0 }) => busy)),
       ratio: median(own.map(({ rate }, i) => rate / base[i]!.rate)),
       p50Ratio: median(own.map(({ p50 }, i) => p50 / base[i]!.p50)),
     }

@@ -47,12 +47,14 @@ function printRows(rows: readonly Row[]): void {
       'p50 ms',
       'p99 ms',
       'CPU us',
+      'busy',
       'x first',
     ].join('\t'),
   )
-  for (const { concurrency, name, promise, rate, p50, p99, cpuUs, ratio } of rows) {
+  for (const { concurrency, name, promise, rate, p50, p99, cpuUs, busy, ratio } of rows) {
     const cpu = cpuUs === undefined ? '' : Math.round(cpuUs)
-    const figures = [Math.round(rate), p50.toFixed(2), p99.toFixed(2), cpu, ratio.toFixed(2)]
+    const cores = busy === undefined ? '' : `${Math.round(100 * busy)} %`
+    const figures = [Math.round(rate), p50.toFixed(2), p99.toFixed(2), cpu, cores, ratio.toFixed(2)]
     console.log([concurrency, name, promise, ...figures].join('\t'))
   }
 }
