@@ -21,7 +21,7 @@ import { report } from './support/report.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
 const COUNT = Number(process.env['COUNT'] ?? 6000)
-const CONCURRENCIES = [1, 16, 64]
+const CONCURRENCIES = [1, 16, 64, 256]
 const CONVERSATIONS = 100
 
 const redis = await startRedis({ appendfsync: 'always' })

@@ -16,7 +16,7 @@ import { report } from './support/report.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5)
 const COUNT = Number(process.env['COUNT'] ?? 400)
-const LENGTHS = (process.env['LENGTHS'] ?? '100,10000,100000').split(',').map(Number)
+const LENGTHS = (process.env['LENGTHS'] ?? '100,10000,1000000').split(',').map(Number)
 const BODY = {
   role: 'assistant',
   content: 'The flight leaves at nine and arrives at noon. '.repeat(12),

@@ -57,7 +57,9 @@ test('a result stands there with its goals, its command and what was left out', 
   expect(text).toContain('| 7 | saves / best peer | ≥ 3 | 2 | **no** | a slow disk |')
   expect(text).toContain('| 7 | other saves / best peer | ≥ 3 | 4 | yes |  |')
   expect(text).toContain('`npm run bench peers`, commit abc1234, 2026-11-23: rounds 7.')
-  expect(text).toContain('| 64 | everthread idempotent | primary | 2,000 | 1.25 | 12.5 | 2.00 |')
+  expect(text).toContain(
+    '| 64 | everthread idempotent | primary | 2,000 | 1.25 | 12.5 |  |  | 2.00 |',
+  )
   expect(text).toContain('- left out: other: wants another Node')
   expect(text.match(/\| not measured \|/g)).toHaveLength(GOALS.length - 1)
 })

@@ -109,17 +109,21 @@ function rowTable(rows: readonly Row[]): string {
     'per second',
     'p50 ms',
     'p99 ms',
+    'CPU µs each',
+    'heap MiB',
     '× first',
   ]
   return table(
     head,
-    rows.map(({ concurrency, name, promise, rate, p50, p99, ratio }) => [
+    rows.map(({ concurrency, name, promise, rate, p50, p99, cpuUs, heapMiB, ratio }) => [
       String(concurrency),
       name,
       promise,
       figure(rate),
       figure(p50),
       figure(p99),
+      cpuUs === undefined ? '' : figure(Math.round(cpuUs)),
+      heapMiB === undefined ? '' : figure(Math.round(heapMiB)),
       ratio.toFixed(2),
     ]),
   )

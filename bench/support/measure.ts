@@ -21,6 +21,8 @@ export interface Sample {
   readonly cpuUs?: number
   /** Part of the time of all cores that was used, by whatever process: 0 to 1. */
   readonly busy?: number
+  /** Most heap above what stood there before, garbage included. MiB. */
+  readonly heapMiB?: number
 }
 
 export interface Row {
@@ -33,11 +35,15 @@ export interface Row {
   /** Absent where several processes were measured, or none. */
   readonly cpuUs?: number
   readonly busy?: number
+  readonly heapMiB?: number
   /** Rate as a multiple of the first subject's, median over the rounds. */
   readonly ratio: number
   /** p50 as a multiple of the first subject's. */
   readonly p50Ratio: number
 }
+
+/** How often the heap is looked at while a sample runs. */
+const HEAP_EVERY_MS = 10
 
 /** Runs `count` operations, `concurrency` at a time. */
 export async function sample(
@@ -48,6 +54,12 @@ export async function sample(
 ): Promise<Sample> {
   const latencies: number[] = []
   let next = 0
+  globalThis.gc?.()
+  const standing = process.memoryUsage().heapUsed
+  let most = standing
+  const watch = setInterval(() => {
+    most = Math.max(most, process.memoryUsage().heapUsed)
+  }, HEAP_EVERY_MS)
   const startedAt = performance.now()
   const cpu = process.cpuUsage()
   const machine = machineTimes()
@@ -63,6 +75,7 @@ export async function sample(
   const seconds = (performance.now() - startedAt) / 1000
   const { user, system } = process.cpuUsage(cpu)
   const { used, all } = machineTimes()
+  clearInterval(watch)
   latencies.sort((a, b) => a - b)
   return {
     rate: count / seconds,
@@ -70,6 +83,7 @@ export async function sample(
     p99: quantile(latencies, 0.99),
     cpuUs: (user + system) / count,
     busy: (used - machine.used) / Math.max(1, all - machine.all),
+    heapMiB: (most - standing) / 2 ** 20,
   }
 }
 
@@ -109,6 +123,7 @@ export async function compare(
       p99: median(own.map(({ p99 }) => p99)),
       cpuUs: median(own.map(({ cpuUs = 0 }) => cpuUs)),
       busy: median(own.map(({ busy = 0 }) => busy)),
+      heapMiB: median(own.map(({ heapMiB = 0 }) => heapMiB)),
       ratio: median(own.map(({ rate }, i) => rate / base[i]!.rate)),
       p50Ratio: median(own.map(({ p50 }, i) => p50 / base[i]!.p50)),
     }

@@ -48,14 +48,17 @@ function printRows(rows: readonly Row[]): void {
       'p99 ms',
       'CPU us',
       'busy',
+      'heap MiB',
       'x first',
     ].join('\t'),
   )
-  for (const { concurrency, name, promise, rate, p50, p99, cpuUs, busy, ratio } of rows) {
+  for (const row of rows) {
+    const { concurrency, name, promise, rate, p50, p99, cpuUs, busy, heapMiB, ratio } = row
     const cpu = cpuUs === undefined ? '' : Math.round(cpuUs)
     const cores = busy === undefined ? '' : `${Math.round(100 * busy)} %`
-    const figures = [Math.round(rate), p50.toFixed(2), p99.toFixed(2), cpu, cores, ratio.toFixed(2)]
-    console.log([concurrency, name, promise, ...figures].join('\t'))
+    const heap = heapMiB === undefined ? '' : heapMiB.toFixed(0)
+    const figures = [Math.round(rate), p50.toFixed(2), p99.toFixed(2), cpu, cores, heap]
+    console.log([concurrency, name, promise, ...figures, ratio.toFixed(2)].join('\t'))
   }
 }
 
