@@ -13,6 +13,7 @@ import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
 import { virtualEnv } from '../../src/testing/virtual-env.ts'
 import { readOperations } from '../../src/testing/wal/context.ts'
 import { FileWal } from '../../src/wal/file/file-wal.ts'
+import { HOSTILE_NAMES } from './names.ts'
 
 const RUNS = 500
 const HOUR_MS = 3_600_000
@@ -122,24 +123,6 @@ const OTHER = {
     pid === 2 ? ('alive' as const) : ('dead' as const),
 }
 
-const NAMES = [
-  '../../escape',
-  '/etc/passwd',
-  '..',
-  '.',
-  'a/../../b',
-  'C:\\temp\\x',
-  'name\nwith\r\nlines',
-  '%2e%2e%2f',
-  '$(touch escaped)',
-  "'; DROP TABLE everthread_items; --",
-  '__proto__',
-  'constructor',
-  '{tag}',
-  '*',
-  '\u202eright to left',
-]
-
 async function filesBelow(path: string): Promise<string[]> {
   const entries = await readdir(path, { recursive: true, withFileTypes: true })
   return entries.map((entry) => join(entry.parentPath, entry.name))
@@ -156,9 +139,9 @@ test('no name becomes a path, a statement or a prototype, and files are the owne
       wal: `file:${join(data, 'wal')}`,
       tenant,
     })
-  for (const tenant of ['', ...NAMES.slice(0, 3), '__proto__']) {
+  for (const tenant of ['', ...HOSTILE_NAMES.slice(0, 3), '__proto__']) {
     const history = await open(tenant)
-    for (const name of NAMES) {
+    for (const name of HOSTILE_NAMES) {
       const saved = { id: name, role: 'user', content: name, [name]: name } as const
       await history.saveMessage(name, saved)
       const { messages } = await history.getHistory(name)
@@ -167,7 +150,7 @@ test('no name becomes a path, a statement or a prototype, and files are the owne
     }
     const { conversations } = await history.listConversations({ limit: 100 })
     expect(conversations.map(({ conversationId }) => conversationId).sort()).toEqual(
-      [...NAMES].sort(),
+      [...HOSTILE_NAMES].sort(),
     )
     expect(Object.hasOwn(Object.prototype, 'role')).toBe(false)
     const files = await filesBelow(root)
