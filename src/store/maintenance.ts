@@ -1,4 +1,5 @@
 import type { Hint } from '../backend/replica-backend.ts'
+import { BackgroundLoop } from '../core/background-loop.ts'
 import { messageOf } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { backoffMs, sleep, withDeadline } from '../core/time.ts'
@@ -42,8 +43,7 @@ export interface MaintenanceOptions {
  */
 export class Maintenance {
   readonly #options: MaintenanceOptions
-  #stop = new AbortController()
-  #running: Promise<unknown> | undefined
+  readonly #background = new BackgroundLoop()
   readonly #schedule: ReconcileSchedule
   /** The pass that is under way: there is one at a time. */
   #pass: Promise<ReconcileReport | undefined> | undefined
@@ -63,26 +63,24 @@ export class Maintenance {
   }
 
   start(): void {
-    this.#stop = new AbortController()
-    const { signal } = this.#stop
     // Side by side: a pass may take minutes, or wait for the lease of another process.
-    this.#running ??= Promise.all([
-      this.#loop(signal, async () => {
-        await Promise.all([this.#connectAll(), this.#openLog()])
-        await this.#noteCursors()
-        await this.#dropCacheHints()
-      }),
-      this.#loop(signal, async () => {
-        await this.#reconcileIfNeeded(signal)
-        await this.#reconcileBySchedule(signal)
-      }),
-    ])
+    this.#background.start((signal) =>
+      Promise.all([
+        this.#loop(signal, async () => {
+          await Promise.all([this.#connectAll(), this.#openLog()])
+          await this.#noteCursors()
+          await this.#dropCacheHints()
+        }),
+        this.#loop(signal, async () => {
+          await this.#reconcileIfNeeded(signal)
+          await this.#reconcileBySchedule(signal)
+        }),
+      ]),
+    )
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort()
-    await this.#running
-    this.#running = undefined
+    await this.#background.stop()
     // It ends at its next call, and leaves behind how far it is; one that hangs is not waited for.
     const pass = this.#pass
     if (pass === undefined) return

@@ -1,3 +1,4 @@
+import { BackgroundLoop } from '../core/background-loop.ts'
 import type { Hint, ReplicaState } from '../backend/replica-backend.ts'
 import type { Env } from '../core/env.ts'
 import { messageOf, StorageError } from '../core/errors.ts'
@@ -52,23 +53,19 @@ export class ReplicaMonitor {
   #cacheHintAt = Number.NEGATIVE_INFINITY
   /** What is added to our wall clock. Milliseconds. */
   #offsetMs = 0
-  #stop = new AbortController()
-  #running: Promise<void> | undefined
+  readonly #background = new BackgroundLoop()
 
   constructor(options: ReplicaMonitorOptions) {
     this.#options = options
   }
 
   start(): void {
-    this.#stop = new AbortController()
-    this.#running ??= this.#loop(this.#stop.signal)
+    this.#background.start((signal) => this.#loop(signal))
   }
 
   /** Takes our hint back if nothing is owed, so that nobody has to ask the backup for our sake. */
   async stop(): Promise<void> {
-    this.#stop.abort()
-    await this.#running
-    this.#running = undefined
+    await this.#background.stop()
     // A hint that was raised since the last look is not known yet.
     if (this.#options.places.backup.isUp()) await this.#poll()
   }

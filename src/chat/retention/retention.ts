@@ -4,6 +4,7 @@
  * judged, since it leaves newer messages standing. Like every operation it reaches both databases
  * sooner or later, may be repeated, and what it removed never comes back.
  */
+import { BackgroundLoop } from '../../core/background-loop.ts'
 import { hash } from 'node:crypto'
 import type { Env } from '../../core/env.ts'
 import { messageOf } from '../../core/errors.ts'
@@ -50,26 +51,22 @@ export interface RetentionParts {
 /** One loop for one tenant. */
 export class Retention {
   readonly #parts: RetentionParts
-  #stop = new AbortController()
-  #running: Promise<void> | undefined
+  readonly #background = new BackgroundLoop()
 
   constructor(parts: RetentionParts) {
     this.#parts = parts
   }
 
   start(): void {
-    this.#stop = new AbortController()
-    this.#running ??= this.#loop(this.#stop.signal)
+    this.#background.start((signal) => this.#loop(signal))
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort()
-    await this.#running
-    this.#running = undefined
+    await this.#background.stop()
   }
 
   /** One pass over all conversations of the tenant. */
-  async apply(signal: AbortSignal = this.#stop.signal): Promise<RetentionReport> {
+  async apply(signal: AbortSignal = this.#background.signal): Promise<RetentionReport> {
     const { env, store, tenant } = this.#parts
     const startedAt = env.monotonic()
     const report = { conversations: 0, removed: 0, unfinished: 0 }

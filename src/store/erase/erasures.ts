@@ -12,6 +12,7 @@
  * Every step may be repeated: payloads are taken by stamp, and what is saved after the erase has
  * greater ones.
  */
+import { BackgroundLoop } from '../../core/background-loop.ts'
 import { isStorageError, messageOf } from '../../core/errors.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/operation.ts'
@@ -66,8 +67,7 @@ interface Progress {
 export class Erasures {
   readonly #parts: ErasuresParts
   readonly #progress = new Map<string, Progress>()
-  #stop = new AbortController()
-  #running: Promise<void> | undefined
+  readonly #background = new BackgroundLoop()
   #turn: Promise<unknown> = Promise.resolve()
   #open = 0
 
@@ -81,15 +81,12 @@ export class Erasures {
   }
 
   start(): void {
-    this.#stop = new AbortController()
-    this.#running ??= this.#loop(this.#stop.signal)
+    this.#background.start((signal) => this.#loop(signal))
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort()
-    await this.#running
+    await this.#background.stop()
     await this.#turn
-    this.#running = undefined
   }
 
   /**
@@ -106,8 +103,8 @@ export class Erasures {
     for (;;) {
       record = await this.#inTurn(() => this.#step(record))
       const left = until - env.monotonic()
-      if (record.completedAtMs !== undefined || left <= 0 || this.#stop.signal.aborted) break
-      await sleep(env, Math.min(left, WAIT_POLL_MS), this.#stop.signal)
+      if (record.completedAtMs !== undefined || left <= 0 || this.#background.signal.aborted) break
+      await sleep(env, Math.min(left, WAIT_POLL_MS), this.#background.signal)
     }
     return receiptOf(record, this.#progress.get(record.id)?.reasons)
   }
