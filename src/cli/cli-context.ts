@@ -104,7 +104,7 @@ export class CliContext {
   async #drain(history: ChatHistory): Promise<void> {
     const { places } = history.status()
     const lagging = pendingOf(history).some(
-      ({ place }) => places[place].connected && places[place].healthy,
+      ({ place, pending }) => pending > 0 && places[place].connected && places[place].healthy,
     )
     if (lagging && !this.io.interrupt.aborted) {
       const deadline = new AbortController()
@@ -116,7 +116,12 @@ export class CliContext {
       deadline.abort()
     }
     const { durable } = history.status().wal
-    for (const { place, pending } of pendingOf(history)) {
+    for (const { place, pending, refused } of pendingOf(history)) {
+      if (refused > 0) {
+        const where = 'they stay in the log: see everthread wal dead-letters'
+        this.terminal.note(`everthread: the ${place} refuses ${refused} changes; ${where}`)
+      }
+      if (pending === 0) continue
       const then = durable
         ? 'in the log; whoever opens this store next applies them'
         : 'in a log that ends with this process; reconciling will copy them'
@@ -150,18 +155,28 @@ export class CliContext {
   }
 }
 
-function pendingOf(history: ChatHistory): { place: DatabasePlace; pending: number }[] {
+interface Lacking {
+  readonly place: DatabasePlace
+  /** Those that are on their way. */
+  readonly pending: number
+  /** Those that the place refused for good. */
+  readonly refused: number
+}
+
+function pendingOf(history: ChatHistory): readonly Lacking[] {
   const { places } = history.status()
-  return DATABASE_PLACES.map((place) => ({ place, pending: places[place].pending })).filter(
-    ({ pending }) => pending > 0,
-  )
+  return DATABASE_PLACES.map((place) => {
+    const { pending, quarantined } = places[place]
+    return { place, pending: pending - quarantined, refused: quarantined }
+  }).filter(({ pending, refused }) => pending + refused > 0)
 }
 
 function reasonOf(fields: object): string {
-  const { place, error } = fields as { readonly place?: unknown; readonly error?: unknown }
+  const { place, error, reason } = fields as Readonly<Record<string, unknown>>
   const parts = [
     ...(typeof place === 'string' ? [place] : []),
     ...(error === undefined ? [] : [messageOf(error)]),
+    ...(typeof reason === 'string' ? [reason] : []),
   ]
   return parts.length === 0 ? '' : ` (${parts.join(': ')})`
 }

@@ -2,50 +2,37 @@
 // encrypted on demand, and without the keys nothing encrypted is taken for plain.
 // Method: the compiled package is run as a child, on SQLite and file logs in a folder of each test.
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { filesWith } from '../support/files-with.ts'
 import { freePort } from '../support/free-port.ts'
-import { BuiltCli, type CliResult } from './cli-process.ts'
+import type { CliResult } from './cli-process.ts'
+import { cliTests, conversationOf } from './cli-tests.ts'
 
 const CANARY = 'canary-a7a7'
 const env = { EVERTHREAD_ENCRYPTION_KEYS: `k1:${randomBytes(32).toString('base64')}` }
 const other = { EVERTHREAD_ENCRYPTION_KEYS: `k1:${randomBytes(32).toString('base64')}` }
 
-let cli: BuiltCli
-let cwd: string
-
-beforeAll(async () => {
-  cli = await BuiltCli.build()
-})
-afterAll(() => cli.remove())
-beforeEach(async () => {
-  cwd = await mkdtemp(join(tmpdir(), 'everthread-cli-'))
-})
-afterEach(() => rm(cwd, { recursive: true }))
+const cli = cliTests()
 
 async function run(
   args: readonly string[],
   variables: Record<string, string> = env,
 ): Promise<CliResult> {
-  return await cli.run(args, { cwd, env: variables })
+  return await cli.run(args, { env: variables })
 }
 
 async function save(args: readonly string[] = []): Promise<void> {
-  const messages = [{ role: 'user', content: CANARY }]
-  await writeFile(join(cwd, 'in.jsonl'), `${JSON.stringify({ conversationId: 'c', messages })}\n`)
-  expect((await run(['import', 'in.jsonl', '--json', ...args])).code).toBe(0)
-  await rm(join(cwd, 'in.jsonl'))
+  cli.env = env
+  await cli.save([conversationOf('c', 1, CANARY)], args)
+  cli.env = {}
 }
 
 test('an encrypted export has no content, comes back with its key, and not with another one', async () => {
   await save()
-  const found = await filesWith(cwd, CANARY)
+  const found = await filesWith(cli.cwd, CANARY)
   expect(found.every((name) => name.startsWith('primary.db'))).toBe(true)
   expect((await run(['export', '--encrypt', '--output', 'out.jsonl'])).code).toBe(0)
-  expect(await filesWith(cwd, CANARY)).toEqual(found)
+  expect(await filesWith(cli.cwd, CANARY)).toEqual(found)
   const target = ['--primary', 'sqlite:p2.db', '--backup', 'sqlite:b2.db', '--wal', 'memory:']
   expect((await run(['import', 'out.jsonl', ...target], other)).code).toBe(3)
   const missing = await run(['import', 'out.jsonl', ...target], {})
@@ -70,6 +57,6 @@ test('an encrypted log is replayed into a plain database with its key only', asy
   expect(refused.code).toBe(4)
   expect(refused.stderr).toMatch(/the log is encrypted/)
   expect((await run(replay)).code).toBe(0)
-  expect(await filesWith(cwd, CANARY)).toContain('copy.db')
+  expect(await filesWith(cli.cwd, CANARY)).toContain('copy.db')
   expect((await run(['wal', 'verify', 'data/wal'], {})).code).toBe(0)
 })

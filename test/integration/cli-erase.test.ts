@@ -1,57 +1,34 @@
 // Goal: the command that erases says what it would do, asks, does it, and tells what is pending.
 // Method: the compiled package is run as a child, on SQLite and file logs in a folder of each test.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { filesWith } from '../support/files-with.ts'
 import { freePort } from '../support/free-port.ts'
-import { BuiltCli, type CliOptions, type CliResult } from './cli-process.ts'
+import { cliTests, conversationOf } from './cli-tests.ts'
 
-let cli: BuiltCli
-let cwd: string
-
-beforeAll(async () => {
-  cli = await BuiltCli.build()
-})
-afterAll(() => cli.remove())
-beforeEach(async () => {
-  cwd = await mkdtemp(join(tmpdir(), 'everthread-cli-'))
-})
-afterEach(() => rm(cwd, { recursive: true }))
-
-async function run(args: readonly string[], options: Partial<CliOptions> = {}): Promise<CliResult> {
-  return await cli.run(args, { cwd, ...options })
-}
+const cli = cliTests()
 
 async function save(ids: readonly string[], args: readonly string[] = []): Promise<void> {
-  const lines = ids.map((conversationId) => {
-    const messages = Array.from({ length: 4 }, (_, i) => ({
-      role: 'user',
-      content: `message ${i} of ${conversationId}`,
-    }))
-    return `${JSON.stringify({ conversationId, messages })}\n`
-  })
-  await writeFile(join(cwd, 'in.jsonl'), lines.join(''))
-  expect((await run(['import', 'in.jsonl', '--json', ...args])).code).toBe(0)
-  await rm(join(cwd, 'in.jsonl'))
+  await cli.save(
+    ids.map((id) => conversationOf(id, 4)),
+    args,
+  )
 }
 
 test('a dry run tells and changes nothing; the erase leaves no byte; the list says that it is complete', async () => {
   await save(['doomed', 'kept'])
-  const dry = await run(['erase', 'doomed', '--dry-run', '--json'])
+  const dry = await cli.run(['erase', 'doomed', '--dry-run', '--json'])
   expect([dry.code, JSON.parse(dry.stdout)]).toEqual([
     0,
     { dryRun: true, conversations: 1, messages: 4 },
   ])
-  expect(await filesWith(cwd, 'of doomed')).not.toEqual([])
-  expect((await run(['erase', 'doomed'])).code).toBe(2)
-  const erased = await run(['erase', 'doomed', '--yes', '--json'])
+  expect(await filesWith(cli.cwd, 'of doomed')).not.toEqual([])
+  expect((await cli.run(['erase', 'doomed'])).code).toBe(2)
+  const erased = await cli.run(['erase', 'doomed', '--yes', '--json'])
   expect(erased).toMatchObject({ code: 0, stderr: '' })
   expect(JSON.parse(erased.stdout)).toMatchObject({ complete: true })
-  expect(await filesWith(cwd, 'of doomed')).toEqual([])
-  expect(await filesWith(cwd, 'of kept')).not.toEqual([])
-  const list = await run(['erase', '--list'])
+  expect(await filesWith(cli.cwd, 'of doomed')).toEqual([])
+  expect(await filesWith(cli.cwd, 'of kept')).not.toEqual([])
+  const list = await cli.run(['erase', '--list'])
   expect(list.code).toBe(0)
   expect(list.stdout.split('\n')).toHaveLength(4)
 })
@@ -60,12 +37,12 @@ test('a tenant must be named, and one is erased without the other', async () => 
   for (const tenant of ['a', 'b']) {
     await save(['c1', 'c2'], ['--tenant', tenant])
   }
-  expect((await run(['erase', '--yes'], { env: { EVERTHREAD_TENANT: 'a' } })).code).toBe(2)
-  const erased = await run(['erase', '--tenant', 'a', '--yes'])
+  expect((await cli.run(['erase', '--yes'], { env: { EVERTHREAD_TENANT: 'a' } })).code).toBe(2)
+  const erased = await cli.run(['erase', '--tenant', 'a', '--yes'])
   expect(erased.code).toBe(0)
   expect(erased.stdout).toMatch(/^Erased all conversations of the tenant "a"\.\n/)
   const left = async (tenant: string): Promise<number> => {
-    const { stdout } = await run(['list', '--json', '--tenant', tenant])
+    const { stdout } = await cli.run(['list', '--json', '--tenant', tenant])
     return (JSON.parse(stdout) as { conversations: unknown[] }).conversations.length
   }
   expect(await left('a')).toBe(0)
@@ -75,7 +52,7 @@ test('a tenant must be named, and one is erased without the other', async () => 
 test('a place that is out is pending, exit 3', async () => {
   await save(['doomed'])
   const backup = `postgresql://127.0.0.1:${await freePort()}/none`
-  const result = await run([
+  const result = await cli.run([
     'erase',
     'doomed',
     '--yes',

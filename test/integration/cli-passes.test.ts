@@ -1,48 +1,21 @@
 // Goal: verify, reconcile, repair and restore do what they say, and their exit codes can be relied on.
 // Method: the compiled package is run as a child, on SQLite and file logs in a folder of each test.
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
 import { damageSqlite } from '../../src/testing/damage-sqlite.ts'
-import { BuiltCli, type CliOptions, type CliResult } from './cli-process.ts'
+import { cliTests, conversationOf } from './cli-tests.ts'
 
-let cli: BuiltCli
-let cwd: string
-
-beforeAll(async () => {
-  cli = await BuiltCli.build()
-})
-afterAll(() => cli.remove())
-beforeEach(async () => {
-  cwd = await mkdtemp(join(tmpdir(), 'everthread-cli-'))
-})
-afterEach(() => rm(cwd, { recursive: true }))
+const cli = cliTests()
 
 const KEY = 'chat/0::a'
 
-async function run(args: readonly string[], options: Partial<CliOptions> = {}): Promise<CliResult> {
-  return await cli.run(args, { cwd, ...options })
+async function save(id: string, size: number): Promise<void> {
+  await cli.save([conversationOf(id, size)])
 }
 
-/** Runs with `--json`; the exit code and the document. */
-async function json(...args: readonly string[]): Promise<[number | null, unknown]> {
-  const { code, stdout, stderr } = await run([...args, '--json'])
-  expect(stderr).toBe('')
-  return [code, JSON.parse(stdout)]
-}
-
-async function save(id: string, count: number): Promise<void> {
-  const messages = Array.from({ length: count }, (_, i) => ({
-    role: 'user',
-    content: `${id} ${i}`,
-  }))
-  await writeFile(join(cwd, 'in.jsonl'), `${JSON.stringify({ conversationId: id, messages })}\n`)
-  expect((await run(['import', 'in.jsonl', '--json'])).code).toBe(0)
-}
-
-const file = (place: string): string => join(cwd, 'data', `${place}.db`)
+const file = (place: string): string => join(cli.cwd, 'data', `${place}.db`)
 
 async function lose(place: string): Promise<void> {
   for (const end of ['', '-wal', '-shm']) await rm(`${file(place)}${end}`, { force: true })
@@ -60,20 +33,20 @@ async function count(place: string): Promise<number> {
 
 test('verify tells equal from different by its exit code, and changes nothing', async () => {
   await save('a', 5)
-  expect(await json('verify')).toMatchObject([0, { compared: 5, rowsRead: 0, copied: 0 }])
-  await cp(file('backup'), join(cwd, 'old.db'))
+  expect(await cli.json('verify')).toMatchObject([0, { compared: 5, rowsRead: 0, copied: 0 }])
+  await cp(file('backup'), join(cli.cwd, 'old.db'))
   await save('b', 4)
   await lose('backup')
-  await cp(join(cwd, 'old.db'), file('backup'))
-  expect(await json('verify')).toMatchObject([3, { missingInBackup: 4, copied: 0 }])
-  expect(await json('reconcile', '--dry-run')).toMatchObject([
+  await cp(join(cli.cwd, 'old.db'), file('backup'))
+  expect(await cli.json('verify')).toMatchObject([3, { missingInBackup: 4, copied: 0 }])
+  expect(await cli.json('reconcile', '--dry-run')).toMatchObject([
     3,
     { dryRun: true, missingInBackup: 4, copied: 0 },
   ])
-  expect((await json('verify'))[0]).toBe(3)
-  expect(await json('reconcile')).toMatchObject([0, { missingInBackup: 4, copied: 4 }])
-  expect(await json('verify')).toMatchObject([0, { compared: 9, missingInBackup: 0 }])
-  const text = await run(['verify'])
+  expect((await cli.json('verify'))[0]).toBe(3)
+  expect(await cli.json('reconcile')).toMatchObject([0, { missingInBackup: 4, copied: 4 }])
+  expect(await cli.json('verify')).toMatchObject([0, { compared: 9, missingInBackup: 0 }])
+  const text = await cli.run(['verify'])
   expect([text.code, text.stderr]).toEqual([0, ''])
   expect(text.stdout).toMatch(/^rows compared +9\nmissing in primary +0\n/)
 })
@@ -82,17 +55,17 @@ test('verify --deep names the damaged row, and repair takes the intact one', asy
   await save('a', 5)
   const value = { key: KEY, part: 'appended', id: 'import-2' } as const
   await damageSqlite(file('primary'), value, '{"content":"not what was said"}')
-  expect((await json('verify'))[0]).toBe(0)
+  expect((await cli.json('verify'))[0]).toBe(0)
   const row = { place: 'primary', key: KEY, id: 'import-2', part: 'appended', repaired: false }
-  expect(await json('verify', '--deep')).toMatchObject([3, { damaged: 1, damagedRows: [row] }])
-  expect(await json('repair', '--dry-run')).toMatchObject([
+  expect(await cli.json('verify', '--deep')).toMatchObject([3, { damaged: 1, damagedRows: [row] }])
+  expect(await cli.json('repair', '--dry-run')).toMatchObject([
     3,
     { dryRun: true, damaged: 1, repaired: 0 },
   ])
-  expect(await json('repair')).toMatchObject([0, { damaged: 1, repaired: 1 }])
-  expect(await json('verify', '--deep')).toMatchObject([0, { damaged: 0 }])
-  const { stdout } = await run(['export', '--from', 'primary'])
-  expect(stdout).toContain('a 2')
+  expect(await cli.json('repair')).toMatchObject([0, { damaged: 1, repaired: 1 }])
+  expect(await cli.json('verify', '--deep')).toMatchObject([0, { damaged: 0 }])
+  const { stdout } = await cli.run(['export', '--from', 'primary'])
+  expect(stdout).toContain('message 2 of a')
 })
 
 test.each(['primary', 'backup'])('restore makes a %s that was lost anew', async (lost) => {
@@ -100,12 +73,15 @@ test.each(['primary', 'backup'])('restore makes a %s that was lost anew', async 
   await lose(lost)
   const kept = lost === 'primary' ? 'backup' : 'primary'
   // Nothing is made by looking: the target is not there.
-  const dry = await run(['restore', '--from', kept, '--to', lost, '--dry-run'])
+  const dry = await cli.run(['restore', '--from', kept, '--to', lost, '--dry-run'])
   expect(dry.code).toBe(4)
-  expect(await json('restore', '--from', kept, '--to', lost)).toMatchObject([0, { copied: 300 }])
+  expect(await cli.json('restore', '--from', kept, '--to', lost)).toMatchObject([
+    0,
+    { copied: 300 },
+  ])
   expect(await count(lost)).toBe(300)
-  expect(await json('verify')).toMatchObject([0, { compared: 300 }])
-  const status = JSON.parse((await run(['status', '--json'])).stdout) as { trusted: boolean }
+  expect(await cli.json('verify')).toMatchObject([0, { compared: 300 }])
+  const status = JSON.parse((await cli.run(['status', '--json'])).stdout) as { trusted: boolean }
   expect(status.trusted).toBe(true)
 })
 
@@ -119,15 +95,15 @@ test('restore copies one way only', async () => {
   await other.connect()
   await other.append('only in the backup', 1)
   await other.disconnect()
-  expect(await json('restore', '--from', 'backup', '--to', 'primary')).toMatchObject([
+  expect(await cli.json('restore', '--from', 'backup', '--to', 'primary')).toMatchObject([
     0,
     { copied: 1, missingInBackup: 1, missingInPrimary: 1 },
   ])
-  expect(await json('verify')).toMatchObject([3, { missingInBackup: 1, missingInPrimary: 0 }])
+  expect(await cli.json('verify')).toMatchObject([3, { missingInBackup: 1, missingInPrimary: 0 }])
   // Nothing is left to do that way, whatever the other way lacks.
   const way = ['restore', '--from', 'backup', '--to', 'primary']
-  expect(await json(...way)).toMatchObject([0, { copied: 0, missingInBackup: 1 }])
-  expect((await json(...way, '--dry-run'))[0]).toBe(0)
+  expect(await cli.json(...way)).toMatchObject([0, { copied: 0, missingInBackup: 1 }])
+  expect((await cli.json(...way, '--dry-run'))[0]).toBe(0)
 })
 
 test.each([
@@ -136,7 +112,7 @@ test.each([
   [['restore', '--from', 'backup', '--to', 'wal'], /primary, backup/],
   [['reconcile', '--rows-per-second', '0'], /whole number/],
 ])('%j is a mistake', async (args, text) => {
-  const { code, stderr } = await run(args)
+  const { code, stderr } = await cli.run(args)
   expect(code).toBe(2)
   expect(stderr).toMatch(text)
 })
@@ -144,9 +120,9 @@ test.each([
 test('a database that is out is exit 4', async () => {
   await save('a', 1)
   await lose('backup')
-  await rm(join(cwd, 'data', 'backup.db'), { force: true })
-  expect((await run(['verify'])).code).toBe(4)
-  const { code } = await run(['reconcile'], {
+  await rm(join(cli.cwd, 'data', 'backup.db'), { force: true })
+  expect((await cli.run(['verify'])).code).toBe(4)
+  const { code } = await cli.run(['reconcile'], {
     env: { EVERTHREAD_BACKUP_URL: 'redis://127.0.0.1:1' },
   })
   expect(code).toBe(4)

@@ -3,33 +3,15 @@
 // Method: the compiled package is run as a child, on SQLite and file logs in a folder of each test.
 import { once } from 'node:events'
 import { statSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 import type { LogInspection } from '../../src/cli/wal/inspect-logs.ts'
-import { BuiltCli, type CliOptions, type CliResult } from './cli-process.ts'
+import type { CliResult } from './cli-process.ts'
+import { cliTests } from './cli-tests.ts'
 
-let cli: BuiltCli
-let cwd: string
-
-beforeAll(async () => {
-  cli = await BuiltCli.build()
-})
-afterAll(async () => {
-  await cli.remove()
-})
-beforeEach(async () => {
-  cwd = await mkdtemp(join(tmpdir(), 'everthread-cli-'))
-})
-afterEach(async () => {
-  await rm(cwd, { recursive: true })
-})
-
-async function run(args: readonly string[], options: Partial<CliOptions> = {}): Promise<CliResult> {
-  return await cli.run(args, { cwd, ...options })
-}
+const cli = cliTests()
 
 interface TestMessage {
   readonly role: string
@@ -69,12 +51,12 @@ const CONVERSATIONS = [9, 3, 7, 1, 5].map((n) => conversation(`c${n}`, n * 30))
 const FILE = jsonl(CONVERSATIONS)
 
 async function importFile(text: string, args: readonly string[] = []): Promise<CliResult> {
-  await writeFile(join(cwd, 'in.jsonl'), text)
-  return await run(['import', 'in.jsonl', '--json', ...args])
+  await writeFile(join(cli.cwd, 'in.jsonl'), text)
+  return await cli.run(['import', 'in.jsonl', '--json', ...args])
 }
 
 async function exported(args: readonly string[] = []): Promise<string> {
-  const { code, stdout, stderr } = await run(['export', ...args])
+  const { code, stdout, stderr } = await cli.run(['export', ...args])
   expect(stderr).toMatch(/^\d+ conversations, \d+ messages in [\d.]+ s\n$/)
   expect(code).toBe(0)
   return stdout
@@ -110,8 +92,8 @@ describe('import and export', () => {
     const first = await exported(['--format', 'everthread'])
     const other = { EVERTHREAD_PRIMARY_URL: 'sqlite:p2.db', EVERTHREAD_BACKUP_URL: 'sqlite:b2.db' }
     const env = { ...other, EVERTHREAD_WAL: 'file:wal2' }
-    expect((await run(['import', '-'], { input: first, env })).code).toBe(0)
-    expect((await run(['export', '--format', 'everthread'], { env })).stdout).toBe(first)
+    expect((await cli.run(['import', '-'], { input: first, env })).code).toBe(0)
+    expect((await cli.run(['export', '--format', 'everthread'], { env })).stdout).toBe(first)
     // And into the store that it came from, which has all of it.
     const again = await importFile(first)
     expect(again.code).toBe(0)
@@ -123,18 +105,18 @@ describe('import and export', () => {
     expect(await exported(['--conversation', 'c1', '--conversation', 'c7'])).toBe(
       jsonl([CONVERSATIONS[2], CONVERSATIONS[3]]),
     )
-    const { code, stdout, stderr } = await run(['export', '--conversation', 'nope'])
+    const { code, stdout, stderr } = await cli.run(['export', '--conversation', 'nope'])
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
     expect(stderr).toContain('there is no conversation "nope"')
   })
 
   test('an output file appears whole, readable by its owner alone', async () => {
     await importFile(FILE)
-    const { code, stdout } = await run(['export', '--output', 'out.jsonl', '--json'])
+    const { code, stdout } = await cli.run(['export', '--output', 'out.jsonl', '--json'])
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ conversations: 5, messages: 750, complete: true })
-    expect(await readFile(join(cwd, 'out.jsonl'), 'utf8')).toBe(FILE)
-    expect(await readdir(cwd)).not.toContain('out.jsonl.partial')
+    expect(await readFile(join(cli.cwd, 'out.jsonl'), 'utf8')).toBe(FILE)
+    expect(await readdir(cli.cwd)).not.toContain('out.jsonl.partial')
   })
 
   test('bad lines are reported with their number, and the others are imported', async () => {
@@ -170,11 +152,11 @@ describe('an import that is cut off', () => {
 
   /** Runs the import, and signals it once a good part of it is on disk. */
   async function importUntil(signal: NodeJS.Signals): Promise<CliResult> {
-    return await run(['import', '-', '--json'], {
+    return await cli.run(['import', '-', '--json'], {
       input: TEXT,
       onStart(child) {
         const look = setInterval(() => {
-          const { size } = statSync(join(cwd, 'data/primary.db-wal'), {
+          const { size } = statSync(join(cli.cwd, 'data/primary.db-wal'), {
             throwIfNoEntry: false,
           }) ?? {
             size: 0,
@@ -191,7 +173,7 @@ describe('an import that is cut off', () => {
   /** Every conversation that is there is a beginning of what was to be imported. */
   async function expectBeginnings(): Promise<number> {
     const wanted = new Map(MANY.map((value) => [value.conversationId, value.messages]))
-    const { stdout } = await run(['export'])
+    const { stdout } = await cli.run(['export'])
     let count = 0
     for (const line of stdout.split('\n').filter((text) => text !== '')) {
       const { conversationId, messages } = JSON.parse(line) as (typeof MANY)[number]
@@ -232,8 +214,8 @@ describe('an import that is cut off', () => {
 
 describe('streams and exit codes', () => {
   test('what cannot be understood is exit 2, and help is 0', async () => {
-    expect((await run(['--help'])).code).toBe(0)
-    expect((await run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+    expect((await cli.run(['--help'])).code).toBe(0)
+    expect((await cli.run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
     for (const args of [
       [],
       ['nonsense'],
@@ -244,14 +226,18 @@ describe('streams and exit codes', () => {
       ['list', '--read', 'nosuch'],
       ['list', '--config', 'absent.json'],
     ]) {
-      const { code, stdout, stderr } = await run(args)
+      const { code, stdout, stderr } = await cli.run(args)
       expect({ args, code, stdout }).toEqual({ args, code: 2, stdout: '' })
       expect(stderr).not.toBe('')
     }
   })
 
   test('a password in an argument is refused, and named nowhere', async () => {
-    const { code, stderr } = await run(['list', '--primary', 'postgresql://user:hunter22@host/db'])
+    const { code, stderr } = await cli.run([
+      'list',
+      '--primary',
+      'postgresql://user:hunter22@host/db',
+    ])
     expect(code).toBe(2)
     expect(stderr).toContain('EVERTHREAD_PRIMARY_URL')
     expect(stderr).not.toContain('hunter22')
@@ -260,26 +246,26 @@ describe('streams and exit codes', () => {
   test('a store that cannot be reached is exit 4, without its password', async () => {
     const url = `postgresql://user:hunter22@127.0.0.1:${await freePort()}/db`
     const env = { EVERTHREAD_PRIMARY_URL: url, EVERTHREAD_BACKUP_URL: url.replace('/db', '/other') }
-    const all = await run(['list', '--wal', 'memory:'], { env })
+    const all = await cli.run(['list', '--wal', 'memory:'], { env })
     expect(all.code).toBe(4)
     expect(all.stderr).not.toContain('hunter22')
-    const one = await run(['export', '--from', 'primary'], { env })
+    const one = await cli.run(['export', '--from', 'primary'], { env })
     expect({ code: one.code, stdout: one.stdout }).toEqual({ code: 4, stdout: '' })
     expect(one.stderr).not.toContain('hunter22')
     // A file that is not there is not an empty store.
-    const file = await run(['export', '--from', 'backup'])
+    const file = await cli.run(['export', '--from', 'backup'])
     expect(file.code).toBe(4)
-    expect(await readdir(cwd)).not.toContain('data')
+    expect(await readdir(cli.cwd)).not.toContain('data')
   })
 
   test('a file that is not there is exit 1, before any store is made', async () => {
-    expect((await run(['import', 'absent.jsonl'])).code).toBe(1)
-    expect(await readdir(cwd)).toEqual([])
+    expect((await cli.run(['import', 'absent.jsonl'])).code).toBe(1)
+    expect(await readdir(cli.cwd)).toEqual([])
   })
 
   test('a reader that goes early ends the export without a word', async () => {
     await importFile(jsonl(Array.from({ length: 20 }, (_, i) => conversation(`c${i}`, 800))))
-    const child = cli.start(['export'], { cwd })
+    const child = cli.start(['export'])
     let stderr = ''
     child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr += text))
     child.stdout!.once('data', () => child.stdout!.destroy())
@@ -289,16 +275,16 @@ describe('streams and exit codes', () => {
 
   test('settings come from the file, the environment and flags, in rising order', async () => {
     const config = { primary: 'sqlite:c1.db', backup: 'sqlite:c2.db', wal: 'file:wal', tenant: 'a' }
-    await writeFile(join(cwd, 'everthread.config.json'), JSON.stringify(config))
-    await writeFile(join(cwd, 'secret'), 'sqlite:e1.db\n')
+    await writeFile(join(cli.cwd, 'everthread.config.json'), JSON.stringify(config))
+    await writeFile(join(cli.cwd, 'secret'), 'sqlite:e1.db\n')
     const env = { EVERTHREAD_PRIMARY_URL_FILE: 'secret', EVERTHREAD_BACKUP_URL: 'sqlite:e2.db' }
     const args = ['import', '-', '--backup', 'sqlite:f2.db']
-    expect((await run(args, { input: FILE, env })).code).toBe(0)
-    const files = (await readdir(cwd)).filter((file) => file.endsWith('.db'))
+    expect((await cli.run(args, { input: FILE, env })).code).toBe(0)
+    const files = (await readdir(cli.cwd)).filter((file) => file.endsWith('.db'))
     expect(files.sort()).toEqual(['e1.db', 'f2.db'])
     const list = async (tenant: string): Promise<number> => {
       const all = ['list', '--json', '--primary', 'sqlite:e1.db', '--tenant', tenant]
-      const { stdout } = await run([...all, '--backup', 'sqlite:f2.db'])
+      const { stdout } = await cli.run([...all, '--backup', 'sqlite:f2.db'])
       return (JSON.parse(stdout) as { conversations: unknown[] }).conversations.length
     }
     expect(await list('a')).toBe(5)
@@ -309,9 +295,9 @@ describe('streams and exit codes', () => {
 describe('looking into a store', () => {
   test('list pages through all conversations, the latest activity first', async () => {
     await importFile(FILE)
-    const first = JSON.parse((await run(['list', '--limit', '3', '--json'])).stdout)
+    const first = JSON.parse((await cli.run(['list', '--limit', '3', '--json'])).stdout)
     const args = ['list', '--limit', '3', '--before', first.nextCursor]
-    const { stdout } = await run(args)
+    const { stdout } = await cli.run(args)
     const ids = first.conversations.map((c: { conversationId: string }) => c.conversationId)
     ids.push(...[...stdout.matchAll(/c\d$/gm)].map(([id]) => id))
     expect(ids.sort()).toEqual(['c1', 'c3', 'c5', 'c7', 'c9'])
@@ -320,32 +306,32 @@ describe('looking into a store', () => {
 
   test('show prints the latest messages, and escapes what could harm a terminal', async () => {
     await importFile(FILE)
-    const { code, stdout } = await run(['show', 'c1', '--limit', '2'])
+    const { code, stdout } = await cli.run(['show', 'c1', '--limit', '2'])
     expect(code).toBe(0)
     expect(stdout).toMatch(/question 28 of c1 \\u0000/)
     // oxlint-disable-next-line no-control-regex -- that there are none is the point
     expect(stdout).not.toMatch(/[\u0000\u001b]/)
-    const page = JSON.parse((await run(['show', 'c1', '--limit', '2', '--json'])).stdout)
+    const page = JSON.parse((await cli.run(['show', 'c1', '--limit', '2', '--json'])).stdout)
     expect(page).toMatchObject({ conversationId: 'c1', complete: true })
     expect(page.messages).toHaveLength(2)
-    expect((await run(['show', 'nope'])).code).toBe(1)
+    expect((await cli.run(['show', 'nope'])).code).toBe(1)
   })
 
   test('clear needs --yes without a terminal, and what it cleared stays so', async () => {
     await importFile(FILE)
-    const refused = await run(['clear', 'c1'])
+    const refused = await cli.run(['clear', 'c1'])
     expect(refused.code).toBe(2)
-    const { code, stdout } = await run(['clear', 'c1', '--yes', '--wait', '--json'])
+    const { code, stdout } = await cli.run(['clear', 'c1', '--yes', '--wait', '--json'])
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ clear: ['primary', 'backup'] })
-    expect((await run(['show', 'c1'])).code).toBe(1)
+    expect((await cli.run(['show', 'c1'])).code).toBe(1)
     expect(await exported(['--from', 'backup'])).toBe(
       jsonl(CONVERSATIONS.filter(({ conversationId }) => conversationId !== 'c1')),
     )
   })
 
   test('status tells each place, and its exit code says whether all is well', async () => {
-    const good = await run(['status', '--json'])
+    const good = await cli.run(['status', '--json'])
     expect(good.code).toBe(0)
     expect(JSON.parse(good.stdout)).toMatchObject({
       overall: 'ok',
@@ -353,7 +339,7 @@ describe('looking into a store', () => {
       wal: { durable: true },
     })
     const primary = `postgresql://127.0.0.1:${await freePort()}/db`
-    const degraded = await run(['status', '--primary', primary])
+    const degraded = await cli.run(['status', '--primary', primary])
     expect(degraded.code).toBe(3)
     expect(degraded.stdout).toContain('not connected')
   })
@@ -363,9 +349,9 @@ describe('wal inspect', () => {
   test('tells what waits for a place that is out, and what is damaged', async () => {
     const refused = `postgresql://127.0.0.1:${await freePort()}/db`
     const env = { EVERTHREAD_BACKUP_URL: refused }
-    expect((await run(['import', '-'], { input: FILE, env })).code).toBe(0)
+    expect((await cli.run(['import', '-'], { input: FILE, env })).code).toBe(0)
     const logs = async (): Promise<{ code: number | null; logs: LogInspection[] }> => {
-      const { code, stdout } = await run(['wal', 'inspect', 'data/wal', '--json'])
+      const { code, stdout } = await cli.run(['wal', 'inspect', 'data/wal', '--json'])
       return { code, logs: JSON.parse(stdout) as LogInspection[] }
     }
     const whole = await logs()
@@ -383,18 +369,18 @@ describe('wal inspect', () => {
     const damaged = await logs()
     expect(damaged.code).toBe(1)
     expect(damaged.logs[0]!.damage).toMatchObject([{ path }])
-    expect((await run(['wal', 'inspect', log!.path])).stdout).toContain('damaged')
+    expect((await cli.run(['wal', 'inspect', log!.path])).stdout).toContain('damaged')
   })
 
   test('a directory that is not there is a failure, and one without logs is not', async () => {
-    expect((await run(['wal', 'inspect', 'absent'])).code).toBe(1)
-    expect(await run(['wal', 'inspect', '.'])).toMatchObject({ code: 0, stderr: '' })
+    expect((await cli.run(['wal', 'inspect', 'absent'])).code).toBe(1)
+    expect(await cli.run(['wal', 'inspect', '.'])).toMatchObject({ code: 0, stderr: '' })
   })
 })
 
 describe('the demo', () => {
   test('counts no message lost, duplicated, reordered or returned, and leaves nothing behind', async () => {
-    const { code, stdout } = await run(['demo', '--json'], { env: { TMPDIR: cwd } })
+    const { code, stdout } = await cli.run(['demo', '--json'], { env: { TMPDIR: cli.cwd } })
     const clean = { lost: 0, duplicated: 0, reordered: 0, returned: 0 }
     const report = JSON.parse(stdout)
     expect(report.verdict).toEqual({ primary: clean, backup: clean })
@@ -402,15 +388,15 @@ describe('the demo', () => {
     const away = report.messages.filter((m: { savedWhile: string }) => m.savedWhile === 'away')
     expect(away).toHaveLength(6)
     for (const { copies } of away) expect(copies).not.toContain('primary')
-    expect(await readdir(cwd)).toEqual([])
+    expect(await readdir(cli.cwd)).toEqual([])
   })
 
   test('tells its story in plain text off a terminal', async () => {
-    const { code, stdout } = await run(['demo', '--keep'], { env: { TMPDIR: cwd } })
+    const { code, stdout } = await cli.run(['demo', '--keep'], { env: { TMPDIR: cli.cwd } })
     expect(code).toBe(0)
     expect(stdout).not.toContain('\u001b')
     expect(stdout).toContain('The primary is taken away')
     expect(stdout).toMatch(/All 19 acknowledged messages are where they should be/)
-    expect(await readdir(cwd)).toHaveLength(1)
+    expect(await readdir(cli.cwd)).toHaveLength(1)
   })
 })

@@ -15,6 +15,14 @@ export function postgresBinaries(): string | undefined {
   )
 }
 
+/** True where private servers can be started; a missing one is said aloud, or is an error. */
+export function hasPostgres(): boolean {
+  if (postgresBinaries() !== undefined) return true
+  if (process.env['REQUIRE_SERVERS'] === '1') throw new Error(INSTALL_HINT)
+  console.warn(`SKIPPED: tests that start a PostgreSQL. ${INSTALL_HINT}`)
+  return false
+}
+
 /** Newest version first. */
 function debianFolders(): string[] {
   if (!existsSync(DEBIAN_ROOT)) return []

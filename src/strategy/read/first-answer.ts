@@ -39,7 +39,9 @@ export async function firstAnswer<T>(
     }
     const start = (places: readonly DatabasePlace[]): void => {
       running++
-      const hedge = context.env.setTimer(hedgeDelayMs(context, places[0]!, HEDGE_BOUNDS), advance)
+      // The slower one of two that are asked together sets the pace: it is not late yet.
+      const delays = places.map((place) => hedgeDelayMs(context, place, HEDGE_BOUNDS))
+      const hedge = context.env.setTimer(Math.max(...delays), advance)
       const ended = (): void => {
         hedge.cancel()
         running--
