@@ -13,6 +13,8 @@ export interface RedisNodeOptions {
   readonly connection: ResolvedRedisConnection
   /** Where the server is now; asked before each attempt. */
   readonly locate: () => Promise<RedisAddress>
+  /** Makes one connection. Default: with node-redis. */
+  readonly open?: typeof openNodeClient | undefined
 }
 
 /**
@@ -97,12 +99,12 @@ export class RedisNode {
   }
 
   async #open(): Promise<void> {
-    const { env, connection, locate } = this.#options
+    const { env, connection, locate, open = openNodeClient } = this.#options
     let raw: RawConnection | undefined
     let lost = false
     try {
       const address = await locate()
-      const opened = await openNodeClient(env, address, connection, (error) => {
+      const opened = await open(env, address, connection, (error) => {
         lost = true
         if (raw !== undefined) this.#lost(raw, error)
       })

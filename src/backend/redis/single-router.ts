@@ -1,4 +1,5 @@
 import type { Env } from '../../core/env.ts'
+import type { openNodeClient } from './node-client.ts'
 import type { RedisAddress, ResolvedRedisConnection } from './options.ts'
 import { RedisNode } from './redis-node.ts'
 import type { RedisRouter } from './router.ts'
@@ -11,11 +12,12 @@ export class SingleRouter implements RedisRouter {
   readonly hasFailover: boolean
   readonly #node: RedisNode
 
-  constructor(env: Env, connection: ResolvedRedisConnection) {
+  /** `open` makes a connection: another one in tests. */
+  constructor(env: Env, connection: ResolvedRedisConnection, open?: typeof openNodeClient) {
     const locate = async (): Promise<RedisAddress> =>
       connection.mode === 'sentinel' ? await askSentinels(env, connection) : connection.nodes[0]!
     this.hasFailover = connection.mode === 'sentinel'
-    this.#node = new RedisNode({ env, connection, locate })
+    this.#node = new RedisNode({ env, connection, locate, open })
   }
 
   get ready(): boolean {

@@ -107,7 +107,7 @@ function checkOptions({ settings, lostDisk }: World): CheckOptions {
     // Two saves with one id wait for each other.
     deadlineMs: 2 * (3 * WRITE_TIMEOUT_MS + 500),
     lostDisk,
-    sharedLog: settings.wal === 'shared',
+    sharedLog: settings.wal === 'redis-stream',
   }
 }
 
@@ -166,7 +166,8 @@ async function leftovers(world: World): Promise<string[]> {
   const { hints } = await world.databases.backup.backend.readState('nobody')
   for (const { writer, count } of hints) left.push(`hint of ${writer}, count ${count}`)
   const { primary, backup } = world.databases
-  if (world.log.content.size > 0) left.push(`the shared log has ${world.log.content.size} entries`)
+  const { pending } = world.redis.server.content
+  if (pending > 0) left.push(`the shared log has ${pending} entries`)
   if ((await dump(primary)) !== (await dump(backup))) left.push('primary and backup differ')
   return left
 }

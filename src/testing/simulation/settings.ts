@@ -1,3 +1,4 @@
+import type { Fsync } from '../simulated-redis/simulated-redis.ts'
 import type { RandomSource } from './random-source.ts'
 
 /** What may go wrong. */
@@ -59,11 +60,17 @@ export interface SimulationSettings {
   readonly read: 'primary-first' | 'failover' | 'cache-enhanced'
   readonly health: 'circuit-breaker' | 'simple'
   /**
-   * `file`: the real file log on a simulated disk, one for each process. `shared`: one log on a server,
-   * as the one in Redis streams behaves. `simulated`: a log of each process that fails in every way
-   * that the port allows.
+   * `file`: the real file log on a simulated disk, one for each process. `redis-stream`: the real log in
+   * Redis streams with its scripts, on a simulated server. `simulated`: a log of each process that
+   * fails in every way that the port allows.
    */
-  readonly wal: 'simulated' | 'file' | 'shared'
+  readonly wal: 'simulated' | 'file' | 'redis-stream'
+  /** Streams of a log in Redis. */
+  readonly partitions: number
+  /** What the server of that log may lose when it is started again: nothing, or its last second. */
+  readonly fsync: Fsync
+  /** Bytes of its own entries that a process keeps to append them again to such a server. */
+  readonly memoryBytesMax: number
   /** Clocks are off by up to this much. Milliseconds. */
   readonly skewMs: number
   readonly faults: readonly FaultName[]
@@ -93,7 +100,8 @@ export function drawSettings(
     write: random.pick(['idempotent', 'idempotent', 'wal-first', 'dual-write'] as const),
     read: random.pick(['primary-first', 'failover', 'cache-enhanced'] as const),
     health: random.pick(['circuit-breaker', 'simple'] as const),
-    wal: random.pick(['simulated', 'file', 'file', 'shared', 'shared'] as const),
+    wal: random.pick(['simulated', 'file', 'file', 'redis-stream', 'redis-stream'] as const),
+    ...drawRedis(random),
     skewMs: random.pick([0, 50, 500]),
     faults: drawFaults(random),
     faultEveryMs: random.pick([600, 1_500, 2_500, 6_000]),
@@ -102,6 +110,15 @@ export function drawSettings(
     deaths: random.pick([0, 0, 0.005]),
   }
   return { ...drawn, ...given }
+}
+
+function drawRedis(
+  random: RandomSource,
+): Pick<SimulationSettings, 'partitions' | 'fsync' | 'memoryBytesMax'> {
+  const fsync = random.pick(['always', 'everysec'] as const)
+  // What a server loses and memory has let go of is lost.
+  const memoryBytesMax = fsync === 'always' ? random.pick([500, 2 ** 20]) : 2 ** 20
+  return { partitions: random.pick([1, 1, 2, 4]), fsync, memoryBytesMax }
 }
 
 /** Swarm testing: a few kinds of fault at a time find more than always all of them. */

@@ -46,6 +46,25 @@ export class SimulatedServer<Content> {
     this.resume()
   }
 
+  /** How long a request, or a reply, is on its way. Milliseconds. */
+  latencyMs(): number {
+    const random = this.#random
+    const ms = random.chance(0.03) ? random.between(200, 1_500) : random.between(1, 15)
+    return Math.min(LATENCY_MS_MAX, ms * this.slowness)
+  }
+
+  /** Whether what is sent to a process, or by it, is lost. */
+  loses(from: number, what: 'request' | 'reply'): boolean {
+    const chance = what === 'request' ? this.dropRequest : this.dropReply
+    return this.cutOff.has(from) || this.#random.chance(chance)
+  }
+
+  /** Does the work at once, or when the server goes on. */
+  work(work: () => void): void {
+    if (this.isPaused) this.#waiting.push(work)
+    else work()
+  }
+
   resume(): void {
     this.isPaused = false
     for (const work of this.#waiting.splice(0)) work()
@@ -57,35 +76,27 @@ export class SimulatedServer<Content> {
     run: (content: Content) => Promise<T>,
     { resolve, reject }: Reply<T>,
   ): void {
-    this.#kernel.schedule(this.#latency(), () => {
-      if (this.cutOff.has(from) || this.#random.chance(this.dropRequest)) return
+    this.#kernel.schedule(this.latencyMs(), () => {
+      if (this.loses(from, 'request')) return
       if (!this.isUp) {
         this.#kernel.schedule(1, () => reject(refused(this.title)))
         return
       }
-      const work = (): void => {
+      this.work(() => {
         run(this.content).then(
           (value) => this.#reply(from, () => resolve(value), reject),
           (error: unknown) => this.#reply(from, () => reject(error), reject),
         )
-      }
-      if (this.isPaused) this.#waiting.push(work)
-      else work()
+      })
     })
   }
 
   #reply(from: number, settle: () => void, reject: (error: unknown) => void): void {
-    this.#kernel.schedule(this.#latency(), () => {
-      if (this.cutOff.has(from) || this.#random.chance(this.dropReply)) return
+    this.#kernel.schedule(this.latencyMs(), () => {
+      if (this.loses(from, 'reply')) return
       if (this.isUp) settle()
       else if (this.#random.chance(0.5)) reject(broken(this.title))
     })
-  }
-
-  #latency(): number {
-    const random = this.#random
-    const ms = random.chance(0.03) ? random.between(200, 1_500) : random.between(1, 15)
-    return Math.min(LATENCY_MS_MAX, ms * this.slowness)
   }
 }
 

@@ -22,12 +22,12 @@ import { WALManager } from '../../wal/wal-manager.ts'
 import type { HistoryRecord } from '../history-checker/history.ts'
 import { Kernel } from './kernel.ts'
 import { RandomSource } from './random-source.ts'
+import { RedisHost } from './redis-host.ts'
+import { RedisLog } from './redis-log.ts'
 import { RemoteCache } from './remote-cache.ts'
 import type { CallObserver } from './remote-call.ts'
 import { RemoteReplica } from './remote-replica.ts'
 import { drawSettings, type SimulationSettings } from './settings.ts'
-import { SharedLog } from './shared-log.ts'
-import { SharedLogDevice } from './shared-log-device.ts'
 import { SimulatedDatabase } from './simulated-database.ts'
 import { SimulatedServer } from './simulated-server.ts'
 import { SimulatedProcess, type Life } from './simulated-process.ts'
@@ -84,9 +84,9 @@ export class World {
   readonly seed: number
   readonly settings: SimulationSettings
   readonly databases: Readonly<Record<DatabasePlace, SimulatedDatabase>>
-  /** One cache and one log server, for settings that use them. */
+  /** One cache and one Redis, for settings that use them. */
   readonly cache: SimulatedServer<MemoryCache>
-  readonly log: SimulatedServer<SharedLog>
+  readonly redis: RedisHost
   readonly nodes: readonly Node[]
   readonly records: HistoryRecord[] = []
   /** Errors of background tasks that nobody expects. */
@@ -113,8 +113,12 @@ export class World {
     const monotonic = (): number => this.kernel.now
     const cache = new MemoryCache({}, { monotonic } as Env)
     this.cache = new SimulatedServer(this.kernel, 'cache', this.#chance('cache'), cache)
-    const log = new SharedLog(monotonic)
-    this.log = new SimulatedServer(this.kernel, 'log', this.#chance('log'), log)
+    this.redis = new RedisHost({
+      kernel: this.kernel,
+      random: this.#chance('redis'),
+      startMs: START_MS,
+      fsync: this.settings.fsync,
+    })
     this.nodes = Array.from({ length: this.settings.processes }, (_, i) => this.#makeNode(i))
   }
 
@@ -212,8 +216,15 @@ export class World {
     switch (settings.wal) {
       case 'file':
         return new LogDisk(kernel, random, START_MS)
-      case 'shared':
-        return new SharedLogDevice(this.log, index, this.#observer(nameOf(index), 'wal'))
+      case 'redis-stream':
+        return new RedisLog({
+          host: this.redis,
+          from: index,
+          random,
+          partitions: settings.partitions,
+          memoryBytesMax: settings.memoryBytesMax,
+          observe: this.#observer(nameOf(index), 'redis'),
+        })
       case 'simulated':
         return new LogStorage(random, settings.canary === 'lying-log')
     }
