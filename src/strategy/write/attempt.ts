@@ -15,14 +15,7 @@
 import type { ApplyResult } from '../../backend/replica-backend.ts'
 import { isRefusal, type Applied } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
-import {
-  effectOf,
-  isCallersFault,
-  isStorageError,
-  messageOf,
-  StorageError,
-  type Effect,
-} from '../../core/errors.ts'
+import { StorageError } from '../../core/errors.ts'
 import {
   DATABASE_PLACES,
   type DatabasePlace,
@@ -35,13 +28,10 @@ import type { Ticket } from '../../wal/ticket.ts'
 import { observeKey, type StoreContext } from '../context.ts'
 import { hedgeDelayMs } from '../hedge-delay.ts'
 import type { AttemptResult } from './attempt-result.ts'
-import { isDurable, mayBeDurable } from './durable-places.ts'
-import { distinctStates } from './distinct-states.ts'
+import { AttemptState, PLACES } from './attempt-state.ts'
 import { Repeats, standsElsewhere } from './repeats.ts'
-import type { PlaceState, WritePolicy } from './write-policy.ts'
+import type { WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-strategy.ts'
-
-const PLACES: readonly PlaceName[] = ['primary', 'backup', 'wal']
 
 export class Attempt {
   readonly #context: StoreContext
@@ -50,8 +40,7 @@ export class Attempt {
   readonly #group: WriteGroup
   readonly #ticket: Ticket
   readonly #isDelete: boolean
-  readonly #states: Record<PlaceName, PlaceState> = { primary: 'idle', backup: 'idle', wal: 'idle' }
-  readonly #errors: StorageError[] = []
+  readonly #state: AttemptState
   readonly #timers: Timer[] = []
   #operations: readonly Operation[]
   #skipped: DatabasePlace | undefined
@@ -59,9 +48,6 @@ export class Attempt {
   /** Failed, while some place had yet to answer. */
   #undecided = false
   readonly #repeats: Repeats
-  #hint: 'none' | 'sent' | 'done' = 'none'
-  /** A database has it, whatever became of its hint. */
-  #taken = false
   #resolve: ((result: AttemptResult) => void) | undefined
 
   constructor(
@@ -78,7 +64,8 @@ export class Attempt {
     this.#repeats = new Repeats(group.unique ? group.operations : [])
     this.#isDelete = group.operations.some(({ kind }) => kind === 'delete')
     this.#ticket = context.log.issue(group.operations)
-    if (!context.log.hasLog()) this.#states.wal = 'failed'
+    this.#state = new AttemptState(context, config.minCopies)
+    if (!context.log.hasLog()) this.#state.of.wal = 'failed'
   }
 
   run(): Promise<AttemptResult> {
@@ -121,9 +108,9 @@ export class Attempt {
   // ---- sending
 
   #send(place: PlaceName): void {
-    if (this.#states[place] !== 'idle' || this.#isSettled()) return
+    if (this.#state.of[place] !== 'idle' || this.#isSettled()) return
     if (place === 'wal') {
-      this.#states.wal = 'sent'
+      this.#state.of.wal = 'sent'
       void this.#sendToLog()
       return
     }
@@ -132,20 +119,20 @@ export class Attempt {
       this.#skipped !== 'primary' &&
       !this.#context.places.primary.isHealthy()
     ) {
-      this.#states.primary = 'failed'
+      this.#state.of.primary = 'failed'
       this.#skipped = 'primary'
       return
     }
-    this.#states[place] = 'sent'
+    this.#state.of[place] = 'sent'
     this.#ticket.sent(place)
     void this.#sendTo(place)
   }
 
   async #sendTo(place: DatabasePlace): Promise<void> {
     const context = this.#context
-    const lacking = place === 'backup' && this.#states.primary !== 'done'
+    const lacking = place === 'backup' && this.#state.of.primary !== 'done'
     // Sent beside a primary that has yet to answer, the backup is told later, should it be needed.
-    const hinted = lacking && !(this.#states.primary === 'sent' && !this.#overdue)
+    const hinted = lacking && !(this.#state.of.primary === 'sent' && !this.#overdue)
     if (hinted) this.#raiseHint()
     const sent = this.#operations
     const startedAt = context.env.monotonic()
@@ -158,7 +145,7 @@ export class Attempt {
         ...(hinted && { hint: context.clock.writerId }),
       })
       context.monitor.sawIdentity(place, result.identity, startedAt)
-      if (hinted) this.#hint = 'done'
+      if (hinted) this.#state.hint = 'done'
       // Late: nobody waits for this answer any more, but what is cached is older than the place.
       if (this.#isSettled()) await context.cache?.changed(this.#operations.map(({ key }) => key))
       await context.env.failpoints.hit(
@@ -167,7 +154,7 @@ export class Attempt {
       this.#answered(place, sent, result)
     } catch (error) {
       // The ticket stays marked: the backup may have the hint all the same.
-      if (hinted) this.#hint = 'none'
+      if (hinted) this.#state.hint = 'none'
       this.#failed(place, error)
     }
     this.#step()
@@ -182,7 +169,7 @@ export class Attempt {
         place: 'wal',
       })
       await env.failpoints.hit('write.afterWal')
-      this.#states.wal = 'done'
+      this.#state.of.wal = 'done'
     } catch (error) {
       if (error instanceof BehindInLog) this.#behindInLog(error)
       else this.#failed('wal', error)
@@ -192,15 +179,14 @@ export class Attempt {
 
   /** A caller's id that a database has decided stays where that database put it. */
   #isFresh(): boolean {
-    const { primary, backup } = this.#states
+    const { primary, backup } = this.#state.of
     const decided = this.#group.unique && (primary === 'done' || backup === 'done')
     return this.#group.isRepeat !== true && !this.#repeats.isAny && !decided
   }
 
   /** Another process was first in the log: the group is stamped again, unless it is acknowledged. */
   #behindInLog({ stamps, message }: BehindInLog): void {
-    this.#states.wal = 'failed'
-    this.#errors.push(new StorageError('UNAVAILABLE', message, { place: 'wal' }))
+    this.#state.failed('wal', new StorageError('UNAVAILABLE', message, { place: 'wal' }))
     if (this.#isSettled()) return
     this.#ticket.void()
     const sent = this.#group.operations
@@ -208,12 +194,12 @@ export class Attempt {
       const stamp = stamps.get(key)
       return stamp === undefined ? { outcome: 'withheld' } : { outcome: 'behind', stamp }
     })
-    this.#settle({ kind: 'refused', sent, applied, effect: this.#effect() })
+    this.#settle({ kind: 'refused', sent, applied, effect: this.#state.effect() })
   }
 
   #raiseHint(): void {
     this.#ticket.hinted = true
-    this.#hint = 'sent'
+    this.#state.hint = 'sent'
   }
 
   /** The backup has the group, the primary does not, and the backup was not told yet. */
@@ -222,10 +208,10 @@ export class Attempt {
     const { places, clock } = this.#context
     try {
       await places.backup.apply([], { hint: clock.writerId, timeoutMs: this.#config.timeoutMs })
-      this.#hint = 'done'
+      this.#state.hint = 'done'
     } catch (error) {
       // Without the hint other processes would take the primary for complete: it does not count.
-      this.#hint = 'none'
+      this.#state.hint = 'none'
       this.#failed('backup', error)
     }
     this.#step()
@@ -236,7 +222,7 @@ export class Attempt {
   #answered(place: DatabasePlace, sent: readonly Operation[], { applied }: ApplyResult): void {
     const context = this.#context
     sent.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
-    this.#states[place] = 'done'
+    this.#state.of[place] = 'done'
     const refused = applied.some(isRefusal)
     const repeats = refused ? undefined : this.#repeats.answered(sent, applied)
     if (repeats !== undefined) this.#spread(place, repeats.spread)
@@ -250,7 +236,7 @@ export class Attempt {
       this.#refused(place, sent, applied)
       return
     }
-    this.#taken = true
+    this.#state.taken = true
     if (repeats.isSplit) this.#ticket.missed(place)
     else this.#ticket.applied(place)
     if (repeats.operations === undefined) return
@@ -267,9 +253,9 @@ export class Attempt {
   }
 
   #refused(place: DatabasePlace, sent: readonly Operation[], applied: readonly Applied[]): void {
-    this.#states[place] = 'failed'
+    this.#state.of[place] = 'failed'
     // Another place may have taken it, before it had heard of what stands in the way.
-    const effect = this.#effect()
+    const effect = this.#state.effect()
     if (effect === 'unknown' && applied.every(({ outcome }) => outcome === 'gone')) {
       // Nobody sees it wherever it comes to, but a removal is kept for ever: by all places, or by none.
       this.#ticket.missed(place)
@@ -286,7 +272,7 @@ export class Attempt {
     applied: readonly Applied[],
   ): void {
     // An acknowledged group is never withdrawn: it is merged, as far as the place can take it.
-    this.#states[place] = 'failed'
+    this.#state.of[place] = 'failed'
     this.#ticket.missed(place)
     applied.forEach((answer, i) => {
       if (answer.outcome !== 'conflict') return
@@ -299,28 +285,11 @@ export class Attempt {
   }
 
   #failed(place: PlaceName, error: unknown): void {
-    this.#states[place] = 'failed'
+    this.#state.failed(place, error)
     if (place !== 'wal') this.#ticket.missed(place)
-    this.#errors.push(
-      error instanceof StorageError
-        ? error
-        : new StorageError('UNAVAILABLE', messageOf(error), {
-            effect: effectOf(error),
-            place,
-            cause: error,
-          }),
-    )
-    if (this.#isSettled() || !this.#isHopeless(error)) return
+    if (this.#isSettled() || !this.#state.isHopeless(error)) return
     this.#ticket.void()
-    this.#settle({ kind: 'failed', error: this.#errors.at(-1)! })
-  }
-
-  /** A mistake of the caller's, or data that neither database can store. */
-  #isHopeless(error: unknown): boolean {
-    if (!isCallersFault(error)) return false
-    if (!isStorageError(error, 'REJECTED')) return true
-    const refusals = this.#errors.filter(({ code }) => code === 'REJECTED')
-    return DATABASE_PLACES.every((name) => refusals.some(({ place }) => place === name))
+    this.#settle({ kind: 'failed', error: this.#state.errors.at(-1)! })
   }
 
   // ---- deciding
@@ -330,33 +299,32 @@ export class Attempt {
       if (this.#undecided) this.#decideLate()
       return
     }
-    const states = this.#states
     if (this.#isEnough()) {
-      if (this.#isHintMissing()) {
+      if (this.#state.isHintMissing()) {
         void this.#sendHint()
         return
       }
       // A hint that goes with the group itself is not waited for: that copy is not counted yet.
-      if (!this.#isHintUnderWay()) this.#acknowledge(this.#copies())
+      if (!this.#state.isHintUnderWay()) this.#acknowledge(this.#state.copies())
       return
     }
     this.#widen()
     // With the log out too the backup may stay the only one: its copy must count when time is up.
-    if (this.#overdue && this.#isHintMissing()) void this.#sendHint()
+    if (this.#overdue && this.#state.isHintMissing()) void this.#sendHint()
     // The others hang and may do so until time is up.
-    if (this.#overdue && !this.#hasMinCopies()) this.#sendSkipped()
-    if (PLACES.some((place) => states[place] === 'sent') || this.#hint === 'sent') return
+    if (this.#overdue && !this.#state.hasMinCopies()) this.#sendSkipped()
+    if (this.#state.isUnderWay() || this.#state.hint === 'sent') return
     this.#conclude()
   }
 
   /** Asks the places that are due by now. */
   #widen(): void {
-    const states = this.#states
+    const states = this.#state.of
     const decided = states.primary === 'done' || states.backup === 'done'
     const undecidable = states.primary === 'failed' && states.backup === 'failed'
     if (!this.#group.unique || decided || undecidable) this.#send('wal')
     if (this.#group.unique && decided) for (const place of this.#policy.atOnce) this.#send(place)
-    const { wal } = distinctStates(this.#context, this.#states)
+    const { wal } = this.#state.distinct()
     const troubled = states.primary === 'failed' || wal === 'failed' || this.#overdue
     if (!troubled) return
     this.#send('primary')
@@ -366,55 +334,42 @@ export class Attempt {
   }
 
   #isEnough(): boolean {
-    const states = this.#states
-    if (this.#lacksLog()) return false
+    const states = this.#state.of
+    if (this.#state.lacksLog()) return false
     if (this.#isDelete) {
       const answered = DATABASE_PLACES.every((place) => states[place] !== 'sent')
-      return answered && this.#copies().length >= 2 && this.#hasMinCopies()
+      return answered && this.#state.copies().length >= 2 && this.#state.hasMinCopies()
     }
-    return (
-      this.#policy.enough(distinctStates(this.#context, this.#states), this.#overdue) &&
-      this.#hasMinCopies()
-    )
-  }
-
-  #isHintMissing(): boolean {
-    const { primary, backup } = this.#states
-    return backup === 'done' && primary !== 'done' && this.#hint === 'none'
-  }
-
-  #isHintUnderWay(): boolean {
-    const { primary, backup } = this.#states
-    return backup === 'done' && primary !== 'done' && this.#hint === 'sent'
+    return this.#policy.enough(this.#state.distinct(), this.#overdue) && this.#state.hasMinCopies()
   }
 
   /** Everybody who was asked has answered. */
   #conclude(): void {
-    const idle = DATABASE_PLACES.filter((place) => this.#states[place] === 'idle')
-    if (!this.#hasMinCopies() && idle.length > 0) {
+    const idle = DATABASE_PLACES.filter((place) => this.#state.of[place] === 'idle')
+    if (!this.#state.hasMinCopies() && idle.length > 0) {
       // What the policy waits for is there, but not durable enough: the databases are asked too.
       for (const place of idle) this.#send(place)
       this.#step()
       return
     }
-    if (!this.#hasMinCopies() && this.#sendSkipped()) return
-    if (!this.#hasMinCopies()) {
+    if (!this.#state.hasMinCopies() && this.#sendSkipped()) return
+    if (!this.#state.hasMinCopies()) {
       this.#fail('UNAVAILABLE', 'too few places could be reached')
-    } else if (this.#lacksLog()) {
+    } else if (this.#state.lacksLog()) {
       this.#fail('UNAVAILABLE', 'the log is out, and saves are to be refused without it')
-    } else if (this.#isHintMissing()) {
+    } else if (this.#state.isHintMissing()) {
       void this.#sendHint()
     } else {
-      this.#acknowledge(this.#copies())
+      this.#acknowledge(this.#state.copies())
     }
   }
 
   /** The circuit is open, but nobody else is left: a last attempt is made anyway. */
   #sendSkipped(): boolean {
     const skipped = this.#skipped
-    if (skipped === undefined || this.#states[skipped] !== 'failed') return false
+    if (skipped === undefined || this.#state.of[skipped] !== 'failed') return false
     this.#skipped = undefined
-    this.#states[skipped] = 'sent'
+    this.#state.of[skipped] = 'sent'
     this.#ticket.sent(skipped)
     void this.#sendTo(skipped)
     return true
@@ -423,28 +378,10 @@ export class Attempt {
   #giveUp(): void {
     if (this.#isSettled()) return
     // Without a hint others would take the primary for complete: the backup's copy does not count.
-    const hinted = this.#states.primary === 'done' || this.#hint === 'done'
-    const copies = this.#copies().filter((place) => place !== 'backup' || hinted)
-    if (this.#hasMinCopies(copies) && !this.#lacksLog()) this.#acknowledge(copies)
+    const hinted = this.#state.of.primary === 'done' || this.#state.hint === 'done'
+    const copies = this.#state.copies().filter((place) => place !== 'backup' || hinted)
+    if (this.#state.hasMinCopies(copies) && !this.#state.lacksLog()) this.#acknowledge(copies)
     else this.#fail('TIMEOUT', `no decision within ${this.#config.timeoutMs} ms`)
-  }
-
-  #copies(): PlaceName[] {
-    const states = distinctStates(this.#context, this.#states)
-    return PLACES.filter((place) => states[place] === 'done')
-  }
-
-  #lacksLog(): boolean {
-    return this.#context.log.isRequired() && this.#states.wal !== 'done'
-  }
-
-  #hasMinCopies(copies: readonly PlaceName[] = this.#copies()): boolean {
-    const context = this.#context
-    const durable = copies.filter((place) => isDurable(context, place)).length
-    const possible = PLACES.filter((place) => mayBeDurable(context, place)).length
-    // Where nothing is durable by configuration, any copy counts; the receipt says what it is.
-    if (possible === 0) return copies.length >= Math.min(1, this.#config.minCopies)
-    return durable >= Math.min(this.#config.minCopies, possible)
   }
 
   #acknowledge(copies: readonly PlaceName[]): void {
@@ -454,11 +391,11 @@ export class Attempt {
   }
 
   #fail(code: 'UNAVAILABLE' | 'TIMEOUT', why: string): void {
-    const causes = this.#errors.map(({ message }) => message).join('; ')
+    const causes = this.#state.errors.map(({ message }) => message).join('; ')
     const error = new StorageError(code, causes === '' ? why : `${why}: ${causes}`, {
-      effect: this.#effect(),
+      effect: this.#state.effect(),
       operation: 'write',
-      ...(this.#errors.length > 0 && { cause: new AggregateError(this.#errors) }),
+      ...(this.#state.errors.length > 0 && { cause: new AggregateError(this.#state.errors) }),
     })
     this.#settle({ kind: 'failed', error })
     this.#undecided = true
@@ -467,19 +404,10 @@ export class Attempt {
 
   /** What some place has, or turns out to have, is brought to the others: they must not differ. */
   #decideLate(): void {
-    if (this.#copies().length > 0) this.#ticket.acknowledge()
-    else if (PLACES.some((place) => this.#states[place] === 'sent')) return
+    if (this.#state.copies().length > 0) this.#ticket.acknowledge()
+    else if (this.#state.isUnderWay()) return
     else this.#ticket.void()
     this.#undecided = false
-  }
-
-  #effect(): Effect {
-    const { primary, backup, wal } = this.#states
-    const touched =
-      this.#taken ||
-      [primary, backup, wal].some((state) => state === 'sent' || state === 'done') ||
-      this.#errors.some(({ effect }) => effect === 'unknown')
-    return touched ? 'unknown' : 'none'
   }
 
   #isSettled(): boolean {

@@ -1,0 +1,94 @@
+import {
+  effectOf,
+  isCallersFault,
+  isStorageError,
+  messageOf,
+  StorageError,
+  type Effect,
+} from '../../core/errors.ts'
+import { DATABASE_PLACES, type PlaceName } from '../../core/operation.ts'
+import type { StoreContext } from '../context.ts'
+import { distinctStates } from './distinct-states.ts'
+import { isDurable, mayBeDurable } from './durable-places.ts'
+import type { PlaceState, PlaceStates } from './write-policy.ts'
+
+export const PLACES: readonly PlaceName[] = ['primary', 'backup', 'wal']
+
+/** What is known of an attempt, and what follows from it. It sends nothing and decides nothing. */
+export class AttemptState {
+  readonly of: Record<PlaceName, PlaceState> = { primary: 'idle', backup: 'idle', wal: 'idle' }
+  readonly errors: StorageError[] = []
+  /** Tells other processes, through the backup, that the primary lacks the group. */
+  hint: 'none' | 'sent' | 'done' = 'none'
+  /** A database has it, whatever became of its hint. */
+  taken = false
+  readonly #context: StoreContext
+  readonly #minCopies: number
+
+  constructor(context: StoreContext, minCopies: number) {
+    this.#context = context
+    this.#minCopies = minCopies
+  }
+
+  failed(place: PlaceName, error: unknown): void {
+    this.of[place] = 'failed'
+    const cause = { effect: effectOf(error), place, cause: error }
+    this.errors.push(
+      error instanceof StorageError
+        ? error
+        : new StorageError('UNAVAILABLE', messageOf(error), cause),
+    )
+  }
+
+  /** The states, with copies that are on one machine counted once. */
+  distinct(): PlaceStates {
+    return distinctStates(this.#context, this.of)
+  }
+
+  copies(): PlaceName[] {
+    const states = this.distinct()
+    return PLACES.filter((place) => states[place] === 'done')
+  }
+
+  hasMinCopies(copies: readonly PlaceName[] = this.copies()): boolean {
+    const context = this.#context
+    const durable = copies.filter((place) => isDurable(context, place)).length
+    const possible = PLACES.filter((place) => mayBeDurable(context, place)).length
+    // Where nothing is durable by configuration, any copy counts; the receipt says what it is.
+    if (possible === 0) return copies.length >= Math.min(1, this.#minCopies)
+    return durable >= Math.min(this.#minCopies, possible)
+  }
+
+  lacksLog(): boolean {
+    return this.#context.log.isRequired() && this.of.wal !== 'done'
+  }
+
+  /** Somebody has yet to answer. */
+  isUnderWay(): boolean {
+    return PLACES.some((place) => this.of[place] === 'sent')
+  }
+
+  isHintMissing(): boolean {
+    return this.of.backup === 'done' && this.of.primary !== 'done' && this.hint === 'none'
+  }
+
+  isHintUnderWay(): boolean {
+    return this.of.backup === 'done' && this.of.primary !== 'done' && this.hint === 'sent'
+  }
+
+  /** A mistake of the caller's, or data that neither database can store. */
+  isHopeless(error: unknown): boolean {
+    if (!isCallersFault(error)) return false
+    if (!isStorageError(error, 'REJECTED')) return true
+    const refusals = this.errors.filter(({ code }) => code === 'REJECTED')
+    return DATABASE_PLACES.every((name) => refusals.some(({ place }) => place === name))
+  }
+
+  effect(): Effect {
+    const touched =
+      this.taken ||
+      PLACES.some((place) => this.of[place] === 'sent' || this.of[place] === 'done') ||
+      this.errors.some(({ effect }) => effect === 'unknown')
+    return touched ? 'unknown' : 'none'
+  }
+}
