@@ -2,7 +2,10 @@
 // encrypted on demand, and without the keys nothing encrypted is taken for plain.
 // Method: the compiled package is run as a child, on SQLite and file logs in a folder of each test.
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { conversationKey } from '../../src/chat/keys.ts'
+import { damageSqlite } from '../../src/testing/damage-sqlite.ts'
 import { filesWith } from '../support/files-with.ts'
 import { freePort } from '../support/free-port.ts'
 import type { CliResult } from './cli-process.ts'
@@ -59,4 +62,15 @@ test('an encrypted log is replayed into a plain database with its key only', asy
   expect((await run(replay)).code).toBe(0)
   expect(await filesWith(cli.cwd, CANARY)).toContain('copy.db')
   expect((await run(['wal', 'verify', 'data/wal'], {})).code).toBe(0)
+})
+
+test('a value of an encrypted backup that was changed is found with the key, and mended', async () => {
+  await save()
+  const value = { key: conversationKey('', 'c'), part: 'appended', id: 'import-0' } as const
+  await damageSqlite(join(cli.cwd, 'data', 'backup.db'), value, '"changed"')
+  const found = await run(['verify', '--deep', '--json'])
+  expect([found.code, JSON.parse(found.stdout)]).toMatchObject([3, { damaged: 1 }])
+  expect((await run(['repair'])).code).toBe(0)
+  expect((await run(['verify', '--deep'])).code).toBe(0)
+  expect((await run(['export', '--from', 'backup'])).stdout).toContain(CANARY)
 })

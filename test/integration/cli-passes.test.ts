@@ -51,6 +51,18 @@ test('verify tells equal from different by its exit code, and changes nothing', 
   expect(text.stdout).toMatch(/^rows compared +9\nmissing in primary +0\n/)
 })
 
+test('verify --older-than leaves out what may be on its way', async () => {
+  await save('a', 5)
+  const backend = new SqliteBackend({ path: file('primary') })
+  await backend.connect()
+  await backend.append('only in the primary', 1)
+  await backend.disconnect()
+  expect((await cli.json('verify'))[0]).toBe(3)
+  expect(await cli.json('verify', '--older-than', '3600')).toMatchObject([0, { compared: 0 }])
+  expect((await cli.json('verify', '--older-than', '0'))[0]).toBe(3)
+  expect((await cli.run(['verify', '--older-than', 'a while'])).code).toBe(2)
+})
+
 test('verify --deep names the damaged row, and repair takes the intact one', async () => {
   await save('a', 5)
   const value = { key: KEY, part: 'appended', id: 'import-2' } as const

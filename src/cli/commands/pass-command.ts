@@ -9,6 +9,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printableLine } from '../output/printable.ts'
 import { Progress } from '../output/progress.ts'
 import { table } from '../output/table.ts'
+import { databaseOf } from '../settings/database-of.ts'
 import { DEFAULT_DATABASES } from '../settings/settings.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { checkThere } from '../transfer/place-source.ts'
@@ -36,20 +37,28 @@ export function addPassOptions(command: Command): Command {
 export async function runVerify(
   cli: CliContext,
   flags: PassFlags,
-  options: { readonly deep: boolean; readonly into?: DatabasePlace },
+  options: {
+    readonly deep: boolean
+    readonly into?: DatabasePlace
+    readonly olderThanMs?: number
+  },
 ): Promise<ExitCode> {
-  const { primary, backup } = await cli.settings(flags)
-  const configs = {
+  const settings = await cli.settings(flags)
+  const { primary, backup, encryption } = settings
+  const given = {
     primary: primary ?? DEFAULT_DATABASES.primary,
     backup: backup ?? DEFAULT_DATABASES.backup,
   }
-  for (const place of DATABASE_PLACES) await checkThere(place, configs[place])
+  for (const place of DATABASE_PLACES) await checkThere(place, given[place])
+  // A deep look must see what the store would read.
+  const configs =
+    encryption === undefined ? given : { ...given, backup: databaseOf(settings, 'backup') }
   // Loaded late: `--help` and mistakes need no store.
   const { verifyPlaces } = await import('../../store/verify-places.ts')
   const env = nodeEnv({ logger: cli.logger(flags) })
-  const { deep, into } = options
+  const { into, ...verify } = options
   const report = await watched(cli, flags, async (pass) => {
-    return await verifyPlaces(env, configs, { ...pass, deep })
+    return await verifyPlaces(env, configs, { ...pass, ...verify })
   })
   if (report === undefined) return cli.interruptCode
   const isLeft = differencesIn(report, into) > 0 || report.damaged > 0

@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
 import type { CliContext } from '../cli-context.ts'
+import { seconds } from './parse-number.ts'
 import { addPassOptions, runVerify, type PassFlags } from './pass-command.ts'
 
 interface VerifyFlags extends PassFlags {
   readonly deep?: boolean
+  readonly olderThan?: number
 }
 
 /** `everthread verify` */
@@ -12,7 +14,13 @@ export function addVerifyCommand(program: Command, cli: CliContext): void {
     .command('verify')
     .description('Compare the two databases with each other; writes nothing and opens no log.')
     .option('--deep', 'also compare every value with its digest: finds damage, reads everything')
+    .option(
+      '--older-than <seconds>',
+      'leave out what was saved later: beside a running service it may be on its way',
+      seconds,
+    )
   addPassOptions(command).action(async (flags: VerifyFlags) => {
-    cli.exitCode = await runVerify(cli, flags, { deep: flags.deep === true })
+    const olderThanMs = Math.round((flags.olderThan ?? 0) * 1_000)
+    cli.exitCode = await runVerify(cli, flags, { deep: flags.deep === true, olderThanMs })
   })
 }
