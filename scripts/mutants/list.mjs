@@ -13,6 +13,12 @@ const CLOCKS = {
   skewMs: 500,
   faults: ['clock', 'primary-down', 'backup-down', 'partition', 'kill'],
 }
+const SHARED_OUTAGES = {
+  wal: 'redis-stream',
+  faults: ['wal-out', 'kill', 'restart', 'primary-down', 'backup-down', 'both-down'],
+  faultEveryMs: 1_500,
+}
+const SHARED_LOSSES = { ...SHARED_OUTAGES, fsync: 'everysec', write: 'wal-first' }
 const LOST_DISK = { faults: ['wipe-primary', 'wipe-backup', 'kill', 'restart', 'slow'] }
 const CACHED = { read: 'cache-enhanced', faults: ['primary-down', 'cache-slow', 'slow', 'kill'] }
 
@@ -91,6 +97,59 @@ export const MUTANTS = [
       ],
     ],
     simulate: { faults: ['wal-out', 'wal-full', 'backup-down', 'primary-down'] },
+  },
+  // ---- the shared log
+  {
+    name: 'a shared log believes that its server has lost nothing',
+    file: 'src/wal/redis-stream/stream-wal.ts',
+    edits: [['if (changed.length === 0) return', 'if (changed.length >= 0) return']],
+    simulate: SHARED_LOSSES,
+  },
+  {
+    name: 'the shared log gives numbers out again that were lost',
+    file: 'src/wal/redis-stream/scripts/open-lua.ts',
+    edits: [['n = math.max(n, known) + JUMP', 'n = n']],
+    simulate: SHARED_LOSSES,
+  },
+  {
+    name: 'entries that are in the shared log again keep the number that was lost',
+    file: 'src/wal/redis-stream/append-again.ts',
+    edits: [['  listener.renamed(entry, number)\n', '  void number\n']],
+    simulate: SHARED_LOSSES,
+  },
+  {
+    name: 'the shared log sequences nothing',
+    file: 'src/wal/redis-stream/scripts/append-lua.ts',
+    edits: [['if #behind > 1 then return behind end\nlocal n', 'local n']],
+    simulate: { ...CLOCKS, wal: 'redis-stream' },
+  },
+  {
+    name: 'the shared log trims what only the primary has',
+    file: 'src/wal/redis-stream/scripts/settle-lua.ts',
+    edits: [
+      [
+        "for place in string.gmatch('pb', '.') do\n    local first",
+        "for place in string.gmatch('p', '.') do\n    local first",
+      ],
+    ],
+    simulate: SHARED_OUTAGES,
+  },
+  {
+    name: 'nobody takes over what a process left in the shared log',
+    file: 'src/wal/redis-stream/stream-wal.ts',
+    edits: [
+      [
+        'if (lsns.length < limit && this.#claimable[place] && this.#link!.ready) {',
+        'if (lsns.length > limit && this.#claimable[place] && this.#link!.ready) {',
+      ],
+    ],
+    simulate: SHARED_OUTAGES,
+  },
+  {
+    name: 'a new connection to the shared log goes on as the consumer of the one before',
+    file: 'src/wal/redis-stream/stream-wal.ts',
+    edits: [["/${Buffer.from(this.env.randomBytes(6)).toString('hex')}`", '/own`']],
+    simulate: SHARED_OUTAGES,
   },
   // ---- bringing it to the databases
   {

@@ -88,6 +88,9 @@ export interface SimulationSettings {
   readonly canary?: 'lying-log'
 }
 
+/** As much as all entries of a simulation have. */
+const ENOUGH_BYTES = 2 ** 20
+
 export function drawSettings(
   random: RandomSource,
   given: Partial<SimulationSettings> = {},
@@ -101,7 +104,7 @@ export function drawSettings(
     read: random.pick(['primary-first', 'failover', 'cache-enhanced'] as const),
     health: random.pick(['circuit-breaker', 'simple'] as const),
     wal: random.pick(['simulated', 'file', 'file', 'redis-stream', 'redis-stream'] as const),
-    ...drawRedis(random),
+    ...drawRedis(random, given),
     skewMs: random.pick([0, 50, 500]),
     faults: drawFaults(random),
     faultEveryMs: random.pick([600, 1_500, 2_500, 6_000]),
@@ -114,11 +117,18 @@ export function drawSettings(
 
 function drawRedis(
   random: RandomSource,
+  given: Partial<SimulationSettings>,
 ): Pick<SimulationSettings, 'partitions' | 'fsync' | 'memoryBytesMax'> {
-  const fsync = random.pick(['always', 'everysec'] as const)
-  // What a server loses and memory has let go of is lost.
-  const memoryBytesMax = fsync === 'always' ? random.pick([500, 2 ** 20]) : 2 ** 20
-  return { partitions: random.pick([1, 1, 2, 4]), fsync, memoryBytesMax }
+  const partitions = random.pick([1, 1, 2, 4])
+  const drawn = random.pick(['always', 'everysec'] as const)
+  const memoryBytesMax = random.pick([500, ENOUGH_BYTES])
+  const { fsync = drawn } = given
+  // What such a server loses and memory has let go of is lost.
+  return {
+    partitions,
+    fsync,
+    memoryBytesMax: fsync === 'everysec' ? ENOUGH_BYTES : memoryBytesMax,
+  }
 }
 
 /** Swarm testing: a few kinds of fault at a time find more than always all of them. */
