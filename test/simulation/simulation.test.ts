@@ -8,6 +8,7 @@ import { shrinkSeed } from '../../src/testing/simulation/shrink.ts'
 // More seeds, one seed step by step, and failing seeds made short: `npm run simulate`.
 const SEEDS = 300
 const SEEDS_WITH_LOST_DISK = 60
+const SEEDS_WITH_LOST_LOG = 40
 
 /** Runs seeds one after another and returns what they violated. */
 async function violationsOf(
@@ -31,6 +32,14 @@ describe('the store in simulation', () => {
   test('loses nothing that two places have when a database loses its disk', async () => {
     const faults = ['wipe-primary', 'wipe-backup', 'kill', 'restart', 'drop', 'slow'] as const
     expect(await violationsOf(1, SEEDS_WITH_LOST_DISK, { faults })).toEqual([])
+  }, 600_000)
+
+  test('loses nothing that two places have when the server of a shared log loses its disk', async () => {
+    const given: Partial<SimulationSettings> = {
+      wal: 'redis-stream',
+      faults: ['wipe-log', 'wal-out', 'primary-down', 'backup-down', 'kill', 'restart'],
+    }
+    expect(await violationsOf(1, SEEDS_WITH_LOST_LOG, given)).toEqual([])
   }, 600_000)
 
   test('the same seed makes the same history', async () => {

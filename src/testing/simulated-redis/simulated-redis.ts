@@ -80,6 +80,12 @@ export class SimulatedRedis {
     this.#runId = this.#options.makeRunId()
   }
 
+  /** All data is gone; it stays in its run. */
+  empty(): void {
+    this.#unsynced = []
+    this.#data.clear()
+  }
+
   /** Entries of all streams that some group has not confirmed. */
   get pending(): number {
     return this.#data.streams().reduce((sum, { groups }) => {

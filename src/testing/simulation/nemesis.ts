@@ -112,6 +112,11 @@ export class Nemesis {
         if (world.lostDisk) return
         world.lostDisk = true
         return world.databases[fault === 'wipe-primary' ? 'primary' : 'backup'].wipe()
+      case 'wipe-log':
+        // Only the log in Redis has a disk that can go while the processes live.
+        if (world.lostDisk || world.settings.wal !== 'redis-stream') return
+        world.lostDisk = true
+        return world.redis.wipe()
       case 'cache-out':
         world.cache.isUp = false
         return this.#later(ms, () => {

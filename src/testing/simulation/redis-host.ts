@@ -77,6 +77,15 @@ export class RedisHost {
     this.reset()
   }
 
+  /** The server comes back with an empty disk, or is emptied while it runs. */
+  wipe(): void {
+    const { content } = this.server
+    content.empty()
+    if (this.#random.chance(0.5)) return
+    content.restart(() => false)
+    this.reset()
+  }
+
   /** All connections end, as when something on the way forgets them. */
   reset(): void {
     for (const connection of this.#connections) connection.reset(this.#random.chance(0.8))

@@ -25,6 +25,7 @@ export type FaultName =
   | 'clock'
   | 'wipe-primary'
   | 'wipe-backup'
+  | 'wipe-log'
 
 /** All but those that lose a disk. */
 export const ORDINARY_FAULTS: readonly FaultName[] = [
