@@ -6,6 +6,7 @@
  *   simulate      settings of the simulation that catches it; `{}` for what the seeds draw
  *   tests         test files, one of which must fail, where the simulation has no such part
  */
+import { UPKEEP_MUTANTS } from './upkeep.mjs'
 
 const POWER = { wal: 'file', faults: ['power-cut', 'primary-down', 'backup-down', 'both-down'] }
 const OUTAGES = { faults: ['primary-down', 'backup-down', 'both-down', 'partition', 'kill'] }
@@ -23,6 +24,7 @@ const LOST_DISK = { faults: ['wipe-primary', 'wipe-backup', 'kill', 'restart', '
 const CACHED = { read: 'cache-enhanced', faults: ['primary-down', 'cache-slow', 'slow', 'kill'] }
 
 export const MUTANTS = [
+  ...UPKEEP_MUTANTS,
   // ---- the log
   {
     name: 'acknowledged before the sync',
@@ -283,8 +285,8 @@ export const MUTANTS = [
     file: 'src/core/stamp.ts',
     edits: [
       [
-        'observe(stamp: Stamp | undefined, key?: string): void {\n    if (',
-        "observe(stamp: Stamp | undefined, key?: string): void {\n    if (key !== 'never' || ",
+        'if (stamp === undefined || stamp <= this.#observed',
+        "if (stamp === undefined || key !== 'never' || stamp <= this.#observed",
       ],
     ],
     simulate: CLOCKS,

@@ -14,6 +14,7 @@ import {
   type ChatHistoryOptions,
 } from '../../src/index.ts'
 import { recordOperation } from '../../src/store/erase/erasure-record.ts'
+import { append, stampAt } from '../../src/testing/backend/operations.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
 import { filesWith } from '../support/files-with.ts'
@@ -171,6 +172,24 @@ test('erasing a tenant takes all its conversations and those of no other tenant'
   expect(await filesWith(directory, CANARY)).toEqual([])
 })
 
+test('what is saved while a tenant is being erased stays', async () => {
+  const env = nodeEnv({
+    failpoints: {
+      async hit(name) {
+        if (name === 'erase.begun') await history.saveMessage('c', KEPT)
+      },
+    },
+  })
+  const databases = { primary: new DurableMemoryBackend(), backup: new DurableMemoryBackend() }
+  const history = await openChatHistory({ ...databases, wal: 'memory:', tenant: 't', env })
+  onTestFinished(() => history.close())
+  await history.saveMessage('c', DOOMED)
+  const receipt = await history.eraseTenant('t')
+  expect(receipt.complete ? [] : receipt).toEqual([])
+  const { messages } = await history.getHistory('c')
+  expect(messages.map(({ content }) => content)).toEqual([KEPT.content])
+})
+
 test('a tenant is erased in the backup while the primary is out, and in the primary when it is back', async () => {
   const [primary, backup] = [new DurableMemoryBackend(), new DurableMemoryBackend()]
   const line = faultyBackend(primary)
@@ -191,6 +210,35 @@ test('a tenant is erased in the backup while the primary is out, and in the prim
   line.setMode('up')
   await untilErased(history)
   expect((await primary.listKeys({ prefix: 'chat/1:t:', limit: 10 })).keys).toEqual([])
+})
+
+test('what a database copies to one that has signed off is taken from both', async () => {
+  const [primary, backup] = [new DurableMemoryBackend(), new DurableMemoryBackend()]
+  const late = append('chat/1:t:late', stampAt(1), '{"role":"user","content":"late"}')
+  let arrived = false
+  const env = nodeEnv({
+    failpoints: {
+      async hit(name) {
+        if (name !== 'erase.beforePurge' || arrived) return
+        // The primary was just found to have nothing left.
+        arrived = true
+        for (const database of [primary, backup]) await database.apply([late])
+      },
+    },
+  })
+  const leftAtPurge: number[] = []
+  const purge = primary.purge.bind(primary)
+  primary.purge = async () => {
+    leftAtPurge.push((await primary.listKeys({ prefix: 'chat/1:t:', limit: 10 })).keys.length)
+    return await purge()
+  }
+  const history = await openChatHistory({ primary, backup, wal: 'memory:', tenant: 't', env })
+  onTestFinished(() => history.close())
+  await history.saveMessage('c', DOOMED)
+  await history.flush()
+  const receipt = await history.eraseTenant('t')
+  expect(receipt.complete ? [] : receipt).toEqual([])
+  expect(leftAtPurge.at(-1)).toBe(0)
 })
 
 test('cached pages are removed from the cache, and a cache that is out is pending', async () => {

@@ -1,0 +1,335 @@
+// Mistakes in what keeps a store in order: erasing, reconciling, caches, takeovers, retention, tenants.
+// The fields are those of `list.mjs`.
+
+const CACHED = { read: 'cache-enhanced', faults: ['primary-down', 'cache-slow', 'slow', 'kill'] }
+const ERASE = ['test/store/erase.test.ts']
+const ERASE_CUT_SHORT = ['test/fault/erase-kill.test.ts']
+const RECONCILE = ['test/store/reconcile.test.ts']
+const CACHE = ['test/store/shared-cache.test.ts']
+const STREAM = [
+  'test/fault/redis-stream.test.ts',
+  'test/integration/redis-stream.test.ts',
+  'test/integration/redis-stream-conformance.test.ts',
+]
+const TAKEOVER = ['test/fault/file-wal-takeover.test.ts']
+const RETENTION = ['src/chat/retention/plan-cut.test.ts', 'test/store/retention.test.ts']
+const TENANTS = ['test/security/tenants.test.ts']
+
+export const UPKEEP_MUTANTS = [
+  // ---- erasing
+  {
+    name: 'an erase leaves the payloads in the log',
+    file: 'src/store/erase/erasures.ts',
+    edits: [
+      [
+        'await this.#parts.context.log.erase(throughOfAll([record]))',
+        'await this.#parts.context.log.erase(throughOfAll([]))',
+      ],
+    ],
+    tests: ERASE,
+  },
+  {
+    name: 'an erase leaves the free space of the databases as it is',
+    file: 'src/store/erase/erasures.ts',
+    edits: [['return await purge(place)', 'void purge\n    return []']],
+    tests: ERASE,
+  },
+  {
+    name: 'an erase signs off for a database that the clear has not reached',
+    file: 'src/store/erase/erasures.ts',
+    edits: [['if (uncleared.length > 0) {', 'if (uncleared.length > 999) {']],
+    tests: ERASE,
+  },
+  {
+    name: 'an erase whose first step was cut short waits for a clear that nobody brings',
+    file: 'src/store/erase/erasures.ts',
+    edits: [
+      [
+        'if (progress.lost.length > 0) return await',
+        'if (progress.lost.length > 999) return await',
+      ],
+    ],
+    tests: ERASE,
+  },
+  {
+    name: 'a place that signed off is not asked again after a clear that was lost',
+    file: 'src/store/erase/erasures.ts',
+    edits: [['return await this.#save(record, { signed: {} })', 'return record']],
+    tests: ERASE,
+  },
+  {
+    name: 'no process looks for the erases of others',
+    file: 'src/store/erase/erasures.ts',
+    edits: [['await this.#inTurn(() => this.#round(signal))', 'void this.#round']],
+    tests: ERASE_CUT_SHORT,
+  },
+  {
+    name: 'an erase of a tenant takes what was saved after it, too',
+    file: 'src/store/erase/erasures.ts',
+    edits: [
+      [
+        "const operations = [{ kind: 'delete', key, stamp: through } as const]",
+        "void through\n          const stamp = this.#parts.context.clock.tick(key)\n          const operations = [{ kind: 'delete', key, stamp } as const]",
+      ],
+    ],
+    tests: ERASE,
+  },
+  {
+    name: 'an erase of a tenant signs off although a database was not listed',
+    file: 'src/store/erase/erasures.ts',
+    edits: [['complete &&= page.complete', 'complete ||= page.complete']],
+    tests: ERASE,
+  },
+  {
+    name: 'an erase leaves pages in the cache',
+    file: 'src/store/erase/erasures.ts',
+    edits: [['await cache?.forget(known ?? [])', '']],
+    tests: ERASE,
+  },
+  {
+    name: 'a segment is written anew with its payloads',
+    file: 'src/wal/file/erase-segment.ts',
+    edits: [['payload.copy(copy, frame.payloadStart)', '']],
+    tests: ['src/wal/file/erase.test.ts', 'test/store/erase.test.ts'],
+  },
+  {
+    name: 'the logs of other processes are not looked at by an erase',
+    file: 'src/wal/file/find-erasable.ts',
+    edits: [
+      [
+        'found = decodeGroup(buffer, payloadStart).some(',
+        'found = decodeGroup(buffer, payloadStart).every(',
+      ],
+      ['isErased(operation, throughOf))', 'operation === undefined)'],
+    ],
+    tests: ['src/wal/file/erase.test.ts', 'test/store/erase.test.ts'],
+  },
+  {
+    name: 'the shared log is written anew with its payloads',
+    file: 'src/wal/redis-stream/scripts/erase-lua.ts',
+    edits: [["if fields[i] == 'o' and changes[n] then fields[i + 1] = changes[n] end", '']],
+    tests: ['test/integration/redis-erase.test.ts'],
+  },
+  {
+    name: 'the shared log forgets at an erase what a place lacks',
+    file: 'src/wal/redis-stream/scripts/erase-lua.ts',
+    edits: [
+      [
+        "if isPending('p', n) or isPending('b', n) then",
+        "if isPending('p', n) and isPending('b', n) then",
+      ],
+    ],
+    tests: ['test/integration/redis-erase.test.ts'],
+  },
+  // ---- reconciling
+  {
+    name: 'a pass with damaged or refused rows notes both databases as equal',
+    file: 'src/sync/reconciler.ts',
+    edits: [
+      ['if (isComplete && tally.rejected === 0 && tally.damaged === 0) {', 'if (isComplete) {'],
+    ],
+    tests: [...RECONCILE, 'test/integration/reconcile-pairs.test.ts'],
+  },
+  {
+    name: 'a pass notes a database as equal that was replaced meanwhile',
+    file: 'src/sync/reconciler.ts',
+    edits: [
+      ['if (after.primary.identity !== primary.identity) return\n', ''],
+      ['if (after.backup.identity !== backup.identity) return\n', ''],
+      ["await trust('backup', primary.identity)", "await trust('backup', after.primary.identity)"],
+      ["await trust('primary', backup.identity)", "await trust('primary', after.backup.identity)"],
+    ],
+    tests: RECONCILE,
+  },
+  {
+    name: 'a pass that somebody else began is believed where it had been',
+    file: 'src/sync/reconciler.ts',
+    edits: [
+      [
+        'if (options.gentle !== true)\n',
+        'if (options.gentle === undefined && begun === undefined)\n',
+      ],
+    ],
+    tests: RECONCILE,
+  },
+  {
+    name: 'after an outage only the usual window is compared',
+    file: 'src/sync/reconciler.ts',
+    edits: [
+      [
+        'const sinceMs = Math.min(toMs, note.recentToMs ?? note.fullMs ?? toMs)',
+        'const sinceMs = toMs',
+      ],
+    ],
+    tests: RECONCILE,
+  },
+  {
+    name: 'who was overtaken in his work still writes',
+    file: 'src/backend/lease.ts',
+    edits: [['throw fenced(fence)', 'void fenced']],
+    tests: [...RECONCILE, 'src/backend/memory'],
+  },
+  {
+    name: 'a lease is given to two at a time',
+    file: 'src/backend/lease.ts',
+    edits: [['if (isHeld) return undefined', 'void isHeld']],
+    tests: [...RECONCILE, 'src/backend/memory'],
+  },
+  // ---- caches
+  {
+    name: 'an entry of an older generation of its key is served',
+    file: 'src/strategy/cache/shared-cache.ts',
+    edits: [['found?.generation === generation && found.all === all', 'found?.all === all']],
+    simulate: CACHED,
+  },
+  {
+    name: 'an entry from before everything was renewed is served',
+    file: 'src/strategy/cache/shared-cache.ts',
+    edits: [
+      ['found?.generation === generation && found.all === all', 'found?.generation === generation'],
+    ],
+    tests: CACHE,
+  },
+  {
+    name: 'a write is acknowledged before readers know that the cache was not told',
+    file: 'src/strategy/cache/shared-cache.ts',
+    edits: [['await this.#leave()', 'void this.#leave()']],
+    tests: CACHE,
+  },
+  {
+    name: 'a writer that has lost the cache does not wait for its warning',
+    file: 'src/strategy/cache/shared-cache.ts',
+    edits: [['await this.#warning\n      return', 'return']],
+    tests: CACHE,
+  },
+  // ---- takeovers
+  {
+    name: 'what a dead process left in the shared log stays there',
+    file: 'src/wal/redis-stream/scripts/read-lua.ts',
+    edits: [['if consumer ~= me and left > 0 then', 'if consumer == me and left > 0 then']],
+    tests: STREAM,
+  },
+  {
+    name: 'the shared log trims what one of the places lacks',
+    file: 'src/wal/redis-stream/scripts/settle-lua.ts',
+    edits: [
+      [
+        "for place in string.gmatch('pb', '.') do\n    local first",
+        "for place in string.gmatch('p', '.') do\n    local first",
+      ],
+    ],
+    tests: STREAM,
+  },
+  {
+    name: 'an append to the shared log that is repeated is a second entry',
+    file: 'src/wal/redis-stream/scripts/append-lua.ts',
+    edits: [["if n then return { 'done', n } end", '']],
+    tests: STREAM,
+  },
+  {
+    name: 'the shared log takes a stamp below the last one of its key',
+    file: 'src/wal/redis-stream/scripts/append-lua.ts',
+    edits: [
+      [
+        'last = f[2] end\n    if ARGV[i + 1] <= last then',
+        "last = f[2] end\n    if ARGV[i + 1] <= '' then",
+      ],
+    ],
+    tests: STREAM,
+  },
+  {
+    name: 'the log of a dead process is removed before it is copied',
+    file: 'src/wal/file/takeover.ts',
+    edits: [['await copyLog(env, claimed.path, recovered, log)', 'void copyLog']],
+    tests: TAKEOVER,
+  },
+  {
+    name: 'a restart does not look for the log that was left',
+    file: 'src/wal/file/log-directory.ts',
+    edits: [
+      [
+        "isLog(entry) && ownerState(this.#env, entry) !== 'alive'",
+        "isLog(entry) && ownerState(this.#env, entry) === 'unknown'",
+      ],
+    ],
+    tests: TAKEOVER,
+  },
+  {
+    name: 'the clock does not start above the ceiling of a log that was taken over',
+    file: 'src/wal/file/takeover.ts',
+    edits: [['ceilingMs = Math.max(ceilingMs, adopted?.ceilingMs ?? 0)', '']],
+    tests: TAKEOVER,
+  },
+  {
+    name: 'a segment goes on being written to after an error',
+    file: 'src/wal/file/segments.ts',
+    edits: [
+      [
+        'this.#active = undefined\n      await this.#quietly(async () => await segment.stopWriting())',
+        '',
+      ],
+    ],
+    tests: ['test/fault/file-wal-disk-faults.test.ts'],
+  },
+  // ---- retention
+  {
+    name: 'retention keeps the results of a tool call without the call',
+    file: 'src/chat/retention/plan-cut.ts',
+    edits: [['if (!isToolResult) groupStart = at', 'groupStart = at']],
+    tests: RETENTION,
+  },
+  {
+    name: 'retention leaves messages that were edited',
+    file: 'src/chat/retention/retention.ts',
+    edits: [
+      [
+        'for (const { id, position } of cut.edited) await store.removeItem(key, id, position)',
+        'void cut.edited',
+      ],
+    ],
+    tests: RETENTION,
+  },
+  {
+    name: 'retention clears what is saved meanwhile',
+    file: 'src/chat/retention/retention.ts',
+    edits: [['await store.deleteThrough(key, cut.through)', 'await store.delete(key)']],
+    tests: RETENTION,
+  },
+  {
+    name: 'every process makes the passes of retention',
+    file: 'src/chat/retention/retention.ts',
+    edits: [['return isDue\n', 'return true\n']],
+    tests: RETENTION,
+  },
+  // ---- tenants
+  {
+    name: 'a tenant erases conversations of others',
+    file: 'src/chat/chat-history.ts',
+    edits: [
+      [
+        "this.#store.erase('prefix', tenantPrefix(tenant), options",
+        "this.#store.erase('prefix', tenantPrefix(tenant).slice(0, -1 - tenant.length), options",
+      ],
+    ],
+    tests: TENANTS,
+  },
+  {
+    name: 'a session token of another tenant is taken',
+    file: 'src/chat/session-token.ts',
+    edits: [['if (session?.tenant !== tenant) throw', 'if (session === undefined) throw']],
+    tests: TENANTS,
+  },
+  {
+    name: 'retention cuts the conversations of all tenants',
+    file: 'src/chat/retention/retention.ts',
+    edits: [
+      ['prefix: tenantPrefix(tenant), limit', "prefix: 'chat/', limit"],
+      [
+        'const id = parseConversationKey(key)!.conversationId',
+        'const id = parseConversationKey(key)!.conversationId\n        this.#parts.tenant = parseConversationKey(key)!.tenant',
+      ],
+      ['const { env, store, tenant } = this.#parts', 'const { env, store } = this.#parts'],
+    ],
+    tests: TENANTS,
+  },
+]
