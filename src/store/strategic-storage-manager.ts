@@ -352,11 +352,14 @@ export class StrategicStorageManager implements AsyncDisposable {
   }
 
   /**
-   * Sends once more what a database had refused for good, when its cause is mended; returns how many
-   * entries. What is refused again is set aside again. Only for logs in files.
+   * Sends once more what a database had refused for good, when its cause is mended; resolves with how
+   * many entries: of a log in files its own, of a shared log those of all processes. What is refused
+   * again is set aside again.
+   *
+   * @throws StorageError `UNAVAILABLE` when a shared log cannot be reached.
    */
-  retryQuarantined(): number {
-    return this.#core.context.log.retryQuarantined()
+  async retryQuarantined(): Promise<number> {
+    return await this.#core.run(() => this.#core.context.log.retryQuarantined())
   }
 
   /**

@@ -73,8 +73,8 @@ export class EncryptedWal implements WAL {
     await this.#inner.quarantine(place, lsn, reason)
   }
 
-  retryQuarantined(place: DatabasePlace): number {
-    return this.#inner.retryQuarantined?.(place) ?? 0
+  async retryQuarantined(place: DatabasePlace): Promise<number> {
+    return (await this.#inner.retryQuarantined?.(place)) ?? 0
   }
 
   resend(place: DatabasePlace): void {

@@ -175,19 +175,32 @@ export class PendingIndex {
   }
 
   /** What the place refused may be given out once more. Returns how many entries. */
-  unquarantine(name: DatabasePlace): number {
+  unquarantine(name: DatabasePlace, only?: Lsn): number {
     const place = this.#places[name]
-    const refused = place.quarantined
-    if (refused === 0) return 0
-    for (const lsn of this.#entries.lsns()) {
+    const found = only === undefined ? this.quarantined(name, place.quarantined) : [only]
+    let count = 0
+    for (const lsn of found) {
       if (this.#entries.state(lsn, place.index) !== QUARANTINED) continue
       this.#entries.setState(lsn, place.index, PENDING)
       place.quarantined--
       place.readable++
       place.readFrom = Math.min(place.readFrom, lsn)
       this.#settled = Math.min(this.#settled, lsn - 1)
+      count++
     }
-    return refused
+    return count
+  }
+
+  /** Entries that the place refused, the oldest first. */
+  quarantined(name: DatabasePlace, limit: number): Lsn[] {
+    const place = this.#places[name]
+    const found: Lsn[] = []
+    if (place.quarantined === 0) return found
+    for (const lsn of this.#entries.lsns()) {
+      if (found.length >= limit) break
+      if (this.#entries.state(lsn, place.index) === QUARANTINED) found.push(lsn)
+    }
+    return found
   }
 
   /** Every entry that is kept is pending at the place again. True when one became readable. */

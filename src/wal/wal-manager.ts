@@ -232,11 +232,11 @@ export class WALManager {
     this.#env.logger.error({ place, lsn: entry.lsn, reason }, 'entry quarantined')
   }
 
-  /** Sends once more what places refused for good; returns how many entries. */
-  retryQuarantined(): number {
+  /** Sends once more what places refused for good; resolves with how many entries. */
+  async retryQuarantined(): Promise<number> {
     let count = 0
     for (const place of DATABASE_PLACES) {
-      const retried = this.#wal?.retryQuarantined?.(place) ?? 0
+      const retried = (await this.#wal?.retryQuarantined?.(place)) ?? 0
       if (retried > 0) this.wake(place)
       count += retried
     }

@@ -113,10 +113,12 @@ export interface WAL {
    */
   quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void>
   /**
-   * Gives out once more what the place refused; refused again, it is set aside again. Returns how many
-   * entries. Left out by logs that cannot.
+   * Gives out once more what the place refused; refused again, it is set aside again. Resolves with how
+   * many entries; in a shared log those of all processes. Left out by logs that cannot.
+   *
+   * @throws StorageError when a shared log cannot be reached; some may be given out then.
    */
-  retryQuarantined?(place: DatabasePlace): number
+  retryQuarantined?(place: DatabasePlace): Promise<number>
   /** Every entry still kept counts as pending at the place again: it lost its data. */
   resend(place: DatabasePlace): void
   /** True while an append would be refused with `OVERLOADED`. Costs nothing. */

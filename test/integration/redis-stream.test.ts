@@ -192,6 +192,43 @@ describeRedis('a log in Redis streams', () => {
     expect(new Set(await drain(b, 'backup')).size).toBe(20)
   })
 
+  test('what a place refused is sent again by any process, and all others learn that it has it', async () => {
+    const log = sharedLog()
+    const a = await log.open()
+    for (let i = 0; i < 20; i++) {
+      const lsn = await a.append([append(`chat:${i}`, stampAt(i), i)])
+      a.acknowledge('primary', [lsn])
+      await a.quarantine('backup', lsn, 'refused')
+    }
+    const b = await log.open()
+    const refused = (wal: RedisStreamWal): number => wal.stats().places.backup.quarantinedEntries
+    expect([refused(a), refused(b)]).toEqual([20, 20])
+    expect(await b.retryQuarantined('primary')).toBe(0)
+    expect(await b.retryQuarantined('backup')).toBe(20)
+    expect(await b.retryQuarantined('backup')).toBe(0)
+    expect(new Set(await drain(b, 'backup')).size).toBe(20)
+    expect(refused(b)).toBe(0)
+    await expect.poll(() => refused(a), { timeout: 10_000 }).toBe(0)
+    expect(await drain(a, 'backup')).toEqual([])
+    expect(await a.pending('backup', 'chat:0')).toEqual([])
+  })
+
+  test('what is sent again is taken over when its process dies, and may be refused again', async () => {
+    const log = sharedLog()
+    const a = await log.open()
+    const lsn = await a.append([append(KEY, stampAt(0), 'x')])
+    await a.quarantine('backup', lsn, 'refused')
+    const b = await log.open()
+    expect(await b.retryQuarantined('backup')).toBe(1)
+    await b.close()
+    const c = await log.open()
+    const [entry] = await c.read('backup', 10)
+    await c.quarantine('backup', entry!.lsn, 'refused again')
+    expect(await c.read('backup', 10)).toEqual([])
+    expect(await c.pending('backup', KEY)).toHaveLength(1)
+    expect(await c.retryQuarantined('backup')).toBe(1)
+  })
+
   test('trimming removes what both places have, and never what one of them lacks', async () => {
     const log = sharedLog()
     const a = await log.open({ partitions: 1 })

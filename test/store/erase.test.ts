@@ -139,6 +139,20 @@ test('a backup that is out for longer than the process gets it when it is back, 
   expect({ missingInBackup, missingInPrimary }).toEqual({ missingInBackup: 0, missingInPrimary: 0 })
 })
 
+test('a log in another folder is not waited for: the receipt says so, and its process takes them out', async () => {
+  const { directory, backup, open } = await rig()
+  const elsewhere = join(directory, 'elsewhere')
+  const other = await open({ wal: `file:${elsewhere}` })
+  backup().setMode('refused')
+  await other.saveMessage('a', DOOMED)
+  const history = await open()
+  const receipt = await history.eraseConversation('a', { deadlineMs: 20_000 })
+  expect(receipt.complete).toBe(true)
+  expect(receipt.places.wal.remains.join()).toMatch(/on other machines, until their processes/)
+  const left = async (): Promise<readonly string[]> => await filesWith(elsewhere, CANARY)
+  await expect.poll(left, { timeout: 40_000 }).toEqual([])
+})
+
 test('another process takes the payloads out of its own log, and the receipt waits for it', async () => {
   const { directory, backup, open } = await rig()
   const other = await open()

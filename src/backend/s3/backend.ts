@@ -275,9 +275,13 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
         })
       }
       const keeps = await client.keepsVersions(call)
-      if (keeps === false) return []
+      const remains = [
+        'parts of large uploads that were cut off, until a rule of the bucket aborts them',
+        'replicas and backups of the bucket',
+      ]
+      if (keeps === false) return remains
       const certainly = keeps === true ? 'which it keeps' : 'if it keeps them'
-      return [`old versions of objects of the bucket, ${certainly}`]
+      return [`old versions of objects of the bucket, ${certainly}`, ...remains]
     })
   }
 

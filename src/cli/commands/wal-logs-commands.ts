@@ -187,7 +187,7 @@ async function runLetters(
 /** Opening the store takes over the logs that nobody has open; those of running processes stay theirs. */
 async function runResend(cli: CliContext, flags: LettersFlags): Promise<ExitCode> {
   const result = await cli.withStore(flags, async (history) => {
-    const resent = history.store.retryQuarantined()
+    const resent = await history.store.retryQuarantined()
     await history.flush().catch(() => undefined)
     const { primary, backup } = history.status().places
     return { resent, refused: primary.quarantined + backup.quarantined }

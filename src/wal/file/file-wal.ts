@@ -96,7 +96,7 @@ export class FileWal extends IndexedWal {
     await this.#log!.quarantine(place, lsn, reason)
   }
 
-  retryQuarantined(place: DatabasePlace): number {
+  async retryQuarantined(place: DatabasePlace): Promise<number> {
     const count = this.index.unquarantine(place)
     if (count > 0) this.notify(place)
     return count
@@ -116,7 +116,10 @@ export class FileWal extends IndexedWal {
     return {
       count,
       pending,
-      remains: ['blocks of removed files, until the file system reuses them'],
+      remains: [
+        'blocks of removed files, until the file system reuses them',
+        'logs in other folders and on other machines, until their processes have seen this erase',
+      ],
     }
   }
 

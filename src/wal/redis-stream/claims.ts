@@ -4,7 +4,7 @@ import type { Lsn } from '../wal.ts'
 import { decodeOperations } from './group.ts'
 import type { StreamLink } from './link.ts'
 import type { Partition } from './partitions.ts'
-import { CLAIM, REFUSED } from './scripts/scripts.ts'
+import { CLAIM, REFUSED, RETRY } from './scripts/scripts.ts'
 import { LETTER } from './settler.ts'
 
 /** Entries that one call takes over. */
@@ -40,6 +40,26 @@ export async function claimEntries(
 ): Promise<Claimed[]> {
   const args = [LETTER[place], consumer, String(leaseMs), String(limit), ...ended]
   return claimedOf(partition, await link.call(partition, CLAIM, args))
+}
+
+/** Takes over all that a place had refused in a partition. */
+export async function* retryEntries(
+  link: StreamLink,
+  { consumer }: ClaimOptions,
+  partition: number,
+  place: DatabasePlace,
+): AsyncGenerator<Claimed> {
+  const args = [LETTER[place], consumer, String(CLAIM_ENTRIES)]
+  for (let more = true; more;) {
+    const claimed = claimedOf(partition, await link.call(partition, RETRY, args))
+    more = claimed.length === CLAIM_ENTRIES
+    yield* claimed
+  }
+}
+
+/** The states of an entry that this place alone lacks. */
+export function lackedBy(place: DatabasePlace): Record<DatabasePlace, EntryState> {
+  return { primary: ACKNOWLEDGED, backup: ACKNOWLEDGED, [place]: PENDING }
 }
 
 export interface Adoptable {

@@ -37,5 +37,8 @@ export async function eraseStream(
   }
   const pending = lost ? ['streams of a server that was made anew'] : []
   const keys = partitions.map((_, partition) => `${link.base(partition)}meta`)
-  return { count, pending, remains: await rewriteFiles(env, router, keys, FILES_MS) }
+  const files = await rewriteFiles(env, router, keys, FILES_MS)
+  // What they would append again if the server lost it.
+  const remains = ['memory of other processes, until they have seen this erase', ...files]
+  return { count, pending, remains }
 }

@@ -14,15 +14,17 @@ import { appendAgain } from './append-again.ts'
 import { appendGroup, type AppendTarget } from './append-group.ts'
 import {
   adoptable,
+  lackedBy,
   numberAdopted,
   CLAIM_ENTRIES,
   claimEntries,
+  retryEntries,
   type Claimed,
   type ClaimOptions,
 } from './claims.ts'
 import { StreamEntries, type StreamEntry } from './entries.ts'
 import { eraseStream } from './erase-stream.ts'
-import { fetchOperations } from './fetch-operations.ts'
+import { loadEntries } from './fetch-operations.ts'
 import { groupOf, type Group } from './group.ts'
 import { StreamLink } from './link.ts'
 import type { RedisStreamWalParts, ResolvedRedisStreamOptions } from './options.ts'
@@ -175,6 +177,21 @@ export class RedisStreamWal extends IndexedWal {
     this.index.quarantine(place, lsn)
   }
 
+  async retryQuarantined(place: DatabasePlace): Promise<number> {
+    this.checkOpen()
+    let count = 0
+    for (const partition of this.#partitions.keys()) {
+      for await (const entry of retryEntries(this.#link!, this.#claimOptions(), partition, place)) {
+        const known = this.#entries.find(place, partition, entry.number)
+        if (known !== undefined) this.index.unquarantine(place, known.lsn)
+        this.#adoptOne(entry, lackedBy(place))
+        count++
+      }
+    }
+    if (count > 0) this.notify(place)
+    return count
+  }
+
   async erase(throughOf: ThroughOf): Promise<WalErased> {
     this.checkOpen()
     const server = { link: this.#link!, router: this.#router! }
@@ -224,20 +241,7 @@ export class RedisStreamWal extends IndexedWal {
   }
 
   protected override async load(lsns: readonly Lsn[]): Promise<readonly WalEntry[]> {
-    // All of it is noted now: what is acknowledged later is in the answer all the same.
-    const wanted = lsns.flatMap((lsn) => {
-      const entry = this.#entries.get(lsn)
-      return entry === undefined ? [] : [{ lsn, entry, operations: entry.operations }]
-    })
-    const missing = wanted.filter(({ operations }) => operations === undefined)
-    const fetched = await fetchOperations(
-      this.#link!,
-      missing.map(({ entry }) => entry),
-    )
-    return wanted.flatMap(({ lsn, entry, operations }) => {
-      const found = operations ?? fetched.get(entry)
-      return found === undefined ? [] : [{ lsn, operations: found }]
-    })
+    return await loadEntries(this.#link!, this.#entries, lsns)
   }
 
   protected override onAcknowledged(place: DatabasePlace, lsns: readonly Lsn[]): void {
@@ -367,10 +371,7 @@ export class RedisStreamWal extends IndexedWal {
       const claimed = await claimEntries(this.#link!, this.#claimOptions(), partition, place, room)
       if (claimed.length === room) this.#claimable[place] = true
       for (const entry of claimed) {
-        const lsn = this.#adoptOne(entry, {
-          primary: place === 'primary' ? PENDING : ACKNOWLEDGED,
-          backup: place === 'backup' ? PENDING : ACKNOWLEDGED,
-        })
+        const lsn = this.#adoptOne(entry, lackedBy(place))
         if (lsn !== undefined) taken.push(lsn)
       }
     }
@@ -490,6 +491,8 @@ export class RedisStreamWal extends IndexedWal {
     const claimable = await pollPartitions(link, this.#claimOptions(), this.#partitions)
     for (const place of DATABASE_PLACES) {
       await this.#mine(place, this.index.read(place, CHECK_ENTRIES), false)
+      // Sent again by another process, and taken: then it is refused no more.
+      await this.#mine(place, this.index.quarantined(place, CHECK_ENTRIES), false)
       this.#claimable[place] ||= claimable[place]
       if (this.#claimable[place]) this.notify(place)
     }

@@ -11,7 +11,7 @@ import {
   TOUCH_LUA,
   WRITERS_LUA,
 } from './read-lua.ts'
-import { ACKNOWLEDGE_LUA, QUARANTINE_LUA, RESEND_LUA } from './settle-lua.ts'
+import { ACKNOWLEDGE_LUA, QUARANTINE_LUA, RESEND_LUA, RETRY_LUA } from './settle-lua.ts'
 
 /** A script of a partition, without what all of them begin with. */
 export interface StreamScript {
@@ -30,6 +30,7 @@ export const UNMARK: StreamScript = define('unmark', UNMARK_LUA)
 export const ACKNOWLEDGE: StreamScript = define('acknowledge', ACKNOWLEDGE_LUA)
 export const QUARANTINE: StreamScript = define('quarantine', QUARANTINE_LUA)
 export const RESEND: StreamScript = define('resend', RESEND_LUA)
+export const RETRY: StreamScript = define('retry', RETRY_LUA)
 export const PENDING: StreamScript = define('pending', PENDING_LUA, false)
 export const RESOLVE: StreamScript = define('resolve', RESOLVE_LUA, false)
 export const FETCH: StreamScript = define('fetch', FETCH_LUA, false)
@@ -49,6 +50,7 @@ export const LOADED: readonly StreamScript[] = [
   ACKNOWLEDGE,
   QUARANTINE,
   RESEND,
+  RETRY,
   PENDING,
   RESOLVE,
   FETCH,

@@ -52,6 +52,30 @@ return 0
 `
 
 /**
+ * Takes back that entries were set aside: they are pending, and this consumer's to bring. Arguments:
+ * base, place, consumer, how many at most. Returns as CLAIM does, and fewer when there are no more.
+ */
+export const RETRY_LUA: string = `
+local place, me = ARGV[2], ARGV[3]
+local reply = {}
+for _, member in ipairs(call('ZRANGE', B .. 'd:' .. place, 0, ARGV[4] - 1)) do
+  local n = unpad(member)
+  local entry = entryOf(n)
+  call('ZREM', B .. 'd:' .. place, member)
+  call('HDEL', B .. 'r:' .. place, n)
+  if entry then
+    call('XCLAIM', S, place, me, 0, idOf(n), 'FORCE', 'JUSTID')
+    local at = #reply
+    reply[at + 1] = n
+    reply[at + 2] = entry.o
+    reply[at + 3] = call('HEXISTS', B .. 'x', entry.g) == 1 and entry.g or ''
+    reply[at + 4] = entry.b
+  end
+end
+return reply
+`
+
+/**
  * Makes entries that are still there pending at a place again. They belong to nobody, so that any
  * process may take them. Arguments: base, place, first number, how many. Returns where to go on.
  */
