@@ -231,8 +231,8 @@ export const UPKEEP_MUTANTS = [
     file: 'src/wal/redis-stream/scripts/append-lua.ts',
     edits: [
       [
-        'last = f[2] end\n    if ARGV[i + 1] <= last then',
-        "last = f[2] end\n    if ARGV[i + 1] <= '' then",
+        'lasts[#lasts + 1] = last\n',
+        "lasts[#lasts + 1] = last\n  if last ~= '' then last = '0' end\n",
       ],
     ],
     tests: STREAM,

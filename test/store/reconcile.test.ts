@@ -211,6 +211,22 @@ test('a holder that was overtaken notes nothing as equal and removes no hint', a
   expect(state.hints).toHaveLength(1)
 })
 
+test.each(['primary', 'backup'] as const)(
+  'a %s that was replaced during a pass is not noted as equal',
+  async (place) => {
+    const { primary, backup, inner } = await connectedPair()
+    const { reconciler } = reconcilerRig(primary, backup)
+    let digests = 0
+    backup.onCall(async (operation) => {
+      if (operation === 'digest' && ++digests === 3) inner[place].wipe()
+    })
+    await reconciler.reconcile().catch(() => {})
+    expect(digests).toBeGreaterThan(2)
+    expect((await primary.readState('w')).trusted).toBeUndefined()
+    expect((await backup.readState('w')).trusted).toBeUndefined()
+  },
+)
+
 test('a pass that was asked for waits for that of another process, and fails if that goes on', async () => {
   const { env, primary, backup, open } = rig()
   const history = await open({ reconcile: false })
@@ -290,12 +306,20 @@ test.each([
   })
 })
 
-async function connectedPair(): Promise<{ primary: FaultyBackend; backup: FaultyBackend }> {
-  const primary = faultyBackend(new MemoryBackend())
-  const backup = faultyBackend(new MemoryBackend())
+interface Pair {
+  readonly primary: FaultyBackend
+  readonly backup: FaultyBackend
+  /** The same without the faults. */
+  readonly inner: Readonly<Record<'primary' | 'backup', MemoryBackend>>
+}
+
+async function connectedPair(): Promise<Pair> {
+  const inner = { primary: new MemoryBackend(), backup: new MemoryBackend() }
+  const primary = faultyBackend(inner.primary)
+  const backup = faultyBackend(inner.backup)
   await primary.connect()
   await backup.connect()
-  return { primary, backup }
+  return { primary, backup, inner }
 }
 
 function appendAt(ms: number, n: number): AppendOperation {

@@ -211,6 +211,17 @@ test('a writer that has lost the cache acknowledges nothing that others would no
   expect(a.history.status().cache!.state).toBe('out')
 })
 
+test('a save that the cache was not told of is acknowledged once readers are warned, and not before', async () => {
+  const { a, b } = await sides()
+  a.cache.isCut = true
+  a.backup.onCall(async (operation) => {
+    if (operation === 'apply') await new Promise((resolve) => setTimeout(resolve, 100))
+  })
+  await say(a, '0')
+  const { hints } = await b.backup.readState('nobody')
+  expect(hints).toEqual([expect.objectContaining({ writer: expect.stringMatching(/\/cache$/) })])
+})
+
 // Found by the simulation: a reconcile took the warning for a hint that the primary lacks something.
 test('a reconcile does not take back the warning of a writer that has lost the cache', async () => {
   const { a, b } = await sides()
@@ -252,6 +263,26 @@ test('without the cache saves cost one delay and then nothing, and it is used ag
       { timeout: 10_000 },
     )
     .toBeGreaterThan(0)
+})
+
+test('pages from before an outage of the cache are not believed after it', async () => {
+  const { a, b } = await sides()
+  await say(a, '0')
+  for (let i = 0; i < 2; i++) expect(await read(b)).toEqual(['0'])
+  a.cache.isCut = true
+  await say(a, '1')
+  a.cache.isCut = false
+  await expect.poll(() => a.history.status().cache!.state, { timeout: 10_000 }).toBe('on')
+  const before = await hits(b)
+  await expect
+    .poll(
+      async () => {
+        expect(await read(b)).toEqual(['0', '1'])
+        return await hits(b)
+      },
+      { timeout: 10_000 },
+    )
+    .toBeGreaterThan(before)
 })
 
 // Found by the simulation: nobody tried again.
