@@ -124,6 +124,23 @@ test('the logs of several dead processes become one, with what each place lacks'
   expect(machine.logs()).toHaveLength(1)
 })
 
+test.each([0, 1])(
+  'the clock goes on above that of dead process %i, whichever log is taken over first',
+  async (ahead) => {
+    const machine = new Machine()
+    const startMs = machine.nowMs
+    const dead: Process[] = []
+    for (const i of [0, 1]) {
+      machine.nowMs = startMs + (i === ahead ? 3_600_000 : 0)
+      dead.push(await machine.opened())
+    }
+    for (const { kill } of dead) kill()
+    machine.nowMs = startMs
+    const next = machine.start()
+    expect((await next.wal.open(next.writer)).ceilingMs).toBeGreaterThan(startMs + 3_600_000)
+  },
+)
+
 test('a process takes over a neighbour that dies while it runs, and its listener runs', async () => {
   const machine = new Machine()
   const [a, b] = [await machine.opened(), await machine.opened()]
