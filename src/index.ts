@@ -71,7 +71,7 @@ export { FileWALManager, type FileWALConfig } from './wal/file-wal-manager.ts'
 export { InMemoryWALManager, type InMemoryWALConfig } from './wal/in-memory-wal-manager.ts'
 export { RedisStreamWALManager, type RedisStreamWALConfig } from './wal/redis-stream-wal-manager.ts'
 export { WALManager, type WALManagerOptions, type WalManagerStats } from './wal/wal-manager.ts'
-export type { Lsn, WAL, WalEntry, WalStats } from './wal/wal.ts'
+export type { Lsn, RefusedEntry, WAL, WalEntry, WalStats } from './wal/wal.ts'
 export {
   StorageManager,
   type StorageBackends,

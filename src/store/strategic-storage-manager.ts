@@ -28,6 +28,7 @@ import type {
 import type { WriteOutcome, WriteStrategy } from '../strategy/write/write-strategy.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
+import type { RefusedEntry } from '../wal/wal.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
 import { resolveStorageConfig, type StrategicStorageConfig } from './config.ts'
 import { Erasures } from './erase/erasures.ts'
@@ -349,6 +350,14 @@ export class StrategicStorageManager implements AsyncDisposable {
       await context.log.flush(deadlineMs).catch(() => {})
       return await placesWithTombstone(context, key, stamp)
     })
+  }
+
+  /**
+   * What databases refused for good, why, and which keys it is about: of a log in files its own entries,
+   * of a shared log those of all processes; at most 1,000 of each place and partition.
+   */
+  async listQuarantined(): Promise<readonly RefusedEntry[]> {
+    return await this.#core.run(() => this.#core.context.log.refused())
   }
 
   /**

@@ -3,6 +3,7 @@ import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import type { DatabasePlace, Operation } from '../core/operation.ts'
 import type {
   Lsn,
+  RefusedEntry,
   SharedWal,
   WAL,
   WalAppendOptions,
@@ -75,6 +76,10 @@ export class EncryptedWal implements WAL {
 
   async retryQuarantined(place: DatabasePlace): Promise<number> {
     return (await this.#inner.retryQuarantined?.(place)) ?? 0
+  }
+
+  async refused(place: DatabasePlace): Promise<readonly RefusedEntry[]> {
+    return (await this.#inner.refused?.(place)) ?? []
   }
 
   resend(place: DatabasePlace): void {

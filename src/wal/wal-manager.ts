@@ -8,7 +8,7 @@ import { EncryptedWal } from './encrypted-wal.ts'
 import { FlushWorker, type FlushTarget } from './flush-worker.ts'
 import { Owed } from './owed.ts'
 import { Ticket, type TicketKeeper } from './ticket.ts'
-import type { WAL, WalEntry, WalErased, WalOpened, WalStats } from './wal.ts'
+import type { RefusedEntry, WAL, WalEntry, WalErased, WalOpened, WalStats } from './wal.ts'
 
 export interface WALManagerOptions {
   /** Longest that an entry waits for its flush, and the longest pause between retries. ms. */
@@ -241,6 +241,12 @@ export class WALManager {
       count += retried
     }
     return count
+  }
+
+  /** What places refused for good, as far as the log tells. */
+  async refused(): Promise<readonly RefusedEntry[]> {
+    const lists = DATABASE_PLACES.map(async (place) => (await this.#wal?.refused?.(place)) ?? [])
+    return (await Promise.all(lists)).flat()
   }
 
   /** The place lost its data: everything still kept is pending for it again. */

@@ -2,6 +2,9 @@ import type { ThroughOf } from '../core/erase.ts'
 import type { DatabasePlace, Operation } from '../core/operation.ts'
 import type { Stamp } from '../core/stamp.ts'
 
+/** Most refused entries of a place that one list has; a shared log has so many of each partition. */
+export const REFUSED_MAX = 1_000
+
 /** Log sequence number of an entry: 1, 2, 3, … within one log. */
 export type Lsn = number
 
@@ -35,6 +38,14 @@ export interface WalOpened {
   readonly formerWriters: readonly string[]
   /** The greatest stamp among the entries. */
   readonly head?: Stamp
+}
+
+/** An entry that a place refused for good. */
+export interface RefusedEntry {
+  readonly place: DatabasePlace
+  readonly reason: string
+  /** The keys that it is about. */
+  readonly keys: readonly string[]
 }
 
 export interface WalPlaceStats {
@@ -119,6 +130,13 @@ export interface WAL {
    * @throws StorageError when a shared log cannot be reached; some may be given out then.
    */
   retryQuarantined?(place: DatabasePlace): Promise<number>
+  /**
+   * What the place refused: the oldest entries, `REFUSED_MAX` at most; in a shared log those of all
+   * processes. Left out by logs that cannot tell.
+   *
+   * @throws StorageError when a shared log cannot be reached.
+   */
+  refused?(place: DatabasePlace): Promise<readonly RefusedEntry[]>
   /** Every entry still kept counts as pending at the place again: it lost its data. */
   resend(place: DatabasePlace): void
   /** True while an append would be refused with `OVERLOADED`. Costs nothing. */

@@ -3,11 +3,13 @@
 import { randomBytes } from 'node:crypto'
 import { cp, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { loadSqliteDriver } from '../../src/backend/sqlite/driver.ts'
+import { openChatHistory } from '../../src/index.ts'
 import { cliTests, conversationOf } from '../integration/cli-tests.ts'
 import { filesWith } from '../support/files-with.ts'
 import { freePort } from '../support/free-port.ts'
+import { hasRedis, startRedis } from '../support/redis-server.ts'
 import { Runbook } from './runbook.ts'
 
 const cli = cliTests()
@@ -74,6 +76,37 @@ test('entries that a database refuses: listed, mended, sent again', async () => 
   await runbook.step('everthread wal dead-letters data/wal')
   expect((await cli.run(['verify'])).code).toBe(0)
 })
+
+test.runIf(hasRedis)(
+  'the same of a shared log, beside a service that met the refusal',
+  async () => {
+    const runbook = await Runbook.open('Entries are quarantined', cli)
+    const redis = await startRedis()
+    onTestFinished(() => redis.stop())
+    cli.env = { EVERTHREAD_WAL: redis.url.replace('redis:', 'redis-stream:') }
+    await cli.save([conversationOf('a', 3)])
+    await sql(
+      'backup.db',
+      `CREATE TRIGGER no BEFORE INSERT ON everthread_items BEGIN SELECT RAISE(ABORT, 'nobody may write'); END`,
+    )
+    const service = await openChatHistory({
+      primary: `sqlite:${inData('primary.db')}`,
+      backup: `sqlite:${inData('backup.db')}`,
+      wal: cli.env['EVERTHREAD_WAL']!,
+    })
+    onTestFinished(() => service.close())
+    await service.saveMessage('b', { role: 'user', content: 'message 0 of b' })
+    const refused = (): number => service.status().places.backup.quarantined
+    await expect.poll(refused, { timeout: 20_000 }).toBeGreaterThan(0)
+    const listed = await runbook.step('everthread wal dead-letters', { code: 3 })
+    expect(listed.stdout).toMatch(/backup .*b .*nobody may write/)
+    await sql('backup.db', 'DROP TRIGGER no')
+    await runbook.step('everthread wal dead-letters --resend')
+    await runbook.step('everthread wal dead-letters')
+    await expect.poll(refused, { timeout: 20_000 }).toBe(0)
+    expect((await cli.run(['verify'])).code).toBe(0)
+  },
+)
 
 test('a key is rotated, and the old one taken away', async () => {
   const runbook = await Runbook.open('Rotating a key', cli)

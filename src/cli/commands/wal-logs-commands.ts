@@ -56,9 +56,12 @@ export function addWalLogsCommands(wal: Command, cli: CliContext): void {
   const letters = wal
     .command('dead-letters')
     .description('List the entries that a database refused for good.')
-    .argument('<directory>', 'of all logs, such as data/wal, or of one')
+    .argument(
+      '[directory]',
+      'of all logs, such as data/wal, or of one; without it, the log of --wal',
+    )
     .option('--resend', 'open the store and send them once more, when their cause is mended')
-  addStoreOptions(letters).action(async (directory: string, flags: LettersFlags) => {
+  addStoreOptions(letters).action(async (directory: string | undefined, flags: LettersFlags) => {
     cli.exitCode = await runLetters(cli, directory, flags)
   })
 }
@@ -148,10 +151,49 @@ async function runReplay(
 
 async function runLetters(
   cli: CliContext,
+  directory: string | undefined,
+  flags: LettersFlags,
+): Promise<ExitCode> {
+  if (directory !== undefined && flags.wal !== undefined) {
+    throw new UsageError('wal dead-letters takes a directory or --wal, not both')
+  }
+  const wal = directory === undefined ? {} : { wal: `file:${directory}` }
+  if (flags.resend === true) return await runResend(cli, { ...flags, ...wal })
+  return directory === undefined
+    ? await listInStore(cli, flags)
+    : await listOnDisk(cli, directory, flags)
+}
+
+/** Of the log that the settings name, which is opened: a shared one tells what all processes know. */
+async function listInStore(cli: CliContext, flags: LettersFlags): Promise<ExitCode> {
+  const found = await cli.withStore(flags, (history) => history.store.listQuarantined(), {
+    reconcile: 'on-demand',
+  })
+  const shown = found.map(({ place, reason, keys }) => ({
+    place,
+    reason,
+    conversations: keys.map(nameOf),
+  }))
+  if (flags.json === true) await cli.terminal.writeJson(shown)
+  else {
+    const rows = shown.map(({ place, conversations, reason }) => [
+      place,
+      conversations.join(', '),
+      reason,
+    ])
+    const heading = ['refused by', 'conversation', 'reason']
+    for (const line of rows.length === 0 ? ['There are none.'] : table(heading, rows)) {
+      await cli.terminal.writeLine(line)
+    }
+  }
+  return shown.length === 0 ? EXIT.ok : EXIT.partial
+}
+
+async function listOnDisk(
+  cli: CliContext,
   directory: string,
   flags: LettersFlags,
 ): Promise<ExitCode> {
-  if (flags.resend === true) return await runResend(cli, { wal: `file:${directory}`, ...flags })
   const { logsIn, readLetters } = await import('../wal/read-logs.ts')
   const env = nodeEnv()
   const found: (LetterOnDisk & { readonly log: string })[] = []

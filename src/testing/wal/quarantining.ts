@@ -54,6 +54,24 @@ export function quarantining({ setup, storage, persistent }: WalContext): void {
     })
   })
 
+  test('what a place refused is listed with its reason and its keys', async () => {
+    const wal = await setup()
+    if (wal.refused === undefined) return
+    await wal.append([append('k', stampAt(0), 0)])
+    const lsn = await wal.append([append('k', stampAt(1), 1), append('other', stampAt(2), 2)])
+    await wal.quarantine('backup', lsn, 'refused \u0000 for good')
+    expect(await wal.refused('primary')).toEqual([])
+    const [found, ...more] = await wal.refused('backup')
+    expect(more).toEqual([])
+    expect({ ...found, keys: [...found!.keys].sort() }).toEqual({
+      place: 'backup',
+      reason: 'refused \u0000 for good',
+      keys: ['k', 'other'],
+    })
+    wal.acknowledge('backup', [lsn])
+    await expect.poll(() => wal.refused!('backup')).toEqual([])
+  })
+
   test('what was refused is given out once more when it is asked for, and may be refused again', async () => {
     const wal = await setup()
     if (wal.retryQuarantined === undefined) return

@@ -10,7 +10,14 @@ import type { DatabasePlace, Operation } from '../../core/operation.ts'
 import { HELD, PENDING, type EntryState } from '../entry-table.ts'
 import { IndexedWal } from '../indexed-wal.ts'
 import { keysOf } from '../pending-index.ts'
-import type { Lsn, WalAppendOptions, WalEntry, WalErased, WalOpened, WalStats } from '../wal.ts'
+import {
+  REFUSED_MAX,
+  type Lsn,
+  type RefusedEntry,
+  type WalAppendOptions,
+  type WalEntry,
+} from '../wal.ts'
+import type { WalErased, WalOpened, WalStats } from '../wal.ts'
 import { findErasable } from './find-erasable.ts'
 import { LogDirectory } from './log-directory.ts'
 import type { OpenLog } from './open-log.ts'
@@ -100,6 +107,16 @@ export class FileWal extends IndexedWal {
     const count = this.index.unquarantine(place)
     if (count > 0) this.notify(place)
     return count
+  }
+
+  async refused(place: DatabasePlace): Promise<readonly RefusedEntry[]> {
+    this.checkOpen()
+    const entries = await this.load(this.index.quarantined(place, REFUSED_MAX))
+    return entries.map(({ lsn, operations }) => ({
+      place,
+      reason: this.#log!.refusalOf(place, lsn),
+      keys: [...new Set(operations.map(({ key }) => key))],
+    }))
   }
 
   async erase(throughOf: ThroughOf): Promise<WalErased> {

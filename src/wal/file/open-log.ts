@@ -146,6 +146,11 @@ export class OpenLog {
     this.meta.request()
   }
 
+  /** Why the place refused the entry. */
+  refusalOf(place: DatabasePlace, lsn: Lsn): string {
+    return this.#options.letters.get(place, lsn)?.reason ?? ''
+  }
+
   async load(lsns: readonly Lsn[]): Promise<readonly WalEntry[]> {
     const { segments, letters } = this.#options
     const sources = { index: this.index, segments, letters, recent: this.#recent }

@@ -1,8 +1,9 @@
 import type { DatabasePlace, Operation } from '../../core/operation.ts'
+import { REFUSED_MAX, type RefusedEntry } from '../wal.ts'
 import { decodeOperations } from './group.ts'
 import { partitionOf } from './layout.ts'
 import type { StreamLink } from './link.ts'
-import { PENDING, RESOLVE, UNMARK } from './scripts/scripts.ts'
+import { LETTERS, PENDING, RESOLVE, UNMARK } from './scripts/scripts.ts'
 import { LETTER } from './settler.ts'
 
 /** Entries of one answer. */
@@ -78,6 +79,24 @@ export class SharedReader {
       }),
     )
     return keys
+  }
+
+  /** What the place refused, whoever tried. */
+  async refused(place: DatabasePlace): Promise<RefusedEntry[]> {
+    const found: RefusedEntry[] = []
+    for (let partition = 0; partition < this.#partitions(); partition++) {
+      const args = [LETTER[place], String(REFUSED_MAX)]
+      const reply = await this.#link.call(partition, LETTERS, args)
+      for (let i = 0; i + 1 < reply.length; i += 2) {
+        const operations = decodeOperations(String(reply[i]))
+        found.push({
+          place,
+          reason: String(JSON.parse(String(reply[i + 1]))),
+          keys: [...new Set(operations.map(({ key }) => key))],
+        })
+      }
+    }
+    return found
   }
 
   #dropIfStale(partition: number, key: string, mark: string): void {

@@ -8,7 +8,7 @@ import { sleep } from '../../core/time.ts'
 import { ACKNOWLEDGED, HELD, PENDING, type EntryState } from '../entry-table.ts'
 import { IndexedWal } from '../indexed-wal.ts'
 import { PendingIndex } from '../pending-index.ts'
-import type { Lsn, SharedWal, WalAppendOptions, WalEntry } from '../wal.ts'
+import type { Lsn, RefusedEntry, SharedWal, WalAppendOptions, WalEntry } from '../wal.ts'
 import type { WalErased, WalOpened, WalStats } from '../wal.ts'
 import { appendAgain } from './append-again.ts'
 import { appendGroup, type AppendTarget } from './append-group.ts'
@@ -192,6 +192,11 @@ export class RedisStreamWal extends IndexedWal {
     return count
   }
 
+  async refused(place: DatabasePlace): Promise<readonly RefusedEntry[]> {
+    this.checkOpen()
+    return await this.#reader!.refused(place)
+  }
+
   async erase(throughOf: ThroughOf): Promise<WalErased> {
     this.checkOpen()
     const server = { link: this.#link!, router: this.#router! }
@@ -252,8 +257,6 @@ export class RedisStreamWal extends IndexedWal {
       this.#dropIfDone(entry)
     }
   }
-
-  // ---- appending
 
   async #append(
     operations: readonly Operation[],
@@ -317,8 +320,6 @@ export class RedisStreamWal extends IndexedWal {
     at.number = Math.max(at.number, Number(number))
     at.head = entry.head > at.head ? entry.head : at.head
   }
-
-  // ---- other processes
 
   /** Of these entries those that this process should bring; the place has, or gets, the others. */
   async #mine(place: DatabasePlace, lsns: readonly Lsn[], wanted: boolean): Promise<Lsn[]> {
@@ -412,8 +413,6 @@ export class RedisStreamWal extends IndexedWal {
     return { consumer: this.#consumer, leaseMs, ended: this.#former }
   }
 
-  // ---- the server
-
   /** After each new connection: partitions, scripts, and what the server may have lost. */
   async #look(link: StreamLink): Promise<void> {
     const { partitions } = this.#options
@@ -471,8 +470,6 @@ export class RedisStreamWal extends IndexedWal {
       return undefined
     }
   }
-
-  // ---- polling
 
   async #poll(signal: AbortSignal): Promise<void> {
     for (let round = 1; !signal.aborted; round++) {

@@ -97,6 +97,20 @@ end
 return reply
 `
 
+/** The same as a list for people. Returns for each: operations, reason as JSON. */
+export const LETTERS_LUA: string = `
+local reply = {}
+for _, member in ipairs(call('ZRANGE', B .. 'd:' .. ARGV[2], 0, ARGV[3] - 1)) do
+  local n = unpad(member)
+  local entry = entryOf(n)
+  if entry then
+    reply[#reply + 1] = entry.o
+    reply[#reply + 1] = call('HGET', B .. 'r:' .. ARGV[2], n) or '""'
+  end
+end
+return reply
+`
+
 /**
  * Says of entries whether a place lacks them still. Arguments: base, place, consumer, lease in
  * milliseconds, `1` to go on with them, numbers. Returns for each `0`: the place has it; `1`: it is

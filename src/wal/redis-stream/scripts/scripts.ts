@@ -4,6 +4,7 @@ import { OPEN_LUA } from './open-lua.ts'
 import {
   CLAIM_LUA,
   FETCH_LUA,
+  LETTERS_LUA,
   PENDING_LUA,
   POLL_LUA,
   REFUSED_LUA,
@@ -36,6 +37,7 @@ export const RESOLVE: StreamScript = define('resolve', RESOLVE_LUA, false)
 export const FETCH: StreamScript = define('fetch', FETCH_LUA, false)
 export const CLAIM: StreamScript = define('claim', CLAIM_LUA)
 export const REFUSED: StreamScript = define('refused', REFUSED_LUA, false)
+export const LETTERS: StreamScript = define('letters', LETTERS_LUA, false)
 export const TOUCH: StreamScript = define('touch', TOUCH_LUA)
 export const POLL: StreamScript = define('poll', POLL_LUA, false)
 export const WRITERS: StreamScript = define('writers', WRITERS_LUA)
@@ -56,6 +58,7 @@ export const LOADED: readonly StreamScript[] = [
   FETCH,
   CLAIM,
   REFUSED,
+  LETTERS,
   TOUCH,
   POLL,
   WRITERS,
