@@ -117,7 +117,13 @@ export const MUTANTS = [
     name: 'the shared log sequences nothing',
     file: 'src/wal/redis-stream/scripts/append-lua.ts',
     edits: [['if #behind > 1 then return behind end\nlocal n = unpad', 'local n = unpad']],
-    simulate: { ...CLOCKS, wal: 'redis-stream' },
+    simulate: {
+      ...CLOCKS,
+      wal: 'redis-stream',
+      fsync: 'always',
+      faults: ['both-down', 'clock', 'kill'],
+      processes: 4,
+    },
   },
   {
     name: 'the shared log trims what only the primary has',

@@ -135,6 +135,16 @@ test('what a complete read of a process showed to be cleared does not come back 
   expect(kinds([gone, maybe, empty, read(['1'], { ...old, process: 'r' })])).toEqual([])
 })
 
+test('clocks excuse the loss of a save after a clear, but not where one sequencer had both', () => {
+  const cleared = clear({ startMs: 0, copies: ['backup', 'wal'] })
+  const saved = append('1', { startMs: 8, copies: ['wal'] })
+  const records = [cleared, saved, read([], { startMs: 20, final: true })]
+  const lost = (options: Partial<CheckOptions>): readonly string[] =>
+    checkHistory({ records }, { ...OPTIONS, sharedLog: true, ...options }).map(({ kind }) => kind)
+  expect(lost({})).toEqual([])
+  expect(lost({ sequencer: true })).toEqual(['lost'])
+})
+
 test('clocks excuse a clear only where no database decided both', () => {
   const near = 8
   const apart = { copies: ['backup', 'wal'] as const }

@@ -35,6 +35,7 @@ function* checkLost(
   const surelyCleared = Math.min(
     log.clearedThroughMs(read, 'primary'),
     log.clearedThroughMs(read, 'backup'),
+    log.clearedThroughMs(read, 'wal'),
     cleared,
   )
   // Sorted by their start: what a clear may have taken, and what began too late, is skipped.

@@ -12,8 +12,8 @@ import type {
 } from './history.ts'
 import { effectEndMs, VisibleWrites } from './visibility.ts'
 
-/** The database that an operation was decided by. */
-export type Decider = DatabasePlace
+/** What decided an operation: a database, or a shared log. */
+export type Decider = DatabasePlace | 'wal'
 
 /** Everything that was done to one message. */
 export interface MessageLog {
@@ -51,6 +51,7 @@ export class ConversationLog {
   readonly #clearEnds: Record<Decider | 'nobody', number[]> = {
     primary: [],
     backup: [],
+    wal: [],
     nobody: [],
   }
 
@@ -69,7 +70,7 @@ export class ConversationLog {
   }
 
   /**
-   * What began by this time may be cleared when the read ends. A database that decided a save knew
+   * What began by this time may be cleared when the read ends. Whatever decided a save knew
    * each clear that it had acknowledged before, so clocks do not matter between the two.
    */
   clearedThroughMs(
@@ -170,7 +171,7 @@ export class ConversationLog {
   #indexClears(): void {
     this.#clears.sort((a, b) => a.startMs - b.startMs)
     const { clockToleranceMs } = this.options
-    for (const decider of ['primary', 'backup', 'nobody'] as const) {
+    for (const decider of ['primary', 'backup', 'wal', 'nobody'] as const) {
       let end = Number.NEGATIVE_INFINITY
       for (const clear of this.#clears) {
         const exact = decider !== 'nobody' && clear.copies?.includes(decider) === true
@@ -181,12 +182,13 @@ export class ConversationLog {
   }
 }
 
-/** The database that decided a save, when its receipt tells; not once a disk was lost. */
+/** What decided a save, when its receipt tells; not once a disk was lost. */
 export function deciderOf(
   { copies = [] }: AppendRecord,
-  { lostDisk = false }: CheckOptions,
+  { lostDisk = false, sequencer = false }: CheckOptions,
 ): Decider | undefined {
   if (lostDisk) return undefined
   if (copies.includes('primary')) return 'primary'
-  return copies.includes('backup') ? 'backup' : undefined
+  if (copies.includes('backup')) return 'backup'
+  return sequencer && copies.includes('wal') ? 'wal' : undefined
 }

@@ -131,6 +131,11 @@ export interface CheckOptions {
    * while it reaches that server, like any other process. Default: false, a log of its own.
    */
   readonly sharedLog?: boolean
+  /**
+   * That log loses nothing, and refuses what was stamped before something that it has: what only it
+   * has taken needs no clock to stand after a clear. Default: false.
+   */
+  readonly sequencer?: boolean
 }
 
 /** How a promise was broken; `check-history.ts` says what each one means. */

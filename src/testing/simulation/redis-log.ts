@@ -20,6 +20,8 @@ export interface RedisLogOptions {
   readonly partitions: number
   /** Bytes of its own entries that a process keeps. */
   readonly memoryBytesMax: number
+  /** Bytes that places may lack. */
+  readonly pendingBytesMax: number
   readonly observe: CallObserver
 }
 
@@ -33,10 +35,11 @@ export class RedisLog implements LogDevice {
   }
 
   createWal(env: Env): WAL {
-    const { host, from, observe, partitions, memoryBytesMax } = this.#options
+    const { host, from, observe, partitions, memoryBytesMax, pendingBytesMax } = this.#options
     const caller = { life: this.#life!, from, observe }
     const connection = resolveRedisConnection({ commandTimeoutMs: TIMEOUT_MS }, 'everthread:')
-    return new RedisStreamWal(env, resolveRedisStreamOptions({ partitions, memoryBytesMax }), {
+    const options = resolveRedisStreamOptions({ partitions, memoryBytesMax, pendingBytesMax })
+    return new RedisStreamWal(env, options, {
       makeRouter: (current) =>
         new SingleRouter(current, connection, (_env, _address, limits, onLost) =>
           host.connect({ ...limits, caller, onLost }),

@@ -72,6 +72,8 @@ export interface SimulationSettings {
   readonly fsync: Fsync
   /** Bytes of its own entries that a process keeps to append them again to such a server. */
   readonly memoryBytesMax: number
+  /** Bytes that places may lack of that log. */
+  readonly pendingBytesMax: number
   /** Clocks are off by up to this much. Milliseconds. */
   readonly skewMs: number
   readonly faults: readonly FaultName[]
@@ -119,7 +121,7 @@ export function drawSettings(
 function drawRedis(
   random: RandomSource,
   given: Partial<SimulationSettings>,
-): Pick<SimulationSettings, 'partitions' | 'fsync' | 'memoryBytesMax'> {
+): Pick<SimulationSettings, 'partitions' | 'fsync' | 'memoryBytesMax' | 'pendingBytesMax'> {
   const partitions = random.pick([1, 1, 2, 4])
   const drawn = random.pick(['always', 'everysec'] as const)
   const memoryBytesMax = random.pick([500, ENOUGH_BYTES])
@@ -129,6 +131,7 @@ function drawRedis(
     partitions,
     fsync,
     memoryBytesMax: fsync === 'everysec' ? ENOUGH_BYTES : memoryBytesMax,
+    pendingBytesMax: random.pick([2_000, ENOUGH_BYTES, ENOUGH_BYTES]),
   }
 }
 

@@ -223,6 +223,7 @@ export class World {
           random,
           partitions: settings.partitions,
           memoryBytesMax: settings.memoryBytesMax,
+          pendingBytesMax: settings.pendingBytesMax,
           observe: this.#observer(nameOf(index), 'redis'),
         })
       case 'simulated':
