@@ -78,6 +78,24 @@ describe('the simulated Redis', () => {
     expect(evaluate(rig, `return redis.call('TIME')`)).toEqual(['1700000000', '100000'])
   })
 
+  test('counts how long a consumer has left an entry alone, and lets others have it after that', () => {
+    const rig = start()
+    const { redis } = rig
+    const claim = (consumer: string, idleMs: number): unknown =>
+      redis.execute(['XCLAIM', 's', 'g', consumer, String(idleMs), '1-0', 'FORCE', 'JUSTID'])
+    redis.execute(['XADD', 's', '1-0', 'f', 'v'])
+    redis.execute(['XGROUP', 'CREATE', 's', 'g', '0'])
+    expect(claim('one', 0)).toEqual(['1-0'])
+    rig.now += 50
+    expect(claim('two', 51)).toEqual([])
+    const left = (idleMs: number): unknown =>
+      redis.execute(['XPENDING', 's', 'g', 'IDLE', String(idleMs), '-', '+', '10'])
+    expect(left(51)).toEqual([])
+    expect(left(50)).toEqual([['1-0', 'one', 50, 0]])
+    expect(claim('two', 50)).toEqual(['1-0'])
+    expect(left(0)).toEqual([['1-0', 'two', 0, 0]])
+  })
+
   test('gives text back as it came, in scripts as bytes', () => {
     const rig = start()
     rig.redis.execute(['SET', 'ключ', '“ä”'])
