@@ -1,6 +1,6 @@
 /*
- * Lua 5.1 as far as the scripts of this project use it, as JavaScript: a script of some microseconds
- * takes an interpreter written in JavaScript a hundred times as long, and a simulation runs thousands.
+ * Lua 5.1 as far as the scripts of this project use it, as JavaScript: an interpreter written in
+ * JavaScript takes ten times as long, and a simulation runs hundreds of scripts.
  *
  * Not supported, and refused: methods, varargs, `repeat`, long strings, metatables, and globals of the
  * script's own, which Redis refuses as well. What runs is compared with a real server by tests.
