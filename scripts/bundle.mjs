@@ -5,6 +5,7 @@
  * stay as the compiler wrote them.
  */
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdtempSync,
@@ -45,6 +46,9 @@ try {
   writeFileSync(join(bundled, 'chunks', 'engine-worker.js'), again)
   removeScripts()
   cpSync(bundled, dist, { recursive: true })
+  // npm makes commands executable when it installs, and not after the next build of a linked folder.
+  const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  for (const file of Object.values(bin)) chmodSync(join(dist, file.slice('./dist/'.length)), 0o755)
 } finally {
   rmSync(bundled, { recursive: true, force: true })
 }

@@ -52,6 +52,11 @@ export class BuiltCli {
     return join(this.#folder, 'dist', 'index.js')
   }
 
+  /** The command itself. */
+  get main(): string {
+    return join(this.#folder, 'dist', 'cli', 'main.js')
+  }
+
   async remove(): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true })
   }
@@ -69,8 +74,7 @@ export class BuiltCli {
   }
 
   start(args: readonly string[], { cwd, input, env = {} }: CliOptions): ChildProcess {
-    const main = join(this.#folder, 'dist', 'cli', 'main.js')
-    const child = spawn(process.execPath, [main, ...args], {
+    const child = spawn(process.execPath, [this.main, ...args], {
       cwd,
       env: { PATH: process.env['PATH'] ?? '', ...env },
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],

@@ -16,6 +16,8 @@ export interface TestConversation {
 /** The command line of a test file, and a folder of each test that it works in. */
 export interface CliTests {
   readonly cwd: string
+  /** The command itself. */
+  readonly main: string
   /** Variables that every command has, beside its own; forgotten when the test ends. */
   env: Readonly<Record<string, string>>
   run(args: readonly string[], options?: Partial<CliOptions>): Promise<CliResult>
@@ -49,6 +51,9 @@ export function cliTests(): CliTests {
   const tests: CliTests = {
     get cwd() {
       return cwd
+    },
+    get main() {
+      return cli.main
     },
     get env() {
       return env

@@ -1,6 +1,7 @@
 // Goal: the command line keeps its promises as a process: exit codes, streams, signals, and an
 // import that can be cut off anywhere and repeated.
 // Method: the compiled package is run as a child, on SQLite and file logs in a folder of each test.
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { statSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
@@ -230,6 +231,10 @@ describe('streams and exit codes', () => {
       expect({ args, code, stdout }).toEqual({ args, code: 2, stdout: '' })
       expect(stderr).not.toBe('')
     }
+  })
+
+  test('the command can be run as a file, as a linked folder is after a build', () => {
+    expect(spawnSync(cli.main, ['--version'], { encoding: 'utf8' })).toMatchObject({ status: 0 })
   })
 
   test('a password in an argument is refused, and named nowhere', async () => {

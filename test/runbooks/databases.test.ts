@@ -26,10 +26,10 @@ describe.runIf(hasPostgres())('runbooks about databases', () => {
     cli.env = { EVERTHREAD_PRIMARY_URL: primary.url, EVERTHREAD_BACKUP_URL: backup.url }
   })
 
-  async function serve(place: OperatedPlace): Promise<Service> {
+  async function serve(backupUsed: OperatedPlace, primaryUsed = primary): Promise<Service> {
     const service = await Service.start({
-      primary: primary.url,
-      backup: place.url,
+      primary: primaryUsed.url,
+      backup: backupUsed.url,
       wal: `file:${join(cli.cwd, 'data', 'wal')}`,
     })
     onTestFinished(() => service.stop())
@@ -80,6 +80,35 @@ describe.runIf(hasPostgres())('runbooks about databases', () => {
     await second.stop()
     await expectAll(primary, [first, second])
     await expectAll(replacement, [first, second])
+  })
+
+  test('moving the primary, with the words exchanged', async () => {
+    const runbook = await Runbook.open('Moving to another database', cli)
+    const replacement = await engine.create(cli.cwd)
+    const OLD = { EVERTHREAD_PRIMARY_URL: primary.url }
+    const NEW = { EVERTHREAD_PRIMARY_URL: replacement.url }
+    const first = await serve(backup)
+    await first.saves(50)
+    await runbook.step('everthread reconcile')
+    for (let i = 0; i < 2; i++) {
+      await runbook.step('everthread restore --from backup --to primary', { env: NEW })
+    }
+    const second = await serve(backup, replacement)
+    await second.saves(20)
+    await first.stop()
+    await second.saves(20)
+    const ready = async (): Promise<boolean> => {
+      const { stdout } = await runbook.step('everthread status --json', { env: NEW })
+      const { trusted, places } = JSON.parse(stdout) as StoreStatus
+      return trusted && places.primary.pending + places.backup.pending === 0
+    }
+    await expect.poll(ready, { timeout: 40_000 }).toBe(true)
+    await runbook.step('everthread restore --from primary --to backup', { env: OLD })
+    await runbook.step('everthread reconcile', { env: NEW })
+    await runbook.step('everthread verify --older-than 10', { env: NEW })
+    await second.stop()
+    await expectAll(replacement, [first, second])
+    await expectAll(backup, [first, second])
   })
 
   test.each(['running', 'stopped'])('a lost primary, with the service %s', async (state) => {
