@@ -15,7 +15,7 @@ export type Layout = 'one shared log' | 'a log in files for each'
 /** How long what is stopped stays so. Milliseconds. */
 export const PAUSE_MS = 1_500
 /** The wall clock of a process is off by no more than this, either way. Milliseconds. */
-export const CLOCK_JUMP_MS_MAX = 140_000
+export const CLOCK_JUMP_MS_MAX = 3_600_000
 /** Jumps of one fault: the last one stays. */
 const CLOCK_JUMPS_MAX = 4
 
@@ -94,9 +94,9 @@ function processFaults({ workers, random }: FaultTargets): readonly Fault[] {
   ]
 }
 
-/** Right, off by some seconds, or by minutes. Milliseconds. */
+/** Right, off by some seconds, by minutes, or by more than a stamp is followed for. Milliseconds. */
 function clockOffset(random: () => number): number {
-  const most = oneOf([0, 5_000, CLOCK_JUMP_MS_MAX], random)
+  const most = oneOf([0, 5_000, 140_000, CLOCK_JUMP_MS_MAX], random)
   return Math.round((2 * random() - 1) * most)
 }
 
