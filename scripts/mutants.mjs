@@ -89,8 +89,11 @@ console.log(figures(chosen))
 if (chosen.some(({ name }) => !isCaught(results.get(name)))) process.exitCode = 1
 
 function figures(mutants) {
-  const caught = mutants.filter(({ name }) => isCaught(results.get(name) ?? NOT_RUN)).length
-  return `${mutants.length} mutants, ${caught} caught, ${mutants.length - caught} not`
+  const found = mutants.map(({ name }) => results.get(name) ?? NOT_RUN)
+  const caught = found.filter(isCaught).length
+  const notRun = found.filter((text) => text === NOT_RUN).length
+  const rest = notRun === 0 ? '' : `, ${notRun} not run since they were changed`
+  return `${found.length} mutants, ${caught} caught, ${found.length - caught - notRun} survived${rest}`
 }
 
 /** What fails without a mutant. */

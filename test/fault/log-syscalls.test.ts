@@ -2,7 +2,7 @@
 // nothing that is lost when it is killed then.
 // Method: calls of the real process on its real log are made to fail while it saves and reads; the
 // process is killed and started again; the history of its calls is checked.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -37,6 +37,8 @@ describe.skipIf(missing !== undefined)('a process whose log gets errors of the d
       const walDirectory = join(home, 'wal')
       await mkdir(walDirectory)
       const log = join(home, 'process.jsonl')
+      // As a life before leaves it that was killed in the middle of a line: the history is whole all the same.
+      await writeFile(log, '{"call":"p1.0.1","rec')
       const worker = new WorkerProcess({
         entry: built.entry,
         name: 'p1',

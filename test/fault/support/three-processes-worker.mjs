@@ -18,6 +18,8 @@ globalThis.Date = new Proxy(Date, {
 
 const { openChatHistory } = await import(pathToFileURL(entry).href)
 const file = openSync(log, 'a')
+// The life before may have been killed in the middle of a line.
+writeSync(file, '\n')
 // The monotonic clock of the machine, the same in every process: it does not jump.
 const now = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
 const tell = (line) => writeSync(file, `${JSON.stringify(line)}\n`)
