@@ -126,6 +126,12 @@ export const MUTANTS = [
     },
   },
   {
+    name: 'a group in the shared log leaves no marks at its other keys',
+    file: 'src/wal/redis-stream/append-group.ts',
+    edits: [['if (marked) await mark(target, group, mode)', '']],
+    simulate: { ...SHARED_OUTAGES, partitions: 4 },
+  },
+  {
     name: 'the shared log trims what only the primary has',
     file: 'src/wal/redis-stream/scripts/settle-lua.ts',
     edits: [

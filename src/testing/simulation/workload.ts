@@ -2,7 +2,12 @@ import type { ChatHistory } from '../../chat/chat-history.ts'
 import { conversationKey } from '../../chat/keys.ts'
 import { isStorageError } from '../../core/errors.ts'
 import { itemValue } from '../../core/merge.ts'
-import type { AppendRecord, HistoryRecord, ShownMessage } from '../history-checker/history.ts'
+import type {
+  AppendRecord,
+  HistoryRecord,
+  SetRecord,
+  ShownMessage,
+} from '../history-checker/history.ts'
 import { RandomSource } from './random-source.ts'
 import type { Node, World } from './world.ts'
 
@@ -21,6 +26,7 @@ const MIX = {
   edit: 6,
   remove: 4,
   set: 5,
+  mset: 3,
   get: 5,
   clear: 4,
   read: 18,
@@ -127,6 +133,8 @@ export class Workload {
         return await this.#change(random, node, name, conversation)
       case 'set':
         return await this.#set(node, name, conversation)
+      case 'mset':
+        return await this.#setAll(node, name)
       case 'get':
         return await this.#get(node, name, conversation, false)
       case 'clear':
@@ -225,6 +233,22 @@ export class Workload {
     await this.#call(node, record, async ({ store }) => {
       const { copies } = await store.set(conversationKey('', conversation), content)
       return { copies }
+    })
+  }
+
+  /** The values of all conversations, all or nothing. */
+  async #setAll(node: Node, client: string): Promise<void> {
+    const { conversations } = this.#world.settings
+    const records = Array.from({ length: conversations }, (_, i): Open<SetRecord> => {
+      const open = this.#open(node, client, conversationName(i))
+      return { kind: 'set', ...open, content: this.#label('v') }
+    })
+    await this.#callAll(node, records, async ({ store }) => {
+      const values = records.map(
+        ({ conversation, content }) => [conversationKey('', conversation), content] as const,
+      )
+      const { copies } = await store.mset(values)
+      return records.map(() => ({ copies }))
     })
   }
 
