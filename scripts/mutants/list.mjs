@@ -129,7 +129,7 @@ export const MUTANTS = [
     name: 'a group in the shared log leaves no marks at its other keys',
     file: 'src/wal/redis-stream/append-group.ts',
     edits: [['if (marked) await mark(target, group, mode)', '']],
-    simulate: { ...SHARED_OUTAGES, partitions: 4 },
+    tests: ['test/integration/redis-stream.test.ts'],
   },
   {
     name: 'the shared log trims what only the primary has',
