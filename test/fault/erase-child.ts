@@ -1,17 +1,17 @@
 // A process that saves two conversations, erases one, and dies at the named failpoint on the way.
 import { FAILPOINTS } from '../../src/core/failpoint.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
-import { openChatHistory } from '../../src/index.ts'
-import { CANARY, eraseOptions, KEPT_MESSAGES } from './erase-options.ts'
+import { openChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
+import { CANARY, KEPT_MESSAGES } from './erase-options.ts'
 
-const [directory, failpoint] = process.argv.slice(3)
+const [options, failpoint] = process.argv.slice(3)
 if (!FAILPOINTS.some((name) => name === failpoint)) throw new Error(`no failpoint ${failpoint}`)
 let armed = false
 const hit = (name: string): void => {
   if (armed && name === failpoint) process.kill(process.pid, 'SIGKILL')
 }
 const history = await openChatHistory({
-  ...eraseOptions(directory!),
+  ...(JSON.parse(options!) as ChatHistoryOptions),
   env: nodeEnv({ failpoints: { hit } }),
 })
 for (let i = 0; i < KEPT_MESSAGES; i++) {
