@@ -162,6 +162,8 @@ const ARGUMENTS: Readonly<Record<string, (random: RandomSource) => readonly stri
   ],
   quarantine: (random) => [place(random), number(random), '"bad"'],
   resend: (random) => [place(random), number(random), random.pick(['1', '500'])],
+  retry: (random) => [place(random), consumer(random), random.pick(['1', '250'])],
+  letters: (random) => [place(random), random.pick(['1', '250'])],
   pending: (random) => [
     place(random),
     key(random),
