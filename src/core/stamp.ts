@@ -109,12 +109,6 @@ export class StampClock {
 
   /** The next stamp. Greater than every stamp observed, and than those observed for `key`. */
   tick(key?: string): Stamp {
-    const floor = key === undefined ? undefined : this.#drifted.get(key)
-    if (floor !== undefined && stampMs(floor) >= Math.max(this.now(), this.#ms)) {
-      const next = this.#format(...following(stampMs(floor), counterOf(floor)))
-      this.#drifted.set(key!, next)
-      return next
-    }
     const now = this.now()
     if (now > this.#ms) {
       this.#ms = now
@@ -122,7 +116,19 @@ export class StampClock {
     } else {
       ;[this.#ms, this.#counter] = following(this.#ms, this.#counter)
     }
-    return this.#format(this.#ms, this.#counter)
+    const own = this.#format(this.#ms, this.#counter)
+    const floor = key === undefined ? undefined : this.#drifted.get(key)
+    return floor === undefined || own > floor ? own : this.#above(floor, key!)
+  }
+
+  /** The next stamp of a key that is ahead of this clock. */
+  #above(floor: Stamp, key: string): Stamp {
+    const [ms, counter] = following(stampMs(floor), counterOf(floor))
+    // In the clock's own millisecond no other key may get the same one.
+    if (stampMs(floor) === this.#ms) [this.#ms, this.#counter] = [ms, counter]
+    const next = this.#format(ms, counter)
+    this.#drifted.set(key, next)
+    return next
   }
 
   /** Makes later stamps greater than this one. */
