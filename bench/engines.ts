@@ -102,8 +102,8 @@ function goal(rows: readonly Row[], number: number, measured: string, atLeast: n
     atLeast,
     value: whole!.ratio,
     note:
-      `the engine alone ${alone!.ratio.toFixed(2)}; ${raw!.name} ${Math.round(raw!.rate)}/s; with the store the cores ` +
-      `are ${Math.round(100 * (whole!.busy ?? 0))} % busy, ${Math.round(whole!.cpuUs ?? 0)} µs of this process a save`,
+      `the engine alone ${alone!.ratio.toFixed(2)}; ${raw!.name} ${Math.round(raw!.rate)}/s; with the store the event loop ` +
+      `is ${Math.round(100 * (whole!.loop ?? 0))} % busy, ${Math.round(whole!.cpuUs ?? 0)} µs of this process a save`,
   }
 }
 

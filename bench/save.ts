@@ -57,7 +57,7 @@ function goalsOf(rows: readonly Row[]): Goal[] {
   const row = (write: string, concurrency: number): Row =>
     rows.find((each) => each.name === `everthread ${write}` && each.concurrency === concurrency)!
   const atLeast = (number: number, write: string, concurrency: number, wanted: number): Goal => {
-    const { ratio, cpuUs = 0, busy = 0 } = row(write, concurrency)
+    const { ratio, cpuUs = 0, busy = 0, loop = 0 } = row(write, concurrency)
     const engine = row(ENGINE, concurrency)
     const goal = {
       number,
@@ -67,9 +67,9 @@ function goalsOf(rows: readonly Row[]): Goal[] {
     }
     return explained(
       goal,
-      `bound by CPU: the cores, which the server shares, are ${percent(busy)} busy; ${Math.round(cpuUs)} µs of this ` +
-        `process a save, with log, backup and flush; its engine alone reaches ${engine.ratio.toFixed(2)} ` +
-        `with ${Math.round(engine.cpuUs ?? 0)} µs`,
+      `bound by the thread that calls: its event loop is ${percent(loop)} busy and the cores ${percent(busy)}; ` +
+        `${Math.round(cpuUs)} µs of this process a save, with log, backup and flush, where the engine alone takes ` +
+        `${Math.round(engine.cpuUs ?? 0)} and reaches ${engine.ratio.toFixed(2)}`,
     )
   }
   return [

@@ -21,6 +21,8 @@ export interface Sample {
   readonly cpuUs?: number
   /** Part of the time of all cores that was used, by whatever process: 0 to 1. */
   readonly busy?: number
+  /** Part of the time that the event loop of this process was busy: 0 to 1. */
+  readonly loop?: number
   /** Most heap above what stood there before, garbage included. MiB. */
   readonly heapMiB?: number
 }
@@ -35,6 +37,7 @@ export interface Row {
   /** Absent where several processes were measured, or none. */
   readonly cpuUs?: number
   readonly busy?: number
+  readonly loop?: number
   readonly heapMiB?: number
   /** Rate as a multiple of the first subject's, median over the rounds. */
   readonly ratio: number
@@ -62,6 +65,7 @@ export async function sample(
   }, HEAP_EVERY_MS)
   const startedAt = performance.now()
   const cpu = process.cpuUsage()
+  const loop = performance.eventLoopUtilization()
   const machine = machineTimes()
   const worker = async (): Promise<void> => {
     while (next < count) {
@@ -83,6 +87,7 @@ export async function sample(
     p99: quantile(latencies, 0.99),
     cpuUs: (user + system) / count,
     busy: (used - machine.used) / Math.max(1, all - machine.all),
+    loop: performance.eventLoopUtilization(loop).utilization,
     heapMiB: (most - standing) / 2 ** 20,
   }
 }
@@ -123,6 +128,7 @@ export async function compare(
       p99: median(own.map(({ p99 }) => p99)),
       cpuUs: median(own.map(({ cpuUs = 0 }) => cpuUs)),
       busy: median(own.map(({ busy = 0 }) => busy)),
+      loop: median(own.map(({ loop = 0 }) => loop)),
       heapMiB: median(own.map(({ heapMiB = 0 }) => heapMiB)),
       ratio: median(own.map(({ rate }, i) => rate / base[i]!.rate)),
       p50Ratio: median(own.map(({ p50 }, i) => p50 / base[i]!.p50)),

@@ -168,6 +168,24 @@ test('with a wrong key reads name it and nothing is lost; with the right one all
   ])
 })
 
+test('without the key of a tenant nobody reads what the backup and the log keep of it, and others go on', async () => {
+  const [doomed, kept] = [await rig(), await rig()]
+  const keys = [newKey('doomed')]
+  const history = await doomed.open(keys, { tenant: 'doomed' })
+  await history.saveMessage('c', SAID)
+  await history.flush()
+  await history.close()
+  const other = await kept.open([newKey('kept')], { tenant: 'kept' })
+  await other.saveMessage('c', SAID)
+  // The key is destroyed, the primary's own copy erased: what is left of it is the backup.
+  await rm(join(doomed.directory, 'primary.db'))
+  expect(await filesWith(doomed.directory, CANARY)).toEqual([])
+  const later = await doomed.open([newKey('another')], { tenant: 'doomed' })
+  doomed.primary().setMode('refused')
+  await expect(later.getHistory('c')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  expect((await other.getHistory('c')).messages).toHaveLength(1)
+})
+
 test('a record that was moved, or changed, is refused, found by a deep look and mended', async () => {
   const { primary, open, raw } = await rig()
   const keys = [newKey('k1')]
