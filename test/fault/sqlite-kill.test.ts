@@ -6,10 +6,14 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
+import { loadSqliteDriver } from '../../src/backend/sqlite/driver.ts'
 import { SqliteBackend } from '../../src/backend/sqlite/index.ts'
 
 const RUN = fileURLToPath(new URL('../support/run-typescript.mjs', import.meta.url))
 const WRITER = fileURLToPath(new URL('./sqlite-writer.ts', import.meta.url))
+
+/** Long enough for a writer to begin and to find the file locked; it waits longer than that. */
+const LOCKED_MS = 2_000
 
 /** Runs a writer until it has had this many saves acknowledged, kills it and returns their ids. */
 async function killedWriter(path: string, name: string, acknowledged: number): Promise<string[]> {
@@ -51,4 +55,18 @@ test('what two killed processes had acknowledged is in the file, and groups are 
       expect((await backend.countItems(`list ${name}`)).count % 2).toBe(0)
     }
   }
+})
+
+// It ended by itself, with exit code 13, while another process had the lock.
+test('a writer that waits for a lock of another process goes on when that is free', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'everthread-kill-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  const path = join(directory, 'chat.db')
+  const driver = await loadSqliteDriver()
+  const holder = driver.open(path)
+  holder.exec('PRAGMA journal_mode = WAL')
+  holder.exec('BEGIN IMMEDIATE')
+  const timer = setTimeout(() => holder.close(), LOCKED_MS)
+  onTestFinished(() => clearTimeout(timer))
+  expect((await killedWriter(path, 'a', 20)).length).toBeGreaterThanOrEqual(20)
 })

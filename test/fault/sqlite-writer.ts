@@ -18,6 +18,4 @@ async function save(): Promise<void> {
   }
 }
 
-// The store keeps its process alive while somebody waits; an engine by itself does not.
-setInterval(() => {}, 1_000)
 await Promise.all(Array.from({ length: 16 }, save))

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { BucketDigest, StampRange } from '../../core/digest.ts'
 import type { Env } from '../../core/env.ts'
 import { messageOf, StorageConnectionError, StorageError } from '../../core/errors.ts'
+import { KeepAlive } from '../../core/keep-alive.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
 import { stampMs } from '../../core/stamp.ts'
@@ -82,6 +83,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   readonly #hosts: Record<Role, HostSlot> = { writer: {}, scanner: {} }
   #connecting: Promise<void> | undefined
   #durability: Durability = { durable: false, reasons: ['not connected yet'] }
+  readonly #alive: KeepAlive
   #turnAt = 0
   #checkpointAt = 0
   #checkpointing = false
@@ -90,6 +92,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   constructor(options: SqliteOptions, env: Env = nodeEnv()) {
     super(env)
+    this.#alive = new KeepAlive(env)
     const { threads, ...resolved } = resolveSqliteOptions(options)
     const hasThreads = threads && resolved.path !== MEMORY && hasEngineWorker()
     this.#options = { ...resolved, threads: hasThreads }
@@ -418,7 +421,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
           throw new StorageError('TIMEOUT', text, { cause: error })
         }
       }
-      await sleep(this.env, BUSY_PAUSE_MS, signal)
+      await this.#alive.during(() => sleep(this.env, BUSY_PAUSE_MS, signal))
     }
   }
 }
