@@ -8,9 +8,14 @@ export class BackgroundLoop {
     return this.#stop.signal
   }
 
+  /** True from `start` until the work has ended after `stop`. */
+  get isRunning(): boolean {
+    return this.#running !== undefined
+  }
+
   /** Begins the work, which ends soon after its signal is aborted. Nothing happens while it goes on. */
   start(work: (signal: AbortSignal) => Promise<unknown>): void {
-    if (this.#running !== undefined) return
+    if (this.isRunning) return
     this.#stop = new AbortController()
     this.#running = work(this.#stop.signal)
   }

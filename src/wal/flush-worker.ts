@@ -1,3 +1,4 @@
+import { BackgroundLoop } from '../core/background-loop.ts'
 import type { Env } from '../core/env.ts'
 import { isStorageError, messageOf } from '../core/errors.ts'
 import type { DatabasePlace, Operation } from '../core/operation.ts'
@@ -44,8 +45,7 @@ const DRAIN_RETRY_MS = 50
 export class FlushWorker {
   readonly #env: Env
   readonly #options: FlushWorkerOptions
-  #running: Promise<void> | undefined
-  #stop = new AbortController()
+  readonly #background = new BackgroundLoop()
   /** Aborted to end the present wait early. */
   #nap = new AbortController()
   #woken = false
@@ -60,8 +60,7 @@ export class FlushWorker {
   }
 
   start(): void {
-    this.#stop = new AbortController()
-    this.#running ??= this.#loop(this.#stop.signal)
+    this.#background.start((signal) => this.#loop(signal))
   }
 
   /** There may be work: ends the present wait. */
@@ -86,7 +85,7 @@ export class FlushWorker {
     // writer has yet to hear from it.
     this.retryNow()
     try {
-      while (!source.hasReached(place, mark) && this.#running !== undefined) {
+      while (!source.hasReached(place, mark) && this.#background.isRunning) {
         const left = until - this.#env.monotonic()
         if (left <= 0) return false
         await this.#round(Math.min(left, this.#options.flushIntervalMs))
@@ -99,10 +98,8 @@ export class FlushWorker {
 
   /** Resolves when the loop has ended; a batch in flight is finished first. */
   async stop(): Promise<void> {
-    this.#stop.abort(WOKEN)
     this.#nap.abort(WOKEN)
-    await this.#running
-    this.#running = undefined
+    await this.#background.stop()
     this.#roundDone()
   }
 

@@ -4,8 +4,8 @@
  * judged, since it leaves newer messages standing. Like every operation it reaches both databases
  * sooner or later, may be repeated, and what it removed never comes back.
  */
-import { BackgroundLoop } from '../../core/background-loop.ts'
 import { hash } from 'node:crypto'
+import { BackgroundLoop } from '../../core/background-loop.ts'
 import type { Env } from '../../core/env.ts'
 import { messageOf } from '../../core/errors.ts'
 import { itemValue } from '../../core/merge.ts'

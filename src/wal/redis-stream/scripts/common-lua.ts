@@ -39,6 +39,14 @@ local function entryOf(n)
   for i = 1, #fields, 2 do entry[fields[i]] = fields[i + 1] end
   return entry
 end
+-- An entry for whoever brings it: number, operations, group (or empty), bytes.
+local function give(reply, n, entry)
+  local at = #reply
+  reply[at + 1] = n
+  reply[at + 2] = entry.o
+  reply[at + 3] = call('HEXISTS', B .. 'x', entry.g) == 1 and entry.g or ''
+  reply[at + 4] = entry.b
+end
 local function index(place, n, key)
   call('ZADD', B .. 'i:' .. place .. ':' .. key, 0, pad(n))
   call('SADD', B .. 'k:' .. place, key)

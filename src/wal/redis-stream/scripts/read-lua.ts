@@ -66,11 +66,7 @@ for _, pair in ipairs(call('XPENDING', S, place)[4] or {}) do
       local n = numberOf(item[1])
       local entry = entryOf(n)
       if entry then
-        local at = #reply
-        reply[at + 1] = n
-        reply[at + 2] = entry.o
-        reply[at + 3] = call('HEXISTS', B .. 'x', entry.g) == 1 and entry.g or ''
-        reply[at + 4] = entry.b
+        give(reply, n, entry)
       end
     end
   end
@@ -87,11 +83,7 @@ for _, member in ipairs(call('ZRANGE', B .. 'd:' .. ARGV[2], 0, ARGV[3] - 1)) do
   local n = unpad(member)
   local entry = entryOf(n)
   if entry then
-    local at = #reply
-    reply[at + 1] = n
-    reply[at + 2] = entry.o
-    reply[at + 3] = call('HEXISTS', B .. 'x', entry.g) == 1 and entry.g or ''
-    reply[at + 4] = entry.b
+    give(reply, n, entry)
   end
 end
 return reply

@@ -65,11 +65,7 @@ for _, member in ipairs(call('ZRANGE', B .. 'd:' .. place, 0, ARGV[4] - 1)) do
   call('HDEL', B .. 'r:' .. place, n)
   if entry then
     call('XCLAIM', S, place, me, 0, idOf(n), 'FORCE', 'JUSTID')
-    local at = #reply
-    reply[at + 1] = n
-    reply[at + 2] = entry.o
-    reply[at + 3] = call('HEXISTS', B .. 'x', entry.g) == 1 and entry.g or ''
-    reply[at + 4] = entry.b
+    give(reply, n, entry)
   end
 end
 return reply
