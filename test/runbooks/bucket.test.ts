@@ -7,8 +7,8 @@ import { Runbook } from './runbook.ts'
 
 const cli = cliTests()
 
-test('a damaged version of a conversation: its folder is emptied, reconciled, and what was set aside sent again', async () => {
-  const runbook = await Runbook.open('S3', cli)
+/** A bucket that the commands of this test have as backup. */
+async function startBackup(): Promise<S3Server> {
   const server = new S3Server()
   await server.start()
   onTestFinished(() => server.stop())
@@ -17,6 +17,12 @@ test('a damaged version of a conversation: its folder is emptied, reconciled, an
     AWS_ACCESS_KEY_ID: server.keys.accessKeyId,
     AWS_SECRET_ACCESS_KEY: server.keys.secretAccessKey,
   }
+  return server
+}
+
+test('a damaged version of a conversation: its folder is emptied, reconciled, and what was set aside sent again', async () => {
+  const runbook = await Runbook.open('S3', cli)
+  const server = await startBackup()
   await cli.save([conversationOf('a', 5), conversationOf('b', 5)])
   const { objects } = server.store()
   const folder = Buffer.from('chat/0::a').toString('hex')
@@ -47,14 +53,7 @@ test('a damaged version of a conversation: its folder is emptied, reconciled, an
 
 test('a primary is restored from the bucket', async () => {
   const runbook = await Runbook.open('S3', cli)
-  const server = new S3Server()
-  await server.start()
-  onTestFinished(() => server.stop())
-  cli.env = {
-    EVERTHREAD_BACKUP_URL: `s3://bucket?endpoint=${server.endpoint}`,
-    AWS_ACCESS_KEY_ID: server.keys.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: server.keys.secretAccessKey,
-  }
+  await startBackup()
   await cli.save([conversationOf('a', 50)])
   cli.env = { ...cli.env, EVERTHREAD_PRIMARY_URL: 'sqlite:./new.db' }
   await runbook.step('everthread restore --from backup --to primary')

@@ -68,12 +68,7 @@ describe.runIf(hasPostgres())('runbooks about databases', () => {
     await second.saves(20)
     await first.stop()
     await second.saves(20)
-    const ready = async (): Promise<boolean> => {
-      const { stdout } = await runbook.step('everthread status --json', { env: NEW })
-      const { trusted, places } = JSON.parse(stdout) as StoreStatus
-      return trusted && places.primary.pending + places.backup.pending === 0
-    }
-    await expect.poll(ready, { timeout: 40_000 }).toBe(true)
+    await untilReady(runbook, NEW)
     await runbook.step('everthread restore --from backup --to primary', { env: OLD })
     await runbook.step('everthread reconcile', { env: NEW })
     await runbook.step('everthread verify --older-than 10', { env: NEW })
@@ -97,12 +92,7 @@ describe.runIf(hasPostgres())('runbooks about databases', () => {
     await second.saves(20)
     await first.stop()
     await second.saves(20)
-    const ready = async (): Promise<boolean> => {
-      const { stdout } = await runbook.step('everthread status --json', { env: NEW })
-      const { trusted, places } = JSON.parse(stdout) as StoreStatus
-      return trusted && places.primary.pending + places.backup.pending === 0
-    }
-    await expect.poll(ready, { timeout: 40_000 }).toBe(true)
+    await untilReady(runbook, NEW)
     await runbook.step('everthread restore --from primary --to backup', { env: OLD })
     await runbook.step('everthread reconcile', { env: NEW })
     await runbook.step('everthread verify --older-than 10', { env: NEW })
@@ -150,3 +140,13 @@ describe.runIf(hasPostgres())('runbooks about databases', () => {
     ])
   })
 })
+
+/** Until `status` of the new place says that it may be relied on, and that nothing is on its way. */
+async function untilReady(runbook: Runbook, env: Readonly<Record<string, string>>): Promise<void> {
+  const ready = async (): Promise<boolean> => {
+    const { stdout } = await runbook.step('everthread status --json', { env })
+    const { trusted, places } = JSON.parse(stdout) as StoreStatus
+    return trusted && places.primary.pending + places.backup.pending === 0
+  }
+  await expect.poll(ready, { timeout: 40_000 }).toBe(true)
+}

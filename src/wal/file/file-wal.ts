@@ -115,7 +115,7 @@ export class FileWal extends IndexedWal {
     return entries.map(({ lsn, operations }) => ({
       place,
       reason: this.#log!.refusalOf(place, lsn),
-      keys: [...new Set(operations.map(({ key }) => key))],
+      keys: keysOf(operations),
     }))
   }
 

@@ -1,4 +1,5 @@
 import type { DatabasePlace, Operation } from '../../core/operation.ts'
+import { keysOf } from '../pending-index.ts'
 import { REFUSED_MAX, type RefusedEntry } from '../wal.ts'
 import { decodeOperations } from './group.ts'
 import { partitionOf } from './layout.ts'
@@ -92,7 +93,7 @@ export class SharedReader {
         found.push({
           place,
           reason: String(JSON.parse(String(reply[i + 1]))),
-          keys: [...new Set(operations.map(({ key }) => key))],
+          keys: keysOf(operations),
         })
       }
     }
