@@ -15,7 +15,7 @@ import {
 import type { Operation } from '../core/operation.ts'
 import { maxStamp, STAMP_MIN, type Stamp } from '../core/stamp.ts'
 import { compareText } from '../core/text.ts'
-import { bucketsOf } from './buckets.ts'
+import { bucketsOf, type Bucket } from './buckets.ts'
 import type { ItemQuery, LatestKey } from './replica-backend.ts'
 
 /** The answers to one group; nothing is changed. Without `judged` each operation is only merged. */
@@ -96,14 +96,25 @@ export function digestOperations(
 ): readonly BucketDigest[] {
   const result = bucketsOf(range, buckets)
   for (const operation of operations) {
-    const at = placeOf(operation)
-    const bucket = result.find(({ from, to }) => from <= at && at < to)!
+    const bucket = bucketAt(result, placeOf(operation))
     const digest = digestOf(operation)
     bucket.count++
     bucket.low += digest % 0x1000000
     bucket.high += Math.floor(digest / 0x1000000)
   }
   return result
+}
+
+/** The one of these neighbours that a place falls into. */
+function bucketAt(buckets: readonly Bucket[], place: Stamp): Bucket {
+  let low = 0
+  let high = buckets.length - 1
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (place < buckets[middle]!.to) high = middle
+    else low = middle + 1
+  }
+  return buckets[low]!
 }
 
 /** Where an operation stands on the time line that digests and scans cut into ranges. */

@@ -33,8 +33,14 @@ export function stampMs(stamp: Stamp): number {
 
 /** The smallest text of a given millisecond: a bound for ranges, not a stamp. */
 export function stampFloor(ms: number): Stamp {
-  const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, '0')
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000` as Stamp
+  return `${hexTime(Math.max(0, Math.floor(ms)))}-0000-0000-000000000000` as Stamp
+}
+
+/** The time of a stamp as its first two groups. In halves: engines write large numbers slowly. */
+function hexTime(ms: number): string {
+  const high = Math.floor(ms / 0x10000).toString(16)
+  const low = (ms % 0x10000).toString(16)
+  return `${high.padStart(8, '0')}-${low.padStart(4, '0')}`
 }
 
 export function maxStamp(a: Stamp, b: Stamp): Stamp
@@ -170,9 +176,8 @@ export class StampClock {
   }
 
   #format(ms: number, counter: number): Stamp {
-    const hex = ms.toString(16).padStart(12, '0')
     const count = counter.toString(16).padStart(3, '0')
-    return `${hex.slice(0, 8)}-${hex.slice(8)}-7${count}-${this.writerId}` as Stamp
+    return `${hexTime(ms)}-7${count}-${this.writerId}` as Stamp
   }
 }
 

@@ -21,13 +21,12 @@ export class LatencyWindow {
   }
 
   /**
-   * Percentiles by nearest rank: each is a latency that did occur. Once the window is full they may
-   * lack its newest sixteenth.
+   * Percentiles by nearest rank: each is a latency that did occur. They may lack the newest sixteenth
+   * of the window.
    */
   stats(): LatencyStats {
     const known = this.#known
-    const full = this.#samples.length
-    const stale = this.#count <= full ? 0 : full * STALE_PART
+    const stale = Math.min(this.#count, this.#samples.length) * STALE_PART
     if (known !== undefined && this.#count - known.count <= stale) return known.stats
     const stats = this.#compute()
     this.#known = { count: this.#count, stats }

@@ -139,6 +139,11 @@ export class StorageManager {
     return this.#database.isConnected()
   }
 
+  /** True while memory stands in for a cache that did not connect. */
+  hasCacheFallback(): boolean {
+    return this.#cache.fallback
+  }
+
   getInfo(): StorageInfo {
     const durability = this.#durability()
     return {

@@ -128,7 +128,7 @@ export class Maintenance {
     const { managers, context } = this.#options
     await Promise.all(
       DATABASE_PLACES.map(async (place) => {
-        if (managers[place].getInfo().database.connected) {
+        if (managers[place].isConnected()) {
           await this.#connectCache(place)
           return
         }
@@ -146,7 +146,7 @@ export class Maintenance {
   /** A cache that was away at the start would otherwise stay away, and keep others from theirs. */
   async #connectCache(place: DatabasePlace): Promise<void> {
     const { managers, context } = this.#options
-    if (!managers[place].getInfo().cache.fallback) return
+    if (!managers[place].hasCacheFallback()) return
     if (context.env.monotonic() < this.#nextCacheAt[place]) return
     this.#nextCacheAt[place] = context.env.monotonic() + CACHE_RETRY_MS
     try {
@@ -210,9 +210,7 @@ export class Maintenance {
 
   async #reconcileBySchedule(signal: AbortSignal): Promise<void> {
     const { managers, onError } = this.#options
-    const isConnected = DATABASE_PLACES.every(
-      (place) => managers[place].getInfo().database.connected,
-    )
+    const isConnected = DATABASE_PLACES.every((place) => managers[place].isConnected())
     const reason = this.#schedule.look(isConnected)
     if (reason === undefined || signal.aborted) return
     try {

@@ -7,6 +7,9 @@ interface ScheduledEvent {
   run: (() => void) | undefined
 }
 
+/** Events that run in one turn of the event loop of Node.js. */
+const EVENTS_PER_TURN = 64
+
 /**
  * Virtual time: one event at a time, in the order of their times. Between two events every promise
  * that the first one settled has run its course, so a run depends on nothing but its seed.
@@ -49,25 +52,44 @@ export class Kernel {
 
   /** Runs what is due up to this moment; `until` may end it earlier. */
   async run(untilMs: number, until: () => boolean = () => false): Promise<void> {
-    await drained()
+    await new Promise<void>((resolve, reject) => {
+      let isOver = false
+      let left = 0
+      let first = true
+      const step = (): void => {
+        if (isOver) return
+        try {
+          isOver = (!first && until()) || !this.#runNext(untilMs)
+          first = false
+        } catch (error) {
+          isOver = true
+          reject(error as Error)
+        }
+        if (isOver) resolve()
+        else if (--left === 0) turn()
+      }
+      // Promises settle between two callbacks of one turn, too, and a turn for each event would take long.
+      const turn = (): void => {
+        left = EVENTS_PER_TURN
+        for (let i = 0; i < EVENTS_PER_TURN; i++) setImmediate(step)
+      }
+      turn()
+    })
+  }
+
+  /** False when nothing more is due up to this moment. */
+  #runNext(untilMs: number): boolean {
     for (;;) {
       const next = this.#heap.first
       if (next === undefined || next.atMs > untilMs) break
-      const event = this.#heap.pop()
-      if (event.run === undefined) continue
-      this.#now = event.atMs
+      const { atMs, run } = this.#heap.pop()
+      if (run === undefined) continue
+      this.#now = atMs
       this.#steps++
-      event.run()
-      await drained()
-      if (until()) return
+      run()
+      return true
     }
     this.#now = untilMs
+    return false
   }
-}
-
-/** A turn of the event loop: all promises have settled that need no further event. */
-async function drained(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    setImmediate(resolve)
-  })
 }

@@ -22,7 +22,7 @@ export interface RedisLogOptions {
   readonly memoryBytesMax: number
   /** Bytes that places may lack. */
   readonly pendingBytesMax: number
-  readonly observe: CallObserver
+  readonly observe: CallObserver | undefined
 }
 
 /** A process's way to the real log in Redis streams, on a simulated server that all processes share. */

@@ -35,7 +35,12 @@ export class RemoteReplica extends ReplicaBase implements ReplicaBackend {
   readonly #caller: Caller
   #connected = false
 
-  constructor(database: SimulatedDatabase, life: Life, from: number, observe?: CallObserver) {
+  constructor(
+    database: SimulatedDatabase,
+    life: Life,
+    from: number,
+    observe: CallObserver | undefined,
+  ) {
     super(life.env)
     this.#database = database
     this.#caller = { life, from, observe }

@@ -121,7 +121,7 @@ async function settle(world: World): Promise<number | undefined> {
     for (const node of world.nodes) {
       if (node.process.life === undefined && !node.closing) void world.startNode(node)
     }
-    if ((await leftovers(world)).length === 0) return kernel.now
+    if ((await leftovers(world).next()).done === true) return kernel.now
   }
   return undefined
 }
@@ -150,27 +150,28 @@ async function reconcile(world: World): Promise<void> {
 
 async function historyOf(world: World, isOver: boolean): Promise<History> {
   const { primary, backup } = world.databases
+  const left: string[] = []
+  for await (const text of leftovers(world)) left.push(text)
   return {
     records: world.records,
     places: { primary: await dump(primary), backup: await dump(backup) },
     leftovers: [
-      ...(await leftovers(world)),
+      ...left,
       ...world.surprises,
       ...(isOver ? [] : ['the clients did not come to an end']),
     ],
   }
 }
 
-async function leftovers(world: World): Promise<string[]> {
-  const left: string[] = []
-  for (const node of world.nodes) left.push(...leftAt(node))
+/** What is owed, the most costly to find out last. */
+async function* leftovers(world: World): AsyncGenerator<string> {
+  for (const node of world.nodes) yield* leftAt(node)
   const { hints } = await world.databases.backup.backend.readState('nobody')
-  for (const { writer, count } of hints) left.push(`hint of ${writer}, count ${count}`)
+  for (const { writer, count } of hints) yield `hint of ${writer}, count ${count}`
   const { primary, backup } = world.databases
   const { pending } = world.redis.server.content
-  if (pending > 0) left.push(`the shared log has ${pending} entries`)
-  if ((await dump(primary)) !== (await dump(backup))) left.push('primary and backup differ')
-  return left
+  if (pending > 0) yield `the shared log has ${pending} entries`
+  if ((await dump(primary)) !== (await dump(backup))) yield 'primary and backup differ'
 }
 
 function leftAt({ name, history }: Node): string[] {

@@ -1,5 +1,5 @@
 import type { Disk } from '../../core/disk.ts'
-import type { Env, Timer } from '../../core/env.ts'
+import type { Env } from '../../core/env.ts'
 import { noFailpoints, type Failpoints } from '../../core/failpoint.ts'
 import { silentLogger, type Logger } from '../../core/logger.ts'
 import type { Kernel } from './kernel.ts'
@@ -26,7 +26,6 @@ export interface SimulatedProcessOptions {
 
 class MutableLife implements Life {
   readonly incarnation: number
-  readonly timers = new Set<Timer>()
   isAlive = true
   env!: Env
 
@@ -69,8 +68,6 @@ export class SimulatedProcess {
     const life = this.#life
     if (life === undefined) return
     life.isAlive = false
-    for (const timer of life.timers) timer.cancel()
-    life.timers.clear()
     this.#life = undefined
     for (const listener of this.#onEnd.splice(0)) listener()
   }
@@ -91,20 +88,10 @@ export class SimulatedProcess {
     return {
       now: () => Math.floor(startMs + kernel.now + this.skewMs),
       monotonic: () => kernel.now,
-      setTimer: (delayMs, callback) => {
-        if (!life.isAlive) return { cancel: () => {} }
-        const timer = kernel.schedule(delayMs, () => {
-          life.timers.delete(timer)
-          callback()
-        })
-        life.timers.add(timer)
-        return {
-          cancel: () => {
-            timer.cancel()
-            life.timers.delete(timer)
-          },
-        }
-      },
+      setTimer: (delayMs, callback) =>
+        kernel.schedule(delayMs, () => {
+          if (life.isAlive) callback()
+        }),
       random: () => random.next(),
       randomBytes: (count) => random.bytes(count),
       disk: disk?.(life) ?? noDisk(),

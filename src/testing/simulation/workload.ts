@@ -400,12 +400,13 @@ export class Workload {
       const end = (isOk: boolean, text: string, change: object, detail?: unknown): void => {
         if (over) return
         over = true
+        patience.cancel()
         for (const record of records) Object.assign(record, change)
         world.say(name, text, detail)
         resolve(isOk)
       }
       node.process.onEnd(() => end(false, 'died', { abandoned: true }))
-      world.kernel.schedule(PATIENCE_MS, () => end(false, 'HANGS', {}))
+      const patience = world.kernel.schedule(PATIENCE_MS, () => end(false, 'HANGS', {}))
       run(history).then(
         (results) => {
           if (!over) results.forEach((result, i) => Object.assign(records[i]!, result))

@@ -91,10 +91,10 @@ export class World {
   readonly records: HistoryRecord[] = []
   /** Errors of background tasks that nobody expects. */
   readonly surprises: string[] = []
-  readonly trace: Tracer
   /** Operations and faults so far. */
   readonly steps: Step[] = []
   readonly keep: ReadonlyMap<string, number> | undefined
+  readonly #tracer: Tracer | undefined
   readonly #luck: string
   lostDisk = false
   #healed = false
@@ -106,7 +106,7 @@ export class World {
     this.keep = keep
     this.seed = seed
     this.settings = drawSettings(new RandomSource(seed, 'settings'), given)
-    this.trace = (atMs, who, what, detail) => tracer?.(atMs, who, what, detail)
+    this.#tracer = tracer
     const database = (name: DatabasePlace): SimulatedDatabase =>
       new SimulatedDatabase(this.kernel, name, this.#chance(name), START_MS)
     this.databases = { primary: database('primary'), backup: database('backup') }
@@ -123,7 +123,7 @@ export class World {
   }
 
   say(who: string, what: string, detail?: unknown): void {
-    this.trace(this.kernel.now, who, what, detail)
+    this.#tracer?.(this.kernel.now, who, what, detail)
   }
 
   /** Writes down what is about to be done. */
@@ -231,7 +231,8 @@ export class World {
     }
   }
 
-  #observer(who: string, server: string): CallObserver {
+  #observer(who: string, server: string): CallObserver | undefined {
+    if (this.#tracer === undefined) return undefined
     return (call, detail, outcome, result) =>
       this.say(who, `  ${server} ${call} ${outcome}`, outcome === 'sent' ? detail : result)
   }
