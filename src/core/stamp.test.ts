@@ -106,11 +106,13 @@ describe('a stamp clock', () => {
   })
 
   // Found by an hour of faults with clocks that jumped: the floor of a key hid what was observed since.
+  // And by the simulation: two keys that were ahead by the same got one stamp, and the shared log took
+  // the second entry for a repeat of the first.
   test('exceeds all that was observed for a key, however its own clock and others jump', () => {
     const step = fc.record({
       wallMs: fc.integer({ min: 0, max: 4 }),
       key: fc.constantFrom('a', 'b'),
-      seen: fc.option(fc.tuple(fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 0xfff }))),
+      seen: fc.option(fc.tuple(fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 2 }))),
     })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {

@@ -78,6 +78,8 @@ export interface StampClockOptions {
 
 /** Keys whose own floor is remembered; the least recently raised one is forgotten first. */
 const DRIFTED_KEYS_MAX = 10_000
+/** Milliseconds ahead of the clock whose last counter is remembered, in the same way. */
+const DRIFTED_MS_MAX = 10_000
 
 /**
  * A hybrid logical clock that makes stamps. Within a process stamps strictly increase, also when
@@ -90,6 +92,8 @@ export class StampClock {
   readonly #maxDriftMs: number
   readonly #onDrift: (aheadMs: number, key: string) => void
   readonly #drifted = new Map<string, Stamp>()
+  /** The last counter of a millisecond of which a stamp was made for a key ahead of the clock. */
+  readonly #used = new Map<number, number>()
   #ms = 0
   #counter = 0
   /** The greatest stamp that was observed: later stamps exceed it already. */
@@ -122,6 +126,7 @@ export class StampClock {
     } else {
       ;[this.#ms, this.#counter] = following(this.#ms, this.#counter)
     }
+    if (this.#used.size > 0) [this.#ms, this.#counter] = this.#unused(this.#ms, this.#counter)
     const own = this.#format(this.#ms, this.#counter)
     const floor = key === undefined ? undefined : this.#drifted.get(key)
     return floor === undefined || own > floor ? own : this.#above(floor, key!)
@@ -129,12 +134,18 @@ export class StampClock {
 
   /** The next stamp of a key that is ahead of this clock. */
   #above(floor: Stamp, key: string): Stamp {
-    const [ms, counter] = following(stampMs(floor), counterOf(floor))
-    // In the clock's own millisecond no other key may get the same one.
-    if (stampMs(floor) === this.#ms) [this.#ms, this.#counter] = [ms, counter]
+    const [ms, counter] = this.#unused(...following(stampMs(floor), counterOf(floor)))
+    remember(this.#used, ms, counter, DRIFTED_MS_MAX)
     const next = this.#format(ms, counter)
     this.#drifted.set(key, next)
     return next
+  }
+
+  /** This place or the first one after it of which no key that is ahead has got a stamp. */
+  #unused(ms: number, counter: number): [number, number] {
+    const used = this.#used.get(ms)
+    if (used === undefined || used < counter) return [ms, counter]
+    return this.#unused(...following(ms, used))
   }
 
   /** Makes later stamps greater than this one. */
@@ -167,11 +178,7 @@ export class StampClock {
     if (key === undefined) return
     const floor = this.#drifted.get(key)
     if (floor !== undefined && floor >= stamp) return
-    this.#drifted.delete(key)
-    this.#drifted.set(key, stamp)
-    if (this.#drifted.size > DRIFTED_KEYS_MAX) {
-      this.#drifted.delete(this.#drifted.keys().next().value!)
-    }
+    remember(this.#drifted, key, stamp, DRIFTED_KEYS_MAX)
     if (floor === undefined) this.#onDrift(aheadMs, key)
   }
 
@@ -179,6 +186,18 @@ export class StampClock {
     const count = counter.toString(16).padStart(3, '0')
     return `${hexTime(ms)}-7${count}-${this.writerId}` as Stamp
   }
+}
+
+/** Sets an entry, and forgets the one that was set longest ago when there are too many. */
+function remember<Key, Value>(
+  map: Map<Key, Value>,
+  key: Key,
+  value: Value,
+  sizeMax: number,
+): void {
+  map.delete(key)
+  map.set(key, value)
+  if (map.size > sizeMax) map.delete(map.keys().next().value!)
 }
 
 function following(ms: number, counter: number): [number, number] {

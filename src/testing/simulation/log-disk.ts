@@ -28,13 +28,16 @@ class UnraisedFileWal extends FileWal {
 /** The disk of one machine, with the real file log on it. */
 export class LogDisk implements LogDevice {
   readonly #random: RandomSource
+  readonly #isRaised: boolean
   readonly #disk: SimulatedDisk
   /** Of the processes that have not been killed. */
   #attached: AttachedDisk | undefined
   #operationMs = OPERATION_MS
 
-  constructor(kernel: Kernel, random: RandomSource, startMs: number) {
+  /** `isRaised`: clocks may be off by more than the ceiling hides. */
+  constructor(kernel: Kernel, random: RandomSource, startMs: number, isRaised: boolean) {
     this.#random = random
+    this.#isRaised = isRaised
     this.#disk = new SimulatedDisk({
       now: () => startMs + kernel.now,
       delay: () => kernel.sleep(random.between(0.05, this.#operationMs)),
@@ -42,7 +45,8 @@ export class LogDisk implements LogDevice {
   }
 
   createWal(env: Env): WAL {
-    return new UnraisedFileWal(env, {
+    const Log = this.#isRaised ? FileWal : UnraisedFileWal
+    return new Log(env, {
       directory: DIRECTORY,
       segmentBytes: SEGMENT_BYTES,
       heartbeatMs: HEARTBEAT_MS,

@@ -91,6 +91,16 @@ export interface SimulationSettings {
   readonly canary?: 'lying-log'
 }
 
+/** Clocks that are off by more are no good for order: what they stamp is followed for its key only. */
+const GOOD_CLOCK_MS = 500
+/** Beyond the five minutes to which all stamps are followed, and far beyond. */
+const BAD_CLOCKS_MS = [400_000, 3_600_000]
+
+/** True when clocks may be off by so much that a process has to notice. */
+export function hasBadClocks({ skewMs }: SimulationSettings): boolean {
+  return skewMs > GOOD_CLOCK_MS
+}
+
 /** As much as all entries of a simulation have. */
 const ENOUGH_BYTES = 2 ** 20
 
@@ -108,14 +118,25 @@ export function drawSettings(
     health: random.pick(['circuit-breaker', 'simple'] as const),
     wal: random.pick(['simulated', 'file', 'file', 'redis-stream', 'redis-stream'] as const),
     ...drawRedis(random, given),
-    skewMs: random.pick([0, 50, 500]),
+    skewMs: random.pick([0, 50, GOOD_CLOCK_MS]),
     faults: drawFaults(random),
     faultEveryMs: random.pick([600, 1_500, 2_500, 6_000]),
     flushIntervalMs: random.pick([500, 2_000, 5_000]),
     pauses: random.pick([0, 0, 0.02, 0.1]),
     deaths: random.pick([0, 0, 0.005]),
   }
-  return { ...drawn, ...given }
+  return { ...drawn, ...drawBadClocks(random, drawn), ...given }
+}
+
+/** Some seeds have clocks that are off by minutes or an hour, and jump. */
+function drawBadClocks(
+  random: RandomSource,
+  { faults }: SimulationSettings,
+): Partial<SimulationSettings> {
+  const isBad = random.chance(0.2)
+  const skewMs = random.pick(BAD_CLOCKS_MS)
+  if (!isBad) return {}
+  return { skewMs, faults: faults.includes('clock') ? faults : [...faults, 'clock'] }
 }
 
 function drawRedis(

@@ -27,7 +27,7 @@ import { RedisLog } from './redis-log.ts'
 import { RemoteCache } from './remote-cache.ts'
 import type { CallObserver } from './remote-call.ts'
 import { RemoteReplica } from './remote-replica.ts'
-import { drawSettings, type SimulationSettings } from './settings.ts'
+import { drawSettings, hasBadClocks, type SimulationSettings } from './settings.ts'
 import { SimulatedDatabase } from './simulated-database.ts'
 import { SimulatedServer } from './simulated-server.ts'
 import { SimulatedProcess, type Life } from './simulated-process.ts'
@@ -215,7 +215,7 @@ export class World {
     const { kernel, settings } = this
     switch (settings.wal) {
       case 'file':
-        return new LogDisk(kernel, random, START_MS)
+        return new LogDisk(kernel, random, START_MS, hasBadClocks(settings))
       case 'redis-stream':
         return new RedisLog({
           host: this.redis,
