@@ -20,6 +20,8 @@ export interface FlushSource {
   quarantine(place: DatabasePlace, entry: WalEntry, reason: string): Promise<void>
   cursor(place: DatabasePlace): number
   owes(place: DatabasePlace): boolean
+  /** True when there is enough for a full batch. */
+  isBehind(place: DatabasePlace): boolean
   mark(): FlushMark
   hasReached(place: DatabasePlace, mark: FlushMark): boolean
 }
@@ -48,6 +50,7 @@ export class FlushWorker {
   readonly #background = new BackgroundLoop()
   /** Aborted to end the present wait early. */
   #nap = new AbortController()
+  #gathering = new AbortController()
   #woken = false
   #failures = 0
   #idle: (() => void)[] = []
@@ -84,6 +87,7 @@ export class FlushWorker {
     // Once: to end every pause would be a loop without a pause while the place is out, or while a
     // writer has yet to hear from it.
     this.retryNow()
+    this.#gathering.abort(WOKEN)
     try {
       while (!source.hasReached(place, mark) && this.#background.isRunning) {
         const left = until - this.#env.monotonic()
@@ -99,6 +103,7 @@ export class FlushWorker {
   /** Resolves when the loop has ended; a batch in flight is finished first. */
   async stop(): Promise<void> {
     this.#nap.abort(WOKEN)
+    this.#gathering.abort(WOKEN)
     await this.#background.stop()
     this.#roundDone()
   }
@@ -107,7 +112,8 @@ export class FlushWorker {
     while (!signal.aborted) {
       const worked = await this.#step()
       this.#roundDone()
-      if (!worked && !signal.aborted) await this.#wait(signal)
+      if (!worked && !signal.aborted) await this.#wait()
+      if (!signal.aborted) await this.#gather()
     }
   }
 
@@ -177,24 +183,30 @@ export class FlushWorker {
   }
 
   /** Waits for work, for the interval, or after a failure for the backoff. */
-  async #wait(signal: AbortSignal): Promise<void> {
-    const { flushIntervalMs, gatherMs } = this.#options
+  async #wait(): Promise<void> {
     const failed = this.#failures > 0
-    if (!this.#woken || failed) {
-      this.#nap = new AbortController()
-      const delay = failed
-        ? backoffMs(this.#env, this.#failures - 1, {
-            firstMs: RETRY_FIRST_MS,
-            maxMs: flushIntervalMs,
-          })
-        : flushIntervalMs
-      const longest = this.#draining > 0 ? DRAIN_RETRY_MS : delay
-      await sleep(this.#env, Math.min(delay, longest), this.#nap.signal)
-    }
-    // What arrives together goes together; somebody who waits for a drain is not kept waiting.
-    if (!failed && gatherMs > 0 && this.#woken && this.#draining === 0) {
-      await sleep(this.#env, gatherMs, signal)
-    }
+    if (this.#woken && !failed) return
+    this.#nap = new AbortController()
+    const { flushIntervalMs } = this.#options
+    const delay = failed
+      ? backoffMs(this.#env, this.#failures - 1, {
+          firstMs: RETRY_FIRST_MS,
+          maxMs: flushIntervalMs,
+        })
+      : flushIntervalMs
+    const longest = this.#draining > 0 ? DRAIN_RETRY_MS : delay
+    await sleep(this.#env, Math.min(delay, longest), this.#nap.signal)
+  }
+
+  /**
+   * A few large batches cost a place much less than many small ones. What fills a batch goes at once, and
+   * somebody who waits for a drain is not kept waiting.
+   */
+  async #gather(): Promise<void> {
+    const { place, source, gatherMs } = this.#options
+    if (gatherMs === 0 || this.#failures > 0 || this.#draining > 0 || source.isBehind(place)) return
+    this.#gathering = new AbortController()
+    await sleep(this.#env, gatherMs, this.#gathering.signal)
   }
 
   async #round(limitMs: number): Promise<void> {

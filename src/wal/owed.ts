@@ -5,6 +5,7 @@ import {
   type Operation,
 } from '../core/operation.ts'
 import type { Ticket } from './ticket.ts'
+import { READ_BYTES_MAX } from './wal.ts'
 
 /** Acknowledged groups that the log could not take: memory alone owes them to places. */
 export class Owed {
@@ -70,12 +71,16 @@ export class Owed {
     }
   }
 
-  /** Tickets for a worker: what nobody is sending just now. */
+  /** Tickets for a worker: what nobody is sending just now, up to `READ_BYTES_MAX` and at least one. */
   take(place: DatabasePlace, limit: number): Ticket[] {
     const taken: Ticket[] = []
+    let bytes = 0
     for (const ticket of this.#tickets) {
       if (taken.length === limit) break
-      if (ticket.lacks(place) && !ticket.isSending(place)) taken.push(ticket)
+      if (!ticket.lacks(place) || ticket.isSending(place)) continue
+      bytes += bytesOf(ticket)
+      if (taken.length > 0 && bytes > READ_BYTES_MAX) break
+      taken.push(ticket)
     }
     return taken
   }

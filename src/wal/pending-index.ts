@@ -11,7 +11,7 @@ import {
 } from './entry-table.ts'
 import { GrowableArray } from './growable-array.ts'
 import { KeyTable } from './key-table.ts'
-import type { Lsn, WalPlaceStats } from './wal.ts'
+import { READ_BYTES_MAX, type Lsn, type WalPlaceStats } from './wal.ts'
 
 export interface NewEntry {
   /** Greater than that of every entry before. */
@@ -271,10 +271,11 @@ export class PendingIndex {
     }
   }
 
-  /** The oldest entries that may be given out. */
+  /** The oldest entries that may be given out, up to `READ_BYTES_MAX` and at least one. */
   read(name: DatabasePlace, limit: number): readonly Lsn[] {
     const place = this.#places[name]
     const found: Lsn[] = []
+    let bytes = 0
     const wanted = Math.min(limit, place.readable)
     let lsn = place.readFrom - 1
     while (found.length < wanted) {
@@ -282,6 +283,8 @@ export class PendingIndex {
       if (lsn > this.head) break
       if (this.#entries.state(lsn, place.index) !== PENDING) continue
       if (found.length === 0) place.readFrom = lsn
+      bytes += this.#entries.bytes(lsn)
+      if (found.length > 0 && bytes > READ_BYTES_MAX) break
       found.push(lsn)
     }
     return found

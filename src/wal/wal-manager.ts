@@ -13,7 +13,7 @@ import type { RefusedEntry, WAL, WalEntry, WalErased, WalOpened, WalStats } from
 export interface WALManagerOptions {
   /** Longest that an entry waits for its flush, and the longest pause between retries. ms. */
   readonly flushIntervalMs?: number
-  /** How long the flush worker gathers after it was woken. Default: 20 ms. */
+  /** How long the flush gathers before a batch that is not full. Default: 100 ms. */
   readonly gatherMs?: number
   /** Most entries of one flushed batch. Default: 500. */
   readonly batchEntries?: number
@@ -64,7 +64,7 @@ export class WALManager {
     this.#wal = wal
     this.#options = {
       flushIntervalMs: options.flushIntervalMs ?? FLUSH_INTERVAL_MS,
-      gatherMs: options.gatherMs ?? 20,
+      gatherMs: options.gatherMs ?? 100,
       batchEntries: options.batchEntries ?? 500,
       owedBytesMax: options.owedBytesMax ?? OWED_BYTES_MAX,
       onWalDown: options.onWalDown ?? 'direct',
@@ -206,6 +206,12 @@ export class WALManager {
     for (const ticket of this.#open) if (ticket.hinted && ticket.lacks(place)) return true
     if (this.#wal === undefined) return false
     return this.#wal.readable(place) > 0 || this.#wal.stats().places[place].quarantinedEntries > 0
+  }
+
+  /** True when the place lacks enough for a full batch. */
+  isBehind(place: DatabasePlace): boolean {
+    const readable = this.#wal?.readable(place) ?? 0
+    return readable + this.#owed.count(place) >= this.#options.batchEntries
   }
 
   /** The oldest work for a place: what memory owes first, since it is the least safe. */

@@ -5,6 +5,9 @@ import type { Stamp } from '../core/stamp.ts'
 /** Most refused entries of a place that one list has; a shared log has so many of each partition. */
 export const REFUSED_MAX = 1_000
 
+/** Bytes of entries that one `read` gives out at most, unless a single one has more. */
+export const READ_BYTES_MAX: number = 8 * 1024 * 1024
+
 /** Log sequence number of an entry: 1, 2, 3, … within one log. */
 export type Lsn = number
 
@@ -112,7 +115,10 @@ export interface WAL {
   pending(place: DatabasePlace, key: string): Promise<readonly Operation[]>
   /** Keys with pending operations at the place, in any order. */
   pendingKeys(place: DatabasePlace): Iterable<string>
-  /** The oldest entries that the place lacks; held and quarantined ones are left out. */
+  /**
+   * The oldest entries that the place lacks, up to `READ_BYTES_MAX` and at least one; held and
+   * quarantined ones are left out.
+   */
   read(place: DatabasePlace, limit: number): Promise<readonly WalEntry[]>
   /** Entries that `read` could give out now. */
   readable(place: DatabasePlace): number

@@ -18,7 +18,7 @@ import type {
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import type { BatchCall } from '../batcher.ts'
 import { ItemTable } from './item-table.ts'
-import { KeyTable, type KeyRow } from './key-table.ts'
+import type { KeyRow, KeyTable } from './key-table.ts'
 import type { SqliteSession } from './session.ts'
 import { stampBytes } from './stamp-bytes.ts'
 
@@ -43,8 +43,13 @@ const CURSOR = `
 const APPLIED: Applied = { outcome: 'applied' }
 
 /** Answers each call, in order. Throws only what fails the whole batch. */
-export function applyBatch(session: SqliteSession, calls: readonly BatchCall[]): Applied[][] {
-  return new Application(session).run(calls)
+export function applyBatch(
+  session: SqliteSession,
+  keys: KeyTable,
+  calls: readonly BatchCall[],
+): Applied[][] {
+  keys.begin()
+  return new Application(session, keys).run(calls)
 }
 
 class Application {
@@ -53,9 +58,9 @@ class Application {
   readonly #items: ItemTable
   #head: Stamp | undefined
 
-  constructor(session: SqliteSession) {
+  constructor(session: SqliteSession, keys: KeyTable) {
     this.#session = session
-    this.#keys = new KeyTable(session)
+    this.#keys = keys
     this.#items = new ItemTable(session, this.#keys)
   }
 

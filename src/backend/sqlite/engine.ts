@@ -30,7 +30,7 @@ import type { SqliteDriver } from './driver.ts'
 import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from './item-row.ts'
 import { readKeyIds, type KeyIdPage } from './key-pages.ts'
 import { prefixEnd } from './key-range.ts'
-import { optionalStamp } from './key-table.ts'
+import { KeyTable, optionalStamp } from './key-table.ts'
 import { findLease, writeLease } from './lease-table.ts'
 import { readLatestKeys } from './list-latest.ts'
 import { migrate } from './migrations.ts'
@@ -73,11 +73,13 @@ interface FoundKey {
 export class SqliteEngine {
   readonly settings: SqliteSettings
   readonly #session: SqliteSession
+  readonly #keys: KeyTable
   readonly #identity: string
 
   /** @param identity Given to the database if it is new. */
   constructor(driver: SqliteDriver, options: ResolvedSqliteOptions, identity: string) {
     this.#session = openSession(driver, options)
+    this.#keys = new KeyTable(this.#session)
     try {
       this.settings = readSettings(this.#session, options.path)
       this.#identity = migrate(this.#session, identity)
@@ -98,10 +100,15 @@ export class SqliteEngine {
 
   /** One transaction for all calls: one commit is shared by many saves. */
   run(calls: readonly BatchCall[]): ApplyResult[] {
-    const answers: readonly Applied[][] = this.#session.write(() =>
-      applyBatch(this.#session, calls),
-    )
-    return answers.map((applied) => ({ identity: this.#identity, applied }))
+    try {
+      const answers: readonly Applied[][] = this.#session.write(() =>
+        applyBatch(this.#session, this.#keys, calls),
+      )
+      return answers.map((applied) => ({ identity: this.#identity, applied }))
+    } catch (error) {
+      this.#keys.forget()
+      throw error
+    }
   }
 
   readRegister(key: string): KeyRead {

@@ -4,7 +4,10 @@ import { COARSE_MS } from './migrations.ts'
 import type { SqliteSession } from './session.ts'
 import { HASHED_ITEMS, STAMP_MIN_BYTES, stampBytes, stampOf } from './stamp-bytes.ts'
 
-/** What a write needs to know of a key. Kept for one transaction. */
+/** Keys that are kept from one transaction to the next; beyond that all are read again. */
+const KEYS_MAX = 10_000
+
+/** What a write needs to know of a key. */
 export interface KeyRow {
   readonly keyId: number
   touched: Stamp
@@ -21,6 +24,7 @@ interface StoredKey {
   readonly register_stamp: Uint8Array | null
 }
 
+const VERSION = 'PRAGMA data_version'
 const FIND = `
   SELECT key_id, touched, latest, deleted_through, register_stamp
   FROM everthread_keys WHERE key = ?`
@@ -46,13 +50,26 @@ export function latestMovedSql(keyId: string, stampMin: string): string {
     ORDER BY position DESC LIMIT 1`
 }
 
-/** The rows of keys that one transaction has touched. */
+/**
+ * The rows of keys that transactions of this connection have touched. They are kept for the next one,
+ * since most saves go to keys that were written a moment ago, and read again once another connection
+ * has changed the file.
+ */
 export class KeyTable {
   readonly #session: SqliteSession
   readonly #rows = new Map<string, KeyRow>()
+  /** Changes with every commit of another connection. */
+  #version: number | undefined
 
   constructor(session: SqliteSession) {
     this.#session = session
+  }
+
+  /** Called first in each transaction, which holds the write lock: nobody else commits until its end. */
+  begin(): void {
+    const { data_version: version } = this.#session.get<{ data_version: number }>(VERSION)!
+    if (version !== this.#version || this.#rows.size > KEYS_MAX) this.forget()
+    this.#version = version
   }
 
   find(key: string): KeyRow | undefined {
@@ -86,7 +103,7 @@ export class KeyTable {
     return row
   }
 
-  /** After a rollback the rows are not what they were. */
+  /** After a rollback, or a commit that failed, the rows are not what is kept here. */
   forget(): void {
     this.#rows.clear()
   }

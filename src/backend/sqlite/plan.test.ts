@@ -3,6 +3,7 @@ import { append, clear, edit, set, stampAt } from '../../testing/backend/operati
 import { WHOLE_RANGE } from '../buckets.ts'
 import type { BatchCall } from '../batcher.ts'
 import { applyBatch } from './apply.ts'
+import { KeyTable } from './key-table.ts'
 import { openSession } from './connection.ts'
 import { bucketsOf } from '../buckets.ts'
 import { addDigests } from './digest.ts'
@@ -73,7 +74,7 @@ describe('plans', () => {
   test('an append of any kind looks nothing up but by index', () => {
     const plans = plansOf(() => {
       const at = stampAt(1)
-      applyBatch(session, [
+      applyBatch(session, new KeyTable(session), [
         call(append('k', at, 1)),
         call(append('k', stampAt(2), 1, 'caller')),
         call(append('k', stampAt(3), 1, 'caller')),
@@ -105,7 +106,7 @@ describe('plans', () => {
     const few = plansOf(() => readLatestKeys(session, { prefix: 'k', limit: 10 }))
     expect(few.filter((step) => /^SEARCH k USING INDEX .*\(key>\?/.test(step))).toHaveLength(1)
     const sets = Array.from({ length: 300 }, (_, i) => append(`k${i}`, stampAt(i), 1))
-    applyBatch(session, [call(...sets)])
+    applyBatch(session, new KeyTable(session), [call(...sets)])
     const many = plansOf(() => readLatestKeys(session, { prefix: 'k', limit: 10 }))
     // Releases of SQLite say it differently: (latest,rowid)<(?,?) or latest<?.
     const range = /everthread_keys_latest \(.*(\(latest,rowid\)<|latest<\?)/
@@ -119,7 +120,7 @@ describe('plans', () => {
   })
 
   test('a digest and a scan of a recent range go through the keys touched since', () => {
-    applyBatch(session, [call(append('recent', stampAt(300_000), 1))])
+    applyBatch(session, new KeyTable(session), [call(append('recent', stampAt(300_000), 1))])
     const range = { ...WHOLE_RANGE, from: stampAt(1) }
     const ids = readKeyIds(session, range, 0).ids
     const keys = plansOf(() => readKeyIds(session, range, 0))
@@ -148,8 +149,10 @@ describe('plans', () => {
   })
 
   test('what a clear does not cover is found by index', () => {
-    applyBatch(session, [call(append('k', stampAt(200_000), 1))])
-    const plans = plansOf(() => applyBatch(session, [call(clear('k', stampAt(100_000)))]))
+    applyBatch(session, new KeyTable(session), [call(append('k', stampAt(200_000), 1))])
+    const plans = plansOf(() =>
+      applyBatch(session, new KeyTable(session), [call(clear('k', stampAt(100_000)))]),
+    )
     expect(plans.filter((step) => /SCAN/.test(step) && !META.test(step))).toEqual([])
   })
 

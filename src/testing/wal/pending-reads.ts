@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { append, set, stampAt } from '../backend/operations.ts'
+import { READ_BYTES_MAX } from '../../wal/wal.ts'
 import { pendingKeys, readLsns, type WalContext } from './context.ts'
 
 export function pendingReads({ setup }: WalContext): void {
@@ -72,6 +73,15 @@ export function pendingReads({ setup }: WalContext): void {
     expect(await readLsns(wal, 'backup')).toHaveLength(10)
     expect(wal.readable('primary')).toBe(9)
     expect(wal.readable('backup')).toBe(10)
+  })
+
+  test('read stops at its limit of bytes, and gives out an entry that is larger', async () => {
+    const wal = await setup()
+    await wal.append([append('k', stampAt(0), 'short')])
+    await wal.append([append('k', stampAt(1), 'x'.repeat(READ_BYTES_MAX))])
+    expect((await wal.read('backup', 100)).map(({ lsn }) => lsn)).toEqual([1])
+    wal.acknowledge('backup', [1])
+    expect((await wal.read('backup', 100)).map(({ lsn }) => lsn)).toEqual([2])
   })
 
   test('the listener runs when entries become readable', async () => {

@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest'
+import type { DatabasePlace, Operation } from '../core/operation.ts'
+import { append, stampAt } from '../testing/backend/operations.ts'
+import { virtualEnv, type VirtualEnv } from '../testing/virtual-env.ts'
+import { MemoryWal } from './memory/memory-wal.ts'
+import { WALManager, type WALManagerOptions } from './wal-manager.ts'
+
+const GATHER_MS = 100
+/** How long a place takes for a batch in these tests. */
+const APPLY_MS = 10
+
+interface Flushing {
+  readonly env: VirtualEnv
+  readonly manager: WALManager
+  /** Sizes of the batches that each place got. */
+  readonly batches: Readonly<Record<DatabasePlace, number[]>>
+  save(count: number): Promise<void>
+}
+
+async function setup(options: WALManagerOptions = {}): Promise<Flushing> {
+  const env = virtualEnv()
+  const wal = new MemoryWal(env)
+  const manager = new WALManager(env, wal, { gatherMs: GATHER_MS, ...options })
+  const batches = { primary: [] as number[], backup: [] as number[] }
+  let saved = 0
+  await manager.open('0000000000000001')
+  manager.startFlushWorker({
+    isReady: () => true,
+    async apply(place: DatabasePlace, operations: readonly Operation[]) {
+      batches[place].push(operations.length)
+      await new Promise<void>((resolve) => env.setTimer(APPLY_MS, resolve))
+    },
+  })
+  const save = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) await wal.append([append('k', stampAt(saved), saved++)])
+  }
+  return { env, manager, batches, save }
+}
+
+test('what arrives while a batch is on its way to the backup is gathered as well', async () => {
+  const { env, batches, save } = await setup()
+  for (let i = 0; i < 30; i++) {
+    await save(1)
+    await env.advance(10)
+  }
+  await env.advance(2 * GATHER_MS)
+  expect(batches.backup.reduce((sum, count) => sum + count, 0)).toBe(30)
+  expect(batches.backup.length).toBeLessThanOrEqual(4)
+  // Readers of other processes miss there what the primary lacks: it gets it at once.
+  expect(batches.primary.length).toBeGreaterThan(20)
+})
+
+test('full batches follow each other without a pause', async () => {
+  const { env, batches, save } = await setup({ batchEntries: 10 })
+  await save(35)
+  await env.advance(GATHER_MS + 4 * APPLY_MS)
+  expect(batches.backup).toEqual([10, 10, 10])
+  await env.advance(GATHER_MS + APPLY_MS)
+  expect(batches.backup).toEqual([10, 10, 10, 5])
+})
+
+test('neither a flush nor a stop waits until the next batch has gathered', async () => {
+  const { env, manager, batches, save } = await setup({ gatherMs: 60_000 })
+  await save(1)
+  await env.advance(1)
+  expect(batches.backup).toEqual([])
+  await env.drive(manager.flush(1_000))
+  expect(batches.backup).toEqual([1])
+  await save(1)
+  await env.advance(1)
+  await env.drive(manager.stopFlushWorker(1_000))
+  expect(batches.backup).toEqual([1, 1])
+  expect(env.pendingTimers()).toBe(0)
+})
