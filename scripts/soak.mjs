@@ -3,6 +3,7 @@
  *
  *   --minutes N     how long (default 10), for all layouts together
  *   --seed S        the order of the faults (default: at random; it is printed)
+ *   --layout TEXT   only layouts whose name contains this: `one shared log`, `a log in files for each`
  *
  * Prints for each layout the calls, acknowledged writes, faults and violations. Servers are private
  * children of the test. As root it also fills the disk of the log, on a mount of its own; where there is
@@ -13,9 +14,14 @@ import { parseArgs } from 'node:util'
 import { runVitest, summary } from './run-vitest.mjs'
 
 const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } },
+  options: {
+    minutes: { type: 'string', default: '10' },
+    seed: { type: 'string' },
+    layout: { type: 'string', default: '' },
+  },
 })
 process.env.MINUTES = values.minutes
+process.env.LAYOUT = values.layout
 if (values.seed !== undefined) process.env.SEED = values.seed
 
 const { counts, ok } = await runVitest({ args: ['test/fault/three-processes.test.ts'] })

@@ -189,12 +189,7 @@ export class StampClock {
 }
 
 /** Sets an entry, and forgets the one that was set longest ago when there are too many. */
-function remember<Key, Value>(
-  map: Map<Key, Value>,
-  key: Key,
-  value: Value,
-  sizeMax: number,
-): void {
+function remember<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, sizeMax: number): void {
   map.delete(key)
   map.set(key, value)
   if (map.size > sizeMax) map.delete(map.keys().next().value!)

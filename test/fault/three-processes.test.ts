@@ -31,8 +31,9 @@ const CONVERSATIONS = ['a', 'b', 'c']
 /** Attempts of a call with their timeouts, and what a stopped process adds. */
 const DEADLINE_MS = 10_000 + PAUSE_MS
 
+const ALL_LAYOUTS: readonly Layout[] = ['one shared log', 'a log in files for each']
 /** Each gets its part of the time. */
-const LAYOUTS: readonly Layout[] = ['one shared log', 'a log in files for each']
+const LAYOUTS = ALL_LAYOUTS.filter((layout) => layout.includes(process.env['LAYOUT'] ?? ''))
 const LAYOUT_MINUTES = MINUTES / LAYOUTS.length
 
 let built: BuiltCli

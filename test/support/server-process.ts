@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { signal } from './process-tree.ts'
 
-const START_MS_MAX = 20_000
+const START_MS_MAX = 60_000
 const STOP_MS_MAX = 5_000
 
 /** A server of this test's own: a child process on a free port of 127.0.0.1. */
