@@ -14,6 +14,11 @@ const CLOCKS = {
   skewMs: 500,
   faults: ['clock', 'primary-down', 'backup-down', 'partition', 'kill'],
 }
+const JUMPS = {
+  skewMs: 400_000,
+  faults: ['clock', 'clock', 'primary-down', 'partition'],
+  faultEveryMs: 600,
+}
 const SHARED_OUTAGES = {
   wal: 'redis-stream',
   faults: ['wal-out', 'kill', 'restart', 'primary-down', 'backup-down', 'both-down'],
@@ -308,6 +313,23 @@ export const MUTANTS = [
     file: 'src/core/stamp.ts',
     edits: [['if (now > this.#ms) {', 'if (now !== this.#ms) {']],
     simulate: CLOCKS,
+  },
+  {
+    name: 'a key that is ahead of the clock does not follow what the clock has observed since',
+    file: 'src/core/stamp.ts',
+    edits: [
+      [
+        'floor === undefined || own > floor ? own',
+        'floor === undefined || stampMs(floor) < this.#ms ? own',
+      ],
+    ],
+    simulate: JUMPS,
+  },
+  {
+    name: 'two keys that are ahead of the clock by the same get the same stamp',
+    file: 'src/core/stamp.ts',
+    edits: [['if (used === undefined || used < counter) return', 'void used\n    return']],
+    simulate: { ...JUMPS, wal: 'redis-stream' },
   },
   {
     name: 'who has read a message does not write after it',

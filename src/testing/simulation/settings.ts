@@ -136,7 +136,9 @@ function drawBadClocks(
   const isBad = random.chance(0.2)
   const skewMs = random.pick(BAD_CLOCKS_MS)
   if (!isBad) return {}
-  return { skewMs, faults: faults.includes('clock') ? faults : [...faults, 'clock'] }
+  // What they do wrong ends with the next look at the primary's clock: one fault in four is a jump.
+  const jumps = Array.from({ length: 1 + Math.floor(faults.length / 3) }, () => 'clock' as const)
+  return { skewMs, faults: [...faults.filter((fault) => fault !== 'clock'), ...jumps] }
 }
 
 function drawRedis(
