@@ -4,7 +4,6 @@ import { checkHistory } from '../history-checker/check-history.ts'
 import type { CheckOptions, History, Violation } from '../history-checker/history.ts'
 import { Nemesis } from './nemesis.ts'
 import type { SimulatedDatabase } from './simulated-database.ts'
-import { LATENCY_MS_MAX } from './simulated-server.ts'
 import type { SimulationSettings } from './settings.ts'
 import { Workload } from './workload.ts'
 import { World, WRITE_TIMEOUT_MS, type Node, type Step, type WorldOptions } from './world.ts'
@@ -70,7 +69,8 @@ async function simulate(
   world.heal()
   const healedMs = kernel.now
   // A request of a process that died may still arrive; after the pass nothing would repair it.
-  await kernel.run(kernel.now + LATENCY_MS_MAX)
+  const { primary, backup } = world.databases
+  await kernel.run(Math.max(...[primary, backup, world.redis.server].map((it) => it.arrivedMs)))
   await settle(world)
   await reconcile(world)
   const settledMs = await settle(world)

@@ -3,9 +3,9 @@ import type { Kernel } from './kernel.ts'
 import type { RandomSource } from './random-source.ts'
 
 /** A request that is on its way for longer is lost. */
-export const LATENCY_MS_MAX = 8_000
+const LATENCY_MS_MAX = 8_000
 
-/** How a request ends at the process that sent it; not at all when something was lost. */
+/** How a request ends at the process that sent it; when something was lost, once all has healed. */
 export interface Reply<T> {
   readonly resolve: (value: T) => void
   readonly reject: (error: unknown) => void
@@ -29,6 +29,9 @@ export class SimulatedServer<Content> {
   readonly #kernel: Kernel
   readonly #random: RandomSource
   #waiting: (() => void)[] = []
+  /** Rejects the calls that will not be answered. */
+  #lost: ((error: unknown) => void)[] = []
+  #arrivedMs = 0
 
   constructor(kernel: Kernel, title: string, random: RandomSource, content: Content) {
     this.#kernel = kernel
@@ -37,20 +40,30 @@ export class SimulatedServer<Content> {
     this.content = content
   }
 
-  /** Undoes every fault. */
+  /** When all that was sent until now has arrived. */
+  get arrivedMs(): number {
+    return this.#arrivedMs
+  }
+
+  /** Undoes every fault. Whoever waits for what was lost learns that it was. */
   heal(): void {
     this.isUp = true
     this.dropRequest = this.dropReply = 0
     this.slowness = 1
     this.cutOff.clear()
     this.resume()
+    for (const reject of this.#lost.splice(0)) {
+      this.#kernel.schedule(this.latencyMs(), () => reject(broken(this.title)))
+    }
   }
 
   /** How long a request, or a reply, is on its way. Milliseconds. */
   latencyMs(): number {
     const random = this.#random
     const ms = random.chance(0.03) ? random.between(200, 1_500) : random.between(1, 15)
-    return Math.min(LATENCY_MS_MAX, ms * this.slowness)
+    const latencyMs = Math.min(LATENCY_MS_MAX, ms * this.slowness)
+    this.#arrivedMs = Math.max(this.#arrivedMs, this.#kernel.now + latencyMs)
+    return latencyMs
   }
 
   /** Whether what is sent to a process, or by it, is lost. */
@@ -70,14 +83,14 @@ export class SimulatedServer<Content> {
     for (const work of this.#waiting.splice(0)) work()
   }
 
-  /** Sends a request. The reply may come late, twice it never does. */
+  /** Sends a request. The reply may come late, or not until everything has healed. */
   request<T>(
     from: number,
     run: (content: Content) => Promise<T>,
     { resolve, reject }: Reply<T>,
   ): void {
     this.#kernel.schedule(this.latencyMs(), () => {
-      if (this.loses(from, 'request')) return
+      if (this.loses(from, 'request')) return void this.#lost.push(reject)
       if (!this.isUp) {
         this.#kernel.schedule(1, () => reject(refused(this.title)))
         return
@@ -93,9 +106,10 @@ export class SimulatedServer<Content> {
 
   #reply(from: number, settle: () => void, reject: (error: unknown) => void): void {
     this.#kernel.schedule(this.latencyMs(), () => {
-      if (this.loses(from, 'reply')) return
+      if (this.loses(from, 'reply')) return void this.#lost.push(reject)
       if (this.isUp) settle()
       else if (this.#random.chance(0.5)) reject(broken(this.title))
+      else this.#lost.push(reject)
     })
   }
 }
