@@ -20,14 +20,27 @@ const decoded = new WeakMap<Item, ChatMessage>()
 
 /** Reads an item back, as an object of its own; undefined for one that is not visible. */
 export function decodeMessage(item: Item): ChatMessage | undefined {
-  const known = decoded.get(item)
+  const isKept = Object.isFrozen(item)
+  const known = isKept ? decoded.get(item) : undefined
   if (known !== undefined) return { ...known }
   const value = itemValue(item)
   if (value === undefined) return undefined
-  const body = decodeJson<NewMessage>(value)
-  const message = { id: item.id, ...body, createdAt: body.createdAt ?? savedAt(item) }
-  if (Object.isFrozen(item) && isFlat(message)) decoded.set(item, { ...message })
+  const message = messageOf(item, decodeJson<NewMessage>(value))
+  if (isKept && isFlat(message)) decoded.set(item, { ...message })
   return message
+}
+
+/** `{ id, ...body, createdAt }`, which would be half of the cost of reading a message. */
+function messageOf(item: Item, body: NewMessage): ChatMessage {
+  const createdAt = body.createdAt ?? savedAt(item)
+  const message: Record<string, unknown> = { id: item.id }
+  for (const field in body) {
+    // Assigning this one would not make it a field.
+    if (field === '__proto__') return { id: item.id, ...body, createdAt }
+    message[field] = body[field]
+  }
+  message['createdAt'] = createdAt
+  return message as unknown as ChatMessage
 }
 
 function isFlat(message: ChatMessage): boolean {

@@ -18,6 +18,10 @@ export const STAMP_MIN: Stamp = '00000000-0000-0000-0000-000000000000' as Stamp
 /** Above every stamp of this protocol; used as the open end of a range. */
 export const STAMP_MAX: Stamp = 'ffffffff-ffff-ffff-ffff-ffffffffffff' as Stamp
 
+/** The value of each character that is a lowercase hexadecimal digit. */
+const HEX_DIGITS = new Uint8Array(128)
+for (let digit = 0; digit < 16; digit++) HEX_DIGITS[digit.toString(16).charCodeAt(0)] = digit
+
 const COUNTER_MAX = 0xfff
 const STAMP_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
@@ -28,7 +32,10 @@ export function isStamp(text: string): text is Stamp {
 
 /** The Unix milliseconds inside a stamp. */
 export function stampMs(stamp: Stamp): number {
-  return Number.parseInt(stamp.slice(0, 8), 16) * 0x10000 + Number.parseInt(stamp.slice(9, 13), 16)
+  // Digit by digit: every message of a page is asked, and slices and `parseInt` cost three times this.
+  let ms = 0
+  for (let i = 0; i < 13; i++) if (i !== 8) ms = ms * 16 + HEX_DIGITS[stamp.charCodeAt(i)]!
+  return ms
 }
 
 /** The smallest text of a given millisecond: a bound for ranges, not a stamp. */

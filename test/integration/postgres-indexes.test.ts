@@ -27,7 +27,7 @@ describePostgres('PostgreSQL reads and writes by index', () => {
     ['own', 'never analysed'],
     ['caller', 'never analysed'],
   ] as const)('with %s ids, tables %s', async (kind, analysed) => {
-    const { backend, send } = await setup(kind, analysed === 'analysed')
+    const { backend, send } = await setup(kind, { analysed: analysed === 'analysed' })
     const edge = stamp(LENGTH / 2)
     const next = put('long', kind, LENGTH + 1)
     const costs = {
@@ -60,6 +60,25 @@ describePostgres('PostgreSQL reads and writes by index', () => {
     }
   })
 
+  // An application's pool: its sessions may plan bitmaps and sorts.
+  test.each(['own', 'mixed'] as const)(
+    'a page of one long conversation with %s ids, in a session with the settings of the server',
+    async (kind) => {
+      const { backend, send } = await setup(kind, { alone: true, settings: 'server' })
+      const edge = stamp(LENGTH / 2)
+      for (const query of [
+        { order: 'newest' },
+        { order: 'newest', before: edge },
+        { order: 'oldest', after: edge },
+        { order: 'newest', includeRemoved: true },
+      ] as const) {
+        const scans = await send(() => backend.readItems({ key: 'long', limit: PAGE, ...query }))
+        const rows = scans.reduce((sum, scan) => sum + scan.rows, 0)
+        expect(rows, `${JSON.stringify(query)}: ${JSON.stringify(scans)}`).toBeLessThan(8 * PAGE)
+      }
+    },
+  )
+
   test('an append to a known conversation writes one row and one index entry', async () => {
     const { backend, client, schema } = await setup('own')
     await backend.apply([put('long', 'own', LENGTH + 1)], { decide: true })
@@ -76,9 +95,16 @@ describePostgres('PostgreSQL reads and writes by index', () => {
 
 type Kind = 'own' | 'caller' | 'caller-uuid' | 'mixed'
 
+interface SetupOptions {
+  readonly analysed?: boolean
+  /** Without other conversations, and with messages of some length. */
+  readonly alone?: boolean
+  readonly settings?: 'engine' | 'server'
+}
+
 async function setup(
   kind: Kind,
-  analysed = true,
+  { analysed = true, alone = false, settings = 'engine' }: SetupOptions = {},
 ): Promise<{
   backend: PostgresBackend
   client: pg.Client
@@ -100,12 +126,16 @@ async function setup(
     await client.query(`ALTER TABLE ${schema}.everthread_${table} SET (autovacuum_enabled = off)`)
   }
   const operations = [
-    ...Array.from({ length: LENGTH }, (_, i) => put('long', kind, i + 1)),
+    ...Array.from({ length: LENGTH }, (_, i) => ({
+      ...put('long', kind, i + 1),
+      ...(alone && { value: JSON.stringify('hello'.repeat(120)) as JsonText }),
+    })),
     // Spread over hours: few are touched within seconds of one another.
-    ...Array.from({ length: LENGTH }, (_, i) => put(`other-${i}`, 'own', -i * 100)),
+    ...Array.from({ length: alone ? 0 : LENGTH }, (_, i) => put(`other-${i}`, 'own', -i * 100)),
   ]
-  const groups = Array.from({ length: 40 }, (_, i) => operations.slice(i * 500, (i + 1) * 500))
-  for (const group of groups) await backend.apply(group)
+  for (let from = 0; from < operations.length; from += 500) {
+    await backend.apply(operations.slice(from, from + 500))
+  }
   if (analysed) {
     await client.query(`ANALYZE ${schema}.everthread_keys, ${schema}.everthread_items`)
   }
@@ -114,7 +144,7 @@ async function setup(
     await call()
     const sent: PgStatement[] = recorder.statements.slice(from).filter(({ name }) => name)
     const scans: TableScan[] = []
-    for (const statement of sent) scans.push(...(await explain(postgresUrl!, statement)))
+    for (const statement of sent) scans.push(...(await explain(postgresUrl!, statement, settings)))
     return scans
   }
   return { backend, client, schema, send }

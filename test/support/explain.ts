@@ -19,22 +19,25 @@ interface Plan {
 }
 
 /**
- * Runs a statement as a prepared one, with the plan that does not depend on its values, and lists
- * how each table was read. What it wrote is undone.
+ * Runs a statement as a prepared one and lists how each table was read: with the settings of the
+ * engine's own sessions and so the plan that does not depend on its values, or with those of the
+ * server, which sessions of an application's pool have. What it wrote is undone.
  */
 export async function explain(
   url: string,
   { text, values = [] }: PgStatement,
+  settings: 'engine' | 'server' = 'engine',
 ): Promise<TableScan[]> {
   const client = new pg.Client(url)
   await client.connect()
   try {
     await client.query('BEGIN')
-    // As the engine's own sessions have it.
-    for (const scan of ['seqscan', 'bitmapscan', 'sort']) {
-      await client.query(`SET LOCAL enable_${scan} = off`)
+    if (settings === 'engine') {
+      for (const scan of ['seqscan', 'bitmapscan', 'sort']) {
+        await client.query(`SET LOCAL enable_${scan} = off`)
+      }
+      await client.query('SET LOCAL plan_cache_mode = force_generic_plan')
     }
-    await client.query('SET LOCAL plan_cache_mode = force_generic_plan')
     await client.query(`PREPARE p AS ${text}`)
     const { rows } = await client.query<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(
       `EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE p(${values.map(literal).join(', ')})`,

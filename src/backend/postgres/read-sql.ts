@@ -19,7 +19,7 @@ export function registerSql(tables: Tables): string {
 
 /**
  * A page by keyset, in any order, as rows of `PAGE_SELECT`. The row without an item has the identity
- * and deletedThrough in the other two columns.
+ * and deletedThrough in the other two columns; it comes first.
  * Parameters: key, lower and upper bound (exclusive), limit.
  *
  * Items whose position is their id come from the primary key, the others from an index of their own.
@@ -32,28 +32,39 @@ export function pageSql(
   includeRemoved: boolean,
 ): string {
   const { items } = tables
-  const [direction, edge] = order === 'newest' ? ['DESC', 'ASC'] : ['ASC', 'DESC']
-  const seen = includeRemoved ? '' : `AND ${visibleSql('i', '(SELECT d FROM bounds)')}`
-  const low = '(SELECT low FROM bounds)'
+  const direction = order === 'newest' ? 'DESC' : 'ASC'
+  const low = 'GREATEST($2::uuid, (SELECT d FROM mark))'
   // The far end of the first page, when it is full.
-  const far = `(SELECT CASE WHEN count(*) >= $4 THEN
-      (SELECT position FROM moved ORDER BY position ${edge} LIMIT 1) END FROM moved)`
+  const far = `(SELECT position FROM moved ORDER BY position ${direction} OFFSET $4 - 1 LIMIT 1)`
   const near = order === 'newest' ? `GREATEST(${low}, ${far})` : low
   const top = order === 'newest' ? '$3::uuid' : `LEAST($3::uuid, ${far})`
-  const closed = order === 'newest' ? ['>', '<'] : ['>', '<']
   return `WITH ${markSql(tables)},
-    bounds AS MATERIALIZED (SELECT COALESCE(d, ${ZERO}) AS d,
-      GREATEST($2::uuid, COALESCE(d, ${ZERO})) AS low FROM mark),
     moved AS MATERIALIZED (SELECT ${ITEM_SELECT} FROM ${items} i
       WHERE i.key = $1 AND i.position <> i.item AND i.position > ${low} AND i.position < $3::uuid
-        ${seen} ORDER BY i.position ${direction} LIMIT $4),
-    own AS MATERIALIZED (SELECT ${ITEM_SELECT} FROM ${items} i
-      WHERE i.key = $1 AND i.item < '${HASHED}' AND i.item ${closed[0]} ${near}
-        AND i.item ${closed[1]} ${top} AND i.position = i.item
-        ${seen} ORDER BY i.item ${direction} LIMIT $4)
+        ${includeRemoved ? '' : `AND ${seenSql('i.removed')}`}
+      ORDER BY i.position ${direction} LIMIT $4)
     SELECT NULL::uuid AS item, identity AS appended, d::text AS rest FROM mark
-    UNION ALL SELECT ${PAGE_SELECT} FROM (SELECT * FROM moved UNION ALL SELECT * FROM own
+    UNION ALL SELECT ${PAGE_SELECT} FROM (SELECT * FROM moved UNION ALL (
+      SELECT ${ITEM_SELECT} FROM ${items} i
+      WHERE i.key = $1 AND i.item < '${HASHED}' AND i.item > ${near} AND i.item < ${top}
+        AND ${includeRemoved ? OWN : seenSql('i.removed OR i.position <> i.item')}
+      ORDER BY i.item ${direction} LIMIT $4)
       ORDER BY position ${direction}, item ${direction} LIMIT $4) r`
+}
+
+/** SQL: the item's position is its id. A `CASE` for the reason that `seenSql` gives. */
+const OWN = 'CASE WHEN i.position = i.item THEN true ELSE false END'
+
+/**
+ * SQL: `visibleSql` for a row whose position is above deletedThrough. The condition of nearly every
+ * row is looked at first. It is a `CASE` because the planner looks into that of no `CASE`: one that
+ * it takes for rare, as `position = item`, or that another index has an entry for, makes it read
+ * and sort the whole conversation instead of walking an index up to the limit.
+ */
+function seenSql(isOut: string): string {
+  const d = `COALESCE((SELECT d FROM mark), ${ZERO})`
+  return `CASE WHEN ${isOut} THEN false WHEN i.appended IS NOT NULL AND i.appended_at IS NULL THEN true
+    ELSE i.edited_at > ${d} OR (i.appended IS NOT NULL AND i.appended_at > ${d}) END`
 }
 
 /** One probe an item: LIMIT keeps the planner from reading the whole key. Parameters: key, items. */

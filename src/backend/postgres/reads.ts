@@ -29,7 +29,7 @@ import {
   registerSql,
   stateSql,
 } from './read-sql.ts'
-import { prepared } from './statement.ts'
+import { prepared, statementOf } from './statement.ts'
 import type { Tables } from './tables.ts'
 
 type Row = Record<string, unknown>
@@ -53,23 +53,39 @@ export async function readItems(ask: Ask, tables: Tables, query: ItemQuery): Pro
   const { rows } = await ask(pageStatement(tables, query))
   const mark = rows.find(({ item }) => item === null)!
   const deletedThrough = (mark['rest'] ?? undefined) as Stamp | undefined
-  const items = rows
-    .map((row) => (row === mark ? undefined : itemOfPage(row, deletedThrough)))
-    .filter((item) => item !== undefined)
-    .sort(byPosition)
+  const items: Item[] = []
+  for (const row of rows) {
+    const item = row === mark ? undefined : itemOfPage(row, deletedThrough)
+    if (item !== undefined) items.push(item)
+  }
+  items.sort(byPosition)
   if (query.order === 'newest') items.reverse()
+  const done = items.length <= query.limit
+  if (!done) items.length = query.limit
   return {
     identity: mark['appended'] as string,
     ...(deletedThrough !== undefined && { deletedThrough }),
-    items: items.slice(0, query.limit),
-    done: items.length <= query.limit,
+    items,
+    done,
   }
 }
 
+const PAGES = {
+  newest: {
+    visible: statementOf((tables) => pageSql(tables, 'newest', false)),
+    all: statementOf((tables) => pageSql(tables, 'newest', true)),
+  },
+  oldest: {
+    visible: statementOf((tables) => pageSql(tables, 'oldest', false)),
+    all: statementOf((tables) => pageSql(tables, 'oldest', true)),
+  },
+} as const
+
 /** The statement of a page: one row more than asked for tells whether there is more. */
-export function pageStatement(tables: Tables, query: ItemQuery): PgStatement {
+function pageStatement(tables: Tables, query: ItemQuery): PgStatement {
   const { key, before = STAMP_MAX, after = STAMP_MIN, limit, order, includeRemoved = false } = query
-  return prepared(pageSql(tables, order, includeRemoved), [key, after, before, limit + 1])
+  const statement = PAGES[order][includeRemoved ? 'all' : 'visible']
+  return statement(tables, [key, after, before, limit + 1])
 }
 
 export async function readItemsById(
