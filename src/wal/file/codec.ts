@@ -18,6 +18,7 @@ import type { JsonText } from '../../core/json.ts'
 import type { Operation, PutOperation } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import { PAYLOAD_BYTES_MAX } from './frame.ts'
+import type { KeyNames } from './key-names.ts'
 
 const SET = 1
 const APPEND = 2
@@ -105,9 +106,12 @@ function hexDigit(code: number): number {
   return code <= 0x39 ? code - 0x30 : code - 0x57
 }
 
-/** Keys and greatest stamp of a payload, without decoding its values. */
-export function skimGroup(buffer: Buffer, start: number): Skimmed {
-  const { keys, at: operationsAt } = readKeys(buffer, start)
+/**
+ * Keys and greatest stamp of a payload, without decoding its values. With `names` a key that comes
+ * again is the same string as before, and costs less than a new one.
+ */
+export function skimGroup(buffer: Buffer, start: number, names?: KeyNames): Skimmed {
+  const { keys, at: operationsAt } = readKeys(buffer, start, names)
   const count = buffer.readUInt16LE(operationsAt)
   let head: Stamp | undefined
   let at = operationsAt + 2
@@ -201,13 +205,17 @@ function operationEnd(buffer: Buffer, start: number): number {
   return at + 4 + buffer.readUInt32LE(at)
 }
 
-function readKeys(buffer: Buffer, start: number): { keys: readonly string[]; at: number } {
+function readKeys(
+  buffer: Buffer,
+  start: number,
+  names?: KeyNames,
+): { keys: readonly string[]; at: number } {
   const count = buffer.readUInt16LE(start)
   const keys: string[] = []
   let at = start + 2
   for (let i = 0; i < count; i++) {
     const end = at + 2 + buffer.readUInt16LE(at)
-    keys.push(buffer.toString('utf8', at + 2, end))
+    keys.push(names?.read(buffer, at + 2, end) ?? buffer.toString('utf8', at + 2, end))
     at = end
   }
   return { keys, at }

@@ -3,11 +3,13 @@ import { StorageError } from '../../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import { ACKNOWLEDGED, PENDING, QUARANTINED, type EntryState } from '../entry-table.ts'
-import { PendingIndex } from '../pending-index.ts'
+import { PendingIndex, type NewEntry } from '../pending-index.ts'
 import type { Lsn } from '../wal.ts'
 import { groupMs, skimGroup } from './codec.ts'
 import { corrupt } from './corrupt.ts'
 import { DeadLetters } from './dead-letters.ts'
+import type { Frame } from './frame.ts'
+import { KeyNames } from './key-names.ts'
 import { firstMissing, LsnRanges } from './lsn-ranges.ts'
 import { readMeta, type FoundMeta, type Meta } from './meta.ts'
 import { Segment } from './segment.ts'
@@ -59,17 +61,37 @@ export async function recoverLog(
   }
 }
 
-interface FoundEntry {
-  readonly lsn: Lsn
-  /** The payload is in here; nothing is copied for entries that are only indexed. */
-  readonly buffer: Buffer
-  readonly payloadStart: number
-  readonly payloadEnd: number
-  readonly lacking: number
-  readonly keys: readonly string[]
-  readonly atMs: number
-  readonly offset: number
-  readonly bytes: number
+/** The entries of one write, field by field: a million objects would cost more than the index. */
+class WriteGroup {
+  count = 0
+  #first: Lsn = 0
+  readonly #keys: (readonly string[])[] = []
+  readonly #atMs: number[] = []
+  readonly #offsets: number[] = []
+  readonly #bytes: number[] = []
+  readonly #lacking: number[] = []
+
+  push(frame: Frame, offset: number, keys: readonly string[], atMs: number): void {
+    const i = this.count++
+    if (i === 0) this.#first = frame.lsn
+    this.#keys[i] = keys
+    this.#atMs[i] = atMs
+    this.#offsets[i] = offset
+    this.#bytes[i] = frame.end - frame.start
+    this.#lacking[i] = frame.lacking
+  }
+
+  /** The i-th entry, without its states. LSNs within a write have no gaps. */
+  at(i: number): Omit<NewEntry, 'states'> & { readonly lacking: number } {
+    return {
+      lsn: this.#first + i,
+      keys: this.#keys[i]!,
+      atMs: this.#atMs[i]!,
+      offset: this.#offsets[i]!,
+      bytes: this.#bytes[i]!,
+      lacking: this.#lacking[i]!,
+    }
+  }
 }
 
 class Recovery {
@@ -82,7 +104,8 @@ class Recovery {
   readonly #index: PendingIndex
   readonly #segments: Segment[] = []
   readonly #writers: string[]
-  #tail: FoundEntry[] = []
+  readonly #names = new KeyNames()
+  readonly #tail = new WriteGroup()
   #tailFirst = 0
   #headStamp: Stamp | undefined
 
@@ -115,7 +138,7 @@ class Recovery {
     for (const [i, file] of this.#files.entries()) {
       await this.#scan(file, this.#files[i + 1]?.firstLsn)
     }
-    return this.#finish()
+    return await this.#finish()
   }
 
   get #meta(): Meta | undefined {
@@ -172,19 +195,9 @@ class Recovery {
         // Entries wait for the end of their write: the last write is treated apart.
         if (frame.groupFirst !== this.#tailFirst) this.#flushTail()
         this.#tailFirst = frame.groupFirst
-        const { keys, head } = skimGroup(buffer, frame.payloadStart)
+        const { keys, head } = skimGroup(buffer, frame.payloadStart, this.#names)
         this.#headStamp = maxStamp(this.#headStamp, head)
-        this.#tail.push({
-          lsn: frame.lsn,
-          buffer,
-          payloadStart: frame.payloadStart,
-          payloadEnd: frame.payloadEnd,
-          lacking: frame.lacking,
-          keys,
-          atMs: groupMs(buffer, frame.payloadStart),
-          offset,
-          bytes: frame.end - frame.start,
-        })
+        this.#tail.push(frame, offset, keys, groupMs(buffer, frame.payloadStart))
       },
     )
     if (scanned.damage !== undefined) throw corrupt(scanned.damage)
@@ -199,11 +212,11 @@ class Recovery {
   }
 
   #flushTail(): void {
-    for (const { lsn, keys, offset, bytes, atMs, lacking } of this.#tail) {
-      const states = this.#states(lsn, lacking)
-      this.#index.add({ lsn, keys, offset, bytes, atMs, states })
+    for (let i = 0; i < this.#tail.count; i++) {
+      const { lsn, keys, offset, bytes, atMs, lacking } = this.#tail.at(i)
+      this.#index.add({ lsn, keys, offset, bytes, atMs, states: this.#states(lsn, lacking) })
     }
-    this.#tail = []
+    this.#tail.count = 0
   }
 
   #states(lsn: Lsn, lacking: number): Readonly<Record<DatabasePlace, EntryState>> {
@@ -222,9 +235,10 @@ class Recovery {
     return lacks ? PENDING : ACKNOWLEDGED
   }
 
-  #finish(): RecoveredLog {
+  async #finish(): Promise<RecoveredLog> {
     const meta = this.#meta
-    const head = this.#tail.at(-1)?.lsn ?? Math.max(this.#index.head, this.#firstLsn - 1)
+    const last = this.#tail.count === 0 ? undefined : this.#tail.at(this.#tail.count - 1).lsn
+    const head = last ?? Math.max(this.#index.head, this.#firstLsn - 1)
     const durableThrough = meta?.durableThrough ?? 0
     if (head < durableThrough) {
       const reason = `the log ends at entry ${head}, and ${durableThrough} was on disk`
@@ -232,24 +246,33 @@ class Recovery {
     }
     // What was surely synced needs not be written again.
     if (head <= durableThrough) this.#flushTail()
-    this.#index.skipTo(this.#tail[0] === undefined ? head : this.#tail[0].lsn - 1)
+    this.#index.skipTo(head - this.#tail.count)
     return {
       meta,
       index: this.#index,
       segments: this.#segments,
       letters: this.#letters,
-      tail: this.#tail.map(({ lsn, buffer, payloadStart, payloadEnd, lacking, keys, atMs }) => ({
-        lsn,
-        payload: buffer.subarray(payloadStart, payloadEnd),
-        states: this.#states(lsn, lacking),
-        keys,
-        atMs,
-      })),
+      tail: await this.#readTail(),
       head,
       headStamp: this.#headStamp,
       writers: this.#writers,
       generation: this.#files.reduce((max, { generation }) => Math.max(max, generation), 0),
     }
+  }
+
+  /** The last write once more: what was read of it has given way to what came behind it. */
+  async #readTail(): Promise<readonly TailEntry[]> {
+    const { count } = this.#tail
+    if (count === 0) return []
+    const entries = Array.from({ length: count }, (_, i) => this.#tail.at(i))
+    const payloads = await this.#segments.at(-1)!.readPayloads(entries)
+    return entries.map(({ lsn, lacking, keys, atMs }, i) => ({
+      lsn,
+      payload: payloads[i]!,
+      states: this.#states(lsn, lacking),
+      keys,
+      atMs,
+    }))
   }
 }
 

@@ -45,6 +45,52 @@ export interface ScanOptions {
 }
 
 /**
+ * Reads a file from front to back: while one part of it is looked at, the next one is being read. Two
+ * buffers take turns, because memory that is new for each part costs more than reading into it.
+ */
+class ReadAhead {
+  readonly #file: DiskFile
+  readonly #size: number
+  #current: Buffer | undefined
+  #other: Buffer | undefined
+  #next: { readonly offset: number; readonly bytes: Promise<Buffer> } | undefined
+
+  constructor(file: DiskFile, size: number) {
+    this.#file = file
+    this.#size = size
+  }
+
+  /** What is at `offset`, until the next call of `take`. */
+  async take(offset: number): Promise<Buffer> {
+    if (this.#next?.offset !== offset) {
+      await this.settle()
+      this.start(offset)
+    }
+    const { bytes } = this.#next!
+    this.#next = undefined
+    const current = this.#current
+    this.#current = this.#other
+    this.#other = current
+    return await bytes
+  }
+
+  /** Begins to read there. Failing is told by `take`. */
+  start(offset: number): void {
+    this.#other ??= Buffer.allocUnsafeSlow(Math.min(READ_BYTES, this.#size))
+    const part = this.#other.subarray(0, Math.max(0, this.#size - offset))
+    const bytes = this.#file.read(part, offset).then((count) => part.subarray(0, count))
+    bytes.catch(() => {})
+    this.#next = { offset, bytes }
+  }
+
+  /** Resolves when nothing is being read any more: the file may be closed. */
+  async settle(): Promise<void> {
+    await this.#next?.bytes.catch(() => {})
+    this.#next = undefined
+  }
+}
+
+/**
  * Hands over valid frames one after another, until one is not valid or `onFrame` refuses one.
  * Returns the offset of that one. The buffer is valid during the call only.
  */
@@ -53,26 +99,49 @@ export async function scanFrames(
   { from, size, salt }: ScanOptions,
   onFrame: (frame: Frame, buffer: Buffer, offset: number) => boolean,
 ): Promise<number> {
-  const window = new Window(file, size)
+  const ahead = new ReadAhead(file, size)
   let offset = from
-  for (;;) {
-    let buffer = await window.from(offset, FRAME_HEADER_BYTES)
-    // Frames that are in memory are handed over without waiting for each.
-    let at = 0
-    while (at + FRAME_HEADER_BYTES <= buffer.byteLength) {
-      const bytes = claimedBytes(buffer, at)
-      if (bytes === 0 || offset + bytes > size) return offset
-      if (at + bytes > buffer.byteLength) {
-        buffer = await window.from(offset, bytes)
-        at = 0
+  try {
+    while (offset + FRAME_HEADER_BYTES <= size) {
+      let buffer = await ahead.take(offset)
+      let whole = wholeBytes(buffer)
+      if (whole === 0) {
+        // None, or one that is larger than what is read at a time.
+        const bytes = buffer.byteLength < FRAME_HEADER_BYTES ? 0 : claimedBytes(buffer, 0)
+        if (bytes === 0 || offset + bytes > size) break
+        buffer = await new Window(file, size).from(offset, bytes)
+        whole = bytes
       }
-      const frame = readFrame(buffer, at, salt)
-      if (frame === undefined || !onFrame(frame, buffer, offset)) return offset
-      at += bytes
-      offset += bytes
+      const isLast = claimsNone(buffer, whole)
+      if (!isLast && offset + whole + FRAME_HEADER_BYTES <= size) ahead.start(offset + whole)
+      for (let at = 0; at < whole;) {
+        const frame = readFrame(buffer, at, salt)
+        if (frame === undefined || !onFrame(frame, buffer, offset)) return offset
+        offset += frame.end - at
+        at = frame.end
+      }
+      if (isLast) break
     }
-    if (offset + FRAME_HEADER_BYTES > size || buffer.byteLength === 0) return offset
+    return offset
+  } finally {
+    await ahead.settle()
   }
+}
+
+/** The end of the last frame that is whole in the buffer, judged by their lengths alone. */
+function wholeBytes(buffer: Buffer): number {
+  let at = 0
+  while (at + FRAME_HEADER_BYTES <= buffer.byteLength) {
+    const bytes = claimedBytes(buffer, at)
+    if (bytes === 0 || at + bytes > buffer.byteLength) break
+    at += bytes
+  }
+  return at
+}
+
+/** True when the buffer shows that no frame begins there. */
+function claimsNone(buffer: Buffer, at: number): boolean {
+  return at + FRAME_HEADER_BYTES <= buffer.byteLength && claimedBytes(buffer, at) === 0
 }
 
 /**

@@ -64,6 +64,24 @@ export class Segment {
 
   /** The entries at these places, in the same order. The segment is pinned. */
   async read(locations: readonly FrameLocation[]): Promise<readonly WalEntry[]> {
+    const payloads = await this.#read(locations)
+    return payloads.map((payload, i) => ({
+      lsn: locations[i]!.lsn,
+      operations: decodeGroup(payload, 0),
+    }))
+  }
+
+  /** Their payloads. The segment is not pinned: it is closed afterwards. */
+  async readPayloads(locations: readonly FrameLocation[]): Promise<readonly Buffer[]> {
+    this.pin()
+    try {
+      return await this.#read(locations)
+    } finally {
+      await this.unpin()
+    }
+  }
+
+  async #read(locations: readonly FrameLocation[]): Promise<readonly Buffer[]> {
     const first = locations[0]!
     const last = locations.at(-1)!
     const bytes = Buffer.allocUnsafe(last.offset + last.bytes - first.offset)
@@ -77,7 +95,7 @@ export class Segment {
         const reason = `the frame of entry ${lsn} is not valid any more`
         throw corrupt({ path: this.path, offset, reason })
       }
-      return { lsn, operations: decodeGroup(read, frame.payloadStart) }
+      return read.subarray(frame.payloadStart, frame.payloadEnd)
     })
   }
 
