@@ -39,8 +39,10 @@ export async function explain(
       await client.query('SET LOCAL plan_cache_mode = force_generic_plan')
     }
     await client.query(`PREPARE p AS ${text}`)
+    const literals: string[] = []
+    for (const value of values) literals.push(literal(await readable(client, value)))
     const { rows } = await client.query<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(
-      `EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE p(${values.map(literal).join(', ')})`,
+      `EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE p(${literals.join(', ')})`,
     )
     return scansOf(rows[0]!['QUERY PLAN'][0]!.Plan)
   } finally {
@@ -54,6 +56,16 @@ function scansOf(plan: Plan): TableScan[] {
   const rows = (plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0)) * loops
   const own = table === undefined ? [] : [{ type: plan['Node Type'], table, rows }]
   return [...own, ...(plan.Plans ?? []).flatMap(scansOf)]
+}
+
+const ELEMENTS: Readonly<Record<number, string>> = { 20: 'bigint', 25: 'text', 2950: 'uuid' }
+
+/** Arrays in binary format, which name the type of their elements, as the server reads them. */
+async function readable(client: pg.Client, value: unknown): Promise<unknown> {
+  if (!Buffer.isBuffer(value)) return value
+  const text = `SELECT $1::${ELEMENTS[value.readInt32BE(8)]}[]::text AS text`
+  const { rows } = await client.query<{ text: string }>({ text, values: [value] })
+  return rows[0]!.text
 }
 
 type Scalar = string | number | boolean | null

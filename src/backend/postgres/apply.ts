@@ -1,4 +1,5 @@
 import type { BatchCall } from '../batcher.ts'
+import { appendResults, appendStatement } from './append-batch.ts'
 import { Batch } from './batch.ts'
 import { applyLocked, type LockedResult } from './locked-batch.ts'
 import type { Session } from './session.ts'
@@ -13,6 +14,11 @@ export async function applyCalls(
   tables: Tables,
   calls: readonly BatchCall[],
 ): Promise<LockedResult> {
+  const appends = appendStatement(tables, calls)
+  if (appends !== undefined) {
+    const { rows } = await session.write(appends)
+    return { results: appendResults(calls, rows[0]!), unswept: [] }
+  }
   const batch = new Batch()
   if (!calls.every((call) => batch.add(call))) return await applyLocked(session, tables, calls)
 

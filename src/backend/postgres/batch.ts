@@ -1,13 +1,12 @@
-import type { Applied } from '../../core/decide.ts'
 import { itemOf, joinItems, type Item } from '../../core/merge.ts'
-import type { Operation, PutOperation } from '../../core/operation.ts'
-import { maxStamp, stampFloor, stampMs, type Stamp } from '../../core/stamp.ts'
+import type { PutOperation } from '../../core/operation.ts'
+import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import type { BatchCall } from '../batcher.ts'
 import type { ApplyResult } from '../replica-backend.ts'
+import { answerAppends, coarse } from './append-answers.ts'
 import { batchSql } from './batch-sql.ts'
 import { itemKeyOf } from './item-key.ts'
 import { ITEM_COLUMNS, rowOf } from './item-row.ts'
-import { TOUCHED_LAG_MS } from './head-sql.ts'
 import { hintsOf, cursorsOf } from './marks.ts'
 import type { PgStatement } from './pg-types.ts'
 import { singleSql } from './single-sql.ts'
@@ -94,7 +93,7 @@ export class Batch {
     const through = row['cleared_through'] as Stamp[]
     const cleared = new Map((row['cleared'] as number[]).map((n, i) => [keys[n - 1]!, through[i]!]))
     return this.#calls.map((call, group) =>
-      missed.has(group) ? undefined : { identity, applied: answer(call, cleared) },
+      missed.has(group) ? undefined : { identity, applied: answerAppends(call, cleared) },
     )
   }
 
@@ -124,11 +123,6 @@ export function rowName(key: string, item: string): string {
   return `${item}\0${key}`
 }
 
-/** A key touched before this must be touched again by this stamp. */
-export function coarse(touched: Stamp): Stamp {
-  return stampFloor(stampMs(touched) - TOUCHED_LAG_MS)
-}
-
 function isSimple({ operations, decide, unique }: BatchCall): boolean {
   if (!decide) return operations.every(({ kind }) => kind === 'put')
   if (unique && operations.length > 1) return false
@@ -138,20 +132,4 @@ function isSimple({ operations, decide, unique }: BatchCall): boolean {
 /** A judged call without marks. */
 function isPlain({ decide, hint, cursor }: BatchCall): boolean {
   return decide && hint === undefined && cursor === undefined
-}
-
-/** As core/decide.ts judges appends that are not refused by what stands. */
-function answer({ operations, decide }: BatchCall, cleared: ReadonlyMap<string, Stamp>): Applied[] {
-  const isBehind = (operation: Operation): boolean => {
-    const through = cleared.get(operation.key)
-    return decide && through !== undefined && operation.stamp <= through
-  }
-  const refused = operations.some(isBehind)
-  return operations.map((operation) => {
-    const deletedThrough = cleared.get(operation.key)
-    if (deletedThrough === undefined) return { outcome: refused ? 'withheld' : 'applied' }
-    return isBehind(operation)
-      ? { outcome: 'behind', stamp: deletedThrough, deletedThrough }
-      : { outcome: refused ? 'withheld' : 'applied', deletedThrough }
-  })
 }

@@ -19,8 +19,13 @@ export interface ItemKey {
   readonly text: string | null
 }
 
+/** True for an id that is its own `item`. */
+export function isOwnItem(id: string): boolean {
+  return isStamp(id) && id < HASHED
+}
+
 export function itemKeyOf(id: string): ItemKey {
-  if (isStamp(id) && id < HASHED) return { item: id, text: null }
+  if (isOwnItem(id)) return { item: id, text: null }
   const hex = `ff${hash('sha256', id, 'hex').slice(0, 30)}`
   return { item: hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'), text: id }
 }

@@ -10,8 +10,12 @@ const NAMES = ITEM_COLUMNS.map(([name]) => name).join(', ')
 
 /** SQL: rows from `source` (key and the item columns) merged in. `t` is the row that stands. */
 export function mergeItemsSql({ items }: Tables, source: string): string {
-  return `INSERT INTO ${items} AS t (key, ${NAMES}) ${source}
-    ON CONFLICT (key, item) DO UPDATE SET
+  return `INSERT INTO ${items} AS t (key, ${NAMES}) ${source} ${mergeOnConflictSql()}`
+}
+
+/** SQL: the end of an insert into the items as `t`. */
+export function mergeOnConflictSql(): string {
+  return `ON CONFLICT (key, item) DO UPDATE SET
       position = GREATEST(t.position, EXCLUDED.position),
       removed = t.removed OR EXCLUDED.removed,
       appended = CASE WHEN ${GONE} THEN NULL WHEN ${APPENDED} THEN EXCLUDED.appended

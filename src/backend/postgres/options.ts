@@ -29,7 +29,8 @@ export interface PostgresOptions {
   readonly ssl?: PostgresSsl
   /**
    * A pool of your own, used instead of all above. It is left open by `disconnect`, and no session
-   * setting of it is changed: its statement timeout and durability are yours.
+   * setting of it is changed: its statement timeout and durability are yours. It must send a Buffer as a
+   * parameter in binary format, as `pg` does.
    */
   readonly pool?: PgPool
   /** Connections at most. Default: 10. */
