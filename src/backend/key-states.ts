@@ -26,6 +26,8 @@ export function judgeGroup(
   unique: boolean,
 ): readonly Applied[] {
   if (!judged) return operations.map(({ key }) => answer(stateOf(key)))
+  const [first] = operations
+  if (operations.length === 1) return [decide(stateOf(first!.key) ?? emptyState(), first!, unique)]
   // Judged in order on copies: a later operation of the group sees the earlier ones.
   const copies = new Map<string, KeyState>()
   const verdicts = operations.map((operation) => {

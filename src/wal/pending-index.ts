@@ -421,13 +421,18 @@ export class PendingIndex {
     let next = this.#settled + 1
     for (;;) {
       next = Math.min(
-        this.#entries.nextLacking(next - 1, 0),
-        this.#entries.nextLacking(next - 1, 1),
+        this.#nextLacking(this.#places.primary, next - 1),
+        this.#nextLacking(this.#places.backup, next - 1),
       )
       if (next > this.head || !this.#isSettled(next)) break
       next++
     }
     this.#settled = next - 1
+  }
+
+  /** Up to its cursor a place lacks nothing: what lies there need not be gone through. */
+  #nextLacking({ cursor, index }: Place, lsn: Lsn): Lsn {
+    return this.#entries.nextLacking(Math.max(cursor, lsn), index)
   }
 
   #isSettled(lsn: Lsn): boolean {
