@@ -14,11 +14,21 @@ export class KeepAlive {
   }
 
   async during<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#count++ === 0) this.#handle = this.#env.keepAlive?.()
+    this.begin()
     try {
       return await work()
     } finally {
-      if (--this.#count === 0) this.#handle?.cancel()
+      this.end()
     }
+  }
+
+  /** The first half of `during`, for callers that wait anyway. */
+  begin(): void {
+    if (this.#count++ === 0) this.#handle = this.#env.keepAlive?.()
+  }
+
+  /** Once for each `begin`. */
+  end(): void {
+    if (--this.#count === 0) this.#handle?.cancel()
   }
 }

@@ -19,14 +19,14 @@ export async function sleep(env: Env, delayMs: number, signal?: AbortSignal): Pr
  * The promise, or `TIMEOUT` with effect `unknown` after `timeoutMs`. The timer is always cleared.
  * The work behind the promise goes on: its late outcome is the caller's to handle.
  */
-export async function withDeadline<T>(
+export function withDeadline<T>(
   env: Env,
   timeoutMs: number,
   what: string,
   promise: Promise<T>,
   options: StorageErrorOptions = {},
 ): Promise<T> {
-  return await new Promise<T>((resolve, reject) => {
+  return new Promise<T>((resolve, reject) => {
     const timer = env.setTimer(timeoutMs, () => {
       reject(
         new StorageError('TIMEOUT', `${what} gave no answer within ${timeoutMs} ms`, {

@@ -148,9 +148,11 @@ export class StoreCore {
       throw new StorageError('CLOSED', `the store ${why}`)
     }
     this.#inFlight++
+    this.#alive.begin()
     try {
-      return await this.#alive.during(call)
+      return await call()
     } finally {
+      this.#alive.end()
       this.#inFlight--
     }
   }

@@ -62,23 +62,19 @@ export class Place {
     return durable || unknown === true
   }
 
-  async apply(
+  apply(
     operations: readonly Operation[],
     options: ApplyOptions & { readonly timeoutMs: number },
   ): Promise<ApplyResult> {
-    return await this.call('apply', options.timeoutMs, (backend) =>
-      backend.apply(operations, options),
-    )
+    return this.call('apply', options.timeoutMs, (backend) => backend.apply(operations, options))
   }
 
   /** The same for what nobody waits for: its latency says nothing about saves. */
-  async flush(
+  flush(
     operations: readonly Operation[],
     options: ApplyOptions & { readonly timeoutMs: number },
   ): Promise<ApplyResult> {
-    return await this.call('flush', options.timeoutMs, (backend) =>
-      backend.apply(operations, options),
-    )
+    return this.call('flush', options.timeoutMs, (backend) => backend.apply(operations, options))
   }
 
   /** Does not tell the health manager: its probes are judged by itself. */

@@ -145,8 +145,8 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     await (await driver)?.close()
   }
 
-  async apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult> {
-    return await this.#batcher.submit(operations, options)
+  apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult> {
+    return this.#batcher.submit(operations, options)
   }
 
   async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {

@@ -43,6 +43,15 @@ export async function prepareSession(
 
 /** What these settings promise for an acknowledged write. */
 export function durabilityOf(settings: ServerSettings): Durability {
+  let known = durabilities.get(settings)
+  if (known === undefined) durabilities.set(settings, (known = judge(settings)))
+  return known
+}
+
+/** Every save asks. */
+const durabilities = new WeakMap<ServerSettings, Durability>()
+
+function judge(settings: ServerSettings): Durability {
   const { fsync, synchronousCommit, fullPageWrites } = settings
   const bad: string[] = []
   if (fsync !== 'on') bad.push(`fsync is ${fsync}`)

@@ -53,6 +53,7 @@ export class AttemptState {
   hasMinCopies(copies: readonly PlaceName[] = this.copies()): boolean {
     const context = this.#context
     const durable = copies.filter((place) => isDurable(context, place)).length
+    if (durable > 0 && durable >= this.#minCopies) return true
     const possible = PLACES.filter((place) => mayBeDurable(context, place)).length
     // Where nothing is durable by configuration, any copy counts; the receipt says what it is.
     if (possible === 0) return copies.length >= Math.min(1, this.#minCopies)

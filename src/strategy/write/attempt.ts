@@ -41,7 +41,8 @@ export class Attempt {
   readonly #ticket: Ticket
   readonly #isDelete: boolean
   readonly #state: AttemptState
-  readonly #timers: Timer[] = []
+  /** The next moment that matters: the hedge delay, then the end of the attempt's time. */
+  #timer: Timer | undefined
   #operations: readonly Operation[]
   #skipped: DatabasePlace | undefined
   #overdue = false
@@ -94,15 +95,16 @@ export class Attempt {
   #arm(): void {
     const { env } = this.#context
     const { hedge, timeoutMs } = this.#config
-    if (hedge.enabled) {
-      this.#timers.push(
-        env.setTimer(hedgeDelayMs(this.#context, 'primary', hedge), () => {
-          this.#overdue = true
-          this.#step()
-        }),
-      )
+    const delayMs = hedge.enabled ? hedgeDelayMs(this.#context, 'primary', hedge) : timeoutMs
+    if (delayMs >= timeoutMs) {
+      this.#timer = env.setTimer(timeoutMs, () => this.#giveUp())
+      return
     }
-    this.#timers.push(env.setTimer(timeoutMs, () => this.#giveUp()))
+    this.#timer = env.setTimer(delayMs, () => {
+      this.#timer = env.setTimer(timeoutMs - delayMs, () => this.#giveUp())
+      this.#overdue = true
+      this.#step()
+    })
   }
 
   // ---- sending
@@ -417,7 +419,7 @@ export class Attempt {
   #settle(result: AttemptResult): void {
     const resolve = this.#resolve
     this.#resolve = undefined
-    for (const timer of this.#timers) timer.cancel()
+    this.#timer?.cancel()
     resolve?.(result)
   }
 }

@@ -12,6 +12,8 @@ export interface RepeatVerdict {
   readonly spread: readonly Operation[]
 }
 
+const NO_REPEATS: RepeatVerdict = { operations: undefined, isSplit: false, spread: [] }
+
 /**
  * The ids of a group that stand already. One that stands keeps its place: it goes on as it stands,
  * and the others of the group as they are. Only an id that one place has from this attempt and another
@@ -36,11 +38,13 @@ export class Repeats {
 
   /** The log is given these. */
   logged(operations: readonly Operation[]): void {
+    if (this.#group.length === 0) return
     for (const operation of operations) this.#noteOwn(operation)
   }
 
   /** A place has merged or judged what was sent, and refused nothing. */
   answered(sent: readonly Operation[], applied: readonly Applied[]): RepeatVerdict {
+    if (this.#group.length === 0) return NO_REPEATS
     const took = sent.filter((_, i) => applied[i]?.outcome === 'applied')
     const spread = took.filter((each) => this.#standing.has(each) && this.#group.includes(each))
     for (const operation of took) this.#noteOwn(operation)
