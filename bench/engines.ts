@@ -76,6 +76,7 @@ async function store(name: string, primary: string): Promise<Subject> {
     name: `everthread idempotent, ${name} primary`,
     promise: 'primary + wal',
     run: (_round, i) => history.saveMessage(`c${i % CONVERSATIONS}`, BODY),
+    settle: () => history.flush(),
     close: () => history.close(),
   }
 }

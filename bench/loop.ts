@@ -108,6 +108,7 @@ async function hotConversation(history: ChatHistory): Promise<Hot> {
     run: async () => {
       await history.saveMessage('hot', BODY).catch(() => errors++)
     },
+    settle: () => history.flush(),
     close: async () => {},
   }
   const rows = await compare([raw, hot], CONCURRENCY, COUNT, ROUNDS)

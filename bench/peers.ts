@@ -79,6 +79,7 @@ async function everthread(write: 'idempotent' | 'wal-first'): Promise<PeerStore>
     save: (conversation) => history.saveMessage(conversation, BODY),
     latest: async (conversation, limit) =>
       (await history.getHistory(conversation, { limit })).messages.length,
+    settle: () => history.flush(),
     close: () => history.close(),
   }
 }
@@ -102,6 +103,7 @@ async function contender(
     name,
     promise,
     run: (_round, i) => store.save(`c${i % CONVERSATIONS}`, number++, BODY),
+    settle: async () => void (await store.settle?.()),
     close: async () => void (await store.close()),
     reader: {
       name: `latest ${PAGE} of ${HISTORY}: ${name}`,

@@ -36,6 +36,7 @@ async function everthread(write: keyof typeof PROMISES): Promise<Subject> {
     name: `everthread ${write}`,
     promise: PROMISES[write],
     run: (_round, i) => history.saveMessage(`c${i % CONVERSATIONS}`, BODY),
+    settle: () => history.flush(),
     close: () => history.close(),
   }
 }

@@ -54,6 +54,7 @@ async function walFirst(): Promise<Subject> {
     name: 'everthread wal-first, databases in memory',
     promise: 'wal',
     run: (_round, i) => history.saveMessage(`c${i % 100}`, BODY),
+    settle: () => history.flush(),
     close: () => history.close(),
   }
 }

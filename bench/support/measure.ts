@@ -8,6 +8,8 @@ export interface Subject {
   readonly promise: string
   /** One operation. */
   run(round: number, i: number): Promise<unknown>
+  /** Waits for what goes on behind the operations, so that the next subject does not pay for it. */
+  settle?(): Promise<unknown>
   close(): Promise<void>
 }
 
@@ -45,6 +47,9 @@ export interface Row {
   readonly p50Ratio: number
 }
 
+/** How long a subject runs before anything is counted: until then its code is compiled. */
+const WARM_UP_MS = 3_000
+
 /** How often the heap is looked at while a sample runs. */
 const HEAP_EVERY_MS = 10
 
@@ -80,6 +85,7 @@ export async function sample(
   const { user, system } = process.cpuUsage(cpu)
   const { used, all } = machineTimes()
   clearInterval(watch)
+  await subject.settle?.()
   latencies.sort((a, b) => a - b)
   return {
     rate: count / seconds,
@@ -90,6 +96,15 @@ export async function sample(
     loop: performance.eventLoopUtilization(loop).utilization,
     heapMiB: (most - standing) / 2 ** 20,
   }
+}
+
+const warm = new WeakSet<Subject>()
+
+async function warmUp(subject: Subject, concurrency: number, count: number): Promise<void> {
+  const untilMs = performance.now() + (warm.has(subject) ? 0 : WARM_UP_MS)
+  warm.add(subject)
+  do await sample(subject, -1, concurrency, count)
+  while (performance.now() < untilMs)
 }
 
 function machineTimes(): { readonly used: number; readonly all: number } {
@@ -110,7 +125,7 @@ export async function compare(
   rounds: number,
 ): Promise<Row[]> {
   const samples = new Map<Subject, Sample[]>(subjects.map((subject) => [subject, []]))
-  for (const subject of subjects) await sample(subject, -1, concurrency, Math.ceil(count / 4))
+  for (const subject of subjects) await warmUp(subject, concurrency, Math.ceil(count / 4))
   for (let round = 0; round < rounds; round++) {
     for (const subject of subjects) {
       samples.get(subject)!.push(await sample(subject, round, concurrency, count))

@@ -32,6 +32,8 @@ export interface PeerStore {
   fill?(conversation: string, count: number, message: PeerMessage): Promise<unknown>
   /** Reads the latest messages and says how many it got. */
   latest(conversation: string, limit: number): Promise<number>
+  /** Waits for what goes on behind the saves. */
+  settle?(): Promise<unknown>
   close(): Promise<unknown>
 }
 
