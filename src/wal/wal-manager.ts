@@ -146,12 +146,7 @@ export class WALManager {
    */
   issue(operations: readonly Operation[]): Ticket {
     if (this.#wal?.isFull() === true) {
-      const { bytes, pendingBytesMax } = this.#wal.stats()
-      throw new StorageError(
-        'OVERLOADED',
-        `the WAL has ${bytes} bytes that some place lacks (limit ${pendingBytesMax})`,
-        { place: 'wal' },
-      )
+      throw new StorageError('OVERLOADED', fullness(this.#wal.stats()), { place: 'wal' })
     }
     if (this.#owed.bytes >= this.#options.owedBytesMax) {
       const limit = this.#options.owedBytesMax
@@ -418,4 +413,12 @@ export interface WalManagerStats {
   readonly owedBytes: number
   readonly inFlight: number
   readonly lastErrors: Readonly<Record<DatabasePlace, unknown>>
+}
+
+function fullness({ entries, bytes, pendingEntriesMax, pendingBytesMax }: WalStats): string {
+  const limits = [
+    ...(pendingEntriesMax === undefined ? [] : [`${pendingEntriesMax} entries`]),
+    `${pendingBytesMax} bytes`,
+  ]
+  return `the WAL has ${entries} entries of ${bytes} bytes that some place lacks (limit ${limits.join(' or ')})`
 }

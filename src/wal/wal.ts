@@ -73,6 +73,8 @@ export interface WalStats {
   readonly entries: number
   readonly bytes: number
   readonly pendingBytesMax: number
+  /** Where the number of entries is limited too. */
+  readonly pendingEntriesMax?: number
   /** Greatest LSN given out. */
   readonly head: Lsn
   readonly syncs: number

@@ -137,3 +137,19 @@ test('what JSON cannot give back is refused before any effect, naming the path',
   ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   expect(await history.countMessages('c')).toBe(0)
 })
+
+test('a log in memory that has all its entries says so', async () => {
+  const backup = faultyBackend(new DurableMemoryBackend())
+  const history = await openChatHistory({
+    primary: new DurableMemoryBackend(),
+    backup,
+    wal: { type: 'in-memory', maxEntries: 3 },
+    drainTimeout: 100,
+  })
+  onTestFinished(() => history.close())
+  backup.setMode('refused')
+  for (let i = 0; i < 3; i++) await history.saveMessage('c', { role: 'user', content: `${i}` })
+  const error = await history.saveMessage('c', { role: 'user', content: 'x' }).catch((e) => e)
+  expect(error).toMatchObject({ code: 'OVERLOADED', effect: 'none' })
+  expect((error as Error).message).toContain('limit 3 entries or')
+})

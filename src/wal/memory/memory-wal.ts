@@ -98,6 +98,7 @@ export class MemoryWal extends IndexedWal {
       entries: this.index.entries,
       bytes: this.index.pendingBytes,
       pendingBytesMax: this.#pendingBytesMax,
+      pendingEntriesMax: this.#maxEntries,
       head: this.index.head,
       syncs: 0,
       places: {
