@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { compileSources } from './compile-sources.mjs'
 import { MUTANTS } from './mutants/list.mjs'
 import * as table from './mutants/table.mjs'
 import { runSimulation, runTests } from './mutants/trial.mjs'
@@ -56,6 +57,7 @@ symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
 
 /** What failed in the unbroken copy, by the way of trying it. */
 const controls = new Map()
+let unbroken
 const results = table.readTable()
 const chosen = MUTANTS.filter(
   ({ name }) =>
@@ -81,7 +83,8 @@ async function tryMutant(mutant) {
   if (failed !== undefined) return `${table.CONTROL_FAILED}: ${failed}`
   writeFileSync(path, text)
   try {
-    const { caught, rest } = await trial(mutant, Number(values.seeds))
+    const compiled = () => compileSources(copy, { lenient: true })
+    const { caught, rest } = await trial(mutant, compiled, Number(values.seeds))
     return caught ?? `${table.SURVIVED}: ${rest}`
   } finally {
     writeFileSync(path, original)
@@ -90,14 +93,18 @@ async function tryMutant(mutant) {
 
 async function control(mutant) {
   const way = JSON.stringify(mutant.simulate ?? mutant.tests)
-  if (!controls.has(way)) controls.set(way, (await trial(mutant, CONTROL_SEEDS)).caught)
+  if (!controls.has(way)) {
+    const compiled = () => (unbroken ??= compileSources(copy))
+    controls.set(way, (await trial(mutant, compiled, CONTROL_SEEDS)).caught)
+  }
   return controls.get(way)
 }
 
-async function trial({ simulate, tests }, count) {
-  if (simulate === undefined) return await runTests(copy, { tests, limitMs: LIMIT_MS })
+async function trial({ simulate: settings, tests }, compiled, count) {
+  const limitMs = LIMIT_MS
+  if (settings === undefined) return await runTests(copy, { tests, limitMs })
   const workers = Number(values.workers)
-  return await runSimulation(copy, { settings: simulate, count, workers, limitMs: LIMIT_MS })
+  return await runSimulation(compiled(), { settings, count, workers, limitMs })
 }
 
 /** Undefined when a text is not there once. */

@@ -329,7 +329,7 @@ export const MUTANTS = [
     name: 'two keys that are ahead of the clock by the same get the same stamp',
     file: 'src/core/stamp.ts',
     edits: [['if (used === undefined || used < counter) return', 'void used\n    return']],
-    simulate: { ...JUMPS, wal: 'redis-stream' },
+    tests: ['src/core/stamp.test.ts'],
   },
   {
     name: 'who has read a message does not write after it',

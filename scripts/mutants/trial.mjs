@@ -1,21 +1,19 @@
-// Runs what should notice a mistake in a copy of the sources: the simulation, or some tests.
+// Runs what should notice a mistake in the sources: the simulation, or some tests.
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { compileSources } from '../compile-sources.mjs'
 
 /** A mutant may hang what it breaks: so long no history ends. */
 const SILENCE_MS_MAX = 180_000
 
 /**
- * Runs histories until one is caught; `count` of them at most, and for `limitMs`.
+ * Runs histories of compiled sources until one is caught; `count` of them at most, and for `limitMs`.
  *
  * @returns {Promise<{ caught?: string, rest?: string }>} `caught`: what noticed it. `rest`: why it ended
  *   without that.
  */
-export async function runSimulation(copy, { settings, count, workers, limitMs }) {
-  const compiled = compileSources(copy, { lenient: true })
+export async function runSimulation(compiled, { settings, count, workers, limitMs }) {
   const next = new SharedArrayBuffer(4)
   const data = { compiled, from: 1, count, settings, next }
   const threads = Array.from(
