@@ -333,14 +333,20 @@ export const MUTANTS = [
   },
   {
     name: 'who has read a message does not write after it',
-    file: 'src/strategy/read/selecting-read-strategy.ts',
+    file: 'src/strategy/context.ts',
     edits: [
       [
-        'for (const { position, editedAt } of value.items) {\n      context.clock.observe(position, query.key)\n',
-        'for (const { editedAt } of value.items) {\n',
+        'for (const { position, editedAt } of items) {\n    clock.observe(position, key)\n',
+        'for (const { editedAt } of items) {\n',
       ],
     ],
     simulate: CLOCKS,
+  },
+  {
+    name: 'who has read a message in a cache does not write after it',
+    file: 'src/strategy/read/cache-enhanced.ts',
+    edits: [['observeItems(context, key, page.items)', '']],
+    tests: ['test/store/shared-cache.test.ts'],
   },
   {
     name: 'a retry gets a new id',

@@ -1,4 +1,5 @@
 import type { Env } from '../core/env.ts'
+import type { Item } from '../core/merge.ts'
 import type { DatabasePlace, PlaceName } from '../core/operation.ts'
 import type { Stamp, StampClock } from '../core/stamp.ts'
 import type { HealthManager } from '../health/health-manager.ts'
@@ -29,6 +30,14 @@ export type StoreNotice =
   | { readonly kind: 'replica-changed'; readonly place: DatabasePlace; readonly identity: string }
   | { readonly kind: 'clock-drift'; readonly key: string; readonly aheadMs: number }
   | { readonly kind: 'degraded-write'; readonly copies: readonly PlaceName[] }
+
+/** Whoever has read a message writes after it. */
+export function observeItems({ clock }: StoreContext, key: string, items: readonly Item[]): void {
+  for (const { position, editedAt } of items) {
+    clock.observe(position, key)
+    clock.observe(editedAt, key)
+  }
+}
 
 /** Observes what a place answered about a key: later stamps are greater, reads never go back. */
 export function observeKey(context: StoreContext, key: string, stamp: Stamp | undefined): void {

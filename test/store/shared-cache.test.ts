@@ -4,7 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { CacheBackend } from '../../src/backend/cache-backend.ts'
 import {
   MemoryCache,
@@ -117,6 +117,27 @@ test('a second read is served by the cache, and a save of another process is in 
   await say(a, '2')
   expect(await read(b)).toEqual(['1', '2'])
   expect(await read(a)).toEqual(['1', '2'])
+})
+
+// Found by the simulation: what came from a cache was not observed.
+test('who has read a message in a cache, or a value, writes after it, however far its clock was ahead', async () => {
+  const { a, b } = await sides()
+  const now = Date.now
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + 3_600_000)
+  onTestFinished(() => clock.mockRestore())
+  await say(a, '1')
+  await a.history.store.set('value', 'old')
+  expect(await read(a)).toEqual(['1'])
+  expect(await a.history.store.get('value')).toBe('old')
+  clock.mockRestore()
+  const before = await hits(b)
+  expect(await read(b)).toEqual(['1'])
+  expect(await b.history.store.get('value')).toBe('old')
+  expect(await hits(b)).toBe(before + 2)
+  await say(b, '2')
+  expect(await read(b)).toEqual(['1', '2'])
+  await b.history.store.set('value', 'new')
+  expect(await b.history.store.get('value')).toBe('new')
 })
 
 test('a page that this process keeps itself is given up when another one clears or edits', async () => {

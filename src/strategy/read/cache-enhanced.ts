@@ -11,7 +11,7 @@ import type { Operation } from '../../core/operation.ts'
 import type { FillToken, Lookup } from '../cache/shared-cache.ts'
 import { registerCodec } from '../cache/register-codec.ts'
 import { windowCodec, type Window } from '../cache/window-codec.ts'
-import type { StoreContext } from '../context.ts'
+import { observeItems, type StoreContext } from '../context.ts'
 import { FillQueue } from '../cache/fill-queue.ts'
 import { PrimaryFirstReadStrategy } from './primary-first.ts'
 import type { CacheUse, ItemsQuery, ItemsRead, ReadConfig, RegisterRead } from './read-strategy.ts'
@@ -87,7 +87,10 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     const window = found.hit ? found.data : undefined
     if (window !== undefined && this.#isRecent(context, key, window)) {
       const page = layOver(context, key, window, pending, limit)
-      if (page !== undefined) return page
+      if (page !== undefined) {
+        observeItems(context, key, page.items)
+        return page
+      }
     }
     const full = await this.#fillWindow(context, key, found)
     return full.complete ? cut(full, limit) : await super.readItems(context, query)
@@ -100,6 +103,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     const found = await context.cache!.get('value', key, registerCodec)
     const seen = context.tombstones.get(key)
     if (found.hit && (seen === undefined || (found.data?.stamp ?? '') > seen)) {
+      context.clock.observe(found.data?.stamp, key)
       return { register: found.data ?? undefined, complete: true }
     }
     return await this.#registers.run(key, async () => {

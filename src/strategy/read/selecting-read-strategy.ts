@@ -3,7 +3,7 @@ import { isCallersFault } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
-import type { StoreContext } from '../context.ts'
+import { observeItems, type StoreContext } from '../context.ts'
 import { firstAnswer } from './first-answer.ts'
 import { countMerged } from './merged-count.ts'
 import { listMergedKeys, listMergedLatest, readMergedRegister } from './merged-keys.ts'
@@ -69,11 +69,7 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
       (sources) => readMergedPage(context, sources, query),
       ({ items }) => items.length === 0,
     )
-    // Whoever has read a message writes after it.
-    for (const { position, editedAt } of value.items) {
-      context.clock.observe(position, query.key)
-      context.clock.observe(editedAt, query.key)
-    }
+    observeItems(context, query.key, value.items)
     return { ...value, complete }
   }
 
@@ -87,10 +83,7 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
       (sources) => readMergedById(context, sources, key, ids),
       (found) => found.length === 0,
     )
-    for (const { position, editedAt } of items) {
-      context.clock.observe(position, key)
-      context.clock.observe(editedAt, key)
-    }
+    observeItems(context, key, items)
     return { items, done: true, complete }
   }
 
