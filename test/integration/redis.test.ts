@@ -46,6 +46,55 @@ describeRedis('Redis database', () => {
     }
   })
 
+  // Goal: what is over all keys is written once for a batch, and is as if each group had been alone.
+  test('groups of one batch that change the same keys leave the lists as they should be', async () => {
+    const [backend, reference] = await setup()
+    const groups = [
+      [append('a', T[1]!, 1)],
+      [append('b', T[1]!, 1), append('c', T[3]!, 1, 'own')],
+      [append('a', T[3]!, 2)],
+      [append('a', T[2]!, 3)],
+      [clear('b', T[2]!)],
+      [remove('c', 'own', T[3]!, T[4]!), set('c', T[5]!, 1)],
+      [append('d', T[6]!, 1)],
+      [edit('d', T[6]!, T[6]!, T[7]!, 2)],
+      [remove('a', T[3]!, T[3]!, T[8]!)],
+      [append('e', T[1]!, 1)],
+      [clear('e', T[2]!), append('e', T[3]!, 2)],
+      [set('f', T[1]!, 1)],
+      [clear('f', T[4]!)],
+    ]
+    for (const database of [backend, reference]) {
+      await database.apply([append('b', T[0]!, 0)])
+      await Promise.all(groups.map((group) => database.apply(group, { decide: true })))
+    }
+    const query = { prefix: '', limit: 100 }
+    expect((await backend.listKeys(query)).keys).toEqual((await reference.listKeys(query)).keys)
+    expect((await backend.listLatest(query)).keys).toEqual((await reference.listLatest(query)).keys)
+    const digests = await backend.digest(WHOLE_RANGE, 8)
+    expect(digests).toEqual(await reference.digest(WHOLE_RANGE, 8))
+  })
+
+  // Goal: no change makes a save dearer to the server. Counts, not seconds.
+  test('a batch of appends costs three commands each and a few for all', async () => {
+    const [backend] = await setup()
+    const save = async (from: number): Promise<void> => {
+      const saves = Array.from({ length: 128 }, async (_, i) => {
+        await backend.apply([append(`c${i}`, stampAt(from + i), i)], { decide: true })
+      })
+      await Promise.all(saves)
+    }
+    await save(0)
+    await redisCommand(server.url, 'CONFIG', 'RESETSTAT')
+    await save(1_000)
+    const stats = String(await redisCommand(server.url, 'INFO', 'commandstats'))
+    const calls = [...stats.matchAll(/^cmdstat_(\w+):calls=(\d+)/gm)]
+    const counted = calls.filter(([, name]) => /^(h|z)/.test(name!))
+    const sum = counted.reduce((total, [, , count]) => total + Number(count), 0)
+    expect(sum).toBeGreaterThanOrEqual(3 * 128)
+    expect(sum).toBeLessThan(3.5 * 128)
+  })
+
   // Goal: scripts stop at a bound so that nobody waits for long, and the caller goes on from there.
   test('listings, digests and scans of more than one call see everything once', async () => {
     const [backend, reference] = await setup()

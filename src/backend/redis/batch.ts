@@ -116,10 +116,10 @@ function batchCall(
   const numbers = new KeyNumbers()
   const args = [identity, String(layout.hashPrefixBytes(shard)), String(calls.length)]
   for (const { operations, decide, unique, hint, cursor } of calls) {
-    const flags = !decide ? '-' : unique ? 'u' : 'j'
-    args.push(flags, (isHome && hint) || '')
-    args.push(...(isHome && cursor !== undefined ? [cursor.writer, String(cursor.lsn)] : ['', '']))
-    args.push(String(operations.length))
+    const flag = !decide ? '-' : unique ? 'u' : 'j'
+    const isMarked = isHome && (hint !== undefined || cursor !== undefined)
+    args.push(`${flag}${isMarked ? '+' : '.'}${operations.length}`)
+    if (isMarked) args.push(hint ?? '', cursor?.writer ?? '', String(cursor?.lsn ?? ''))
     for (const operation of operations) {
       args.push(...argumentsOf(operation, numbers.of(operation.key)))
     }

@@ -9,7 +9,7 @@ import type { Operation } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { bucketsOf, type Bucket } from '../buckets.ts'
 import type { CallOptions, StoredOperation } from '../replica-backend.ts'
-import { argumentsOf, readRecord, storedOfRecord } from './record.ts'
+import { fieldsOf, readRecord, storedOfRecord } from './record.ts'
 import { DIGEST } from './scripts/digest-2.ts'
 import { READ_IDS } from './scripts/read-ids-n.ts'
 import { READ_TIME } from './scripts/read-time-2.ts'
@@ -108,8 +108,9 @@ export async function repairRecords(
       const { key } = operation
       const shard = layout.shardOf(key)
       const keys = [...layout.shardKeys(shard), layout.hash(shard, key), layout.set(shard, key)]
-      const [kind, , ...rest] = argumentsOf(operation, 0)
-      const args = [identity, String(layout.hashPrefixBytes(shard)), kind!, ...rest]
+      const { kind, id, position, stamp, digest, value } = fieldsOf(operation)
+      const prefix = String(layout.hashPrefixBytes(shard))
+      const args = [identity, prefix, kind, id, position, stamp, digest, value]
       return { script: REPAIR, keys, args, writes: true }
     }, options)
     written += Number(reply[0])

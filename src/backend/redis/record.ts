@@ -94,18 +94,34 @@ export function appliedOf(answer: string, id: string): Applied {
   }
 }
 
-/** The seven arguments of an operation; `key` is its number among the call's keys. */
-export function argumentsOf(operation: Operation, key: number): string[] {
+/** An operation as scripts read it (`scripts/judge-lua.ts`); `key` is its number among the call's keys. */
+export function argumentsOf(operation: Operation, key: number): readonly [string, string, string] {
+  const { kind, id, position, stamp, digest, value } = fieldsOf(operation)
+  return [kind + digest + stamp + position + key, id === position ? '' : id, value]
+}
+
+/** What scripts know of an operation. What it does not have is empty, and a position `STAMP_MIN`. */
+export interface OperationFields {
+  readonly kind: string
+  readonly id: string
+  readonly position: Stamp
+  readonly stamp: Stamp
+  readonly digest: string
+  readonly value: string
+}
+
+export function fieldsOf(operation: Operation): OperationFields {
   const digest = digestOf(operation).toString(16).padStart(12, '0')
+  const { stamp } = operation
   switch (operation.kind) {
     case 'set':
-      return ['s', String(key), '', '', operation.stamp, digest, operation.value]
+      return { kind: 's', id: '', position: STAMP_MIN, stamp, digest, value: operation.value }
     case 'delete':
-      return ['d', String(key), '', '', operation.stamp, digest, '']
+      return { kind: 'd', id: '', position: STAMP_MIN, stamp, digest, value: '' }
     case 'put': {
-      const { id, position, stamp, change } = operation
+      const { id, position, change } = operation
       const value = change === 'remove' ? '' : operation.value
-      return [change[0]!, String(key), id, position, stamp, digest, value]
+      return { kind: change[0]!, id, position, stamp, digest, value }
     }
   }
 }

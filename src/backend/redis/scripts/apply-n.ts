@@ -6,8 +6,9 @@ import { MERGE_LUA } from './merge-lua.ts'
  * Applies the groups of a batch, each whole or not at all.
  *
  * Keys: the shard's own, then two for each key. Arguments: identity, length of what stands before
- * the key in a name, number of groups; a group is flags (`-`, `j`udged, `u`nique as well), hint,
- * writer and LSN of a cursor, number of operations; an operation is seven texts.
+ * the key in a name, number of groups. A group begins with a flag (`-`, `j`udged, `u`nique as well),
+ * `+` or `.` and the number of its operations; after `+` come its hint and the writer and LSN of its
+ * cursor, each empty if there is none. Its operations are three texts each (`judge-lua.ts`).
  * Returns the number of changes so far, then a list of answers for each group; instead of answers
  * `LOCKED group home` when another group over several shards holds one of its keys.
  */
@@ -22,28 +23,63 @@ local hasLocks = redis.call('EXISTS', LOCKS) == 1
 local function lockOf(first, count)
   if not hasLocks then return nil end
   for i = 1, count do
-    local h = KEYS[FIRST_KEY + 2 * tonumber(ARGV[first + (i - 1) * OP_FIELDS + 1])]
+    local h = KEYS[FIRST_KEY + 2 * keyOf(first + (i - 1) * OP_FIELDS)]
     local lock = redis.call('HGET', LOCKS, h:sub(PREFIX_LENGTH + 1))
     if lock then return lock end
   end
   return nil
 end
 
-local reply, head, changed = { 0 }, nil, false
+-- Applies what nearly all groups are: one append of an item that was never seen before, judged or not.
+-- Returns its answer and stamp; nil, and nothing is done, when the group is anything else.
+local function appendNew(at)
+  local text, id, value = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  if text:sub(1, 1) ~= 'a' then return nil end
+  local digest, position, number = text:sub(2, 13), text:sub(50, 85), keyOf(at)
+  local h, z = KEYS[FIRST_KEY + 2 * number], KEYS[FIRST_KEY + 2 * number + 1]
+  local field = '.' .. (id == '' and position or id)
+  local stored = redis.call('HMGET', h, 'd', 's', field)
+  local d, hasRegister = stored[1] or nil, stored[2] ~= false
+  if stored[3] or isGone(position, d) then return nil end
+  local name = h:sub(PREFIX_LENGTH + 1)
+  redis.call('HSET', h, field, 'a' .. position .. digest .. value)
+  redis.call('ZADD', z, 0, 'o' .. position .. id)
+  timeAdded[#timeAdded + 1] = 0
+  timeAdded[#timeAdded + 1] = position .. digest .. 'a' .. name .. '\\0' .. id
+  relist(name, z, hasRegister, hasRegister, position)
+  return answer('a', d), later(text:sub(14, 49), position)
+end
+
+-- Any other group. Returns its answers, and the greatest stamp or nil when nothing was changed.
+local function applyGroup(at, count, flags)
+  local answers, keys, effective, refused = runGroup(at, count, flags ~= '-', flags == 'u')
+  if refused or #effective == 0 then return answers, nil end
+  for _, k in pairs(keys) do write(k) end
+  return answers, headOfOps(effective, nil)
+end
+
+local reply, head = { 0 }, nil
 local at = 4
 for _ = 1, tonumber(ARGV[3]) do
-  local flags, hint, writer, lsn, count = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
-  at = at + 5
+  local flags, marked, count = ARGV[at]:sub(1, 1), ARGV[at]:sub(2, 2) == '+', tonumber(ARGV[at]:sub(3))
+  local hint, writer, lsn = '', '', ''
+  at = at + 1
+  if marked then
+    hint, writer, lsn = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+    at = at + 3
+  end
   local lock = flags ~= '-' and lockOf(at, count) or nil
   if lock then
     reply[#reply + 1] = { 'LOCKED ' .. lock }
   else
-    local answers, keys, effective, refused = runGroup(at, count, flags ~= '-', flags == 'u')
-    if not refused and #effective > 0 then
-      for _, k in pairs(keys) do write(k) end
-      head = headOfOps(effective, head)
-      changed = true
+    local answers, stamp
+    if count == 1 then
+      local only
+      only, stamp = appendNew(at)
+      answers = only and { only }
     end
+    if not answers then answers, stamp = applyGroup(at, count, flags) end
+    head = later(head, stamp)
     if hint ~= '' then
       redis.call('HSET', HINTS, hint, redis.call('HINCRBY', META, 'hintCount', 1))
     end
@@ -55,7 +91,10 @@ for _ = 1, tonumber(ARGV[3]) do
   end
   at = at + count * OP_FIELDS
 end
-if changed then reply[1] = noteChange(head) end
+if head then
+  writeLists()
+  reply[1] = noteChange(head)
+end
 return reply
 `,
 )

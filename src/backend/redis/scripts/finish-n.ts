@@ -27,6 +27,7 @@ if ARGV[4] == 'commit' and #ops > 0 then
     effective[i] = op
   end
   for _, k in pairs(keys) do write(k) end
+  writeLists()
   writes = noteChange(headOfOps(effective, nil))
 end
 for _, name in ipairs(names) do

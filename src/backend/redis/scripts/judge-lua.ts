@@ -40,13 +40,18 @@ local function judge(k, op, unique)
   return judgePut(k, op, unique)
 end
 
-local OP_FIELDS = 7
+local OP_FIELDS = 3
 
--- The operation at this place of the arguments.
+local function keyOf(at) return tonumber(ARGV[at]:sub(86)) end
+
+-- The operation at this place of the arguments: KIND DIGEST STAMP POSITION KEY, then the id, empty
+-- where it is the position, then the value.
 local function readOp(at)
+  local head, id = ARGV[at], ARGV[at + 1]
+  local position = head:sub(50, 85)
   return {
-    kind = ARGV[at], key = tonumber(ARGV[at + 1]), id = ARGV[at + 2], position = ARGV[at + 3],
-    stamp = ARGV[at + 4], digest = ARGV[at + 5], value = ARGV[at + 6],
+    kind = head:sub(1, 1), digest = head:sub(2, 13), stamp = head:sub(14, 49), position = position,
+    key = keyOf(at), id = id == '' and position or id, value = ARGV[at + 2],
   }
 end
 
@@ -58,7 +63,7 @@ local function runGroup(first, count, judged, unique)
     local op = readOp(first + (i - 1) * OP_FIELDS)
     local k = keys[op.key]
     if k == nil then
-      k = openKey(op.key)
+      k = openKey(op.key, op.kind ~= 's' and op.kind ~= 'd' and op.id or nil)
       keys[op.key] = k
     end
     local text = judged and judge(k, op, unique) or answer('a', k.d)

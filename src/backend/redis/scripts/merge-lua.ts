@@ -37,9 +37,6 @@ local LOCKS, HINTS, CURSORS, INTENTS, GROUPS = KEYS[6], KEYS[7], KEYS[8], KEYS[9
 local FIRST_KEY = 11
 local CHUNK = 1000
 
-local TURNED = {}
-for i = 0, 15 do TURNED[string.format('%x', i)] = string.format('%x', 15 - i) end
-
 local function later(a, b)
   if a == nil then return b end
   if b == nil or a >= b then return a end
@@ -82,6 +79,7 @@ end
 
 -- The item without what is gone; false when nothing is left of it.
 local function settle(item, d)
+  if d == nil and item.p ~= MIN then return item end
   local p = isGone(item.p, d) and MIN or item.p
   if item.r then return { p = p, r = true, rd = item.rd } end
   local left = { p = p }
@@ -121,21 +119,24 @@ local function chunked(command, key, list)
   end
 end
 
--- A key as it stands, and what a group makes of it before it is written.
-local function openKey(number)
+local function keep(k, id, raw)
+  local item = raw and decode(raw) or false
+  k.items[id], k.stood[id], k.loaded = item, item, k.loaded + 1
+end
+
+-- A key as it stands, and what a group makes of it before it is written; with an item, if named.
+local function openKey(number, id)
   local h = KEYS[FIRST_KEY + 2 * number]
-  local f = redis.call('HMGET', h, 'd', 'dd', 's', 'sd')
-  return {
+  -- Any other field stands for no item: a nil is no argument.
+  local f = redis.call('HMGET', h, 'd', 'dd', 's', 'sd', id and '.' .. id or 'd')
+  local k = {
     h = h, z = KEYS[FIRST_KEY + 2 * number + 1], name = h:sub(PREFIX_LENGTH + 1),
     d = f[1] or nil, dd = f[2] or nil, s = f[3] or nil, sd = f[4] or nil,
     oldD = f[1] or nil, oldDd = f[2] or nil, oldS = f[3] or nil, oldSd = f[4] or nil,
     items = {}, stood = {}, loaded = 0,
   }
-end
-
-local function keep(k, id, raw)
-  local item = raw and decode(raw) or false
-  k.items[id], k.stood[id], k.loaded = item, item, k.loaded + 1
+  if id then keep(k, id, f[5]) end
+  return k
 end
 
 local function load(k, id)
@@ -224,29 +225,82 @@ local function without(list, other, target, scored)
   end
 end
 
-local function turned(stamp) return (stamp:gsub('%x', TURNED)) end
-
-local function relist(k)
-  local before = redis.call('HGET', HEADS, k.name)
-  local last = redis.call('ZREVRANGEBYLEX', k.z, '(p', '[o', 'LIMIT', 0, 1)[1]
-  local now = last and last:sub(2, 37) or false
-  if now ~= before then
-    if before then redis.call('ZREM', LATEST, turned(before) .. k.name) end
-    if now then
-      redis.call('ZADD', LATEST, 0, turned(now) .. k.name)
-      redis.call('HSET', HEADS, k.name, now)
-    else
-      redis.call('HDEL', HEADS, k.name)
-    end
-  end
-  local wasListed, isListed = before or k.oldS, now or k.s
-  if isListed and not wasListed then redis.call('ZADD', LISTED, 0, k.name) end
-  if wasListed and not isListed then redis.call('ZREM', LISTED, k.name) end
+-- Each digit turned round, so that later stamps stand before earlier ones.
+local function turned(stamp)
+  return string.format('%08x-%04x-%04x-%04x-%06x%06x', 0xffffffff - tonumber(stamp:sub(1, 8), 16),
+    0xffff - tonumber(stamp:sub(10, 13), 16), 0xffff - tonumber(stamp:sub(15, 18), 16),
+    0xffff - tonumber(stamp:sub(20, 23), 16), 0xffffff - tonumber(stamp:sub(25, 30), 16),
+    0xffffff - tonumber(stamp:sub(31, 36), 16))
 end
 
--- Writes what a group has made of a key. Nothing in here can fail for what the data is.
+-- What the groups of a script change in the lists over all keys, which are written once, at its end.
+-- What has left the time line never returns to it: its members are parts of a state, which only grows.
+local timeAdded, timeRemoved, relisted = {}, {}, {}
+
+-- Lists a key anew at the end. With 'added' an item came at this position, and nothing else changed.
+local function relist(name, z, hadRegister, hasRegister, added)
+  local entry = relisted[name]
+  if entry == nil then
+    entry = { hadRegister = hadRegister }
+    relisted[name] = entry
+  end
+  entry.hasRegister = hasRegister
+  if added then entry.added = later(entry.added, added) else entry.z = z end
+end
+
+-- The position of the latest item that a reader sees.
+local function latestOf(entry, before)
+  if entry.z == nil then return later(before, entry.added) end
+  local last = redis.call('ZREVRANGEBYLEX', entry.z, '(p', '[o', 'LIMIT', 0, 1)[1]
+  return last and last:sub(2, 37)
+end
+
+local function relistAll()
+  local names, heads = {}, {}
+  for name in pairs(relisted) do names[#names + 1] = name end
+  for first = 1, #names, CHUNK do
+    local last = math.min(first + CHUNK - 1, #names)
+    for i, head in ipairs(redis.call('HMGET', HEADS, unpack(names, first, last))) do
+      heads[first + i - 1] = head
+    end
+  end
+  local set, gone, added, removed, listed, unlisted = {}, {}, {}, {}, {}, {}
+  for i, name in ipairs(names) do
+    local entry, before = relisted[name], heads[i] or nil
+    local now = latestOf(entry, before)
+    if now ~= before then
+      if before then removed[#removed + 1] = turned(before) .. name end
+      if now then
+        added[#added + 1], added[#added + 2] = 0, turned(now) .. name
+        set[#set + 1], set[#set + 2] = name, now
+      else
+        gone[#gone + 1] = name
+      end
+    end
+    local wasListed, isListed = before or entry.hadRegister, now or entry.hasRegister
+    if isListed and not wasListed then listed[#listed + 1], listed[#listed + 2] = 0, name end
+    if wasListed and not isListed then unlisted[#unlisted + 1] = name end
+  end
+  chunked('ZADD', LATEST, added)
+  chunked('HSET', HEADS, set)
+  chunked('ZADD', LISTED, listed)
+  chunked('ZREM', LATEST, removed)
+  chunked('HDEL', HEADS, gone)
+  chunked('ZREM', LISTED, unlisted)
+end
+
+-- Ends the writing of a script.
+local function writeLists()
+  chunked('ZADD', TIME, timeAdded)
+  chunked('ZREM', TIME, timeRemoved)
+  relistAll()
+  timeAdded, timeRemoved, relisted = {}, {}, {}
+end
+
+-- Writes what a group has made of a key; 'writeLists' must follow. Nothing in here can fail for what
+-- the data is.
 local function write(k)
-  local hset, hdel, zadd, zrem, tadd, trem = {}, {}, {}, {}, {}, {}
+  local hset, hdel, zadd, zrem, tadd, trem = {}, {}, {}, {}, timeAdded, timeRemoved
   for id, item in pairs(k.items) do
     local stood = k.stood[id]
     if item ~= stood then
@@ -281,10 +335,10 @@ local function write(k)
   -- What needs memory goes first: the server refuses a script that has written nothing yet.
   chunked('HSET', k.h, hset)
   chunked('ZADD', k.z, zadd)
-  chunked('ZADD', TIME, tadd)
   chunked('HDEL', k.h, hdel)
   chunked('ZREM', k.z, zrem)
-  chunked('ZREM', TIME, trem)
-  if #zadd > 0 or #zrem > 0 or (k.s == nil) ~= (k.oldS == nil) then relist(k) end
+  if #zadd > 0 or #zrem > 0 or (k.s == nil) ~= (k.oldS == nil) then
+    relist(k.name, k.z, k.oldS ~= nil, k.s ~= nil)
+  end
 end
 `

@@ -57,6 +57,7 @@ local function repairItem()
     forget(op.position, suffix(op.id, op.position))
     k.items[op.id], k.stood[op.id] = item, false
     write(k)
+    writeLists()
   elseif op.kind == 'a' and not item.r and item.a == op.position then
     item.ad, item.av = op.digest, op.value
   elseif op.kind == 'e' and not item.r and item.e == op.stamp then
