@@ -11,6 +11,7 @@ import { recordingPool } from '../support/recording-pool.ts'
 
 const LENGTH = 10_000
 const PAGE = 50
+const BEGIN_MS = 1_700_000_000_000
 
 // Goal: the cost of a save and of a page does not grow with the conversation, nor with the number
 // of conversations.
@@ -79,6 +80,24 @@ describePostgres('PostgreSQL reads and writes by index', () => {
     },
   )
 
+  test('a digest and a scan of a narrow range read a small part of the table', async () => {
+    const { backend, send } = await setup('own', { alone: true })
+    const range = { from: stampFloor(BEGIN_MS), to: stampFloor(BEGIN_MS + 1_000) }
+    const calls = {
+      digest: () => backend.digest(range, 64),
+      scan: async () => {
+        const found = []
+        for await (const stored of backend.scanStored(range)) found.push(stored)
+        expect(found).toHaveLength(9)
+      },
+    }
+    for (const [name, call] of Object.entries(calls)) {
+      const scans = await send(call)
+      const rows = scans.reduce((sum, scan) => sum + scan.rows, 0)
+      expect(rows, `${name}: ${JSON.stringify(scans)}`).toBeLessThan(LENGTH / 10)
+    }
+  })
+
   test('an append to a known conversation writes one row and one index entry', async () => {
     const { backend, client, schema } = await setup('own')
     await backend.apply([put('long', 'own', LENGTH + 1)], { decide: true })
@@ -142,9 +161,13 @@ async function setup(
   const send = async (call: () => Promise<unknown>): Promise<TableScan[]> => {
     const from = recorder.statements.length
     await call()
-    const sent: PgStatement[] = recorder.statements.slice(from).filter(({ name }) => name)
+    const sent: PgStatement[] = recorder.statements.slice(from)
     const scans: TableScan[] = []
-    for (const statement of sent) scans.push(...(await explain(postgresUrl!, statement, settings)))
+    for (const [i, statement] of sent.entries()) {
+      if (statement.name === undefined) continue
+      const byBlocks = sent[i - 1]?.text === 'SET LOCAL enable_bitmapscan = on'
+      scans.push(...(await explain(postgresUrl!, statement, byBlocks ? 'blocks' : settings)))
+    }
     return scans
   }
   return { backend, client, schema, send }
@@ -165,7 +188,7 @@ async function counts(
 
 /** Ten messages a second. */
 function stamp(n: number, writer = 1): Stamp {
-  const time = stampFloor(1_700_000_000_000 + n * 100).slice(0, 13)
+  const time = stampFloor(BEGIN_MS + n * 100).slice(0, 13)
   return `${time}-7000-8000-${String(writer).padStart(12, '0')}` as Stamp
 }
 

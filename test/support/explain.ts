@@ -20,22 +20,24 @@ interface Plan {
 
 /**
  * Runs a statement as a prepared one and lists how each table was read: with the settings of the
- * engine's own sessions and so the plan that does not depend on its values, or with those of the
- * server, which sessions of an application's pool have. What it wrote is undone.
+ * engine's own sessions and so the plan that does not depend on its values, with `blocks` also that
+ * for the index of blocks, or with those of the server, which sessions of an application's pool have.
+ * What it wrote is undone.
  */
 export async function explain(
   url: string,
   { text, values = [] }: PgStatement,
-  settings: 'engine' | 'server' = 'engine',
+  settings: 'engine' | 'blocks' | 'server' = 'engine',
 ): Promise<TableScan[]> {
   const client = new pg.Client(url)
   await client.connect()
   try {
     await client.query('BEGIN')
-    if (settings === 'engine') {
+    if (settings !== 'server') {
       for (const scan of ['seqscan', 'bitmapscan', 'sort']) {
         await client.query(`SET LOCAL enable_${scan} = off`)
       }
+      if (settings === 'blocks') await client.query('SET LOCAL enable_bitmapscan = on')
       await client.query('SET LOCAL plan_cache_mode = force_generic_plan')
     }
     await client.query(`PREPARE p AS ${text}`)

@@ -282,9 +282,11 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     const { timeoutMs = 0 } = options
     // Without a limit of its own a statement has that of the session.
     const isLong = timeoutMs > this.#options.statementTimeoutMs + CLIENT_GRACE_MS
-    return (statement) =>
+    return (statement, byBlocks = false) =>
       this.#call(operation, options, (session) =>
-        isLong ? session.patient(timeoutMs, statement) : session.query(statement),
+        isLong || byBlocks
+          ? session.queryWith({ byBlocks, ...(isLong && { timeoutMs }) }, statement)
+          : session.query(statement),
       )
   }
 

@@ -19,8 +19,11 @@ const WIDE_MS = 7 * 24 * 60 * 60 * 1_000
 /** Pieces that a narrow range with many rows is read in. */
 const SLICES = 256
 
-/** One round trip on a connection that is given back before the answer is used. */
-export type Ask = (statement: PgStatement) => Promise<PgResult>
+/**
+ * One statement on a connection that is given back before the answer is used. `byBlocks`: its rows
+ * are found by the index of blocks.
+ */
+export type Ask = (statement: PgStatement, byBlocks?: boolean) => Promise<PgResult>
 
 export async function digestRange(
   ask: Ask,
@@ -31,7 +34,7 @@ export async function digestRange(
   const buckets = bucketsOf(range, count)
   const edges = buckets.map(({ from }) => from)
   const text = digestSql(tables, range.from === STAMP_MIN)
-  const { rows } = await ask(prepared(text, [range.from, range.to, edges]))
+  const { rows } = await ask(prepared(text, [range.from, range.to, edges]), true)
   for (const row of rows) {
     const bucket = buckets[Number(row['bucket']) - 1]!
     bucket.count = Number(row['count'])
@@ -52,7 +55,7 @@ export async function* scanRange(
     yield* scanItems(ask, tables, range, 'all')
     return
   }
-  const first = await ask(itemsPage(tables, range, 'placed', undefined))
+  const first = await ask(itemsPage(tables, range, 'placed', undefined), true)
   if (first.rows.length < SCAN_ROWS) {
     // A single page: mostly it is little that is asked for.
     yield* storedIn(first.rows, range, 'placed')
@@ -103,7 +106,7 @@ async function* scanItems(
 ): AsyncIterable<StoredOperation> {
   let last: Record<string, unknown> | undefined
   for (;;) {
-    const { rows } = await ask(itemsPage(tables, range, kind, last))
+    const { rows } = await ask(itemsPage(tables, range, kind, last), kind === 'placed')
     yield* storedIn(rows, range, kind)
     if (rows.length < SCAN_ROWS) return
     last = rows.at(-1)!

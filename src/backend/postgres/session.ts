@@ -2,6 +2,17 @@ import { StorageError } from '../../core/errors.ts'
 import { isStatementError } from './postgres-error.ts'
 import type { PgClient, PgResult, PgStatement } from './pg-types.ts'
 
+export interface StatementSettings {
+  /** Milliseconds. Default: that of the session. */
+  readonly timeoutMs?: number
+  /**
+   * For rows that the index of blocks (BRIN) finds, which is read by bitmaps only. Where they are a
+   * last resort, as sequential scans are, the planner takes either, and with the latter it reads
+   * the whole table for a few rows.
+   */
+  readonly byBlocks?: boolean
+}
+
 /** One call's use of one connection. It ends with the call: by success, failure or deadline. */
 export class Session {
   /** True once a statement was sent whose success commits. */
@@ -28,11 +39,18 @@ export class Session {
     }
   }
 
-  /** A statement over many rows, with a limit of its own. Milliseconds. */
-  async patient(timeoutMs: number, statement: PgStatement): Promise<PgResult> {
+  /** A statement that only reads, with settings of its own. */
+  async queryWith(
+    { timeoutMs, byBlocks = false }: StatementSettings,
+    statement: PgStatement,
+  ): Promise<PgResult> {
+    const settings = [
+      ...(timeoutMs === undefined ? [] : [`statement_timeout = ${Math.ceil(timeoutMs)}`]),
+      ...(byBlocks ? ['enable_bitmapscan = on'] : []),
+    ]
     return await this.transaction(
       async () => {
-        await this.query({ text: `SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}` })
+        await this.query({ text: settings.map((text) => `SET LOCAL ${text}`).join('; ') })
         return await this.query(statement)
       },
       () => true,
