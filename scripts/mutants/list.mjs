@@ -6,164 +6,21 @@
  *   simulate      settings of the simulation that catches it; `{}` for what the seeds draw
  *   tests         test files, one of which must fail, where the simulation has no such part
  */
+import { LOG_MUTANTS } from './logs.mjs'
+import { CLOCKS, OUTAGES } from './settings.mjs'
 import { UPKEEP_MUTANTS } from './upkeep.mjs'
 
-const POWER = { wal: 'file', faults: ['power-cut', 'primary-down', 'backup-down', 'both-down'] }
-const OUTAGES = { faults: ['primary-down', 'backup-down', 'both-down', 'partition', 'kill'] }
-const CLOCKS = {
-  skewMs: 500,
-  faults: ['clock', 'primary-down', 'backup-down', 'partition', 'kill'],
-}
 const JUMPS = {
   skewMs: 400_000,
   faults: ['clock', 'clock', 'primary-down', 'partition'],
   faultEveryMs: 600,
 }
-const SHARED_OUTAGES = {
-  wal: 'redis-stream',
-  faults: ['wal-out', 'kill', 'restart', 'primary-down', 'backup-down', 'both-down'],
-  faultEveryMs: 1_500,
-}
-const SHARED_LOSSES = { ...SHARED_OUTAGES, fsync: 'everysec', write: 'wal-first' }
 const LOST_DISK = { faults: ['wipe-primary', 'wipe-backup', 'kill', 'restart', 'slow'] }
 const CACHED = { read: 'cache-enhanced', faults: ['primary-down', 'cache-slow', 'slow', 'kill'] }
 
 export const MUTANTS = [
   ...UPKEEP_MUTANTS,
-  // ---- the log
-  {
-    name: 'acknowledged before the sync',
-    file: 'src/wal/file/segments.ts',
-    edits: [['if (sync) await file.sync()', '']],
-    simulate: POWER,
-  },
-  {
-    name: 'a new segment without a sync of its directory',
-    file: 'src/wal/file/segments.ts',
-    edits: [
-      [
-        "hit('wal.roll.beforeDirSync')\n      await env.disk.syncDirectory(directory)",
-        "hit('wal.roll.beforeDirSync')",
-      ],
-    ],
-    tests: ['test/fault/file-wal-power-loss.test.ts'],
-  },
-  {
-    name: 'a failed sync is tried again, and believed',
-    file: 'src/wal/file/segments.ts',
-    edits: [
-      ['if (sync) await file.sync()', 'if (sync) await file.sync().catch(() => file.sync())'],
-    ],
-    tests: ['test/fault/file-wal-disk-faults.test.ts'],
-  },
-  {
-    name: 'short writes are taken for whole ones',
-    file: 'src/wal/file/spare.ts',
-    edits: [['done += count', 'done = bytes.byteLength']],
-    tests: ['test/fault/file-wal-disk-faults.test.ts'],
-  },
-  {
-    name: 'checksums are not compared',
-    file: 'src/wal/file/frame.ts',
-    edits: [['if (sum !== buffer.readUInt32LE(start + 4)) return undefined', 'void sum']],
-    tests: ['test/fault/file-wal-damage.test.ts'],
-  },
-  {
-    name: 'segments go by age, not by what places have',
-    file: 'src/wal/file/segments.ts',
-    edits: [['if (end > settled || this.#list[i] === this.#active) break', 'void settled']],
-    simulate: { ...POWER, write: 'wal-first' },
-  },
-  {
-    name: 'what the log holds is not laid over reads',
-    file: 'src/strategy/read/source.ts',
-    edits: [
-      ['return await this.#context.log.pending(this.place.name, key)', 'void key\n    return []'],
-    ],
-    simulate: OUTAGES,
-  },
-  {
-    name: 'the place is read before what is pending for it',
-    file: 'src/strategy/read/merged-page.ts',
-    edits: [
-      [
-        'const walks = await startWalks(sources, query.key)\n  if',
-        'const early = sources.length === 1 ? await first.readItems(query) : undefined\n  const walks = await startWalks(sources, query.key)\n  if',
-      ],
-      ['const page = await first.readItems(query)\n    if', 'const page = early!\n    if'],
-    ],
-    simulate: {},
-  },
-  {
-    name: 'what only memory owes is forgotten',
-    file: 'src/wal/wal-manager.ts',
-    edits: [
-      [
-        'this.#owed.add(ticket)\n',
-        'if (this.#wal !== undefined) return\n    this.#owed.add(ticket)\n',
-      ],
-    ],
-    simulate: { faults: ['wal-out', 'wal-full', 'backup-down', 'primary-down'] },
-  },
-  // ---- the shared log
-  {
-    name: 'a shared log believes that its server has lost nothing',
-    file: 'src/wal/redis-stream/stream-wal.ts',
-    edits: [['if (changed.length === 0) return', 'if (changed.length >= 0) return']],
-    simulate: SHARED_LOSSES,
-  },
-  {
-    name: 'the shared log gives numbers out again that were lost',
-    file: 'src/wal/redis-stream/scripts/open-lua.ts',
-    edits: [['n = math.max(n, known) + JUMP', 'n = n']],
-    simulate: SHARED_LOSSES,
-  },
-  {
-    name: 'the shared log sequences nothing',
-    file: 'src/wal/redis-stream/scripts/append-lua.ts',
-    edits: [['if #behind > 1 then return behind end\nlocal n = unpad', 'local n = unpad']],
-    simulate: {
-      ...CLOCKS,
-      wal: 'redis-stream',
-      fsync: 'always',
-      faults: ['both-down', 'clock', 'kill'],
-      processes: 4,
-    },
-  },
-  {
-    name: 'a group in the shared log leaves no marks at its other keys',
-    file: 'src/wal/redis-stream/append-group.ts',
-    edits: [['if (marked) await mark(target, group, mode)', '']],
-    tests: ['test/integration/redis-stream.test.ts'],
-  },
-  {
-    name: 'the shared log trims what only the primary has',
-    file: 'src/wal/redis-stream/scripts/settle-lua.ts',
-    edits: [
-      [
-        "for place in string.gmatch('pb', '.') do\n    local first",
-        "for place in string.gmatch('p', '.') do\n    local first",
-      ],
-    ],
-    simulate: SHARED_OUTAGES,
-  },
-  {
-    name: 'nobody takes over what a process left in the shared log',
-    file: 'src/wal/redis-stream/stream-wal.ts',
-    edits: [
-      [
-        'if (lsns.length < limit && this.#claimable[place] && this.#link!.ready) {',
-        'if (lsns.length > limit && this.#claimable[place] && this.#link!.ready) {',
-      ],
-    ],
-    simulate: SHARED_OUTAGES,
-  },
-  {
-    name: 'a new connection to the shared log goes on as the consumer of the one before',
-    file: 'src/wal/redis-stream/stream-wal.ts',
-    edits: [["/${Buffer.from(this.env.randomBytes(6)).toString('hex')}`", '/own`']],
-    simulate: SHARED_OUTAGES,
-  },
+  ...LOG_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',
