@@ -68,9 +68,9 @@ function goalsOf(rows: readonly Row[]): Goal[] {
     }
     return explained(
       goal,
-      `bound by the thread that calls: its event loop is ${percent(loop)} busy and the cores ${percent(busy)}; ` +
-        `${Math.round(cpuUs)} µs of this process a save, with log, backup and flush, where the engine alone takes ` +
-        `${Math.round(engine.cpuUs ?? 0)} and reaches ${engine.ratio.toFixed(2)}`,
+      `${Math.round(cpuUs)} µs of CPU of this process a save, with log, backup and flush, where the engine alone takes ` +
+        `${Math.round(engine.cpuUs ?? 0)} and reaches ${engine.ratio.toFixed(2)}; the event loop is ${percent(loop)} busy and the ` +
+        `cores ${percent(busy)}: the rest is waiting for the disk, which server, log and backup share`,
     )
   }
   return [
