@@ -7,6 +7,7 @@ const at = (i: number): Stamp => `0190000${i}-0000-7000-8000-000000000000` as St
 
 const WINDOW: Window = {
   done: true,
+  gone: { removed: ['d'], deletedThrough: at(0) },
   items: [
     {
       id: 'b\n"',
@@ -31,7 +32,7 @@ const WINDOW: Window = {
 
 test('a window comes back as it was', () => {
   expect(windowCodec.decode(windowCodec.encode(WINDOW))).toEqual(WINDOW)
-  const empty = { done: false, items: [] }
+  const empty = { done: false, items: [], gone: { removed: [], deletedThrough: undefined } }
   expect(windowCodec.decode(windowCodec.encode(empty))).toEqual(empty)
 })
 

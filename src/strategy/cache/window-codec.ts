@@ -1,6 +1,7 @@
 import type { JsonText } from '../../core/json.ts'
 import type { Item } from '../../core/merge.ts'
 import type { Stamp } from '../../core/stamp.ts'
+import type { Gone } from '../read/read-strategy.ts'
 import type { EntryCodec } from './shared-cache.ts'
 
 /** The last items of a conversation, newest first. */
@@ -8,6 +9,7 @@ export interface Window {
   readonly items: readonly Item[]
   /** True when the conversation has no older items. */
   readonly done: boolean
+  readonly gone: Gone
 }
 
 /**
@@ -27,6 +29,8 @@ type Head =
 
 interface Header {
   readonly done: boolean
+  readonly removed: readonly string[]
+  readonly deletedThrough: Stamp | null
   readonly items: readonly Head[]
 }
 
@@ -35,8 +39,9 @@ interface Header {
  * as strings in a JSON of ours each of their quotes would be escaped and read twice.
  */
 export const windowCodec: EntryCodec<Window> = {
-  encode({ items, done }) {
-    const header: Header = { done, items: items.map(headOf) }
+  encode({ items, done, gone }) {
+    const { removed, deletedThrough = null } = gone
+    const header: Header = { done, removed, deletedThrough, items: items.map(headOf) }
     const values = items.map(({ appended = '', edited = '' }) => appended + edited)
     return `${JSON.stringify(header)}\n${values.join('')}`
   },
@@ -53,7 +58,11 @@ export const windowCodec: EntryCodec<Window> = {
       return value as JsonText
     }
     const items = header.items.map((head) => itemOf(head, take))
-    return at === text.length ? { items, done: header.done } : undefined
+    if (at !== text.length) return undefined
+    const { done, removed, deletedThrough } = header
+    // Of an earlier version, which did not say what is gone.
+    if (!Array.isArray(removed)) return undefined
+    return { items, done, gone: { removed, deletedThrough: deletedThrough ?? undefined } }
   },
 }
 

@@ -7,11 +7,11 @@ import {
   raiseDeletedThrough,
   visibleItems,
 } from '../../core/merge.ts'
-import type { Operation } from '../../core/operation.ts'
+import type { Operation, PutOperation } from '../../core/operation.ts'
 import type { FillToken, Lookup } from '../cache/shared-cache.ts'
 import { registerCodec } from '../cache/register-codec.ts'
 import { windowCodec, type Window } from '../cache/window-codec.ts'
-import { observeItems, type StoreContext } from '../context.ts'
+import { observeItems, observeKey, type StoreContext } from '../context.ts'
 import { FillQueue } from '../cache/fill-queue.ts'
 import { PrimaryFirstReadStrategy } from './primary-first.ts'
 import type { CacheUse, ItemsQuery, ItemsRead, ReadConfig, RegisterRead } from './read-strategy.ts'
@@ -130,11 +130,13 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
   async #fillWindow(context: StoreContext, key: string, found: Lookup<Window>): Promise<ItemsRead> {
     return await this.#windows.run(key, async () => {
       const token = await tokenOf(found, () => context.cache!.get('window', key, windowCodec))
-      const read = await super.readItems(context, { key, limit: this.#windowSize, order: 'newest' })
+      const limit = this.#windowSize
+      const query = { key, limit, order: 'newest', includeGone: true } as const
+      const read = await super.readItems(context, query)
+      const { items, done, gone, complete } = read
       // With something pending the page is more than the primary has.
-      if (token !== undefined && read.complete && !(await isPending(context, key))) {
-        const { items, done } = read
-        await context.cache!.fill('window', key, token, { items, done }, windowCodec)
+      if (token !== undefined && complete && gone && !(await isPending(context, key))) {
+        await context.cache!.fill('window', key, token, { items, done, gone }, windowCodec)
       }
       return read
     })
@@ -167,21 +169,27 @@ async function tokenOf(
 function layOver(
   context: StoreContext,
   key: string,
-  { items, done }: Window,
+  { items, done, gone }: Window,
   pending: readonly Operation[],
   limit: number,
 ): ItemsRead | undefined {
+  observeKey(context, key, gone.deletedThrough)
   if (pending.length === 0) return cut({ items, done, complete: true }, limit)
   const known = new Set(items.map(({ id }) => id))
+  const removed = new Set(gone.removed)
+  const standing: PutOperation[] = []
   for (const operation of pending) {
     if (operation.kind !== 'put') return undefined
+    // The primary has its removal already, and lacks only what came before.
+    if (removed.has(operation.id)) continue
     const fresh = operation.change === 'append' && operation.id === operation.position
     if (!fresh && !known.has(operation.id)) return undefined
+    standing.push(operation)
   }
   const state = emptyState()
   raiseDeletedThrough(state, context.tombstones.get(key))
   for (const item of items) mergeItem(state, item)
-  for (const operation of pending) applyOperation(state, operation)
+  for (const operation of standing) applyOperation(state, operation)
   const oldest = items.at(-1)?.position
   const visible = visibleItems(state)
     .filter(({ position }) => done || oldest === undefined || position >= oldest)

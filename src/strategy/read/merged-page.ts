@@ -20,7 +20,7 @@ import type { Operation } from '../../core/operation.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { observeKey, type StoreContext } from '../context.ts'
-import type { ItemsQuery } from './read-strategy.ts'
+import type { Gone, ItemsQuery } from './read-strategy.ts'
 import type { Source } from './source.ts'
 
 /** Fetches of one page: only removed rows make more than a few necessary. */
@@ -38,6 +38,7 @@ interface Walk {
 export interface MergedPage {
   readonly items: readonly Item[]
   readonly done: boolean
+  readonly gone?: Gone
 }
 
 /** Reads a page from these sources. Rejects when any of them fails. */
@@ -49,7 +50,7 @@ export async function readMergedPage(
   const first = sources[0]!
   const seen = context.tombstones.get(query.key)
   const walks = await startWalks(sources, query.key)
-  if (walks.length === 1 && walks[0]!.pending.length === 0) {
+  if (walks.length === 1 && walks[0]!.pending.length === 0 && query.includeGone !== true) {
     const page = await first.readItems(query)
     if (seen === undefined || (page.deletedThrough ?? '') >= seen) {
       observeKey(context, query.key, page.deletedThrough)
@@ -162,7 +163,16 @@ function judge(walks: readonly Walk[], query: ItemsQuery, state: KeyState): Merg
   if (newest) within.reverse()
   const atEnd = walks.every(({ done }) => done)
   if (within.length <= query.limit && !atEnd) return undefined
-  return { items: within.slice(0, query.limit), done: atEnd && within.length <= query.limit }
+  return {
+    items: within.slice(0, query.limit),
+    done: atEnd && within.length <= query.limit,
+    ...(query.includeGone === true && { gone: goneOf(state) }),
+  }
+}
+
+function goneOf({ items, deletedThrough }: KeyState): Gone {
+  const removed = [...items.values()].filter((item) => item.removed).map(({ id }) => id)
+  return { removed, deletedThrough }
 }
 
 /** Up to where every source has been read; undefined when all are at their end. */

@@ -18,6 +18,15 @@ export interface ItemsQuery {
   readonly after?: Stamp
   readonly limit: number
   readonly order: 'newest' | 'oldest'
+  /** The answer also says what is gone. */
+  readonly includeGone?: boolean
+}
+
+/** What a later look at a page must know, so that nothing that is laid over it comes back. */
+export interface Gone {
+  /** Removed items that stand among those of the page. */
+  readonly removed: readonly string[]
+  readonly deletedThrough: Stamp | undefined
 }
 
 export interface ItemsRead extends ReadMark {
@@ -25,6 +34,8 @@ export interface ItemsRead extends ReadMark {
   readonly items: readonly Item[]
   /** True when there is nothing beyond the last item. */
   readonly done: boolean
+  /** There when it was asked for. */
+  readonly gone?: Gone
 }
 
 export interface RegisterRead extends ReadMark {
