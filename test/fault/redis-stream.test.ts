@@ -170,6 +170,26 @@ describeRedis('a log in Redis streams under faults', () => {
     expect(await a.pending('primary', 'k')).toHaveLength(2)
   })
 
+  // Found by the simulation: after a first try that failed half way the log was taken for whole.
+  test('what the server has no room for at first is appended again when it has', async () => {
+    const own = await startRedis()
+    onTestFinished(() => own.stop())
+    const a = await openLog(own.url, freshPrefix())
+    const used = /used_memory:(\d+)/.exec(String(await redisCommand(own.url, 'INFO', 'memory')))
+    for (let i = 1; i <= 10; i++) {
+      const operation = append('k', stampAt(i), 'x'.repeat(300_000))
+      await a.append([operation], { fresh: true, hold: ['primary'] })
+    }
+    await redisCommand(own.url, 'CONFIG', 'SET', 'maxmemory', String(Number(used![1]) + 1_500_000))
+    await redisCommand(own.url, 'FLUSHALL')
+    // Long enough for several tries.
+    await new Promise((resolve) => setTimeout(resolve, 2_000))
+    expect(await a.pending('primary', 'k')).toHaveLength(10)
+    await redisCommand(own.url, 'CONFIG', 'SET', 'maxmemory', '0')
+    await isUp(a)
+    expect(await a.pending('primary', 'k')).toHaveLength(10)
+  })
+
   test('an append whose reply is lost has an unknown outcome, and its retry is the same entry', async () => {
     const prefix = freshPrefix()
     const proxy = await FaultProxy.open({ port: server.port })

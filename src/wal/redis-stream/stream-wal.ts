@@ -422,12 +422,12 @@ export class RedisStreamWal extends IndexedWal {
       partitions,
       this.#partitions,
     )
-    this.#partitions = found
     // Each connection is a consumer of its own: what an earlier one left without an answer is not its.
     this.#consumer = `${this.#writer}/${Buffer.from(this.env.randomBytes(6)).toString('hex')}`
-    if (changed.length === 0) return
     const lost = [...this.#entries.all()].filter(({ partition }) => changed.includes(partition))
-    this.env.logger.warn({ partitions: changed, entries: lost.length }, 'the log is in a new run')
+    if (changed.length > 0) {
+      this.env.logger.warn({ partitions: changed, entries: lost.length }, 'the log is in a new run')
+    }
     await appendAgain(
       {
         link: { call: (partition, script, args) => link.callNow(partition, script, args) },
@@ -448,6 +448,8 @@ export class RedisStreamWal extends IndexedWal {
         },
       },
     )
+    // Only now: after a look that failed half way the next one finds once more what may be lost.
+    this.#partitions = found
   }
 
   /** What all processes are known to have pending: as of the last poll, and at least the own. */
