@@ -144,4 +144,15 @@ export const LOG_MUTANTS = [
     edits: [["/${Buffer.from(this.env.randomBytes(6)).toString('hex')}`", '/own`']],
     simulate: SHARED_OUTAGES,
   },
+  {
+    name: 'a look that failed half way takes the shared log for whole',
+    file: 'src/wal/redis-stream/stream-wal.ts',
+    edits: [
+      [
+        '    this.#consumer = `${this.#writer}/',
+        '    this.#partitions = found\n    this.#consumer = `${this.#writer}/',
+      ],
+    ],
+    tests: ['test/fault/redis-stream.test.ts'],
+  },
 ]

@@ -202,6 +202,12 @@ export const UPKEEP_MUTANTS = [
     edits: [['await this.#warning\n      return', 'return']],
     tests: CACHE,
   },
+  {
+    name: 'what is laid over a cached page brings back what was removed',
+    file: 'src/strategy/read/cache-enhanced.ts',
+    edits: [['if (removed.has(operation.id)) continue', '']],
+    tests: ['src/strategy/read/cache-enhanced.test.ts'],
+  },
   // ---- takeovers
   {
     name: 'what a dead process left in the shared log stays there',
