@@ -6,7 +6,7 @@
 import type { BucketDigest, StampRange } from '../core/digest.ts'
 import { operationBytes, type DatabasePlace, type Operation } from '../core/operation.ts'
 import { stampMs, type Stamp } from '../core/stamp.ts'
-import { damagedRow, isDamaged, Merger, readRows, subjectOf, type Work } from './rows.ts'
+import { damagedRow, isDamaged, Merger, placeOf, readRows, subjectOf, type Work } from './rows.ts'
 
 /** Buckets that everything is cut into. */
 const BUCKETS = 256
@@ -157,7 +157,7 @@ export class Comparison {
       bytes += operationBytes(operation)
       const kept = bytes <= EXCHANGE_BYTES_MAX ? operation : undefined
       const subject = subjectOf(operation)
-      side.rows.set(`${subject}\0\0${digest}`, kept)
+      side.rows.set(nameOf(operation, digest), kept)
       side.subjects.set(subject, kept)
     }
     return side
@@ -174,7 +174,7 @@ export class Comparison {
     }
     if (again.size > 0) {
       for await (const { operation, digest } of readRows(this.#work, side.place, range)) {
-        if (!again.has(`${subjectOf(operation)}\0\0${digest}`)) continue
+        if (!again.has(nameOf(operation, digest))) continue
         await this.#copyOne(side.place, operation, digest, merger)
       }
     }
@@ -218,11 +218,18 @@ function isCuttable({ from, to }: StampRange): boolean {
   return stampMs(to) - stampMs(from) > 1
 }
 
-/** A name is the subject, two NULs and the digest; neither keys nor ids have a NUL. */
+/**
+ * A name is the subject, two NULs, the digest and where the row stands, which the digest of a removal or
+ * an edit does not have; neither keys nor ids have a NUL.
+ */
+function nameOf(operation: Operation, digest: number): string {
+  return `${subjectOf(operation)}\0\0${digest} ${placeOf(operation)}`
+}
+
 function subjectIn(name: string): string {
   return name.slice(0, name.lastIndexOf('\0\0'))
 }
 
 function digestIn(name: string): number {
-  return Number(name.slice(name.lastIndexOf('\0\0') + 2))
+  return Number.parseInt(name.slice(name.lastIndexOf('\0\0') + 2), 10)
 }
