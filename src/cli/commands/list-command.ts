@@ -6,6 +6,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { table } from '../output/table.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { wholeNumber } from './parse-number.ts'
+import { readComplete } from '../transfer/read-complete.ts'
 
 interface ListFlags extends StoreFlags {
   readonly json?: boolean
@@ -29,7 +30,9 @@ async function runList(cli: CliContext, flags: ListFlags): Promise<ExitCode> {
   const { terminal } = cli
   const { limit, before, json = false } = flags
   const page = await cli.withStore(flags, (history) =>
-    history.listConversations({ limit, ...(before !== undefined && { before }) }),
+    readComplete(() =>
+      history.listConversations({ limit, ...(before !== undefined && { before }) }),
+    ),
   )
   if (json) await terminal.writeJson(page)
   else await print(cli, page)

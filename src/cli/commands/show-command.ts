@@ -6,6 +6,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printable, printableLine } from '../output/printable.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { wholeNumber } from './parse-number.ts'
+import { readComplete } from '../transfer/read-complete.ts'
 
 interface ShowFlags extends StoreFlags {
   readonly json?: boolean
@@ -30,7 +31,7 @@ async function runShow(cli: CliContext, id: string, flags: ShowFlags): Promise<E
   const { terminal } = cli
   const { limit, before, json = false } = flags
   const page = await cli.withStore(flags, (history) =>
-    history.getHistory(id, { limit, ...(before !== undefined && { before }) }),
+    readComplete(() => history.getHistory(id, { limit, ...(before !== undefined && { before }) })),
   )
   if (json) await terminal.writeJson({ conversationId: id, ...page })
   else await print(cli, page)
