@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { nodeEnv } from '../../src/core/node-env.ts'
+import type { CallOptions, ItemPage, ItemQuery } from '../../src/backend/replica-backend.ts'
 import type { Operation } from '../../src/core/operation.ts'
 import { openChatHistory, WALManager, type ChatHistory } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
@@ -43,9 +44,11 @@ test('a pass that waits for its turn does not keep the log shut', async () => {
 /** A log on a disk that can be made to hang. */
 class HangingWal extends MemoryWal {
   hangs: 'open' | 'read' | 'nothing' = 'nothing'
+  /** Ends a call to `open` that hangs. */
+  goOn: () => void = () => {}
 
   override async open(): Promise<WalOpened> {
-    if (this.hangs === 'open') await new Promise(() => {})
+    if (this.hangs === 'open') await new Promise<void>((resolve) => (this.goOn = resolve))
     return await super.open()
   }
 
@@ -55,8 +58,22 @@ class HangingWal extends MemoryWal {
   }
 }
 
-async function openOn(env: VirtualEnv, wal: HangingWal): Promise<ChatHistory> {
-  const [primary, backup] = [new DurableMemoryBackend(env), new DurableMemoryBackend(env)]
+/** A database whose pages can be made to wait. */
+class SlowBackend extends DurableMemoryBackend {
+  gate: Promise<void> | undefined
+
+  override async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
+    await this.gate
+    return await super.readItems(query, options)
+  }
+}
+
+async function openOn(
+  env: VirtualEnv,
+  wal: HangingWal,
+  primary: DurableMemoryBackend = new DurableMemoryBackend(env),
+): Promise<ChatHistory> {
+  const backup = new DurableMemoryBackend(env)
   const opened = openChatHistory({ env, primary, backup, wal: new WALManager(env, wal) })
   const history = await env.drive(opened)
   onTestFinished(() => env.drive(history.close()))
@@ -71,6 +88,25 @@ test('a log that hangs at the start is gone without after half a minute', async 
   expect(env.monotonic()).toBeGreaterThanOrEqual(30_000)
   const { copies } = await env.drive(history.saveMessage('c', { role: 'user', content: 'a' }))
   expect(copies).toEqual(['primary', 'backup'])
+})
+
+// Found by the simulation: such a page called itself complete, and lacked what an earlier life had saved.
+test('a page that was asked for before the log opened is not complete', async () => {
+  const env = virtualEnv()
+  const wal = new HangingWal(env)
+  const primary = new SlowBackend(env)
+  wal.hangs = 'open'
+  const history = await openOn(env, wal, primary)
+  await env.advance(1_000)
+  let release = (): void => {}
+  primary.gate = new Promise((resolve) => (release = resolve))
+  const read = history.getHistory('c')
+  wal.goOn()
+  await env.advance(1)
+  expect(history.status().wal.state).toBe('open')
+  release()
+  expect((await env.drive(read)).complete).toBe(false)
+  expect((await env.drive(history.getHistory('c'))).complete).toBe(true)
 })
 
 test('a save with an id does not wait for ever for what the log has of it', async () => {

@@ -10,7 +10,7 @@ import { CacheEnhancedReadStrategy } from './cache-enhanced.ts'
 /** The newest items of a key of which nothing is cached but what is gone. */
 async function read(gone: Gone, pending: readonly Operation[]): Promise<readonly string[]> {
   const context = {
-    log: { pending: async () => pending },
+    log: { pending: async () => pending, isUnknown: () => false },
     cache: { get: async () => ({ hit: true, data: { items: [], done: true, gone } }) },
     monitor: { isPrimaryCurrent: () => true, isTrusted: () => true },
     tombstones: new SeenTombstones(),

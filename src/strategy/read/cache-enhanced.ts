@@ -149,9 +149,9 @@ async function isPending({ log }: StoreContext, key: string): Promise<boolean> {
 }
 
 /** The cache speaks for the primary: it is used only while the primary alone would be complete. */
-function isUsable(context: StoreContext): boolean {
+function isUsable({ cache, log, monitor }: StoreContext): boolean {
   return (
-    context.cache !== undefined && context.monitor.isPrimaryCurrent() && context.monitor.isTrusted()
+    cache !== undefined && !log.isUnknown() && monitor.isPrimaryCurrent() && monitor.isTrusted()
   )
 }
 

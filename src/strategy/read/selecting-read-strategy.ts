@@ -136,13 +136,16 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
   ): Promise<Answer<T>> {
     // Before any place is asked: only an older list of hints speaks for what the primary lacks.
     const current = context.monitor.isPrimaryCurrent() && context.monitor.isTrusted()
+    // What an earlier life acknowledged may be in the log alone, which has yet to open; that it opens
+    // while we read does not help: what is pending was noted before.
+    const logKnown = !context.log.isUnknown()
     const ask = async (places: readonly DatabasePlace[]): Promise<Answer<T>> => {
       const sources = places.map(
         (name) => new Source(context, context.places[name], this.config.timeoutMs),
       )
       const value = await this.#retrying(context, () => run(sources))
       this.answered(context, places)
-      return { value, complete: isComplete(places, current, context) }
+      return { value, complete: logKnown && isComplete(places, current, context) }
     }
     const askAgain = async (places: readonly DatabasePlace[]): Promise<Answer<T>> => {
       const answer = await ask(places)
@@ -173,8 +176,6 @@ function isComplete(
   current: boolean,
   context: StoreContext,
 ): boolean {
-  // What an earlier life acknowledged may be in the log alone, which has yet to open.
-  if (context.log.isUnknown()) return false
   if (!places.includes('primary')) return false
   return context.monitor.isTrusted() && (current || places.includes('backup'))
 }
