@@ -15,7 +15,7 @@
  * right. The salt is random for each start of a process: no text of a message and no bytes of an
  * older file can pass for a frame.
  */
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../core/crc32.ts'
 import type { Lsn } from '../wal.ts'
 
 export const FRAME_HEADER_BYTES = 24

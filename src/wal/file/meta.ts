@@ -9,7 +9,7 @@
  * entry that is neither in a segment nor acknowledged here is damage.
  */
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../core/crc32.ts'
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { DatabasePlace } from '../../core/operation.ts'

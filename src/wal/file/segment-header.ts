@@ -13,7 +13,7 @@
  * A segment is called "<first LSN, 16 hex digits>-<generation, 8 hex digits>.wal". It gets that name
  * only after its header is on disk, so a named segment without a valid header is damage.
  */
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../core/crc32.ts'
 import { invalid, StorageError } from '../../core/errors.ts'
 import type { Lsn } from '../wal.ts'
 
