@@ -4,6 +4,11 @@ export interface DiskFile {
   read(buffer: Uint8Array, offset: number): Promise<number>
   /** Writes at an offset. May write fewer bytes than asked: the caller checks the count. */
   write(buffer: Uint8Array, offset: number): Promise<number>
+  /**
+   * `write` and `sync` of these bytes in one call, where the system has one (O_DSYNC of open(2)):
+   * what it returned as written is on stable storage.
+   */
+  writeSynced?(buffer: Uint8Array, offset: number): Promise<number>
   /** fdatasync(2): the data, and the metadata needed to read it, are on stable storage. */
   sync(): Promise<void>
   truncate(size: number): Promise<void>

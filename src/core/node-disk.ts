@@ -1,4 +1,15 @@
-import { close, fdatasync, ftruncate, fstat, fsync, open, read, write, type Stats } from 'node:fs'
+import {
+  close,
+  constants,
+  fdatasync,
+  ftruncate,
+  fstat,
+  fsync,
+  open,
+  read,
+  write,
+  type Stats,
+} from 'node:fs'
 import {
   mkdir,
   open as openHandle,
@@ -13,6 +24,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Disk, DiskEntry, DiskFile } from './disk.ts'
 
+const { O_RDWR, O_DSYNC } = constants
+/** Elsewhere it is absent, or leaves the data in the cache of the drive, which `fdatasync` empties. */
+const HAS_DSYNC = process.platform === 'linux'
 const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
 
@@ -25,8 +39,15 @@ const fsyncAsync = promisify(fsync)
 /** The machine's file system. Callback `fs` is used where it is hot: handles cost 20 % more. */
 export const nodeDisk: Disk = {
   async open(path, mode) {
-    const flags = mode === 'create' ? 'wx+' : 'r+'
-    return new NodeDiskFile(await openAsync(path, flags, FILE_MODE))
+    if (mode === 'open') return new NodeDiskFile(await openAsync(path, 'r+'))
+    const fd = await openAsync(path, 'wx+', FILE_MODE)
+    if (!HAS_DSYNC) return new NodeDiskFile(fd)
+    try {
+      return new SyncedDiskFile(fd, await openAsync(path, O_RDWR | O_DSYNC))
+    } catch (error) {
+      await closeAsync(fd)
+      throw error
+    }
   },
   async makeDirectory(path) {
     await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
@@ -93,11 +114,7 @@ class NodeDiskFile implements DiskFile {
   }
 
   write(buffer: Uint8Array, offset: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      write(this.#fd, buffer, 0, buffer.byteLength, offset, (error, bytes) =>
-        error === null ? resolve(bytes) : reject(error),
-      )
-    })
+    return writeAt(this.#fd, buffer, offset)
   }
 
   sync(): Promise<void> {
@@ -117,4 +134,30 @@ class NodeDiskFile implements DiskFile {
   async close(): Promise<void> {
     await closeAsync(this.#fd)
   }
+}
+
+/** Has a second descriptor whose writes wait for the disk: one turn of a thread, not two. */
+class SyncedDiskFile extends NodeDiskFile {
+  readonly #syncedFd: number
+
+  constructor(fd: number, syncedFd: number) {
+    super(fd)
+    this.#syncedFd = syncedFd
+  }
+
+  writeSynced(buffer: Uint8Array, offset: number): Promise<number> {
+    return writeAt(this.#syncedFd, buffer, offset)
+  }
+
+  override async close(): Promise<void> {
+    await Promise.all([super.close(), closeAsync(this.#syncedFd)])
+  }
+}
+
+function writeAt(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, buffer, 0, buffer.byteLength, offset, (error, bytes) =>
+      error === null ? resolve(bytes) : reject(error),
+    )
+  })
 }

@@ -324,3 +324,41 @@ test('writes that are short go on where they ended', async () => {
   for (const each of operations) await wal.append([each])
   expect(await afterPowerCut(disk)).toEqual(operations)
 })
+
+test('where the disk writes and syncs in one call an append is that call', async () => {
+  const calls: string[] = []
+  const disk = new SimulatedDisk()
+  const quick: Disk = {
+    ...disk.attach(),
+    async open(path, mode) {
+      const file = await disk.open(path, mode)
+      return {
+        ...file,
+        async write(buffer, offset) {
+          calls.push('write')
+          return await file.write(buffer, offset)
+        },
+        async sync() {
+          calls.push('sync')
+          await file.sync()
+        },
+        // As `write` it may take less than it is given.
+        async writeSynced(buffer, offset) {
+          calls.push('writeSynced')
+          const written = await file.write(buffer.subarray(0, 64), offset)
+          await file.sync()
+          return written
+        },
+      }
+    },
+  }
+  const wal = new FileWal(virtualEnv({ disk: quick }), { directory: '/wal' })
+  await wal.open('writer')
+  await wal.append([operation(1)])
+  calls.length = 0
+  const operations = [1, 2, 3].map(operation)
+  for (const each of operations.slice(1)) await wal.append([each])
+  expect(new Set(calls)).toEqual(new Set(['writeSynced']))
+  expect(calls.length).toBeGreaterThan(2)
+  expect(await afterPowerCut(disk)).toEqual(operations)
+})

@@ -21,6 +21,7 @@ export function countingDisk(
 
 function counted(file: DiskFile, counts: DiskCounts): DiskFile {
   let dirty = false
+  const writeSynced = file.writeSynced?.bind(file)
   return {
     read: (buffer, offset) => file.read(buffer, offset),
     async write(buffer, offset) {
@@ -31,6 +32,14 @@ function counted(file: DiskFile, counts: DiskCounts): DiskFile {
       }
       return written
     },
+    ...(writeSynced !== undefined && {
+      async writeSynced(buffer: Uint8Array, offset: number) {
+        counts.syncs++
+        const written = await writeSynced(buffer, offset)
+        counts.bytes += written
+        return written
+      },
+    }),
     async sync() {
       if (dirty) counts.syncs++
       dirty = false

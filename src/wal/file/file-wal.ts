@@ -149,7 +149,7 @@ export class FileWal extends IndexedWal {
       durable: this.#options.sync === 'always',
       reasons: [
         this.#options.sync === 'always'
-          ? 'appends are acknowledged after fdatasync'
+          ? 'appends are acknowledged once they are on the disk'
           : 'sync is never: a crash of the machine loses the last appends',
         ...(log?.problems() ?? []),
         ...damaged,

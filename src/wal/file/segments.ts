@@ -7,7 +7,7 @@ import { eraseSegment } from './erase-segment.ts'
 import { FIRST_SEGMENT_BYTES, READ_BYTES, SEGMENT_GROWTH } from './limits.ts'
 import { Segment, type FrameLocation } from './segment.ts'
 import { encodeHeader, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from './segment-header.ts'
-import { createSpare, writeAll, type Spare } from './spare.ts'
+import { createSpare, writeAll, writeAllSynced, type Spare } from './spare.ts'
 
 export interface SegmentsOptions {
   readonly env: Env
@@ -85,10 +85,11 @@ export class Segments {
     try {
       const file = await segment.writable()
       await env.failpoints.hit('wal.beforeWrite')
-      await writeAll(file, bytes, offset)
+      const isOneCall = sync && file.writeSynced !== undefined
+      await (isOneCall ? writeAllSynced : writeAll)(file, bytes, offset)
       await env.failpoints.hit('wal.afterWrite')
       await env.failpoints.hit('wal.beforeSync')
-      if (sync) await file.sync()
+      if (sync && !isOneCall) await file.sync()
       await env.failpoints.hit('wal.afterSync')
     } catch (error) {
       this.#active = undefined

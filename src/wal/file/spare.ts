@@ -35,11 +35,22 @@ export async function createSpare(
   return { path, size, file }
 }
 
+type Write = (bytes: Buffer, offset: number) => Promise<number>
+
 /** Writes all bytes, in as many calls as the disk needs. Rejects when it takes none. */
 export async function writeAll(file: DiskFile, bytes: Buffer, offset: number): Promise<void> {
+  await writeBy((part, at) => file.write(part, at), bytes, offset)
+}
+
+/** The same with a file that has `writeSynced`: all of it is on stable storage then. */
+export async function writeAllSynced(file: DiskFile, bytes: Buffer, offset: number): Promise<void> {
+  await writeBy((part, at) => file.writeSynced!(part, at), bytes, offset)
+}
+
+async function writeBy(write: Write, bytes: Buffer, offset: number): Promise<void> {
   let done = 0
   while (done < bytes.byteLength) {
-    const count = await file.write(done === 0 ? bytes : bytes.subarray(done), offset + done)
+    const count = await write(done === 0 ? bytes : bytes.subarray(done), offset + done)
     if (count <= 0) throw new Error(`the disk took only ${done} of ${bytes.byteLength} bytes`)
     done += count
   }

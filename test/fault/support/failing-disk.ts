@@ -53,6 +53,14 @@ function failingFile(file: DiskFile, check: (call: DiskCall) => Promise<void>): 
       await check('write')
       return await file.write(buffer, offset)
     },
+    ...(file.writeSynced !== undefined && {
+      async writeSynced(buffer: Uint8Array, offset: number) {
+        await check('write')
+        const written = await file.writeSynced!(buffer, offset)
+        await check('sync')
+        return written
+      },
+    }),
     async sync() {
       await check('sync')
       await file.sync()

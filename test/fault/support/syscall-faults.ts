@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What fails: `EIO` when it syncs, `ENOSPC` when it writes. */
+/** What fails: `EIO` when it writes or syncs, `ENOSPC` when it writes. */
 export type SyscallFault = 'EIO' | 'ENOSPC'
 /**
  * Where: the segment that is being written and the one made ready, so that a new one helps; or
@@ -17,7 +17,8 @@ export type SyscallFault = 'EIO' | 'ENOSPC'
 export type SyscallScope = 'segment' | 'log'
 
 const CALLS: Readonly<Record<SyscallFault, string>> = {
-  EIO: 'fdatasync,fsync',
+  // A write is also a sync where the file was opened with O_DSYNC.
+  EIO: 'pwrite64,fdatasync,fsync',
   ENOSPC: 'write,pwrite64,writev,pwritev,fallocate',
 }
 /** Names of segments that are yet to be made: more than any run gets through in a fault. */
