@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PostgresBackend } from '../src/backend/postgres/index.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
+import { bareLog } from './support/bare-log.ts'
 import { explained, type Goal } from './support/goal.ts'
 import { compare, type Row, type Subject } from './support/measure.ts'
 import { appendMaker, BODY } from './support/messages.ts'
@@ -21,6 +22,7 @@ const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
 const COUNT = Number(process.env['COUNT'] ?? 6_000)
 const CONVERSATIONS = 100
 const ENGINE = 'PostgreSQL engine alone'
+const LEAST = 'raw pg, batched inserts, and a bare log'
 const PROMISES = {
   idempotent: 'primary + wal',
   'wal-first': 'wal',
@@ -54,12 +56,29 @@ async function engineAlone(): Promise<Subject> {
   }
 }
 
+/** The least that two copies cost: nothing is judged, indexed, flushed or kept for a repeat. */
+async function leastOfTwo(): Promise<Subject> {
+  const inserts = await rawBatches(server.url, 'raw_batches_with_log')
+  const log = await bareLog(join(scratch, 'bare.log'))
+  return {
+    name: LEAST,
+    promise: 'primary + one file',
+    run: (round, i) => Promise.all([inserts.run(round, i), log.run(round, i)]),
+    close: async () => {
+      await inserts.close()
+      await log.close()
+    },
+  }
+}
+
 function goalsOf(rows: readonly Row[]): Goal[] {
-  const row = (write: string, concurrency: number): Row =>
-    rows.find((each) => each.name === `everthread ${write}` && each.concurrency === concurrency)!
+  const named = (name: string, concurrency: number): Row =>
+    rows.find((each) => each.name === name && each.concurrency === concurrency)!
+  const row = (write: string, concurrency: number): Row => named(`everthread ${write}`, concurrency)
   const atLeast = (number: number, write: string, concurrency: number, wanted: number): Goal => {
     const { ratio, cpuUs = 0, busy = 0, loop = 0 } = row(write, concurrency)
     const engine = row(ENGINE, concurrency)
+    const least = named(LEAST, concurrency)
     const goal = {
       number,
       measure: `\`${write}\` saves at ${concurrency} concurrent / raw single inserts`,
@@ -70,7 +89,8 @@ function goalsOf(rows: readonly Row[]): Goal[] {
       goal,
       `${Math.round(cpuUs)} µs of CPU of this process a save, with log, backup and flush, where the engine alone takes ` +
         `${Math.round(engine.cpuUs ?? 0)} and reaches ${engine.ratio.toFixed(2)}; the event loop is ${percent(loop)} busy and the ` +
-        `cores ${percent(busy)}: the rest is waiting for the disk, which server, log and backup share`,
+        `cores ${percent(busy)}: the rest is waiting for the disk, which server, log and backup share. Batched inserts and a ` +
+        `bare log, with nothing else, reach ${least.ratio.toFixed(2)}`,
     )
   }
   return [
@@ -84,7 +104,8 @@ function goalsOf(rows: readonly Row[]): Goal[] {
         atMost: 1.25,
         value: row('idempotent', 1).p50Ratio,
       },
-      `the engine's one statement, which also reads the tombstone and judges, takes ${row(ENGINE, 1).p50Ratio.toFixed(2)} alone; ` +
+      `the engine's one statement, which also reads the tombstone and judges, takes ${row(ENGINE, 1).p50Ratio.toFixed(2)} alone, ` +
+        `a bare insert and a bare log at once ${named(LEAST, 1).p50Ratio.toFixed(2)}; ` +
         'the log and the flush of the save before use the same cores',
     ),
     atLeast(5, 'wal-first', 64, 4),
@@ -98,6 +119,7 @@ function percent(part: number): string {
 const subjects = [
   await rawInserts(server.url),
   await rawBatches(server.url),
+  await leastOfTwo(),
   await engineAlone(),
   await everthread('idempotent'),
   await everthread('wal-first'),

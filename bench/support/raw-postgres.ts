@@ -43,8 +43,8 @@ interface Waiting {
 }
 
 /** The least that batching costs: what waits goes into one `unnest` insert. */
-export async function rawBatches(url: string): Promise<Subject> {
-  const pool = await table(url, 'raw_batches')
+export async function rawBatches(url: string, name = 'raw_batches'): Promise<Subject> {
+  const pool = await table(url, name)
   const queue: Waiting[] = []
   let running = 0
   const send = async (): Promise<void> => {
@@ -54,6 +54,7 @@ export async function rawBatches(url: string): Promise<Subject> {
       await insertBatch(
         pool,
         batch.map(({ conversation }) => conversation),
+        name,
       )
       for (const { resolve } of batch) resolve()
     } catch (error) {
