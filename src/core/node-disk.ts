@@ -45,7 +45,9 @@ export const nodeDisk: Disk = {
     try {
       return new SyncedDiskFile(fd, await openAsync(path, O_RDWR | O_DSYNC))
     } catch (error) {
+      // A call that failed leaves no file: the next one makes it anew.
       await closeAsync(fd)
+      await unlink(path)
       throw error
     }
   },
