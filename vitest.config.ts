@@ -7,6 +7,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
+    // A limit for what never comes, no measure of speed: the machine may have other work.
+    expect: { poll: { timeout: 30_000 } },
     hookTimeout: 120_000,
     globalSetup: ['test/support/global-setup.ts'],
   },

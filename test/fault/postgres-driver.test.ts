@@ -3,13 +3,14 @@
 // Method: a private PostgreSQL server and a TCP proxy before it; faults of both, and a look at what
 // the database has in the end.
 import { randomBytes } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { PostgresBackend } from '../../src/backend/postgres/backend.ts'
 import type { PostgresOptions } from '../../src/backend/postgres/options.ts'
 import type { ApplyOptions } from '../../src/backend/replica-backend.ts'
 import { isStorageError, StorageConnectionError, type StorageError } from '../../src/core/errors.ts'
 import type { AppendOperation } from '../../src/core/operation.ts'
 import { FaultProxy } from '../../src/testing/fault-proxy.ts'
+import { eventually } from '../support/eventually.ts'
 import { message } from '../support/messages.ts'
 import { INSTALL_HINT, postgresBinaries } from '../support/postgres-binaries.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts'
@@ -82,7 +83,7 @@ describe.skipIf(isMissing)('PostgreSQL driver', () => {
         }
       }
     })
-    await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(200), { timeout: 20_000 })
+    await eventually(() => expect(acknowledged.length).toBeGreaterThan(200))
     await server.kill()
     stopped = true
     await Promise.all(writers)
@@ -101,7 +102,7 @@ describe.skipIf(isMissing)('PostgreSQL driver', () => {
     await failure(backend.countItems('k'))
     expect(backend.isConnected()).toBe(false)
     await proxy.set({ kind: 'pass' })
-    await vi.waitFor(() => expect(backend.isConnected()).toBe(true), { timeout: 20_000 })
+    await eventually(() => expect(backend.isConnected()).toBe(true))
   })
 
   test('connect rejects while the server is away, and later calls find it', async () => {
@@ -189,7 +190,7 @@ describe.skipIf(isMissing)('PostgreSQL driver', () => {
     const error = await within(failure(backend.apply([operation], options)))
     expect([error.code, error.effect]).toEqual(['TIMEOUT', 'unknown'])
     await proxy.set({ kind: 'pass' })
-    await vi.waitFor(async () => expect((await backend.countItems('k')).count).toBe(1))
+    await eventually(async () => expect((await backend.countItems('k')).count).toBe(1))
     const { applied } = await backend.apply([operation], options)
     expect(applied[0]!.outcome).toBe('stands')
     expect((await backend.countItems('k')).count).toBe(1)
@@ -250,7 +251,7 @@ describe.skipIf(isMissing)('PostgreSQL driver', () => {
     await backend.countItems('k')
     expect((await backend.getInfo()).pool.waiting).toBe(0)
     await backend.disconnect()
-    await vi.waitFor(() => expect(proxy.live).toBe(0), { timeout: 10_000 })
+    await eventually(() => expect(proxy.live).toBe(0))
   })
 
   /** The operation counts once, whether or not it had been applied before. */
@@ -258,7 +259,7 @@ describe.skipIf(isMissing)('PostgreSQL driver', () => {
     backend: PostgresBackend,
     operation: AppendOperation,
   ): Promise<void> {
-    await vi.waitFor(() => backend.countItems('k'), { timeout: 10_000 })
+    await eventually(() => backend.countItems('k'))
     const { applied } = await backend.apply([operation], { decide: true })
     expect(applied[0]!.outcome).toBe('applied')
     expect(await ids(backend)).toEqual([operation.id])

@@ -4,7 +4,7 @@ import { cpSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { effectOf } from '../../src/core/errors.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import type { DatabasePlace } from '../../src/core/operation.ts'
@@ -14,12 +14,12 @@ import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.t
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
 import { FaultProxy } from '../../src/testing/fault-proxy.ts'
 import type { RedisStreamWal } from '../../src/wal/redis-stream/stream-wal.ts'
+import { eventually } from '../support/eventually.ts'
 import { redisCommand } from '../support/redis-command.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 import { freshPrefix, redisStreamWal } from '../support/redis-stream-wal.ts'
 
 const LEASE_MS = 300
-const WAIT = { timeout: 30_000, interval: 20 }
 
 let server: RedisServer
 let writers = 0
@@ -46,7 +46,7 @@ async function bring(wal: RedisStreamWal, place: DatabasePlace, into: Set<string
 }
 
 function isUp(wal: RedisStreamWal): Promise<void> {
-  return vi.waitFor(() => expect(wal.stats().state).toBe('open'), WAIT)
+  return eventually(() => expect(wal.stats().state).toBe('open'))
 }
 
 interface Stores {
@@ -107,11 +107,11 @@ describeRedis('a log in Redis streams under faults', () => {
     // From here on the first process is as good as dead.
     await proxy.set({ kind: 'black-hole' })
     const found = { primary: new Set<string>(), backup: new Set<string>() }
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       await bring(b, 'primary', found.primary)
       await bring(b, 'backup', found.backup)
       expect(found.primary.size + found.backup.size).toBe(60)
-    }, WAIT)
+    })
   })
 
   test('what a restart of the server lost is appended again by those who know of it', async () => {
@@ -123,7 +123,7 @@ describeRedis('a log in Redis streams under faults', () => {
     const hold = ['primary', 'backup'] as const
     const kept = await a.append([append('k', stampAt(1), 'kept')], { fresh: true, hold })
     a.acknowledge('primary', [kept])
-    await vi.waitFor(async () => expect(await b.pending('primary', 'k')).toEqual([]), WAIT)
+    await eventually(async () => expect(await b.pending('primary', 'k')).toEqual([]))
     const copy = `${own.dir}-copy`
     onTestFinished(() => rmSync(copy, { recursive: true, force: true }))
     cpSync(join(own.dir, 'data'), copy, { recursive: true })
@@ -162,10 +162,9 @@ describeRedis('a log in Redis streams under faults', () => {
     const a = await openLog(own.url, freshPrefix())
     await a.append([append('k', stampAt(1), 'first')], { fresh: true, hold: ['primary'] })
     await redisCommand(own.url, 'FLUSHALL')
-    await vi.waitFor(async () => expect(await a.pending('primary', 'k')).toHaveLength(1), WAIT)
-    await vi.waitFor(
-      () => a.append([append('k', stampAt(2), 'second')], { fresh: true, hold: ['primary'] }),
-      WAIT,
+    await eventually(async () => expect(await a.pending('primary', 'k')).toHaveLength(1))
+    await eventually(() =>
+      a.append([append('k', stampAt(2), 'second')], { fresh: true, hold: ['primary'] }),
     )
     expect(await a.pending('primary', 'k')).toHaveLength(2)
   })
@@ -210,7 +209,7 @@ describeRedis('a log in Redis streams under faults', () => {
     const found = new Set<string>()
     await bring(a, 'primary', found)
     expect([...found]).toEqual(['"once"'])
-    await vi.waitFor(async () => expect(await b.pending('primary', 'k')).toEqual([]), WAIT)
+    await eventually(async () => expect(await b.pending('primary', 'k')).toEqual([]))
   })
 
   test('an entry whose append had no answer and no retry is brought all the same', async () => {
@@ -225,10 +224,10 @@ describeRedis('a log in Redis streams under faults', () => {
     await proxy.set({ kind: 'pass' })
     await isUp(a)
     const found = new Set<string>()
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       await bring(a, 'primary', found)
       expect(found.size).toBe(1)
-    }, WAIT)
+    })
   })
 
   test('a stopped server costs one deadline; what went to it is not lost', async () => {
@@ -241,7 +240,7 @@ describeRedis('a log in Redis streams under faults', () => {
       .append([append('k', stampAt(2), 'during')], { fresh: true })
       .catch((error: unknown) => error)
     expect(effectOf(outcome)).toBe('unknown')
-    await vi.waitFor(() => expect(a.stats().state).toBe('failed'), WAIT)
+    await eventually(() => expect(a.stats().state).toBe('failed'))
     // Out of reach: refused at once, and reads have what this process knows.
     const refused: unknown = await a
       .append([append('k', stampAt(3), 'refused')], { fresh: true })
@@ -251,12 +250,12 @@ describeRedis('a log in Redis streams under faults', () => {
     a.acknowledge('primary', [lsn])
     own.resume()
     await isUp(a)
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const found = await a.pending('primary', 'k')
       expect(found.map((operation) => 'value' in operation && operation.value)).toEqual([
         '"during"',
       ])
-    }, WAIT)
+    })
   })
 
   test('a save of another process is in a read while the primary still lacks it', async () => {
@@ -307,7 +306,7 @@ describeRedis('a log in Redis streams under faults', () => {
     await fast.clearHistory('c')
     await b.saveMessage('c', { role: 'user', content: 'new' })
     for (const place of [primary, backup]) place.setMode('up')
-    await vi.waitFor(async () => expect(await contents(a)).toEqual(['new']), WAIT)
+    await eventually(async () => expect(await contents(a)).toEqual(['new']))
     await b.flush()
     expect(await contents(a)).toEqual(['new'])
   })
@@ -327,7 +326,7 @@ describeRedis('a log in Redis streams under faults', () => {
     expect(alone.copies).toEqual(['primary'])
     expect(await contents(history)).toEqual(['with the log', 'without', 'one place'])
     await proxy.set({ kind: 'pass' })
-    await vi.waitFor(() => expect(history.status().wal.owedGroups).toBe(0), WAIT)
+    await eventually(() => expect(history.status().wal.owedGroups).toBe(0))
     backup.setMode('up')
     await history.flush()
     primary.setMode('refused')
@@ -344,12 +343,12 @@ describeRedis('a log in Redis streams under faults', () => {
     await history.saveMessage('c', { role: 'user', content: 'with the log' })
     await proxy.set({ kind: 'refuse' })
     proxy.killAll()
-    await vi.waitFor(() => expect(history.status().wal.state).toBe('failed'), WAIT)
+    await eventually(() => expect(history.status().wal.state).toBe('failed'))
     const save = history.saveMessage('c', { role: 'user', content: 'refused' })
     await expect(save).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'none' })
     expect(await contents(history)).toEqual(['with the log'])
     await proxy.set({ kind: 'pass' })
-    await vi.waitFor(() => expect(history.status().wal.state).toBe('open'), WAIT)
+    await eventually(() => expect(history.status().wal.state).toBe('open'))
     await history.saveMessage('c', { role: 'user', content: 'again' })
     expect(await contents(history)).toEqual(['with the log', 'again'])
   })

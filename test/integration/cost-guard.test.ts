@@ -4,7 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { PgStatement } from '../../src/backend/postgres/pg-types.ts'
 import { encodeJson } from '../../src/core/json.ts'
 import { nodeDisk } from '../../src/core/node-disk.ts'
@@ -12,6 +12,7 @@ import { openChatHistory, type ChatHistory } from '../../src/index.ts'
 import { ERASURE_PREFIX } from '../../src/store/erase/erasure-record.ts'
 import { virtualEnv, type VirtualEnv } from '../../src/testing/virtual-env.ts'
 import { countingDisk } from '../support/counting-disk.ts'
+import { eventually } from '../support/eventually.ts'
 import { explain } from '../support/explain.ts'
 import { describePostgres, freshSchema, postgresUrl } from '../support/postgres-backend.ts'
 import { recordingPool } from '../support/recording-pool.ts'
@@ -21,7 +22,6 @@ const PAGE = 50
 const MESSAGE = { role: 'user', content: 'The flight leaves at nine. '.repeat(24) } as const
 /** Virtual time goes about as fast as real time: servers and disks must not seem to be slow. */
 const STEP_MS = 10
-const WAIT = { timeout: 30_000, interval: 10 }
 /** Of a frame: its header, the operation's fields and the marks around its text. */
 const FRAME_BYTES_MAX = 160
 
@@ -86,7 +86,7 @@ async function pass(env: VirtualEnv, isDone: () => boolean, stepMs = STEP_MS): P
     await env.advance(stepMs)
     expect(isDone()).toBe(true)
   }
-  await vi.waitFor(step, WAIT)
+  await eventually(step)
 }
 
 async function flush(history: ChatHistory, env: VirtualEnv): Promise<void> {

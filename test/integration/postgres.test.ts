@@ -6,6 +6,7 @@ import type { PgPool } from '../../src/backend/postgres/pg-types.ts'
 import { isStorageError, type StorageError } from '../../src/core/errors.ts'
 import { decodeJson } from '../../src/core/json.ts'
 import { itemValue } from '../../src/core/merge.ts'
+import { eventually } from '../support/eventually.ts'
 import { message, nextStamp } from '../support/messages.ts'
 import {
   describePostgres,
@@ -257,14 +258,11 @@ describePostgres('PostgreSQL deadlines', () => {
     const user = await role()
     const { backend, release } = await locked({ user })
     await failure(backend.countItems('k', { timeoutMs: 100 }))
-    await vi.waitFor(
-      async () => {
-        const rows = await sql(`SELECT query FROM pg_stat_activity
+    await eventually(async () => {
+      const rows = await sql(`SELECT query FROM pg_stat_activity
           WHERE usename = '${user}' AND wait_event_type = 'Lock'`)
-        expect(rows).toEqual([])
-      },
-      { timeout: 6_000 },
-    )
+      expect(rows).toEqual([])
+    })
     await release()
   })
 
@@ -310,7 +308,7 @@ describePostgres('PostgreSQL connections that drop', () => {
     await Promise.all(Array.from({ length: 8 }, (_, i) => backend.countItems(`k${i}`)))
     expect((await backend.getInfo()).pool.idle).toBeGreaterThan(1)
     await sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${user}'`)
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const rows = await sql(`SELECT 1 FROM pg_stat_activity WHERE usename = '${user}'`)
       expect(rows).toEqual([])
     })
@@ -325,7 +323,7 @@ describePostgres('PostgreSQL connections that drop', () => {
     const user = await role()
     const { backend, release } = await locked({ user })
     const call = failure(backend.apply([message('k')], { decide: true }))
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const rows = await sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE usename = '${user}' AND wait_event_type = 'Lock'`)
       expect(rows).toHaveLength(1)

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { partitionOf } from '../../src/wal/redis-stream/layout.ts'
 import type { ResolvedRedisStreamOptions } from '../../src/wal/redis-stream/options.ts'
 import type { RedisStreamWal } from '../../src/wal/redis-stream/stream-wal.ts'
@@ -6,6 +6,7 @@ import { BehindInLog } from '../../src/wal/behind-in-log.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../src/core/operation.ts'
 import { append, clear, stampAt } from '../../src/testing/backend/operations.ts'
 import { refuses } from '../../src/testing/wal/context.ts'
+import { eventually } from '../support/eventually.ts'
 import { redisCommand } from '../support/redis-command.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 import { freshPrefix, redisStreamWal } from '../support/redis-stream-wal.ts'
@@ -74,11 +75,11 @@ describeRedis('a log in Redis streams', () => {
       expect([...(await b.shared.pendingKeys(place))]).toEqual([KEY])
     }
     a.acknowledge('primary', [lsn])
-    await vi.waitFor(async () => expect(await b.pending('primary', KEY)).toEqual([]))
+    await eventually(async () => expect(await b.pending('primary', KEY)).toEqual([]))
     expect(await b.pending('backup', KEY)).toEqual([operation])
     expect([...(await b.shared.pendingKeys('primary'))]).toEqual([])
     a.acknowledge('backup', [lsn])
-    await vi.waitFor(async () => expect(await b.pending('backup', KEY)).toEqual([]))
+    await eventually(async () => expect(await b.pending('backup', KEY)).toEqual([]))
   })
 
   test('a group over several partitions is found by each of its keys, by all or none', async () => {
@@ -92,11 +93,11 @@ describeRedis('a log in Redis streams', () => {
     expect(await b.pending('primary', KEY)).toEqual([group[0]])
     expect(new Set(await b.pending('primary', OTHER))).toEqual(new Set([group[1], single]))
     a.acknowledge('primary', [lsn])
-    await vi.waitFor(async () => expect(await b.pending('primary', OTHER)).toEqual([single]))
+    await eventually(async () => expect(await b.pending('primary', OTHER)).toEqual([single]))
     expect(await b.pending('backup', OTHER)).toHaveLength(2)
     a.acknowledge('backup', [lsn])
     // The marks go with the entry.
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const marks = await redisCommand(server.url, 'KEYS', `${log.keyPrefix}*m:${OTHER}`)
       expect(marks).toEqual([])
     })
@@ -151,19 +152,14 @@ describeRedis('a log in Redis streams', () => {
     await a.append([append(KEY, stampAt(1), 'held')], { hold: ['primary', 'backup'] })
     const started = performance.now()
     expect(await b.read('primary', 10)).toEqual([])
-    await vi.waitFor(
-      async () => {
-        expect(b.readable('primary')).toBeGreaterThan(0)
-        expect(await drain(b, 'primary')).toEqual(['"held"'])
-      },
-      { timeout: 20_000, interval: 20 },
-    )
+    await eventually(async () => {
+      expect(b.readable('primary')).toBeGreaterThan(0)
+      expect(await drain(b, 'primary')).toEqual(['"held"'])
+    })
     expect(performance.now() - started).toBeGreaterThan(1_900)
     // The one that was slow learns of it.
     a.release('primary', [1])
-    await vi.waitFor(() => expect(a.stats().places.primary.pendingEntries).toBe(0), {
-      timeout: 20_000,
-    })
+    await eventually(() => expect(a.stats().places.primary.pendingEntries).toBe(0))
   })
 
   test('taking over what was left alone does not take what is being sent', async () => {
@@ -172,7 +168,7 @@ describeRedis('a log in Redis streams', () => {
     const b = await log.open({ leaseMs: 1_000 })
     const hold = ['primary', 'backup'] as const
     await a.append([append(KEY, stampAt(1), 'left alone')], { hold })
-    await vi.waitFor(() => expect(b.readable('primary')).toBeGreaterThan(0), { timeout: 20_000 })
+    await eventually(() => expect(b.readable('primary')).toBeGreaterThan(0))
     await a.append([append(KEY, stampAt(2), 'being sent')], { hold })
     const entries = await b.read('primary', 10)
     expect(entries.map(({ operations }) => operations[0])).toMatchObject([
@@ -240,14 +236,14 @@ describeRedis('a log in Redis streams', () => {
     a.acknowledge('primary', lsns)
     a.acknowledge('backup', lsns.slice(50))
     await a.append([append(KEY, stampAt(200), 'kept')])
-    await vi.waitFor(async () => expect(await a.pending('primary', KEY)).toHaveLength(1))
+    await eventually(async () => expect(await a.pending('primary', KEY)).toHaveLength(1))
     expect(await length()).toBe(101)
     a.acknowledge('backup', lsns.slice(0, 30))
-    await vi.waitFor(async () => expect(await length()).toBe(71))
+    await eventually(async () => expect(await length()).toBe(71))
     expect(await a.pending('backup', KEY)).toHaveLength(21)
     await a.quarantine('backup', lsns[30]!, 'poison')
     a.acknowledge('backup', lsns.slice(31, 50))
-    await vi.waitFor(async () => expect(await a.pending('backup', KEY)).toHaveLength(2))
+    await eventually(async () => expect(await a.pending('backup', KEY)).toHaveLength(2))
     // One that was set aside is kept as well, and so is what comes after it.
     expect(await length()).toBe(71)
   })
@@ -265,11 +261,11 @@ describeRedis('a log in Redis streams', () => {
     await refuses(fill(a), 'OVERLOADED')
     await refuses(fill(b), 'OVERLOADED')
     expect(taken).toBeLessThan(40)
-    await vi.waitFor(() => expect(b.isFull() || b.stats().bytes > 25_000).toBe(true))
+    await eventually(() => expect(b.isFull() || b.stats().bytes > 25_000).toBe(true))
     await refuses(b.append([append(OTHER, stampAt(taken), 'x'.repeat(10_000))]), 'OVERLOADED')
     await drain(a, 'primary')
     await drain(a, 'backup')
-    await vi.waitFor(() => expect(b.stats().bytes).toBe(0), { timeout: 10_000 })
+    await eventually(() => expect(b.stats().bytes).toBe(0))
     await b.append([append(KEY, stampAt(taken), value)])
   })
 

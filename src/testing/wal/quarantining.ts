@@ -69,7 +69,7 @@ export function quarantining({ setup, storage, persistent }: WalContext): void {
       keys: ['k', 'other'],
     })
     wal.acknowledge('backup', [lsn])
-    await expect.poll(() => wal.refused!('backup')).toEqual([])
+    await expect.poll(() => wal.refused!('backup'), { timeout: 30_000 }).toEqual([])
   })
 
   test('what was refused is given out once more when it is asked for, and may be refused again', async () => {
