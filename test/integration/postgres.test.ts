@@ -6,6 +6,7 @@ import type { PgPool } from '../../src/backend/postgres/pg-types.ts'
 import { isStorageError, type StorageError } from '../../src/core/errors.ts'
 import { decodeJson } from '../../src/core/json.ts'
 import { itemValue } from '../../src/core/merge.ts'
+import { append, stampAt } from '../../src/testing/backend/operations.ts'
 import { eventually } from '../support/eventually.ts'
 import { message, nextStamp } from '../support/messages.ts'
 import {
@@ -180,6 +181,24 @@ describePostgres('PostgreSQL schema', () => {
     await backend.connect()
     await backend.set('k', 1)
     expect(await backend.get('k')).toBe(1)
+  })
+
+  test('a schema whose keys may have been touched ten seconds ago is brought up to date', async () => {
+    const options = freshSchema()
+    const old = await openPostgres(options)
+    await old.apply([append('quiet', stampAt(0), 1), append('other', stampAt(5_000), 2)])
+    await old.apply([append('quiet', stampAt(9_000), 3)])
+    await old.disconnect()
+    const { schema } = options
+    await sql(`UPDATE ${schema}.everthread_keys SET touched = '${stampAt(0)}' WHERE key = 'quiet'`)
+    await sql(`UPDATE ${schema}.everthread_meta SET value = '2' WHERE name = 'version'`)
+    const backend = await openPostgres(options)
+    expect((await backend.readState('w')).head).toBe(stampAt(9_000))
+    const rows = await sql(`SELECT key, touched FROM ${schema}.everthread_keys ORDER BY key`)
+    expect(rows).toEqual([
+      { key: 'other', touched: stampAt(5_000) },
+      { key: 'quiet', touched: stampAt(9_000) },
+    ])
   })
 
   test('a database that is made anew while connected is used, with its new identity', async () => {

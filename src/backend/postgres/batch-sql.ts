@@ -47,7 +47,7 @@ function write(tables: Tables, { merges, adds, hints, cursors }: BatchParts): st
       FROM unnest($1::text[], $2::uuid[], $3::uuid[]) WITH ORDINALITY AS t(key, touched, coarse, n)
       LEFT JOIN LATERAL (SELECT touched, deleted_through FROM ${tables.keys} o
         WHERE o.key = t.key LIMIT 1) s ON true)`,
-    // Most appends find the key touched within a minute and write nothing here.
+    // Most appends find the key touched a moment ago and write nothing here.
     `raised AS (
       INSERT INTO ${tables.keys} AS o (key, touched)
       SELECT key, touched FROM k WHERE standing IS NULL OR standing < coarse

@@ -52,7 +52,7 @@ export function listHeadSql(tables: Tables, key: string, d: string): string {
  * conversation has its row written less often; shorter, fewer conversations are gone through to find
  * the latest ones and the greatest stamp.
  */
-export const TOUCHED_LAG_MS = 10_000
+export const TOUCHED_LAG_MS = 1_000
 
 /**
  * SQL: the least uuid of the millisecond `TOUCHED_LAG_MS` before a stamp's. A key with this stamp was touched
@@ -60,5 +60,5 @@ export const TOUCHED_LAG_MS = 10_000
  */
 export function coarseSql(stamp: string): string {
   const ms = `('x' || left(replace(${stamp}::text, '-', ''), 12))::bit(48)::bigint`
-  return `rpad(lpad(to_hex(GREATEST(0, ${ms} - 60000)), 12, '0'), 32, '0')::uuid`
+  return `rpad(lpad(to_hex(GREATEST(0, ${ms} - ${TOUCHED_LAG_MS})), 12, '0'), 32, '0')::uuid`
 }

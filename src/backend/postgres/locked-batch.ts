@@ -231,7 +231,7 @@ class LockedBatch {
     for (const [key, stamp] of this.#touched) {
       const deleted = this.#deleted.get(key)
       const changed = this.#registers.has(key)
-      // Usually it has been touched within a minute, and an item alone writes nothing here.
+      // Usually it has been touched a moment ago, and an item alone writes nothing here.
       if (deleted === undefined && !changed && this.#keys.get(key)!.touched >= coarse(stamp))
         continue
       const register = this.#registers.get(key)

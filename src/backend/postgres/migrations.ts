@@ -1,23 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import { StorageError } from '../../core/errors.ts'
+import { listHeadSql, ZERO } from './head-sql.ts'
 import type { Session } from './session.ts'
 import type { Tables } from './tables.ts'
 
 /** The schema version that this code reads and writes. */
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 
 /** Each takes the schema from the version before to its own number, counted from 1. */
-const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [createTables, createLeases]
+const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [
+  createTables,
+  createLeases,
+  touchAnew,
+]
 
 /** What each of them does, for people. */
 export const MIGRATION_TITLES: readonly string[] = [
   'tables of keys, items, hints and cursors',
   'table of leases',
+  'touched: at most a second behind the latest item instead of ten',
 ]
 
 /*
- * keys: one row a key. `touched` is at most 10 s older than the greatest stamp of the key, so that an
- * append normally writes nothing here. Values are text exactly as given, never jsonb.
+ * keys: one row a key. `touched` is at most `TOUCHED_LAG_MS` older than the greatest stamp of the key,
+ * so that an append to a busy one normally writes nothing here. Values are text exactly as given, never jsonb.
  *
  * items: one row an item. appended_at is NULL when it is the position. What lies at or below the
  * key's deleted_through is gone: every read leaves it out, and it is removed when convenient,
@@ -80,6 +86,17 @@ function createLeases({ leases }: Tables): readonly string[] {
        token bigint NOT NULL,
        expires_ms bigint NOT NULL,
        note text)`,
+  ]
+}
+
+/** Rows that were written when `touched` might lag by ten seconds. Reads every key once. */
+function touchAnew(tables: Tables): readonly string[] {
+  const { keys } = tables
+  const head = listHeadSql(tables, 'o.key', `COALESCE(o.deleted_through, ${ZERO})`)
+  return [
+    `UPDATE ${keys} k SET touched = r.head
+     FROM (SELECT o.key, ${head} AS head FROM ${keys} o) r
+     WHERE k.key = r.key AND k.touched < r.head`,
   ]
 }
 

@@ -41,7 +41,7 @@ function movedAppendsSql({ keys, items }: Tables): string {
 /** SQL: (place, digest) of every register in the range. */
 function registersSql(tables: Tables, atBeginning: boolean): string {
   const { keys } = tables
-  // A key is touched at most 10 s before any stamp of it.
+  // What is below the range less the lag was touched too early to have anything in it.
   const touched = `o.touched >= ${coarseSql('$1::uuid')}`
   return `SELECT p.place, v.digest FROM (${placedItemsSql(tables, atBeginning)}) p
       CROSS JOIN LATERAL (VALUES

@@ -114,8 +114,7 @@ export function latestSql(tables: Tables): string {
 /**
  * Everything `readState` tells. Parameter: writer.
  *
- * A key is touched at most 10 s before its greatest stamp. So the head is found among the keys
- * touched within 10 s of the one touched last; only when nothing live there is as new as that (its
+ * The head is found among the keys touched within `TOUCHED_LAG_MS` of the one touched last; only when nothing live there is as new as that (its
  * stamps were of removals, or of appends that stood already) a second look goes further back.
  */
 export function stateSql(tables: Tables): string {

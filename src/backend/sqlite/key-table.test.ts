@@ -8,6 +8,7 @@ import { append, clear, stampAt } from '../../testing/backend/operations.ts'
 import { loadSqliteDriver } from './driver.ts'
 import { SqliteEngine } from './engine.ts'
 import { resolveSqliteOptions } from './options.ts'
+import { stampBytes, stampOf } from './stamp-bytes.ts'
 
 let path: string
 
@@ -50,4 +51,31 @@ test('what a batch that was undone had noted of its keys is forgotten', async ()
   ).toThrow('NUL')
   expect(apply(engine, append('k', stampAt(3), 3))).toEqual([{ outcome: 'applied' }])
   expect(engine.countItems('k').count).toBe(2)
+})
+
+test('a file whose keys noted their latest item a minute ago is brought up to date', async () => {
+  const old = await open()
+  apply(old, append('quiet', stampAt(0), 1), append('gone', stampAt(1), 1))
+  apply(old, append('quiet', stampAt(50_000), 2), append('named', stampAt(3), 3, 'an id'))
+  apply(old, clear('gone', stampAt(5)))
+  const driver = await loadSqliteDriver()
+  const database = driver.open(path)
+  database
+    .prepare("UPDATE everthread_keys SET latest = ? WHERE key IN ('quiet', 'named')")
+    .run(stampBytes(stampAt(0)))
+  database.exec('UPDATE everthread_schema SET version = 2')
+  database.close()
+  await open()
+  const read = driver.open(path)
+  const rows = read
+    .prepare('SELECT key, latest FROM everthread_keys ORDER BY key')
+    .all() as readonly { readonly key: string; readonly latest: Uint8Array | null }[]
+  read.close()
+  const latest = (bytes: Uint8Array | null): string | null =>
+    bytes === null ? null : stampOf(bytes)
+  expect(rows.map((row) => [row['key'], latest(row['latest'] as Uint8Array | null)])).toEqual([
+    ['gone', null],
+    ['named', stampAt(3)],
+    ['quiet', stampAt(50_000)],
+  ])
 })

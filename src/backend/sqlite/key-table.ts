@@ -1,6 +1,6 @@
 import { stampMs, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 import { HAS_VALUE } from './item-row.ts'
-import { COARSE_MS } from './migrations.ts'
+import { COARSE_MS, LATEST_MS } from './migrations.ts'
 import type { SqliteSession } from './session.ts'
 import { HASHED_ITEMS, STAMP_MIN_BYTES, stampBytes, stampOf } from './stamp-bytes.ts'
 
@@ -110,8 +110,8 @@ export class KeyTable {
 
   /** Notes that something stands at this place; `visible`: an item that readers see. */
   raise(row: KeyRow, place: Stamp, visible: boolean): void {
-    const touched = isLater(place, row.touched)
-    const latest = visible && (row.latest === undefined || isLater(place, row.latest))
+    const touched = isLater(place, row.touched, COARSE_MS)
+    const latest = visible && (row.latest === undefined || isLater(place, row.latest, LATEST_MS))
     if (touched) row.touched = place
     if (latest) row.latest = place
     if (touched || latest) this.#save(row)
@@ -142,6 +142,6 @@ export function optionalStamp(bytes: Uint8Array | null | undefined): Stamp | und
   return bytes === null || bytes === undefined ? undefined : stampOf(bytes)
 }
 
-function isLater(place: Stamp, known: Stamp): boolean {
-  return stampMs(place) >= stampMs(known) + COARSE_MS
+function isLater(place: Stamp, known: Stamp, byMs: number): boolean {
+  return stampMs(place) >= stampMs(known) + byMs
 }

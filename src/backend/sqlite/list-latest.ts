@@ -1,6 +1,6 @@
 /*
  * Keys by the position of their latest visible item. The column `latest` lags by less than
- * COARSE_MS, so it is an order for looking, and the exact position is probed for each candidate:
+ * LATEST_MS, so it is an order for looking, and the exact position is probed for each candidate:
  * in the order of the column the page is certain once the next candidate, even with the whole lag,
  * stands after its last entry. A prefix with few keys is read whole instead: others' keys may be
  * many.
@@ -10,7 +10,7 @@ import { compareLatest } from '../key-states.ts'
 import type { LatestKey, LatestQuery } from '../replica-backend.ts'
 import { prefixEnd } from './key-range.ts'
 import { latestMovedSql, latestOwnSql, laterOf } from './key-table.ts'
-import { COARSE_MS } from './migrations.ts'
+import { LATEST_MS } from './migrations.ts'
 import type { SqliteSession } from './session.ts'
 import { HASHED_ITEMS, STAMP_MIN_BYTES, stampBytes, stampOf } from './stamp-bytes.ts'
 
@@ -112,7 +112,7 @@ function isInPage(entry: LatestKey, { before }: LatestQuery): boolean {
 
 /** No exact position of a row with this coarse one reaches it. */
 function endOf({ latest }: Candidate): Stamp {
-  return stampFloor(stampMs(stampOf(latest)) + COARSE_MS)
+  return stampFloor(stampMs(stampOf(latest)) + LATEST_MS)
 }
 
 /** Candidates come nearly sorted, so the place is near the end. */

@@ -14,13 +14,20 @@
  *
  *   touched        a place in time of the key: no stamp of its deleted_through, register or
  *                  positions is COARSE_MS or more above it, so that an append rarely writes the key
- *   latest         the same for the latest visible item, and never above it; NULL: none is visible
+ *   latest         that of the latest visible item is less than LATEST_MS above it, and never below
+ *                  it; NULL: none is visible
  */
 import { StorageError } from '../../core/errors.ts'
 import type { SqliteSession } from './session.ts'
 
-/** How far `touched` and `latest` may lag. Milliseconds. */
+/** How far `touched` may lag. Milliseconds. */
 export const COARSE_MS = 60_000
+
+/**
+ * How far `latest` may lag. Milliseconds. Longer, a busy conversation has its row written less often;
+ * shorter, fewer conversations are gone through to find the latest ones.
+ */
+export const LATEST_MS = 1_000
 
 const MIGRATIONS: readonly string[] = [
   `
@@ -83,6 +90,22 @@ const MIGRATIONS: readonly string[] = [
     note TEXT
   ) STRICT, WITHOUT ROWID;
   `,
+  // Rows that were written when `latest` might lag by a minute.
+  `
+  UPDATE everthread_keys AS k SET latest = (
+    SELECT max(position) FROM (
+      SELECT * FROM (
+        SELECT position FROM everthread_items
+        WHERE key_id = k.key_id AND item < x'ff000000000000000000000000000000' AND position = item
+          AND removed = 0 AND (appended IS NOT NULL OR edited IS NOT NULL)
+        ORDER BY item DESC LIMIT 1)
+      UNION ALL SELECT * FROM (
+        SELECT position FROM everthread_items
+        WHERE key_id = k.key_id AND position <> item
+          AND removed = 0 AND (appended IS NOT NULL OR edited IS NOT NULL)
+        ORDER BY position DESC LIMIT 1)))
+  WHERE latest IS NOT NULL;
+  `,
 ]
 
 export const SCHEMA_VERSION: number = MIGRATIONS.length
@@ -91,6 +114,7 @@ export const SCHEMA_VERSION: number = MIGRATIONS.length
 export const MIGRATION_TITLES: readonly string[] = [
   'tables of keys, items, hints and cursors',
   'table of leases',
+  'latest: at most a second behind the latest item instead of a minute',
 ]
 
 /**
