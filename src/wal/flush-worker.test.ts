@@ -72,3 +72,25 @@ test('neither a flush nor a stop waits until the next batch has gathered', async
   expect(batches.backup).toEqual([1, 1])
   expect(env.pendingTimers()).toBe(0)
 })
+
+test('a place that was out gets a small batch first, and larger ones while it is quick', async () => {
+  const env = virtualEnv()
+  const wal = new MemoryWal(env)
+  const manager = new WALManager(env, wal, { gatherMs: 0 })
+  const batches: number[] = []
+  let isOut = true
+  await manager.open('0000000000000001')
+  for (let i = 0; i < 300; i++) await wal.append([append('k', stampAt(i), i)])
+  manager.startFlushWorker({
+    isReady: (place) => place === 'backup' || !isOut,
+    apply(place: DatabasePlace, operations: readonly Operation[]) {
+      if (place === 'primary') batches.push(operations.length)
+      return Promise.resolve()
+    },
+  })
+  await env.advance(1_000)
+  isOut = false
+  await env.drive(manager.flush(10_000))
+  expect(batches).toEqual([32, 64, 128, 76])
+  await env.drive(manager.stopFlushWorker(1_000))
+})

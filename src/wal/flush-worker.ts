@@ -3,6 +3,7 @@ import type { Env } from '../core/env.ts'
 import { isStorageError, messageOf } from '../core/errors.ts'
 import type { DatabasePlace, Operation } from '../core/operation.ts'
 import { backoffMs, sleep } from '../core/time.ts'
+import { BatchSize } from './batch-size.ts'
 import type { FlushMark, PendingBatch } from './wal-manager.ts'
 import type { WalEntry } from './wal.ts'
 
@@ -15,7 +16,7 @@ export interface FlushTarget {
 }
 
 export interface FlushSource {
-  read(place: DatabasePlace): Promise<PendingBatch>
+  read(place: DatabasePlace, limit: number): Promise<PendingBatch>
   acknowledge(place: DatabasePlace, batch: PendingBatch): void
   quarantine(place: DatabasePlace, entry: WalEntry, reason: string): Promise<void>
   cursor(place: DatabasePlace): number
@@ -32,6 +33,8 @@ export interface FlushWorkerOptions {
   readonly target: FlushTarget
   readonly flushIntervalMs: number
   readonly gatherMs: number
+  /** Most entries of one batch. */
+  readonly batchEntries: number
 }
 
 /** Given as the reason of every abort: without one an error with a stack is made, at each save. */
@@ -48,6 +51,7 @@ export class FlushWorker {
   readonly #env: Env
   readonly #options: FlushWorkerOptions
   readonly #background = new BackgroundLoop()
+  readonly #size: BatchSize
   /** Aborted to end the present wait early. */
   #nap = new AbortController()
   #gathering = new AbortController()
@@ -60,6 +64,7 @@ export class FlushWorker {
   constructor(env: Env, options: FlushWorkerOptions) {
     this.#env = env
     this.#options = options
+    this.#size = new BatchSize(options.batchEntries)
   }
 
   start(): void {
@@ -122,17 +127,21 @@ export class FlushWorker {
     const { place, source, target } = this.#options
     this.#woken = false
     if (!target.isReady(place)) {
+      this.#size.out()
       if (!source.owes(place)) return false
       this.#failures++
       return false
     }
     try {
-      const batch = await source.read(place)
+      const batch = await source.read(place, this.#size.entries)
       if (batch.entries.length === 0 && batch.owed.length === 0) {
         this.#failures = 0
         return false
       }
+      const startedAt = this.#env.monotonic()
       await this.#apply(batch)
+      const count = batch.entries.length + batch.owed.length
+      this.#size.taken(count, this.#env.monotonic() - startedAt)
       this.#failures = 0
       this.lastError = undefined
       return true
@@ -141,6 +150,7 @@ export class FlushWorker {
         this.#env.logger.warn({ place, error: messageOf(error) }, 'flush failed, will retry')
       }
       this.lastError = error
+      this.#size.out()
       return false
     }
   }

@@ -210,9 +210,9 @@ export class WALManager {
   }
 
   /** The oldest work for a place: what memory owes first, since it is the least safe. */
-  async read(place: DatabasePlace): Promise<PendingBatch> {
-    const owed = this.#owed.take(place, this.#options.batchEntries)
-    const room = this.#options.batchEntries - owed.length
+  async read(place: DatabasePlace, limit: number): Promise<PendingBatch> {
+    const owed = this.#owed.take(place, limit)
+    const room = limit - owed.length
     const wal = this.#wal
     if (wal === undefined || room <= 0 || wal.readable(place) === 0) return { owed, entries: [] }
     return { owed, entries: await wal.read(place, room) }
@@ -264,9 +264,10 @@ export class WALManager {
 
   startFlushWorker(target: FlushTarget): void {
     if (this.#workers !== undefined) return
-    const { flushIntervalMs, gatherMs } = this.#options
+    const { flushIntervalMs, gatherMs, batchEntries } = this.#options
+    const common = { source: this, target, flushIntervalMs, batchEntries }
     const worker = (place: DatabasePlace, gather: number): FlushWorker =>
-      new FlushWorker(this.#env, { place, source: this, target, flushIntervalMs, gatherMs: gather })
+      new FlushWorker(this.#env, { ...common, place, gatherMs: gather })
     // What waits for the primary is wanted there at once: readers of other processes lack it.
     this.#workers = { primary: worker('primary', 0), backup: worker('backup', gatherMs) }
     for (const place of DATABASE_PLACES) this.#workers[place].start()
