@@ -1,6 +1,6 @@
 /*
  * Saving to and reading from PostgreSQL with everthread and with other libraries for chat history, all
- * interleaved in one run on one server, each in a database of its own. The libraries are those of
+ * interleaved in one run on one server, each in a process and a database of its own. The libraries are those of
  * bench/package.json; they are installed when they are missing. Writes bench/results/peers.json.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -10,26 +10,24 @@ import pg from 'pg'
 import { messageOf } from '../src/core/errors.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import type { Goal } from './support/goal.ts'
-import { compare, type Row, type Subject } from './support/measure.ts'
-import { BODY } from './support/messages.ts'
-import { loadPeers, type Peer, type PeerStore } from './support/peer.ts'
+import { compare, type Measured, type Row } from './support/measure.ts'
+import { inOwnProcess } from './support/own-process.ts'
+import { loadPeers } from './support/peer.ts'
 import { report } from './support/report.ts'
-import { storeOnPostgres } from './support/store-on-postgres.ts'
+import { SETTINGS } from './subjects/contenders.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
 const COUNT = Number(process.env['COUNT'] ?? 2000)
 const READS = Number(process.env['READS'] ?? 200)
 const CONCURRENCIES = [1, 16, 64]
-const CONVERSATIONS = 100
-const CONNECTIONS = 16
-const HISTORY = 1000
-const PAGE = 50
+const SUBJECTS = new URL('./subjects/contenders.js', import.meta.url)
 /** A peer that does not answer its first calls is left out. Milliseconds. */
 const TRIAL_MS_MAX = 30_000
 
-interface Contender extends Subject {
+interface Contender {
+  readonly saver: Measured
   /** Reads the latest of the long conversation. */
-  readonly reader: Subject
+  readonly reader: Measured
 }
 
 const server = await startPostgres({ settings: { max_connections: '400' } })
@@ -47,83 +45,14 @@ async function database(): Promise<string> {
   return url.href
 }
 
-async function raw(): Promise<PeerStore> {
-  const pool = new pg.Pool({ connectionString: await database(), max: CONNECTIONS })
-  pool.on('error', () => {})
-  await pool.query(
-    'CREATE TABLE messages (id bigserial PRIMARY KEY, conversation text, at timestamptz DEFAULT now(), body text)',
-  )
-  await pool.query('CREATE INDEX ON messages (conversation, id)')
-  return {
-    save: (conversation, _number, message) =>
-      pool.query({
-        name: 'insert',
-        text: 'INSERT INTO messages (conversation, body) VALUES ($1, $2)',
-        values: [conversation, JSON.stringify(message)],
-      }),
-    latest: async (conversation, limit) => {
-      const { rows } = await pool.query<{ body: string }>({
-        name: 'latest',
-        text: 'SELECT body FROM messages WHERE conversation = $1 ORDER BY id DESC LIMIT $2',
-        values: [conversation, limit],
-      })
-      return rows.map(({ body }) => JSON.parse(body) as unknown).length
-    },
-    close: () => pool.end(),
-  }
-}
-
-async function everthread(write: 'idempotent' | 'wal-first'): Promise<PeerStore> {
-  const history = await storeOnPostgres(server.url, scratch, write, { write })
-  return {
-    save: (conversation) => history.saveMessage(conversation, BODY),
-    latest: async (conversation, limit) =>
-      (await history.getHistory(conversation, { limit })).messages.length,
-    settle: () => history.flush(),
-    close: () => history.close(),
-  }
-}
-
-async function peerStore(peer: Peer): Promise<PeerStore> {
-  const concurrencyMax = Math.max(...CONCURRENCIES)
-  return peer.open({ url: await database(), connections: CONNECTIONS, concurrencyMax })
-}
-
+/** A process of its own with one subject that saves and one that reads. */
 async function contender(
-  name: string,
-  promise: string,
-  reading: string,
-  store: PeerStore,
+  factory: 'raw' | 'everthread' | 'peer',
+  options: object,
 ): Promise<Contender> {
-  let number = 0
-  await (store.fill?.('long', HISTORY, BODY) ?? fill(store))
-  const found = await store.latest('long', PAGE)
-  if (found !== PAGE) throw new Error(`${name}: the latest ${PAGE} were ${found} messages`)
-  return {
-    name,
-    promise,
-    run: (_round, i) => store.save(`c${i % CONVERSATIONS}`, number++, BODY),
-    settle: async () => void (await store.settle?.()),
-    close: async () => void (await store.close()),
-    reader: {
-      name: `latest ${PAGE} of ${HISTORY}: ${name}`,
-      promise: reading,
-      run: () => store.latest('long', PAGE),
-      close: async () => {},
-    },
-  }
-}
-
-async function fill(store: PeerStore): Promise<void> {
-  for (let i = 0; i < HISTORY; i++) await store.save('long', i, BODY)
-}
-
-function withinMs<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
-  })
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+  const target = { url: factory === 'everthread' ? server.url : await database(), ...options }
+  const [saver, reader] = await inOwnProcess(SUBJECTS, factory, target, TRIAL_MS_MAX)
+  return { saver: saver!, reader: reader! }
 }
 
 function goalsOf(rows: readonly Row[], peers: readonly string[]): Goal[] {
@@ -146,15 +75,11 @@ function goalsOf(rows: readonly Row[], peers: readonly string[]): Goal[] {
 
 const contenders: Contender[] = []
 try {
+  const directory = scratch
   contenders.push(
-    await contender('raw pg, pool of 16', 'primary', 'the latest 50', await raw()),
-    await contender(
-      'everthread idempotent',
-      'primary + wal',
-      'the latest 50',
-      await everthread('idempotent'),
-    ),
-    await contender('everthread wal-first', 'wal', 'the latest 50', await everthread('wal-first')),
+    await contender('raw', {}),
+    await contender('everthread', { directory, write: 'idempotent', promise: 'primary + wal' }),
+    await contender('everthread', { directory, write: 'wal-first', promise: 'wal' }),
   )
   const { peers, leftOut } = await loadPeers()
   const missing: Record<string, string> = { ...leftOut }
@@ -162,10 +87,8 @@ try {
   for (const peer of peers) {
     const name = `${peer.title} (${peer.packages[0]} ${peer.version})`
     try {
-      const opened = peerStore(peer).then((store) =>
-        contender(name, peer.promise, peer.reading, store),
-      )
-      contenders.push(await withinMs(TRIAL_MS_MAX, opened))
+      const concurrencyMax = Math.max(...CONCURRENCIES)
+      contenders.push(await contender('peer', { file: peer.file, name, concurrencyMax }))
       names.push(name)
     } catch (error) {
       missing[peer.title] = messageOf(error)
@@ -175,7 +98,8 @@ try {
   const rows: Row[] = []
   for (const concurrency of CONCURRENCIES) {
     const count = concurrency === 1 ? Math.ceil(COUNT / 4) : COUNT
-    rows.push(...(await compare(contenders, concurrency, count, ROUNDS)))
+    const savers = contenders.map(({ saver }) => saver)
+    rows.push(...(await compare(savers, concurrency, count, ROUNDS)))
   }
   const readers = contenders.map(({ reader }) => reader)
   rows.push(...(await compare(readers, 1, READS, ROUNDS)))
@@ -186,13 +110,12 @@ try {
       rounds: ROUNDS,
       count: COUNT,
       reads: READS,
-      conversations: CONVERSATIONS,
-      connections: CONNECTIONS,
+      ...SETTINGS,
       leftOut: missing,
     },
   })
 } finally {
-  for (const each of contenders) await each.close()
+  for (const { saver } of contenders) await saver.close()
   await server.stop()
   await rm(scratch, { recursive: true, force: true })
 }

@@ -1,6 +1,6 @@
 /*
  * The latest 50 messages of a conversation: the raw indexed query of the driver, the store on the
- * database, and the store on a cache in this process and on Redis; interleaved in one run, for short
+ * database, and the store on a cache in this process and on Redis; interleaved in one run, each in a process of its own, for short
  * and long conversations. Prints a table and writes bench/results/read.json.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -11,14 +11,16 @@ import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../s
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { startRedis } from '../test/support/redis-server.ts'
 import { explained, type Goal } from './support/goal.ts'
-import { compare, type Row, type Subject } from './support/measure.ts'
+import { compare, type Measured, type Row } from './support/measure.ts'
+import { inOwnProcess } from './support/own-process.ts'
 import { report } from './support/report.ts'
+import * as reads from './subjects/reads.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5)
 const COUNT = Number(process.env['COUNT'] ?? 400)
 const LENGTHS = (process.env['LENGTHS'] ?? '100,10000,1000000').split(',').map(Number)
-const RAW = 'raw query and JSON.parse'
-const RAW_WHOLE = 'raw query with ids and times'
+const SUBJECTS = new URL('./subjects/reads.js', import.meta.url)
+const { RAW, RAW_WHOLE } = reads
 const BODY = {
   role: 'assistant',
   content: 'The flight leaves at nine and arrives at noon. '.repeat(12),
@@ -42,12 +44,6 @@ async function fill(history: ChatHistory): Promise<void> {
   await history.flush()
 }
 
-interface RawRow {
-  readonly id?: string
-  readonly body: string
-  readonly created_at?: Date
-}
-
 /** The table as an application would make it. Filled once for each length. */
 async function fillRaw(length: number): Promise<void> {
   const client = new pg.Client(server.url)
@@ -65,44 +61,19 @@ async function fillRaw(length: number): Promise<void> {
   await client.end()
 }
 
-/** `whole`: with the id and the time of each message, which the store's page has too. */
-function raw(length: number, whole: boolean): Subject {
-  const pool = new pg.Pool({ connectionString: server.url, max: 16 })
-  pool.on('error', () => {})
-  const columns = whole ? 'id, body, created_at' : 'body'
-  return {
-    name: `${whole ? RAW_WHOLE : RAW}, ${length} messages`,
-    promise: '',
-    run: async () => {
-      const { rows } = await pool.query<RawRow>({
-        name: 'latest',
-        text: `SELECT ${columns} FROM raw_messages WHERE conversation = $1 ORDER BY id DESC LIMIT 50`,
-        values: [`c${length}`],
-      })
-      rows.map(({ id, body, created_at: createdAt }) => {
-        const message = JSON.parse(body) as object
-        return whole ? { id, ...message, createdAt } : message
-      })
-    },
-    close: () => pool.end(),
-  }
+async function raw(length: number, whole: boolean): Promise<Measured> {
+  const parameter: reads.RawRead = { url: server.url, length, whole }
+  return (await inOwnProcess(SUBJECTS, 'raw', parameter))[0]!
 }
 
-async function store(name: string, length: number, options: ChatHistoryOptions): Promise<Subject> {
-  const wal = `file:${join(scratch, `${name.replaceAll(/\W/g, '-')}-${length}`)}`
-  const history = await openChatHistory({ ...common, wal, ...options })
-  // Until the primary is known to be complete the cache is passed by.
-  const isReady = (): boolean => history.status().trusted && history.status().foreignHints === 0
-  while (!isReady()) await new Promise((resolve) => setTimeout(resolve, 50))
-  return {
-    name: `${name}, ${length} messages`,
-    promise: '',
-    run: async () => {
-      const { messages } = await history.getHistory(`c${length}`)
-      if (messages.length !== 50) throw new Error(`expected 50 messages, got ${messages.length}`)
-    },
-    close: () => history.close(),
+async function store(name: string, length: number, options: ChatHistoryOptions): Promise<Measured> {
+  const parameter: reads.StoreRead = {
+    name,
+    length,
+    directory: scratch,
+    options: { ...common, ...options },
   }
+  return (await inOwnProcess(SUBJECTS, 'store', parameter))[0]!
 }
 
 /** Ratios of times at equal concurrency: the inverse of the ratio of rates. */
@@ -157,8 +128,8 @@ try {
     await fillRaw(length)
     const subjects = [
       await store('everthread on the database', length, {}),
-      raw(length, false),
-      raw(length, true),
+      await raw(length, false),
+      await raw(length, true),
       await store('everthread, cache in this process', length, {
         read: { type: 'cache-enhanced', config: { singleProcess: true } },
         cache: 'memory:',

@@ -1,6 +1,6 @@
 /*
  * Saves to PostgreSQL: raw inserts of the driver, one by one and batched, against the write
- * strategies, all on this machine and one disk, interleaved in one run.
+ * strategies, all on this machine and one disk, interleaved in one run, each in a process of its own.
  *
  *   npm run bench save
  *   ROUNDS=3 COUNT=2000 npm run bench save     for a first look
@@ -8,67 +8,28 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PostgresBackend } from '../src/backend/postgres/index.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
-import { bareLog } from './support/bare-log.ts'
+import * as saves from './subjects/saves.ts'
 import { explained, type Goal } from './support/goal.ts'
-import { compare, type Row, type Subject } from './support/measure.ts'
-import { appendMaker, BODY } from './support/messages.ts'
-import { rawBatches, rawInserts } from './support/raw-postgres.ts'
+import { compare, type Measured, type Row } from './support/measure.ts'
+import { inOwnProcess } from './support/own-process.ts'
 import { report } from './support/report.ts'
-import { storeOnPostgres } from './support/store-on-postgres.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
 const COUNT = Number(process.env['COUNT'] ?? 6_000)
-const CONVERSATIONS = 100
-const ENGINE = 'PostgreSQL engine alone'
-const LEAST = 'raw pg, batched inserts, and a bare log'
-const PROMISES = {
-  idempotent: 'primary + wal',
-  'wal-first': 'wal',
-  'dual-write': 'primary + backup',
-} as const
+const SUBJECTS = new URL('./subjects/saves.js', import.meta.url)
+const { ENGINE, LEAST } = saves
 
 const server = await startPostgres()
 const scratch = await mkdtemp(join(tmpdir(), 'everthread-bench-'))
 
-async function everthread(write: keyof typeof PROMISES): Promise<Subject> {
-  const history = await storeOnPostgres(server.url, scratch, write, { write })
-  return {
-    name: `everthread ${write}`,
-    promise: PROMISES[write],
-    run: (_round, i) => history.saveMessage(`c${i % CONVERSATIONS}`, BODY),
-    settle: () => history.flush(),
-    close: () => history.close(),
-  }
-}
-
-/** What the statement of the engine costs, without a log, a backup and all that decides about them. */
-async function engineAlone(): Promise<Subject> {
-  const backend = new PostgresBackend({ url: server.url })
-  await backend.connect()
-  const append = appendMaker()
-  return {
-    name: `everthread ${ENGINE}`,
-    promise: 'primary',
-    run: (_round, i) => backend.apply([append(`c${i % CONVERSATIONS}`)], { decide: true }),
-    close: () => backend.disconnect(),
-  }
-}
-
-/** The least that two copies cost: nothing is judged, indexed, flushed or kept for a repeat. */
-async function leastOfTwo(): Promise<Subject> {
-  const inserts = await rawBatches(server.url, 'raw_batches_with_log')
-  const log = await bareLog(join(scratch, 'bare.log'))
-  return {
-    name: LEAST,
-    promise: 'primary + one file',
-    run: (round, i) => Promise.all([inserts.run(round, i), log.run(round, i)]),
-    close: async () => {
-      await inserts.close()
-      await log.close()
-    },
-  }
+async function opened(
+  factory: keyof typeof saves,
+  options: { readonly write?: saves.Write } = {},
+): Promise<Measured> {
+  const target = { url: server.url, directory: scratch, ...options }
+  const [subject] = await inOwnProcess(SUBJECTS, factory, target)
+  return subject!
 }
 
 function goalsOf(rows: readonly Row[]): Goal[] {
@@ -117,13 +78,13 @@ function percent(part: number): string {
 }
 
 const subjects = [
-  await rawInserts(server.url),
-  await rawBatches(server.url),
-  await leastOfTwo(),
-  await engineAlone(),
-  await everthread('idempotent'),
-  await everthread('wal-first'),
-  await everthread('dual-write'),
+  await opened('rawInserts'),
+  await opened('rawBatches'),
+  await opened('leastOfTwo'),
+  await opened('engineAlone'),
+  await opened('everthread', { write: 'idempotent' }),
+  await opened('everthread', { write: 'wal-first' }),
+  await opened('everthread', { write: 'dual-write' }),
 ]
 try {
   const rows: Row[] = []
@@ -134,7 +95,7 @@ try {
   await report('save', {
     rows,
     goals: goalsOf(rows),
-    settings: { rounds: ROUNDS, count: COUNT, conversations: CONVERSATIONS },
+    settings: { rounds: ROUNDS, count: COUNT, conversations: saves.CONVERSATIONS },
   })
 } finally {
   for (const subject of subjects) await subject.close()

@@ -1,6 +1,7 @@
 /*
  * The file log alone: appends against a bare group commit loop in Node and in C, what the whole
- * store adds to it (`wal-first`), and recovery of many entries against a plain read of the files.
+ * store adds to it (`wal-first`), each in a process of its own, and recovery of many entries against a
+ * plain read of the files.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -8,13 +9,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { nodeEnv } from '../src/core/node-env.ts'
-import { openChatHistory } from '../src/index.ts'
 import { FileWal } from '../src/wal/file/file-wal.ts'
-import { bareLog } from './support/bare-log.ts'
 import { explained, type Goal } from './support/goal.ts'
-import { compare, median, type Row, type Subject } from './support/measure.ts'
-import { appendMaker, BODY } from './support/messages.ts'
+import { compare, median, type Measured, type Row } from './support/measure.ts'
+import { appendMaker } from './support/messages.ts'
+import { inOwnProcess } from './support/own-process.ts'
 import { report } from './support/report.ts'
+import type * as logs from './subjects/logs.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
 const COUNT = Number(process.env['COUNT'] ?? 10_000)
@@ -23,41 +24,10 @@ const KEYS = 10_000
 const IN_FLIGHT = 1_024
 const RECOVERIES = 3
 const WRITER = '0000000000000001'
+const SUBJECTS = new URL('./subjects/logs.js', import.meta.url)
 
 const scratch = await mkdtemp(join(tmpdir(), 'everthread-bench-'))
 const append = appendMaker()
-
-async function fileWal(): Promise<Subject> {
-  const wal = new FileWal(nodeEnv(), { directory: join(scratch, 'wal') })
-  await wal.open(WRITER)
-  return {
-    name: 'everthread file log',
-    promise: 'wal',
-    run: async (_round, i) => {
-      const lsn = await wal.append([append(`c${i % 100}`)])
-      wal.acknowledge('primary', [lsn])
-      wal.acknowledge('backup', [lsn])
-    },
-    close: () => wal.close(),
-  }
-}
-
-/** Both databases in memory: what is left is the store itself and the log. */
-async function walFirst(): Promise<Subject> {
-  const history = await openChatHistory({
-    primary: 'memory:',
-    backup: 'memory:',
-    wal: `file:${join(scratch, 'wal-first')}`,
-    write: 'wal-first',
-  })
-  return {
-    name: 'everthread wal-first, databases in memory',
-    promise: 'wal',
-    run: (_round, i) => history.saveMessage(`c${i % 100}`, BODY),
-    settle: () => history.flush(),
-    close: () => history.close(),
-  }
-}
 
 /** Appends per second of the same loop in C, by concurrency; empty without a compiler. */
 function inC(): Record<string, number> {
@@ -146,7 +116,12 @@ function goalsOf(rows: readonly Row[], recoverMs: number, plainReadMs: number): 
   ]
 }
 
-const subjects = [await bareLog(join(scratch, 'bare.log')), await fileWal(), await walFirst()]
+async function opened(factory: keyof typeof logs): Promise<Measured> {
+  const [subject] = await inOwnProcess(SUBJECTS, factory, { directory: scratch })
+  return subject!
+}
+
+const subjects = [await opened('bareLog'), await opened('fileWal'), await opened('walFirst')]
 try {
   const rows: Row[] = []
   for (const concurrency of [1, 16, 64, 256]) {

@@ -13,6 +13,14 @@ export interface Subject {
   close(): Promise<void>
 }
 
+/** A subject in a process of its own (`inOwnProcess`), measured in turn with others. */
+export interface Measured {
+  readonly name: string
+  readonly promise: string
+  sample(round: number, concurrency: number, count: number): Promise<Sample>
+  close(): Promise<void>
+}
+
 export interface Sample {
   /** Operations per second. */
   readonly rate: number
@@ -98,12 +106,12 @@ export async function sample(
   }
 }
 
-const warm = new WeakSet<Subject>()
+const warm = new WeakSet<Measured>()
 
-async function warmUp(subject: Subject, concurrency: number, count: number): Promise<void> {
+async function warmUp(subject: Measured, concurrency: number, count: number): Promise<void> {
   const untilMs = performance.now() + (warm.has(subject) ? 0 : WARM_UP_MS)
   warm.add(subject)
-  do await sample(subject, -1, concurrency, count)
+  do await subject.sample(-1, concurrency, count)
   while (performance.now() < untilMs)
 }
 
@@ -119,16 +127,16 @@ function machineTimes(): { readonly used: number; readonly all: number } {
 
 /** Interleaves the subjects (A B C A B C …), so that all meet the same machine. */
 export async function compare(
-  subjects: readonly Subject[],
+  subjects: readonly Measured[],
   concurrency: number,
   count: number,
   rounds: number,
 ): Promise<Row[]> {
-  const samples = new Map<Subject, Sample[]>(subjects.map((subject) => [subject, []]))
+  const samples = new Map<Measured, Sample[]>(subjects.map((subject) => [subject, []]))
   for (const subject of subjects) await warmUp(subject, concurrency, Math.ceil(count / 4))
   for (let round = 0; round < rounds; round++) {
     for (const subject of subjects) {
-      samples.get(subject)!.push(await sample(subject, round, concurrency, count))
+      samples.get(subject)!.push(await subject.sample(round, concurrency, count))
     }
   }
   const base = samples.get(subjects[0]!)!

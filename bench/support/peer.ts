@@ -42,9 +42,15 @@ export interface PeerMessage {
   readonly content: string
 }
 
+export interface LoadedPeer extends Peer {
+  /** In bench/peers. */
+  readonly file: string
+  readonly version: string
+}
+
 /** The peers that run here; why the others do not. */
 export interface LoadedPeers {
-  readonly peers: readonly (Peer & { readonly version: string })[]
+  readonly peers: readonly LoadedPeer[]
   readonly leftOut: Readonly<Record<string, string>>
 }
 
@@ -53,21 +59,25 @@ const PEERS = join(BENCH, 'peers')
 
 /** Installs the peers into bench/node_modules when they are missing, and loads them. */
 export async function loadPeers(): Promise<LoadedPeers> {
-  const peers: (Peer & { version: string })[] = []
+  const peers: LoadedPeer[] = []
   const leftOut: Record<string, string> = {}
   const installFailure = install()
   for (const file of readdirSync(PEERS).filter((name) => name.endsWith('.mjs'))) {
     try {
       if (installFailure !== undefined) throw new Error(installFailure)
-      // Its own packages are found beside it only from its own place.
-      const peer = (await import(pathToFileURL(join(PEERS, file)).href)) as Peer
+      const peer = await importPeer(file)
       const versions = await Promise.all(peer.packages.map(installedVersion))
-      peers.push({ ...peer, version: versions[0]! })
+      peers.push({ ...peer, file, version: versions[0]! })
     } catch (error) {
       leftOut[file.replace('.mjs', '')] = messageOf(error).split('\n', 1)[0]!
     }
   }
   return { peers, leftOut }
+}
+
+/** Its own packages are found beside it only from its own place. */
+export async function importPeer(file: string): Promise<Peer> {
+  return (await import(pathToFileURL(join(PEERS, file)).href)) as Peer
 }
 
 /** What went wrong; nothing if they are there. */

@@ -1,0 +1,96 @@
+/* What `bench/engines.ts` measures on Redis and SQLite, each opened in a process of its own. */
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { RedisDatabaseBackend } from '../../src/backend/redis/backend.ts'
+import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
+import { loadSqliteDriver } from '../../src/backend/sqlite/driver.ts'
+import { SqliteBackend } from '../../src/backend/sqlite/index.ts'
+import { openChatHistory } from '../../src/index.ts'
+import type { Subject } from '../support/measure.ts'
+import { appendMaker, BODY } from '../support/messages.ts'
+
+export const CONVERSATIONS = 100
+
+export interface Target {
+  /** Of Redis. */
+  readonly url: string
+  readonly directory: string
+}
+
+/** One push a message over one connection, which the driver pipelines. */
+export async function rawPushes({ url }: Target): Promise<readonly Subject[]> {
+  const client = new Redis(url)
+  const subject: Subject = {
+    name: 'raw ioredis, one RPUSH a message',
+    promise: 'primary',
+    run: (_round, i) => client.rpush(`raw:c${i % CONVERSATIONS}`, JSON.stringify(BODY)),
+    close: async () => void (await client.quit()),
+  }
+  return [subject]
+}
+
+/** One transaction a message, in the thread that calls. */
+export async function rawCommits({ directory }: Target): Promise<readonly Subject[]> {
+  const driver = await loadSqliteDriver()
+  const database = driver.open(join(directory, 'raw.db'))
+  database.exec('PRAGMA journal_mode = WAL')
+  database.exec('PRAGMA synchronous = FULL')
+  database.exec('CREATE TABLE messages (id INTEGER PRIMARY KEY, conversation TEXT, body TEXT)')
+  database.exec('CREATE INDEX latest ON messages (conversation, id)')
+  const insert = database.prepare('INSERT INTO messages (conversation, body) VALUES (?, ?)')
+  const subject: Subject = {
+    name: `raw ${driver.name}, one commit a message`,
+    promise: 'primary',
+    run: async (_round, i) => insert.run(`c${i % CONVERSATIONS}`, JSON.stringify(BODY)),
+    close: async () => void database.close(),
+  }
+  return [subject]
+}
+
+export async function redisAlone({ url }: Target): Promise<readonly Subject[]> {
+  return await alone('Redis', new RedisDatabaseBackend({ url, keyPrefix: 'alone:' }))
+}
+
+export async function sqliteAlone({ directory }: Target): Promise<readonly Subject[]> {
+  return await alone('SQLite', new SqliteBackend({ path: join(directory, 'alone.db') }))
+}
+
+export async function redisStore({ url, directory }: Target): Promise<readonly Subject[]> {
+  return await store('redis', url, directory)
+}
+
+export async function sqliteStore({ directory }: Target): Promise<readonly Subject[]> {
+  return await store('sqlite', `sqlite:${join(directory, 'primary.db')}`, directory)
+}
+
+async function alone(name: string, backend: ReplicaBackend): Promise<readonly Subject[]> {
+  const append = appendMaker()
+  await backend.connect()
+  const subject: Subject = {
+    name: `everthread, ${name} alone`,
+    promise: 'primary',
+    run: (_round, i) => backend.apply([append(`c${i % CONVERSATIONS}`)], { decide: true }),
+    close: () => backend.disconnect(),
+  }
+  return [subject]
+}
+
+async function store(
+  name: string,
+  primary: string,
+  directory: string,
+): Promise<readonly Subject[]> {
+  const history = await openChatHistory({
+    primary,
+    backup: `sqlite:${join(directory, `${name}-backup.db`)}`,
+    wal: `file:${join(directory, name)}`,
+  })
+  const subject: Subject = {
+    name: `everthread idempotent, ${name} primary`,
+    promise: 'primary + wal',
+    run: (_round, i) => history.saveMessage(`c${i % CONVERSATIONS}`, BODY),
+    settle: () => history.flush(),
+    close: () => history.close(),
+  }
+  return [subject]
+}

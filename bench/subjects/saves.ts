@@ -1,0 +1,85 @@
+/* What `bench/save.ts` measures on PostgreSQL, each opened in a process of its own. */
+import { join } from 'node:path'
+import { PostgresBackend } from '../../src/backend/postgres/index.ts'
+import { bareLog } from '../support/bare-log.ts'
+import type { Subject } from '../support/measure.ts'
+import { appendMaker, BODY } from '../support/messages.ts'
+import * as raw from '../support/raw-postgres.ts'
+import { storeOnPostgres } from '../support/store-on-postgres.ts'
+
+export const CONVERSATIONS = 100
+export const ENGINE = 'PostgreSQL engine alone'
+export const LEAST = 'raw pg, batched inserts, and a bare log'
+const PROMISES = {
+  idempotent: 'primary + wal',
+  'wal-first': 'wal',
+  'dual-write': 'primary + backup',
+} as const
+
+export type Write = keyof typeof PROMISES
+
+/** Where the subjects save to. */
+export interface Target {
+  readonly url: string
+  readonly directory: string
+  /** Default: 100. */
+  readonly conversations?: number
+}
+
+export async function rawInserts({ url, conversations }: Target): Promise<readonly Subject[]> {
+  const name = `raw_messages_${conversations ?? CONVERSATIONS}`
+  return [
+    await raw.rawInserts(url, { name, ...(conversations !== undefined && { conversations }) }),
+  ]
+}
+
+export async function rawBatches({ url }: Target): Promise<readonly Subject[]> {
+  return [await raw.rawBatches(url)]
+}
+
+export async function everthread({
+  url,
+  directory,
+  write,
+  conversations = CONVERSATIONS,
+}: Target & { readonly write: Write }): Promise<readonly Subject[]> {
+  const history = await storeOnPostgres(url, directory, write, { write })
+  const subject: Subject = {
+    name: `everthread ${write}`,
+    promise: PROMISES[write],
+    run: (_round, i) => history.saveMessage(`c${i % conversations}`, BODY),
+    settle: () => history.flush(),
+    close: () => history.close(),
+  }
+  return [subject]
+}
+
+/** What the statement of the engine costs, without a log, a backup and all that decides about them. */
+export async function engineAlone({ url }: Target): Promise<readonly Subject[]> {
+  const backend = new PostgresBackend({ url })
+  await backend.connect()
+  const append = appendMaker()
+  const subject: Subject = {
+    name: `everthread ${ENGINE}`,
+    promise: 'primary',
+    run: (_round, i) => backend.apply([append(`c${i % CONVERSATIONS}`)], { decide: true }),
+    close: () => backend.disconnect(),
+  }
+  return [subject]
+}
+
+/** The least that two copies cost: nothing is judged, indexed, flushed or kept for a repeat. */
+export async function leastOfTwo({ url, directory }: Target): Promise<readonly Subject[]> {
+  const inserts = await raw.rawBatches(url, 'raw_batches_with_log')
+  const log = await bareLog(join(directory, 'bare.log'))
+  const subject: Subject = {
+    name: LEAST,
+    promise: 'primary + one file',
+    run: (round, i) => Promise.all([inserts.run(round, i), log.run(round, i)]),
+    close: async () => {
+      await inserts.close()
+      await log.close()
+    },
+  }
+  return [subject]
+}
