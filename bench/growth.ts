@@ -74,7 +74,7 @@ async function growConversations(): Promise<Row[]> {
       const save = (i: number): Promise<unknown> =>
         history.saveMessage(`c${(i * STRIDE) % conversations}`, BODY)
       const fill = { name: '', promise: '', run: (_round: number, i: number) => save(i) }
-      await sample({ ...fill, close: async () => {} }, 0, 256, conversations)
+      await sample({ ...fill, close: async () => {} }, 0, 256, { operations: conversations })
       await history.flush()
       saves.push(caseOf(`${conversations} conversations`, CONCURRENCY, COUNT, save))
       const count = Math.max(1, Math.min(LISTINGS_MAX, Math.floor(LISTED_MAX / conversations)))
@@ -141,7 +141,7 @@ function caseOf(
     name,
     promise: PROMISE,
     concurrency,
-    measure: (round) => sample(subject, round, concurrency, count),
+    measure: (round) => sample(subject, round, concurrency, { operations: count }),
   }
 }
 

@@ -9,7 +9,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { ChatHistory } from '../src/index.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { explained, type Goal } from './support/goal.ts'
-import { compare, median, type Measured, type Row } from './support/measure.ts'
+import { compare, SAMPLE_SECONDS, median, type Measured, type Row } from './support/measure.ts'
 import { BODY } from './support/messages.ts'
 import { inOwnProcess } from './support/own-process.ts'
 import { rawInserts } from './support/raw-postgres.ts'
@@ -18,7 +18,6 @@ import { storeOnPostgres } from './support/store-on-postgres.ts'
 import type * as saves from './subjects/saves.ts'
 
 const SECONDS = Number(process.env['SECONDS'] ?? 60)
-const COUNT = Number(process.env['COUNT'] ?? 6_000)
 const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
 const RAW_SECONDS = Math.min(SECONDS, 20)
 const CONCURRENCY = 64
@@ -103,7 +102,7 @@ async function hotConversation(): Promise<Row> {
     for (const factory of ['rawInserts', 'everthread'] satisfies (keyof typeof saves)[]) {
       subjects.push(...(await inOwnProcess(SUBJECTS, factory, target)))
     }
-    return (await compare(subjects, CONCURRENCY, COUNT, ROUNDS))[1]!
+    return (await compare(subjects, CONCURRENCY, ROUNDS))[1]!
   } finally {
     for (const subject of subjects) await subject.close()
   }
@@ -156,7 +155,12 @@ try {
       heapMiB: heapMiB.at(-1) ?? 0,
     },
     goals,
-    settings: { seconds: SECONDS, concurrency: CONCURRENCY, rounds: ROUNDS, count: COUNT },
+    settings: {
+      seconds: SECONDS,
+      concurrency: CONCURRENCY,
+      rounds: ROUNDS,
+      sampleSeconds: SAMPLE_SECONDS,
+    },
   })
   await history.close()
 } finally {

@@ -11,13 +11,12 @@ import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../s
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { startRedis } from '../test/support/redis-server.ts'
 import { explained, type Goal } from './support/goal.ts'
-import { compare, type Measured, type Row } from './support/measure.ts'
+import { compare, SAMPLE_SECONDS, type Measured, type Row } from './support/measure.ts'
 import { inOwnProcess } from './support/own-process.ts'
 import { report } from './support/report.ts'
 import * as reads from './subjects/reads.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5)
-const COUNT = Number(process.env['COUNT'] ?? 400)
 const LENGTHS = (process.env['LENGTHS'] ?? '100,10000,1000000').split(',').map(Number)
 const SUBJECTS = new URL('./subjects/reads.js', import.meta.url)
 const { RAW, RAW_WHOLE } = reads
@@ -139,13 +138,13 @@ try {
         cache: redis.url,
       }),
     ]
-    rows.push(...(await compare(subjects, 4, COUNT, ROUNDS)))
+    rows.push(...(await compare(subjects, 4, ROUNDS)))
     for (const subject of subjects) await subject.close()
   }
   await report('read', {
     rows,
     goals: goalsOf(rows),
-    settings: { rounds: ROUNDS, count: COUNT, lengths: LENGTHS },
+    settings: { rounds: ROUNDS, sampleSeconds: SAMPLE_SECONDS, lengths: LENGTHS },
   })
 } finally {
   await redis.stop()

@@ -3,7 +3,7 @@
  * strategies, all on this machine and one disk, interleaved in one run, each in a process of its own.
  *
  *   npm run bench save
- *   ROUNDS=3 COUNT=2000 npm run bench save     for a first look
+ *   ROUNDS=3 SAMPLE_SECONDS=1 npm run bench save     for a first look
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,12 +11,11 @@ import { join } from 'node:path'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import * as saves from './subjects/saves.ts'
 import { explained, type Goal } from './support/goal.ts'
-import { compare, type Measured, type Row } from './support/measure.ts'
+import { compare, SAMPLE_SECONDS, type Measured, type Row } from './support/measure.ts'
 import { inOwnProcess } from './support/own-process.ts'
 import { report } from './support/report.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
-const COUNT = Number(process.env['COUNT'] ?? 6_000)
 const SUBJECTS = new URL('./subjects/saves.js', import.meta.url)
 const { ENGINE, LEAST } = saves
 
@@ -89,13 +88,12 @@ const subjects = [
 try {
   const rows: Row[] = []
   for (const concurrency of [1, 16, 64, 256]) {
-    const count = concurrency === 1 ? Math.ceil(COUNT / 6) : COUNT
-    rows.push(...(await compare(subjects, concurrency, count, ROUNDS)))
+    rows.push(...(await compare(subjects, concurrency, ROUNDS)))
   }
   await report('save', {
     rows,
     goals: goalsOf(rows),
-    settings: { rounds: ROUNDS, count: COUNT, conversations: saves.CONVERSATIONS },
+    settings: { rounds: ROUNDS, sampleSeconds: SAMPLE_SECONDS, conversations: saves.CONVERSATIONS },
   })
 } finally {
   for (const subject of subjects) await subject.close()

@@ -11,14 +11,13 @@ import { fileURLToPath } from 'node:url'
 import { nodeEnv } from '../src/core/node-env.ts'
 import { FileWal } from '../src/wal/file/file-wal.ts'
 import { explained, type Goal } from './support/goal.ts'
-import { compare, median, type Measured, type Row } from './support/measure.ts'
+import { compare, SAMPLE_SECONDS, median, type Measured, type Row } from './support/measure.ts'
 import { appendMaker } from './support/messages.ts'
 import { inOwnProcess } from './support/own-process.ts'
 import { report } from './support/report.ts'
 import type * as logs from './subjects/logs.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
-const COUNT = Number(process.env['COUNT'] ?? 10_000)
 const ENTRIES = Number(process.env['ENTRIES'] ?? 1_000_000)
 const KEYS = 10_000
 const IN_FLIGHT = 1_024
@@ -125,8 +124,7 @@ const subjects = [await opened('bareLog'), await opened('fileWal'), await opened
 try {
   const rows: Row[] = []
   for (const concurrency of [1, 16, 64, 256]) {
-    const count = concurrency === 1 ? Math.ceil(COUNT / 10) : COUNT
-    rows.push(...(await compare(subjects, concurrency, count, ROUNDS)))
+    rows.push(...(await compare(subjects, concurrency, ROUNDS)))
   }
   for (const subject of subjects) await subject.close()
   const figures = inC()
@@ -135,7 +133,7 @@ try {
     rows,
     figures: { ...figures, recoverMs, plainReadMs },
     goals: goalsOf(rows, recoverMs, plainReadMs),
-    settings: { rounds: ROUNDS, count: COUNT, entries: ENTRIES, keys: KEYS },
+    settings: { rounds: ROUNDS, sampleSeconds: SAMPLE_SECONDS, entries: ENTRIES, keys: KEYS },
   })
 } finally {
   await rm(scratch, { recursive: true, force: true })

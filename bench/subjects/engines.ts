@@ -6,6 +6,7 @@ import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
 import { loadSqliteDriver } from '../../src/backend/sqlite/driver.ts'
 import { SqliteBackend } from '../../src/backend/sqlite/index.ts'
 import { openChatHistory } from '../../src/index.ts'
+import { bareLog } from '../support/bare-log.ts'
 import type { Subject } from '../support/measure.ts'
 import { appendMaker, BODY } from '../support/messages.ts'
 
@@ -25,6 +26,22 @@ export async function rawPushes({ url }: Target): Promise<readonly Subject[]> {
     promise: 'primary',
     run: (_round, i) => client.rpush(`raw:c${i % CONVERSATIONS}`, JSON.stringify(BODY)),
     close: async () => void (await client.quit()),
+  }
+  return [subject]
+}
+
+/** The least that two copies cost: nothing is judged, indexed, flushed or kept for a repeat. */
+export async function pushesAndLog(target: Target): Promise<readonly Subject[]> {
+  const pushes = (await rawPushes(target))[0]!
+  const log = await bareLog(join(target.directory, 'bare.log'))
+  const subject: Subject = {
+    name: 'raw ioredis, one RPUSH a message, and a bare log',
+    promise: 'primary + one file',
+    run: (round, i) => Promise.all([pushes.run(round, i), log.run(round, i)]),
+    close: async () => {
+      await pushes.close()
+      await log.close()
+    },
   }
   return [subject]
 }

@@ -13,11 +13,14 @@ export interface Subject {
   close(): Promise<void>
 }
 
+/** How long a sample is. */
+export type Extent = { readonly operations: number } | { readonly seconds: number }
+
 /** A subject in a process of its own (`inOwnProcess`), measured in turn with others. */
 export interface Measured {
   readonly name: string
   readonly promise: string
-  sample(round: number, concurrency: number, count: number): Promise<Sample>
+  sample(round: number, concurrency: number, extent: Extent): Promise<Sample>
   close(): Promise<void>
 }
 
@@ -55,18 +58,20 @@ export interface Row {
   readonly p50Ratio: number
 }
 
-/** How long a subject runs before anything is counted: until then its code is compiled. */
-const WARM_UP_MS = 3_000
+/** Of one sample of `compare`. */
+export const SAMPLE_SECONDS: number = Number(process.env['SAMPLE_SECONDS'] ?? 3)
+/** How many of them pass before anything is counted: until then its code is compiled. */
+const WARM_UPS = 2
 
 /** How often the heap is looked at while a sample runs. */
 const HEAP_EVERY_MS = 10
 
-/** Runs `count` operations, `concurrency` at a time. */
+/** Runs operations, `concurrency` at a time. */
 export async function sample(
   subject: Subject,
   round: number,
   concurrency: number,
-  count: number,
+  extent: Extent,
 ): Promise<Sample> {
   const latencies: number[] = []
   let next = 0
@@ -80,8 +85,12 @@ export async function sample(
   const cpu = process.cpuUsage()
   const loop = performance.eventLoopUtilization()
   const machine = machineTimes()
+  const goesOn = (): boolean =>
+    'seconds' in extent
+      ? performance.now() < startedAt + extent.seconds * 1000
+      : next < extent.operations
   const worker = async (): Promise<void> => {
-    while (next < count) {
+    while (goesOn()) {
       const i = next++
       const before = performance.now()
       await subject.run(round, i)
@@ -96,23 +105,14 @@ export async function sample(
   await subject.settle?.()
   latencies.sort((a, b) => a - b)
   return {
-    rate: count / seconds,
+    rate: next / seconds,
     p50: quantile(latencies, 0.5),
     p99: quantile(latencies, 0.99),
-    cpuUs: (user + system) / count,
+    cpuUs: (user + system) / next,
     busy: (used - machine.used) / Math.max(1, all - machine.all),
     loop: performance.eventLoopUtilization(loop).utilization,
     heapMiB: (most - standing) / 2 ** 20,
   }
-}
-
-const warm = new WeakSet<Measured>()
-
-async function warmUp(subject: Measured, concurrency: number, count: number): Promise<void> {
-  const untilMs = performance.now() + (warm.has(subject) ? 0 : WARM_UP_MS)
-  warm.add(subject)
-  do await subject.sample(-1, concurrency, count)
-  while (performance.now() < untilMs)
 }
 
 function machineTimes(): { readonly used: number; readonly all: number } {
@@ -129,14 +129,16 @@ function machineTimes(): { readonly used: number; readonly all: number } {
 export async function compare(
   subjects: readonly Measured[],
   concurrency: number,
-  count: number,
   rounds: number,
 ): Promise<Row[]> {
+  const extent = { seconds: SAMPLE_SECONDS }
   const samples = new Map<Measured, Sample[]>(subjects.map((subject) => [subject, []]))
-  for (const subject of subjects) await warmUp(subject, concurrency, Math.ceil(count / 4))
+  for (const subject of subjects) {
+    await subject.sample(-1, concurrency, { seconds: WARM_UPS * SAMPLE_SECONDS })
+  }
   for (let round = 0; round < rounds; round++) {
     for (const subject of subjects) {
-      samples.get(subject)!.push(await subject.sample(round, concurrency, count))
+      samples.get(subject)!.push(await subject.sample(round, concurrency, extent))
     }
   }
   const base = samples.get(subjects[0]!)!

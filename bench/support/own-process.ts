@@ -28,9 +28,9 @@ export async function inOwnProcess(
     if (!('opened' in first)) throw new Error('the process did not tell its subjects')
     return first.opened.map((subject, index) => ({
       ...subject,
-      sample: async (round, concurrency, count) => {
+      sample: async (round, concurrency, extent) => {
         const answer = next(child, SAMPLE_MS_MAX)
-        child.send({ index, round, concurrency, count } satisfies SampleRequest)
+        child.send({ index, round, concurrency, extent } satisfies SampleRequest)
         const found = await answer
         if (!('sample' in found)) throw new Error(`${subject.name} answered without a sample`)
         return found.sample

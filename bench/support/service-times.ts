@@ -128,11 +128,11 @@ async function runStore(
     close: async () => {},
   }
   try {
-    await sample(subject, -1, concurrency, Math.ceil(saves / 4))
+    await sample(subject, -1, concurrency, { operations: Math.ceil(saves / 4) })
     await history.flush()
     const before = { ...(await sizes(admin)), log: counts.bytes }
     const cpu = process.cpuUsage()
-    const { rate, p50 } = await sample(subject, 0, concurrency, saves)
+    const { rate, p50 } = await sample(subject, 0, concurrency, { operations: saves })
     await history.flush()
     const { user, system } = process.cpuUsage(cpu)
     const after = await sizes(admin)

@@ -5,14 +5,14 @@
  * when the channel is closed.
  */
 import { messageOf } from '../../src/core/errors.ts'
-import { sample, type Sample, type Subject } from './measure.ts'
+import { sample, type Extent, type Sample, type Subject } from './measure.ts'
 
 export interface SampleRequest {
   /** Which of its subjects. */
   readonly index: number
   readonly round: number
   readonly concurrency: number
-  readonly count: number
+  readonly extent: Extent
 }
 
 export type SubjectAnswer =
@@ -43,7 +43,7 @@ const opening = open()
 process.on('message', (request: SampleRequest) => {
   void answer(async () => {
     const subject = (await opening)[request.index]!
-    return { sample: await sample(subject, request.round, request.concurrency, request.count) }
+    return { sample: await sample(subject, request.round, request.concurrency, request.extent) }
   })
 })
 process.once('disconnect', () => {
