@@ -26,6 +26,14 @@ const definitions: Readonly<Record<string, (rows: readonly Row[]) => Chart[]>> =
       groups: byConcurrency(rows, ({ ratio }) => ratio),
     },
   ],
+  slow: (rows) => [
+    {
+      file: 'bench-slow',
+      title: 'Saves to PostgreSQL, each sync 2 ms longer',
+      unit: RATIO,
+      groups: byConcurrency(rows, ({ ratio }) => ratio),
+    },
+  ],
   peers: (rows) => {
     const [reads, saves] = split(rows, ({ name }) => name.startsWith('latest'))
     return [

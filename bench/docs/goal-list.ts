@@ -28,6 +28,7 @@ export const GOALS: readonly (readonly [number: number, what: string, benchmark:
 /** Benchmarks in the order of the document. */
 export const BENCHMARKS: readonly (readonly [name: string, title: string])[] = [
   ['save', 'Saves to PostgreSQL'],
+  ['slow', 'Saves to PostgreSQL on a slower disk'],
   ['peers', 'Beside other libraries'],
   ['read', 'The latest 50 messages'],
   ['wal', 'The log alone'],
