@@ -100,10 +100,11 @@ describePostgres('PostgreSQL reads and writes by index', () => {
 
   test('an append to a known conversation writes one row and one index entry', async () => {
     const { backend, client, schema } = await setup('own')
-    await backend.apply([put('long', 'own', LENGTH + 1)], { decide: true })
+    // Two seconds later: this one touches the key, and those of the same second need not.
+    await backend.apply([put('long', 'own', LENGTH + 20)], { decide: true })
     const before = await counts(client, schema)
-    for (let i = 2; i < 12; i++) {
-      await backend.apply([put('long', 'own', LENGTH + i)], { decide: true })
+    for (let i = 1; i <= 10; i++) {
+      await backend.apply([put('long', 'own', LENGTH + 20 + i / 20)], { decide: true })
     }
     const after = await counts(client, schema)
     expect(after.keys).toBe(before.keys)
