@@ -31,6 +31,8 @@ const scratch = await mkdtemp(join(tmpdir(), 'everthread-bench-'))
 const common: ChatHistoryOptions = {
   primary: server.url,
   backup: `sqlite:${join(scratch, 'backup.db')}`,
+  // The window of the last minutes has all that was filled in: more than any application saves.
+  reconcile: { interval: 3_600_000 },
 }
 
 async function fill(history: ChatHistory): Promise<void> {
