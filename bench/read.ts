@@ -87,12 +87,17 @@ function goalsOf(rows: readonly Row[]): Goal[] {
   const [shortest, longest] = [LENGTHS[0]!, LENGTHS.at(-1)!]
   const database = 'everthread on the database'
   return [
-    {
-      number: 8,
-      measure: `latest 50 of ${longest} messages / of ${shortest}, p50`,
-      atMost: 1.3,
-      value: row(database, longest).p50 / row(database, shortest).p50,
-    },
+    explained(
+      {
+        number: 8,
+        measure: `latest 50 of ${longest} messages / of ${shortest}, p50`,
+        atMost: 1.3,
+        value: row(database, longest).p50 / row(database, shortest).p50,
+      },
+      `the same rows by the same index, but each in a process of its own: ${Math.round(row(database, longest).cpuUs ?? 0)} and ` +
+        `${Math.round(row(database, shortest).cpuUs ?? 0)} µs of CPU a page there, collector of Node included; the raw query ` +
+        (row(RAW, longest).p50 / row(RAW, shortest).p50).toFixed(2),
+    ),
     explained(
       {
         number: 9,
