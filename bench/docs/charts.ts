@@ -18,22 +18,8 @@ export function chartsOf({ name, rows = [] }: Result): Chart[] {
 }
 
 const definitions: Readonly<Record<string, (rows: readonly Row[]) => Chart[]>> = {
-  save: (rows) => [
-    {
-      file: 'bench-save',
-      title: 'Saves to PostgreSQL',
-      unit: RATIO,
-      groups: byConcurrency(rows, ({ ratio }) => ratio),
-    },
-  ],
-  slow: (rows) => [
-    {
-      file: 'bench-slow',
-      title: 'Saves to PostgreSQL, each sync 2 ms longer',
-      unit: RATIO,
-      groups: byConcurrency(rows, ({ ratio }) => ratio),
-    },
-  ],
+  save: (rows) => [ratios('bench-save', 'Saves to PostgreSQL', rows)],
+  slow: (rows) => [ratios('bench-slow', 'Saves to PostgreSQL, each sync 2 ms longer', rows)],
   peers: (rows) => {
     const [reads, saves] = split(rows, ({ name }) => name.startsWith('latest'))
     return [
@@ -82,6 +68,10 @@ const definitions: Readonly<Record<string, (rows: readonly Row[]) => Chart[]>> =
       },
     ]
   },
+}
+
+function ratios(file: string, title: string, rows: readonly Row[]): Chart {
+  return { file, title, unit: RATIO, groups: byConcurrency(rows, ({ ratio }) => ratio) }
 }
 
 function byConcurrency(rows: readonly Row[], value: (row: Row) => number): BarChart['groups'] {

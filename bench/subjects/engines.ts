@@ -19,22 +19,21 @@ export interface Target {
 }
 
 /** One push a message over one connection, which the driver pipelines. */
-export async function rawPushes({ url }: Target): Promise<readonly Subject[]> {
+export async function rawPushes({ url }: Target): Promise<Subject> {
   const client = new Redis(url)
-  const subject: Subject = {
+  return {
     name: 'raw ioredis, one RPUSH a message',
     promise: 'primary',
     run: (_round, i) => client.rpush(`raw:c${i % CONVERSATIONS}`, JSON.stringify(BODY)),
     close: async () => void (await client.quit()),
   }
-  return [subject]
 }
 
 /** The least that two copies cost: nothing is judged, indexed, flushed or kept for a repeat. */
-export async function pushesAndLog(target: Target): Promise<readonly Subject[]> {
-  const pushes = (await rawPushes(target))[0]!
+export async function pushesAndLog(target: Target): Promise<Subject> {
+  const pushes = await rawPushes(target)
   const log = await bareLog(join(target.directory, 'bare.log'))
-  const subject: Subject = {
+  return {
     name: 'raw ioredis, one RPUSH a message, and a bare log',
     promise: 'primary + one file',
     run: (round, i) => Promise.all([pushes.run(round, i), log.run(round, i)]),
@@ -43,11 +42,10 @@ export async function pushesAndLog(target: Target): Promise<readonly Subject[]> 
       await log.close()
     },
   }
-  return [subject]
 }
 
 /** One transaction a message, in the thread that calls. */
-export async function rawCommits({ directory }: Target): Promise<readonly Subject[]> {
+export async function rawCommits({ directory }: Target): Promise<Subject> {
   const driver = await loadSqliteDriver()
   const database = driver.open(join(directory, 'raw.db'))
   database.exec('PRAGMA journal_mode = WAL')
@@ -55,59 +53,52 @@ export async function rawCommits({ directory }: Target): Promise<readonly Subjec
   database.exec('CREATE TABLE messages (id INTEGER PRIMARY KEY, conversation TEXT, body TEXT)')
   database.exec('CREATE INDEX latest ON messages (conversation, id)')
   const insert = database.prepare('INSERT INTO messages (conversation, body) VALUES (?, ?)')
-  const subject: Subject = {
+  return {
     name: `raw ${driver.name}, one commit a message`,
     promise: 'primary',
     run: async (_round, i) => insert.run(`c${i % CONVERSATIONS}`, JSON.stringify(BODY)),
     close: async () => void database.close(),
   }
-  return [subject]
 }
 
-export async function redisAlone({ url }: Target): Promise<readonly Subject[]> {
+export async function redisAlone({ url }: Target): Promise<Subject> {
   return await alone('Redis', new RedisDatabaseBackend({ url, keyPrefix: 'alone:' }))
 }
 
-export async function sqliteAlone({ directory }: Target): Promise<readonly Subject[]> {
+export async function sqliteAlone({ directory }: Target): Promise<Subject> {
   return await alone('SQLite', new SqliteBackend({ path: join(directory, 'alone.db') }))
 }
 
-export async function redisStore({ url, directory }: Target): Promise<readonly Subject[]> {
+export async function redisStore({ url, directory }: Target): Promise<Subject> {
   return await store('redis', url, directory)
 }
 
-export async function sqliteStore({ directory }: Target): Promise<readonly Subject[]> {
+export async function sqliteStore({ directory }: Target): Promise<Subject> {
   return await store('sqlite', `sqlite:${join(directory, 'primary.db')}`, directory)
 }
 
-async function alone(name: string, backend: ReplicaBackend): Promise<readonly Subject[]> {
+async function alone(name: string, backend: ReplicaBackend): Promise<Subject> {
   const append = appendMaker()
   await backend.connect()
-  const subject: Subject = {
+  return {
     name: `everthread, ${name} alone`,
     promise: 'primary',
     run: (_round, i) => backend.apply([append(`c${i % CONVERSATIONS}`)], { decide: true }),
     close: () => backend.disconnect(),
   }
-  return [subject]
 }
 
-async function store(
-  name: string,
-  primary: string,
-  directory: string,
-): Promise<readonly Subject[]> {
+async function store(name: string, primary: string, directory: string): Promise<Subject> {
   const history = await openChatHistory({
     primary,
     backup: `sqlite:${join(directory, `${name}-backup.db`)}`,
     wal: `file:${join(directory, name)}`,
   })
-  const subject: Subject = {
+  return {
     name: `everthread idempotent, ${name} primary`,
     promise: 'primary + wal',
     run: (_round, i) => history.saveMessage(`c${i % CONVERSATIONS}`, BODY),
     settle: () => history.flush(),
     close: () => history.close(),
   }
-  return [subject]
 }

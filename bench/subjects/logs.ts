@@ -13,15 +13,15 @@ export interface Place {
   readonly directory: string
 }
 
-export async function bareLog({ directory }: Place): Promise<readonly Subject[]> {
-  return [await bare.bareLog(join(directory, 'bare.log'))]
+export async function bareLog({ directory }: Place): Promise<Subject> {
+  return await bare.bareLog(join(directory, 'bare.log'))
 }
 
-export async function fileWal({ directory }: Place): Promise<readonly Subject[]> {
+export async function fileWal({ directory }: Place): Promise<Subject> {
   const append = appendMaker()
   const wal = new FileWal(nodeEnv(), { directory: join(directory, 'wal') })
   await wal.open(WRITER)
-  const subject: Subject = {
+  return {
     name: 'everthread file log',
     promise: 'wal',
     run: async (_round, i) => {
@@ -31,23 +31,21 @@ export async function fileWal({ directory }: Place): Promise<readonly Subject[]>
     },
     close: () => wal.close(),
   }
-  return [subject]
 }
 
 /** Both databases in memory: what is left is the store itself and the log. */
-export async function walFirst({ directory }: Place): Promise<readonly Subject[]> {
+export async function walFirst({ directory }: Place): Promise<Subject> {
   const history = await openChatHistory({
     primary: 'memory:',
     backup: 'memory:',
     wal: `file:${join(directory, 'wal-first')}`,
     write: 'wal-first',
   })
-  const subject: Subject = {
+  return {
     name: 'everthread wal-first, databases in memory',
     promise: 'wal',
     run: (_round, i) => history.saveMessage(`c${i % 100}`, BODY),
     settle: () => history.flush(),
     close: () => history.close(),
   }
-  return [subject]
 }

@@ -20,11 +20,11 @@ export interface RawRead {
   readonly whole: boolean
 }
 
-export async function raw({ url, length, whole }: RawRead): Promise<readonly Subject[]> {
+export async function raw({ url, length, whole }: RawRead): Promise<Subject> {
   const pool = new pg.Pool({ connectionString: url, max: 16 })
   pool.on('error', () => {})
   const columns = whole ? 'id, body, created_at' : 'body'
-  const subject: Subject = {
+  return {
     name: `${whole ? RAW_WHOLE : RAW}, ${length} messages`,
     promise: '',
     run: async () => {
@@ -40,7 +40,6 @@ export async function raw({ url, length, whole }: RawRead): Promise<readonly Sub
     },
     close: () => pool.end(),
   }
-  return [subject]
 }
 
 export interface StoreRead {
@@ -51,18 +50,13 @@ export interface StoreRead {
   readonly options: ChatHistoryOptions
 }
 
-export async function store({
-  name,
-  length,
-  directory,
-  options,
-}: StoreRead): Promise<readonly Subject[]> {
+export async function store({ name, length, directory, options }: StoreRead): Promise<Subject> {
   const wal = `file:${join(directory, `${name.replaceAll(/\W/g, '-')}-${length}`)}`
   const history = await openChatHistory({ wal, ...options })
   // Until the primary is known to be complete the cache is passed by.
   const isReady = (): boolean => history.status().trusted && history.status().foreignHints === 0
   while (!isReady()) await new Promise((resolve) => setTimeout(resolve, 50))
-  const subject: Subject = {
+  return {
     name: `${name}, ${length} messages`,
     promise: '',
     run: async () => {
@@ -71,5 +65,4 @@ export async function store({
     },
     close: () => history.close(),
   }
-  return [subject]
 }

@@ -26,15 +26,12 @@ export interface Target {
   readonly conversations?: number
 }
 
-export async function rawInserts({ url, conversations }: Target): Promise<readonly Subject[]> {
-  const name = `raw_messages_${conversations ?? CONVERSATIONS}`
-  return [
-    await raw.rawInserts(url, { name, ...(conversations !== undefined && { conversations }) }),
-  ]
+export async function rawInserts({ url, conversations = CONVERSATIONS }: Target): Promise<Subject> {
+  return await raw.rawInserts(url, { name: `raw_messages_${conversations}`, conversations })
 }
 
-export async function rawBatches({ url }: Target): Promise<readonly Subject[]> {
-  return [await raw.rawBatches(url)]
+export async function rawBatches({ url }: Target): Promise<Subject> {
+  return await raw.rawBatches(url)
 }
 
 export async function everthread({
@@ -42,37 +39,35 @@ export async function everthread({
   directory,
   write,
   conversations = CONVERSATIONS,
-}: Target & { readonly write: Write }): Promise<readonly Subject[]> {
+}: Target & { readonly write: Write }): Promise<Subject> {
   const history = await storeOnPostgres(url, directory, write, { write })
-  const subject: Subject = {
+  return {
     name: `everthread ${write}`,
     promise: PROMISES[write],
     run: (_round, i) => history.saveMessage(`c${i % conversations}`, BODY),
     settle: () => history.flush(),
     close: () => history.close(),
   }
-  return [subject]
 }
 
 /** What the statement of the engine costs, without a log, a backup and all that decides about them. */
-export async function engineAlone({ url }: Target): Promise<readonly Subject[]> {
+export async function engineAlone({ url }: Target): Promise<Subject> {
   const backend = new PostgresBackend({ url })
   await backend.connect()
   const append = appendMaker()
-  const subject: Subject = {
+  return {
     name: `everthread ${ENGINE}`,
     promise: 'primary',
     run: (_round, i) => backend.apply([append(`c${i % CONVERSATIONS}`)], { decide: true }),
     close: () => backend.disconnect(),
   }
-  return [subject]
 }
 
 /** The least that two copies cost: nothing is judged, indexed, flushed or kept for a repeat. */
-export async function leastOfTwo({ url, directory }: Target): Promise<readonly Subject[]> {
+export async function leastOfTwo({ url, directory }: Target): Promise<Subject> {
   const inserts = await raw.rawBatches(url, 'raw_batches_with_log')
   const log = await bareLog(join(directory, 'bare.log'))
-  const subject: Subject = {
+  return {
     name: LEAST,
     promise: 'primary + one file',
     run: (round, i) => Promise.all([inserts.run(round, i), log.run(round, i)]),
@@ -81,5 +76,4 @@ export async function leastOfTwo({ url, directory }: Target): Promise<readonly S
       await log.close()
     },
   }
-  return [subject]
 }

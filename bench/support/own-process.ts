@@ -1,12 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { endOf, nextMessage } from './child.ts'
 import type { Measured } from './measure.ts'
 import type { SampleRequest, SubjectAnswer } from './subject-process.ts'
 
-/** Longest wait for a sample, and for the end of a process. Milliseconds. */
+/** Longest wait for a sample. Milliseconds. */
 const SAMPLE_MS_MAX = 300_000
-const END_MS_MAX = 30_000
 
 /**
  * Opens subjects in a process of their own.
@@ -35,39 +34,16 @@ export async function inOwnProcess(
         if (!('sample' in found)) throw new Error(`${subject.name} answered without a sample`)
         return found.sample
       },
-      close: () => end(child),
+      close: () => endOf(child),
     }))
   } catch (error) {
-    await end(child)
+    await endOf(child)
     throw error
   }
 }
 
-/** What the process sends next. */
 async function next(child: ChildProcess, limitMs: number): Promise<SubjectAnswer> {
-  const ended = new AbortController()
-  const signal = AbortSignal.any([AbortSignal.timeout(limitMs), ended.signal])
-  const answered = once(child, 'message', { signal })
-  const onExit = (code: number | null): void =>
-    ended.abort(new Error(`a measuring process ended with ${code}`))
-  child.once('exit', onExit)
-  try {
-    const [answer] = (await answered) as [SubjectAnswer]
-    if ('error' in answer) throw new Error(answer.error)
-    return answer
-  } catch (error) {
-    if (signal.aborted && !ended.signal.aborted) throw new Error(`no answer within ${limitMs} ms`)
-    throw error
-  } finally {
-    child.off('exit', onExit)
-  }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  const timer = setTimeout(() => child.kill('SIGKILL'), END_MS_MAX)
-  if (child.connected) child.disconnect()
-  await ended
-  clearTimeout(timer)
+  const answer = (await nextMessage(child, limitMs)) as SubjectAnswer
+  if ('error' in answer) throw new Error(answer.error)
+  return answer
 }

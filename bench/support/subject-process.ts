@@ -20,13 +20,13 @@ export type SubjectAnswer =
   | { readonly sample: Sample }
   | { readonly error: string }
 
-type Factory = (parameter: unknown) => Promise<readonly Subject[]>
+type Factory = (parameter: unknown) => Promise<Subject | readonly Subject[]>
 
 const [modulePath, factoryName, parameter] = process.argv.slice(2)
 
 async function open(): Promise<readonly Subject[]> {
   const factories = (await import(modulePath!)) as Record<string, Factory>
-  return await factories[factoryName!]!(JSON.parse(parameter!))
+  return [await factories[factoryName!]!(JSON.parse(parameter!))].flat()
 }
 
 async function answer(work: () => Promise<SubjectAnswer>): Promise<void> {

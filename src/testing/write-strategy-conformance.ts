@@ -1,13 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { ChatHistory } from '../chat/chat-history.ts'
 import type { Receipt } from '../chat/message.ts'
 import { openChatHistory, type ChatHistoryOptions } from '../chat/open-chat-history.ts'
 import { StorageError } from '../core/errors.ts'
 import type { WriteChoice } from '../strategy/strategy-factory.ts'
 import { DurableMemoryBackend } from './durable-memory-backend.ts'
+import { eventually } from './eventually.ts'
 import { faultyBackend, type FaultyBackend } from './faulty-backend.ts'
 
 export interface WriteStrategyConformanceOptions {
@@ -47,8 +48,6 @@ async function rig(options: ChatHistoryOptions = {}): Promise<Rig> {
   return { primary, backup, open, history: await open() }
 }
 
-/** No measure of speed, only an end to waiting for what never comes. */
-const SOON = { timeout: 30_000 }
 const TEXTS = Array.from({ length: 20 }, (_, i) => `message ${i}`)
 
 async function save(history: ChatHistory, texts: readonly string[]): Promise<Receipt[]> {
@@ -145,7 +144,7 @@ export function writeStrategyConformance({ name, write }: WriteStrategyConforman
       await history.clearHistory('c')
       expect(await texts(history)).toEqual([])
       primary.setMode('up')
-      await vi.waitFor(async () => expect(await texts(history)).toEqual([]), SOON)
+      await eventually(async () => expect(await texts(history)).toEqual([]))
       await history.flush()
       for (const place of [primary, backup]) expect(await textsAt(place)).toEqual([])
     })

@@ -14,7 +14,7 @@ import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.t
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
 import { FaultProxy } from '../../src/testing/fault-proxy.ts'
 import type { RedisStreamWal } from '../../src/wal/redis-stream/stream-wal.ts'
-import { eventually } from '../support/eventually.ts'
+import { eventually } from '../../src/testing/eventually.ts'
 import { redisCommand } from '../support/redis-command.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 import { freshPrefix, redisStreamWal } from '../support/redis-stream-wal.ts'

@@ -7,7 +7,7 @@ import { isStorageError, type StorageError } from '../../src/core/errors.ts'
 import { decodeJson } from '../../src/core/json.ts'
 import { itemValue } from '../../src/core/merge.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
-import { eventually } from '../support/eventually.ts'
+import { eventually } from '../../src/testing/eventually.ts'
 import { message, nextStamp } from '../support/messages.ts'
 import {
   describePostgres,

@@ -23,7 +23,8 @@ export const MIGRATION_TITLES: readonly string[] = [
 
 /*
  * keys: one row a key. `touched` is at most `TOUCHED_LAG_MS` older than the greatest stamp of the key,
- * so that an append to a busy one normally writes nothing here. Values are text exactly as given, never jsonb.
+ * so that an append to a busy one normally writes nothing here. Values are text exactly as given,
+ * never jsonb.
  *
  * items: one row an item. appended_at is NULL when it is the position. What lies at or below the
  * key's deleted_through is gone: every read leaves it out, and it is removed when convenient,

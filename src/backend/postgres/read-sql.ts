@@ -114,8 +114,9 @@ export function latestSql(tables: Tables): string {
 /**
  * Everything `readState` tells. Parameter: writer.
  *
- * The head is found among the keys touched within `TOUCHED_LAG_MS` of the one touched last; only when nothing live there is as new as that (its
- * stamps were of removals, or of appends that stood already) a second look goes further back.
+ * The head is found among the keys touched within `TOUCHED_LAG_MS` of the one touched last; only when
+ * nothing live there is as new as that (its stamps were of removals, or of appends that stood already)
+ * a second look goes further back.
  */
 export function stateSql(tables: Tables): string {
   const { meta, keys, hints, cursors } = tables

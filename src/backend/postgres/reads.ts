@@ -126,8 +126,8 @@ const LATEST_ROWS_MAX = 10_000
 
 /**
  * Keys are read in the order in which they were touched, with their exact latest position. That is
- * at most `TOUCHED_LAG_MS` above `touched`, so the page is certain once it is full of keys later than that
- * bound of the next one. Keys that were touched without a new message (an edit, a removal) are
+ * at most `TOUCHED_LAG_MS` above `touched`, so the page is certain once it is full of keys later than
+ * that bound of the next one. Keys that were touched without a new message (an edit, a removal) are
  * passed over, so a page far down costs the pages above it.
  */
 export async function listLatest(

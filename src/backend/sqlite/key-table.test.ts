@@ -71,9 +71,8 @@ test('a file whose keys noted their latest item a minute ago is brought up to da
     .prepare('SELECT key, latest FROM everthread_keys ORDER BY key')
     .all() as readonly { readonly key: string; readonly latest: Uint8Array | null }[]
   read.close()
-  const latest = (bytes: Uint8Array | null): string | null =>
-    bytes === null ? null : stampOf(bytes)
-  expect(rows.map((row) => [row['key'], latest(row['latest'] as Uint8Array | null)])).toEqual([
+  const found = rows.map(({ key, latest }) => [key, latest === null ? null : stampOf(latest)])
+  expect(found).toEqual([
     ['gone', null],
     ['named', stampAt(3)],
     ['quiet', stampAt(50_000)],

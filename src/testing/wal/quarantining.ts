@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { append, stampAt } from '../backend/operations.ts'
+import { eventually } from '../eventually.ts'
 import { readLsns, WRITER, type WalContext } from './context.ts'
 
 export function quarantining({ setup, storage, persistent }: WalContext): void {
@@ -69,7 +70,7 @@ export function quarantining({ setup, storage, persistent }: WalContext): void {
       keys: ['k', 'other'],
     })
     wal.acknowledge('backup', [lsn])
-    await expect.poll(() => wal.refused!('backup'), { timeout: 30_000 }).toEqual([])
+    await eventually(async () => expect(await wal.refused!('backup')).toEqual([]))
   })
 
   test('what was refused is given out once more when it is asked for, and may be refused again', async () => {
