@@ -94,3 +94,26 @@ test('a place that was out gets a small batch first, and larger ones while it is
   expect(batches).toEqual([32, 64, 128, 76])
   await env.drive(manager.stopFlushWorker(1_000))
 })
+
+test('small batches after an outage follow each other without a pause, too', async () => {
+  const env = virtualEnv()
+  const wal = new MemoryWal(env)
+  const manager = new WALManager(env, wal, { gatherMs: GATHER_MS, flushIntervalMs: 1_000 })
+  const batches: number[] = []
+  let isOut = true
+  await manager.open('0000000000000001')
+  for (let i = 0; i < 224; i++) await wal.append([append('k', stampAt(i), i)])
+  manager.startFlushWorker({
+    isReady: (place) => place === 'primary' || !isOut,
+    apply(place: DatabasePlace, operations: readonly Operation[]) {
+      if (place === 'backup') batches.push(operations.length)
+      return Promise.resolve()
+    },
+  })
+  await env.advance(10)
+  isOut = false
+  while (batches.length === 0) await env.advance(1)
+  await env.advance(1)
+  expect(batches).toEqual([32, 64, 128])
+  await env.drive(manager.stopFlushWorker(1_000))
+})

@@ -21,8 +21,8 @@ export interface FlushSource {
   quarantine(place: DatabasePlace, entry: WalEntry, reason: string): Promise<void>
   cursor(place: DatabasePlace): number
   owes(place: DatabasePlace): boolean
-  /** True when there is enough for a full batch. */
-  isBehind(place: DatabasePlace): boolean
+  /** True when there is enough for a batch of so many entries. */
+  isBehind(place: DatabasePlace, entries: number): boolean
   mark(): FlushMark
   hasReached(place: DatabasePlace, mark: FlushMark): boolean
 }
@@ -214,7 +214,8 @@ export class FlushWorker {
    */
   async #gather(): Promise<void> {
     const { place, source, gatherMs } = this.#options
-    if (gatherMs === 0 || this.#failures > 0 || this.#draining > 0 || source.isBehind(place)) return
+    if (gatherMs === 0 || this.#failures > 0 || this.#draining > 0) return
+    if (source.isBehind(place, this.#size.entries)) return
     this.#gathering = new AbortController()
     await sleep(this.#env, gatherMs, this.#gathering.signal)
   }

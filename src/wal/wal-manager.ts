@@ -203,10 +203,10 @@ export class WALManager {
     return this.#wal.readable(place) > 0 || this.#wal.stats().places[place].quarantinedEntries > 0
   }
 
-  /** True when the place lacks enough for a full batch. */
-  isBehind(place: DatabasePlace): boolean {
+  /** True when the place lacks enough for a batch of so many entries. */
+  isBehind(place: DatabasePlace, entries: number): boolean {
     const readable = this.#wal?.readable(place) ?? 0
-    return readable + this.#owed.count(place) >= this.#options.batchEntries
+    return readable + this.#owed.count(place) >= entries
   }
 
   /** The oldest work for a place: what memory owes first, since it is the least safe. */
