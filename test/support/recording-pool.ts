@@ -14,9 +14,6 @@ export function recordingPool(url: string, max = 5): RecordingPool {
   const real = new pg.Pool({ connectionString: url, max })
   const statements: PgStatement[] = []
   let running = 0
-  const answered = (): void => {
-    running--
-  }
   const wrapped = new WeakSet<object>()
   const pool = new Proxy(real as unknown as PgPool, {
     get(target, name) {
@@ -27,12 +24,13 @@ export function recordingPool(url: string, max = 5): RecordingPool {
         if (!wrapped.has(client)) {
           wrapped.add(client)
           const query = client.query.bind(client)
-          client.query = (statement) => {
+          client.query = (statement, answer) => {
             statements.push(statement)
             running++
-            const answer = query(statement)
-            answer.then(answered, answered)
-            return answer
+            query(statement, (error, result) => {
+              running--
+              answer(error, result)
+            })
           }
         }
         return client

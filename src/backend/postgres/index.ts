@@ -1,3 +1,3 @@
 export { PostgresBackend, type PostgresInfo } from './backend.ts'
 export type { PostgresOptions, PostgresSsl } from './options.ts'
-export type { PgClient, PgPool, PgResult, PgStatement } from './pg-types.ts'
+export type { PgAnswer, PgClient, PgPool, PgResult, PgStatement } from './pg-types.ts'

@@ -16,9 +16,12 @@ export interface PgResult {
   readonly rows: Record<string, unknown>[]
 }
 
+/** Called once: with an error, or without one and the result. */
+export type PgAnswer = (error: Error | null | undefined, result: PgResult) => void
+
 /** A connection, lent by the pool. */
 export interface PgClient {
-  query(statement: PgStatement): Promise<PgResult>
+  query(statement: PgStatement, answer: PgAnswer): void
   /** Gives the connection back; `true` destroys it. */
   release(destroy?: boolean): void
   on(event: 'error', listener: (error: Error) => void): unknown

@@ -32,7 +32,7 @@ export class Session {
   async query(statement: PgStatement): Promise<PgResult> {
     if (this.broken) throw new StorageError('UNAVAILABLE', 'PostgreSQL: the connection is gone')
     try {
-      return await this.#client.query(statement)
+      return await ask(this.#client, statement)
     } catch (error) {
       if (!isStatementError(error)) this.broken = true
       throw error
@@ -103,10 +103,20 @@ export class Session {
   async #rollback(): Promise<void> {
     if (this.broken) return
     try {
-      await this.#client.query({ text: 'ROLLBACK' })
+      await ask(this.#client, { text: 'ROLLBACK' })
       this.#inTransaction = false
     } catch {
       this.broken = true
     }
   }
+}
+
+/**
+ * By callback. The rows of a promise that `pg` makes itself mostly outlive the young generation of the
+ * heap, though nobody has them any more: copying them was half of the CPU of a page.
+ */
+async function ask(client: PgClient, statement: PgStatement): Promise<PgResult> {
+  return await new Promise<PgResult>((resolve, reject) => {
+    client.query(statement, (error, result) => (error ? reject(error) : resolve(result)))
+  })
 }
