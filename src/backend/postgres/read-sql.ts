@@ -18,8 +18,9 @@ export function registerSql(tables: Tables): string {
 }
 
 /**
- * A page by keyset, in any order, as rows of `PAGE_SELECT`. The row without an item has the identity
- * and deletedThrough in the other two columns; it comes first.
+ * A page by keyset as rows of `PAGE_SELECT`, in no order and up to twice as many as asked for: the
+ * reader sorts them. The row without an item has the identity and deletedThrough in the other two
+ * columns; it comes first.
  * Parameters: key, lower and upper bound (exclusive), limit.
  *
  * Items whose position is their id come from the primary key, the others from an index of their own.
@@ -44,12 +45,12 @@ export function pageSql(
         ${includeRemoved ? '' : `AND ${seenSql('i.removed')}`}
       ORDER BY i.position ${direction} LIMIT $4)
     SELECT NULL::uuid AS item, identity AS appended, d::text AS rest FROM mark
-    UNION ALL SELECT ${PAGE_SELECT} FROM (SELECT * FROM moved UNION ALL (
+    UNION ALL SELECT ${PAGE_SELECT} FROM moved
+    UNION ALL SELECT ${PAGE_SELECT} FROM (
       SELECT ${ITEM_SELECT} FROM ${items} i
       WHERE i.key = $1 AND i.item < '${HASHED}' AND i.item > ${near} AND i.item < ${top}
         AND ${includeRemoved ? OWN : seenSql('i.removed OR i.position <> i.item')}
-      ORDER BY i.item ${direction} LIMIT $4)
-      ORDER BY position ${direction}, item ${direction} LIMIT $4) r`
+      ORDER BY i.item ${direction} LIMIT $4) r`
 }
 
 /** SQL: the item's position is its id. A `CASE` for the reason that `seenSql` gives. */
