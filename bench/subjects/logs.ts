@@ -5,6 +5,7 @@ import { openChatHistory } from '../../src/index.ts'
 import { FileWal } from '../../src/wal/file/file-wal.ts'
 import * as bare from '../support/bare-log.ts'
 import type { Subject } from '../support/measure.ts'
+import { ForgetfulBackend } from '../support/forgetful-backend.ts'
 import { appendMaker, BODY } from '../support/messages.ts'
 
 const WRITER = '0000000000000001'
@@ -33,16 +34,16 @@ export async function fileWal({ directory }: Place): Promise<Subject> {
   }
 }
 
-/** Both databases in memory: what is left is the store itself and the log. */
+/** Both databases answer at once and keep nothing: what is left is the store itself and the log. */
 export async function walFirst({ directory }: Place): Promise<Subject> {
   const history = await openChatHistory({
-    primary: 'memory:',
-    backup: 'memory:',
+    primary: new ForgetfulBackend(),
+    backup: new ForgetfulBackend(),
     wal: `file:${join(directory, 'wal-first')}`,
     write: 'wal-first',
   })
   return {
-    name: 'everthread wal-first, databases in memory',
+    name: 'everthread wal-first, databases that answer at once',
     promise: 'wal',
     run: (_round, i) => history.saveMessage(`c${i % 100}`, BODY),
     settle: () => history.flush(),
