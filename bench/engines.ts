@@ -8,6 +8,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { startRedis } from '../test/support/redis-server.ts'
 import { explained, type Goal } from './support/goal.ts'
 import { compare, SAMPLE_SECONDS, type Measured, type Row } from './support/measure.ts'
@@ -42,7 +43,40 @@ async function measure(factories: readonly Factory[]): Promise<Row[]> {
   return rows
 }
 
-function goal(rows: readonly Row[], number: number, measured: string, atLeast: number): Goal {
+/**
+ * CPU of the Redis server an operation, 64 at a time: one thread does it all, and waits for the disk
+ * meanwhile. Microseconds.
+ */
+async function serverCpuUs(factory: Factory): Promise<number> {
+  const extent = { seconds: SAMPLE_SECONDS }
+  const [subject] = await inOwnProcess(SUBJECTS, factory, { url: redis.url, directory: scratch })
+  const client = new Redis(redis.url)
+  const usedSeconds = async (): Promise<number> => {
+    const used = (await client.info('cpu')).matchAll(/used_cpu_(?:user|sys):([\d.]+)/g)
+    return [...used].reduce((sum, [, seconds]) => sum + Number(seconds), 0)
+  }
+  try {
+    await subject!.sample(-1, 64, extent)
+    const before = await usedSeconds()
+    const { rate } = await subject!.sample(0, 64, extent)
+    return ((await usedSeconds()) - before) / ((rate * SAMPLE_SECONDS) / 1e6)
+  } finally {
+    await subject!.close()
+    await client.quit()
+  }
+}
+
+function percent(part = 0): string {
+  return `${Math.round(100 * part)} %`
+}
+
+function goal(
+  rows: readonly Row[],
+  number: number,
+  measured: string,
+  atLeast: number,
+  limit = '',
+): Goal {
   const at64 = rows.filter(({ concurrency }) => concurrency === 64)
   const named = (part: string): Row | undefined => at64.find(({ name }) => name.includes(part))
   const [raw, alone, whole] = [at64[0]!, named('alone')!, named('idempotent')!]
@@ -51,18 +85,27 @@ function goal(rows: readonly Row[], number: number, measured: string, atLeast: n
   return explained(
     { number, measure: measured, atLeast, value: whole.ratio },
     `the engine alone ${alone.ratio.toFixed(2)}${floor}; ${raw.name} ${Math.round(raw.rate)}/s; with the store, a backup in SQLite ` +
-      `and its flush, the event loop is ${Math.round(100 * (whole.loop ?? 0))} % busy, ${Math.round(whole.cpuUs ?? 0)} µs of ` +
-      'this process a save, and log, primary and backup share a disk',
+      `and its flush, the event loop is ${percent(whole.loop)} busy and the cores ${percent(whole.busy)}, ` +
+      `${Math.round(whole.cpuUs ?? 0)} µs of this process a save, and log, primary and backup share a disk${limit}`,
   )
 }
 
 try {
   const onRedis = await measure(['rawPushes', 'redisAlone', 'redisStore', 'pushesAndLog'])
-  const onSqlite = await measure(['rawCommits', 'sqliteAlone', 'sqliteStore'])
+  const [pushUs, saveUs] = [await serverCpuUs('rawPushes'), await serverCpuUs('redisAlone')]
+  const onSqlite = await measure(['rawCommits', 'sqliteAlone', 'sqliteStore', 'batchesAndLog'])
   await report('engines', {
     rows: [...onRedis, ...onSqlite],
+    figures: { redisCpuUsPerPush: pushUs, redisCpuUsPerSave: saveUs },
     goals: [
-      goal(onRedis, 21, 'Redis primary, `always`, at 64 / raw pushes', 0.6),
+      goal(
+        onRedis,
+        21,
+        'Redis primary, `always`, at 64 / raw pushes',
+        0.6,
+        `; the one thread of Redis takes ${Math.round(pushUs)} µs for a push and ${Math.round(saveUs)} µs for a save, whose script judges ` +
+          'it, stores it, and enters it into the orders of its conversation, of all conversations and of the digests',
+      ),
       goal(onSqlite, 22, 'SQLite primary at 64 / one commit a message', 3.5),
     ],
     settings: {

@@ -46,19 +46,53 @@ export async function pushesAndLog(target: Target): Promise<Subject> {
 
 /** One transaction a message, in the thread that calls. */
 export async function rawCommits({ directory }: Target): Promise<Subject> {
-  const driver = await loadSqliteDriver()
-  const database = driver.open(join(directory, 'raw.db'))
-  database.exec('PRAGMA journal_mode = WAL')
-  database.exec('PRAGMA synchronous = FULL')
-  database.exec('CREATE TABLE messages (id INTEGER PRIMARY KEY, conversation TEXT, body TEXT)')
-  database.exec('CREATE INDEX latest ON messages (conversation, id)')
-  const insert = database.prepare('INSERT INTO messages (conversation, body) VALUES (?, ?)')
+  const { driver, database, insert } = await rawTable(join(directory, 'raw.db'))
   return {
     name: `raw ${driver.name}, one commit a message`,
     promise: 'primary',
     run: async (_round, i) => insert.run(`c${i % CONVERSATIONS}`, JSON.stringify(BODY)),
     close: async () => void database.close(),
   }
+}
+
+/** The least that two copies cost: one transaction for all that waits, in the thread that calls. */
+export async function batchesAndLog({ directory }: Target): Promise<Subject> {
+  const { driver, database, insert } = await rawTable(join(directory, 'raw-batches.db'))
+  const log = await bareLog(join(directory, 'bare.log'))
+  let waiting: { readonly conversation: string; readonly resolve: () => void }[] = []
+  const commit = (): void => {
+    const batch = waiting
+    waiting = []
+    database.exec('BEGIN')
+    for (const { conversation } of batch) insert.run(conversation, JSON.stringify(BODY))
+    database.exec('COMMIT')
+    for (const { resolve } of batch) resolve()
+  }
+  const save = (conversation: string): Promise<void> =>
+    new Promise((resolve) => {
+      if (waiting.length === 0) setImmediate(commit)
+      waiting.push({ conversation, resolve })
+    })
+  return {
+    name: `raw ${driver.name}, one commit for what waits, and a bare log`,
+    promise: 'primary + one file',
+    run: (round, i) => Promise.all([save(`c${i % CONVERSATIONS}`), log.run(round, i)]),
+    close: async () => {
+      database.close()
+      await log.close()
+    },
+  }
+}
+
+async function rawTable(path: string) {
+  const driver = await loadSqliteDriver()
+  const database = driver.open(path)
+  database.exec('PRAGMA journal_mode = WAL')
+  database.exec('PRAGMA synchronous = FULL')
+  database.exec('CREATE TABLE messages (id INTEGER PRIMARY KEY, conversation TEXT, body TEXT)')
+  database.exec('CREATE INDEX latest ON messages (conversation, id)')
+  const insert = database.prepare('INSERT INTO messages (conversation, body) VALUES (?, ?)')
+  return { driver, database, insert }
 }
 
 export async function redisAlone({ url }: Target): Promise<Subject> {
