@@ -33,6 +33,7 @@ export const BENCHMARKS: readonly (readonly [name: string, title: string])[] = [
   ['read', 'The latest 50 messages'],
   ['wal', 'The log alone'],
   ['engines', 'Redis and SQLite as primary'],
+  ['profile', 'Where the time goes'],
   ['s3', 'S3 as backup'],
   ['growth', 'How the cost grows'],
   ['loop', 'The application beside it'],
