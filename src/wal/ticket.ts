@@ -23,6 +23,8 @@ export class Ticket {
   operations: readonly Operation[]
   /** The backup was told that the primary lacks this group. */
   hinted = false
+  /** Its place in `OpenTickets`, while it is open. */
+  slot: number | undefined
   readonly #keeper: TicketKeeper
   readonly #places: Record<DatabasePlace, PlaceState> = { primary: 'idle', backup: 'idle' }
   #lsn: Lsn | undefined

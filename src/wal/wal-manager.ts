@@ -6,6 +6,7 @@ import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/ope
 import { sleep, withDeadline } from '../core/time.ts'
 import { EncryptedWal } from './encrypted-wal.ts'
 import { FlushWorker, type FlushTarget } from './flush-worker.ts'
+import { OpenTickets } from './open-tickets.ts'
 import { Owed } from './owed.ts'
 import { Ticket, type TicketKeeper } from './ticket.ts'
 import type { RefusedEntry, WAL, WalEntry, WalErased, WalOpened, WalStats } from './wal.ts'
@@ -50,7 +51,7 @@ export class WALManager {
   #wal: WAL | undefined
   readonly #options: Required<WALManagerOptions>
   readonly #owed = new Owed()
-  readonly #open = new Set<Ticket>()
+  readonly #open = new OpenTickets()
   readonly #keeper: TicketKeeper
   #workers: Record<DatabasePlace, FlushWorker> | undefined
   #relogging = false
