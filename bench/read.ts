@@ -11,7 +11,7 @@ import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../s
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { startRedis } from '../test/support/redis-server.ts'
 import { explained, type Goal } from './support/goal.ts'
-import { compare, SAMPLE_SECONDS, type Measured, type Row } from './support/measure.ts'
+import { compare, median, SAMPLE_SECONDS, type Measured, type Row } from './support/measure.ts'
 import { inOwnProcess } from './support/own-process.ts'
 import { report } from './support/report.ts'
 import * as reads from './subjects/reads.ts'
@@ -86,6 +86,9 @@ function goalsOf(rows: readonly Row[]): Goal[] {
     Math.max(...LENGTHS.map((length) => 1 / row(name, length).ratio))
   const [shortest, longest] = [LENGTHS[0]!, LENGTHS.at(-1)!]
   const database = 'everthread on the database'
+  const overLengths = (of: (length: number) => number): number => median(LENGTHS.map(of))
+  const cpuOf = (name: string): number =>
+    Math.round(overLengths((length) => row(name, length).cpuUs ?? 0))
   return [
     explained(
       {
@@ -101,14 +104,13 @@ function goalsOf(rows: readonly Row[]): Goal[] {
     explained(
       {
         number: 9,
-        measure: 'latest 50 / raw query and JSON.parse, longest conversation',
+        measure: 'latest 50 / raw query and JSON.parse, median of the lengths',
         atMost: 1.15,
-        value: row(RAW, longest).ratio,
+        value: overLengths((length) => row(RAW, length).ratio),
       },
-      `bound by CPU: ${Math.round(row(database, longest).cpuUs ?? 0)} µs of this process a page against ` +
-        `${Math.round(row(RAW, longest).cpuUs ?? 0)}, and the raw query reads neither ids nor times: with them ` +
-        `it takes ${(row(RAW, longest).ratio / row(RAW_WHOLE, longest).ratio).toFixed(2)} of the time, and the page ` +
-        `${row(RAW_WHOLE, longest).ratio.toFixed(2)} of that`,
+      `bound by CPU: ${cpuOf(database)} µs of this process a page against ${cpuOf(RAW)}; the raw query reads neither ids nor ` +
+        `times, and one that does takes ${cpuOf(RAW_WHOLE)}: the page is ` +
+        `${overLengths((length) => row(RAW_WHOLE, length).ratio).toFixed(2)} of that`,
     ),
     {
       number: 10,
@@ -116,12 +118,16 @@ function goalsOf(rows: readonly Row[]): Goal[] {
       atMost: 0.2,
       value: worst('everthread, cache in this process'),
     },
-    {
-      number: 10,
-      measure: 'latest 50 from Redis / from the database, worst length',
-      atMost: 0.6,
-      value: worst('everthread, cache in Redis'),
-    },
+    explained(
+      {
+        number: 10,
+        measure: 'latest 50 from Redis / from the database, worst length',
+        atMost: 0.6,
+        value: worst('everthread, cache in Redis'),
+      },
+      `${cpuOf('everthread, cache in Redis')} µs of this process a page, of which parsing is a part that both have, against ` +
+        `${cpuOf(database)}; what the database server is spared is not in it`,
+    ),
   ]
 }
 
