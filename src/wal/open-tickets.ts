@@ -3,7 +3,7 @@ import type { Ticket } from './ticket.ts'
 /**
  * Tickets that come and go with every save, in no order. A `Set` takes a new table every few of them, and
  * V8 chains its tables: from the first one that got old, all are kept with what was in them until a full
- * collection, which was a tenth of the cost of a save.
+ * collection.
  */
 export class OpenTickets implements Iterable<Ticket> {
   readonly #tickets: Ticket[] = []

@@ -113,7 +113,7 @@ export class Session {
 
 /**
  * By callback. The rows of a promise that `pg` makes itself mostly outlive the young generation of the
- * heap, though nobody has them any more: copying them was half of the CPU of a page.
+ * heap, though nobody has them any more, and are copied meanwhile (docs/decisions/0019).
  */
 async function ask(client: PgClient, statement: PgStatement): Promise<PgResult> {
   return await new Promise<PgResult>((resolve, reject) => {
