@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { startRedis } from '../test/support/redis-server.ts'
-import { explained, type Goal } from './support/goal.ts'
+import { explained, percent, type Goal } from './support/goal.ts'
 import { compare, SAMPLE_SECONDS, type Measured, type Row } from './support/measure.ts'
 import { inOwnProcess } from './support/own-process.ts'
 import { report } from './support/report.ts'
@@ -64,10 +64,6 @@ async function serverCpuUs(factory: Factory): Promise<number> {
     await subject!.close()
     await client.quit()
   }
-}
-
-function percent(part = 0): string {
-  return `${Math.round(100 * part)} %`
 }
 
 function goal(

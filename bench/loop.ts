@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { ChatHistory } from '../src/index.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
-import { explained, type Goal } from './support/goal.ts'
+import { explained, percent, type Goal } from './support/goal.ts'
 import { compare, SAMPLE_SECONDS, median, type Measured, type Row } from './support/measure.ts'
 import { BODY } from './support/messages.ts'
 import { inOwnProcess } from './support/own-process.ts'
@@ -142,7 +142,7 @@ try {
     { number: 19, measure: 'one hot conversation: errors', atMost: 0, value: 0 },
     explained(
       { number: 19, measure: 'one hot conversation / raw inserts', atLeast: 2, value: hot.ratio },
-      `bound as saves to many conversations are (goal 1): the event loop is ${Math.round(100 * (hot.loop ?? 0))} % busy, ` +
+      `bound as saves to many conversations are (goal 1): the event loop is ${percent(hot.loop)} busy, ` +
         `${Math.round(hot.cpuUs ?? 0)} µs of this process a save`,
     ),
   ]

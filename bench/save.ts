@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import * as saves from './subjects/saves.ts'
-import { explained, type Goal } from './support/goal.ts'
+import { explained, percent, type Goal } from './support/goal.ts'
 import { compare, SAMPLE_SECONDS, type Measured, type Row } from './support/measure.ts'
 import { inOwnProcess } from './support/own-process.ts'
 import { report } from './support/report.ts'
@@ -83,10 +83,6 @@ function goalsOf(rows: readonly Row[]): Goal[] {
     lone(1.25),
     atLeast(5, 'wal-first', 64, 4),
   ]
-}
-
-function percent(part: number): string {
-  return `${Math.round(100 * part)} %`
 }
 
 const subjects = [

@@ -11,9 +11,9 @@ import { fileURLToPath } from 'node:url'
 import { nodeEnv } from '../src/core/node-env.ts'
 import { FileWal } from '../src/wal/file/file-wal.ts'
 import { scanSegment, segmentFiles } from '../src/wal/file/segment-scan.ts'
+import { fillLog, WRITER } from './support/fill-log.ts'
 import { explained, type Goal } from './support/goal.ts'
 import { compare, SAMPLE_SECONDS, median, type Measured, type Row } from './support/measure.ts'
-import { appendMaker } from './support/messages.ts'
 import { inOwnProcess } from './support/own-process.ts'
 import { report } from './support/report.ts'
 import type * as logs from './subjects/logs.ts'
@@ -21,13 +21,11 @@ import type * as logs from './subjects/logs.ts'
 const ROUNDS = Number(process.env['ROUNDS'] ?? 7)
 const ENTRIES = Number(process.env['ENTRIES'] ?? 1_000_000)
 const KEYS = 10_000
-const IN_FLIGHT = 1_024
+const PENDING_BYTES_MAX = 8 * 2 ** 30
 const RECOVERIES = 5
-const WRITER = '0000000000000001'
 const SUBJECTS = new URL('./subjects/logs.js', import.meta.url)
 
 const scratch = await mkdtemp(join(tmpdir(), 'everthread-bench-'))
-const append = appendMaker()
 
 /** Appends per second of the same loop in C, by concurrency; empty without a compiler. */
 function inC(): Record<string, number> {
@@ -42,18 +40,6 @@ function inC(): Record<string, number> {
     )
   }
   return figures
-}
-
-/** Fills a log with entries that both places lack. Its process "dies": it is left unclosed. */
-async function fill(directory: string): Promise<void> {
-  const wal = new FileWal(nodeEnv(), { directory, pendingBytesMax: 8 * 2 ** 30 })
-  await wal.open(WRITER)
-  let next = 0
-  const worker = async (): Promise<void> => {
-    while (next < ENTRIES) await wal.append([append(`c${next++ % KEYS}`)])
-  }
-  await Promise.all(Array.from({ length: IN_FLIGHT }, worker))
-  await wal.close()
 }
 
 async function plainRead(directory: string): Promise<number> {
@@ -83,7 +69,7 @@ async function checkFrames(directory: string): Promise<number> {
 }
 
 async function recover(directory: string): Promise<number> {
-  const wal = new FileWal(nodeEnv(), { directory, pendingBytesMax: 8 * 2 ** 30 })
+  const wal = new FileWal(nodeEnv(), { directory, pendingBytesMax: PENDING_BYTES_MAX })
   const start = performance.now()
   await wal.open(WRITER)
   const ms = performance.now() - start
@@ -102,7 +88,7 @@ interface Recovery {
 async function recovery(): Promise<Recovery> {
   const directory = join(scratch, 'recovery')
   await mkdir(directory)
-  await fill(directory)
+  await fillLog({ directory, pendingBytesMax: PENDING_BYTES_MAX }, { entries: ENTRIES, keys: KEYS })
   const reads: number[] = []
   const checks: number[] = []
   const recoveries: number[] = []

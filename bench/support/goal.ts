@@ -20,6 +20,11 @@ export function explained(goal: Goal, note: string): Goal {
   return holds(goal) ? goal : { ...goal, note }
 }
 
+/** A part of a whole, 0 to 1, as it stands in notes. */
+export function percent(part = 0): string {
+  return `${Math.round(100 * part)} %`
+}
+
 /** `≥ 2.5` or `≤ 3 ms`. */
 export function bound({ atLeast, atMost, unit = '' }: Goal): string {
   const suffix = unit === '' ? '' : ` ${unit}`

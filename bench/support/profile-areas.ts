@@ -7,11 +7,7 @@ export interface Areas {
 }
 
 const IDLE = '(idle)'
-/** Parts of V8 and Node that are no function. */
-const OWN_NAMES: Readonly<Record<string, string>> = {
-  '(garbage collector)': 'collector of Node',
-  '(program)': 'Node itself',
-}
+const COLLECTOR = '(garbage collector)'
 /** Native functions that hand bytes to the system, which does its part of the work within the call. */
 const SENDING = /^(writev|write\w*|fdatasync|fsync)$/
 
@@ -35,12 +31,8 @@ export function areasOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profi
 
 function areaOf({ functionName, url }: Profiler.ProfileNode['callFrame']): string {
   if (functionName === IDLE) return IDLE
-  if (url === '') {
-    return (
-      OWN_NAMES[functionName] ??
-      (SENDING.test(functionName) ? 'sending and syncing' : 'Node itself')
-    )
-  }
+  if (functionName === COLLECTOR) return 'collector of Node'
+  if (url === '') return SENDING.test(functionName) ? 'sending and syncing' : 'Node itself'
   if (url.startsWith('node:')) return 'modules of Node'
   const library = /\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)
   if (library !== null) return library[1]!

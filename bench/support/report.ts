@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { printGoals, type Goal } from './goal.ts'
+import { percent, printGoals, type Goal } from './goal.ts'
 import type { Row } from './measure.ts'
 
 /** What one benchmark found. */
@@ -55,7 +55,7 @@ function printRows(rows: readonly Row[]): void {
   for (const row of rows) {
     const { concurrency, name, promise, rate, p50, p99, cpuUs, busy, heapMiB, ratio } = row
     const cpu = cpuUs === undefined ? '' : Math.round(cpuUs)
-    const cores = busy === undefined ? '' : `${Math.round(100 * busy)} %`
+    const cores = busy === undefined ? '' : percent(busy)
     const heap = heapMiB === undefined ? '' : heapMiB.toFixed(0)
     const figures = [Math.round(rate), p50.toFixed(2), p99.toFixed(2), cpu, cores, heap]
     console.log([concurrency, name, promise, ...figures, ratio.toFixed(2)].join('\t'))

@@ -73,45 +73,52 @@ test('neither a flush nor a stop waits until the next batch has gathered', async
   expect(env.pendingTimers()).toBe(0)
 })
 
-test('a place that was out gets a small batch first, and larger ones while it is quick', async () => {
+interface Outage {
+  readonly env: VirtualEnv
+  readonly manager: WALManager
+  /** Sizes of the batches that the place got. */
+  readonly batches: readonly number[]
+  /** The place is back. */
+  end(): void
+}
+
+/** A place that is out and lacks so many entries; it takes no time for a batch. */
+async function outage(
+  place: DatabasePlace,
+  entries: number,
+  options: WALManagerOptions,
+): Promise<Outage> {
   const env = virtualEnv()
   const wal = new MemoryWal(env)
-  const manager = new WALManager(env, wal, { gatherMs: 0 })
+  const manager = new WALManager(env, wal, options)
   const batches: number[] = []
   let isOut = true
   await manager.open('0000000000000001')
-  for (let i = 0; i < 300; i++) await wal.append([append('k', stampAt(i), i)])
+  for (let i = 0; i < entries; i++) await wal.append([append('k', stampAt(i), i)])
   manager.startFlushWorker({
-    isReady: (place) => place === 'backup' || !isOut,
-    apply(place: DatabasePlace, operations: readonly Operation[]) {
-      if (place === 'primary') batches.push(operations.length)
+    isReady: (each) => each !== place || !isOut,
+    apply(each: DatabasePlace, operations: readonly Operation[]) {
+      if (each === place) batches.push(operations.length)
       return Promise.resolve()
     },
   })
+  return { env, manager, batches, end: () => (isOut = false) }
+}
+
+test('a place that was out gets a small batch first, and larger ones while it is quick', async () => {
+  const { env, manager, batches, end } = await outage('primary', 300, { gatherMs: 0 })
   await env.advance(1_000)
-  isOut = false
+  end()
   await env.drive(manager.flush(10_000))
   expect(batches).toEqual([32, 64, 128, 76])
   await env.drive(manager.stopFlushWorker(1_000))
 })
 
 test('small batches after an outage follow each other without a pause, too', async () => {
-  const env = virtualEnv()
-  const wal = new MemoryWal(env)
-  const manager = new WALManager(env, wal, { gatherMs: GATHER_MS, flushIntervalMs: 1_000 })
-  const batches: number[] = []
-  let isOut = true
-  await manager.open('0000000000000001')
-  for (let i = 0; i < 224; i++) await wal.append([append('k', stampAt(i), i)])
-  manager.startFlushWorker({
-    isReady: (place) => place === 'primary' || !isOut,
-    apply(place: DatabasePlace, operations: readonly Operation[]) {
-      if (place === 'backup') batches.push(operations.length)
-      return Promise.resolve()
-    },
-  })
+  const options = { gatherMs: GATHER_MS, flushIntervalMs: 1_000 }
+  const { env, manager, batches, end } = await outage('backup', 224, options)
   await env.advance(10)
-  isOut = false
+  end()
   while (batches.length === 0) await env.advance(1)
   await env.advance(1)
   expect(batches).toEqual([32, 64, 128])
