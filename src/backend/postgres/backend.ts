@@ -21,6 +21,7 @@ import type {
   Durability,
   FencedOptions,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -179,6 +180,10 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
     return await reads.readState(this.#ask('readState', options), this.#tables, writer)
+  }
+
+  async readHints(options?: CallOptions): Promise<HintList> {
+    return await reads.readHints(this.#ask('readHints', options), this.#tables)
   }
 
   async removeHints(hints: readonly Hint[], options: FencedOptions = {}): Promise<void> {

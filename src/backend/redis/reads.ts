@@ -5,6 +5,7 @@ import type {
   CallOptions,
   CountRead,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyRead,
@@ -97,21 +98,35 @@ export async function readState(
     }),
   )
   const { identity, reply } = answers[0]!
-  const [, , trusted, cursor, seconds, micros, ...rest] = reply as readonly (string | null)[]
+  const [, , trusted, raised, cursor, seconds, micros, ...rest] = reply as readonly (
+    string | null
+  )[]
   const heads = answers.flatMap(({ reply: [head] }) => (head === null ? [] : [head as Stamp]))
   const head = heads.sort().at(-1)
-  const hints: Hint[] = []
-  for (let i = 0; i + 1 < rest.length; i += 2) {
-    hints.push({ writer: rest[i]!, count: Number(rest[i + 1]) })
-  }
   return {
     identity,
+    hints: hintsOf(rest),
+    hintVersion: Number(raised ?? 0),
     ...(trusted !== null && trusted !== undefined && { trusted }),
-    hints,
     ...(head !== undefined && { head }),
     ...(cursor !== null && cursor !== undefined && { cursor: Number(cursor) }),
     nowMs: Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000),
   }
+}
+
+export async function readHints(session: RedisSession, options?: CallOptions): Promise<HintList> {
+  await session.open(options)
+  const { identity, reply } = await session.ask((db) => stateCall(db, 0, ''), options)
+  const [, , , raised, , , , ...rest] = reply as readonly (string | null)[]
+  return { identity, hints: hintsOf(rest), hintVersion: Number(raised ?? 0) }
+}
+
+function hintsOf(parts: readonly (string | null)[]): Hint[] {
+  const hints: Hint[] = []
+  for (let i = 0; i + 1 < parts.length; i += 2) {
+    hints.push({ writer: parts[i]!, count: Number(parts[i + 1]) })
+  }
+  return hints
 }
 
 async function readKey(

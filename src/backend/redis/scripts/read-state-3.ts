@@ -2,15 +2,15 @@ import { defineScript, type RedisScript } from '../script.ts'
 
 /**
  * What a shard says of itself. Keys: meta, hints, cursors. Arguments: identity, writer.
- * Returns head, number of changes, trusted, the writer's cursor, seconds and microseconds of the
- * clock, then writer and count of each hint.
+ * Returns head, number of changes, trusted, the number of hints that were ever raised, the writer's
+ * cursor, seconds and microseconds of the clock, then writer and count of each hint.
  */
 export const READ_STATE: RedisScript = defineScript(
   'read-state-3',
   `
-local f = redis.call('HMGET', KEYS[1], 'head', 'writes', 'trusted')
+local f = redis.call('HMGET', KEYS[1], 'head', 'writes', 'trusted', 'hintCount')
 local now = redis.call('TIME')
-local reply = { f[1], f[2], f[3], redis.call('HGET', KEYS[3], ARGV[2]), now[1], now[2] }
+local reply = { f[1], f[2], f[3], f[4], redis.call('HGET', KEYS[3], ARGV[2]), now[1], now[2] }
 for _, part in ipairs(redis.call('HGETALL', KEYS[2])) do reply[#reply + 1] = part end
 return reply
 `,
