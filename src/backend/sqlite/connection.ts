@@ -1,6 +1,7 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { StorageError } from '../../core/errors.ts'
+import { makeDirectorySync } from '../../core/node-make-directory.ts'
 import type { Durability } from '../replica-backend.ts'
 import type { SqliteDriver } from './driver.ts'
 import type { ResolvedSqliteOptions } from './options.ts'
@@ -87,7 +88,7 @@ function readPragma(session: SqliteSession, name: string): unknown {
 /** The files beside it (-wal, -shm) get its mode from SQLite. An existing file keeps its own. */
 function prepareFile(path: string): void {
   const directory = dirname(path)
-  const made = mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
+  const made = makeDirectorySync(directory, DIRECTORY_MODE)
   closeSync(openSync(path, 'a', FILE_MODE))
   syncDirectories(directory, made)
 }
