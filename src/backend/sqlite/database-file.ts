@@ -10,7 +10,6 @@ import {
   closeSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readdirSync,
   rmSync,
@@ -18,6 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { makeDirectorySync } from '../../core/node-make-directory.ts'
 import type { SqliteDatabase, SqliteDriver } from './driver.ts'
 
 const FILE_MODE = 0o600
@@ -32,7 +32,7 @@ const NEW = '.new-'
  */
 export function openDatabaseFile(driver: SqliteDriver, path: string): SqliteDatabase {
   const directory = dirname(path)
-  const firstMade = mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
+  const firstMade = makeDirectorySync(directory, DIRECTORY_MODE)
   const found = statSync(path, { throwIfNoEntry: false })
   if (found === undefined) makeFile(path)
   else if (found.nlink > 1) removeFirstName(path, found.ino)
