@@ -1,5 +1,13 @@
-import { invalid } from '../core/errors.ts'
-import { classOf, decodeJson, encodeJson, isPlain, reading, type JsonText } from '../core/json.ts'
+import { invalid, StorageError } from '../core/errors.ts'
+import {
+  classOf,
+  decodeJson,
+  encodeJson,
+  isJson,
+  isPlain,
+  reading,
+  type JsonText,
+} from '../core/json.ts'
 import { itemValue, type Item } from '../core/merge.ts'
 import { STAMP_MIN, stampMs } from '../core/stamp.ts'
 import { isoTime } from '../core/iso-time.ts'
@@ -30,14 +38,29 @@ export function messageBody(message: NewMessage, name = 'message'): Omit<NewMess
  */
 const decoded = new WeakMap<Item, ChatMessage>()
 
-/** Reads an item back, as an object of its own; undefined for one that is not visible. */
+/** True for the text of a message: what `encodeMessage` makes, of this or of another release. */
+export function isMessageText(text: JsonText): boolean {
+  if (!isJson(text)) return false
+  const body = decodeJson<unknown>(text)
+  return isObject(body) && typeof body['role'] === 'string'
+}
+
+/**
+ * Reads an item back, as an object of its own; undefined for one that is not visible.
+ *
+ * @throws StorageError `CORRUPT` for what no message has as its text.
+ */
 export function decodeMessage(item: Item): ChatMessage | undefined {
   const isKept = Object.isFrozen(item)
   const known = isKept ? decoded.get(item) : undefined
   if (known !== undefined) return { ...known }
   const value = itemValue(item)
   if (value === undefined) return undefined
-  const message = messageOf(item, decodeJson<NewMessage>(value))
+  const body = decodeJson<NewMessage>(value)
+  if (!isObject(body) || typeof body.role !== 'string') {
+    throw new StorageError('CORRUPT', `message ${JSON.stringify(item.id)} is damaged`)
+  }
+  const message = messageOf(item, body)
   if (isKept && isFlat(message)) decoded.set(item, { ...message })
   return message
 }

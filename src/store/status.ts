@@ -22,6 +22,8 @@ export interface PlaceStatus {
   readonly lagMs: number
   /** Entries that the place refuses for good. */
   readonly quarantined: number
+  /** Damaged rows that reads of this process met since its start, repaired or not. */
+  readonly damaged: number
   readonly lastError?: string
 }
 
@@ -63,6 +65,7 @@ export interface StatusParts {
   readonly strategies: StoreStatus['strategies']
   readonly lastReconcile: ReconcileReport | undefined
   readonly erasing: number
+  readonly damaged: Readonly<Record<DatabasePlace, number>>
 }
 
 /** What an operator wants to know in one look; costs no round trip. */
@@ -72,9 +75,13 @@ export function statusOf({
   strategies,
   lastReconcile,
   erasing,
+  damaged,
 }: StatusParts): StoreStatus {
-  const primary = placeStatus(context, managers.primary, 'primary')
-  const backup = placeStatus(context, managers.backup, 'backup')
+  const status = (place: DatabasePlace): PlaceStatus => ({
+    ...placeStatus(context, managers[place], place),
+    damaged: damaged[place],
+  })
+  const [primary, backup] = [status('primary'), status('backup')]
   const wal = walStatus(context)
   const works = [
     primary.connected && primary.healthy,
@@ -101,7 +108,7 @@ function placeStatus(
   context: StoreContext,
   manager: StorageManager,
   place: DatabasePlace,
-): PlaceStatus {
+): Omit<PlaceStatus, 'damaged'> {
   const { database } = manager.getInfo()
   const health = context.health.getHealthStats(place)
   const { log, lastErrors } = context.log.getStats()

@@ -14,6 +14,8 @@ export interface StoreEvents {
   'replica-changed': { readonly place: DatabasePlace; readonly identity: string }
   /** Somebody's clock is far ahead; it is followed for this key only. */
   'clock-drift': { readonly key: string; readonly aheadMs: number }
+  /** A read met a row that cannot be what was written. It was served from the other database. */
+  damaged: { readonly place: DatabasePlace; readonly key: string; readonly repaired: boolean }
   reconciled: ReconcileReport
   /** A background task failed; it is tried again. */
   error: { readonly task: string; readonly error: unknown }

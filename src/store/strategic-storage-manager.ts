@@ -1,8 +1,8 @@
 import type { LatestKey, ReplicaBackend } from '../backend/replica-backend.ts'
 import type { CacheBackend } from '../backend/cache-backend.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
-import { invalid } from '../core/errors.ts'
-import { decodeJson, encodeJson, type JsonText } from '../core/json.ts'
+import { invalid, isStorageError } from '../core/errors.ts'
+import { decodeJson, encodeJson, isJson, type JsonText } from '../core/json.ts'
 import {
   checkInteger,
   checkPrefix,
@@ -41,6 +41,7 @@ import type { StoreEvents } from './store-events.ts'
 import { UniqueLock } from './unique-lock.ts'
 import { placesWithTombstone } from './places-with-tombstone.ts'
 import { recogniseIds } from './recognise-ids.ts'
+import { rescueItems, rescueRegister } from './rescue.ts'
 
 /** An item to append: the id is the caller's or, when left out, made from its position. */
 export interface NewItem {
@@ -124,7 +125,11 @@ export class StrategicStorageManager implements AsyncDisposable {
     checkText('key', key, KEY_BYTES_MAX)
     const { context } = this.#core
     const { register } = await this.#core.run(() => this.#read.readRegister(context, key))
-    return register === undefined ? undefined : decodeJson<T>(register.value)
+    if (register === undefined) return undefined
+    const { value } = isJson(register.value)
+      ? register
+      : await this.#core.run(() => rescueRegister(context, key, register, isJson))
+    return decodeJson<T>(value)
   }
 
   async set<T>(key: string, value: T): Promise<WriteOutcome> {
@@ -200,7 +205,31 @@ export class StrategicStorageManager implements AsyncDisposable {
       start < 0
         ? (await this.#take(key, 'newest', -start)).reverse().slice(0, count)
         : (await this.#take(key, 'oldest', start + count)).slice(start)
-    return items.map((item) => decodeJson<T>(itemValue(item)!))
+    const decode = (item: Item): T => decodeJson<T>(itemValue(item)!)
+    return await this.decodeItems(key, items, decode, isJson)
+  }
+
+  /**
+   * Decodes visible items. One that cannot be is taken from the database that has it intact, and written
+   * over where it is damaged; one that was cleared meanwhile is left out.
+   *
+   * @throws StorageError `CORRUPT` with the place, the key and the id, when no database has it intact.
+   */
+  async decodeItems<T>(
+    key: string,
+    items: readonly Item[],
+    decode: (item: Item) => T,
+    isIntact: (value: JsonText) => boolean,
+  ): Promise<T[]> {
+    try {
+      return items.map(decode)
+    } catch (error) {
+      if (!isStorageError(error, 'CORRUPT')) throw error
+    }
+    const broken = items.filter((item) => !isIntact(itemValue(item)!))
+    const { context } = this.#core
+    const rescued = await this.#core.run(() => rescueItems(context, key, broken, isIntact))
+    return items.map((item) => decode(rescued.get(item.id) ?? item))
   }
 
   /** Appends items in order, all or nothing at each place. */
@@ -323,10 +352,10 @@ export class StrategicStorageManager implements AsyncDisposable {
   }
 
   status(): StoreStatus {
-    const { context, managers, lastReconcile } = this.#core
+    const { context, managers, lastReconcile, damaged } = this.#core
     const strategies = { read: this.#read.type, write: this.#write.type }
     const erasing = this.#erasures.pending
-    return statusOf({ context, managers, strategies, lastReconcile, erasing })
+    return statusOf({ context, managers, strategies, lastReconcile, erasing, damaged })
   }
 
   /** Resolves when both databases have all that was pending at the call. */

@@ -12,7 +12,8 @@ import { itemValue } from '../../core/merge.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { stampFloor, type Stamp } from '../../core/stamp.ts'
 import { sleep } from '../../core/time.ts'
-import { decodeJson } from '../../core/json.ts'
+import { decodeJson, type JsonText } from '../../core/json.ts'
+import { isMessageText } from '../codec.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from '../keys.ts'
 import { planCut, type RetainedItem } from './plan-cut.ts'
@@ -170,13 +171,17 @@ export class Retention {
       const query = { key, limit, order: 'oldest', ...(after !== undefined && { after }) } as const
       const page = await store.readItems(query)
       for (const item of page.items) {
-        const { role } = decodeJson<{ readonly role?: unknown }>(itemValue(item)!)
-        yield { item, isToolResult: role === 'tool' }
+        yield { item, isToolResult: roleOf(itemValue(item)!) === 'tool' }
       }
       after = page.items.at(-1)?.position
       if (page.done || after === undefined) return
     }
   }
+}
+
+/** A damaged message has none: it goes when its time comes. */
+function roleOf(text: JsonText): unknown {
+  return isMessageText(text) ? decodeJson<{ readonly role: unknown }>(text).role : undefined
 }
 
 /** Names of tenants may be longer than those of leases. */

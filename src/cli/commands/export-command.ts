@@ -20,6 +20,9 @@ import { retry } from '../transfer/retry.ts'
 import { StoreSource } from '../transfer/store-source.ts'
 import { seconds } from './parse-number.ts'
 
+/** Damaged parts that are named; `--json` lists all. */
+const DAMAGED_NAMED_MAX = 20
+
 interface ExportFlags extends StoreFlags {
   readonly json?: boolean
   readonly conversation: readonly string[]
@@ -72,6 +75,7 @@ async function runExport(cli: CliContext, flags: ExportFlags): Promise<ExitCode>
         )
   await tell(cli, report, flags)
   if (report.stoppedAt !== undefined) return cli.interruptCode
+  if (report.damaged.length > 0) return EXIT.damaged
   return report.missing.length > 0 || !report.complete ? EXIT.partial : EXIT.ok
 }
 
@@ -154,6 +158,14 @@ async function tell(
 ): Promise<void> {
   for (const id of report.missing) {
     terminal.note(`everthread: there is no conversation ${JSON.stringify(id)}`)
+  }
+  for (const { conversationId, id } of report.damaged.slice(0, DAMAGED_NAMED_MAX)) {
+    const what = id === undefined ? 'the rest' : `message ${JSON.stringify(id)}`
+    const where = `of conversation ${JSON.stringify(conversationId)}`
+    terminal.note(`everthread: ${what} ${where} is damaged in every database, and was left out`)
+  }
+  if (report.damaged.length > DAMAGED_NAMED_MAX) {
+    terminal.note(`everthread: and ${report.damaged.length - DAMAGED_NAMED_MAX} more`)
   }
   if (!report.complete) {
     terminal.note(
