@@ -205,8 +205,10 @@ export class ChatHistory implements AsyncDisposable {
     const { key, item, complete } = await this.#find(conversationId, id)
     const standing = item === undefined ? undefined : decodeMessage(item)
     if (item === undefined || standing === undefined) throw notFound(id, complete)
-    const body = messageBody({ ...message, createdAt: message.createdAt ?? standing.createdAt })
-    const outcome = await this.#store.editItem(key, id, item.position, body)
+    // What stands may be from before times were checked: it is kept as it is.
+    const body = messageBody(message)
+    const createdAt = body.createdAt ?? standing.createdAt
+    const outcome = await this.#store.editItem(key, id, item.position, { ...body, createdAt })
     return this.#receipt(id, item.position, outcome)
   }
 

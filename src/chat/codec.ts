@@ -3,7 +3,7 @@ import { classOf, decodeJson, encodeJson, isPlain, reading, type JsonText } from
 import { itemValue, type Item } from '../core/merge.ts'
 import { showValue } from '../core/show-value.ts'
 import { STAMP_MIN, stampMs } from '../core/stamp.ts'
-import { isoTime } from '../core/iso-time.ts'
+import { isDateTime, isoTime } from '../core/iso-time.ts'
 import { ROLES, type ChatMessage, type NewMessage } from './message.ts'
 
 /** A message as text. Its id is not part of it: the store keeps it beside. */
@@ -17,7 +17,7 @@ export function encodeMessage(message: NewMessage, name = 'message'): JsonText {
  * @throws StorageError `INVALID_ARGUMENT` for a known field of another type than it has. That all of it
  * is JSON is for the encoding to check.
  */
-export function messageBody(message: NewMessage, name = 'message'): Omit<NewMessage, 'id'> {
+export function messageBody(message: NewMessage, name = 'message'): NewMessage {
   return reading(name, () => {
     checkMessage(message, name)
     const { id: _id, ...body } = message
@@ -80,7 +80,7 @@ function checkMessage(message: NewMessage, name: string): void {
   checkOptional(message, name, 'toolCalls', Array.isArray, 'an array')
   checkOptional(message, name, 'toolCallId', isString, 'a string')
   checkOptional(message, name, 'name', isString, 'a string')
-  checkOptional(message, name, 'createdAt', isString, 'a string')
+  checkOptional(message, name, 'createdAt', isDateTime, 'a time of RFC 3339')
   checkOptional(message, name, 'metadata', isObject, 'an object')
 }
 

@@ -138,3 +138,33 @@ test('a row with a stamp that no clock can follow is not copied to the other dat
   await history.store.set('other', 1)
   expect(await history.store.get('other')).toBe(1)
 })
+
+test('a createdAt that is no time is refused, and one that is comes back as it was written', async () => {
+  const history = await openChatHistory({ primary: 'memory:', backup: 'memory:', wal: 'memory:' })
+  onTestFinished(() => history.close())
+  for (const createdAt of ['no', '', '2026-01-01', 5, new Date(0), {}] as string[]) {
+    const message = { role: 'user', content: 'x', createdAt } as const
+    const refusal = expect.objectContaining({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/^message\.createdAt must be a time of RFC 3339, got /),
+    })
+    await expect(history.saveMessage('c', message)).rejects.toEqual(refusal)
+    await expect(history.updateMessage('c', 'a', message)).rejects.toEqual(refusal)
+  }
+  const createdAt = '2026-02-28T23:59:59.1+02:00'
+  const { id } = await history.saveMessage('c', { role: 'user', content: 'x', createdAt })
+  expect(await history.getMessage('c', id)).toMatchObject({ createdAt })
+  const old = { role: 'user', content: 'x', createdAt: 'long ago' }
+  await history.store.appendItems('chat/0::c', [{ id: 'old', value: old }])
+  await history.updateMessage('c', 'old', { role: 'user', content: 'y' })
+  expect(await history.getMessage('c', 'old')).toEqual({ ...old, id: 'old', content: 'y' })
+})
+
+test('saving no messages resolves with no receipts, and a store that is closed still says so', async () => {
+  const history = await openChatHistory({ primary: 'memory:', backup: 'memory:', wal: 'memory:' })
+  expect(await history.saveMessages('c', [])).toEqual([])
+  await expect(history.saveMessages('', [])).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  await history.close()
+  await expect(history.saveMessages('c', [])).rejects.toMatchObject({ code: 'CLOSED' })
+  await expect(history.store.mget([])).rejects.toMatchObject({ code: 'CLOSED' })
+})
