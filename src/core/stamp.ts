@@ -26,9 +26,16 @@ const COUNTER_MAX = 0xfff
 const STAMP_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 /** True for the canonical text of a UUIDv7. */
-export function isStamp(text: string): text is Stamp {
-  return text.length === 36 && STAMP_PATTERN.test(text)
+export function isStamp(text: unknown): text is Stamp {
+  return typeof text === 'string' && text.length === 36 && STAMP_PATTERN.test(text)
 }
+
+/**
+ * Above every stamp that is taken from outside: the year 10000, where the times of RFC 3339 end too. No
+ * clock comes near, and near the end of the 48 bits none could make a later stamp: what has such a
+ * one could never be written again.
+ */
+export const STAMP_LIMIT: Stamp = stampFloor(253_402_300_800_000)
 
 /** The Unix milliseconds inside a stamp. */
 export function stampMs(stamp: Stamp): number {
@@ -158,7 +165,7 @@ export class StampClock {
   /** Makes later stamps greater than this one. */
   observe(stamp: Stamp | undefined, key?: string): void {
     // A page of a conversation is observed item by item, and only its last one tells anything new.
-    if (stamp === undefined || stamp <= this.#observed || stamp >= STAMP_MAX) return
+    if (stamp === undefined || stamp <= this.#observed || stamp >= STAMP_LIMIT) return
     const ms = stampMs(stamp)
     const aheadMs = ms - this.now()
     if (aheadMs > this.#maxDriftMs && ms > this.#ms) {

@@ -41,6 +41,8 @@ export async function rescueItems(
     const isWhole = (version: Item | undefined): version is Item =>
       version !== undefined && isIntact(itemValue(version) ?? ('' as JsonText))
     const whole = versions.filter(isWhole).find((each) => itemStamp(each) >= itemStamp(item))
+    if (whole === undefined && answers.primary && answers.backup && versions.every(isAbsent))
+      continue
     if (whole === undefined) {
       const place = placeWith(answers, (map) => map.get(item.id) !== undefined)
       throw damaged(`message ${JSON.stringify(item.id)}`, key, place)
@@ -77,6 +79,10 @@ export async function rescueRegister(
     return version?.stamp === whole.stamp && !isIntact(version.value)
   })
   return whole
+}
+
+function isAbsent(version: Item | undefined): boolean {
+  return version === undefined || itemValue(version) === undefined
 }
 
 async function askEach<T>(
