@@ -220,7 +220,6 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
       hints: [...meta.hints].map(([name, count]) => ({ writer: name, count })),
       ...(head !== undefined && { head }),
       ...(cursor !== undefined && { cursor }),
-      nowMs: this.env.now(),
     }
   }
 

@@ -196,6 +196,9 @@ export class StoreCore {
       log,
       places,
       timeoutMs: probeTimeoutMs,
+      maxClockDriftMs,
+      onClockDisagrees: (place, aheadMs) =>
+        this.#notice({ kind: 'clock-disagrees', place, aheadMs }),
       keepsHint: () => use?.singleProcess !== true && cache?.owes() === true,
       onReplicaChanged: (place, identity) =>
         this.#notice({ kind: 'replica-changed', place, identity }),
@@ -219,6 +222,10 @@ export class StoreCore {
         // It was long in coming, and nobody is there any more.
         if (this.#state === 'closed') return await log.close()
         this.#logOpen = true
+        const aheadMs = ceilingMs - clock.now()
+        if (aheadMs > this.#config.maxClockDriftMs) {
+          env.logger.warn({ aheadMs }, 'the log was used by a clock that was far ahead of this one')
+        }
         clock.observeMs(ceilingMs)
         clock.observe(head)
       })
@@ -308,6 +315,9 @@ export class StoreCore {
         return
       case 'clock-drift':
         this.events.emit('clock-drift', { key: notice.key, aheadMs: notice.aheadMs })
+        return
+      case 'clock-disagrees':
+        this.events.emit('clock-disagrees', { place: notice.place, aheadMs: notice.aheadMs })
         return
       case 'degraded-write':
         this.events.emit('degraded', { copies: notice.copies })

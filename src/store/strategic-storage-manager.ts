@@ -293,6 +293,23 @@ export class StrategicStorageManager implements AsyncDisposable {
     return this.#core.context.clock.now()
   }
 
+  /** The same by the clock that is furthest behind: what is old by it is old by every clock. */
+  earliestNow(): number {
+    return this.#core.context.monitor.clocks.earliestMs()
+  }
+
+  /**
+   * Compares the clocks of this process and of the databases that can be reached. `known`: by what they
+   * said last, without asking them.
+   *
+   * @throws StorageError `UNAVAILABLE` that names the clocks, unless they agree to `maxClockDriftMs`.
+   */
+  async checkClocks(work: string, which: 'asked' | 'known' = 'asked'): Promise<void> {
+    const { monitor } = this.#core.context
+    if (which === 'known') monitor.clocks.check(work)
+    else await this.#core.run(() => monitor.checkClocks(work))
+  }
+
   /**
    * Makes later writes follow this stamp, and later reads be judged by a list of hints that is
    * fetched now: what any process acknowledged before is then known to be in the answer, or the

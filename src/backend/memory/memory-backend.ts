@@ -182,7 +182,6 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
       hints: [...this.#hints].map(([name, count]) => ({ writer: name, count })),
       ...(head !== undefined && { head }),
       ...(cursor !== undefined && { cursor }),
-      nowMs: this.env.now(),
     }
   }
 

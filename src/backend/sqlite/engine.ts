@@ -161,7 +161,7 @@ export class SqliteEngine {
     return { identity: this.#identity, ...page }
   }
 
-  readState(writer: string): Omit<ReplicaState, 'nowMs'> {
+  readState(writer: string): ReplicaState {
     return this.#session.read(() => {
       const meta = this.#session.get<{ trusted: string | null; head: Uint8Array | null }>(META)!
       const hints = this.#session.all<Hint>(HINTS).map(({ writer: name, count }) => ({
