@@ -130,8 +130,11 @@ export interface ReplicaState extends HintList {
   readonly head?: Stamp
   /** The stored cursor of the writer that was asked about. */
   readonly cursor?: number
-  /** The server's wall clock, Unix milliseconds. */
-  readonly nowMs: number
+  /**
+   * The server's wall clock, Unix milliseconds. Left out by an engine that has none but this process's:
+   * it would bear witness for that one.
+   */
+  readonly nowMs?: number
 }
 
 /** Takes a lease, prolongs it or gives it back. */

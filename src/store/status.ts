@@ -3,6 +3,7 @@ import type { DatabasePlace } from '../core/operation.ts'
 import type { LatencyStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
 import type { CacheStats } from '../strategy/cache/shared-cache.ts'
+import type { ClocksStatus } from '../strategy/clocks.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 
@@ -50,6 +51,7 @@ export interface StoreStatus {
   readonly strategies: { readonly read: string; readonly write: string }
   /** Absent when the read strategy uses no cache. */
   readonly cache?: CacheStats
+  readonly clocks: ClocksStatus
   /** Other writers that left something in the backup that the primary may lack. */
   readonly foreignHints: number
   /** False until primary and backup are known to hold the same, in a first or a repeated pass. */
@@ -89,7 +91,8 @@ export function statusOf({
     wal.state === 'open',
   ]
   const count = works.filter(Boolean).length
-  const troubled = primary.quarantined + backup.quarantined + wal.owedGroups > 0
+  const clocks = context.monitor.clocks.status()
+  const troubled = primary.quarantined + backup.quarantined + wal.owedGroups > 0 || !clocks.agree
   return {
     writer: context.clock.writerId,
     overall: count === 0 ? 'down' : count < 3 || troubled ? 'degraded' : 'ok',
@@ -97,6 +100,7 @@ export function statusOf({
     wal,
     strategies,
     ...(context.cache !== undefined && { cache: context.cache.stats() }),
+    clocks,
     foreignHints: context.monitor.foreignHints().length,
     trusted: context.monitor.isTrusted(),
     ...(lastReconcile !== undefined && { lastReconcile }),

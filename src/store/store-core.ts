@@ -198,6 +198,9 @@ export class StoreCore {
       log,
       places,
       timeoutMs: probeTimeoutMs,
+      maxClockDriftMs,
+      onClockDisagrees: (place, aheadMs) =>
+        this.#notice({ kind: 'clock-disagrees', place, aheadMs }),
       keepsHint: () => use?.singleProcess !== true && cache?.owes() === true,
       onReplicaChanged: (place, identity) =>
         this.#notice({ kind: 'replica-changed', place, identity }),
@@ -221,6 +224,10 @@ export class StoreCore {
         // It was long in coming, and nobody is there any more.
         if (this.#state === 'closed') return await log.close()
         this.#logOpen = true
+        const aheadMs = ceilingMs - clock.now()
+        if (aheadMs > this.#config.maxClockDriftMs) {
+          env.logger.warn({ aheadMs }, 'the log was used by a clock that was far ahead of this one')
+        }
         clock.observeMs(ceilingMs)
         clock.observe(head)
       })
@@ -317,6 +324,9 @@ export class StoreCore {
         this.events.emit('damaged', { place, key, repaired })
         return
       }
+      case 'clock-disagrees':
+        this.events.emit('clock-disagrees', { place: notice.place, aheadMs: notice.aheadMs })
+        return
       case 'degraded-write':
         this.events.emit('degraded', { copies: notice.copies })
         return

@@ -20,6 +20,7 @@ import {
   type DatabasePlace,
   type Operation,
 } from '../core/operation.ts'
+import { itemValue, type Item } from '../core/merge.ts'
 import { STAMP_MIN, type Stamp } from '../core/stamp.ts'
 import { sleep } from '../core/time.ts'
 import type { HealthManager, HealthStats } from '../health/health-manager.ts'
@@ -339,6 +340,23 @@ export class StrategicStorageManager implements AsyncDisposable {
   /** Unix milliseconds, corrected for the skew against the primary. */
   now(): number {
     return this.#core.context.clock.now()
+  }
+
+  /** The same by the clock that is furthest behind: what is old by it is old by every clock. */
+  earliestNow(): number {
+    return this.#core.context.monitor.clocks.earliestMs()
+  }
+
+  /**
+   * Compares the clocks of this process and of the databases that can be reached. `known`: by what they
+   * said last, without asking them.
+   *
+   * @throws StorageError `UNAVAILABLE` that names the clocks, unless they agree to `maxClockDriftMs`.
+   */
+  async checkClocks(work: string, which: 'asked' | 'known' = 'asked'): Promise<void> {
+    const { monitor } = this.#core.context
+    if (which === 'known') monitor.clocks.check(work)
+    else await this.#core.run(() => monitor.checkClocks(work))
   }
 
   /**

@@ -35,6 +35,11 @@ export type StoreNotice =
       readonly key: string
       readonly repaired: boolean
     }
+  | {
+      readonly kind: 'clock-disagrees'
+      readonly place: DatabasePlace
+      readonly aheadMs: number
+    }
   | { readonly kind: 'degraded-write'; readonly copies: readonly PlaceName[] }
 
 /** Whoever has read a message writes after it. */

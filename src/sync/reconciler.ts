@@ -147,6 +147,9 @@ export class Reconciler {
       const isDue = (lastMs: number | undefined, everyMs: number): boolean =>
         lastMs === undefined || Math.abs(nowMs - lastMs) >= everyMs
       if (isDue(fullMs, this.#options.fullIntervalMs)) return await this.#full(lease, options)
+      // By a clock that may be wrong nobody can say what is recent: a later holder would pass it by.
+      const { agree } = this.#context.monitor.clocks.status()
+      if (!agree) return afterOutage ? await this.#full(lease, options) : undefined
       // Another process may have been there in the meantime.
       const isRecent = afterOutage || isDue(recentMs, this.#options.intervalMs / 2)
       return isRecent ? await this.#recent(lease, options) : undefined

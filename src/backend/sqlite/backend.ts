@@ -175,8 +175,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
-    const state = await this.#call((engine) => engine.readState(writer), options)
-    return { ...state, nowMs: this.env.now() }
+    return await this.#call((engine) => engine.readState(writer), options)
   }
 
   async readHints(options?: CallOptions): Promise<HintList> {

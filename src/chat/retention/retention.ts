@@ -68,7 +68,9 @@ export class Retention {
 
   /** One pass over all conversations of the tenant. */
   async apply(signal: AbortSignal = this.#background.signal): Promise<RetentionReport> {
-    const { env, store, tenant } = this.#parts
+    const { env, store, tenant, options } = this.#parts
+    // What every conversation would be refused for.
+    if (options.usesAge) await store.checkClocks('retention by age')
     const startedAt = env.monotonic()
     const report = { conversations: 0, removed: 0, unfinished: 0 }
     let after: string | undefined
@@ -121,7 +123,8 @@ export class Retention {
       const lease = await database.lease({ ...request, ttlMs: LEASE_MS })
       if (lease === undefined) return false
       const now = store.now()
-      const isDue = now - Number(lease.note ?? 0) >= options.intervalMs * DUE_AFTER
+      // A note of the future is that of a clock that was wrong.
+      const isDue = Math.abs(now - Number(lease.note ?? 0)) >= options.intervalMs * DUE_AFTER
       const note = isDue ? String(now) : lease.note
       await database.lease({ ...request, token: lease.token, ttlMs: 0, ...(note && { note }) })
       return isDue
@@ -149,7 +152,11 @@ export class Retention {
   async cut(conversationId: string, { maxAge, maxMessages }: RetentionLimits): Promise<number> {
     const { store, tenant } = this.#parts
     const key = conversationKey(tenant, conversationId)
-    const cutoff = maxAge === undefined ? undefined : stampFloor(store.now() - maxAge)
+    let cutoff: Stamp | undefined
+    if (maxAge !== undefined) {
+      await store.checkClocks('retention by age', 'known')
+      cutoff = stampFloor(store.earliestNow() - maxAge)
+    }
     let excess = 0
     if (maxMessages !== undefined) {
       excess = Math.max(0, (await store.countItems(key)).count - maxMessages)

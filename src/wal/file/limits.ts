@@ -17,6 +17,11 @@ export const READ_BYTES: number = MIB
 export const META_INTERVAL_MS = 1_000
 /** The ceiling is saved this far ahead, and again when less than half of it is left. */
 export const CEILING_AHEAD_MS = 10_000
+/**
+ * A stamp that is further ahead of the clock raises no ceiling: it goes on from one that its key alone
+ * had, and a ceiling would make later starts take all keys there. Milliseconds.
+ */
+export const CEILING_DRIFT_MS_MAX = 300_000
 /** Ranges of acknowledged entries that are saved; what does not fit is sent again after a restart. */
 export const META_RANGES_MAX = 10_000
 /** Former writers that are remembered. */

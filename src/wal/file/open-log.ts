@@ -10,7 +10,12 @@ import { encodeGroup, payloadBytesMax } from './codec.ts'
 import { Committer } from './committer.ts'
 import type { DeadLetter, DeadLetters } from './dead-letters.ts'
 import type { Group, NewAppend } from './group.ts'
-import { FORMER_WRITERS_MAX, HEARTBEAT_STALE_MS, META_RANGES_MAX } from './limits.ts'
+import {
+  CEILING_DRIFT_MS_MAX,
+  FORMER_WRITERS_MAX,
+  HEARTBEAT_STALE_MS,
+  META_RANGES_MAX,
+} from './limits.ts'
 import { loadEntries } from './load-entries.ts'
 import { MetaKeeper } from './meta-keeper.ts'
 import type { MetaBody } from './meta.ts'
@@ -248,6 +253,7 @@ export class OpenLog {
   #prepare(group: Group): Promise<void> | undefined {
     if (group.head === '') return undefined
     const ms = stampMs(group.head)
+    if (ms - this.#options.env.now() > CEILING_DRIFT_MS_MAX) return undefined
     this.#greatestMs = Math.max(this.#greatestMs, ms)
     return ms <= this.meta.ceilingMs ? undefined : this.#raise(ms)
   }
