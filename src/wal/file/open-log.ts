@@ -37,6 +37,10 @@ export interface OpenLogOptions {
   readonly recent?: RecentEntries
 }
 
+type Heritage = Required<
+  Pick<OpenLogOptions, 'salt' | 'formerWriters' | 'ceilingMs' | 'letters' | 'recent'>
+>
+
 /** A log that this process owns and writes to. */
 export class OpenLog {
   readonly path: string
@@ -44,7 +48,7 @@ export class OpenLog {
   readonly meta: MetaKeeper
   readonly #options: OpenLogOptions
   readonly #committer: Committer
-  readonly recent: RecentEntries
+  readonly #recent: RecentEntries
   #formerWriters: readonly string[]
   #greatestMs: number
   /** `index.settled` when the meta file was written last. */
@@ -60,7 +64,7 @@ export class OpenLog {
     this.path = path
     this.index = index
     this.#formerWriters = options.formerWriters.slice(-FORMER_WRITERS_MAX)
-    this.recent = options.recent ?? new RecentEntries(options.options.cacheBytes)
+    this.#recent = options.recent ?? new RecentEntries(options.options.cacheBytes)
     this.#greatestMs = options.ceilingMs
     this.#committer = new Committer({
       env,
@@ -157,12 +161,12 @@ export class OpenLog {
 
   async load(lsns: readonly Lsn[]): Promise<readonly WalEntry[]> {
     const { segments, letters } = this.#options
-    const sources = { index: this.index, segments, letters, recent: this.recent }
+    const sources = { index: this.index, segments, letters, recent: this.#recent }
     return await loadEntries(sources, lsns)
   }
 
   onAcknowledged(lsns: readonly Lsn[]): void {
-    for (const lsn of lsns) if (this.index.isDone(lsn)) this.recent.remove(lsn)
+    for (const lsn of lsns) if (this.index.isDone(lsn)) this.#recent.remove(lsn)
     // A place that lost its data is saved at once: after a crash it would seem to have it.
     this.meta.request(lsns.length === 0 ? 0 : undefined)
   }
@@ -174,7 +178,7 @@ export class OpenLog {
     const { segments, letters } = this.#options
     const erasing = (async (): Promise<number> => {
       await this.#committer.seal()
-      this.recent.erase(throughOf)
+      this.#recent.erase(throughOf)
       const count = await segments.erase(throughOf)
       await letters.erase(throughOf)
       return count
@@ -213,10 +217,10 @@ export class OpenLog {
   }
 
   /** What a log that goes on with this one's entries begins with. */
-  get heritage(): Pick<OpenLogOptions, 'salt' | 'formerWriters' | 'ceilingMs' | 'letters'> {
+  get heritage(): Heritage {
     const { salt, letters } = this.#options
     const ceilingMs = Math.max(this.#greatestMs, this.meta.ceilingMs)
-    return { salt, letters, ceilingMs, formerWriters: this.#formerWriters }
+    return { salt, letters, ceilingMs, formerWriters: this.#formerWriters, recent: this.#recent }
   }
 
   /** Saves everything and lets go of the files. */
@@ -235,7 +239,7 @@ export class OpenLog {
       await segments.letGo()
     }
     await letters.close()
-    this.recent.clear()
+    this.#recent.clear()
   }
 
   /** Lets go of the files without saving: the directory is gone. */
@@ -297,7 +301,7 @@ export class OpenLog {
       const { lsn, keys, bytes, operations, primary, backup } = append
       const states = { primary, backup }
       this.index.add({ lsn, keys, bytes, offset: offset + append.offset, atMs, states })
-      this.recent.add({ lsn, operations })
+      this.#recent.add({ lsn, operations })
       readable.primary ||= primary === PENDING
       readable.backup ||= backup === PENDING
     }

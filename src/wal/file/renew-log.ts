@@ -43,7 +43,7 @@ export async function renewLog(
   request: OpenLogRequest,
   former: OpenLog,
 ): Promise<RenewedLog> {
-  const { directory, options, writer, onReadable, onLost } = request
+  const { directory, options, writer } = request
   await directory.make()
   const path = await directory.create()
   const { salt, letters: formerLetters, ceilingMs, formerWriters } = former.heritage
@@ -58,7 +58,7 @@ export async function renewLog(
   try {
     await directory.show(path)
     const { found, lost } = await load(former)
-    for (const lsn of lost) for (const place of DATABASE_PLACES) index.acknowledge(place, lsn)
+    for (const lsn of lost) settle(index, lsn)
     await copyLetters(formerLetters, letters, index, found)
     const first = index.settled + 1
     const begun = { writer, formerWriters, ceilingMs, head: first - 1, clean: false }
@@ -67,13 +67,24 @@ export async function renewLog(
     await segments.roll(first)
     const places = await writeEntries(segments, { salt, first, index, found })
     const log = new OpenLog({
-      ...{ env, options, path, writer, formerWriters, index, segments, letters, salt, ceilingMs },
-      ...{ onReadable, onLost, metaGeneration: 1, recent: former.recent },
+      ...request,
+      ...former.heritage,
+      env,
+      path,
+      index,
+      segments,
+      letters,
+      metaGeneration: 1,
     })
     await log.meta.save({ ceilingMs })
     // At once: whoever reads finds an entry in the old files or in the new ones.
     for (const place of places) index.move(place)
-    for (const lsn of index.lsns()) if (!found.has(lsn)) index.drop(lsn)
+    for (const lsn of index.lsns()) {
+      if (found.has(lsn)) continue
+      // Done when the files were written. A place that has lost its data since then does not get it from here.
+      if (settle(index, lsn)) lost.push(lsn)
+      index.drop(lsn)
+    }
     return { log, lost: lost.length }
   } catch (error) {
     await segments.letGo()
@@ -89,7 +100,7 @@ export async function renewLog(
 async function load(former: OpenLog): Promise<{ readonly found: Found; readonly lost: Lsn[] }> {
   const found = new Map<Lsn, readonly Operation[]>()
   const lost: Lsn[] = []
-  for (const lsn of [...former.index.lsns()]) {
+  for (const lsn of former.index.lsns()) {
     if (former.index.isDone(lsn)) continue
     try {
       const [entry] = await former.load([lsn])
@@ -100,6 +111,13 @@ async function load(former: OpenLog): Promise<{ readonly found: Found; readonly 
     }
   }
   return { found, lost }
+}
+
+/** Nobody is to wait for an entry that is gone. True when some place lacked it. */
+function settle(index: PendingIndex, lsn: Lsn): boolean {
+  if (index.isDone(lsn)) return false
+  for (const place of DATABASE_PLACES) index.acknowledge(place, lsn)
+  return true
 }
 
 /** Anything else may pass: it is tried again. */
