@@ -26,8 +26,10 @@ export const CEILING_DRIFT_MS_MAX = 300_000
 export const META_RANGES_MAX = 10_000
 /** Former writers that are remembered. */
 export const FORMER_WRITERS_MAX = 100
-/** A directory of a process that cannot be seen from here is dead after this silence. */
-export const HEARTBEAT_STALE_MS = 60_000
+/** An owner that the kernel does not tell about is dead after so much silence: three of the longest heartbeats. */
+export const SILENCE_MS = 60_000
+/** What the time between two looks at an owner counts at most: the longest heartbeat. */
+export const LOOK_MS_MAX = 20_000
 /** Retries after a failed segment. Milliseconds. */
 export const RETRY_FIRST_MS = 100
 export const RETRY_MAX_MS = 5_000
