@@ -54,6 +54,11 @@ export function noteOpened(library: string, path: string): () => void {
   }
 }
 
+/** What this thread has open now. */
+export function notedFiles(): readonly { readonly path: string; readonly inode: number }[] {
+  return [...openFiles()].map(([id, { path }]) => ({ path, inode: Number(id.split(':')[1]) }))
+}
+
 function idOf(path: string): string | undefined {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
   return stat && `${stat.dev}:${stat.ino}`
