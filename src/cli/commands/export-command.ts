@@ -7,13 +7,19 @@ import { EXPORT_FORMATS, type ExportFormat } from '../jsonl/export-message.ts'
 import { Progress } from '../output/progress.ts'
 import { cipherOf } from '../settings/cipher-of.ts'
 import { databaseOf } from '../settings/database-of.ts'
+import { refuseDatabaseFile } from '../settings/refuse-database-file.ts'
 import { DEFAULT_DATABASES } from '../settings/settings.ts'
 import { addStoreOptions } from '../store-options.ts'
 import type { ConversationSource } from '../transfer/conversation-source.ts'
 import { exportConversations } from '../transfer/export-conversations.ts'
 import type { ExportReport } from '../transfer/export-report.ts'
 import { encryptingSink } from '../transfer/encrypted-lines.ts'
-import { fileSink, standardOutputSink, type ExportSink } from '../transfer/export-sink.ts'
+import {
+  fileSink,
+  partialOf,
+  standardOutputSink,
+  type ExportSink,
+} from '../transfer/export-sink.ts'
 import { UsageError } from '../usage-error.ts'
 import { withPlaceSource, type PlaceSourceOptions } from '../transfer/place-source.ts'
 import { retry } from '../transfer/retry.ts'
@@ -115,8 +121,15 @@ async function sinkOf(cli: CliContext, flags: ExportFlags): Promise<ExportSink> 
     )
   }
   const sink =
-    output === undefined ? standardOutputSink(cli.terminal) : await fileSink(cli.path(output))
+    output === undefined ? standardOutputSink(cli.terminal) : await outputFile(cli, flags)
   return cipher === undefined ? sink : encryptingSink(sink, cipher)
+}
+
+async function outputFile(cli: CliContext, flags: ExportFlags): Promise<ExportSink> {
+  const path = cli.path(flags.output!)
+  const settings = await cli.settings(flags)
+  for (const written of [path, partialOf(path)]) await refuseDatabaseFile(written, settings)
+  return await fileSink(path)
 }
 
 async function exportFrom(

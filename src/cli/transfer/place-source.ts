@@ -1,5 +1,4 @@
 import { access } from 'node:fs/promises'
-import { parseDatabaseString } from '../../backend/connection-string.ts'
 import type { DatabaseSource } from '../../backend/registry.ts'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import { decodeMessage, isMessageText } from '../../chat/codec.ts'
@@ -12,6 +11,7 @@ import type { DatabasePlace } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { StorageManager } from '../../manager/storage-manager.ts'
 import type { PlaceConfig } from '../../store/config.ts'
+import { sqlitePath } from '../settings/refuse-database-file.ts'
 import type { ConversationSource, MessageBatch } from './conversation-source.ts'
 
 export interface PlaceSourceOptions {
@@ -55,12 +55,6 @@ export async function checkThere(place: DatabasePlace, database: PlaceConfig): P
       cause: error,
     })
   }
-}
-
-function sqlitePath(place: DatabasePlace, database: PlaceConfig): string | undefined {
-  const config = typeof database === 'string' ? parseDatabaseString(database, place) : database
-  if (!('type' in config) || config.type !== 'sqlite') return undefined
-  return config.path === ':memory:' ? undefined : config.path
 }
 
 class PlaceSource implements ConversationSource {
