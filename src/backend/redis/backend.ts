@@ -17,6 +17,7 @@ import type {
   ApplyResult,
   CallOptions,
   CountRead,
+  DamagedPart,
   Durability,
   FencedOptions,
   Hint,
@@ -38,6 +39,7 @@ import { RedisCaller } from './caller.ts'
 import { applySpread, breakLock, sweepGroups } from './groups.ts'
 import { removeHints, takeLease, trust } from './leases.ts'
 import { listKeys, listLatest } from './listing.ts'
+import { damagedParts, mendParts } from './mend.ts'
 import { openRouter } from './open-router.ts'
 import { resolveRedisOptions, type RedisOptions, type ResolvedRedisOptions } from './options.ts'
 import { digestRange, repairRecords, scanRange } from './ranges.ts'
@@ -220,6 +222,15 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
 
   async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
     return await this.#track(repairRecords(this.#session(), operations, options))
+  }
+
+  async *checkParts(options?: CallOptions): AsyncGenerator<DamagedPart> {
+    yield* damagedParts(this.#session(), options)
+  }
+
+  async mendParts(options?: CallOptions): Promise<void> {
+    const { session, router } = this.#check()
+    await this.#track(mendParts(session, router, options))
   }
 
   /** Has the servers write their append-only file and snapshot anew. */
