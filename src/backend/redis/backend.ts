@@ -36,6 +36,7 @@ import type {
 } from '../replica-backend.ts'
 import { applyBatch } from './batch.ts'
 import { RedisCaller } from './caller.ts'
+import { EvictionWarning, refuseEviction } from './eviction.ts'
 import { applySpread, breakLock, sweepGroups } from './groups.ts'
 import { removeHints, takeLease, trust } from './leases.ts'
 import { listKeys, listLatest } from './listing.ts'
@@ -81,10 +82,12 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
   readonly #inFlight = new Set<Promise<unknown>>()
   #opened: Opened | undefined
   #settingsAt = 0
+  readonly #eviction: EvictionWarning
 
   constructor(options: RedisOptions, env: Env = nodeEnv()) {
     super(env)
     this.#options = resolveRedisOptions(options)
+    this.#eviction = new EvictionWarning(env, 'database')
   }
 
   getBackendType(): string {
@@ -111,12 +114,14 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
 
   /**
    * Connects, and makes the database where there is none. Rejects with a `StorageConnectionError`
-   * when the server is away; later calls work by themselves once it is back.
+   * when the server is away; later calls work by themselves once it is back. Rejects with `UNSUPPORTED`
+   * when the server may evict what it holds.
    */
   async connect(): Promise<void> {
     const { router, session } = (this.#opened ??= this.#open())
     try {
       await router.connect()
+      refuseEviction(router.servers, 'database')
       await session.open({ timeoutMs: this.#options.connection.connectTimeoutMs })
       await sweepGroups(session)
     } catch (error) {
@@ -297,7 +302,8 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     const now = this.env.monotonic()
     if (now - this.#settingsAt < SETTINGS_MS_MAX) return
     this.#settingsAt = now
-    void this.#opened?.router.refresh()
+    const router = this.#opened?.router
+    void router?.refresh().then(() => this.#eviction.look(router.servers))
   }
 
   #where(): string {
