@@ -36,7 +36,7 @@ import type {
 } from '../replica-backend.ts'
 import { applyBatch } from './batch.ts'
 import { RedisCaller } from './caller.ts'
-import { EvictionWarning, refuseEviction } from './eviction.ts'
+import { refreshSettings, refuseEviction } from './eviction.ts'
 import { applySpread, breakLock, sweepGroups } from './groups.ts'
 import { removeHints, takeLease, trust } from './leases.ts'
 import { listKeys, listLatest } from './listing.ts'
@@ -82,12 +82,10 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
   readonly #inFlight = new Set<Promise<unknown>>()
   #opened: Opened | undefined
   #settingsAt = 0
-  readonly #eviction: EvictionWarning
 
   constructor(options: RedisOptions, env: Env = nodeEnv()) {
     super(env)
     this.#options = resolveRedisOptions(options)
-    this.#eviction = new EvictionWarning(env, 'database')
   }
 
   getBackendType(): string {
@@ -303,7 +301,7 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     if (now - this.#settingsAt < SETTINGS_MS_MAX) return
     this.#settingsAt = now
     const router = this.#opened?.router
-    void router?.refresh().then(() => this.#eviction.look(router.servers))
+    if (router !== undefined) void refreshSettings(this.env, router, 'database')
   }
 
   #where(): string {

@@ -1,5 +1,6 @@
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
+import type { RedisRouter } from './router.ts'
 import type { RedisServerInfo } from './server-info.ts'
 
 /** What is kept on a server. Keys of a database never expire; some of a log do. */
@@ -30,23 +31,16 @@ export function refuseEviction(servers: readonly RedisServerInfo[], use: RedisUs
   }
 }
 
-/** Says so once when a server that did not evict begins to: its settings can be changed at any time. */
-export class EvictionWarning {
-  readonly #env: Env
-  readonly #use: RedisUse
-  #said: string | undefined
+/** What was last said of the servers behind a router. */
+const SAID = new WeakMap<RedisRouter, string | undefined>()
 
-  constructor(env: Env, use: RedisUse) {
-    this.#env = env
-    this.#use = use
-  }
-
-  look(servers: readonly RedisServerInfo[]): void {
-    const found = servers.map((server) => evictionOf(server, this.#use))
-    const eviction = found.find((text) => text !== undefined)
-    if (eviction === this.#said) return
-    this.#said = eviction
-    const text = `Redis: ${eviction}; the ${this.#use} is not durable any more`
-    if (eviction !== undefined) this.#env.logger.error({ use: this.#use }, text)
-  }
+/** Reads the settings again, and says so once when a server that did not evict has begun to. */
+export async function refreshSettings(env: Env, router: RedisRouter, use: RedisUse): Promise<void> {
+  await router.refresh()
+  const found = router.servers.map((server) => evictionOf(server, use))
+  const eviction = found.find((text) => text !== undefined)
+  if (eviction === SAID.get(router)) return
+  SAID.set(router, eviction)
+  const text = `Redis: ${eviction}; the ${use} is not durable any more`
+  if (eviction !== undefined) env.logger.error({ use }, text)
 }

@@ -1,4 +1,4 @@
-import { EvictionWarning, refuseEviction } from '../../backend/redis/eviction.ts'
+import { refreshSettings } from '../../backend/redis/eviction.ts'
 import type { RedisRouter } from '../../backend/redis/router.ts'
 import type { Env } from '../../core/env.ts'
 import type { ThroughOf } from '../../core/erase.ts'
@@ -62,7 +62,6 @@ export class RedisStreamWal extends IndexedWal {
   #groups = 0
   #former: readonly string[] = []
   readonly #claimable: Record<DatabasePlace, boolean> = { primary: false, backup: false }
-  readonly #eviction: EvictionWarning
   readonly #appending = new Set<Promise<unknown>>()
   #stop = new AbortController()
   #polling: Promise<void> | undefined
@@ -73,7 +72,6 @@ export class RedisStreamWal extends IndexedWal {
     super(env)
     this.#options = options
     this.#parts = parts
-    this.#eviction = new EvictionWarning(env, 'log')
     this.#entries = new StreamEntries(options.memoryBytesMax)
   }
 
@@ -104,7 +102,6 @@ export class RedisStreamWal extends IndexedWal {
     })
     try {
       await link.connect()
-      refuseEviction(router.servers, 'log')
       this.#router = router
       this.#link = link
       const count = (): number => this.#partitions.length
@@ -482,9 +479,7 @@ export class RedisStreamWal extends IndexedWal {
       await sleep(this.env, this.#options.leaseMs / 2, signal)
       if (signal.aborted) return
       await this.#ifReachable(() => this.#pollOnce())
-      if (round % REFRESH_POLLS !== 0) continue
-      await this.#router!.refresh()
-      this.#eviction.look(this.#router!.servers)
+      if (round % REFRESH_POLLS === 0) await refreshSettings(this.env, this.#router!, 'log')
     }
   }
 
