@@ -7,6 +7,7 @@ import type {
   ApplyResult,
   CallOptions,
   CountRead,
+  DamagedPart,
   Durability,
   FencedOptions,
   Hint,
@@ -137,6 +138,14 @@ export class ManagedDatabase implements ReplicaBackend {
   async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
     const engine = this.#slot.current()
     return engine.repair === undefined ? 0 : await engine.repair(operations, options)
+  }
+
+  async *checkParts(options?: CallOptions): AsyncIterable<DamagedPart> {
+    yield* this.#slot.current().checkParts?.(options) ?? []
+  }
+
+  async mendParts(options?: CallOptions): Promise<void> {
+    await this.#slot.current().mendParts?.(options)
   }
 
   async purge(options?: CallOptions): Promise<readonly string[]> {
