@@ -52,17 +52,10 @@ export async function sweepKey(session: Session, tables: Tables, key: string): P
 }
 
 /**
- * Frees the space of removed rows and refreshes the planner's statistics. It may take long: the
- * caller's deadline is the limit, not that of a statement.
+ * Frees the space of removed rows and refreshes the planner's statistics. It may take long: in a session of
+ * ours the caller's deadline is the limit, in any other that of its statements too.
  */
 export async function vacuum(session: Session, tables: Tables): Promise<void> {
-  const name = 'statement_timeout'
-  const { rows } = await session.query({ text: `SELECT current_setting('${name}') AS value` })
-  const restore = { text: `SELECT set_config('${name}', $1, false)`, values: [rows[0]!['value']] }
-  await session.query({ text: `SET ${name} = 0` })
-  try {
-    for (const table of namesOf(tables)) await session.query({ text: `VACUUM (ANALYZE) ${table}` })
-  } finally {
-    if (!session.broken) await session.query(restore)
-  }
+  for (const table of namesOf(tables))
+    await session.queryAlone({ text: `VACUUM (ANALYZE) ${table}` })
 }
