@@ -15,9 +15,9 @@ export interface TableSize {
 
 export async function tableSizes(session: Session, tables: Tables): Promise<TableSize[]> {
   const { rows } = await session.query({
-    text: `SELECT c.relname AS table, pg_total_relation_size(c.oid) AS bytes,
+    text: `SELECT c.relname AS table, pg_catalog.pg_total_relation_size(c.oid) AS bytes,
         GREATEST(c.reltuples, 0) AS rows
-      FROM unnest($1::regclass[]) AS t(oid) JOIN pg_class c ON c.oid = t.oid ORDER BY 1`,
+      FROM pg_catalog.unnest($1::regclass[]::oid[]) AS t(oid) JOIN pg_catalog.pg_class c ON c.oid = t.oid ORDER BY 1`,
     values: [namesOf(tables)],
   })
   return rows.map((row) => ({

@@ -107,13 +107,13 @@ function judge(settings: ServerSettings): Durability {
   }
 }
 
-const READ_BACK = `SELECT current_setting('server_version') AS version,
-  current_setting('server_version_num') AS number,
-  current_setting('server_encoding') AS encoding,
-  current_setting('max_identifier_length') AS name_bytes,
-  CASE WHEN pg_is_in_recovery() THEN 'on' ELSE 'off' END AS standby,
-  current_setting('fsync') AS fsync,
-  current_setting('synchronous_commit') AS synchronous_commit,
-  current_setting('full_page_writes') AS full_page_writes,
-  current_setting('statement_timeout') AS statement_timeout,
-  current_setting('transaction_read_only') AS read_only`
+const READ_BACK = `SELECT pg_catalog.current_setting('server_version') AS version,
+  pg_catalog.current_setting('server_version_num') AS number,
+  pg_catalog.current_setting('server_encoding') AS encoding,
+  pg_catalog.current_setting('max_identifier_length') AS name_bytes,
+  CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'on' ELSE 'off' END AS standby,
+  pg_catalog.current_setting('fsync') AS fsync,
+  pg_catalog.current_setting('synchronous_commit') AS synchronous_commit,
+  pg_catalog.current_setting('full_page_writes') AS full_page_writes,
+  pg_catalog.current_setting('statement_timeout') AS statement_timeout,
+  pg_catalog.current_setting('transaction_read_only') AS read_only`
