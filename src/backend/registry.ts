@@ -4,6 +4,7 @@
  */
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
+import { showValue } from '../core/show-value.ts'
 import type { CacheConfig, DatabaseConfig } from './backend-config.ts'
 import type { CacheBackend } from './cache-backend.ts'
 import { parseCacheString, parseDatabaseString } from './connection-string.ts'
@@ -128,7 +129,7 @@ function checkConfig<Config extends { readonly type: string }>(
 
 function unknownType(field: string, config: unknown, types: string): Error {
   const { type } = config as { type: unknown }
-  return invalid(`${field}.type must be ${types}, got ${JSON.stringify(type)}`)
+  return invalid(`${field}.type must be ${types}, got ${showValue(type)}`)
 }
 
 function hasMethods(value: unknown, names: readonly string[]): boolean {

@@ -1,5 +1,13 @@
 import { invalid, StorageError } from '../core/errors.ts'
-import { checkInteger, checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
+import { fieldsOf } from '../core/given.ts'
+import {
+  checkArray,
+  checkInteger,
+  checkOneOf,
+  checkText,
+  MESSAGE_ID_BYTES_MAX,
+  PAGE_ITEMS_MAX,
+} from '../core/limits.ts'
 import { itemValue, type Item } from '../core/merge.ts'
 import type { Operation } from '../core/operation.ts'
 import { DATABASE_PLACES } from '../core/operation.ts'
@@ -111,7 +119,7 @@ export class ChatHistory implements AsyncDisposable {
     messages: readonly NewMessage[],
   ): Promise<readonly Receipt[]> {
     const key = this.#key(conversationId)
-    if (!Array.isArray(messages)) throw invalid('messages must be an array')
+    checkArray('messages', messages)
     const items = messages.map((message, i) => {
       const name = messages.length === 1 ? 'message' : `messages[${i}]`
       const value = messageBody(message, name)
@@ -132,8 +140,8 @@ export class ChatHistory implements AsyncDisposable {
   }
 
   /** One page of a conversation; an unknown conversation is an empty one. */
-  async getHistory(conversationId: string, options: HistoryOptions = {}): Promise<HistoryPage> {
-    const { session, ...rest } = options
+  async getHistory(conversationId: string, options?: HistoryOptions): Promise<HistoryPage> {
+    const { session, ...rest } = fieldsOf('options', options)
     if (session === undefined) return await this.#getHistory(conversationId, rest)
     if (this.#sessions === undefined) throw invalid('session needs the option sessionSecret')
     return await this.#sessions.read(session, () => this.#getHistory(conversationId, rest))
@@ -145,9 +153,7 @@ export class ChatHistory implements AsyncDisposable {
   ): Promise<HistoryPage> {
     const key = this.#key(conversationId)
     const { before, after, order } = options
-    if (order !== undefined && order !== 'newest' && order !== 'oldest') {
-      throw invalid(`order must be newest or oldest, got ${String(order)}`)
-    }
+    if (order !== undefined) checkOneOf('order', order, ['newest', 'oldest'])
     const forward = order === 'oldest' || (order === undefined && after !== undefined)
     const limit = checkInteger('limit', options.limit ?? DEFAULT_LIMIT, 1, PAGE_ITEMS_MAX)
     const page = await this.#store.readItems({
@@ -226,11 +232,9 @@ export class ChatHistory implements AsyncDisposable {
   }
 
   /** Removes all messages of a conversation. They never come back, whatever is replayed later. */
-  async clearHistory(conversationId: string, options: ClearOptions = {}): Promise<ClearReceipt> {
-    const { wait = 'acknowledged' } = options
-    if (wait !== 'acknowledged' && wait !== 'everywhere') {
-      throw invalid(`wait must be acknowledged or everywhere, got ${String(wait)}`)
-    }
+  async clearHistory(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
+    const { wait = 'acknowledged' } = fieldsOf('options', options)
+    checkOneOf('wait', wait, ['acknowledged', 'everywhere'])
     const key = this.#key(conversationId)
     const { copies, durable, operations } = await this.#store.delete(key)
     const has = DATABASE_PLACES.filter((place) => copies.includes(place))
@@ -250,11 +254,9 @@ export class ChatHistory implements AsyncDisposable {
    *
    * @throws StorageError as `clearHistory`.
    */
-  async eraseConversation(
-    conversationId: string,
-    options: EraseOptions = {},
-  ): Promise<EraseReceipt> {
-    return await this.#store.erase('key', this.#key(conversationId), options.deadlineMs)
+  async eraseConversation(conversationId: string, options?: EraseOptions): Promise<EraseReceipt> {
+    const { deadlineMs } = fieldsOf('options', options)
+    return await this.#store.erase('key', this.#key(conversationId), deadlineMs)
   }
 
   /**
@@ -263,11 +265,12 @@ export class ChatHistory implements AsyncDisposable {
    *
    * @throws StorageError `INVALID_ARGUMENT` for another tenant than this history's.
    */
-  async eraseTenant(tenant: string, options: EraseOptions = {}): Promise<EraseReceipt> {
+  async eraseTenant(tenant: string, options?: EraseOptions): Promise<EraseReceipt> {
+    const { deadlineMs } = fieldsOf('options', options)
     if (tenant !== this.#tenant) {
       throw invalid(`tenant must be this history's, ${JSON.stringify(this.#tenant)}`)
     }
-    return await this.#store.erase('prefix', tenantPrefix(tenant), options.deadlineMs)
+    return await this.#store.erase('prefix', tenantPrefix(tenant), deadlineMs)
   }
 
   /** This tenant's erases of the last 30 days and how far each has come, the oldest first. */
@@ -280,16 +283,16 @@ export class ChatHistory implements AsyncDisposable {
   }
 
   /** Conversations that have messages, latest activity first. `limit` 1 to 1000, default 50. */
-  async listConversations(
-    options: { readonly limit?: number; readonly before?: string } = {},
-  ): Promise<ConversationPage> {
-    const limit = checkInteger('limit', options.limit ?? DEFAULT_LIMIT, 1, PAGE_ITEMS_MAX)
+  async listConversations(options?: {
+    readonly limit?: number
+    readonly before?: string
+  }): Promise<ConversationPage> {
+    const { limit: given = DEFAULT_LIMIT, before } = fieldsOf('options', options)
+    const limit = checkInteger('limit', given, 1, PAGE_ITEMS_MAX)
     const page = await this.#store.listLatest({
       prefix: tenantPrefix(this.#tenant),
       limit,
-      ...(options.before !== undefined && {
-        before: parseLatestCursor(this.#tenant, options.before),
-      }),
+      ...(before !== undefined && { before: parseLatestCursor(this.#tenant, before) }),
     })
     const conversations = page.keys.map(({ key, latest }) => ({
       conversationId: parseConversationKey(key)!.conversationId,

@@ -1,13 +1,6 @@
 import { invalid, StorageError } from '../core/errors.ts'
-import {
-  classOf,
-  decodeJson,
-  encodeJson,
-  isJson,
-  isPlain,
-  reading,
-  type JsonText,
-} from '../core/json.ts'
+import { classOf, decodeJson, encodeJson, isJson, isPlain, type JsonText } from '../core/json.ts'
+import { reading } from '../core/given.ts'
 import { itemValue, type Item } from '../core/merge.ts'
 import { showValue } from '../core/show-value.ts'
 import { STAMP_MIN, stampMs } from '../core/stamp.ts'

@@ -4,8 +4,11 @@ import type { CacheSource } from '../backend/registry.ts'
 import type { EncryptionOptions } from '../core/encryption/keyring.ts'
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
+import { reading } from '../core/given.ts'
+import { checkObject } from '../core/limits.ts'
 import type { ReconcileChoice } from '../sync/reconcile-options.ts'
 import type { Logger } from '../core/logger.ts'
+import { showValue } from '../core/show-value.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import type { PlaceConfig } from '../store/config.ts'
 import { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
@@ -20,7 +23,11 @@ import {
 import { WALManager } from '../wal/wal-manager.ts'
 import { ChatHistory } from './chat-history.ts'
 import { tenantPrefix } from './keys.ts'
-import { resolveRetention, type RetentionOptions } from './retention/retention-options.ts'
+import {
+  resolveRetention,
+  type ResolvedRetention,
+  type RetentionOptions,
+} from './retention/retention-options.ts'
 import { Retention } from './retention/retention.ts'
 import { SessionTokens } from './session-token.ts'
 
@@ -104,6 +111,25 @@ const FIELDS = [
  * can be used, `CORRUPT` when the log is damaged.
  */
 export async function openChatHistory(options: ChatHistoryOptions = {}): Promise<ChatHistory> {
+  checkObject('options', options)
+  const { env, store, tenant, tokens, limits } = reading('options', () => partsOf(options))
+  await store.connect()
+  const retention =
+    limits === undefined ? undefined : new Retention({ env, store, tenant, options: limits })
+  retention?.start()
+  return new ChatHistory(store, tenant, tokens, retention)
+}
+
+interface Parts {
+  readonly env: Env
+  readonly store: StrategicStorageManager
+  readonly tenant: string
+  readonly tokens: SessionTokens | undefined
+  readonly limits: ResolvedRetention | undefined
+}
+
+/** Everything that the options ask for; nothing is opened yet. */
+function partsOf(options: ChatHistoryOptions): Parts {
   checkFields('options', options, FIELDS)
   const { primary, backup, wal } = { ...CHAT_HISTORY_DEFAULTS, ...defined(options) }
   const { cache, read, write, health, tenant = '' } = options
@@ -131,11 +157,7 @@ export async function openChatHistory(options: ChatHistoryOptions = {}): Promise
     StrategyFactory.createHealthManager(health, env),
     openWal(wal, env),
   )
-  await store.connect()
-  const retention =
-    limits === undefined ? undefined : new Retention({ env, store, tenant, options: limits })
-  retention?.start()
-  return new ChatHistory(store, tenant, tokens, retention)
+  return { env, store, tenant, tokens, limits }
 }
 
 /** The options that were given: an explicit `undefined` gets the default too. */
@@ -147,7 +169,7 @@ function openWal(wal: NonNullable<ChatHistoryOptions['wal']>, env: Env): WALMana
   if (wal instanceof WALManager) return wal
   const config = typeof wal === 'string' ? parseWalString(wal, 'wal') : wal
   if (typeof config !== 'object' || config === null) {
-    throw invalid(`wal must be a connection string or an object, got ${String(config)}`)
+    throw invalid(`wal must be a connection string or an object, got ${showValue(config)}`)
   }
   return StrategyFactory.createWALManager(config, env)
 }

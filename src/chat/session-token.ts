@@ -42,6 +42,9 @@ export class SessionTokens {
 
   /** @throws StorageError `INVALID_ARGUMENT` for a secret of less than 16 bytes. */
   constructor(secret: string | Uint8Array, maxAheadMs: number) {
+    if (typeof secret !== 'string' && !ArrayBuffer.isView(secret)) {
+      throw invalid('sessionSecret must be text or bytes')
+    }
     this.#secret = Buffer.from(secret)
     if (this.#secret.byteLength < SECRET_BYTES_MIN) {
       throw invalid(

@@ -1,5 +1,6 @@
 import { types } from 'node:util'
-import { invalid, isStorageError, messageOf, StorageError } from './errors.ts'
+import { invalid, StorageError } from './errors.ts'
+import { reading } from './given.ts'
 import { VALUE_BYTES_MAX, VALUE_DEPTH_MAX } from './limits.ts'
 
 /** JSON exactly as `JSON.stringify` wrote it. Stores keep this text, so any Unicode survives. */
@@ -62,15 +63,6 @@ function stringify(value: unknown, name: string): string {
     if (problem !== undefined) throw invalid(`${pathOf(name, walk.path)} ${problem}`)
     return JSON.stringify(value)
   })
-}
-
-/** Runs what reads a caller's object, whose getters and proxies may throw anything. */
-export function reading<T>(name: string, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    throw isStorageError(error) ? error : invalid(`${name} cannot be read: ${messageOf(error)}`)
-  }
 }
 
 /** What one pass over a value gathers. */

@@ -10,6 +10,7 @@ import {
 } from '../backend/registry.ts'
 import type { Durability, ReplicaBackend } from '../backend/replica-backend.ts'
 import type { Env } from '../core/env.ts'
+import { invalid } from '../core/errors.ts'
 import { checkInteger } from '../core/limits.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import { ManagedCache } from './managed-cache.ts'
@@ -81,6 +82,8 @@ export class StorageManager {
     const { connectTimeoutMs = 5_000, disconnectTimeoutMs = 5_000 } = config
     checkInteger('connectTimeoutMs', connectTimeoutMs, 1, DEADLINE_MS_MAX)
     checkInteger('disconnectTimeoutMs', disconnectTimeoutMs, 1, DEADLINE_MS_MAX)
+    checkSource(`${name} database`, config.database)
+    checkSource(`${name} cache`, cache)
     const database =
       typeof config.database === 'string'
         ? parseDatabaseString(config.database, name)
@@ -171,6 +174,11 @@ export class StorageManager {
   #durability(): Durability | undefined {
     return this.#database.live?.getDurability()
   }
+}
+
+function checkSource(name: string, source: unknown): void {
+  if (typeof source === 'string' || (typeof source === 'object' && source !== null)) return
+  throw invalid(`${name} must be a connection string, an object with a type, or a backend`)
 }
 
 function typeOf(source: object): string {

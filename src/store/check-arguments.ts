@@ -1,6 +1,7 @@
 /* What the base layer is handed besides values. Each check refuses with `INVALID_ARGUMENT`. */
-import type { LatestKey } from '../backend/replica-backend.ts'
+import type { KeyQuery, LatestKey, LatestQuery } from '../backend/replica-backend.ts'
 import { invalid } from '../core/errors.ts'
+import { fieldsOf } from '../core/given.ts'
 import {
   checkArray,
   checkFunction,
@@ -40,44 +41,40 @@ export function checkStamp(name: string, stamp: unknown): asserts stamp is Stamp
   throw invalid(`${name} must be that of an item, got ${showValue(stamp)}`)
 }
 
-export function checkItemsQuery(query: ItemsQuery): void {
-  checkObject('query', query)
+export function checkedItemsQuery(given: ItemsQuery): ItemsQuery {
+  const query = givenQuery(given)
   checkKey(query.key)
   checkLimit(query.limit)
   checkOneOf('order', query.order, ['newest', 'oldest'])
   if (query.before !== undefined) checkBound('before', query.before)
   if (query.after !== undefined) checkBound('after', query.after)
+  return query
 }
 
-export function checkKeysQuery(query: {
-  readonly prefix: string
-  readonly after?: string
-  readonly limit: number
-}): void {
-  checkObject('query', query)
+export function checkedKeysQuery(given: KeyQuery): KeyQuery {
+  const query = givenQuery(given)
   checkPrefix('prefix', query.prefix, KEY_BYTES_MAX)
   checkLimit(query.limit)
   if (query.after !== undefined) checkPrefix('after', query.after, KEY_BYTES_MAX)
+  return query
 }
 
-export function checkLatestQuery(query: {
-  readonly prefix: string
-  readonly before?: LatestKey
-  readonly limit: number
-}): void {
-  checkObject('query', query)
+export function checkedLatestQuery(given: LatestQuery): LatestQuery {
+  const query = givenQuery(given)
   checkPrefix('prefix', query.prefix, KEY_BYTES_MAX)
   checkLimit(query.limit)
-  if (query.before === undefined) return
+  if (query.before === undefined) return query
   checkObject('before', query.before)
-  checkBound('before.latest', query.before.latest)
-  checkPrefix('before.key', query.before.key, KEY_BYTES_MAX)
+  const before = fieldsOf<LatestKey>('before', query.before)
+  checkBound('before.latest', before.latest)
+  checkPrefix('before.key', before.key, KEY_BYTES_MAX)
+  return { ...query, before: { latest: before.latest, key: before.key } }
 }
 
 /** What `reconcile`, `verify` and `repair` are handed. */
-export function checkPassOptions(options: VerifyOptions | undefined): void {
-  if (options === undefined) return
-  checkObject('options', options)
+export function checkedPassOptions<T extends VerifyOptions>(given: T | undefined): T | undefined {
+  if (given === undefined) return undefined
+  const options = fieldsOf('options', given) as T
   const { scope, into, rowsPerSecond, onProgress, signal } = options
   if (scope !== undefined) checkOneOf('scope', scope, ['full', 'recent'])
   if (into !== undefined) checkOneOf('into', into, DATABASE_PLACES)
@@ -86,13 +83,19 @@ export function checkPassOptions(options: VerifyOptions | undefined): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw invalid(`signal must be an AbortSignal, got ${showValue(signal)}`)
   }
+  return options
+}
+
+function givenQuery<T extends object>(query: T): T {
+  checkObject('query', query)
+  return fieldsOf('query', query) as T
 }
 
 function checkLimit(limit: unknown): void {
   checkInteger('limit', limit, 1, PAGE_ITEMS_MAX)
 }
 
-function checkBound(name: string, bound: unknown): void {
+function checkBound(name: string, bound: unknown): asserts bound is Stamp {
   if (typeof bound === 'string' && BOUND.test(bound)) return
   throw invalid(`${name} must be a position, got ${showValue(bound)}`)
 }

@@ -3,7 +3,8 @@
  * stamp is made and any place is asked.
  */
 import { invalid } from '../core/errors.ts'
-import { encodeJson, reading, type JsonText } from '../core/json.ts'
+import { fieldsOf, reading } from '../core/given.ts'
+import { encodeJson, type JsonText } from '../core/json.ts'
 import {
   checkArray,
   checkObject,
@@ -34,8 +35,8 @@ export function encodeItems(items: readonly NewItem[]): readonly EncodedItem[] {
   return items.map((item, i) => {
     const at = `items[${i}]`
     checkObject(at, item)
-    const { id, name = `${at}.value` } = item
-    const value = encodeJson(item.value, name)
+    const { id, name = `${at}.value`, value: given } = fieldsOf(at, item)
+    const value = encodeJson(given, name)
     if (id === undefined) return { value }
     checkText(`${at}.id`, id, MESSAGE_ID_BYTES_MAX)
     if (ids.has(id)) throw invalid('ids must differ within one group')

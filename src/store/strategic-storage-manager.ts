@@ -1,4 +1,4 @@
-import type { LatestKey, ReplicaBackend } from '../backend/replica-backend.ts'
+import type { KeyQuery, LatestQuery, ReplicaBackend } from '../backend/replica-backend.ts'
 import type { CacheBackend } from '../backend/cache-backend.ts'
 import { allKeys, itemRange } from '../backend/paged-reads.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
@@ -44,11 +44,11 @@ import type { EraseReceipt } from './erase/erase-receipt.ts'
 import type { EraseScope } from './erase/erasure-record.ts'
 import {
   checkIds,
-  checkItemsQuery,
+  checkedItemsQuery,
   checkKey,
-  checkKeysQuery,
-  checkLatestQuery,
-  checkPassOptions,
+  checkedKeysQuery,
+  checkedLatestQuery,
+  checkedPassOptions,
   checkStamp,
 } from './check-arguments.ts'
 import { checkGroup } from './check-group.ts'
@@ -297,8 +297,8 @@ export class StrategicStorageManager implements AsyncDisposable {
     )
   }
 
-  async readItems(query: ItemsQuery): Promise<ItemsRead> {
-    checkItemsQuery(query)
+  async readItems(given: ItemsQuery): Promise<ItemsRead> {
+    const query = checkedItemsQuery(given)
     return await this.#core.run(() => this.#read.readItems(this.#core.context, query))
   }
 
@@ -313,22 +313,14 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#core.run(() => this.#read.countItems(this.#core.context, key))
   }
 
-  async listKeys(query: {
-    readonly prefix: string
-    readonly after?: string
-    readonly limit: number
-  }): Promise<KeysRead> {
-    checkKeysQuery(query)
+  async listKeys(given: KeyQuery): Promise<KeysRead> {
+    const query = checkedKeysQuery(given)
     return await this.#core.run(() => this.#read.listKeys(this.#core.context, query))
   }
 
   /** Keys by their latest item, latest first. */
-  async listLatest(query: {
-    readonly prefix: string
-    readonly before?: LatestKey
-    readonly limit: number
-  }): Promise<LatestRead> {
-    checkLatestQuery(query)
+  async listLatest(given: LatestQuery): Promise<LatestRead> {
+    const query = checkedLatestQuery(given)
     return await this.#core.run(() => this.#read.listLatest(this.#core.context, query))
   }
 
@@ -472,20 +464,20 @@ export class StrategicStorageManager implements AsyncDisposable {
    *
    * @throws StorageError `UNAVAILABLE` when a place is out or another process has been at it for long.
    */
-  async reconcile(options?: PassOptions): Promise<ReconcileReport> {
-    checkPassOptions(options)
+  async reconcile(given?: PassOptions): Promise<ReconcileReport> {
+    const options = checkedPassOptions(given)
     return await this.#core.run(() => this.#core.reconcile(options))
   }
 
   /** Compares without writing. With `deep` every value is compared with its digest, too. */
-  async verify(options?: VerifyOptions): Promise<ReconcileReport> {
-    checkPassOptions(options)
+  async verify(given?: VerifyOptions): Promise<ReconcileReport> {
+    const options = checkedPassOptions(given)
     return await this.#core.run(() => this.#core.reconciler.verify(options))
   }
 
   /** Writes the intact values of the other database over damaged ones, and reconciles. */
-  async repair(options?: PassOptions): Promise<ReconcileReport> {
-    checkPassOptions(options)
+  async repair(given?: PassOptions): Promise<ReconcileReport> {
+    const options = checkedPassOptions(given)
     return await this.#core.run(() => this.#core.repair(options))
   }
 

@@ -1,5 +1,7 @@
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
+import { checkObject } from '../core/limits.ts'
+import { showValue } from '../core/show-value.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import {
   CircuitBreakerHealthManager,
@@ -212,7 +214,7 @@ function open<Type extends string, Config>(
   if (typeof choice === 'string') return { type: choice, config: undefined }
   const given: unknown = choice
   if (typeof given !== 'object' || given === null) {
-    throw invalid(`${field} must be a name or { type, config }, got ${String(given)}`)
+    throw invalid(`${field} must be a name or { type, config }, got ${showValue(given)}`)
   }
   return { type: choice.type, config: choice.config }
 }
@@ -223,11 +225,13 @@ export function checkFields(
   config: object | undefined,
   fields: readonly string[],
 ): void {
-  const unknownField = Object.keys(config ?? {}).find((field) => !fields.includes(field))
+  if (config === undefined) return
+  checkObject(name, config)
+  const unknownField = Object.keys(config).find((field) => !fields.includes(field))
   if (unknownField === undefined) return
   throw invalid(`${name}.${unknownField} is not known; known are ${fields.join(', ')}`)
 }
 
 function unknown(field: string, type: unknown, types: string): Error {
-  return invalid(`${field}.type must be ${types}, got ${JSON.stringify(type)}`)
+  return invalid(`${field}.type must be ${types}, got ${showValue(type)}`)
 }

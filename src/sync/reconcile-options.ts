@@ -1,4 +1,5 @@
 import { invalid } from '../core/errors.ts'
+import { showValue } from '../core/show-value.ts'
 import { checkInteger } from '../core/limits.ts'
 
 /** When the two databases are compared by themselves, and how fast. */
@@ -39,7 +40,7 @@ export function resolveReconcileOptions(
 ): ResolvedReconcileOptions {
   if (options !== undefined && options !== false && options !== 'on-demand') {
     if (typeof options !== 'object' || options === null) {
-      throw invalid(`reconcile must be an object, false or on-demand, got ${String(options)}`)
+      throw invalid(`reconcile must be an object, false or on-demand, got ${showValue(options)}`)
     }
     const unknown = Object.keys(options).find((field) => !FIELDS.has(field))
     if (unknown !== undefined) throw invalid(`reconcile.${unknown} is not an option`)

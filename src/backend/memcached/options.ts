@@ -1,5 +1,6 @@
 import { invalid } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
+import { decodeUrlPart } from '../decode-url-part.ts'
 
 /** Options of a Memcached cache. */
 export interface MemcachedOptions {
@@ -61,8 +62,8 @@ function parseUrl(text: string): Pick<MemcachedOptions, 'servers' | 'username' |
   const first = `${url.hostname === '' ? '127.0.0.1' : url.hostname}:${url.port || PORT}`
   return {
     servers: [first, ...(more === null || more === '' ? [] : more.split(','))],
-    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    ...(url.username !== '' && { username: decodeUrlPart(url.username, 'user') }),
+    ...(url.password !== '' && { password: decodeUrlPart(url.password, 'password') }),
   }
 }
 

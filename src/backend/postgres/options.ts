@@ -2,6 +2,7 @@ import { isIPv4 } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { invalid, messageOf } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
+import { decodeUrlPart } from '../decode-url-part.ts'
 import type { PgPool } from './pg-types.ts'
 
 /**
@@ -148,14 +149,14 @@ function parseUrl(text: string): PostgresOptions {
   if (!['postgres:', 'postgresql:'].includes(url.protocol)) {
     throw invalid(`url must start with postgres://, got ${url.protocol}`)
   }
-  const host = url.searchParams.get('host') ?? decodeURIComponent(url.hostname)
-  const database = decodeURIComponent(url.pathname.slice(1))
+  const host = url.searchParams.get('host') ?? decodeUrlPart(url.hostname, 'host')
+  const database = decodeUrlPart(url.pathname.slice(1), 'database')
   const sslmode = url.searchParams.get('sslmode')
   return {
     ...(host !== '' && { host: host.replace(/^\[(.*)\]$/, '$1') }),
     ...(url.port !== '' && { port: Number(url.port) }),
-    ...(url.username !== '' && { user: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    ...(url.username !== '' && { user: decodeUrlPart(url.username, 'user') }),
+    ...(url.password !== '' && { password: decodeUrlPart(url.password, 'password') }),
     ...(database !== '' && { database }),
     ...(sslmode !== null && { ssl: sslOf(sslmode) }),
   }

@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import { invalid } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
+import { decodeUrlPart } from '../decode-url-part.ts'
 import type { GivenClient } from './given-client.ts'
 
 /** Where one server listens. */
@@ -200,8 +201,8 @@ function parseUrl(text: string): FromUrl {
   return {
     ...(host !== '' && { host }),
     ...(url.port !== '' && { port: Number(url.port) }),
-    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    ...(url.username !== '' && { username: decodeUrlPart(url.username, 'user') }),
+    ...(url.password !== '' && { password: decodeUrlPart(url.password, 'password') }),
     ...(path !== '' && { db: Number(path) }),
     ...(secure && { tls: query.get('tls') === 'no-verify' ? ('no-verify' as const) : true }),
     ...(keyPrefix !== null && { keyPrefix }),

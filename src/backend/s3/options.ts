@@ -1,5 +1,6 @@
 import { invalid } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
+import { decodeUrlPart } from '../decode-url-part.ts'
 import { DEFAULT_MULTIPART_BYTES, MULTIPART_BYTES_MIN } from './limits.ts'
 
 /** What signs the requests. */
@@ -174,7 +175,7 @@ function parseUrl(text: string): S3Options {
       throw invalid(`url of S3 understands ${QUERY.join(', ')}, not ${JSON.stringify(name)}`)
     }
   }
-  const prefix = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, '')
+  const prefix = decodeUrlPart(url.pathname, 'prefix').replace(/^\/+|\/+$/g, '')
   const [region, endpoint, profile] = ['region', 'endpoint', 'profile'].map((name) =>
     query.get(name),
   )

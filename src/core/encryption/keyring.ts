@@ -1,5 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import { invalid } from '../errors.ts'
+import { checkObject } from '../limits.ts'
 import { KEY_ID_PATTERN } from './envelope.ts'
 
 /** One key, as it is kept where keys are kept. */
@@ -62,9 +63,14 @@ function parseKeys(text: string): readonly EncryptionKey[] {
     })
 }
 
-function deriveKey({ id, secret }: EncryptionKey, name: string): DerivedKey {
+function deriveKey(key: EncryptionKey, name: string): DerivedKey {
+  checkObject(name, key)
+  const { id, secret } = key
   if (typeof id !== 'string' || !KEY_ID_PATTERN.test(id)) {
     throw invalid(`${name}.id must be 1 to 32 letters, digits, _ and -`)
+  }
+  if (typeof secret !== 'string' && !ArrayBuffer.isView(secret)) {
+    throw invalid(`${name}.secret must be base64 or bytes`)
   }
   const bytes = typeof secret === 'string' ? Buffer.from(secret, 'base64') : Buffer.from(secret)
   if (bytes.byteLength !== SECRET_BYTES) {

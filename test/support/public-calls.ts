@@ -1,0 +1,99 @@
+import type { ChatHistory } from '../../src/index.ts'
+import type { Stamp } from '../../src/core/stamp.ts'
+
+/** Each method of a class with arguments that it takes. */
+export type Calls = Readonly<Record<string, readonly unknown[]>>
+
+const MESSAGE = { role: 'user', content: 'Hello' }
+const STAMP = '019ac8a0-0b12-7000-8abc-0123456789ab' as Stamp
+const BOUND = { prefix: '', limit: 10 }
+
+export const CHAT_CALLS: Calls = {
+  saveMessage: ['c', MESSAGE],
+  saveMessages: ['c', [MESSAGE, { ...MESSAGE, id: 'own' }]],
+  getHistory: ['c', { limit: 2, before: STAMP, after: STAMP, order: 'newest' }],
+  getMessage: ['c', 'own'],
+  updateMessage: ['c', 'own', MESSAGE],
+  deleteMessage: ['c', 'own'],
+  clearHistory: ['c', { wait: 'everywhere' }],
+  eraseConversation: ['c', { deadlineMs: 0 }],
+  eraseTenant: ['', { deadlineMs: 0 }],
+  listErasures: [],
+  countMessages: ['c'],
+  listConversations: [{ limit: 2, before: `${STAMP}c` }],
+  verify: [{ deep: true, olderThanMs: 0, rowsPerSecond: 1_000 }],
+  reconcile: [{ scope: 'full', into: 'backup' }],
+  repair: [{ rowsPerSecond: 1_000 }],
+  flush: [],
+  applyRetention: [],
+  messages: ['c'],
+  status: [],
+  on: ['health', () => {}],
+  close: [],
+}
+
+export const STORE_CALLS: Calls = {
+  get: ['k'],
+  set: ['k', 1],
+  mget: [['k', 'l']],
+  mset: [[['k', 1]]],
+  delete: ['k'],
+  exists: ['k'],
+  list: ['k'],
+  append: ['k', 1],
+  getRange: ['k', 0, 10],
+  appendItems: ['k', [{ id: 'a', value: 1 }]],
+  editItem: ['k', 'a', STAMP, 1],
+  removeItem: ['k', 'a', STAMP],
+  deleteThrough: ['k', STAMP],
+  readItems: [{ key: 'k', limit: 1, order: 'newest', before: STAMP, after: STAMP }],
+  readItemsById: ['k', ['a']],
+  countItems: ['k'],
+  listKeys: [{ ...BOUND, after: 'k' }],
+  listLatest: [{ ...BOUND, before: { latest: STAMP, key: 'k' } }],
+  follow: [STAMP],
+  isClearedThrough: ['k', STAMP],
+  pause: [10],
+  now: [],
+  getHealthStatus: [],
+  status: [],
+  flushWAL: [1_000],
+  waitUntilCleared: ['k', STAMP, 100],
+  listQuarantined: [],
+  retryQuarantined: [],
+  erase: ['prefix', 'k', 0],
+  listErasures: ['k'],
+  cleanupWAL: [0],
+  reconcile: [{ scope: 'full', into: 'backup' }],
+  verify: [{ deep: true, olderThanMs: 0 }],
+  repair: [{ rowsPerSecond: 1_000 }],
+  getStorageManagers: [],
+  getBackends: ['primary'],
+  on: ['health', () => {}],
+  connect: [],
+  disconnect: [],
+}
+
+/** Calls of an object by name, with what an async iterator gives read to its end. */
+export async function call(
+  subject: object,
+  name: string,
+  args: readonly unknown[],
+): Promise<unknown> {
+  const method = (subject as Record<string, (...args: readonly unknown[]) => unknown>)[name]!
+  const result = method.apply(subject, [...args])
+  if (typeof result !== 'object' || result === null || !(Symbol.asyncIterator in result)) {
+    return await result
+  }
+  const all: unknown[] = []
+  for await (const one of result as ReturnType<ChatHistory['messages']>) all.push(one)
+  return all
+}
+
+/** The names of the methods of a class, those it inherits left out. */
+export function methodsOf(type: { readonly prototype: object }): string[] {
+  return Object.entries(Object.getOwnPropertyDescriptors(type.prototype))
+    .filter(([name, { value }]) => name !== 'constructor' && typeof value === 'function')
+    .map(([name]) => name)
+    .sort()
+}
