@@ -159,8 +159,8 @@ export const MUTANTS = [
     file: 'src/core/stamp.ts',
     edits: [
       [
-        'if (stamp === undefined || stamp <= this.#observed',
-        "if (stamp === undefined || key !== 'never' || stamp <= this.#observed",
+        'if (stamp <= this.#observed) return',
+        "if (key !== 'never' || stamp <= this.#observed) return",
       ],
     ],
     simulate: CLOCKS,
@@ -168,7 +168,7 @@ export const MUTANTS = [
   {
     name: 'a clock that goes back takes the stamps with it',
     file: 'src/core/stamp.ts',
-    edits: [['if (now > this.#ms) {', 'if (now !== this.#ms) {']],
+    edits: [['if (now > this.#ms) this', 'if (now !== this.#ms) this']],
     simulate: CLOCKS,
   },
   {
@@ -176,8 +176,8 @@ export const MUTANTS = [
     file: 'src/core/stamp.ts',
     edits: [
       [
-        'floor === undefined || own > floor ? own',
-        'floor === undefined || stampMs(floor) < this.#ms ? own',
+        'if (floor !== undefined && own <= floor)',
+        'if (floor !== undefined && stampMs(floor) >= this.#ms)',
       ],
     ],
     simulate: JUMPS,
@@ -187,6 +187,47 @@ export const MUTANTS = [
     file: 'src/core/stamp.ts',
     edits: [['if (used === undefined || used < counter) return', 'void used\n    return']],
     tests: ['src/core/stamp.test.ts'],
+  },
+  {
+    name: 'a leap of the clock that was wrong is never taken back',
+    file: 'src/core/stamp.ts',
+    edits: [['if (!this.#isProven && this.#ms', 'if (this.#ms < 0 && this.#ms']],
+    tests: ['src/core/stamp.test.ts', 'test/store/clocks.test.ts'],
+  },
+  {
+    name: 'stamps of a run that was left are made again',
+    file: 'src/core/stamp.ts',
+    edits: [['if (run !== undefined) return this.#unused(run.toMs + 1, 0)', 'void run']],
+    tests: ['src/core/stamp.test.ts'],
+  },
+  {
+    name: 'the clock of the primary is followed however far it is off',
+    file: 'src/strategy/clocks.ts',
+    edits: [['if ([ours, backup, this.#agreed].some(', 'if (primary || [ours].some(']],
+    tests: ['test/store/clocks.test.ts'],
+  },
+  {
+    name: 'retention does not ask whether the clocks agree',
+    file: 'src/strategy/clocks.ts',
+    edits: [['if (wrong.length === 0) return', 'if (wrong.length < 9) return']],
+    tests: ['test/store/clocks.test.ts', 'test/store/erase.test.ts'],
+  },
+  {
+    name: 'retention goes by its own clock alone',
+    file: 'src/strategy/clocks.ts',
+    edits: [['Math.min(wall, ...known)', 'Math.max(wall, wall + 0 * known.length)']],
+    tests: ['test/store/clocks.test.ts'],
+  },
+  {
+    name: 'a plain value in the form of an envelope is not encrypted',
+    file: 'src/core/encryption/value-cipher.ts',
+    edits: [
+      [
+        "if (!('value' in operation)) return operation\n    const key = this.#newest",
+        "if (!('value' in operation) || operation.value.includes('et1.')) return operation\n    const key = this.#newest",
+      ],
+    ],
+    tests: ['test/store/encryption.test.ts'],
   },
   {
     name: 'who has read a message does not write after it',

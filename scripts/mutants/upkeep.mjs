@@ -334,7 +334,10 @@ export const UPKEEP_MUTANTS = [
         'const id = parseConversationKey(key)!.conversationId',
         'const id = parseConversationKey(key)!.conversationId\n        this.#parts.tenant = parseConversationKey(key)!.tenant',
       ],
-      ['const { env, store, tenant } = this.#parts', 'const { env, store } = this.#parts'],
+      [
+        'const { env, store, tenant, options } = this.#parts',
+        'const { env, store, options } = this.#parts',
+      ],
     ],
     tests: TENANTS,
   },

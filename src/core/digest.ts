@@ -30,7 +30,7 @@ export const DIGEST_BITS = 48
 
 /** The digest of one operation, as stored beside its value. An integer below 2^48. */
 export function digestOf(operation: Operation): number {
-  // An encrypted value carries the digest of the plain one, which is what databases compare.
+  // An encrypted value, which no JSON text looks like, carries the digest of the plain one.
   const known = 'value' in operation ? digestInEnvelope(operation.value) : undefined
   if (known !== undefined) return known
   return Number.parseInt(hash('sha1', canonical(operation), 'hex').slice(0, 12), 16)

@@ -1,5 +1,6 @@
 import type { ThroughOf } from '../core/erase.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
+import { isStorageError, type StorageError } from '../core/errors.ts'
 import type { DatabasePlace, Operation } from '../core/operation.ts'
 import type {
   Lsn,
@@ -42,8 +43,13 @@ export class EncryptedWal implements WAL {
   }
 
   async read(place: DatabasePlace, limit: number): Promise<readonly WalEntry[]> {
-    const entries = await this.#inner.read(place, limit)
-    return entries.map(({ lsn, operations }) => ({ lsn, operations: this.#decrypt(operations) }))
+    for (let count = limit; ; count *= 2) {
+      const entries = await this.#inner.read(place, count)
+      const { plain, locked } = await this.#open(place, entries)
+      if (plain.length === 0 && locked !== undefined && entries.length === count) continue
+      if (plain.length === 0 && locked !== undefined) throw locked
+      return plain.slice(0, limit)
+    }
   }
 
   acknowledge(place: DatabasePlace, lsns: readonly Lsn[]): void {
@@ -110,6 +116,28 @@ export class EncryptedWal implements WAL {
 
   async close(): Promise<void> {
     await this.#inner.close()
+  }
+
+  /**
+   * Entries that were changed or moved are set aside, one by one. Those whose key is not here stay until
+   * it is: `locked` says which one.
+   */
+  async #open(
+    place: DatabasePlace,
+    entries: readonly WalEntry[],
+  ): Promise<{ readonly plain: WalEntry[]; readonly locked: StorageError | undefined }> {
+    const plain: WalEntry[] = []
+    let locked: StorageError | undefined
+    for (const { lsn, operations } of entries) {
+      try {
+        plain.push({ lsn, operations: this.#decrypt(operations) })
+      } catch (error) {
+        if (!isStorageError(error)) throw error
+        if (error.code === 'CORRUPT') await this.quarantine(place, lsn, error.message)
+        else locked ??= error
+      }
+    }
+    return { plain, locked }
   }
 
   #decrypt(operations: readonly Operation[]): readonly Operation[] {

@@ -9,7 +9,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
 import { STAMP_MAX, STAMP_MIN } from '../../src/core/stamp.ts'
-import type { JsonText } from '../../src/core/json.ts'
+import { digestOf } from '../../src/core/digest.ts'
+import { encodeJson, type JsonText } from '../../src/core/json.ts'
 import type { AppendOperation } from '../../src/core/operation.ts'
 import {
   openChatHistory,
@@ -134,7 +135,7 @@ test('a new key in front writes, old ones still read; an id that was saved under
   await second.flush()
   const stored = await storedAppends(await raw())
   const keyOf = (id: string): string =>
-    /^"et1\.(\w+)\./.exec(stored.find((operation) => operation.id === id)!.value)![1]!
+    /^et1\.(\w+)\./.exec(stored.find((operation) => operation.id === id)!.value)![1]!
   expect([keyOf('a'), keyOf('b')]).toEqual(['k1', 'k2'])
   primary().setMode('refused')
   expect((await second.saveMessage('c', { id: 'a', ...SAID })).id).toBe('a')
@@ -266,3 +267,32 @@ function describeAll(error: unknown): string {
   const inner = error instanceof AggregateError ? error.errors : []
   return [error.message, ...inner.map(describeAll), describeAll(error.cause ?? '')].join('\n')
 }
+
+test('a plain value in the form of an envelope is encrypted like any other, and holds nothing up', async () => {
+  const { directory, primary, open, raw } = await rig()
+  const history = await open([newKey('k1')])
+  const like = `et1.k1.01234567.0123456789ab.${Buffer.alloc(40, CANARY).toString('base64url')}`
+  await history.store.set('like', like)
+  await history.store.set('behind', CANARY)
+  await history.flush()
+  expect((await filesWith(directory, like)).every((name) => name.startsWith('primary.db'))).toBe(
+    true,
+  )
+  expect((await (await raw()).readRegister('like')).register?.value).not.toContain(like)
+  expect(await history.reconcile()).toMatchObject({ differing: 0, missingInBackup: 0, copied: 0 })
+  primary().setMode('refused')
+  expect(await history.store.get('like')).toBe(like)
+  expect(await history.store.get('behind')).toBe(CANARY)
+})
+
+test('without encryption a value in the form of an envelope has the digest of its own', async () => {
+  const { open } = await rig()
+  const history = await open()
+  const values = ['AAAA', 'BBBB'].map((tail) => `et1.k1.01234567.0123456789ab.${tail.repeat(20)}`)
+  const digests = values.map((value) =>
+    digestOf({ kind: 'set', key: 'k', value: encodeJson(value), stamp: STAMP_MIN }),
+  )
+  expect(digests[0]).not.toBe(digests[1])
+  await history.store.set('k', values[0])
+  expect(await history.store.get('k')).toBe(values[0])
+})

@@ -19,12 +19,19 @@ export function encryptingSink(sink: ExportSink, cipher: ValueCipher): ExportSin
     async write(text) {
       const lines = (rest + text).split('\n')
       rest = lines.pop()!
-      const encrypted = lines.map((line) => `${cipher.encrypt(lineOf(line)).value}\n`)
+      const encrypted = lines.map((line) => `"${cipher.encrypt(lineOf(line)).value}"\n`)
       if (encrypted.length > 0) await sink.write(encrypted.join(''))
     },
     finish: () => sink.finish(),
     abandon: () => sink.abandon(),
   }
+}
+
+/** What an encrypted line holds: a string without escapes, where a plain one has an object. */
+function envelopeOf(text: string): string | undefined {
+  if (!text.startsWith('"') || !text.endsWith('"')) return undefined
+  const envelope = text.slice(1, -1)
+  return parseEnvelope(envelope) === undefined ? undefined : envelope
 }
 
 /** Plain lines as they are; encrypted ones decrypted, or with the problem that they have. */
@@ -33,17 +40,18 @@ export async function* decryptedLines(
   cipher: ValueCipher | undefined,
 ): AsyncGenerator<Line> {
   for await (const line of lines) {
-    if (!('text' in line) || parseEnvelope(line.text) === undefined) {
+    const envelope = 'text' in line ? envelopeOf(line.text) : undefined
+    if (!('text' in line) || envelope === undefined) {
       yield line
       continue
     }
-    const { number, bytes, text } = line
+    const { number, bytes } = line
     if (cipher === undefined) {
       yield { number, bytes, problem: 'is encrypted: EVERTHREAD_ENCRYPTION_KEYS must have its key' }
       continue
     }
     try {
-      yield { number, bytes, text: cipher.decrypt(lineOf(text)).value }
+      yield { number, bytes, text: cipher.decrypt(lineOf(envelope)).value }
     } catch (error) {
       yield { number, bytes, problem: messageOf(error) }
     }

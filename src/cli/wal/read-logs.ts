@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from 'node:path'
 import type { DiskEntry } from '../../core/disk.ts'
 import type { Env } from '../../core/env.ts'
+import { parseEnvelope } from '../../core/encryption/envelope.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { Lsn } from '../../wal/wal.ts'
@@ -107,9 +108,12 @@ export async function readLetters(env: Env, { path }: LogOnDisk): Promise<readon
   return [...letters.values()]
 }
 
-/** Throws for operations that no release writes, and for values that are not JSON. */
+/** Throws for operations that no release writes, and for values that are neither encrypted nor JSON. */
 function checkedGroup(buffer: Buffer, payloadStart: number): readonly Operation[] {
   const operations = decodeGroup(buffer, payloadStart)
-  for (const operation of operations) if ('value' in operation) JSON.parse(operation.value)
+  for (const operation of operations) {
+    if (!('value' in operation) || parseEnvelope(operation.value) !== undefined) continue
+    JSON.parse(operation.value)
+  }
   return operations
 }

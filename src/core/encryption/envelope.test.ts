@@ -15,13 +15,14 @@ test('an envelope comes back as it was, also the longest', () => {
 })
 
 test.each([
-  ['no envelope', '"et2.k-1.0123abcd.000000000abc.AAAA"'],
+  ['another version', formatEnvelope(ENVELOPE).replace('et1', 'et2')],
+  ['JSON text', `"${formatEnvelope(ENVELOPE)}"`],
   ['a long key id', formatEnvelope({ ...ENVELOPE, keyId: 'k'.repeat(33) })],
   ['too few bytes', formatEnvelope({ ...ENVELOPE, bytes: Buffer.alloc(27) })],
-  ['no end', formatEnvelope(ENVELOPE).slice(0, -1)],
-  ['padding', formatEnvelope(ENVELOPE).replace(/"$/, '="')],
-  ['another alphabet', formatEnvelope(ENVELOPE).replace(/....."$/, '+/+/+"')],
-  ['more behind it', `${formatEnvelope(ENVELOPE)} "`],
+  ['an end of half a byte', formatEnvelope(ENVELOPE).slice(0, -1)],
+  ['padding', formatEnvelope(ENVELOPE).replace(/$/, '=')],
+  ['another alphabet', formatEnvelope(ENVELOPE).replace(/.....$/, '+/+/+')],
+  ['more behind it', `${formatEnvelope(ENVELOPE)} `],
 ])('%s is a value like any other', (_what, text) => {
   expect(parseEnvelope(text)).toBeUndefined()
 })

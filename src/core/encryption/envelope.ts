@@ -1,7 +1,8 @@
 /*
- * An encrypted value as it is stored: JSON text like any other, a string without escapes.
+ * An encrypted value as it is stored. No JSON text begins with its first letter, so that nobody's
+ * value can pass for one:
  *
- *   "et1.<key id>.<check>.<digest>.<bytes>"
+ *   et1.<key id>.<check>.<digest>.<bytes>
  *
  *   key id   which key it was encrypted with, 1 to 32 letters, digits, `_` and `-`
  *   check    8 hex digits that tell another secret under the same id
@@ -13,8 +14,8 @@
 import type { JsonText } from '../json.ts'
 
 export const KEY_ID_PATTERN: RegExp = /^[A-Za-z0-9_-]{1,32}$/
-const PREFIX = '"et1.'
-const HEAD = /^"et1\.([A-Za-z0-9_-]{1,32})\.([0-9a-f]{8})\.([0-9a-f]{12})\./
+const PREFIX = 'et1.'
+const HEAD = /^et1\.([A-Za-z0-9_-]{1,32})\.([0-9a-f]{8})\.([0-9a-f]{12})\./
 /** Nonce and tag. */
 const BYTES_MIN = 28
 
@@ -27,16 +28,16 @@ export interface Envelope {
 
 export function formatEnvelope({ keyId, check, digest, bytes }: Envelope): JsonText {
   const hex = digest.toString(16).padStart(12, '0')
-  return `${PREFIX}${keyId}.${check}.${hex}.${bytes.toString('base64url')}"` as JsonText
+  return `${PREFIX}${keyId}.${check}.${hex}.${bytes.toString('base64url')}` as JsonText
 }
 
 /** Undefined for any other value. */
 export function parseEnvelope(value: string): Envelope | undefined {
   const head = headOf(value)
-  if (head === undefined || !value.endsWith('"')) return undefined
+  if (head === undefined) return undefined
   const [all, keyId, check, digest] = head
   // Not by a pattern: one that goes through megabytes overflows the stack.
-  const text = value.slice(all.length, -1)
+  const text = value.slice(all.length)
   const bytes = Buffer.from(text, 'base64url')
   if (bytes.byteLength < BYTES_MIN || bytes.toString('base64url') !== text) return undefined
   return { keyId: keyId!, check: check!, digest: Number.parseInt(digest!, 16), bytes }

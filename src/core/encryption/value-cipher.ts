@@ -44,9 +44,9 @@ export class ValueCipher {
     await this.#loading
   }
 
-  /** The operation with its value encrypted. One that is encrypted already stays as it is. */
+  /** The operation with its value encrypted, whatever that looks like. */
   encrypt<T extends Operation>(operation: T): T {
-    if (!('value' in operation) || parseEnvelope(operation.value) !== undefined) return operation
+    if (!('value' in operation)) return operation
     const key = this.#newest
     if (key === undefined)
       throw new StorageError('CLOSED', 'the encryption keys were not fetched yet')

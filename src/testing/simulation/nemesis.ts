@@ -1,6 +1,7 @@
 import { DATABASE_PLACES } from '../../core/operation.ts'
 import type { LogFault } from './log-device.ts'
 import { RandomSource } from './random-source.ts'
+import { hasBadClocks } from './settings.ts'
 import type { SimulatedDatabase } from './simulated-database.ts'
 import type { Node, World } from './world.ts'
 
@@ -105,6 +106,11 @@ export class Nemesis {
           either.slowness = 1
         })
       case 'clock':
+        // Far off, and then one server's at a time: of three clocks one may be wrong.
+        if (hasBadClocks(world.settings) && random.chance(0.3)) {
+          for (const database of [primary, backup]) database.setClock(0)
+          return either.setClock(random.between(-world.settings.skewMs, world.settings.skewMs))
+        }
         node.process.skewMs = random.between(-world.settings.skewMs, world.settings.skewMs)
         return
       case 'wipe-primary':

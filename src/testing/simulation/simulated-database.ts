@@ -8,16 +8,24 @@ import { SimulatedServer } from './simulated-server.ts'
 /** One database server. What it has applied is durable; it loses it only by `wipe`. */
 export class SimulatedDatabase extends SimulatedServer<DurableMemoryBackend> {
   readonly name: DatabasePlace
+  readonly #clock: { skewMs: number }
 
   constructor(kernel: Kernel, name: DatabasePlace, random: RandomSource, startMs: number) {
+    const clock = { skewMs: 0 }
     const env = {
-      now: () => Math.floor(startMs + kernel.now),
+      now: () => Math.floor(startMs + kernel.now + clock.skewMs),
       monotonic: () => kernel.now,
       random: () => random.next(),
       randomBytes: (count: number) => random.bytes(count),
     } as Env
     super(kernel, name, random, new DurableMemoryBackend(env))
     this.name = name
+    this.#clock = clock
+  }
+
+  /** Sets how far the server's clock is off. Milliseconds. */
+  setClock(skewMs: number): void {
+    this.#clock.skewMs = skewMs
   }
 
   /** The engine itself, without a network: for checks at the end. */
