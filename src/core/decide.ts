@@ -4,7 +4,7 @@
  */
 import { headOf, isRemoved, itemStamp, type Item, type KeyState } from './merge.ts'
 import type { AppendOperation, Operation, PutOperation } from './operation.ts'
-import type { Stamp } from './stamp.ts'
+import { STAMP_MIN, type Stamp } from './stamp.ts'
 
 /**
  * The answer to one operation.
@@ -77,10 +77,12 @@ export function judgePut(
   deletedThrough: Stamp | undefined,
   unique: boolean,
 ): Applied {
-  const cleared = deletedThrough !== undefined && operation.position <= deletedThrough
+  const cleared = operation.position <= (deletedThrough ?? STAMP_MIN)
   if (operation.change === 'append') {
     if (unique && standing !== undefined) return judgeRepeat(standing, operation)
-    return cleared ? { outcome: 'behind', stamp: deletedThrough } : { outcome: 'applied' }
+    return cleared && deletedThrough !== undefined
+      ? { outcome: 'behind', stamp: deletedThrough }
+      : { outcome: 'applied' }
   }
   if (cleared) return { outcome: 'gone' }
   if (standing === undefined) return { outcome: 'applied' }

@@ -167,9 +167,14 @@ export function itemOf(operation: PutOperation): Item {
   }
 }
 
-/** The item without what is gone by `deletedThrough`; undefined when nothing is left of it. */
-export function settleItem(item: Item, deletedThrough: Stamp | undefined): Item | undefined {
-  if (deletedThrough === undefined) return item
+/**
+ * The item without what is gone by `deletedThrough`; undefined when nothing is left of it. A part at
+ * `STAMP_MIN` is always gone: earlier releases wrote it of what was left of cleared items.
+ */
+export function settleItem(
+  item: Item,
+  deletedThrough: Stamp | undefined = STAMP_MIN,
+): Item | undefined {
   if (item.position <= deletedThrough) return undefined
   const isLeft = (position: Stamp | undefined): boolean =>
     position === undefined || position > deletedThrough
