@@ -27,10 +27,13 @@ export interface BucketDigest extends StampRange {
 
 export const DIGEST_BITS = 48
 
-/** The digest of one operation, as stored beside its value. An integer below 2^48. */
-export function digestOf(operation: Operation): number {
-  const digest = valueDigest(operation)
-  return isPlaced(operation) ? placedDigest(digest, operation.position) : digest
+/**
+ * The digest of one operation, as stored beside its value. An integer below 2^48.
+ *
+ * @param value Its `valueDigest`, where the value itself is not at hand.
+ */
+export function digestOf(operation: Operation, value: number = valueDigest(operation)): number {
+  return isPlaced(operation) ? placedDigest(value, operation.position) : value
 }
 
 /**

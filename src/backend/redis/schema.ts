@@ -1,10 +1,12 @@
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { RedisCaller } from './caller.ts'
+import { replyCode } from './redis-error.ts'
 import { CLUSTER_SHARDS, Layout } from './layout.ts'
 import type { RedisRouter } from './router.ts'
 import { IDENTIFY } from './scripts/identify-1.ts'
 import { OPEN } from './scripts/open-1.ts'
+import { RECORD_FORMAT, upgradeShard } from './upgrade.ts'
 
 /** Rounds until all shards must agree: others may be making the database at the same time. */
 const ROUNDS_MAX = 20
@@ -24,6 +26,7 @@ interface ShardMeta {
   /** Changes when this run of the server was first seen. */
   readonly base: number
   readonly run: string
+  readonly format: string | undefined
 }
 
 /** The last that a shard acknowledged to this process. */
@@ -81,7 +84,10 @@ export class RedisSchema {
       )
       const shards = [home, ...(await Promise.all(others))]
       const why = this.#damage(shards, home.identity)
-      if (why === undefined) return { identity: home.identity, layout, generation }
+      if (why === undefined) {
+        if (!(await this.#upgrade(layout, home.identity, shards))) continue
+        return { identity: home.identity, layout, generation }
+      }
       this.#env.logger.warn({ identity: home.identity }, `Redis: ${why}; it gets a new identity`)
       await this.#identify(0, home.identity, this.#newIdentity(), 'making', layout.shards)
     }
@@ -111,6 +117,22 @@ export class RedisSchema {
     return undefined
   }
 
+  /**
+   * Before anything is read: records of an earlier format are not understood any more. False when the
+   * database has changed meanwhile.
+   */
+  async #upgrade(layout: Layout, identity: string, shards: readonly ShardMeta[]): Promise<boolean> {
+    try {
+      for (const [shard, { format }] of shards.entries()) {
+        if (format !== RECORD_FORMAT) await upgradeShard(this.#caller, layout, shard, identity)
+      }
+      return true
+    } catch (error) {
+      if (replyCode(error) !== 'IDENTITY' && replyCode(error) !== 'TRYAGAIN') throw error
+      return false
+    }
+  }
+
   async #finish(layout: Layout, identity: string): Promise<void> {
     const others = Array.from({ length: layout.shards - 1 }, async (_, i) => {
       await this.#identify(i + 1, '*', identity, 'ready', layout.shards)
@@ -123,7 +145,7 @@ export class RedisSchema {
     const meta = this.#metaName(shard)
     const run = this.#runOf(shard)
     const reply = await this.#caller.run({ script: OPEN, keys: [meta], args: [run], writes: false })
-    const [identity, state, shards, writes, base] = reply as readonly (string | null)[]
+    const [identity, state, shards, writes, base, format] = reply as readonly (string | null)[]
     return {
       identity: identity ?? undefined,
       state: state ?? 'ready',
@@ -131,6 +153,7 @@ export class RedisSchema {
       writes: Number(writes),
       base: Number(base),
       run,
+      format: format ?? undefined,
     }
   }
 
