@@ -27,5 +27,5 @@ export function bucketsOf(range: StampRange, count: number): Bucket[] {
   return buckets
 }
 
-/** Everything: items without a position stand at its very beginning. */
+/** Everything. */
 export const WHOLE_RANGE: StampRange = { from: STAMP_MIN, to: STAMP_MAX }

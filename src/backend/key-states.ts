@@ -13,7 +13,7 @@ import {
   type KeyState,
 } from '../core/merge.ts'
 import type { Operation } from '../core/operation.ts'
-import { maxStamp, STAMP_MIN, type Stamp } from '../core/stamp.ts'
+import { maxStamp, type Stamp } from '../core/stamp.ts'
 import { compareText } from '../core/text.ts'
 import { bucketsOf, type Bucket } from './buckets.ts'
 import type { ItemQuery, LatestKey } from './replica-backend.ts'
@@ -57,7 +57,6 @@ export function pageItems(
 ): { readonly items: readonly Item[]; readonly done: boolean } {
   const items = [...(state?.items.values() ?? [])]
     .filter((item) => includeRemoved || itemValue(item) !== undefined)
-    .filter(({ position }) => position !== STAMP_MIN)
     .filter(({ position }) => before === undefined || position < before)
     .filter(({ position }) => after === undefined || position > after)
     .sort(byPosition)

@@ -44,7 +44,7 @@ export interface ItemQuery {
   readonly limit: number
   /** `newest` starts at the end of the list and goes back. */
   readonly order: 'newest' | 'oldest'
-  /** Also removed items that still have a position. Default: false. */
+  /** Also removed items. Default: false. */
   readonly includeRemoved?: boolean
 }
 

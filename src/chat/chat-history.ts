@@ -219,8 +219,8 @@ export class ChatHistory implements AsyncDisposable {
   }
 
   /**
-   * Removes a message for good; its id cannot be used again in this conversation. Removing it twice
-   * is no error.
+   * Removes a message for good; its id cannot be used again until the conversation is cleared.
+   * Removing it twice is no error.
    *
    * @throws StorageError as `updateMessage`.
    */
@@ -389,9 +389,7 @@ export class ChatHistory implements AsyncDisposable {
     const key = this.#key(conversationId)
     checkText('id', id, MESSAGE_ID_BYTES_MAX)
     const { items, complete } = await this.#store.readItemsById(key, [id])
-    const item = items[0]
-    const known = item !== undefined && (item.removed || itemValue(item) !== undefined)
-    return { key, item: known ? item : undefined, complete }
+    return { key, item: items[0], complete }
   }
 
   #receipt(id: string, position: Stamp, { copies, durable }: WriteOutcome): Receipt {

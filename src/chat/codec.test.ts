@@ -8,7 +8,7 @@ const POSITION = '019ac8a0-0b12-7000-8abc-0123456789ab' as Stamp
 
 function decode(text: string): object {
   const appended = text as JsonText
-  const item = { id: 'a', position: POSITION, appendedAt: POSITION, appended, removed: false }
+  const item = { id: 'a', position: POSITION, appendedAt: POSITION, appended }
   return decodeMessage(item)!
 }
 

@@ -2,19 +2,21 @@
  * What the store that serves a write answers before it applies: would the operation be without
  * effect (`behind`), does its id stand already (`stands`, `conflict`), is its target gone?
  */
-import { headOf, itemStamp, type Item, type KeyState } from './merge.ts'
-import type { Operation, PutOperation } from './operation.ts'
+import { headOf, isRemoved, itemStamp, type Item, type KeyState } from './merge.ts'
+import type { AppendOperation, Operation, PutOperation } from './operation.ts'
 import { STAMP_MIN, type Stamp } from './stamp.ts'
 
 /**
  * The answer to one operation.
  *
  * - `applied`: merged; without `decide` always this.
- * - `stands`: a unique append whose id is there with the same content (an edited or removed item
- *   counts as the same). Nothing was changed by it; `item` is what stands.
- * - `conflict`: a unique append whose id is there with other content. The group is refused.
+ * - `stands`: a unique append whose id is there with the same content (an edited item counts as the
+ *   same), or that was removed since it was made. Nothing was changed by it; `item` is what stands.
+ * - `conflict`: a unique append whose id is there with other content, or was removed and has not been
+ *   cleared since. The group is refused.
  * - `behind`: it would be without effect, or a delete would not cover everything. `stamp` stands in
- *   its way. The group is refused; the writer observes the stamp and stamps again.
+ *   its way. The group is refused; the writer observes the stamp and stamps again. With `position`
+ *   the item stands further on than the edit or removal says: the writer carries that one instead.
  * - `gone`: an edit or removal of an item that was cleared, or an edit of a removed one. The group
  *   is refused.
  * - `withheld`: not judged bad itself, but another operation of its group was refused.
@@ -23,7 +25,12 @@ export type Applied =
   | { readonly outcome: 'applied'; readonly deletedThrough?: Stamp }
   | { readonly outcome: 'stands'; readonly item: Item; readonly deletedThrough?: Stamp }
   | { readonly outcome: 'conflict'; readonly item: Item; readonly deletedThrough?: Stamp }
-  | { readonly outcome: 'behind'; readonly stamp: Stamp; readonly deletedThrough?: Stamp }
+  | {
+      readonly outcome: 'behind'
+      readonly stamp: Stamp
+      readonly position?: Stamp
+      readonly deletedThrough?: Stamp
+    }
   | { readonly outcome: 'gone'; readonly deletedThrough?: Stamp }
   | { readonly outcome: 'withheld'; readonly deletedThrough?: Stamp }
 
@@ -70,23 +77,30 @@ export function judgePut(
   deletedThrough: Stamp | undefined,
   unique: boolean,
 ): Applied {
-  const cleared = deletedThrough !== undefined && operation.position <= deletedThrough
+  const cleared = operation.position <= (deletedThrough ?? STAMP_MIN)
   if (operation.change === 'append') {
-    if (unique && standing !== undefined && (standing.removed || standing.position !== STAMP_MIN)) {
-      return isSameContent(standing, operation.value)
-        ? { outcome: 'stands', item: standing }
-        : { outcome: 'conflict', item: standing }
-    }
-    return cleared ? { outcome: 'behind', stamp: deletedThrough } : { outcome: 'applied' }
+    if (unique && standing !== undefined) return judgeRepeat(standing, operation)
+    return cleared && deletedThrough !== undefined
+      ? { outcome: 'behind', stamp: deletedThrough }
+      : { outcome: 'applied' }
   }
   if (cleared) return { outcome: 'gone' }
-  if (operation.change === 'remove') return { outcome: 'applied' }
-  if (standing?.removed === true) return { outcome: 'gone' }
-  return standing !== undefined && itemStamp(standing) > operation.stamp
+  if (standing === undefined) return { outcome: 'applied' }
+  if (isRemoved(standing)) return { outcome: operation.change === 'edit' ? 'gone' : 'applied' }
+  const { position } = standing
+  // What it carries is of an earlier append: a clear between the two would take it away.
+  if (position > operation.position) {
+    return { outcome: 'behind', stamp: itemStamp(standing), position }
+  }
+  return operation.change === 'edit' && itemStamp(standing) > operation.stamp
     ? { outcome: 'behind', stamp: itemStamp(standing) }
     : { outcome: 'applied' }
 }
 
-function isSameContent(standing: Item, value: string): boolean {
-  return standing.removed || standing.editedAt !== undefined || standing.appended === value
+/** An append whose id is there. That of a removed item is not free before a clear. */
+function judgeRepeat(standing: Item, { position, value }: AppendOperation): Applied {
+  const isSame = isRemoved(standing)
+    ? standing.removedOf === position
+    : standing.editedAt !== undefined || standing.appended === value
+  return { outcome: isSame ? 'stands' : 'conflict', item: standing }
 }

@@ -6,8 +6,7 @@
  */
 import { hash } from 'node:crypto'
 import { digestInEnvelope } from './encryption/envelope.ts'
-import { operationsOfItem, type Item } from './merge.ts'
-import type { Operation } from './operation.ts'
+import type { EditOperation, Operation, RemoveOperation } from './operation.ts'
 import type { Stamp } from './stamp.ts'
 
 /** Positions from `from` (inclusive) to `to` (exclusive). */
@@ -28,19 +27,44 @@ export interface BucketDigest extends StampRange {
 
 export const DIGEST_BITS = 48
 
-/** The digest of one operation, as stored beside its value. An integer below 2^48. */
-export function digestOf(operation: Operation): number {
-  // An encrypted value, which no JSON text looks like, carries the digest of the plain one.
-  const known = 'value' in operation ? digestInEnvelope(operation.value) : undefined
-  if (known !== undefined) return known
-  return Number.parseInt(hash('sha1', canonical(operation), 'hex').slice(0, 12), 16)
+/**
+ * The digest of one operation, as stored beside its value. An integer below 2^48.
+ *
+ * @param value Its `valueDigest`, where the value itself is not at hand.
+ */
+export function digestOf(operation: Operation, value: number = valueDigest(operation)): number {
+  return isPlaced(operation) ? placedDigest(value, operation.position) : value
 }
 
-/** The digest of an item: the sum over its registers, as `operationsOfItem` lists them. */
-export function itemDigest(key: string, item: Item): number {
-  let sum = 0
-  for (const operation of operationsOfItem(key, item)) sum += digestOf(operation)
-  return sum
+/**
+ * The digest without the position that an edit or a removal belongs to. An encrypted value carries
+ * it, so that databases compare the plain ones.
+ */
+export function valueDigest(operation: Operation): number {
+  const known = 'value' in operation ? digestInEnvelope(operation.value) : undefined
+  return known ?? digestOfText(canonical(operation))
+}
+
+/**
+ * The digest of an edit or a removal out of the one without its position, which is what was stored
+ * before positions counted: databases of that time are brought up to date without their values.
+ */
+export function placedDigest(digest: number, position: Stamp): number {
+  const other = digestOfText(position)
+  const low = ((digest % HALF) ^ (other % HALF)) >>> 0
+  const high = (Math.floor(digest / HALF) ^ Math.floor(other / HALF)) >>> 0
+  return high * HALF + low
+}
+
+const HALF = 0x1000000
+
+function digestOfText(text: string): number {
+  return Number.parseInt(hash('sha1', text, 'hex').slice(0, 12), 16)
+}
+
+/** An edit or a removal: the position that it carries is another's. */
+function isPlaced(operation: Operation): operation is EditOperation | RemoveOperation {
+  return operation.kind === 'put' && operation.change !== 'append'
 }
 
 /** Length prefixes keep the parts apart, whatever they contain. */
@@ -53,7 +77,6 @@ function canonical(operation: Operation): string {
       return `s${head}${operation.stamp}${operation.value}`
     case 'put': {
       const body = `${head}${operation.id.length}:${operation.id}`
-      // A removal is the same whatever position its remover had read.
       if (operation.change === 'remove') return `r${body}`
       return operation.change === 'append'
         ? `a${body}${operation.position}${operation.value}`

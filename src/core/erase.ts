@@ -4,11 +4,12 @@ import type { Stamp } from './stamp.ts'
 /** Up to which stamp the payloads of a key are to go; undefined: nothing of it is. */
 export type ThroughOf = (key: string) => Stamp | undefined
 
-/** True when the operation carries a payload that is to go. */
+/** True when the operation carries a payload that is to go: the clear before the erase has cut it. */
 export function isErased(operation: Operation, throughOf: ThroughOf): boolean {
   if (!('value' in operation)) return false
   const through = throughOf(operation.key)
-  return through !== undefined && operation.stamp <= through
+  const at = operation.kind === 'put' ? operation.position : operation.stamp
+  return through !== undefined && at <= through
 }
 
 /**

@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { anyOperation } from '../testing/operation-arbitraries.ts'
+import { someOperations } from '../testing/operation-arbitraries.ts'
 import { append, clear, edit, json, remove, set, stampAt } from '../testing/backend/operations.ts'
 import {
   applyOperation,
   byPosition,
   emptyState,
   headOf,
+  isRemoved,
   itemStamp,
   itemValue,
   mergeState,
@@ -18,9 +19,8 @@ import type { Operation } from './operation.ts'
 import { STAMP_MIN } from './stamp.ts'
 
 /** Operations of one key: merging never looks at another. */
-const operations = fc.array(
-  anyOperation.map((operation) => ({ ...operation, key: 'k' })),
-  { maxLength: 25 },
+const operations = someOperations(25).map((list) =>
+  list.map((operation) => ({ ...operation, key: 'k' })),
 )
 const state = operations.map((list) => stateOf(...list))
 const runs = { numRuns: 1_000 }
@@ -29,6 +29,13 @@ function stateOf(...list: readonly Operation[]): KeyState {
   const result = emptyState()
   for (const operation of list) applyOperation(result, operation)
   return result
+}
+
+function permutations<T>(list: readonly T[]): T[][] {
+  if (list.length === 0) return [[]]
+  return list.flatMap((first, i) =>
+    permutations(list.filter((_, j) => j !== i)).map((rest) => [first, ...rest]),
+  )
 }
 
 function join(...states: readonly KeyState[]): KeyState {
@@ -89,25 +96,46 @@ describe('laws of merging', () => {
         const through = a.deletedThrough ?? STAMP_MIN
         if (a.register !== undefined) expect(a.register.stamp > through).toBe(true)
         for (const item of a.items.values()) {
-          for (const stamp of [item.appendedAt, item.editedAt]) {
-            if (stamp !== undefined) expect(stamp > through).toBe(true)
-          }
-          expect(item.position === STAMP_MIN || item.position > through).toBe(true)
+          const positions = [item.appendedAt, item.editedOf, item.removedOf].filter(
+            (position) => position !== undefined,
+          )
+          for (const position of positions) expect(position > through).toBe(true)
+          expect(item.position).toBe(positions.toSorted().at(-1))
         }
       }),
       runs,
     )
   })
 
-  test('a removal, once seen, is never unseen', () => {
+  test('a removal, once seen, is unseen only by a clear of its position', () => {
     fc.assert(
       fc.property(state, operations, (a, later) => {
-        const removed = [...a.items.values()].filter((item) => item.removed)
+        const removed = [...a.items.values()].filter(isRemoved)
         for (const operation of later) applyOperation(a, operation)
-        for (const { id } of removed) expect(a.items.get(id)?.removed).toBe(true)
+        for (const { id, removedOf } of removed) {
+          const isCleared = (a.deletedThrough ?? STAMP_MIN) >= removedOf!
+          if (!isCleared) expect(isRemoved(a.items.get(id)!)).toBe(true)
+        }
       }),
       runs,
     )
+  })
+
+  // Goal: places that hear of a clear early, late or in between end equal.
+  // Method: every order of one item's operations with the clear at every place among them.
+  test('every order of the changes of one id, with clears anywhere between, ends in the same state', () => {
+    const [one, two, three, four, five, six] = [1, 2, 3, 4, 5, 6].map((n) => stampAt(n))
+    const all = [
+      append('k', one!, 'old', 'id'),
+      edit('k', 'id', one!, six!, 'ghost'),
+      append('k', four!, 'new', 'id'),
+      edit('k', 'id', four!, five!, 'edited'),
+      remove('k', 'id', one!, two!),
+      clear('k', three!),
+    ]
+    const expected = stateOf(...all)
+    expect(visibleItems(expected).map(itemValue)).toEqual([json('edited')])
+    for (const order of permutations(all)) expect(stateOf(...order)).toEqual(expected)
   })
 })
 
@@ -129,10 +157,9 @@ describe('what a state shows', () => {
     expect(headOf(stateOf(append('k', one, 1), edit('k', one, one, three, 2)))).toBe(three)
     expect(headOf(stateOf(set('k', three, 1), append('k', one, 1)))).toBe(three)
     expect(headOf(stateOf(append('k', one, 1), clear('k', two)))).toBeUndefined()
-    // A removed item without a position has no stamp left.
     const removed = stateOf(remove('k', 'id', one, two), clear('k', three))
     expect(headOf(removed)).toBeUndefined()
-    expect(removed.items.size).toBe(1)
+    expect(removed.items.size).toBe(0)
   })
 
   test('an edit must exceed the position and the edit that stands', () => {
@@ -143,7 +170,7 @@ describe('what a state shows', () => {
   })
 
   test('items are sorted by position and then by id', () => {
-    const item = (id: string, position = one) => ({ id, position, removed: false })
+    const item = (id: string, position = one) => ({ id, position })
     const items = [item('b'), item('a', two), item('a')]
     expect(items.toSorted(byPosition)).toEqual([item('a'), item('b'), item('a', two)])
   })

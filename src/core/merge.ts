@@ -1,27 +1,41 @@
 /*
  * The state of a key and the merge of operations into it.
  *
- * A key is (deletedThrough, register?, items by id). An item is a product of registers that merge
- * on their own: position (greatest), appended value (that of the greatest position), edited value
- * (greatest stamp; beats the appended one whatever the stamps) and removed (once set, for ever).
- * What stands at or below deletedThrough is gone, now and whenever it arrives later; `removed` is
- * kept. Because each part is a maximum, merging is idempotent, commutative and associative.
+ * A key is (deletedThrough, register?, items by id). An item is a product of three parts that merge on
+ * their own, and each belongs to a position:
+ *
+ *   appended   the value of the greatest position
+ *   edited     the value of the greatest (position of the append that it edits, stamp); it beats the
+ *              appended value, whatever the positions
+ *   removed    the greatest position that a removal carried: while it is there nothing is seen
+ *
+ * `deletedThrough` cuts every part whose position is at or below it, now and whenever it arrives
+ * later; nothing of an item survives a clear, and its id is free again. A removal drops the parts at or
+ * below its own position. Parts above it are kept out of sight: the clear that frees them may be late.
+ * Because each part is a maximum and each cut goes by the same position, merging is idempotent,
+ * commutative and associative.
  */
 import type { JsonText } from './json.ts'
 import type { Operation, PutOperation } from './operation.ts'
 import { maxStamp, STAMP_MIN, type Stamp } from './stamp.ts'
 
 /** One list item as a store keeps it: what is gone by `deletedThrough` is already left out. */
-export interface Item {
+export interface Item extends ItemParts {
   readonly id: string
-  /** `STAMP_MIN` when no position is left: only a removed item is kept then. */
+  /** The greatest position of its parts. */
   readonly position: Stamp
-  /** Position that brought the appended value; usually the same as `position`. */
+}
+
+/** The parts of an item; each is there or not, with its position. */
+export interface ItemParts {
   readonly appendedAt?: Stamp
   readonly appended?: JsonText
+  /** Position of the append that the edit belongs to. */
+  readonly editedOf?: Stamp
   readonly editedAt?: Stamp
   readonly edited?: JsonText
-  readonly removed: boolean
+  /** The greatest position that a removal carried. */
+  readonly removedOf?: Stamp
 }
 
 export interface Register {
@@ -39,10 +53,14 @@ export function emptyState(): KeyState {
   return { deletedThrough: undefined, register: undefined, items: new Map() }
 }
 
-/** What a reader sees of an item, or undefined when it sees nothing. */
+/** What a reader sees of an item, or undefined when it was removed. */
 export function itemValue(item: Item): JsonText | undefined {
-  if (item.removed || item.position === STAMP_MIN) return undefined
-  return item.edited ?? item.appended
+  return isRemoved(item) ? undefined : (item.edited ?? item.appended)
+}
+
+/** True while nothing of the item is seen, and its id cannot be used, until a clear. */
+export function isRemoved({ removedOf }: ItemParts): boolean {
+  return removedOf !== undefined
 }
 
 /** The stamp that an edit must exceed to have an effect. */
@@ -54,7 +72,7 @@ export function itemStamp(item: Item): Stamp {
 export function headOf(state: KeyState): Stamp | undefined {
   let head = state.register?.stamp
   for (const item of state.items.values()) head = maxStamp(head, itemStamp(item))
-  return head === STAMP_MIN ? undefined : head
+  return head
 }
 
 /** The visible items, oldest first. */
@@ -109,21 +127,31 @@ export function mergeItem(state: KeyState, item: Item): void {
 
 /** The join of two versions of one item. */
 export function joinItems(a: Item, b: Item): Item {
-  const removed = a.removed || b.removed
-  const position = maxStamp(a.position, b.position)
-  if (removed) return { id: a.id, position, removed }
   const appended = (a.appendedAt ?? STAMP_MIN) >= (b.appendedAt ?? STAMP_MIN) ? a : b
-  const edited = (a.editedAt ?? STAMP_MIN) >= (b.editedAt ?? STAMP_MIN) ? a : b
-  return {
-    id: a.id,
-    position,
-    removed,
-    ...(appended.appendedAt !== undefined && {
-      appendedAt: appended.appendedAt,
-      appended: appended.appended!,
-    }),
-    ...(edited.editedAt !== undefined && { editedAt: edited.editedAt, edited: edited.edited! }),
-  }
+  const edited = isLaterEdit(b, a) ? b : a
+  const { appendedAt, appended: value } = appended
+  const { editedOf, editedAt, edited: text } = edited
+  const removedOf = maxStamp(a.removedOf, b.removedOf)
+  const above = (position: Stamp): boolean => removedOf === undefined || position > removedOf
+  return itemOfParts(a.id, {
+    ...(appendedAt !== undefined && above(appendedAt) && { appendedAt, appended: value! }),
+    ...(editedOf !== undefined &&
+      above(editedOf) && { editedOf, editedAt: editedAt!, edited: text! }),
+    ...(removedOf !== undefined && { removedOf }),
+  })!
+}
+
+/** True when the edit of `a` wins over that of `b`. */
+function isLaterEdit(a: ItemParts, b: ItemParts): boolean {
+  const [ofA, ofB] = [a.editedOf ?? STAMP_MIN, b.editedOf ?? STAMP_MIN]
+  return ofA === ofB ? (a.editedAt ?? STAMP_MIN) > (b.editedAt ?? STAMP_MIN) : ofA > ofB
+}
+
+/** The item of these parts; undefined without any. */
+export function itemOfParts(id: string, parts: ItemParts): Item | undefined {
+  const { appendedAt, editedOf, removedOf } = parts
+  const position = maxStamp(maxStamp(appendedAt, editedOf), removedOf)
+  return position === undefined ? undefined : { id, position, ...parts }
 }
 
 /** A single operation as an item that can be joined. */
@@ -131,28 +159,33 @@ export function itemOf(operation: PutOperation): Item {
   const { id, position, stamp } = operation
   switch (operation.change) {
     case 'append':
-      return { id, position, appendedAt: position, appended: operation.value, removed: false }
+      return { id, position, appendedAt: position, appended: operation.value }
     case 'edit':
-      return { id, position, editedAt: stamp, edited: operation.value, removed: false }
+      return { id, position, editedOf: position, editedAt: stamp, edited: operation.value }
     case 'remove':
-      return { id, position, removed: true }
+      return { id, position, removedOf: position }
   }
 }
 
-/** The item without what is gone by `deletedThrough`; undefined when nothing is left of it. */
-export function settleItem(item: Item, deletedThrough: Stamp | undefined): Item | undefined {
-  const position = isGone(item.position, deletedThrough) ? STAMP_MIN : item.position
-  if (item.removed) return { id: item.id, position, removed: true }
-  const appended = item.appendedAt !== undefined && !isGone(item.appendedAt, deletedThrough)
-  const edited = item.editedAt !== undefined && !isGone(item.editedAt, deletedThrough)
-  if (!edited && position === STAMP_MIN) return undefined
-  return {
-    id: item.id,
-    position,
-    removed: false,
-    ...(appended && { appendedAt: item.appendedAt, appended: item.appended! }),
-    ...(edited && { editedAt: item.editedAt, edited: item.edited! }),
-  }
+/**
+ * The item without what is gone by `deletedThrough`; undefined when nothing is left of it. A part at
+ * `STAMP_MIN` is always gone: earlier releases wrote it of what was left of cleared items.
+ */
+export function settleItem(
+  item: Item,
+  deletedThrough: Stamp | undefined = STAMP_MIN,
+): Item | undefined {
+  if (item.position <= deletedThrough) return undefined
+  const isLeft = (position: Stamp | undefined): boolean =>
+    position === undefined || position > deletedThrough
+  const { appendedAt, editedOf, removedOf } = item
+  if (isLeft(appendedAt) && isLeft(editedOf) && isLeft(removedOf)) return item
+  return itemOfParts(item.id, {
+    ...(appendedAt !== undefined && isLeft(appendedAt) && { appendedAt, appended: item.appended! }),
+    ...(editedOf !== undefined &&
+      isLeft(editedOf) && { editedOf, editedAt: item.editedAt!, edited: item.edited! }),
+    ...(removedOf !== undefined && isLeft(removedOf) && { removedOf }),
+  })
 }
 
 /**
@@ -169,31 +202,26 @@ export function operationsOf(key: string, state: KeyState): Operation[] {
   return operations
 }
 
+/** The same of one item: an operation for each part. */
 export function operationsOfItem(key: string, item: Item): PutOperation[] {
-  const { id, position } = item
-  if (item.removed) return [{ kind: 'put', change: 'remove', key, id, position, stamp: position }]
+  const { id, appendedAt, editedOf, removedOf } = item
   const operations: PutOperation[] = []
-  if (item.appendedAt !== undefined) {
-    const stamp = item.appendedAt
-    operations.push({
-      kind: 'put',
-      change: 'append',
-      key,
-      id,
-      position: stamp,
-      stamp,
-      value: item.appended!,
-    })
+  if (appendedAt !== undefined) {
+    const at = { position: appendedAt, stamp: appendedAt }
+    operations.push({ kind: 'put', change: 'append', key, id, ...at, value: item.appended! })
   }
-  if (item.editedAt !== undefined) {
+  if (editedOf !== undefined) {
+    const at = { position: editedOf, stamp: item.editedAt! }
+    operations.push({ kind: 'put', change: 'edit', key, id, ...at, value: item.edited! })
+  }
+  if (removedOf !== undefined) {
     operations.push({
       kind: 'put',
-      change: 'edit',
+      change: 'remove',
       key,
       id,
-      position,
-      stamp: item.editedAt,
-      value: item.edited!,
+      position: removedOf,
+      stamp: removedOf,
     })
   }
   return operations

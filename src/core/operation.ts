@@ -28,7 +28,10 @@ export interface AppendOperation {
   readonly value: JsonText
 }
 
-/** Replaces the value of an item. It carries the position that the writer had read. */
+/**
+ * Replaces the value of an item. It belongs to the append at the position that it carries, which its
+ * writer had read: what clears that append takes the edit along.
+ */
 export interface EditOperation {
   readonly kind: 'put'
   readonly change: 'edit'
@@ -39,7 +42,7 @@ export interface EditOperation {
   readonly value: JsonText
 }
 
-/** Removes an item for ever. It carries the position that the writer had read. */
+/** Removes an item until a clear. It carries the position that the writer had read. */
 export interface RemoveOperation {
   readonly kind: 'put'
   readonly change: 'remove'
@@ -64,11 +67,15 @@ export type PutOperation = AppendOperation | EditOperation | RemoveOperation
  */
 export type Operation = SetOperation | PutOperation | DeleteOperation
 
-/** The same operation with another stamp; an append moves to it, its message id stays. */
-export function restamp(operation: Operation, stamp: Stamp): Operation {
-  return operation.kind === 'put' && operation.change === 'append'
-    ? { ...operation, stamp, position: stamp }
-    : { ...operation, stamp }
+/**
+ * The same operation with another stamp; an append moves to it, its message id stays.
+ *
+ * @param position Where the item of an edit or a removal turned out to stand.
+ */
+export function restamp(operation: Operation, stamp: Stamp, position?: Stamp): Operation {
+  if (operation.kind !== 'put') return { ...operation, stamp }
+  if (operation.change === 'append') return { ...operation, stamp, position: stamp }
+  return { ...operation, stamp, ...(position !== undefined && { position }) }
 }
 
 /** Bytes an operation roughly costs in memory, in a batch and on the wire. */

@@ -72,6 +72,62 @@ export function chatHistoryConformance({ name, open }: ChatHistoryConformanceOpt
       ])
     })
 
+    test('an id is free after a clear, whatever became of its message before', async () => {
+      await using history = await open()
+      const save = (content: string) =>
+        history.saveMessage('c', { id: 'm1', role: 'user', content })
+      const shown = async () =>
+        (await history.getHistory('c')).messages.map(({ content }) => content)
+      await save('old')
+      await history.updateMessage('c', 'm1', { role: 'user', content: 'edited' })
+      await history.flush()
+      await history.clearHistory('c')
+      await save('after an edit')
+      expect(await shown()).toEqual(['after an edit'])
+      await history.deleteMessage('c', 'm1')
+      await history.flush()
+      await history.clearHistory('c')
+      await save('after a removal')
+      expect(await shown()).toEqual(['after a removal'])
+      await history.flush()
+      const report = await history.verify({ deep: true })
+      expect([report.differing, report.damaged, report.missingInBackup]).toEqual([0, 0, 0])
+      expect(await shown()).toEqual(['after a removal'])
+    })
+
+    test('an edit that meets a clear does not come back in the next message with its id', async () => {
+      await using history = await open()
+      for (let i = 0; i < 5; i++) {
+        await history.saveMessage('c', { id: 'm1', role: 'user', content: `old ${i}` })
+        await history.flush()
+        const [, edited] = await Promise.allSettled([
+          history.clearHistory('c'),
+          history.updateMessage('c', 'm1', { role: 'user', content: 'edited' }),
+        ])
+        if (edited.status === 'rejected') expect(edited.reason).toMatchObject({ code: 'NOT_FOUND' })
+        await history.flush()
+        await history.saveMessage('c', { id: 'm1', role: 'user', content: `new ${i}` })
+        await history.flush()
+        const { messages } = await history.getHistory('c')
+        expect(messages.map(({ content }) => content)).toEqual([`new ${i}`])
+        await history.clearHistory('c')
+      }
+    })
+
+    test('the id of a removed message cannot be used again before a clear', async () => {
+      await using history = await open()
+      const message = { id: 'm1', role: 'user', content: 'same' } as const
+      await history.saveMessage('c', message)
+      await history.deleteMessage('c', 'm1')
+      await history.flush()
+      for (const content of ['same', 'other']) {
+        const again = history.saveMessage('c', { ...message, content })
+        await expect(again).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+        await expect(again).rejects.toThrow('was removed and cannot be used again')
+      }
+      expect((await history.getHistory('c')).messages).toEqual([])
+    })
+
     test('messages can be updated and removed, and listed conversations follow activity', async () => {
       await using history = await open()
       const { id } = await history.saveMessage('a', { role: 'user', content: 'draft' })

@@ -30,14 +30,13 @@ export const ARBITRARY_IDS: readonly string[] = [
   positionOf(7, 0).toUpperCase(),
 ]
 
-const key = fc.constantFrom(...ARBITRARY_KEYS)
-const item = fc.nat(ITEMS - 1)
 const version = fc.nat(VERSIONS - 1)
 const moment = fc.nat(MOMENTS)
 
-const append: fc.Arbitrary<Operation> = fc
-  .record({ key, item, version })
-  .map(({ key: name, item: i, version: v }) => {
+type Where = readonly [key: string, item: number]
+
+const append = (where: fc.Arbitrary<Where>): fc.Arbitrary<Operation> =>
+  fc.tuple(where, version).map(([[name, i], v]) => {
     const position = positionOf(i, v)
     const id = ARBITRARY_IDS[i]!
     const value = JSON.stringify(`appended ${i} ${v} \0 \ud800`) as JsonText
@@ -45,9 +44,8 @@ const append: fc.Arbitrary<Operation> = fc
   })
 
 /** An edit is stamped after the position that its writer had read, and once. */
-const edit: fc.Arbitrary<Operation> = fc
-  .record({ key, item, version, later: fc.nat(20) })
-  .map(({ key: name, item: i, version: v, later }) => {
+const edit = (where: fc.Arbitrary<Where>): fc.Arbitrary<Operation> =>
+  fc.tuple(where, version, fc.nat(20)).map(([[name, i], v, later]) => {
     const position = positionOf(i, v)
     const stamp = stampAt((i + ITEMS * v + later) * STEP_MS, 16 + i + ITEMS * v)
     const value = JSON.stringify({ edited: [i, v, later] }) as JsonText
@@ -55,52 +53,77 @@ const edit: fc.Arbitrary<Operation> = fc
     return { kind: 'put', change: 'edit', key: name, id, position, stamp, value }
   })
 
-const remove: fc.Arbitrary<Operation> = fc
-  .record({ key, item, version, later: fc.nat(20) })
-  .map(({ key: name, item: i, version: v, later }) => {
+const remove = (where: fc.Arbitrary<Where>): fc.Arbitrary<Operation> =>
+  fc.tuple(where, version, fc.nat(20)).map(([[name, i], v, later]) => {
     const position = positionOf(i, v)
     const stamp = stampAt((i + ITEMS * v + later) * STEP_MS, 3)
     const id = ARBITRARY_IDS[i]!
     return { kind: 'put', change: 'remove', key: name, id, position, stamp }
   })
 
-const set: fc.Arbitrary<Operation> = fc.record({ key, moment }).map(({ key: name, moment: at }) => {
-  const value = JSON.stringify({ set: at }) as JsonText
-  return { kind: 'set', key: name, stamp: stampAt(at * STEP_MS, 1), value }
-})
+const set = (where: fc.Arbitrary<Where>): fc.Arbitrary<Operation> =>
+  fc.tuple(where, moment).map(([[name], at]) => {
+    const value = JSON.stringify({ set: at }) as JsonText
+    return { kind: 'set', key: name, stamp: stampAt(at * STEP_MS, 1), value }
+  })
 
-const clear: fc.Arbitrary<Operation> = fc
-  .record({ key, moment })
-  .map(({ key: name, moment: at }) => ({
-    kind: 'delete',
-    key: name,
-    stamp: stampAt(at * STEP_MS, 2),
-  }))
+const clear = (where: fc.Arbitrary<Where>): fc.Arbitrary<Operation> =>
+  fc.tuple(where, moment).map(([[name], at]) => {
+    return { kind: 'delete', key: name, stamp: stampAt(at * STEP_MS, 2) }
+  })
 
 /**
  * Any operation that the protocol may make: equal stamps have equal contents, and an edit or a
  * removal is stamped after the position that it carries.
  */
-export const anyOperation: fc.Arbitrary<Operation> = fc.oneof(
-  { arbitrary: append, weight: 6 },
-  { arbitrary: edit, weight: 3 },
-  { arbitrary: remove, weight: 1 },
-  { arbitrary: set, weight: 2 },
-  { arbitrary: clear, weight: 1 },
+export const anyOperation: fc.Arbitrary<Operation> = operationOf(
+  fc.tuple(fc.constantFrom(...ARBITRARY_KEYS), fc.nat(ITEMS - 1)),
+  { append: 6, edit: 3, remove: 1, set: 2, clear: 1 },
 )
 
-/** A list of operations and the same operations in another order, some twice. */
-export const shuffledOperations: fc.Arbitrary<readonly [Operation[], Operation[]]> = fc
-  .array(anyOperation, { minLength: 1, maxLength: 40 })
-  .chain((operations) =>
-    fc.tuple(
-      fc.constant(operations),
-      fc.subarray(operations).chain((twice) => {
-        const all = [...operations, ...twice]
-        return fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length })
-      }),
-    ),
+/** The same of one key and two ids that come again and again, with clears in between. */
+const contended: fc.Arbitrary<Operation> = operationOf(fc.constantFrom<Where>(['a', 0], ['a', 4]), {
+  append: 4,
+  edit: 3,
+  remove: 2,
+  set: 0,
+  clear: 2,
+})
+
+function operationOf(
+  where: fc.Arbitrary<Where>,
+  weights: Record<'append' | 'edit' | 'remove' | 'set' | 'clear', number>,
+): fc.Arbitrary<Operation> {
+  return fc.oneof(
+    { arbitrary: append(where), weight: weights.append },
+    { arbitrary: edit(where), weight: weights.edit },
+    { arbitrary: remove(where), weight: weights.remove },
+    { arbitrary: set(where), weight: weights.set },
+    { arbitrary: clear(where), weight: weights.clear },
   )
+}
+
+/** Some operations: of everything, or of ids that come again and again. */
+export function someOperations(maxLength: number, minLength = 0): fc.Arbitrary<Operation[]> {
+  return fc.oneof(
+    fc.array(anyOperation, { minLength, maxLength }),
+    fc.array(contended, { minLength, maxLength: Math.min(12, maxLength) }),
+  )
+}
+
+/** A list of operations and the same operations in another order, some twice. */
+export const shuffledOperations: fc.Arbitrary<readonly [Operation[], Operation[]]> = someOperations(
+  40,
+  1,
+).chain((operations) =>
+  fc.tuple(
+    fc.constant(operations),
+    fc.subarray(operations).chain((twice) => {
+      const all = [...operations, ...twice]
+      return fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length })
+    }),
+  ),
+)
 
 /** The operations cut into groups of random sizes. */
 export function grouped(

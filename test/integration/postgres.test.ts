@@ -191,6 +191,8 @@ describePostgres('PostgreSQL schema', () => {
     await old.disconnect()
     const { schema } = options
     await sql(`UPDATE ${schema}.everthread_keys SET touched = '${stampAt(0)}' WHERE key = 'quiet'`)
+    await sql(`ALTER TABLE ${schema}.everthread_items
+      DROP COLUMN edited_of, DROP COLUMN removed_of, DROP COLUMN removed_digest`)
     await sql(`UPDATE ${schema}.everthread_meta SET value = '2' WHERE name = 'version'`)
     const backend = await openPostgres(options)
     expect((await backend.readState('w')).head).toBe(stampAt(9_000))

@@ -58,8 +58,8 @@ export async function damageRedisRecord(
 
 function damagedRecord(record: string, part: 'appended' | 'edited', text: string): string {
   if (record[0] === 'a') return record.slice(0, 49) + text
-  const split = record.indexOf('\0', 133)
+  const split = record.indexOf('\0', 217)
   return part === 'appended'
-    ? record.slice(0, 133) + text + record.slice(split)
+    ? record.slice(0, 217) + text + record.slice(split)
     : record.slice(0, split + 1) + text
 }

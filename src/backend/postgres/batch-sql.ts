@@ -9,6 +9,7 @@
  */
 import { addItemsSql, mergeItemsSql } from './item-sql.ts'
 import { ITEM_COLUMNS } from './item-row.ts'
+import { ZERO } from './head-sql.ts'
 import { identitySql, type Tables } from './tables.ts'
 
 export interface BatchParts {
@@ -61,7 +62,7 @@ function write(tables: Tables, { merges, adds, hints, cursors }: BatchParts): st
     `wanted AS MATERIALIZED (
       SELECT * FROM input
       WHERE grp NOT IN (SELECT r.grp FROM input r WHERE r.judged AND r.position <= r.d)
-        AND (d IS NULL OR removed OR position > d OR edited_at > d)
+        AND position > COALESCE(d, ${ZERO})
         AND (SELECT pg_catalog.count(*) FROM raised) >= 0)`,
   ]
   if (merges) steps.push(`merged AS (${mergeItemsSql(tables, rows('NOT uniq'))})`)

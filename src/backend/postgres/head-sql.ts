@@ -12,8 +12,8 @@ export const ZERO = `'00000000-0000-0000-0000-000000000000'::uuid`
 
 /** SQL: the condition that a row has a value that readers see; `d` is deletedThrough or ZERO. */
 export function visibleSql(row: string, d: string): string {
-  return `NOT ${row}.removed AND ${row}.position > ${d} AND (${row}.edited_at > ${d}
-    OR (${row}.appended IS NOT NULL AND COALESCE(${row}.appended_at, ${row}.position) > ${d}))`
+  return `${row}.position > ${d} AND (NOT ${row}.removed OR ${row}.removed_of <= ${d})
+    AND (${row}.appended IS NOT NULL OR ${row}.edited IS NOT NULL)`
 }
 
 /**
@@ -44,6 +44,7 @@ export function listHeadSql(tables: Tables, key: string, d: string): string {
   return `GREATEST(${lastPositionSql(tables, key, d, false)},
     (SELECT i.edited_at FROM ${tables.items} i
      WHERE i.key = ${key} AND i.edited_at IS NOT NULL AND i.edited_at > ${d}
+       AND COALESCE(i.edited_of, i.position) > ${d}
      ORDER BY i.edited_at DESC LIMIT 1))`
 }
 

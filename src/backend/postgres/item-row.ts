@@ -1,6 +1,13 @@
 import { digestOf } from '../../core/digest.ts'
 import type { JsonText } from '../../core/json.ts'
-import { operationsOfItem, settleItem, type Item } from '../../core/merge.ts'
+import {
+  isRemoved,
+  itemOfParts,
+  operationsOfItem,
+  settleItem,
+  type Item,
+} from '../../core/merge.ts'
+import type { PutOperation } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { itemKeyOf } from './item-key.ts'
 
@@ -13,9 +20,12 @@ export type ItemRow = readonly [
   appended: string | null,
   digest: number | null,
   editedAt: string | null,
+  editedOf: string | null,
   edited: string | null,
   editedDigest: number | null,
   removed: boolean,
+  removedOf: string | null,
+  removedDigest: number | null,
 ]
 
 /** Name and type of each column of `ItemRow`. */
@@ -27,30 +37,37 @@ export const ITEM_COLUMNS: readonly (readonly [name: string, type: string])[] = 
   ['appended', 'text'],
   ['digest', 'bigint'],
   ['edited_at', 'uuid'],
+  ['edited_of', 'uuid'],
   ['edited', 'text'],
   ['edited_digest', 'bigint'],
   ['removed', 'boolean'],
+  ['removed_of', 'uuid'],
+  ['removed_digest', 'bigint'],
 ]
 
 /** SQL: the columns that `itemFrom` reads. */
-export const ITEM_SELECT = 'item, id, position, appended_at, appended, edited_at, edited, removed'
+export const ITEM_SELECT =
+  'item, id, position, appended_at, appended, edited_at, edited_of, edited, removed, removed_of'
 
 /**
- * SQL: three columns instead of eight, which is half of the cost of reading a page: the item, its
+ * SQL: three columns instead of ten, which is half of the cost of reading a page: the item, its
  * appended value, and the other columns as JSON where they say more than the item's id does.
  */
 export const PAGE_SELECT = `item, appended,
   CASE WHEN id IS NULL AND position = item AND appended_at IS NULL AND appended IS NOT NULL
       AND edited_at IS NULL AND NOT removed THEN NULL
-    ELSE pg_catalog.json_build_array(id, position, appended_at, edited_at, edited, removed)::text END AS rest`
+    ELSE pg_catalog.json_build_array(id, position, appended_at, edited_at, edited_of, edited, removed,
+      removed_of)::text END AS rest`
 
 type Rest = readonly [
   id: string | null,
   position: Stamp,
   appendedAt: Stamp | null,
   editedAt: Stamp | null,
+  editedOf: Stamp | null,
   edited: JsonText | null,
   removed: boolean,
+  removedOf: Stamp | null,
 ]
 
 /** The item of a row of `PAGE_SELECT`; undefined when all of it is gone by `deletedThrough`. */
@@ -65,9 +82,11 @@ export function itemOfPage(
   }
   if (rest === null) {
     if (deletedThrough !== undefined && item <= deletedThrough) return undefined
-    return { id: item, position: item, removed: false, appendedAt: item, appended: appended! }
+    return { id: item, position: item, appendedAt: item, appended: appended! }
   }
-  const [id, position, appendedAt, editedAt, edited, removed] = JSON.parse(rest) as Rest
+  const [id, position, appendedAt, editedAt, editedOf, edited, removed, removedOf] = JSON.parse(
+    rest,
+  ) as Rest
   const columns = {
     item,
     id,
@@ -75,32 +94,36 @@ export function itemOfPage(
     appended_at: appendedAt,
     appended,
     edited_at: editedAt,
+    edited_of: editedOf,
     edited,
     removed,
+    removed_of: removedOf,
   }
   return itemFrom(columns, deletedThrough)
 }
 
 export function rowOf(key: string, item: Item): ItemRow {
   const { item: uuid, text } = itemKeyOf(item.id)
-  const { position, appendedAt, appended, editedAt, edited, removed } = item
-  let digest: number | null = null
-  let editedDigest: number | null = null
+  const { position, appendedAt, appended, editedAt, editedOf, edited, removedOf } = item
+  const apart = (own: Stamp | undefined): Stamp | null => (own === position ? null : (own ?? null))
+  const digests: Partial<Record<PutOperation['change'], number>> = {}
   for (const operation of operationsOfItem(key, item)) {
-    if (operation.change === 'edit') editedDigest = digestOf(operation)
-    else digest = digestOf(operation)
+    digests[operation.change] = digestOf(operation)
   }
   return [
     uuid,
     text,
     position,
-    appendedAt === position ? null : (appendedAt ?? null),
+    apart(appendedAt),
     appended ?? null,
-    digest,
+    digests.append ?? null,
     editedAt ?? null,
+    apart(editedOf),
     edited ?? null,
-    editedDigest,
-    removed,
+    digests.edit ?? null,
+    isRemoved(item),
+    apart(removedOf),
+    digests.remove ?? null,
   ]
 }
 
@@ -110,19 +133,17 @@ export function itemFrom(
   deletedThrough: Stamp | undefined,
 ): Item | undefined {
   const position = row['position'] as Stamp
+  const at = (name: string): Stamp => (row[name] as Stamp | null) ?? position
   const appended = row['appended'] as JsonText | null
   const editedAt = row['edited_at'] as Stamp | null
-  return settleItem(
-    {
-      id: (row['id'] ?? row['item']) as string,
-      position,
-      removed: row['removed'] as boolean,
-      ...(appended !== null && {
-        appendedAt: (row['appended_at'] as Stamp | null) ?? position,
-        appended,
-      }),
-      ...(editedAt !== null && { editedAt, edited: row['edited'] as JsonText }),
-    },
-    deletedThrough,
-  )
+  const item = itemOfParts((row['id'] ?? row['item']) as string, {
+    ...(appended !== null && { appendedAt: at('appended_at'), appended }),
+    ...(editedAt !== null && {
+      editedOf: at('edited_of'),
+      editedAt,
+      edited: row['edited'] as JsonText,
+    }),
+    ...(row['removed'] === true && { removedOf: at('removed_of') }),
+  })
+  return item === undefined ? undefined : settleItem(item, deletedThrough)
 }

@@ -1,7 +1,8 @@
 /*
- * The merge of one row into the items table, as core/merge.ts defines it for items: position, the
- * appended value, the edited value and `removed` are registers that merge on their own. Every part
- * is a maximum, so transactions that meet at one row may come in any order.
+ * The merge of one row into the items table, as core/merge.ts defines it for items: what was appended,
+ * edited and removed are parts that merge on their own. Every part is a maximum, so transactions that
+ * meet at one row may come in any order. What `deletedThrough` has cut may stand in a row for a while:
+ * it loses against all that comes after, and readers leave it out.
  */
 import { ITEM_COLUMNS } from './item-row.ts'
 import type { Tables } from './tables.ts'
@@ -15,25 +16,21 @@ export function mergeItemsSql({ items }: Tables, source: string): string {
 
 /** SQL: the end of an insert into the items as `t`. */
 export function mergeOnConflictSql(): string {
+  const pick = (isLeft: string, isNew: string, column: string): string =>
+    `CASE WHEN NOT ${isLeft} THEN NULL WHEN ${isNew} THEN EXCLUDED.${column} ELSE t.${column} END`
   return `ON CONFLICT (key, item) DO UPDATE SET
-      position = GREATEST(t.position, EXCLUDED.position),
+      position = ${POSITION},
       removed = t.removed OR EXCLUDED.removed,
-      appended = CASE WHEN ${GONE} THEN NULL WHEN ${APPENDED} THEN EXCLUDED.appended
-        ELSE t.appended END,
-      appended_at = CASE WHEN ${GONE} THEN NULL ELSE NULLIF(
-        CASE WHEN ${APPENDED} THEN ${AT_NEW} WHEN t.appended IS NOT NULL THEN ${AT_OLD} END,
-        GREATEST(t.position, EXCLUDED.position)) END,
-      digest = CASE WHEN t.removed THEN t.digest
-        WHEN EXCLUDED.removed OR ${APPENDED} THEN EXCLUDED.digest ELSE t.digest END,
-      edited_at = CASE WHEN ${GONE} THEN NULL WHEN ${EDITED} THEN EXCLUDED.edited_at
-        ELSE t.edited_at END,
-      edited = CASE WHEN ${GONE} THEN NULL WHEN ${EDITED} THEN EXCLUDED.edited
-        ELSE t.edited END,
-      edited_digest = CASE WHEN ${GONE} THEN NULL WHEN ${EDITED} THEN EXCLUDED.edited_digest
-        ELSE t.edited_digest END
-    WHERE EXCLUDED.position > t.position
-      OR (EXCLUDED.removed AND NOT t.removed)
-      OR (NOT t.removed AND (${APPENDED} OR ${EDITED}))`
+      removed_of = NULLIF(${REMOVED_OF}, ${POSITION}),
+      removed_digest = CASE WHEN ${REMOVED} THEN EXCLUDED.removed_digest ELSE t.removed_digest END,
+      appended = ${pick(HAS_APPENDED, APPENDED, 'appended')},
+      appended_at = CASE WHEN ${HAS_APPENDED} THEN NULLIF(${APPENDED_AT}, ${POSITION}) END,
+      digest = ${pick(HAS_APPENDED, APPENDED, 'digest')},
+      edited = ${pick(HAS_EDITED, EDITED, 'edited')},
+      edited_of = CASE WHEN ${HAS_EDITED} THEN NULLIF(${EDITED_OF}, ${POSITION}) END,
+      edited_at = ${pick(HAS_EDITED, EDITED, 'edited_at')},
+      edited_digest = ${pick(HAS_EDITED, EDITED, 'edited_digest')}
+    WHERE ${APPENDED} OR ${EDITED} OR ${REMOVED}`
 }
 
 /** SQL: rows that must be new; those that are not are left alone and not returned. */
@@ -42,10 +39,35 @@ export function addItemsSql({ items }: Tables, source: string): string {
     ON CONFLICT (key, item) DO NOTHING RETURNING key, item`
 }
 
-const GONE = '(t.removed OR EXCLUDED.removed)'
-const AT_NEW = 'COALESCE(EXCLUDED.appended_at, EXCLUDED.position)'
-const AT_OLD = 'COALESCE(t.appended_at, t.position)'
-const APPENDED = `(EXCLUDED.appended IS NOT NULL
-  AND (t.appended IS NULL OR ${AT_NEW} > ${AT_OLD}))`
-const EDITED = `(EXCLUDED.edited_at IS NOT NULL
-  AND (t.edited_at IS NULL OR EXCLUDED.edited_at > t.edited_at))`
+/** SQL: the position of a part of a row, or NULL where it has none. */
+function placeSql(row: 't' | 'EXCLUDED', isThere: string, apart: string): string {
+  return `CASE WHEN ${row}.${isThere} THEN COALESCE(${row}.${apart}, ${row}.position) END`
+}
+
+/** SQL: true when the part that comes is there and after the one that stands, if one does. */
+function laterSql(arriving: string, standing: string): string {
+  return `COALESCE(${arriving} > ${standing}, ${standing} IS NULL AND ${arriving} IS NOT NULL)`
+}
+
+const POSITION = 'GREATEST(t.position, EXCLUDED.position)'
+
+const REMOVED_OLD = placeSql('t', 'removed', 'removed_of')
+const REMOVED_NEW = placeSql('EXCLUDED', 'removed', 'removed_of')
+const REMOVED = laterSql(REMOVED_NEW, REMOVED_OLD)
+const REMOVED_OF = `GREATEST(${REMOVED_OLD}, ${REMOVED_NEW})`
+
+const APPENDED_OLD = placeSql('t', 'appended IS NOT NULL', 'appended_at')
+const APPENDED_NEW = placeSql('EXCLUDED', 'appended IS NOT NULL', 'appended_at')
+const APPENDED = laterSql(APPENDED_NEW, APPENDED_OLD)
+const APPENDED_AT = `GREATEST(${APPENDED_OLD}, ${APPENDED_NEW})`
+
+const EDITED_OLD = placeSql('t', 'edited_at IS NOT NULL', 'edited_of')
+const EDITED_NEW = placeSql('EXCLUDED', 'edited_at IS NOT NULL', 'edited_of')
+/** By the position that the edit belongs to, then by its stamp. */
+const EDITED = `COALESCE((${EDITED_NEW}, EXCLUDED.edited_at) > (${EDITED_OLD}, t.edited_at),
+  t.edited_at IS NULL AND EXCLUDED.edited_at IS NOT NULL)`
+const EDITED_OF = `GREATEST(${EDITED_OLD}, ${EDITED_NEW})`
+
+/** A removal drops the parts up to its own position. */
+const HAS_APPENDED = `COALESCE(${APPENDED_AT} > ${REMOVED_OF}, ${REMOVED_OF} IS NULL)`
+const HAS_EDITED = `COALESCE(${EDITED_OF} > ${REMOVED_OF}, ${REMOVED_OF} IS NULL)`

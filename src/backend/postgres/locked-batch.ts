@@ -182,7 +182,7 @@ class LockedBatch {
       const position = row['head'] as Stamp | null
       if (position === null) continue
       const { state } = this.#keys.get(row['key'] as string)!
-      state.items.set(REST, { id: REST, position, removed: true })
+      state.items.set(REST, { id: REST, position, removedOf: position })
     }
   }
 

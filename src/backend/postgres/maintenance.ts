@@ -36,9 +36,8 @@ export async function unsweptKeys(
   const { rows } = await session.query({
     text: `SELECT o.key FROM ${keys} o
       WHERE o.deleted_through IS NOT NULL AND o.key > $1 AND EXISTS (SELECT 1 FROM ${items} i
-        WHERE i.key = o.key AND NOT i.removed AND ((i.position <= o.deleted_through
-          AND (i.edited_at IS NULL OR i.edited_at <= o.deleted_through))
-          OR i.edited_at <= o.deleted_through))
+        WHERE i.key = o.key AND LEAST(i.position, i.appended_at, i.edited_of, i.removed_of)
+          <= o.deleted_through)
       ORDER BY o.key LIMIT ${KEYS_MAX}`,
     values: [after],
   })

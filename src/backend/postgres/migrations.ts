@@ -1,17 +1,20 @@
 import { randomUUID } from 'node:crypto'
+import { placedDigest } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
-import { listHeadSql, ZERO } from './head-sql.ts'
+import { STAMP_MIN, type Stamp } from '../../core/stamp.ts'
+import { lastPositionSql, ZERO } from './head-sql.ts'
 import type { Session } from './session.ts'
 import type { Tables } from './tables.ts'
 
 /** The schema version that this code reads and writes. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 /** Each takes the schema from the version before to its own number, counted from 1. */
 const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [
   createTables,
   createLeases,
   touchAnew,
+  placeParts,
 ]
 
 /** What each of them does, for people. */
@@ -19,6 +22,7 @@ export const MIGRATION_TITLES: readonly string[] = [
   'tables of keys, items, hints and cursors',
   'table of leases',
   'touched: at most a second behind the latest item instead of ten',
+  'items: edits and removals belong to a position, and go with it',
 ]
 
 /*
@@ -26,7 +30,9 @@ export const MIGRATION_TITLES: readonly string[] = [
  * so that an append to a busy one normally writes nothing here. Values are text exactly as given,
  * never jsonb.
  *
- * items: one row an item. appended_at is NULL when it is the position. What lies at or below the
+ * items: one row an item; its position is the greatest of its parts. appended_at, edited_of and
+ * removed_of are the positions of what was appended, edited and removed; NULL, also where there is such
+ * a part, means the row's. What lies at or below the
  * key's deleted_through is gone: every read leaves it out, and it is removed when convenient,
  * because an append that was under way may arrive after the delete.
  *
@@ -92,13 +98,77 @@ function createLeases({ leases }: Tables): readonly string[] {
 
 /** Rows that were written when `touched` might lag by ten seconds. Reads every key once. */
 function touchAnew(tables: Tables): readonly string[] {
-  const { keys } = tables
-  const head = listHeadSql(tables, 'o.key', `COALESCE(o.deleted_through, ${ZERO})`)
+  const { keys, items } = tables
+  const d = `COALESCE(o.deleted_through, ${ZERO})`
+  const head = `GREATEST(${lastPositionSql(tables, 'o.key', d, false)},
+    (SELECT i.edited_at FROM ${items} i WHERE i.key = o.key AND i.edited_at > ${d}
+     ORDER BY i.edited_at DESC LIMIT 1))`
   return [
     `UPDATE ${keys} k SET touched = r.head
      FROM (SELECT o.key, ${head} AS head FROM ${keys} o) r
      WHERE k.key = r.key AND k.touched < r.head`,
   ]
+}
+
+/** SQL: some part of the row `i` stands below it; the condition and the columns of an index. */
+export const IS_APART =
+  '(i.appended_at IS NOT NULL OR i.edited_of IS NOT NULL OR i.removed_of IS NOT NULL)'
+export const LEAST_APART = 'LEAST(i.appended_at, i.edited_of, i.removed_of)'
+
+/** Nothing of an item survives a clear: what was left of some by the rule before is gone. */
+function placeParts({ prefix, keys, items }: Tables): readonly string[] {
+  const plain = (sql: string): string => sql.replaceAll('i.', '')
+  return [
+    `ALTER TABLE ${items} ADD COLUMN edited_of uuid, ADD COLUMN removed_of uuid,
+       ADD COLUMN removed_digest bigint`,
+    `DELETE FROM ${items} i USING ${keys} o
+     WHERE o.key = i.key AND i.position <= o.deleted_through`,
+    `UPDATE ${items} SET removed_digest = digest, digest = NULL WHERE removed`,
+    `CREATE INDEX "${prefix}items_edited_of" ON ${items} (edited_of)
+       WHERE edited_of IS NOT NULL`,
+    `CREATE INDEX "${prefix}items_removed_of" ON ${items} (removed_of)
+       WHERE removed_of IS NOT NULL`,
+    `CREATE INDEX "${prefix}items_apart" ON ${items} (key, (${plain(LEAST_APART)}))
+       WHERE ${plain(IS_APART)}`,
+  ]
+}
+
+/** The version from which on the digests of edits and removals have their positions in them. */
+const PLACED_VERSION = 4
+/** Rows that are brought up to date by one statement. */
+const PLACED_ROWS = 1_000
+
+/** Digests that were stored without the positions that edits and removals belong to. */
+async function placeDigests(session: Session, { items }: Tables): Promise<void> {
+  let key = ''
+  let item: string = STAMP_MIN
+  for (;;) {
+    const { rows } = await session.query({
+      text: `SELECT key, item, position, edited_digest, removed_digest FROM ${items}
+        WHERE (key, item) > ($1::text, $2::uuid)
+          AND (edited_digest IS NOT NULL OR removed_digest IS NOT NULL)
+        ORDER BY key, item LIMIT ${PLACED_ROWS}`,
+      values: [key, item],
+    })
+    const placed = (row: Record<string, unknown>, column: string): number | null =>
+      row[column] === null ? null : placedDigest(Number(row[column]), row['position'] as Stamp)
+    await session.query({
+      text: `UPDATE ${items} i SET edited_digest = n.edited, removed_digest = n.removed
+        FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[])
+          AS n(key, item, edited, removed)
+        WHERE i.key = n.key AND i.item = n.item`,
+      values: [
+        rows.map((row) => row['key']),
+        rows.map((row) => row['item']),
+        rows.map((row) => placed(row, 'edited_digest')),
+        rows.map((row) => placed(row, 'removed_digest')),
+      ],
+    })
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < PLACED_ROWS) return
+    key = last['key'] as string
+    item = last['item'] as string
+  }
 }
 
 /**
@@ -152,6 +222,7 @@ export async function migrate(session: Session, tables: Tables): Promise<void> {
     for (const steps of MIGRATIONS.slice(from)) {
       for (const text of steps(tables)) await session.query({ text })
     }
+    if (from < PLACED_VERSION) await placeDigests(session, tables)
     await session.query({
       text: `INSERT INTO ${tables.meta} VALUES ('version', $1)
              ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value`,

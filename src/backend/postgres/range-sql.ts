@@ -1,55 +1,47 @@
 /*
- * The registers in a range of the time line, for digests and scans. A register stands where the
- * operation that makes it stands: an appended value at the position it came with, an edit and a
- * removal at the item's position, a set and a delete at their stamp. An item whose position is gone
- * by deletedThrough, but not the item, stands at the very beginning.
+ * The parts in a range of the time line, for digests and scans. A part stands where the operation that
+ * makes it stands: what was appended, edited or removed at its own position, which mostly is that of
+ * the row, a set and a delete at their stamp.
  *
  * Parameters: from (inclusive), to (exclusive).
  */
 import { coarseSql, ZERO } from './head-sql.ts'
 import type { Tables } from './tables.ts'
 
-const COLUMNS = `i.key, i.item, i.id, i.position, i.appended_at, i.appended, i.edited_at, i.edited,
-  i.removed`
-const DIGESTS = `${COLUMNS}, i.digest, i.edited_digest`
+const DIGESTS = `i.key, i.item, i.id, i.position, i.appended_at, i.appended, i.edited_at, i.edited_of,
+  i.edited, i.removed, i.removed_of, i.digest, i.edited_digest, i.removed_digest`
 
-/** SQL: items and where their parts stand: `place`, and `appended_place` unless it is NULL. */
-function placedItemsSql({ keys, items }: Tables, atBeginning: boolean): string {
-  const d = `COALESCE(k.d, ${ZERO})`
-  const join = `LEFT JOIN LATERAL (SELECT o.deleted_through AS d FROM ${keys} o
+/** Where a part stands when it does not stand at its row's position. */
+const APART = { append: 'appended_at', edit: 'edited_of', remove: 'removed_of' } as const
+
+/** SQL: deletedThrough of the item's key, as `k.d`. */
+function clearedSql({ keys }: Tables): string {
+  return `LEFT JOIN LATERAL (SELECT o.deleted_through AS d FROM ${keys} o
     WHERE o.key = i.key LIMIT 1) k ON true`
-  // Bounds that follow from deletedThrough are looked for only where such items can stand.
-  const beginning = `UNION ALL
-    SELECT ${DIGESTS}, k.deleted_through AS d, ${ZERO} AS place
-    FROM ${keys} k JOIN ${items} i ON i.key = k.key AND i.position <= k.deleted_through
-    WHERE k.deleted_through IS NOT NULL AND (i.removed OR i.edited_at > k.deleted_through)`
-  return `SELECT ${DIGESTS}, ${d} AS d, i.position AS place FROM ${items} i ${join}
-    WHERE i.position >= $1::uuid AND i.position < $2::uuid
-      AND (k.d IS NULL OR i.position > k.d)
-    ${atBeginning ? beginning : ''}`
 }
 
-/** SQL: appended values that came with another position than the item has now. */
-function movedAppendsSql({ keys, items }: Tables): string {
-  return `SELECT ${DIGESTS}, i.appended_at AS place FROM ${items} i
-    LEFT JOIN LATERAL (SELECT o.deleted_through AS d FROM ${keys} o
-      WHERE o.key = i.key LIMIT 1) k ON true
-    WHERE i.appended_at >= $1::uuid AND i.appended_at < $2::uuid AND NOT i.removed
-      AND i.appended IS NOT NULL AND (k.d IS NULL OR i.appended_at > k.d)`
+/** SQL: the parts that stand apart from their row. */
+function apartSql(tables: Tables, place: string, digest: string, isThere: string): string {
+  return `SELECT i.${place}, i.${digest} FROM ${tables.items} i ${clearedSql(tables)}
+    WHERE i.${place} >= $1::uuid AND i.${place} < $2::uuid AND ${isThere}
+      AND i.${place} > COALESCE(k.d, ${ZERO})`
 }
 
-/** SQL: (place, digest) of every register in the range. */
-function registersSql(tables: Tables, atBeginning: boolean): string {
-  const { keys } = tables
+/** SQL: (place, digest) of every part and register in the range. */
+function registersSql(tables: Tables): string {
+  const { keys, items } = tables
   // What is below the range less the lag was touched too early to have anything in it.
   const touched = `o.touched >= ${coarseSql('$1::uuid')}`
-  return `SELECT p.place, v.digest FROM (${placedItemsSql(tables, atBeginning)}) p
+  return `SELECT i.position AS place, v.digest FROM ${items} i ${clearedSql(tables)}
       CROSS JOIN LATERAL (VALUES
-        (p.digest, p.removed OR (p.appended IS NOT NULL AND p.appended_at IS NULL
-          AND p.position > p.d)),
-        (p.edited_digest, NOT p.removed AND p.edited_at > p.d)) AS v(digest, counts)
-      WHERE v.counts
-    UNION ALL SELECT place, digest FROM (${movedAppendsSql(tables)}) m
+        (i.digest, i.appended IS NOT NULL AND i.appended_at IS NULL),
+        (i.edited_digest, i.edited_at IS NOT NULL AND i.edited_of IS NULL),
+        (i.removed_digest, i.removed AND i.removed_of IS NULL)) AS v(digest, counts)
+      WHERE i.position >= $1::uuid AND i.position < $2::uuid
+        AND i.position > COALESCE(k.d, ${ZERO}) AND v.counts
+    UNION ALL ${apartSql(tables, APART.append, 'digest', 'i.appended IS NOT NULL')}
+    UNION ALL ${apartSql(tables, APART.edit, 'edited_digest', 'i.edited_at IS NOT NULL')}
+    UNION ALL ${apartSql(tables, APART.remove, 'removed_digest', 'i.removed')}
     UNION ALL SELECT o.deleted_through, o.deleted_digest FROM ${keys} o
       WHERE ${touched} AND o.deleted_through >= $1::uuid AND o.deleted_through < $2::uuid
     UNION ALL SELECT o.register_stamp, o.register_digest FROM ${keys} o
@@ -58,20 +50,25 @@ function registersSql(tables: Tables, atBeginning: boolean): string {
 }
 
 /** Digests by bucket. Parameters: from, to, and the lower edges of the buckets. */
-export function digestSql(tables: Tables, atBeginning: boolean): string {
+export function digestSql(tables: Tables): string {
   return `SELECT pg_catalog.width_bucket(r.place, $3::uuid[]) AS bucket, pg_catalog.count(*) AS count,
       pg_catalog.sum(r.digest & 16777215::bigint) AS low, pg_catalog.sum(r.digest >> 24) AS high
-    FROM (${registersSql(tables, atBeginning)}) r GROUP BY 1`
+    FROM (${registersSql(tables)}) r GROUP BY 1`
 }
 
 /** Which items of a range a scan reads, and in what order. */
-export type ScanKind = 'all' | 'placed' | 'moved'
+export type ScanKind = 'all' | 'placed' | 'append' | 'edit' | 'remove'
+
+/** The parts that stand apart from their rows, one after the other. */
+export const APART_KINDS = ['append', 'edit', 'remove'] as const
 
 /** Columns that order a scan, which is also where its next page starts. */
 export const SCAN_ORDER: Record<ScanKind, readonly string[]> = {
   all: ['key', 'item'],
   placed: ['position', 'key', 'item'],
-  moved: ['appended_at', 'key', 'item'],
+  append: [APART.append, 'key', 'item'],
+  edit: [APART.edit, 'key', 'item'],
+  remove: [APART.remove, 'key', 'item'],
 }
 
 const TYPES: Record<string, string> = {
@@ -79,23 +76,24 @@ const TYPES: Record<string, string> = {
   item: 'uuid',
   position: 'uuid',
   appended_at: 'uuid',
+  edited_of: 'uuid',
+  removed_of: 'uuid',
 }
 
 /**
  * A page of items with their key's deletedThrough. `all`: every item, by the primary key. `placed`:
- * those with their position in the range. `moved`: those with an appended value that came with
- * another position, which lies in the range. Parameters: limit, from and to (not with `all`), and
- * the order columns of the last row.
+ * those with their position in the range. The others: those with such a part that stands apart from
+ * the row, in the range. Parameters: limit, from and to (not with `all`), and the order columns of the
+ * last row.
  */
-export function scanItemsSql({ keys, items }: Tables, kind: ScanKind): string {
+export function scanItemsSql(tables: Tables, kind: ScanKind): string {
   const order = SCAN_ORDER[kind]
-  const place = kind === 'moved' ? 'appended_at' : 'position'
+  const place = order[0]!
   const first = kind === 'all' ? 2 : 4
   const range = kind === 'all' ? '' : `AND i.${place} >= $2::uuid AND i.${place} < $3::uuid`
   const columns = order.map((name) => `i.${name}`).join(', ')
   const last = order.map((name, i) => `$${first + i}::${TYPES[name]}`).join(', ')
-  return `SELECT ${DIGESTS}, k.d FROM ${items} i LEFT JOIN LATERAL (
-      SELECT o.deleted_through AS d FROM ${keys} o WHERE o.key = i.key LIMIT 1) k ON true
+  return `SELECT ${DIGESTS}, k.d FROM ${tables.items} i ${clearedSql(tables)}
     WHERE (${columns}) > (${last}) ${range}
     ORDER BY ${columns} LIMIT $1`
 }

@@ -7,7 +7,14 @@ import { bucketsOf } from '../buckets.ts'
 import { isInRange } from '../key-states.ts'
 import type { StoredOperation } from '../replica-backend.ts'
 import { itemFrom } from './item-row.ts'
-import { digestSql, SCAN_ORDER, scanItemsSql, scanKeysSql, type ScanKind } from './range-sql.ts'
+import {
+  APART_KINDS,
+  digestSql,
+  SCAN_ORDER,
+  scanItemsSql,
+  scanKeysSql,
+  type ScanKind,
+} from './range-sql.ts'
 import type { PgResult, PgStatement } from './pg-types.ts'
 import { prepared } from './statement.ts'
 import type { Tables } from './tables.ts'
@@ -33,7 +40,7 @@ export async function digestRange(
 ): Promise<BucketDigest[]> {
   const buckets = bucketsOf(range, count)
   const edges = buckets.map(({ from }) => from)
-  const text = digestSql(tables, range.from === STAMP_MIN)
+  const text = digestSql(tables)
   const { rows } = await ask(prepared(text, [range.from, range.to, edges]), true)
   for (const row of rows) {
     const bucket = buckets[Number(row['bucket']) - 1]!
@@ -59,12 +66,12 @@ export async function* scanRange(
   if (first.rows.length < SCAN_ROWS) {
     // A single page: mostly it is little that is asked for.
     yield* storedIn(first.rows, range, 'placed')
-    yield* scanItems(ask, tables, range, 'moved')
+    for (const kind of APART_KINDS) yield* scanItems(ask, tables, range, kind)
     return
   }
   for (const slice of await slices(ask, tables, range)) {
     yield* scanItems(ask, tables, slice, 'placed')
-    yield* scanItems(ask, tables, slice, 'moved')
+    for (const kind of APART_KINDS) yield* scanItems(ask, tables, slice, kind)
   }
 }
 
@@ -135,11 +142,10 @@ function* storedIn(
     if (item === undefined) continue
     for (const operation of operationsOfItem(row['key'] as string, item)) {
       if (!isInRange(operation, range)) continue
-      const moved = operation.change === 'append' && operation.position !== item.position
-      // With a range, appended values of another position come from their own index.
-      if (kind !== 'all' && moved !== (kind === 'moved')) continue
-      const column = operation.change === 'edit' ? 'edited_digest' : 'digest'
-      yield { operation, digest: digestIn(row, column) }
+      // With a range, parts that stand apart from their row come from an index of their own.
+      const from = operation.position === row['position'] ? 'placed' : operation.change
+      if (kind !== 'all' && kind !== from) continue
+      yield { operation, digest: digestIn(row, DIGEST_COLUMNS[operation.change]) }
     }
   }
 }
@@ -161,9 +167,15 @@ async function slices(ask: Ask, tables: Tables, range: StampRange): Promise<Stam
   return result
 }
 
+const DIGEST_COLUMNS = {
+  append: 'digest',
+  edit: 'edited_digest',
+  remove: 'removed_digest',
+} as const
+
 /** A value that is gone though its digest is there is damage: it reads as empty. */
 function withEmptyValues(row: Record<string, unknown>): Record<string, unknown> {
-  const lostAppend = row['removed'] !== true && row['digest'] !== null && row['appended'] === null
+  const lostAppend = row['digest'] !== null && row['appended'] === null
   const lostEdit = row['edited_at'] !== null && row['edited'] === null
   if (!lostAppend && !lostEdit) return row
   return { ...row, ...(lostAppend && { appended: '' }), ...(lostEdit && { edited: '' }) }

@@ -42,14 +42,14 @@ export function pageSql(
   return `WITH ${markSql(tables)},
     moved AS MATERIALIZED (SELECT ${ITEM_SELECT} FROM ${items} i
       WHERE i.key = $1 AND i.position <> i.item AND i.position > ${low} AND i.position < $3::uuid
-        ${includeRemoved ? '' : `AND ${seenSql('i.removed')}`}
+        ${includeRemoved ? '' : `AND ${seenSql('false')}`}
       ORDER BY i.position ${direction} LIMIT $4)
     SELECT NULL::uuid AS item, identity AS appended, d::text AS rest FROM mark
     UNION ALL SELECT ${PAGE_SELECT} FROM moved
     UNION ALL SELECT ${PAGE_SELECT} FROM (
       SELECT ${ITEM_SELECT} FROM ${items} i
       WHERE i.key = $1 AND i.item < '${HASHED}' AND i.item > ${near} AND i.item < ${top}
-        AND ${includeRemoved ? OWN : seenSql('i.removed OR i.position <> i.item')}
+        AND ${includeRemoved ? OWN : seenSql('i.position <> i.item')}
       ORDER BY i.item ${direction} LIMIT $4) r`
 }
 
@@ -64,8 +64,8 @@ const OWN = 'CASE WHEN i.position = i.item THEN true ELSE false END'
  */
 function seenSql(isOut: string): string {
   const d = `COALESCE((SELECT d FROM mark), ${ZERO})`
-  return `CASE WHEN ${isOut} THEN false WHEN i.appended IS NOT NULL AND i.appended_at IS NULL THEN true
-    ELSE i.edited_at > ${d} OR (i.appended IS NOT NULL AND i.appended_at > ${d}) END`
+  return `CASE WHEN ${isOut} THEN false WHEN i.removed THEN COALESCE(i.removed_of <= ${d}, false)
+    ELSE i.appended IS NOT NULL OR i.edited IS NOT NULL END`
 }
 
 /** One probe an item: LIMIT keeps the planner from reading the whole key. Parameters: key, items. */

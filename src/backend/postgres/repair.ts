@@ -58,7 +58,7 @@ function putStatement({ items }: Tables, operation: PutOperation, digest: number
       return prepared(
         `UPDATE ${items} SET digest = $3, appended = $5
          WHERE key = $1 AND item = $2::uuid AND COALESCE(appended_at, position) = $4::uuid
-           AND NOT removed AND digest IS NOT NULL
+           AND digest IS NOT NULL
            AND (digest, appended) IS DISTINCT FROM ($3::bigint, $5::text)
          RETURNING 1`,
         [key, item, digest, position, operation.value],
@@ -66,17 +66,20 @@ function putStatement({ items }: Tables, operation: PutOperation, digest: number
     case 'edit':
       return prepared(
         `UPDATE ${items} SET edited_digest = $3, edited = $5
-         WHERE key = $1 AND item = $2::uuid AND edited_at = $4::uuid AND NOT removed
+         WHERE key = $1 AND item = $2::uuid AND edited_at = $4::uuid
+           AND COALESCE(edited_of, position) = $6::uuid
            AND (edited_digest, edited) IS DISTINCT FROM ($3::bigint, $5::text)
          RETURNING 1`,
-        [key, item, digest, stamp, operation.value],
+        [key, item, digest, stamp, operation.value, position],
       )
     case 'remove':
       return prepared(
-        `UPDATE ${items} SET digest = $3
-         WHERE key = $1 AND item = $2::uuid AND removed AND digest IS DISTINCT FROM $3::bigint
+        `UPDATE ${items} SET removed_digest = $3
+         WHERE key = $1 AND item = $2::uuid AND removed
+           AND COALESCE(removed_of, position) = $4::uuid
+           AND removed_digest IS DISTINCT FROM $3::bigint
          RETURNING 1`,
-        [key, item, digest],
+        [key, item, digest, position],
       )
   }
 }

@@ -6,9 +6,9 @@
 import type { BucketDigest, StampRange } from '../../core/digest.ts'
 import type { JsonText } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
-import type { Stamp } from '../../core/stamp.ts'
 import { bucketsOf, type Bucket } from '../buckets.ts'
 import type { CallOptions, StoredOperation } from '../replica-backend.ts'
+import { momentOf, type Moment } from './moment.ts'
 import { fieldsOf, readRecord, storedOfRecord } from './record.ts'
 import { DIGEST } from './scripts/digest-2.ts'
 import { READ_IDS } from './scripts/read-ids-n.ts'
@@ -20,16 +20,6 @@ import type { RedisSession } from './session.ts'
 const DIGEST_STEPS = 5_000
 /** Operations that one call of a scan reads. */
 const SCAN_STEPS = 500
-
-/** One member of a time line. */
-interface Moment {
-  readonly place: Stamp
-  readonly digest: number
-  /** `a`ppend, `e`dit, `r`emoval, `s`et, `d`elete. */
-  readonly kind: string
-  readonly key: string
-  readonly id: string
-}
 
 export async function digestRange(
   session: RedisSession,
@@ -190,19 +180,4 @@ function unreadable(key: string, { id, kind, place, digest }: Moment): StoredOpe
   if (kind === 'r') return { operation: { ...put, change: 'remove' }, digest: -1 }
   const change = kind === 'a' ? 'append' : 'edit'
   return { operation: { ...put, change, value }, digest }
-}
-
-/** PLACE DIGEST KIND KEY NUL ID; the id is left out where it is the place. */
-function momentOf(member: string): Moment {
-  const place = member.slice(0, 36) as Stamp
-  const digest = Number.parseInt(member.slice(36, 48), 16)
-  const split = member.indexOf('\0', 49)
-  const id = member.slice(split + 1)
-  return {
-    place,
-    digest,
-    kind: member[48]!,
-    key: member.slice(49, split),
-    id: id === '' ? place : id,
-  }
 }

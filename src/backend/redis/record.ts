@@ -2,7 +2,7 @@ import type { Applied } from '../../core/decide.ts'
 import { digestOf } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { JsonText } from '../../core/json.ts'
-import { operationsOfItem, type Item } from '../../core/merge.ts'
+import { itemOfParts, operationsOfItem, type Item } from '../../core/merge.ts'
 import type { Operation, PutOperation } from '../../core/operation.ts'
 import { isStamp, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 
@@ -10,29 +10,25 @@ import { isStamp, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 export function itemOfRecord(id: string, record: string): Item {
   const position = record.slice(1, 37) as Stamp
   switch (record[0]) {
-    case 'r':
-      return { id, position, removed: true }
+    case 'q':
+      return { id, position, removedOf: position }
     case 'a':
-      return {
-        id,
-        position,
-        appendedAt: position,
-        appended: record.slice(49) as JsonText,
-        removed: false,
-      }
-    case 'x':
-      return editedItem(id, position, record)
-    default:
-      throw new StorageError('CORRUPT', `Redis: item ${JSON.stringify(id)} has an unknown record`)
+      return { id, position, appendedAt: position, appended: record.slice(49) as JsonText }
+    case 'y': {
+      const item = mixedItem(id, record)
+      if (item !== undefined) return item
+    }
   }
+  throw new StorageError('CORRUPT', `Redis: item ${JSON.stringify(id)} has an unknown record`)
 }
 
 /** The item, or undefined where its record has been damaged so much that it cannot be read. */
 export function readRecord(id: string, record: string): Item | undefined {
   try {
     const item = itemOfRecord(id, record)
-    const places = [item.position, item.appendedAt ?? STAMP_MIN, item.editedAt ?? STAMP_MIN]
-    return places.every((place) => place === STAMP_MIN || isStamp(place)) ? item : undefined
+    const { position, appendedAt, editedOf, editedAt, removedOf } = item
+    const places = [position, appendedAt, editedOf, editedAt, removedOf]
+    return places.every((place) => place === undefined || isStamp(place)) ? item : undefined
   } catch {
     return undefined
   }
@@ -44,29 +40,39 @@ export interface StoredPut {
   readonly digest: number
 }
 
+/** Where the digest of each part is in a record of several. */
+const DIGESTS_AT = { append: 73, edit: 157, remove: 205 } as const
+
 /** The operations that make the item, each with the digest that its record has. */
 export function storedOfRecord(key: string, item: Item, record: string): StoredPut[] {
-  const isMixed = record[0] === 'x'
+  const isMixed = record[0] === 'y'
   return operationsOfItem(key, item).map((operation) => {
-    const at = !isMixed ? 37 : operation.change === 'edit' ? 121 : 73
+    const at = isMixed ? DIGESTS_AT[operation.change] : 37
     return { operation, digest: Number.parseInt(record.slice(at, at + 12), 16) }
   })
 }
 
-function editedItem(id: string, position: Stamp, record: string): Item {
-  const appendedAt = record.slice(37, 73) as Stamp
-  const editedAt = record.slice(85, 121) as Stamp
-  const split = record.indexOf('\0', 133)
-  return {
-    id,
-    position,
-    removed: false,
+function mixedItem(id: string, record: string): Item | undefined {
+  const stampIn = (at: number): Stamp => record.slice(at, at + 36) as Stamp
+  const [appendedAt, editedOf, editedAt, removedOf] = [
+    stampIn(37),
+    stampIn(85),
+    stampIn(121),
+    stampIn(169),
+  ]
+  const split = record.indexOf('\0', 217)
+  return itemOfParts(id, {
     ...(appendedAt !== STAMP_MIN && {
       appendedAt,
-      appended: record.slice(133, split) as JsonText,
+      appended: record.slice(217, split) as JsonText,
     }),
-    ...(editedAt !== STAMP_MIN && { editedAt, edited: record.slice(split + 1) as JsonText }),
-  }
+    ...(editedOf !== STAMP_MIN && {
+      editedOf,
+      editedAt,
+      edited: record.slice(split + 1) as JsonText,
+    }),
+    ...(removedOf !== STAMP_MIN && { removedOf }),
+  })
 }
 
 /** An answer to one operation; `scripts/judge-lua.ts` has the format. */
@@ -82,7 +88,12 @@ export function appliedOf(answer: string, id: string): Applied {
     case 'c':
       return { outcome: 'conflict', item: itemOfRecord(id, rest), ...mark }
     case 'b':
-      return { outcome: 'behind', stamp: rest as Stamp, ...mark }
+      return {
+        outcome: 'behind',
+        stamp: rest.slice(0, 36) as Stamp,
+        ...(rest.length > 36 && { position: rest.slice(36) as Stamp }),
+        ...mark,
+      }
     case 'g':
       return { outcome: 'gone', ...mark }
     case 'w':

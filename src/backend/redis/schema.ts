@@ -1,10 +1,12 @@
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { RedisCaller } from './caller.ts'
+import { replyCode } from './redis-error.ts'
 import { CLUSTER_SHARDS, INDEX_PARTS, Layout } from './layout.ts'
 import type { RedisRouter } from './router.ts'
 import { IDENTIFY } from './scripts/identify-11.ts'
 import { OPEN } from './scripts/open-7.ts'
+import { RECORD_FORMAT, upgradeShard } from './upgrade.ts'
 
 /** Rounds until all shards must agree: others may be making the database at the same time. */
 const ROUNDS_MAX = 20
@@ -27,6 +29,7 @@ interface ShardMeta {
   readonly run: string
   /** The name of something that is noted besides messages and is missing. */
   readonly lost: string | undefined
+  readonly format: string | undefined
 }
 
 /** The last that a shard acknowledged to this process. */
@@ -89,7 +92,10 @@ export class RedisSchema {
       )
       const shards = [home, ...(await Promise.all(others))]
       const why = this.#damage(shards, home.identity)
-      if (why === undefined) return { identity: home.identity, layout, generation }
+      if (why === undefined) {
+        if (!(await this.#upgrade(layout, home.identity, shards))) continue
+        return { identity: home.identity, layout, generation }
+      }
       await this.replace({ identity: home.identity, layout }, why)
     }
     throw new StorageError('UNAVAILABLE', 'Redis: the shards do not agree on an identity')
@@ -128,6 +134,22 @@ export class RedisSchema {
     return undefined
   }
 
+  /**
+   * Before anything is read: records of an earlier format are not understood any more. False when the
+   * database has changed meanwhile.
+   */
+  async #upgrade(layout: Layout, identity: string, shards: readonly ShardMeta[]): Promise<boolean> {
+    try {
+      for (const [shard, { format }] of shards.entries()) {
+        if (format !== RECORD_FORMAT) await upgradeShard(this.#caller, layout, shard, identity)
+      }
+      return true
+    } catch (error) {
+      if (replyCode(error) !== 'IDENTITY' && replyCode(error) !== 'TRYAGAIN') throw error
+      return false
+    }
+  }
+
   async #finish(layout: Layout, identity: string): Promise<void> {
     const others = Array.from({ length: layout.shards - 1 }, async (_, i) => {
       await this.#identify(i + 1, '*', identity, 'ready', layout.shards)
@@ -140,7 +162,9 @@ export class RedisSchema {
     const keys = this.#layout.noteKeys(shard)
     const run = this.#runOf(shard)
     const reply = await this.#caller.run({ script: OPEN, keys, args: [run], writes: false })
-    const [identity, state, shards, writes, base, lost] = reply as readonly (string | null)[]
+    const [identity, state, shards, writes, base, lost, format] = reply as readonly (
+      string | null
+    )[]
     return {
       identity: identity ?? undefined,
       state: state ?? 'ready',
@@ -149,6 +173,7 @@ export class RedisSchema {
       base: Number(base),
       run,
       lost: lost === '' ? undefined : (lost ?? undefined),
+      format: format ?? undefined,
     }
   }
 

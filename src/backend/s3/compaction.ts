@@ -8,7 +8,7 @@
  * removes its own again.
  */
 import { randomBytes } from 'node:crypto'
-import { digestOf } from '../../core/digest.ts'
+import { valueDigest } from '../../core/digest.ts'
 import { isStorageError } from '../../core/errors.ts'
 import type { JsonText } from '../../core/json.ts'
 import { applyOperation, emptyState, operationsOf, type KeyState } from '../../core/merge.ts'
@@ -99,7 +99,7 @@ export async function compact(
   const refs = new Map(
     packs.flatMap((pack, n) =>
       pack.map((operation, at) => {
-        const ref = { segment: added[n]!.name, at, digest: digestOf(operation) }
+        const ref = { segment: added[n]!.name, at, digest: valueDigest(operation) }
         return [operation, refText(ref)] as const
       }),
     ),

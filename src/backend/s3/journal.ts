@@ -5,6 +5,8 @@
 import { createHash } from 'node:crypto'
 import type { KeyState } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
+import { maxStamp } from '../../core/stamp.ts'
+import { placeOf } from '../key-states.ts'
 import type { S3Call, S3Client } from './client.ts'
 import type { Layout } from './layout.ts'
 import { damaged, decodeObject, encodeObject } from './object-format.ts'
@@ -63,10 +65,8 @@ export async function scrubJournals(
 }
 
 function isDead({ deletedThrough, items }: KeyState, operation: Operation): boolean {
-  if (operation.kind === 'delete') return false
-  if (operation.kind === 'put') {
-    if (operation.change === 'remove') return false
-    if (items.get(operation.id)?.removed === true) return true
-  }
-  return deletedThrough !== undefined && operation.stamp <= deletedThrough
+  if (!('value' in operation)) return false
+  const removedOf = operation.kind === 'put' ? items.get(operation.id)?.removedOf : undefined
+  const goneThrough = maxStamp(deletedThrough, removedOf)
+  return goneThrough !== undefined && placeOf(operation) <= goneThrough
 }

@@ -33,7 +33,10 @@ export function changeKey(before: KeyState, calls: readonly BatchCall[]): KeyCha
   })
   const cleared = before.deletedThrough !== state.deletedThrough
   const differing = [...touched].filter((id) => differ(before.items.get(id), state.items.get(id)))
-  const removed = differing.some((id) => state.items.get(id)?.removed === true)
+  const removed = differing.some((id) => {
+    const now = state.items.get(id)?.removedOf
+    return now !== undefined && now !== before.items.get(id)?.removedOf
+  })
   return {
     answers,
     state,
@@ -66,10 +69,14 @@ export function putValues(
     }
     if (operation.kind !== 'put' || operation.change === 'remove') continue
     const item = state.items.get(operation.id)
-    if (item === undefined || item.removed) continue
+    if (item === undefined) continue
     if (operation.change === 'append' && item.appendedAt === operation.position) {
       state.items.set(item.id, { ...item, appended: operation.value })
-    } else if (operation.change === 'edit' && item.editedAt === operation.stamp) {
+    } else if (
+      operation.change === 'edit' &&
+      item.editedAt === operation.stamp &&
+      item.editedOf === operation.position
+    ) {
       state.items.set(item.id, { ...item, edited: operation.value })
     } else continue
     touched.add(item.id)
@@ -102,9 +109,9 @@ export function tailOf(
 function differ(a: Item | undefined, b: Item | undefined): boolean {
   if (a === undefined || b === undefined) return a !== b
   return (
-    a.removed !== b.removed ||
-    a.position !== b.position ||
     a.appendedAt !== b.appendedAt ||
-    a.editedAt !== b.editedAt
+    a.editedOf !== b.editedOf ||
+    a.editedAt !== b.editedAt ||
+    a.removedOf !== b.removedOf
   )
 }

@@ -10,6 +10,7 @@ import { numberIn, type Layout } from './layout.ts'
 import { REREADS_MAX } from './limits.ts'
 import { Lru } from './lru.ts'
 import { damaged, decodeObject } from './object-format.ts'
+import { summaryOf } from './summary.ts'
 import { refOf } from './value-ref.ts'
 import { decodeOperations, decodeVersion, type StoredOperations, type Version } from './version.ts'
 
@@ -189,12 +190,26 @@ export class KeyReader {
       return view
     }
     const bytes = await this.#client.get(name, call)
-    const version = bytes === undefined ? undefined : decodeVersion(name, bytes)
+    const read = bytes === undefined ? undefined : decodeVersion(name, bytes)
+    if (read === undefined) return undefined
+    const version = await this.#summarized(read, call)
     if (version === undefined) return undefined
     const view = { number, version, checkedAt }
     // A slower reader must not put an older version in the place of a newer one.
     if ((this.#views.get(folder)?.number ?? 0) < number) this.#setView(folder, view)
     return view
+  }
+
+  /** With a summary by today's rules; undefined when what it names was replaced meanwhile. */
+  async #summarized(version: Version, call: S3Call): Promise<Version | undefined> {
+    if (version.summary.rule === 2) return version
+    try {
+      const state = await this.stateOf(version.key, version, call)
+      return { ...version, summary: summaryOf(version.key, state) }
+    } catch (error) {
+      if (error instanceof ReplacedError) return undefined
+      throw error
+    }
   }
 
   #setView(folder: string, view: KeyView): void {

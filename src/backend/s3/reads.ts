@@ -1,11 +1,11 @@
 import { itemValue, byPosition, type Item, type KeyState } from '../../core/merge.ts'
-import { STAMP_MIN, type Stamp } from '../../core/stamp.ts'
+import type { Stamp } from '../../core/stamp.ts'
 import type { CountRead, ItemPage, ItemQuery, KeyRead } from '../replica-backend.ts'
 import type { S3Call } from './client.ts'
 import type { Database } from './database.ts'
 import type { KeyView } from './key-reader.ts'
 
-/** The items of a state with a position, oldest first: sorted once for all pages. */
+/** The items of a state, oldest first: sorted once for all pages. */
 const SORTED = new WeakMap<KeyState, readonly Item[]>()
 
 export async function readRegister(
@@ -77,9 +77,7 @@ function pageOf(
 function sorted(state: KeyState): readonly Item[] {
   let items = SORTED.get(state)
   if (items === undefined) {
-    items = [...state.items.values()]
-      .filter(({ position }) => position !== STAMP_MIN)
-      .sort(byPosition)
+    items = [...state.items.values()].sort(byPosition)
     SORTED.set(state, items)
   }
   return items

@@ -21,6 +21,8 @@ export interface KeySummary {
   readonly last?: Stamp
   readonly low: number
   readonly high: number
+  /** Left out by those who made it before edits and removals belonged to positions. */
+  readonly rule?: 2
 }
 
 export function summaryOf(key: string, state: KeyState): KeySummary {
@@ -55,11 +57,12 @@ export function summaryOf(key: string, state: KeyState): KeySummary {
     ...(last !== undefined && { last }),
     low,
     high,
+    rule: 2,
   }
 }
 
 /** The digest of an operation whose value may stand elsewhere. */
 export function digestOfStored(operation: Operation): number {
   const ref = 'value' in operation ? refOf(operation.value) : undefined
-  return ref === undefined ? digestOf(operation) : ref.digest
+  return digestOf(operation, ref?.digest)
 }

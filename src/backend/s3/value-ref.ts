@@ -10,7 +10,7 @@ export interface ValueRef {
   readonly segment: string
   /** Which operation of the segment has it. */
   readonly at: number
-  /** Digest of that operation (`core/digest.ts`). */
+  /** Digest of that operation but for the position of an edit (`valueDigest` of `core/digest.ts`). */
   readonly digest: number
 }
 

@@ -1,6 +1,6 @@
 /*
  * Digests of a range, summed by the database over some keys. An operation stands in the range by its
- * place: a put by its position (an append by the one that brought it), others by their stamp.
+ * place: a put by its own position, which is mostly that of the row, others by their stamp.
  */
 import type { StampRange } from '../../core/digest.ts'
 import type { Bucket } from '../buckets.ts'
@@ -19,20 +19,30 @@ interface Sum {
 const ITEMS = 'json_each(?1) j CROSS JOIN everthread_items i ON i.key_id = j.value'
 const KEYS = 'json_each(?1) j CROSS JOIN everthread_keys k ON k.key_id = j.value'
 const OWN = 'i.item >= ?2 AND i.item < ?3 AND i.position = i.item'
+const EDIT_PLACE = 'coalesce(i.edited_of, i.position)'
+const REMOVAL_PLACE = 'coalesce(i.removed_of, i.position)'
 const MOVED = 'i.position <> i.item AND i.position >= ?2 AND i.position < ?3'
 
 /** The same for a block of rows, ?4 (exclusive) to ?5: in the order of the file, whatever the key. */
 const BLOCK = 'i.row_id > ?4 AND i.row_id <= ?5'
-function blockPlacesOf({ edited, appended }: RowKinds): string {
+function blockPlacesOf({ edited, appended, removed }: RowKinds): string {
   const rows = `SELECT i.position AS place, i.digest AS digest FROM everthread_items i
     WHERE ${BLOCK} AND i.position >= ?2 AND i.position < ?3 AND i.digest IS NOT NULL
       AND +i.appended_at IS NULL`
-  const editedRows = `SELECT i.position, i.edited_digest FROM everthread_items i
-    WHERE ${BLOCK} AND i.position >= ?2 AND i.position < ?3 AND i.edited_digest IS NOT NULL
-      AND +i.edited_at IS NOT NULL`
+  const editedRows = `SELECT ${EDIT_PLACE}, i.edited_digest FROM everthread_items i
+    WHERE ${BLOCK} AND +i.edited_at IS NOT NULL AND ${EDIT_PLACE} >= ?2 AND ${EDIT_PLACE} < ?3
+      AND i.edited_digest IS NOT NULL`
+  const removedRows = `SELECT ${REMOVAL_PLACE}, i.removed_digest FROM everthread_items i
+    WHERE ${BLOCK} AND +i.removed <> 0 AND ${REMOVAL_PLACE} >= ?2 AND ${REMOVAL_PLACE} < ?3
+      AND i.removed_digest IS NOT NULL`
   const appendedRows = `SELECT i.appended_at, i.digest FROM everthread_items i
     WHERE ${BLOCK} AND +i.appended_at >= ?2 AND +i.appended_at < ?3 AND i.digest IS NOT NULL`
-  const all = [rows, ...(edited ? [editedRows] : []), ...(appended ? [appendedRows] : [])]
+  const all = [
+    rows,
+    ...(edited ? [editedRows] : []),
+    ...(appended ? [appendedRows] : []),
+    ...(removed ? [removedRows] : []),
+  ]
   return all.join('\nUNION ALL\n')
 }
 const BLOCK_KEYS: string = [
@@ -45,14 +55,17 @@ const LAST_ROW = 'SELECT max(row_id) AS last FROM everthread_items'
 const LAST_KEY = 'SELECT max(key_id) AS last FROM everthread_keys'
 
 /** Every digest of some keys with its place. */
-function placesOf({ moved, edited, appended }: RowKinds): string {
+function placesOf({ moved, edited, appended, removed }: RowKinds): string {
   const own = `SELECT i.position AS place, i.digest AS digest FROM ${ITEMS}
     WHERE ${OWN} AND i.digest IS NOT NULL AND i.appended_at IS NULL`
   const movedRows = `SELECT i.position, i.digest FROM ${ITEMS}
     WHERE ${MOVED} AND i.digest IS NOT NULL AND i.appended_at IS NULL`
-  const editedRows = `SELECT i.position, i.edited_digest FROM ${ITEMS}
+  const editedRows = `SELECT ${EDIT_PLACE}, i.edited_digest FROM ${ITEMS}
     WHERE i.edited_at IS NOT NULL AND i.edited_digest IS NOT NULL
-      AND i.position >= ?2 AND i.position < ?3`
+      AND ${EDIT_PLACE} >= ?2 AND ${EDIT_PLACE} < ?3`
+  const removedRows = `SELECT ${REMOVAL_PLACE}, i.removed_digest FROM ${ITEMS}
+    WHERE i.removed <> 0 AND i.position >= ?2 AND i.removed_digest IS NOT NULL
+      AND ${REMOVAL_PLACE} >= ?2 AND ${REMOVAL_PLACE} < ?3`
   const appendedRows = `SELECT i.appended_at, i.digest FROM ${ITEMS}
     WHERE i.appended_at >= ?2 AND i.appended_at < ?3 AND i.appended_at IS NOT NULL`
   const registers = `SELECT v.place, v.digest FROM (
@@ -64,6 +77,7 @@ function placesOf({ moved, edited, appended }: RowKinds): string {
     ...(moved ? [movedRows] : []),
     ...(edited ? [editedRows] : []),
     ...(appended ? [appendedRows] : []),
+    ...(removed ? [removedRows] : []),
     registers,
   ]
   return rows.join('\nUNION ALL\n')

@@ -40,7 +40,7 @@ import { readPage } from './read-items.ts'
 import { repairRows } from './repair.ts'
 import { keysWithRows, readScanPage, type ScanCursor, type ScanPage } from './scan.ts'
 import type { SqliteSession } from './session.ts'
-import { checkSameId, itemBytes, STAMP_MIN_BYTES, stampOf } from './stamp-bytes.ts'
+import { checkSameId, itemBytes, stampOf } from './stamp-bytes.ts'
 
 const FIND_KEY = `
   SELECT key_id, deleted_through, register_stamp, register FROM everthread_keys WHERE key = ?`
@@ -48,7 +48,7 @@ const FIND_ITEM = `
   SELECT ${READ_COLUMNS} FROM everthread_items WHERE key_id = ? AND item = ?`
 const COUNT = `
   SELECT count(*) AS count FROM everthread_items
-  WHERE key_id = ? AND position > ? AND ${HAS_VALUE}`
+  WHERE key_id = ? AND ${HAS_VALUE}`
 const LIST = `
   SELECT key FROM everthread_keys
   WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) AND key > ?3
@@ -146,7 +146,7 @@ export class SqliteEngine {
     return this.#session.read(() => {
       const row = this.#findKey(key)
       if (row === undefined) return { ...this.#mark(row), count: 0 }
-      const { count } = this.#session.get<{ count: number }>(COUNT, row.key_id, STAMP_MIN_BYTES)!
+      const { count } = this.#session.get<{ count: number }>(COUNT, row.key_id)!
       return { ...this.#mark(row), count }
     })
   }

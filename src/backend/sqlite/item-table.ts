@@ -1,5 +1,6 @@
 import { digestOf } from '../../core/digest.ts'
 import {
+  isRemoved,
   itemOf,
   itemValue,
   joinItems,
@@ -13,35 +14,26 @@ import type { SqliteValue } from './driver.ts'
 import { ITEM_COLUMNS, itemOfRow, type ItemRow } from './item-row.ts'
 import { optionalStamp, type KeyRow, type KeyTable } from './key-table.ts'
 import type { SqliteSession } from './session.ts'
-import {
-  checkSameId,
-  HASHED_ITEMS,
-  isOwnId,
-  itemBytes,
-  STAMP_MIN_BYTES,
-  stampBytes,
-} from './stamp-bytes.ts'
+import { checkSameId, HASHED_ITEMS, isOwnId, itemBytes, stampBytes } from './stamp-bytes.ts'
 
 const INSERT = `
   INSERT INTO everthread_items (key_id, item, id, position, digest, removed, appended)
   VALUES (?, ?, ?, ?, ?, 0, ?) ON CONFLICT (key_id, item) DO NOTHING`
 const FIND_ITEM = `
   SELECT ${ITEM_COLUMNS} FROM everthread_items WHERE key_id = ? AND item = ?`
+const REPLACED = ITEM_COLUMNS.split(', ').filter((name) => name !== 'item' && name !== 'id')
 const REPLACE = `
-  INSERT INTO everthread_items (key_id, ${ITEM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  INSERT INTO everthread_items (key_id, ${ITEM_COLUMNS})
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (key_id, item) DO UPDATE SET
-    position = excluded.position, appended_at = excluded.appended_at, digest = excluded.digest,
-    edited_at = excluded.edited_at, edited_digest = excluded.edited_digest,
-    removed = excluded.removed, appended = excluded.appended, edited = excluded.edited`
-/** What a clear takes whole: most of a list. */
-const CLEAR = `
-  DELETE FROM everthread_items WHERE key_id = ?1 AND removed = 0 AND position <= ?2
-    AND (edited_at IS NULL OR edited_at <= ?2)`
-/** What it takes in part. A removed row stays, without its position. */
+    ${REPLACED.map((name) => `${name} = excluded.${name}`).join(', ')}`
+/** What a clear takes whole: nearly all. */
+const CLEAR = 'DELETE FROM everthread_items WHERE key_id = ?1 AND position <= ?2'
+/** What it takes in part: rows with a part that stands below the row. */
 const CLEARED_IN_PART = `
-  SELECT ${ITEM_COLUMNS} FROM everthread_items WHERE key_id = ?1
-    AND ((position <= ?2 AND (position > ?3 OR appended IS NOT NULL))
-      OR appended_at <= ?2 OR edited_at <= ?2)`
+  SELECT ${ITEM_COLUMNS} FROM everthread_items WHERE key_id = ?1 AND (
+    (appended_at IS NOT NULL AND appended_at <= ?2) OR (edited_of IS NOT NULL AND edited_of <= ?2)
+    OR (removed_of IS NOT NULL AND removed_of <= ?2))`
 const HEAD_OWN = `
   SELECT item AS stamp FROM everthread_items
   WHERE key_id = ? AND item < ? AND position = item ORDER BY item DESC LIMIT 1`
@@ -97,13 +89,9 @@ export class ItemTable {
   settle(name: string, key: KeyRow): void {
     const through = stampBytes(key.deletedThrough!)
     this.#session.run(CLEAR, key.keyId, through)
-    const rows = this.#session.all<ItemRow>(CLEARED_IN_PART, key.keyId, through, STAMP_MIN_BYTES)
-    for (const row of rows) {
+    for (const row of this.#session.all<ItemRow>(CLEARED_IN_PART, key.keyId, through)) {
       const settled = settleItem(itemOfRow(row), key.deletedThrough)
-      if (settled === undefined) {
-        throw new Error('a row that is gone whole was not deleted')
-      }
-      this.#write(name, key, row, settled)
+      if (settled !== undefined) this.#write(name, key, row, settled)
     }
   }
 
@@ -126,22 +114,27 @@ export class ItemTable {
   }
 
   #write(name: string, key: KeyRow, row: ItemRow | undefined, item: Item): void {
-    const { id, position, appendedAt, editedAt } = item
+    const { id, position, editedAt } = item
     const before = row === undefined ? undefined : itemOfRow(row)
     const digests = digestsOf(name, item, before, row)
+    const apart = (own: Stamp | undefined): SqliteValue =>
+      own === undefined || own === position ? null : stampBytes(own)
     this.#session.run(
       REPLACE,
       key.keyId,
-      itemBytes(id),
       isOwnId(id) ? null : id,
       stampBytes(position),
-      appendedAt === undefined || appendedAt === position ? null : stampBytes(appendedAt),
-      digests.digest,
+      itemBytes(id),
+      apart(item.appendedAt),
       editedAt === undefined ? null : stampBytes(editedAt),
-      digests.edited,
-      item.removed ? 1 : 0,
+      apart(item.editedOf),
+      isRemoved(item) ? 1 : 0,
+      apart(item.removedOf),
       item.appended ?? null,
       item.edited ?? null,
+      digests.append,
+      digests.edit,
+      digests.remove,
     )
     const visible = itemValue(item) !== undefined
     this.#keys.raise(key, position, visible)
@@ -151,10 +144,10 @@ export class ItemTable {
 
 function isSame(a: Item, b: Item): boolean {
   return (
-    a.position === b.position &&
     a.appendedAt === b.appendedAt &&
+    a.editedOf === b.editedOf &&
     a.editedAt === b.editedAt &&
-    a.removed === b.removed
+    a.removedOf === b.removedOf
   )
 }
 
@@ -164,17 +157,19 @@ function digestsOf(
   item: Item,
   before: Item | undefined,
   row: ItemRow | undefined,
-): { digest: number | null; edited: number | null } {
-  let digest: number | null = null
-  let edited: number | null = null
-  for (const operation of operationsOfItem(name, item)) {
-    if (operation.change === 'edit') {
-      edited = item.editedAt === before?.editedAt ? row!.edited_digest : digestOf(operation)
-    } else if (operation.change === 'append') {
-      digest = item.appendedAt === before?.appendedAt ? row!.digest : digestOf(operation)
-    } else {
-      digest = digestOf(operation)
-    }
+): Record<PutOperation['change'], number | null> {
+  const digests: Record<PutOperation['change'], number | null> = {
+    append: null,
+    edit: null,
+    remove: null,
   }
-  return { digest, edited }
+  const keptAppend = item.appendedAt === before?.appendedAt
+  const keptEdit = item.editedAt === before?.editedAt && item.editedOf === before?.editedOf
+  for (const operation of operationsOfItem(name, item)) {
+    const { change } = operation
+    if (change === 'append' && keptAppend) digests.append = row!.digest
+    else if (change === 'edit' && keptEdit) digests.edit = row!.edited_digest
+    else digests[change] = digestOf(operation)
+  }
+  return digests
 }

@@ -63,6 +63,12 @@ test('a file whose keys noted their latest item a minute ago is brought up to da
   database
     .prepare("UPDATE everthread_keys SET latest = ? WHERE key IN ('quiet', 'named')")
     .run(stampBytes(stampAt(0)))
+  for (const column of ['edited_of', 'removed_of', 'removed']) {
+    database.exec(`DROP INDEX everthread_items_${column}`)
+  }
+  for (const column of ['edited_of', 'removed_of', 'removed_digest']) {
+    database.exec(`ALTER TABLE everthread_items DROP COLUMN ${column}`)
+  }
   database.exec('UPDATE everthread_schema SET version = 2')
   database.close()
   await open()

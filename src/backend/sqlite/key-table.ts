@@ -32,7 +32,7 @@ const CREATE = 'INSERT INTO everthread_keys (key, touched) VALUES (?, ?) RETURNI
 const RAISE = 'UPDATE everthread_keys SET touched = ?, latest = ? WHERE key_id = ?'
 
 const LATEST_OWN = latestOwnSql('?', '?')
-const LATEST_MOVED = latestMovedSql('?', '?')
+const LATEST_MOVED = latestMovedSql('?')
 
 /** SQL: the latest visible position of a key; by index, and it stops at the first visible row. */
 export function latestOwnSql(keyId: string, hashedItems: string): string {
@@ -43,10 +43,10 @@ export function latestOwnSql(keyId: string, hashedItems: string): string {
 }
 
 /** The same for the items that do not stand where their identities say. */
-export function latestMovedSql(keyId: string, stampMin: string): string {
+export function latestMovedSql(keyId: string): string {
   return `
     SELECT position FROM everthread_items
-    WHERE key_id = ${keyId} AND position <> item AND position > ${stampMin} AND ${HAS_VALUE}
+    WHERE key_id = ${keyId} AND position <> item AND ${HAS_VALUE}
     ORDER BY position DESC LIMIT 1`
 }
 
@@ -119,9 +119,9 @@ export class KeyTable {
 
   /** Finds the latest visible item anew: what was visible may be gone. */
   lower(row: KeyRow): void {
-    const read = (sql: string, bound: Uint8Array): Uint8Array | null =>
-      this.#session.get<{ position: Uint8Array }>(sql, row.keyId, bound)?.position ?? null
-    const latest = laterOf(read(LATEST_OWN, HASHED_ITEMS), read(LATEST_MOVED, STAMP_MIN_BYTES))
+    const read = (sql: string, ...bounds: readonly Uint8Array[]): Uint8Array | null =>
+      this.#session.get<{ position: Uint8Array }>(sql, row.keyId, ...bounds)?.position ?? null
+    const latest = laterOf(read(LATEST_OWN, HASHED_ITEMS), read(LATEST_MOVED))
     if (latest === row.latest) return
     row.latest = latest
     this.#save(row)

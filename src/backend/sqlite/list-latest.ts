@@ -12,7 +12,7 @@ import { prefixEnd } from './key-range.ts'
 import { latestMovedSql, latestOwnSql, laterOf } from './key-table.ts'
 import { LATEST_MS } from './migrations.ts'
 import type { SqliteSession } from './session.ts'
-import { HASHED_ITEMS, STAMP_MIN_BYTES, stampBytes, stampOf } from './stamp-bytes.ts'
+import { HASHED_ITEMS, stampBytes, stampOf } from './stamp-bytes.ts'
 
 interface Candidate {
   readonly key_id: number
@@ -34,14 +34,14 @@ const CHUNK = 64
 const FEW_KEYS = 256
 
 const COLUMNS = `key_id, key, latest,
-  (${latestOwnSql('k.key_id', '?3')}) AS own, (${latestMovedSql('k.key_id', '?4')}) AS moved`
+  (${latestOwnSql('k.key_id', '?3')}) AS own, (${latestMovedSql('k.key_id')}) AS moved`
 
 /** The plus signs keep the index of keys out: it would not be in this order. */
 const NEXT = `
   SELECT ${COLUMNS} FROM everthread_keys k
-  WHERE latest IS NOT NULL AND (latest, key_id) < (?5, ?6)
+  WHERE latest IS NOT NULL AND (latest, key_id) < (?4, ?5)
     AND +key >= ?1 AND (?2 IS NULL OR +key < ?2)
-  ORDER BY latest DESC, key_id DESC LIMIT ?7`
+  ORDER BY latest DESC, key_id DESC LIMIT ?6`
 const COUNT_KEYS = `
   SELECT count(*) AS count FROM (
     SELECT 1 FROM everthread_keys WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) LIMIT ?3)`
@@ -65,7 +65,7 @@ function hasFewKeys(session: SqliteSession, prefix: string, end: string | null):
 
 function allKeys(session: SqliteSession, query: LatestQuery, end: string | null): LatestKey[] {
   return session
-    .all<Candidate>(ALL, query.prefix, end, HASHED_ITEMS, STAMP_MIN_BYTES)
+    .all<Candidate>(ALL, query.prefix, end, HASHED_ITEMS)
     .map(entryOf)
     .filter((entry) => isInPage(entry, query))
     .sort(compareLatest)
@@ -87,7 +87,7 @@ function* candidates(
   { prefix, before }: LatestQuery,
   end: string | null,
 ): Generator<Candidate> {
-  const fixed = [prefix, end, HASHED_ITEMS, STAMP_MIN_BYTES] as const
+  const fixed = [prefix, end, HASHED_ITEMS] as const
   // The column is never above the exact position.
   let edge = stampBytes(before?.latest ?? STAMP_MAX)
   let edgeId = Number.MAX_SAFE_INTEGER

@@ -6,8 +6,11 @@
  *
  *   item           identity (`stamp-bytes.ts`); equals position in a row whose id is made from it
  *   id             text of a caller's id, else NULL
+ *   position       the greatest of its parts
  *   appended_at    position that brought the appended value; NULL: the row's position
- *   digest         of the appended value, or of the removal (`core/digest.ts`)
+ *   edited_of      position that the edit belongs to; NULL, also where there is one: the row's
+ *   removed_of     position that the removal carried; NULL, also where there is one: the row's
+ *   digest         of the appended value (`core/digest.ts`); edited_digest, removed_digest likewise
  *
  * A lone append with an own id writes the row and one index entry. The other indexes are partial:
  * they hold only rows whose position is not their identity, or that were edited.
@@ -17,8 +20,10 @@
  *   latest         that of the latest visible item is less than LATEST_MS above it, and never below
  *                  it; NULL: none is visible
  */
+import { placedDigest } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { SqliteSession } from './session.ts'
+import { stampOf } from './stamp-bytes.ts'
 
 /** How far `touched` may lag. Milliseconds. */
 export const COARSE_MS = 60_000
@@ -106,7 +111,24 @@ const MIGRATIONS: readonly string[] = [
         ORDER BY position DESC LIMIT 1)))
   WHERE latest IS NOT NULL;
   `,
+  // What was left of a cleared item, an edit or a removal without a position, is gone now.
+  `
+  ALTER TABLE everthread_items ADD COLUMN edited_of BLOB;
+  ALTER TABLE everthread_items ADD COLUMN removed_of BLOB;
+  ALTER TABLE everthread_items ADD COLUMN removed_digest INTEGER;
+  DELETE FROM everthread_items WHERE position = x'00000000000000000000000000000000';
+  UPDATE everthread_items SET removed_digest = digest, digest = NULL WHERE removed <> 0;
+  CREATE INDEX everthread_items_removed ON everthread_items (key_id, position)
+    WHERE removed <> 0;
+  CREATE INDEX everthread_items_edited_of ON everthread_items (key_id, edited_of)
+    WHERE edited_of IS NOT NULL;
+  CREATE INDEX everthread_items_removed_of ON everthread_items (key_id, removed_of)
+    WHERE removed_of IS NOT NULL;
+  `,
 ]
+
+/** The version from which on the digests of edits and removals have their positions in them. */
+const PLACED_VERSION = 4
 
 export const SCHEMA_VERSION: number = MIGRATIONS.length
 
@@ -115,6 +137,7 @@ export const MIGRATION_TITLES: readonly string[] = [
   'tables of keys, items, hints and cursors',
   'table of leases',
   'latest: at most a second behind the latest item instead of a minute',
+  'items: edits and removals belong to a position, and go with it',
 ]
 
 /**
@@ -142,12 +165,40 @@ function climb(session: SqliteSession, identity: string): void {
   if (current === SCHEMA_VERSION) return
   if (current === 0) session.exec('CREATE TABLE everthread_schema (version INTEGER) STRICT')
   for (const sql of MIGRATIONS.slice(current)) session.exec(sql)
+  if (current < PLACED_VERSION) placeDigests(session)
   if (current === 0) {
     session.run('INSERT INTO everthread_schema VALUES (?)', SCHEMA_VERSION)
     session.run('INSERT INTO everthread_meta (id, identity) VALUES (1, ?)', identity)
   } else {
     session.run('UPDATE everthread_schema SET version = ?', SCHEMA_VERSION)
   }
+}
+
+/** Digests that were stored without the positions that edits and removals belong to. */
+function placeDigests(session: SqliteSession): void {
+  const read = `
+    SELECT row_id, position, edited_digest, removed_digest FROM everthread_items
+    WHERE row_id > ? AND (edited_digest IS NOT NULL OR removed_digest IS NOT NULL)
+    ORDER BY row_id LIMIT 1000`
+  const write = `
+    UPDATE everthread_items SET edited_digest = ?, removed_digest = ? WHERE row_id = ?`
+  for (let last = 0; ;) {
+    const rows = session.all<UnplacedRow>(read, last)
+    for (const { row_id: id, position, edited_digest: edited, removed_digest: removed } of rows) {
+      const placed = (digest: number | null): number | null =>
+        digest === null ? null : placedDigest(digest, stampOf(position))
+      session.run(write, placed(edited), placed(removed), id)
+      last = id
+    }
+    if (rows.length === 0) return
+  }
+}
+
+interface UnplacedRow {
+  readonly row_id: number
+  readonly position: Uint8Array
+  readonly edited_digest: number | null
+  readonly removed_digest: number | null
 }
 
 /** 0 for a file without our schema. */

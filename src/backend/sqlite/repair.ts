@@ -12,14 +12,15 @@ const KEY_ID = '(SELECT key_id FROM everthread_keys WHERE key = ?1)'
 const APPEND = `
   UPDATE everthread_items SET digest = ?3, appended = ?5
   WHERE key_id = ${KEY_ID} AND item = ?2 AND coalesce(appended_at, position) = ?4
-    AND removed = 0 AND digest IS NOT NULL AND (digest <> ?3 OR appended IS NOT ?5)`
+    AND digest IS NOT NULL AND (digest <> ?3 OR appended IS NOT ?5)`
 const EDIT = `
   UPDATE everthread_items SET edited_digest = ?3, edited = ?5
   WHERE key_id = ${KEY_ID} AND item = ?2 AND edited_at = ?4
-    AND removed = 0 AND (edited_digest IS NOT ?3 OR edited IS NOT ?5)`
+    AND coalesce(edited_of, position) = ?6 AND (edited_digest IS NOT ?3 OR edited IS NOT ?5)`
 const REMOVE = `
-  UPDATE everthread_items SET digest = ?3
-  WHERE key_id = ${KEY_ID} AND item = ?2 AND removed <> 0 AND digest IS NOT ?3`
+  UPDATE everthread_items SET removed_digest = ?3
+  WHERE key_id = ${KEY_ID} AND item = ?2 AND removed <> 0 AND coalesce(removed_of, position) = ?4
+    AND removed_digest IS NOT ?3`
 const SET = `
   UPDATE everthread_keys SET register_digest = ?2, register = ?4
   WHERE key = ?1 AND register_stamp = ?3 AND (register_digest IS NOT ?2 OR register IS NOT ?4)`
@@ -46,13 +47,14 @@ function putStatement(
   operation: PutOperation,
   digest: number,
 ): [sql: string, ...values: SqliteValue[]] {
-  const { key, id, position, stamp, change } = operation
+  const { key, id, stamp, change } = operation
+  const position = stampBytes(operation.position)
   switch (change) {
     case 'append':
-      return [APPEND, key, itemBytes(id), digest, stampBytes(position), operation.value]
+      return [APPEND, key, itemBytes(id), digest, position, operation.value]
     case 'edit':
-      return [EDIT, key, itemBytes(id), digest, stampBytes(stamp), operation.value]
+      return [EDIT, key, itemBytes(id), digest, stampBytes(stamp), operation.value, position]
     case 'remove':
-      return [REMOVE, key, itemBytes(id), digest]
+      return [REMOVE, key, itemBytes(id), digest, position]
   }
 }

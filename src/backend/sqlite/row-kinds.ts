@@ -7,16 +7,23 @@ export interface RowKinds {
   readonly edited: boolean
   /** Rows whose appended value came with another position. */
   readonly appended: boolean
+  readonly removed: boolean
 }
 
 /** By the partial indexes, which have nothing else. */
 const KINDS = `
   SELECT EXISTS (SELECT 1 FROM everthread_items WHERE position <> item) AS moved,
     EXISTS (SELECT 1 FROM everthread_items WHERE edited_at IS NOT NULL) AS edited,
-    EXISTS (SELECT 1 FROM everthread_items WHERE appended_at IS NOT NULL) AS appended`
+    EXISTS (SELECT 1 FROM everthread_items WHERE appended_at IS NOT NULL) AS appended,
+    EXISTS (SELECT 1 FROM everthread_items WHERE removed <> 0) AS removed`
 
 /** Which kinds there are now. */
 export function rowKinds(session: SqliteSession): RowKinds {
   const row = session.get<Record<keyof RowKinds, number>>(KINDS)!
-  return { moved: row.moved !== 0, edited: row.edited !== 0, appended: row.appended !== 0 }
+  return {
+    moved: row.moved !== 0,
+    edited: row.edited !== 0,
+    appended: row.appended !== 0,
+    removed: row.removed !== 0,
+  }
 }

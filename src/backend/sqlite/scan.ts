@@ -6,7 +6,7 @@
 import type { StampRange } from '../../core/digest.ts'
 import type { JsonText } from '../../core/json.ts'
 import { operationsOfItem } from '../../core/merge.ts'
-import type { Operation } from '../../core/operation.ts'
+import type { Operation, PutOperation } from '../../core/operation.ts'
 import type { StoredOperation } from '../replica-backend.ts'
 import { isInRange } from '../key-states.ts'
 import { ITEM_COLUMNS, itemOfRow, type ItemRow } from './item-row.ts'
@@ -30,7 +30,7 @@ export interface ScanPage {
   readonly next?: ScanCursor
 }
 
-type RowSource = 'own' | 'moved' | 'appended'
+type RowSource = 'own' | 'moved' | 'appended' | 'edited' | 'removed'
 
 interface ScanRow extends ItemRow {
   readonly row_id: number
@@ -58,21 +58,22 @@ const KEY = `
   FROM everthread_keys WHERE key_id = ?`
 
 /** Which of these keys have anything in the range. ?1: ids as JSON; ?2 and ?3: the range. */
-function withRowsSql({ moved, appended }: RowKinds): string {
+function withRowsSql({ moved, appended, edited, removed }: RowKinds): string {
   const movedRows = `
     OR EXISTS (SELECT 1 FROM everthread_items i
       WHERE i.key_id = k.key_id AND i.position >= ?2 AND i.position < ?3 AND i.position <> i.item)`
-  const appendedRows = `
+  const apart = (column: string): string => `
     OR EXISTS (SELECT 1 FROM everthread_items i
-      WHERE i.key_id = k.key_id AND i.appended_at >= ?2 AND i.appended_at < ?3
-        AND i.appended_at IS NOT NULL)`
+      WHERE i.key_id = k.key_id AND i.${column} >= ?2 AND i.${column} < ?3
+        AND i.${column} IS NOT NULL)`
   return `
   SELECT k.key_id FROM json_each(?1) j CROSS JOIN everthread_keys k ON k.key_id = j.value
   WHERE (k.deleted_through >= ?2 AND k.deleted_through < ?3)
     OR (k.register_stamp >= ?2 AND k.register_stamp < ?3)
     OR EXISTS (SELECT 1 FROM everthread_items i
       WHERE i.key_id = k.key_id AND i.item >= ?2 AND i.item < ?3 AND i.position = i.item)
-    ${moved ? movedRows : ''} ${appended ? appendedRows : ''}
+    ${moved ? movedRows : ''} ${appended ? apart('appended_at') : ''}
+    ${edited ? apart('edited_of') : ''} ${removed ? apart('removed_of') : ''}
   ORDER BY k.key_id`
 }
 
@@ -91,13 +92,24 @@ export function keysWithRows(
 const SOURCES: Readonly<Record<RowSource, { readonly next?: RowSource; readonly sql: string }>> = {
   own: { next: 'moved', sql: sourceSql('item', 'position = item') },
   moved: { next: 'appended', sql: sourceSql('position', 'position <> item') },
-  // Rows whose appended value alone stands in the range: the others came before.
+  // Rows of which a part alone stands in the range: the others came before.
   appended: {
-    sql: sourceSql(
-      'appended_at',
-      'appended_at IS NOT NULL AND NOT (position >= ?2 AND position < ?3)',
-    ),
+    next: 'edited',
+    sql: sourceSql('appended_at', apartSql('appended_at', ['position'])),
   },
+  edited: {
+    next: 'removed',
+    sql: sourceSql('edited_of', apartSql('edited_of', ['position', 'appended_at'])),
+  },
+  removed: {
+    sql: sourceSql('removed_of', apartSql('removed_of', ['position', 'appended_at', 'edited_of'])),
+  },
+}
+
+function apartSql(column: string, others: readonly string[]): string {
+  const isElsewhere = (other: string): string =>
+    `(+${other} IS NULL OR NOT (+${other} >= ?2 AND +${other} < ?3))`
+  return [`${column} IS NOT NULL`, ...others.map(isElsewhere)].join(' AND ')
 }
 
 export function readScanPage(
@@ -155,13 +167,23 @@ function sourceSql(column: string, condition: string): string {
 }
 
 function placeOf(row: ScanRow, source: RowSource): Uint8Array {
-  return source === 'appended' ? row.appended_at! : row.position
+  switch (source) {
+    case 'own':
+    case 'moved':
+      return row.position
+    case 'appended':
+      return row.appended_at!
+    case 'edited':
+      return row.edited_of!
+    case 'removed':
+      return row.removed_of!
+  }
 }
 
 /** A value that is gone though its digest is there is damage too: it reads as empty. */
 function storedOf(key: string, row: ItemRow): StoredOperation[] {
-  const lostAppend = row.removed === 0 && row.digest !== null && row.appended === null
-  const lostEdit = row.removed === 0 && row.edited_at !== null && row.edited === null
+  const lostAppend = row.digest !== null && row.appended === null
+  const lostEdit = row.edited_at !== null && row.edited === null
   const empty = '' as JsonText
   const whole: ItemRow = {
     ...row,
@@ -170,8 +192,19 @@ function storedOf(key: string, row: ItemRow): StoredOperation[] {
   }
   return operationsOfItem(key, itemOfRow(whole)).map((operation) => ({
     operation,
-    digest: (operation.change === 'edit' ? row.edited_digest : row.digest) ?? NO_DIGEST,
+    digest: digestIn(row, operation.change) ?? NO_DIGEST,
   }))
+}
+
+function digestIn(row: ItemRow, change: PutOperation['change']): number | null {
+  switch (change) {
+    case 'append':
+      return row.digest
+    case 'edit':
+      return row.edited_digest
+    case 'remove':
+      return row.removed_digest
+  }
 }
 
 function registersOf(row: KeyOfScan): StoredOperation[] {

@@ -7,7 +7,7 @@ import { planCut, type Cut, type RetainedItem } from './plan-cut.ts'
 /** `m`: a message. `t`: a tool result. */
 async function* messages(kinds: string): AsyncGenerator<RetainedItem> {
   for (const [i, kind] of kinds.split('').entries()) {
-    const item: Item = { id: String(i), position: stampAt(i * 1000), removed: false }
+    const item: Item = { id: String(i), position: stampAt(i * 1000) }
     yield { item, isToolResult: kind === 't' }
   }
 }
@@ -80,16 +80,6 @@ test('a pass that looks at a part cuts between groups, and passes end with what 
     ),
     { numRuns: 500 },
   )
-})
-
-test('messages that were edited after the cut are named: a tombstone does not cover their edits', async () => {
-  async function* edited(): AsyncGenerator<RetainedItem> {
-    for await (const { item, isToolResult } of messages('mmm')) {
-      yield { item: { ...item, editedAt: stampAt(item.id === '0' ? 1 : 9_000) }, isToolResult }
-    }
-  }
-  const request = { cutoff: undefined, excess: 2, messagesMax: 10 }
-  expect((await planCut(edited(), request))?.edited.map(({ id }) => id)).toEqual(['1'])
 })
 
 async function* skip<T>(items: AsyncIterable<T>, count: number): AsyncGenerator<T> {

@@ -21,8 +21,6 @@ export interface Cut {
   /** Everything up to here goes. */
   readonly through: Stamp
   readonly count: number
-  /** Messages among them that were edited after that moment: a tombstone alone would keep the edit. */
-  readonly edited: readonly Item[]
 }
 
 /**
@@ -60,7 +58,5 @@ export async function planCut(
   const count = Math.max(tooOld, tooMany)
   const through = seen[count - 1]?.position
   if (through === undefined) return undefined
-  const gone = seen.slice(0, count)
-  const edited = gone.filter(({ editedAt }) => editedAt !== undefined && editedAt > through)
-  return { through, count, edited }
+  return { through, count }
 }

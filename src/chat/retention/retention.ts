@@ -165,7 +165,6 @@ export class Retention {
     const request = { cutoff, excess, messagesMax: RETENTION_MESSAGES_MAX }
     const cut = await planCut(this.#oldestFirst(key), request)
     if (cut === undefined) return 0
-    for (const { id, position } of cut.edited) await store.removeItem(key, id, position)
     await store.deleteThrough(key, cut.through)
     return cut.count
   }

@@ -14,7 +14,7 @@ function stored(text: string): ChatMessage[] {
   return parseConversation(text).messages.map((message) => {
     const appended = encodeMessage(message)
     const { id } = message
-    return decodeMessage({ id, position: SAVED, appendedAt: SAVED, appended, removed: false })!
+    return decodeMessage({ id, position: SAVED, appendedAt: SAVED, appended })!
   })
 }
 

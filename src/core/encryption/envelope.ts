@@ -6,8 +6,8 @@
  *
  *   key id   which key it was encrypted with, 1 to 32 letters, digits, `_` and `-`
  *   check    8 hex digits that tell another secret under the same id
- *   digest   the 48-bit digest of the operation with its plain value, 12 hex digits: databases compare
- *            those, so that an encrypted backup can be compared with a plain primary. Whoever guesses a
+ *   digest   the 48-bit digest of the operation with its plain value (for an edit without its position,
+ *            which databases add), 12 hex digits: databases compare those, so that an encrypted backup can be compared with a plain primary. Whoever guesses a
  *            value may confirm the guess by it
  *   bytes    base64url of nonce (12 bytes), tag (16 bytes) and ciphertext
  */

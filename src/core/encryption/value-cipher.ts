@@ -6,7 +6,7 @@
  * text, and no other one does, also when many processes share a key and none of them counts.
  */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
-import { digestOf } from '../digest.ts'
+import { valueDigest } from '../digest.ts'
 import { messageOf, StorageError } from '../errors.ts'
 import type { JsonText } from '../json.ts'
 import type { Item } from '../merge.ts'
@@ -61,7 +61,7 @@ export class ValueCipher {
     const cipher = createCipheriv(ALGORITHM, key.encryption, nonce).setAAD(place)
     const text = Buffer.concat([cipher.update(plain), cipher.final()])
     const bytes = Buffer.concat([nonce, cipher.getAuthTag(), text])
-    const digest = digestOf(operation)
+    const digest = valueDigest(operation)
     const value = formatEnvelope({ keyId: key.id, check: key.check, digest, bytes })
     return { ...operation, value }
   }
@@ -139,7 +139,7 @@ export class ValueCipher {
   }
 }
 
-/** Length prefixes keep the parts apart. An edit may find another position: it is bound to its stamp. */
+/** Length prefixes keep the parts apart. An edit is bound to its stamp, which no other one has. */
 function placeOf(operation: ValueOperation): Buffer {
   const { kind, key, stamp } = operation
   const parts = kind === 'set' ? ['set', key, stamp] : [operation.change, key, operation.id, stamp]

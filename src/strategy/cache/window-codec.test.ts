@@ -7,26 +7,25 @@ const at = (i: number): Stamp => `0190000${i}-0000-7000-8000-000000000000` as St
 
 const WINDOW: Window = {
   done: true,
-  gone: { removed: ['d'], deletedThrough: at(0) },
+  gone: { removed: [{ id: 'd', position: at(2), removedOf: at(2) }], deletedThrough: at(0) },
   items: [
     {
       id: 'b\n"',
       position: at(2),
       appendedAt: at(2),
       appended: encodeJson('é\u{1f600}\n'),
-      removed: false,
     },
     {
       id: 'a',
       position: at(3),
       appendedAt: at(1),
       appended: encodeJson({ role: 'user', content: '"' }),
+      editedOf: at(3),
       editedAt: at(4),
       edited: encodeJson(null),
-      removed: false,
     },
-    { id: at(6), position: at(6), appendedAt: at(6), appended: encodeJson('own'), removed: false },
-    { id: 'c', position: at(1), editedAt: at(5), edited: encodeJson(''), removed: false },
+    { id: at(6), position: at(6), appendedAt: at(6), appended: encodeJson('own') },
+    { id: 'c', position: at(1), editedOf: at(1), editedAt: at(5), edited: encodeJson('') },
   ],
 }
 

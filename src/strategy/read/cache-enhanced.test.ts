@@ -32,6 +32,7 @@ test('what is pending for the primary does not bring back what is gone there', a
   const pending = [append('k', stampAt(1), 'one'), append('k', LATER, 'two')]
   const [one, two] = [stampAt(1), LATER] as const
   expect(await read({ removed: [], deletedThrough: undefined }, pending)).toEqual([two, one])
-  expect(await read({ removed: [one], deletedThrough: undefined }, pending)).toEqual([two])
+  const removed = [{ id: one, position: one, removedOf: one }]
+  expect(await read({ removed, deletedThrough: undefined }, pending)).toEqual([two])
   expect(await read({ removed: [], deletedThrough: one }, pending)).toEqual([two])
 })

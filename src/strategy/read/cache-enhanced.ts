@@ -129,9 +129,10 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
   }
 
   /** A window from before a clear that this process knows of is not used, whatever the cache says. */
-  #isRecent(context: StoreContext, key: string, { items }: Window): boolean {
+  #isRecent(context: StoreContext, key: string, { items, gone }: Window): boolean {
     const seen = context.tombstones.get(key)
-    return seen === undefined || items.every(({ position }) => position > seen)
+    if (seen === undefined) return true
+    return [...items, ...gone.removed].every(({ position }) => position > seen)
   }
 
   async #fillWindow(context: StoreContext, key: string, found: Lookup<Window>): Promise<ItemsRead> {
@@ -187,20 +188,17 @@ function layOver(
 ): ItemsRead | undefined {
   observeKey(context, key, gone.deletedThrough)
   if (pending.length === 0) return cut({ items, done, complete: true }, limit)
-  const known = new Set(items.map(({ id }) => id))
-  const removed = new Set(gone.removed)
+  const known = new Set([...items, ...gone.removed].map(({ id }) => id))
   const standing: PutOperation[] = []
   for (const operation of pending) {
     if (operation.kind !== 'put') return undefined
-    // The primary has its removal already, and lacks only what came before.
-    if (removed.has(operation.id)) continue
     const fresh = operation.change === 'append' && operation.id === operation.position
     if (!fresh && !known.has(operation.id)) return undefined
     standing.push(operation)
   }
   const state = emptyState()
   raiseDeletedThrough(state, context.tombstones.get(key))
-  for (const item of items) mergeItem(state, item)
+  for (const item of [...items, ...gone.removed]) mergeItem(state, item)
   for (const operation of standing) applyOperation(state, operation)
   const oldest = items.at(-1)?.position
   const visible = visibleItems(state)

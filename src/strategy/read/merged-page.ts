@@ -171,7 +171,10 @@ function judge(walks: readonly Walk[], query: ItemsQuery, state: KeyState): Merg
 }
 
 function goneOf({ items, deletedThrough }: KeyState): Gone {
-  const removed = [...items.values()].filter((item) => item.removed).map(({ id }) => id)
+  const removed: Item[] = []
+  for (const { id, removedOf } of items.values()) {
+    if (removedOf !== undefined) removed.push({ id, position: removedOf, removedOf })
+  }
   return { removed, deletedThrough }
 }
 

@@ -24,8 +24,8 @@ export interface ItemsQuery {
 
 /** What a later look at a page must know, so that nothing that is laid over it comes back. */
 export interface Gone {
-  /** Removed items that stand among those of the page. */
-  readonly removed: readonly string[]
+  /** The removals of items that stand among those of the page. */
+  readonly removed: readonly Item[]
   readonly deletedThrough: Stamp | undefined
 }
 

@@ -1,5 +1,7 @@
 import { isStorageError, StorageError, type Effect } from '../../core/errors.ts'
-import { restamp, type Operation } from '../../core/operation.ts'
+import { isRemoved, type Item } from '../../core/merge.ts'
+import { restamp, type Operation, type PutOperation } from '../../core/operation.ts'
+import type { Stamp } from '../../core/stamp.ts'
 import { backoffMs, sleep } from '../../core/time.ts'
 import { observeKey, type StoreContext } from '../context.ts'
 import { Attempt } from './attempt.ts'
@@ -89,22 +91,37 @@ function stampAgain(
   { sent, applied }: Extract<AttemptResult, { kind: 'refused' }>,
   effect: Effect,
 ): WriteGroup {
+  const positions = new Map<string, Stamp>()
   applied.forEach((answer, i) => {
     // What stood for a repeat may have been sent along: there may be more than the group has.
-    const { key } = sent[i]!
-    if (answer.outcome === 'behind') context.clock.observe(answer.stamp, key)
-    else if (answer.outcome === 'conflict') {
-      throw new StorageError('CONFLICT', `id ${answer.item.id} is there with other content`, {
-        effect,
-      })
+    const operation = sent[i]!
+    if (answer.outcome === 'behind') {
+      context.clock.observe(answer.stamp, operation.key)
+      if (operation.kind === 'put' && answer.position !== undefined) {
+        positions.set(nameOf(operation), answer.position)
+      }
+    } else if (answer.outcome === 'conflict') {
+      throw new StorageError('CONFLICT', conflictOf(answer.item), { effect })
     } else if (answer.outcome === 'gone') {
       throw new StorageError('NOT_FOUND', 'the message was removed', { effect })
     }
   })
-  const operations = (given ?? group.operations).map((operation) =>
-    restamp(operation, context.clock.tick(operation.key)),
-  )
+  const operations = (given ?? group.operations).map((operation) => {
+    const position = operation.kind === 'put' ? positions.get(nameOf(operation)) : undefined
+    return restamp(operation, context.clock.tick(operation.key), position)
+  })
   return { ...group, isRepeat: false, operations }
+}
+
+/** Neither keys nor ids have a NUL. */
+function nameOf({ key, id }: PutOperation): string {
+  return `${key}\0${id}`
+}
+
+function conflictOf(item: Item): string {
+  return isRemoved(item)
+    ? `id ${item.id} was removed and cannot be used again until the conversation is cleared`
+    : `id ${item.id} is there with other content`
 }
 
 /** A timeout has used up its time; `OVERLOADED` asks the caller to slow down. */

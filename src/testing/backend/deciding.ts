@@ -109,7 +109,6 @@ export function deciding({ setup }: ConformanceContext): void {
         position: T[1],
         appendedAt: T[1],
         appended: json('a'),
-        removed: false,
       }
       expect(await judge(backend, [append('k', T[5]!, 'a', 'id')], unique)).toEqual([
         { outcome: 'stands', item },
@@ -126,26 +125,51 @@ export function deciding({ setup }: ConformanceContext): void {
       expect(await values(backend, 'k')).toEqual(['a'])
     })
 
-    test('an item that was edited or removed since counts as the same content', async () => {
+    test('an item that was edited since counts as the same content', async () => {
       const backend = await setup()
-      await backend.apply([append('k', T[1]!, 'a', 'edited'), append('k', T[2]!, 'a', 'removed')])
-      await backend.apply([
-        edit('k', 'edited', T[1]!, T[3]!, 'b'),
-        remove('k', 'removed', T[2]!, T[4]!),
-      ])
-      const repeat = [append('k', T[5]!, 'x', 'edited'), append('k', T[6]!, 'x', 'removed')]
-      expect(await judge(backend, repeat, unique)).toMatchObject([
-        { outcome: 'stands', item: { id: 'edited', edited: json('b') } },
-        { outcome: 'stands', item: { id: 'removed', removed: true } },
+      await backend.apply([append('k', T[1]!, 'a', 'id'), edit('k', 'id', T[1]!, T[3]!, 'b')])
+      expect(await judge(backend, [append('k', T[5]!, 'x', 'id')], unique)).toMatchObject([
+        { outcome: 'stands', item: { id: 'id', edited: json('b') } },
       ])
       expect(await values(backend, 'k')).toEqual(['b'])
     })
 
-    test('after a clear an id is new again', async () => {
+    test('an id that was removed is a conflict, but for the append itself once more', async () => {
       const backend = await setup()
-      await backend.apply([append('k', T[1]!, 'a', 'id'), clear('k', T[2]!)])
-      expect(await outcomes(backend, [append('k', T[3]!, 'b', 'id')], unique)).toEqual(['applied'])
-      expect(await values(backend, 'k')).toEqual(['b'])
+      await backend.apply([append('k', T[2]!, 'a', 'id'), remove('k', 'id', T[2]!, T[4]!)])
+      for (const at of [T[1]!, T[6]!]) {
+        expect(await judge(backend, [append('k', at, 'a', 'id')], unique)).toMatchObject([
+          { outcome: 'conflict', item: { id: 'id', removedOf: T[2] } },
+        ])
+      }
+      expect(await outcomes(backend, [append('k', T[2]!, 'a', 'id')], unique)).toEqual(['stands'])
+      expect(await values(backend, 'k')).toEqual([])
+    })
+
+    test.each([
+      ['saved', []],
+      ['edited', [edit('k', 'id', T[1]!, T[3]!, 'b')]],
+      ['edited after the clear', [edit('k', 'id', T[1]!, T[7]!, 'b')]],
+      ['removed', [remove('k', 'id', T[1]!, T[3]!)]],
+      ['removed after the clear', [remove('k', 'id', T[1]!, T[7]!)]],
+    ])('after a clear the id of what was %s is new again', async (_what, changes) => {
+      const backend = await setup()
+      await backend.apply([append('k', T[1]!, 'a', 'id'), ...changes, clear('k', T[4]!)])
+      expect(await outcomes(backend, [append('k', T[5]!, 'c', 'id')], unique)).toEqual(['applied'])
+      expect(await values(backend, 'k')).toEqual(['c'])
+      const again = [append('k', T[6]!, 'd', 'id')]
+      expect(await outcomes(backend, again, unique)).toEqual(['conflict'])
+    })
+
+    test('an edit or a removal of an item that stands further on is behind it', async () => {
+      const backend = await setup()
+      await backend.apply([append('k', T[1]!, 'a', 'id'), append('k', T[5]!, 'a', 'id')])
+      const behind = [{ outcome: 'behind', stamp: T[5], position: T[5] }]
+      expect(await judge(backend, [edit('k', 'id', T[1]!, T[6]!, 'b')])).toEqual(behind)
+      expect(await judge(backend, [remove('k', 'id', T[1]!, T[6]!)])).toEqual(behind)
+      expect(await outcomes(backend, [edit('k', 'id', T[5]!, T[6]!, 'b')])).toEqual(['applied'])
+      expect(await outcomes(backend, [remove('k', 'id', T[5]!, T[7]!)])).toEqual(['applied'])
+      expect(await values(backend, 'k')).toEqual([])
     })
 
     test('one refusal withholds its whole group, and only its group', async () => {

@@ -27,6 +27,12 @@ const MIXED: readonly Operation[] = [
   append('k3', stampAt(10_000), 'a', 'id'),
   remove('k3', 'id', stampAt(10_000), stampAt(20_000)),
   clear('k3', stampAt(30_000)),
+  // Removals and edits of other positions than that of the item, out of sight or not.
+  append('k4', stampAt(130_000), 'hidden', 'hidden'),
+  edit('k4', 'hidden', stampAt(110_000), stampAt(410_000), 'hidden too'),
+  remove('k4', 'hidden', stampAt(20_000), stampAt(21_000)),
+  edit('k4', 'again', stampAt(65_000), stampAt(420_000), 'edited'),
+  append('k4', stampAt(350_000), 'again', 'again'),
 ]
 
 const RANGES: readonly StampRange[] = [
@@ -82,7 +88,9 @@ export function digests({ setup }: ConformanceContext): void {
         [append('k', stampAt(1), 'a', 'di')],
         [base, edit('k', 'id', stampAt(1), stampAt(2), 'b')],
         [base, edit('k', 'id', stampAt(1), stampAt(3), 'b')],
+        [base, edit('k', 'id', stampAt(2), stampAt(3), 'b')],
         [base, remove('k', 'id', stampAt(1), stampAt(2))],
+        [base, remove('k', 'id', stampAt(2), stampAt(3))],
         [base, clear('k', stampAt(2))],
         [base, set('k', stampAt(2), 'a')],
       ]
@@ -116,7 +124,7 @@ export function digests({ setup }: ConformanceContext): void {
       expect(await target.digest(WHOLE_RANGE, 16)).toEqual(await source.digest(WHOLE_RANGE, 16))
       const { keys } = await source.listKeys({ prefix: '', limit: 100 })
       expect((await target.listKeys({ prefix: '', limit: 100 })).keys).toEqual(keys)
-      for (const key of ['k0', 'k1', 'k2', 'k3', 'only register', 'only clear']) {
+      for (const key of ['k0', 'k1', 'k2', 'k3', 'k4', 'only register', 'only clear']) {
         const options = { includeRemoved: true }
         expect(await allItems(target, key, options)).toEqual(await allItems(source, key, options))
         const { identity: _own, ...read } = await target.readRegister(key)

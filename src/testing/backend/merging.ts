@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { STAMP_MIN } from '../../core/stamp.ts'
-import { allItems, outcomes, values, type ConformanceContext } from './context.ts'
+import { allItems, values, type ConformanceContext } from './context.ts'
 import { append, clear, edit, json, remove, set, stampAt } from './operations.ts'
 
 const T = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => stampAt(n * 1_000))
@@ -78,21 +77,52 @@ export function merging({ setup }: ConformanceContext): void {
           position: T[1],
           appendedAt: T[1],
           appended: json('appended'),
+          editedOf: T[1],
           editedAt: T[3],
           edited: json('edited'),
-          removed: false,
         },
       ])
     })
 
-    test('a removal is for ever: it stands with its position and without values', async () => {
+    test('a removal stands with its position and without the values up to it', async () => {
       const backend = await setup()
       await backend.apply([append('k', T[1]!, 'a', 'id'), remove('k', 'id', T[1]!, T[2]!)])
-      await backend.apply([edit('k', 'id', T[1]!, T[5]!, 'b'), append('k', T[6]!, 'c', 'id')])
+      await backend.apply([edit('k', 'id', T[1]!, T[5]!, 'b')])
       expect(await values(backend, 'k')).toEqual([])
       expect(await allItems(backend, 'k', { includeRemoved: true })).toEqual([
-        { id: 'id', position: T[6], removed: true },
+        { id: 'id', position: T[1], removedOf: T[1] },
       ])
+    })
+
+    test('what stands above a removal is out of sight until a clear takes the removal', async () => {
+      const backend = await setup()
+      await backend.apply([append('k', T[1]!, 'a', 'id'), remove('k', 'id', T[1]!, T[2]!)])
+      await backend.apply([append('k', T[6]!, 'b', 'id'), edit('k', 'id', T[4]!, T[7]!, 'c')])
+      expect(await values(backend, 'k')).toEqual([])
+      expect((await backend.countItems('k')).count).toBe(0)
+      expect((await backend.listLatest({ prefix: '', limit: 5 })).keys).toEqual([])
+      expect((await backend.readItemsById('k', ['id'])).items).toMatchObject([
+        { id: 'id', position: T[6], removedOf: T[1] },
+      ])
+      await backend.apply([clear('k', T[3]!)])
+      expect(await values(backend, 'k')).toEqual(['c'])
+      expect((await backend.countItems('k')).count).toBe(1)
+      expect((await backend.listLatest({ prefix: '', limit: 5 })).keys).toEqual([
+        { key: 'k', latest: T[6] },
+      ])
+      await backend.apply([clear('k', T[5]!)])
+      expect(await values(backend, 'k')).toEqual(['b'])
+    })
+
+    test('of two edits that of the later append wins, then the later one', async () => {
+      const backend = await setup()
+      await backend.apply([append('k', T[1]!, 'a', 'id'), edit('k', 'id', T[1]!, T[9]!, 'first')])
+      await backend.apply([append('k', T[3]!, 'b', 'id')])
+      expect(await values(backend, 'k')).toEqual(['first'])
+      await backend.apply([edit('k', 'id', T[3]!, T[5]!, 'second')])
+      expect(await values(backend, 'k')).toEqual(['second'])
+      await backend.apply([edit('k', 'id', T[3]!, T[4]!, 'third')])
+      expect(await values(backend, 'k')).toEqual(['second'])
     })
 
     test('a removal that arrives before its append keeps it away', async () => {
@@ -155,45 +185,33 @@ export function merging({ setup }: ConformanceContext): void {
       expect(read.register).toBeUndefined()
     })
 
-    test('an edit above a clear is kept without a position, and shows once there is one', async () => {
+    test('an edit goes with the append that it edits, whatever its stamp', async () => {
       const backend = await setup()
       await backend.apply([append('k', T[1]!, 'a', 'id'), edit('k', 'id', T[1]!, T[5]!, 'b')])
       await backend.apply([clear('k', T[3]!)])
+      await backend.apply([edit('k', 'id', T[1]!, T[6]!, 'late')])
       expect(await allItems(backend, 'k', { includeRemoved: true })).toEqual([])
-      expect((await backend.countItems('k')).count).toBe(0)
-      expect((await backend.readItemsById('k', ['id'])).items).toEqual([
-        { id: 'id', position: STAMP_MIN, editedAt: T[5], edited: json('b'), removed: false },
-      ])
+      expect((await backend.readItemsById('k', ['id'])).items).toEqual([])
       await backend.apply([append('k', T[4]!, 'c', 'id')])
-      expect(await values(backend, 'k')).toEqual(['b'])
+      expect(await values(backend, 'k')).toEqual(['c'])
     })
 
     test('a cleared value is gone, though its item stands at a later position', async () => {
       const backend = await setup()
       await backend.apply([append('k', T[1]!, 'a', 'id'), edit('k', 'id', T[4]!, T[5]!, 'b')])
       await backend.apply([clear('k', T[3]!)])
-      const item = { id: 'id', position: T[4], editedAt: T[5], edited: json('b'), removed: false }
+      const edited = { editedOf: T[4], editedAt: T[5], edited: json('b') }
+      const item = { id: 'id', position: T[4], ...edited }
       expect((await backend.readItemsById('k', ['id'])).items).toEqual([item])
       expect(await allItems(backend, 'k')).toEqual([item])
     })
 
-    test('a removal outlives a clear without its position', async () => {
+    test('a removal goes with a clear, and its id is free', async () => {
       const backend = await setup()
       await backend.apply([append('k', T[1]!, 'a', 'id'), remove('k', 'id', T[1]!, T[2]!)])
       await backend.apply([clear('k', T[3]!)])
-      expect((await backend.readItemsById('k', ['id'])).items).toEqual([
-        { id: 'id', position: STAMP_MIN, removed: true },
-      ])
-      await backend.apply([append('k', T[5]!, 'b', 'id')])
-      expect(await values(backend, 'k')).toEqual([])
-    })
-
-    test('a unique append after a clear is new, though a later edit is still there', async () => {
-      const backend = await setup()
-      await backend.apply([append('k', T[1]!, 'a', 'id'), edit('k', 'id', T[1]!, T[3]!, 'b')])
-      await backend.apply([clear('k', T[2]!)])
-      const again = append('k', T[4]!, 'c', 'id')
-      expect(await outcomes(backend, [again], { unique: true })).toEqual(['applied'])
+      expect((await backend.readItemsById('k', ['id'])).items).toEqual([])
+      await backend.apply([remove('k', 'id', T[1]!, T[4]!), append('k', T[5]!, 'b', 'id')])
       expect(await values(backend, 'k')).toEqual(['b'])
     })
   })

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
+import { isRemoved } from '../../core/merge.ts'
 import { allItems, type ConformanceContext } from './context.ts'
 import { append, clear, edit, remove, set, stampAt } from './operations.ts'
 
 const LONG = 2_500
 
-/** A list with own ids, callers' ids, moved items, removed ones and edits without a position. */
+/** A list with own ids, callers' ids and moved items. */
 async function fill(backend: ReplicaBackend, key: string, count: number): Promise<void> {
   const operations = Array.from({ length: count }, (_, i) => {
     const position = stampAt(i * 100)
@@ -80,7 +81,7 @@ export function paging({ setup }: ConformanceContext): void {
       const visible = await backend.readItems(query)
       expect(visible.items.map(({ appended }) => appended)).toEqual(['4', '3'])
       const all = await backend.readItems({ ...query, includeRemoved: true })
-      expect(all.items.map(({ position, removed }) => [position, removed])).toEqual([
+      expect(all.items.map((item) => [item.position, isRemoved(item)])).toEqual([
         [stampAt(500), true],
         [stampAt(400), false],
       ])
@@ -125,7 +126,7 @@ export function paging({ setup }: ConformanceContext): void {
       await backend.apply([remove('k', idOf(4), stampAt(400), stampAt(1_000))])
       const page = await backend.readItemsById('k', [idOf(0), idOf(2), idOf(4), 'absent'])
       expect(page.done).toBe(true)
-      expect(page.items.map(({ id, removed }) => `${id} ${removed}`).sort()).toEqual(
+      expect(page.items.map((item) => `${item.id} ${isRemoved(item)}`).sort()).toEqual(
         [`${idOf(0)} false`, `${idOf(2)} false`, `${idOf(4)} true`].sort(),
       )
       expect((await backend.readItemsById('other', [idOf(0)])).items).toEqual([])

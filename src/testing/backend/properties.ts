@@ -4,12 +4,12 @@ import { WHOLE_RANGE } from '../../backend/buckets.ts'
 import { MemoryBackend } from '../../backend/memory/memory-backend.ts'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import {
-  anyOperation,
   anyRange,
   ARBITRARY_IDS,
   ARBITRARY_KEYS,
   grouped,
   shuffledOperations,
+  someOperations,
 } from '../operation-arbitraries.ts'
 import { allItems, type ConformanceContext } from './context.ts'
 
@@ -64,10 +64,7 @@ export function properties({ open, capabilities }: ConformanceContext): void {
     // Goal: every engine judges as `core/decide.ts` does.
     test('groups that are judged get the answers of the in-memory database', async () => {
       const groups = fc.array(
-        fc.record({
-          operations: fc.array(anyOperation, { minLength: 1, maxLength: 4 }),
-          unique: fc.boolean(),
-        }),
+        fc.record({ operations: someOperations(4, 1), unique: fc.boolean() }),
         { minLength: 1, maxLength: 15 },
       )
       await fc.assert(
@@ -87,9 +84,8 @@ export function properties({ open, capabilities }: ConformanceContext): void {
     })
 
     test('the operations of a scan make the same state elsewhere', async () => {
-      const list = fc.array(anyOperation, { minLength: 1, maxLength: 40 })
       await fc.assert(
-        fc.asyncProperty(list, async (operations) => {
+        fc.asyncProperty(someOperations(40, 1), async (operations) => {
           await withBackends(async (backend, reference) => {
             await backend.apply(operations)
             for await (const operation of backend.scan(WHOLE_RANGE)) {

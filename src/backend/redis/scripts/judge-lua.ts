@@ -1,26 +1,32 @@
 /*
  * Judges operations as `core/decide.ts` does. An answer is one letter, then the key's
  * deletedThrough or `-`, then what the letter asks for: `a`pplied, `s`tands (item), `c`onflict
- * (item), `b`ehind (stamp), `g`one, `w`ithheld.
+ * (item), `b`ehind (stamp, and the position where the item stands, if that matters), `g`one,
+ * `w`ithheld.
  */
 export const JUDGE_LUA = `
 local function answer(letter, d, rest) return letter .. (d or '-') .. (rest or '') end
 
-local function isSameContent(item, value) return item.r or item.e ~= nil or item.av == value end
+local function isRepeat(item, op)
+  if item.ro then return item.ro == op.position end
+  return item.e ~= nil or item.av == op.value
+end
 
 local function judgePut(k, op, unique)
   local standing = load(k, op.id)
-  local cleared = k.d ~= nil and op.position <= k.d
   if op.kind == 'a' then
-    if unique and standing and (standing.r or standing.p ~= MIN) then
-      return answer(isSameContent(standing, op.value) and 's' or 'c', k.d, encode(standing))
+    if unique and standing then
+      return answer(isRepeat(standing, op) and 's' or 'c', k.d, encode(standing))
     end
-    return cleared and answer('b', k.d, k.d) or answer('a', k.d)
+    return isGone(op.position, k.d) and answer('b', k.d, k.d) or answer('a', k.d)
   end
-  if cleared then return answer('g', k.d) end
-  if op.kind == 'r' then return answer('a', k.d) end
-  if standing and standing.r then return answer('g', k.d) end
-  if standing and itemStamp(standing) > op.stamp then
+  if op.position <= (k.d or MIN) then return answer('g', k.d) end
+  if not standing then return answer('a', k.d) end
+  if standing.ro then return answer(op.kind == 'e' and 'g' or 'a', k.d) end
+  if standing.p > op.position then
+    return answer('b', k.d, itemStamp(standing) .. standing.p)
+  end
+  if op.kind == 'e' and itemStamp(standing) > op.stamp then
     return answer('b', k.d, itemStamp(standing))
   end
   return answer('a', k.d)

@@ -8,16 +8,18 @@
  *          .ID        an item as a record
  *   set    all scores 0, so members are ordered by their bytes:
  *          oPOSITION ID   items that a reader sees; the id is left out where it is the position
- *          mPOSITION ID   other items that have a position: removed ones
- *          xEDITED ID     items with an edit (or whose value came with another position)
+ *          mPOSITION ID   removed items
+ *          xEDITED ID     items with an edit, or with a part at another position than the greatest
  *
- * A record is one letter, the position, and then
+ * A record is one letter, the greatest position of its parts, and then
  *
- *   a   digest, value                   appended at its position, never edited: nearly all items
- *   r   digest                          removed
- *   x   appendedAt, digest, editedAt, digest, appended NUL edited     anything else
+ *   a   digest, value    appended, never edited: nearly all items
+ *   q   digest           removed
+ *   y   appendedAt, digest, editedOf, editedAt, digest, removedOf, digest, appended NUL edited
+ *                        anything else
  *
- * with STAMP_MIN for what is not there. JSON text has no NUL. The shard has besides, over all keys:
+ * with STAMP_MIN for what is not there. JSON text has no NUL. (r and x were the letters of records
+ * without editedOf and removedOf: `upgrade-12.ts`.) The shard has besides, over all keys:
  *
  *   listed   a sorted set of the keys that are listed
  *   heads    a hash from each key that has anything to its record (`whole-lua.ts`)
@@ -47,46 +49,61 @@ local function isGone(stamp, d) return d ~= nil and stamp <= d end
 
 local function decode(raw)
   local kind, p = raw:sub(1, 1), raw:sub(2, 37)
-  if kind == 'r' then return { p = p, r = true, rd = raw:sub(38, 49) } end
+  if kind == 'q' then return { p = p, ro = p, rd = raw:sub(38, 49) } end
   if kind == 'a' then return { p = p, a = p, ad = raw:sub(38, 49), av = raw:sub(50) } end
-  local item, a, e = { p = p }, raw:sub(38, 73), raw:sub(86, 121)
-  local split = raw:find('\\0', 134, true)
-  if a ~= MIN then item.a, item.ad, item.av = a, raw:sub(74, 85), raw:sub(134, split - 1) end
-  if e ~= MIN then item.e, item.ed, item.ev = e, raw:sub(122, 133), raw:sub(split + 1) end
+  local item, a, eo, ro = { p = p }, raw:sub(38, 73), raw:sub(86, 121), raw:sub(170, 205)
+  local split = raw:find('\\0', 218, true)
+  if a ~= MIN then item.a, item.ad, item.av = a, raw:sub(74, 85), raw:sub(218, split - 1) end
+  if eo ~= MIN then
+    item.eo, item.e, item.ed, item.ev = eo, raw:sub(122, 157), raw:sub(158, 169), raw:sub(split + 1)
+  end
+  if ro ~= MIN then item.ro, item.rd = ro, raw:sub(206, 217) end
   return item
 end
 
 local function encode(item)
-  if item.r then return 'r' .. item.p .. item.rd end
-  if item.a == item.p and item.e == nil then return 'a' .. item.p .. item.ad .. item.av end
-  return 'x' .. item.p .. (item.a or MIN) .. (item.ad or NO_DIGEST) .. (item.e or MIN)
-    .. (item.ed or NO_DIGEST) .. (item.av or '') .. '\\0' .. (item.ev or '')
+  if item.eo == nil then
+    if item.ro == nil then return 'a' .. item.p .. item.ad .. item.av end
+    if item.a == nil then return 'q' .. item.p .. item.rd end
+  end
+  return 'y' .. item.p .. (item.a or MIN) .. (item.ad or NO_DIGEST)
+    .. (item.eo or MIN) .. (item.e or MIN) .. (item.ed or NO_DIGEST)
+    .. (item.ro or MIN) .. (item.rd or NO_DIGEST) .. (item.av or '') .. '\\0' .. (item.ev or '')
 end
 
 local function itemStamp(item) return later(item.p, item.e) end
 
-local function isVisible(item)
-  return not item.r and item.p ~= MIN and (item.a ~= nil or item.e ~= nil)
+-- By the position that the edit belongs to, then by its stamp.
+local function isLaterEdit(a, b)
+  local x, y = a.eo or MIN, b.eo or MIN
+  if x == y then return (a.e or MIN) > (b.e or MIN) end
+  return x > y
+end
+
+-- The parts of these three items that stand above the bounds, as one item.
+local function partsAbove(x, y, z, bound, removalBound)
+  local item = { p = later(x.p, later(y.p, z.p)) }
+  if x.a and x.a > bound then item.a, item.ad, item.av = x.a, x.ad, x.av end
+  if y.eo and y.eo > bound then item.eo, item.e, item.ed, item.ev = y.eo, y.e, y.ed, y.ev end
+  if z.ro and z.ro > removalBound then item.ro, item.rd = z.ro, z.rd end
+  return item
 end
 
 local function join(a, b)
-  local p = later(a.p, b.p)
-  if a.r or b.r then return { p = p, r = true, rd = a.rd or b.rd } end
   local x = (a.a or MIN) >= (b.a or MIN) and a or b
-  local y = (a.e or MIN) >= (b.e or MIN) and a or b
-  return { p = p, a = x.a, ad = x.ad, av = x.av, e = y.e, ed = y.ed, ev = y.ev }
+  local y = isLaterEdit(b, a) and b or a
+  local z = (a.ro or MIN) >= (b.ro or MIN) and a or b
+  local item = partsAbove(x, y, z, z.ro or MIN, MIN)
+  item.p = later(a.p, b.p)
+  return item
 end
 
 -- The item without what is gone; false when nothing is left of it.
 local function settle(item, d)
-  if d == nil and item.p ~= MIN then return item end
-  local p = isGone(item.p, d) and MIN or item.p
-  if item.r then return { p = p, r = true, rd = item.rd } end
-  local left = { p = p }
-  if item.a and not isGone(item.a, d) then left.a, left.ad, left.av = item.a, item.ad, item.av end
-  if item.e and not isGone(item.e, d) then left.e, left.ed, left.ev = item.e, item.ed, item.ev end
-  if p == MIN and left.e == nil then return false end
-  return left
+  d = d or MIN
+  if item.p <= d then return false end
+  if (item.a or item.p) > d and (item.eo or item.p) > d and (item.ro or item.p) > d then return item end
+  return partsAbove(item, item, item, d, d)
 end
 
 local function suffix(id, position) return id == position and '' or id end
@@ -98,13 +115,13 @@ local function membersOf(name, id, item)
   local function at(place, digest, kind)
     time[#time + 1] = place .. digest .. kind .. name .. '\\0' .. suffix(id, place)
   end
-  if item.p ~= MIN then
-    own[1] = (isVisible(item) and 'o' or 'm') .. item.p .. suffix(id, item.p)
+  own[1] = (item.ro and 'm' or 'o') .. item.p .. suffix(id, item.p)
+  if item.e or (item.a or item.p) ~= item.p or (item.ro or item.p) ~= item.p then
+    own[2] = 'x' .. (item.e or MIN) .. id
   end
-  if item.e or (item.a and item.a ~= item.p) then own[#own + 1] = 'x' .. (item.e or MIN) .. id end
-  if item.r then at(item.p, item.rd, 'r') end
+  if item.ro then at(item.ro, item.rd, 'r') end
   if item.a then at(item.a, item.ad, 'a') end
-  if item.e then at(item.p, item.ed, 'e') end
+  if item.eo then at(item.eo, item.ed, 'e') end
   return own, time
 end
 
@@ -204,8 +221,10 @@ end
 
 local function itemOf(op)
   if op.kind == 'a' then return { p = op.position, a = op.position, ad = op.digest, av = op.value } end
-  if op.kind == 'e' then return { p = op.position, e = op.stamp, ed = op.digest, ev = op.value } end
-  return { p = op.position, r = true, rd = op.digest }
+  if op.kind == 'e' then
+    return { p = op.position, eo = op.position, e = op.stamp, ed = op.digest, ev = op.value }
+  end
+  return { p = op.position, ro = op.position, rd = op.digest }
 end
 
 local function merge(k, op)
@@ -216,10 +235,10 @@ local function merge(k, op)
 end
 
 local function contains(list, member)
-  return list[1] == member or list[2] == member
+  return list[1] == member or list[2] == member or list[3] == member
 end
 
--- Adds what is in one list only to another. The lists have at most two members.
+-- Adds what is in one list only to another. The lists have at most three members.
 local function without(list, other, target, scored)
   for _, member in ipairs(list) do
     if not contains(other, member) then

@@ -7,7 +7,9 @@ end
 local function readable(raw)
   local ok, item = pcall(decode, raw)
   if not ok or not isPlace(item.p) then return nil end
-  if (item.a and not isPlace(item.a)) or (item.e and not isPlace(item.e)) then return nil end
+  for _, place in ipairs({ item.a or item.p, item.eo or item.p, item.e or item.p, item.ro or item.p }) do
+    if not isPlace(place) then return nil end
+  end
   return item
 end
 `

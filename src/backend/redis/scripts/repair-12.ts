@@ -49,18 +49,17 @@ local function repairItem()
     k.items[op.id], k.stood[op.id] = item, false
     write(k)
     writeLists()
-  elseif op.kind == 'a' and not item.r and item.a == op.position then
+  elseif op.kind == 'a' and item.a == op.position then
     item.ad, item.av = op.digest, op.value
-  elseif op.kind == 'e' and not item.r and item.e == op.stamp then
+  elseif op.kind == 'e' and item.e == op.stamp and item.eo == op.position then
     item.ed, item.ev = op.digest, op.value
-  elseif op.kind == 'r' and item.r then
+  elseif op.kind == 'r' and item.ro == op.position then
     item.rd = op.digest
   else
     return 0
   end
-  local place = op.kind == 'a' and item.a or item.p
   redis.call('HSET', k.h, '.' .. op.id, encode(item))
-  setMember(place, suffix(op.id, place))
+  setMember(op.position, suffix(op.id, op.position))
   return 1
 end
 
