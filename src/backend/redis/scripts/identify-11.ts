@@ -20,7 +20,7 @@ if ARGV[1] ~= '*' and (stands or '') ~= ARGV[1] then return stands end
 local UNKNOWN = -1000000000000000
 -- Greater than any count that a hint can have had before.
 local hintCount = redis.call('TIME')[1] .. '000000'
-local first = { 'head', '', 'writes', 0, 'hintCount', hintCount, 'trusted', '', 'run', '', 'base', 0 }
+local first = { 'head', '', 'writes', 0, 'hintCount', hintCount, 'trusted', '', 'run', '', 'base', 0, 'format', '' }
 for i = 1, #first, 2 do redis.call('HSETNX', META, first[i], first[i + 1]) end
 for i, part in ipairs({ 'listed', 'latest', 'heads', 'time' }) do
   local isNew = redis.call('EXISTS', KEYS[7 + i]) == 0

@@ -1,7 +1,7 @@
 import { WHOLE_LUA } from './whole-lua.ts'
 
 /** Fields of a meta: all of them are there from the start. */
-const OWN_FIELDS = 'identity state shards head writes hintCount trusted run base'.split(' ')
+const OWN_FIELDS = 'identity state shards head writes hintCount trusted run base format'.split(' ')
 const PARTS = 'listed latest heads time hints cursors locks intents groups leases'.split(' ')
 /** All fields of a meta are there from the start: one for each part counts its members. */
 const META_FIELDS = OWN_FIELDS.length + PARTS.length
