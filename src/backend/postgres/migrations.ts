@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { StorageError } from '../../core/errors.ts'
 import { listHeadSql, ZERO } from './head-sql.ts'
+import { groupSql } from './prefix.ts'
 import type { Session } from './session.ts'
 import type { Tables } from './tables.ts'
 
 /** The schema version that this code reads and writes. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 /** Each takes the schema from the version before to its own number, counted from 1. */
 const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [
   createTables,
   createLeases,
   touchAnew,
+  indexGroups,
 ]
 
 /** What each of them does, for people. */
@@ -19,6 +21,7 @@ export const MIGRATION_TITLES: readonly string[] = [
   'tables of keys, items, hints and cursors',
   'table of leases',
   'touched: at most a second behind the latest item instead of ten',
+  'index for the latest keys of a tenant',
 ]
 
 /*
@@ -98,6 +101,16 @@ function touchAnew(tables: Tables): readonly string[] {
     `UPDATE ${keys} k SET touched = r.head
      FROM (SELECT o.key, ${head} AS head FROM ${keys} o) r
      WHERE k.key = r.key AND k.touched < r.head`,
+  ]
+}
+
+/**
+ * For `listLatest`: the latest keys of a tenant are found without those of others. A large database may have
+ * been given it before, with CONCURRENTLY.
+ */
+function indexGroups({ prefix, keys }: Tables): readonly string[] {
+  return [
+    `CREATE INDEX IF NOT EXISTS "${prefix}keys_group" ON ${keys} (${groupSql('key')}, touched, key)`,
   ]
 }
 
