@@ -7,6 +7,8 @@ export interface TableScan {
   readonly table: string
   /** Rows that were read, those that a filter threw away included. */
   readonly rows: number
+  /** Pages that were looked at. An index that is gone through shows in nothing else. */
+  readonly pages: number
 }
 
 interface Plan {
@@ -15,6 +17,8 @@ interface Plan {
   readonly 'Actual Rows': number
   readonly 'Actual Loops': number
   readonly 'Rows Removed by Filter'?: number
+  readonly 'Shared Hit Blocks': number
+  readonly 'Shared Read Blocks': number
   readonly Plans?: readonly Plan[]
 }
 
@@ -44,7 +48,7 @@ export async function explain(
     const literals: string[] = []
     for (const value of values) literals.push(literal(await readable(client, value)))
     const { rows } = await client.query<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(
-      `EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE p(${literals.join(', ')})`,
+      `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE p(${literals.join(', ')})`,
     )
     return scansOf(rows[0]!['QUERY PLAN'][0]!.Plan)
   } finally {
@@ -56,7 +60,8 @@ function scansOf(plan: Plan): TableScan[] {
   const table = plan['Relation Name']
   const loops = plan['Actual Loops']
   const rows = (plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0)) * loops
-  const own = table === undefined ? [] : [{ type: plan['Node Type'], table, rows }]
+  const pages = plan['Shared Hit Blocks'] + plan['Shared Read Blocks']
+  const own = table === undefined ? [] : [{ type: plan['Node Type'], table, rows, pages }]
   return [...own, ...(plan.Plans ?? []).flatMap(scansOf)]
 }
 

@@ -3,11 +3,12 @@ import { placedDigest } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
 import { STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 import { lastPositionSql, ZERO } from './head-sql.ts'
+import { groupSql } from './prefix.ts'
 import type { Session } from './session.ts'
 import type { Tables } from './tables.ts'
 
 /** The schema version that this code reads and writes. */
-export const SCHEMA_VERSION = 4
+export const SCHEMA_VERSION = 5
 
 /** Each takes the schema from the version before to its own number, counted from 1. */
 const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [
@@ -15,6 +16,7 @@ const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [
   createLeases,
   touchAnew,
   placeParts,
+  indexGroups,
 ]
 
 /** What each of them does, for people. */
@@ -23,6 +25,7 @@ export const MIGRATION_TITLES: readonly string[] = [
   'table of leases',
   'touched: at most a second behind the latest item instead of ten',
   'items: edits and removals belong to a position, and go with it',
+  'index for the latest keys of a tenant',
 ]
 
 /*
@@ -169,6 +172,16 @@ async function placeDigests(session: Session, { items }: Tables): Promise<void> 
     key = last['key'] as string
     item = last['item'] as string
   }
+}
+
+/**
+ * For `listLatest`: the latest keys of a tenant are found without those of others. A large database may have
+ * been given it before, with CONCURRENTLY.
+ */
+function indexGroups({ prefix, keys }: Tables): readonly string[] {
+  return [
+    `CREATE INDEX IF NOT EXISTS "${prefix}keys_group" ON ${keys} (${groupSql('key')}, touched, key)`,
+  ]
 }
 
 /**

@@ -1,6 +1,7 @@
 import { HASHED } from './item-key.ts'
 import { ITEM_SELECT, PAGE_SELECT } from './item-row.ts'
 import { coarseSql, lastPositionSql, listHeadSql, visibleSql, ZERO } from './head-sql.ts'
+import { groupSql } from './prefix.ts'
 import { identitySql, type Tables } from './tables.ts'
 
 /** SQL: identity and the key's deletedThrough, of which every read answer starts. */
@@ -99,16 +100,21 @@ export function keysSql(tables: Tables): string {
 
 /**
  * Keys in the order in which they were touched, each with its exact latest position. Parameters:
- * prefix bounds as above, and the last row seen (touched and key) or NULLs, limit.
+ * prefix bounds as above, and the last row seen (touched and key) or NULLs, limit, and the group that all of
+ * them are in if `inGroup`. The group is compared and ordered by as the first of its index, not by `=`: so no
+ * other index has the order that is needed, and none is gone through.
  */
-export function latestSql(tables: Tables): string {
+export function latestSql(tables: Tables, inGroup: boolean): string {
   const d = `COALESCE(c.deleted_through, ${ZERO})`
+  const group = groupSql('o.key')
+  const before = inGroup
+    ? `${group} >= $6::text AND (${group}, o.touched, o.key) < ($6::text, $3::uuid, $4::text)`
+    : 'o.touched <= $3::uuid AND (o.touched, o.key) < ($3::uuid, $4::text)'
   return `SELECT ${identitySql(tables)} AS identity, r.* FROM (SELECT 1) one LEFT JOIN (
       SELECT c.key, c.touched, ${lastPositionSql(tables, 'c.key', d, true)} AS latest
       FROM (SELECT o.key, o.touched, o.deleted_through FROM ${tables.keys} o
-        WHERE o.key >= $1::text AND ($2::text IS NULL OR o.key < $2::text)
-          AND o.touched <= $3::uuid AND (o.touched, o.key) < ($3::uuid, $4::text)
-        ORDER BY o.touched DESC, o.key DESC LIMIT $5) c) r ON true
+        WHERE o.key >= $1::text AND ($2::text IS NULL OR o.key < $2::text) AND ${before}
+        ORDER BY ${inGroup ? `${group} DESC, ` : ''}o.touched DESC, o.key DESC LIMIT $5) c) r ON true
     ORDER BY r.touched DESC, r.key DESC`
 }
 

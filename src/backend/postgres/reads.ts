@@ -19,7 +19,7 @@ import { TOUCHED_LAG_MS } from './head-sql.ts'
 import { itemKeyOf } from './item-key.ts'
 import { itemFrom, itemOfPage } from './item-row.ts'
 import type { PgStatement } from './pg-types.ts'
-import { prefixEnd } from './prefix.ts'
+import { groupOf, prefixEnd } from './prefix.ts'
 import type { Ask } from './ranges.ts'
 import {
   countSql,
@@ -138,13 +138,16 @@ export async function listLatest(
   { prefix, before, limit }: LatestQuery,
 ): Promise<LatestPage> {
   const found: LatestKey[] = []
+  const group = groupOf(prefix)
+  const text = latestSql(tables, group !== undefined)
   let chunk = Math.max(LATEST_ROWS_MIN, 2 * limit)
   let touched: Stamp = STAMP_MAX
   // Sorts above every key: the first page starts at the very end.
   let key = '\u{10FFFF}'.repeat(300)
   for (;;) {
-    const values = [prefix, prefixEnd(prefix), touched, key, chunk]
-    const { rows } = await ask(prepared(latestSql(tables), values))
+    const bounds = [prefix, prefixEnd(prefix), touched, key, chunk]
+    const values = group === undefined ? bounds : [...bounds, group]
+    const { rows } = await ask(prepared(text, values))
     const candidates = rows.filter((row) => row['key'] !== null)
     for (const row of candidates) {
       const latest = row['latest'] as Stamp | null
