@@ -387,6 +387,23 @@ export const MUTANTS = [
     tests: ['src/backend/sqlite/settings.test.ts'],
   },
   {
+    name: 'a SQLite file is opened and closed beside SQLite',
+    file: 'src/backend/sqlite/database-file.ts',
+    edits: [
+      [
+        'else if (found.nlink > 1) removeFirstName(path, found.ino)',
+        "closeSync(openSync(path, 'a', FILE_MODE))",
+      ],
+    ],
+    tests: ['src/backend/sqlite/settings.test.ts'],
+  },
+  {
+    name: 'a second SQLite library may open a file that one has open',
+    file: 'src/backend/sqlite/open-files.ts',
+    edits: [['if (file.library !== library) {', 'if (library === undefined) {']],
+    tests: ['src/backend/sqlite/open-files.test.ts'],
+  },
+  {
     name: 'session tokens are not checked',
     file: 'src/chat/session-token.ts',
     edits: [

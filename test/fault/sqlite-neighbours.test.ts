@@ -103,7 +103,7 @@ test('another store opens the files, reads and closes', async () => {
 test('another store opens and closes six times while the first one saves', async () => {
   const places = makePlaces()
   const a = await SqliteStore.start(built, places)
-  const saved = a.save('chat', 0, 600)
+  const saved = a.save('chat', 0, 300)
   for (let time = 0; time < 6; time++) {
     const b = await SqliteStore.start(built, withOtherLog(places))
     await b.read('chat')
