@@ -14,7 +14,7 @@ export const LOG_MUTANTS = [
   {
     name: 'acknowledged before the sync',
     file: 'src/wal/file/segments.ts',
-    edits: [['if (sync) await file.sync()', '']],
+    edits: [['if (sync && !isOneCall) await file.sync()', '']],
     simulate: POWER,
   },
   {
@@ -32,7 +32,10 @@ export const LOG_MUTANTS = [
     name: 'a failed sync is tried again, and believed',
     file: 'src/wal/file/segments.ts',
     edits: [
-      ['if (sync) await file.sync()', 'if (sync) await file.sync().catch(() => file.sync())'],
+      [
+        'if (sync && !isOneCall) await file.sync()',
+        'if (sync && !isOneCall) await file.sync().catch(() => file.sync())',
+      ],
     ],
     tests: ['test/fault/file-wal-disk-faults.test.ts'],
   },
@@ -41,6 +44,41 @@ export const LOG_MUTANTS = [
     file: 'src/wal/file/committer.ts',
     edits: [['await this.#options.segments.giveUp()', '']],
     tests: ['test/fault/file-wal-disk-faults.test.ts'],
+  },
+  {
+    name: 'what was written counts although the folder is gone',
+    file: 'src/wal/file/open-log.ts',
+    edits: [['if (!(await this.#options.segments.isNamed())) throw this.lose()', '']],
+    tests: ['test/fault/file-wal-folder-gone.test.ts'],
+  },
+  {
+    name: 'a foreign boot id means dead',
+    file: 'src/wal/file/owner.ts',
+    edits: [
+      [
+        "if (self.bootId === undefined || owner.bootId !== self.bootId) return 'unknown'",
+        "if (self.bootId === undefined || owner.bootId !== self.bootId) return 'dead'",
+      ],
+    ],
+    tests: ['test/fault/file-wal-takeover.test.ts'],
+  },
+  {
+    name: 'nobody asks the socket of an owner',
+    file: 'src/wal/file/owner.ts',
+    edits: [["if (socket === 'listening') return 'alive'", '']],
+    tests: ['test/fault/file-wal-takeover.test.ts'],
+  },
+  {
+    name: 'an observer that stood still takes that for silence',
+    file: 'src/wal/file/silence.ts',
+    edits: [['Math.min(nowMs - before.seenMs, LOOK_MS_MAX)', 'nowMs - before.seenMs']],
+    tests: ['src/wal/file/silence.test.ts'],
+  },
+  {
+    name: 'what memory owes waits behind what a place refuses',
+    file: 'src/wal/owed.ts',
+    edits: [['if (this.#refused[place].has(ticket) !== refused) continue', 'void refused']],
+    tests: ['src/wal/flush-worker.test.ts'],
   },
   {
     name: 'short writes are taken for whole ones',
@@ -95,7 +133,7 @@ export const LOG_MUTANTS = [
   {
     name: 'a shared log believes that its server has lost nothing',
     file: 'src/wal/redis-stream/stream-wal.ts',
-    edits: [['if (changed.length === 0) return', 'if (changed.length >= 0) return']],
+    edits: [['changed.includes(partition))', 'changed.includes(partition) && partition < 0)']],
     simulate: SHARED_LOSSES,
   },
   {

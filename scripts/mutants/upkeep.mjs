@@ -254,8 +254,8 @@ export const UPKEEP_MUTANTS = [
     file: 'src/wal/file/log-directory.ts',
     edits: [
       [
-        "isLog(entry) && ownerState(this.#env, entry) !== 'alive'",
-        "isLog(entry) && ownerState(this.#env, entry) === 'unknown'",
+        "if (state !== 'unknown') return state !== 'alive'",
+        "if (state !== 'unknown') return false",
       ],
     ],
     tests: TAKEOVER,
@@ -270,10 +270,7 @@ export const UPKEEP_MUTANTS = [
     name: 'a segment goes on being written to after an error',
     file: 'src/wal/file/segments.ts',
     edits: [
-      [
-        'this.#active = undefined\n      await this.#quietly(async () => await segment.stopWriting())',
-        '',
-      ],
+      ['await this.giveUp()\n      throw unavailable(`writing to', 'throw unavailable(`writing to'],
     ],
     tests: ['test/fault/file-wal-disk-faults.test.ts'],
   },

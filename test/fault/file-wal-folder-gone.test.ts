@@ -100,6 +100,7 @@ test('what neither memory nor an open file has is counted, and holds up nothing'
   const { env, wal } = await opened(disk, { cacheBytes: 0 })
   for (let i = 1; i <= 100; i++) await wal.append([operation(i)])
   disk.wipe('/data/wal')
+  await refuses(wal.pending('primary', 'key'), 'UNAVAILABLE', 'none')
   await refuses(wal.append([operation(101)]), 'UNAVAILABLE', 'unknown')
   await env.advance(1_000)
   expect(wal.stats().state).toBe('open')

@@ -329,6 +329,7 @@ test('a damaged neighbour is left as it is and named in the status', async () =>
   const [name] = machine.logs().filter((log) => log.includes('-1-1-'))
   const path = machine.disk.paths().find((p) => p.includes(name!) && p.endsWith('.wal'))!
   machine.disk.flip(path, 100)
+  const before = await machine.disk.list(`/data/wal/${name}`)
   await machine.pass(60_000, b)
   expect(machine.logs()).toContain(name)
   expect(b.wal.stats().reasons.join()).toContain('damaged at offset 64')
@@ -336,6 +337,7 @@ test('a damaged neighbour is left as it is and named in the status', async () =>
   await b.wal.close()
   await refuses(machine.opened(), 'CORRUPT')
   expect(machine.logs()).toContain(name)
+  expect(await machine.disk.list(`/data/wal/${name}`)).toEqual(before)
 })
 
 test('failpoints are hit', async () => {

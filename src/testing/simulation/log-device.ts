@@ -16,4 +16,6 @@ export interface LogDevice {
   crash(power: boolean): void
   break(fault: LogFault): void
   heal(): void
+  /** Its disk loses all that it has, while the process lives. Absent where that is another fault's. */
+  wipe?(): void
 }

@@ -2,7 +2,7 @@ import type { Disk } from '../../core/disk.ts'
 import type { Env } from '../../core/env.ts'
 import { FileWal } from '../../wal/file/file-wal.ts'
 import type { WAL, WalOpened } from '../../wal/wal.ts'
-import { SimulatedDisk, type AttachedDisk } from '../simulated-disk.ts'
+import { SimulatedDisk, type AttachedDisk, type SimulatedOperation } from '../simulated-disk.ts'
 import type { Kernel } from './kernel.ts'
 import type { LogDevice, LogFault } from './log-device.ts'
 import type { Life } from './simulated-process.ts'
@@ -13,6 +13,12 @@ const DIRECTORY = '/wal'
 const SEGMENT_BYTES = 8 * 1024
 const HEARTBEAT_MS = 1_000
 const OPERATION_MS = 0.8
+/** What fails together while the disk is out. */
+const OUTAGES: readonly (readonly SimulatedOperation[])[] = [
+  ['write', 'sync', 'create'],
+  ['create', 'rename', 'remove', 'sync-directory', 'listen', 'probe'],
+  ['exists'],
+]
 
 /**
  * The file log without its ceiling. After a kill the ceiling puts the clock up to ten seconds ahead,
@@ -66,7 +72,7 @@ export class LogDisk implements LogDevice {
   break(fault: LogFault): void {
     switch (fault) {
       case 'wal-out':
-        for (const operation of ['write', 'sync', 'create'] as const) {
+        for (const operation of this.#random.pick(OUTAGES)) {
           this.#disk.fail(operation, { times: Number.POSITIVE_INFINITY })
         }
         return
@@ -80,6 +86,11 @@ export class LogDisk implements LogDevice {
         this.#operationMs = 6_000
         return
     }
+  }
+
+  /** Somebody removes the folder; what is open stays open. */
+  wipe(): void {
+    this.#disk.wipe(DIRECTORY)
   }
 
   heal(): void {

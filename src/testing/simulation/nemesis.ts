@@ -119,10 +119,7 @@ export class Nemesis {
         world.lostDisk = true
         return world.databases[fault === 'wipe-primary' ? 'primary' : 'backup'].wipe()
       case 'wipe-log':
-        // Only the log in Redis has a disk that can go while the processes live.
-        if (world.lostDisk || world.settings.wal !== 'redis-stream') return
-        world.lostDisk = true
-        return world.redis.wipe()
+        return this.#wipeLog(node)
       case 'cache-out':
         world.cache.isUp = false
         return this.#later(ms, () => {
@@ -144,6 +141,16 @@ export class Nemesis {
       case 'wal-full':
         return this.#breakLog(node, fault, ms)
     }
+  }
+
+  /** Of a log in files only that of one process. */
+  #wipeLog({ log }: Node): void {
+    const world = this.#world
+    const isShared = world.settings.wal === 'redis-stream'
+    if (world.lostDisk || (!isShared && log.wipe === undefined)) return
+    world.lostDisk = true
+    if (isShared) world.redis.wipe()
+    else log.wipe!()
   }
 
   #down(databases: readonly SimulatedDatabase[], ms: number): void {

@@ -124,6 +124,7 @@ export class LogDirectory {
   async giveBack({ path, formerName }: Claimed): Promise<void> {
     try {
       await this.#env.disk.rename(path, join(this.path, formerName))
+      await this.#leave(path)
       await this.#env.disk.syncDirectory(this.path)
     } finally {
       await this.forget(path)
@@ -134,8 +135,7 @@ export class LogDirectory {
   async free(path: string): Promise<void> {
     await this.#env.disk.rename(path, join(this.path, freeName(this.#env)))
     await this.#env.disk.syncDirectory(this.path)
-    await this.#lives.get(path)?.leave()
-    this.#lives.delete(path)
+    await this.#leave(path)
   }
 
   /** This process has nothing to do with the log any more. Whoever looks at it next may take it over. */
@@ -172,6 +172,11 @@ export class LogDirectory {
       const isLeft = kind === 'file' ? isTemporary(name) : isSocket(entry) && name !== own
       if (isLeft) await this.#env.disk.remove(join(path, name))
     }
+  }
+
+  async #leave(path: string): Promise<void> {
+    await this.#lives.get(path)?.leave()
+    this.#lives.delete(path)
   }
 
   async #orForget<T>(path: string, step: () => Promise<T>): Promise<T> {

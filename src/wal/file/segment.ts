@@ -130,8 +130,10 @@ export class Segment {
   }
 
   async #closeFile(): Promise<void> {
-    const file = this.#file
+    const opening = this.#file
     this.#file = undefined
-    await (await file)?.close()
+    // Whoever asked for it has heard that it cannot be opened.
+    const file = await opening?.catch(() => undefined)
+    await file?.close()
   }
 }

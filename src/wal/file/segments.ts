@@ -175,9 +175,8 @@ export class Segments {
         if (failure === undefined) entries.push(...(await segment.read(run)))
       } catch (error) {
         failure = error
-      } finally {
-        await segment.unpin()
       }
+      await segment.unpin().catch((error: unknown) => (failure ??= error))
     }
     if (failure instanceof StorageError) throw failure
     if (failure !== undefined) throw unavailable('reading the log failed', failure, 'none')
