@@ -5,6 +5,7 @@ import { WHOLE_RANGE } from '../../src/backend/buckets.ts'
 import { MemoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { RedisDatabaseBackend } from '../../src/backend/redis/index.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
+import { nodeEnv } from '../../src/core/node-env.ts'
 import { byPosition } from '../../src/core/merge.ts'
 import type { Operation } from '../../src/core/operation.ts'
 import type { StoreContext } from '../../src/strategy/context.ts'
@@ -152,6 +153,67 @@ describeRedis('a Redis database that has lost one of its keys', () => {
         (kind) => kind !== 'leases' && !(NOTES.includes(kind) && kind === end),
       )
       expect(left.filter((key) => key !== name('leases')).sort()).toEqual(wanted.map(name).sort())
+    },
+  )
+
+  // Goal: nobody decides by what is missing: an id that was taken may not be taken again.
+  test.each(['h:chat/1', 'heads'])(
+    'without %s nothing is judged, and what is only merged is taken',
+    async (end) => {
+      const { primary, reconciler, name } = await setup()
+      await redis('DEL', name(end))
+      const again = append('chat/1', at(90), 'other', 'id-4')
+      const [taken, refused] = await Promise.allSettled([
+        primary.apply([append('chat/9', at(91), 'x')], { decide: true }),
+        primary.apply([again], { decide: true, unique: true }),
+      ])
+      expect(taken).toMatchObject({ status: 'fulfilled' })
+      expect(refused).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'CORRUPT', effect: 'none', message: expect.stringContaining(name(end)) },
+      })
+      const edited = edit('chat/1', 'id-3', at(32), at(92), 'changed')
+      await expect(primary.apply([edited], { decide: true })).rejects.toThrow(name(end))
+      await primary.apply([append('chat/1', at(93), 'late', 'id-9')])
+      await reconciler.reconcile()
+      expect(await primary.getRange('chat/1', 0, 9)).toEqual(['ONE', 'three', 'four', 'late'])
+      const { applied } = await primary.apply([again], { decide: true, unique: true })
+      expect(applied).toMatchObject([{ outcome: 'conflict' }])
+    },
+  )
+
+  // Goal: a group over several shards that was acknowledged is whole in the end, and no key stays held.
+  test.each(['groups', 'intents', 'locks'])(
+    'when %s of all shards are gone in the middle of a group, it comes back whole',
+    async (part) => {
+      const keyPrefix = `test-${randomBytes(6).toString('hex')}:`
+      const options = { url: server.url, keyPrefix, shards: 4 }
+      const env = nodeEnv()
+      const hit = (point: string): void => {
+        if (point === 'redis.groupDecided') throw new Error('killed')
+      }
+      const dying = new RedisDatabaseBackend(options, { ...env, failpoints: { hit } })
+      const primary = new RedisDatabaseBackend(options)
+      const backup = new MemoryBackend()
+      await Promise.all([primary.connect(), backup.connect(), dying.connect()])
+      onTestFinished(async () => {
+        await Promise.all([primary.disconnect(), dying.disconnect()])
+      })
+      const { context, reconciler } = reconcilerRig(primary, backup)
+      await reconciler.reconcile()
+      await probe(context)
+      const group = ['a', 'b', 'c', 'd', 'e'].map((key, i) => append(key, at(i + 1), key))
+      await expect(dying.apply(group, { decide: true })).rejects.toThrow('killed')
+      await backup.apply(group)
+      for (let shard = 0; shard < 4; shard++) await redis('DEL', `${keyPrefix}{${shard}}:${part}`)
+      await probe(context)
+      expect(context.monitor.needsReconcile()).toBe(true)
+      await reconciler.reconcile()
+      const listed = await Promise.all(group.map(({ key }) => primary.getRange(key, 0, 9)))
+      expect(listed).toEqual(group.map(({ key }) => [key]))
+      const { applied } = await primary.apply([append('a', at(9), 'next')], { decide: true })
+      expect(applied).toMatchObject([{ outcome: 'applied' }])
+      expect(await reconciler.verify({ deep: true })).toMatchObject({ damaged: 0, differing: 0 })
     },
   )
 })
