@@ -4,7 +4,7 @@
  */
 import type { DamagedPart } from '../backend/replica-backend.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
-import { DAMAGED_ROWS_MAX, type Tally } from './reconcile-report.ts'
+import { DAMAGED_ROWS_MAX } from './reconcile-report.ts'
 import type { Work } from './rows.ts'
 
 /** Time of one step of looking and mending. */
@@ -17,36 +17,34 @@ export interface PartsOptions {
 }
 
 /** Looks whether each database has all that it goes by, and notes in the tally what has lost something. */
-export async function checkParts(
-  { context, tally, pacer }: Work,
-  { mend, signal }: PartsOptions,
-): Promise<void> {
+export async function checkParts(work: Work, { mend, signal }: PartsOptions): Promise<void> {
   for (const place of DATABASE_PLACES) {
-    pacer.check()
-    const found: DamagedPart[] = []
-    let count = 0
-    for await (const part of context.places[place].checkParts(STEP_TIMEOUT_MS, signal)) {
-      count++
-      if (found.length < DAMAGED_ROWS_MAX) found.push(part)
+    work.pacer.check()
+    const { parts, more } = await damagedParts(work, place, signal)
+    if (parts.length === 0) continue
+    const isMended = mend.includes(place)
+    if (isMended) await work.context.places[place].mendParts(STEP_TIMEOUT_MS, signal)
+    const left = isMended ? await damagedParts(work, place, signal) : undefined
+    for (const { name, key = '' } of parts) {
+      const repaired = left !== undefined && !left.parts.some((part) => part.name === name)
+      work.tally.addDamaged({ place, key, name, part: 'index', repaired })
     }
-    if (count === 0) continue
-    const repaired = mend.includes(place)
-    if (repaired) await context.places[place].mendParts(STEP_TIMEOUT_MS, signal)
-    note(tally, place, found, count, repaired)
+    work.tally.damaged += more
+    work.tally.repaired += Math.max(0, more - (left?.more ?? more))
   }
 }
 
-function note(
-  tally: Tally,
+/** As many as a report names, and how many more there are. */
+async function damagedParts(
+  { context }: Work,
   place: DatabasePlace,
-  found: readonly DamagedPart[],
-  count: number,
-  repaired: boolean,
-): void {
-  for (const { name, key = '' } of found) {
-    tally.addDamaged({ place, key, name, part: 'index', repaired })
+  signal: AbortSignal | undefined,
+): Promise<{ readonly parts: readonly DamagedPart[]; readonly more: number }> {
+  const parts: DamagedPart[] = []
+  let more = 0
+  for await (const part of context.places[place].checkParts(STEP_TIMEOUT_MS, signal)) {
+    if (parts.length < DAMAGED_ROWS_MAX) parts.push(part)
+    else more++
   }
-  const more = count - found.length
-  tally.damaged += more
-  if (repaired) tally.repaired += more
+  return { parts, more }
 }

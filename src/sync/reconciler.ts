@@ -4,7 +4,7 @@
  */
 import type { ReplicaState } from '../backend/replica-backend.ts'
 import type { StampRange } from '../core/digest.ts'
-import { StorageError } from '../core/errors.ts'
+import { isStorageError, StorageError } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { checkInteger } from '../core/limits.ts'
 import { STAMP_MAX, STAMP_MIN, stampFloor, type Stamp } from '../core/stamp.ts'
@@ -92,9 +92,16 @@ export class Reconciler {
       const to = stampFloor(Math.max(0, nowMs - olderThanMs))
       const all = everything(nowMs)
       const ranges = olderThanMs === 0 ? all : all.flatMap((range) => below(range, to))
-      await this.#compare(work, ranges, options, { copy: false })
-      if (options.deep === true) await this.#look(work, options, false)
-      await checkParts(work, { mend: [], signal: options.signal })
+      const parts = new Tally()
+      await checkParts({ ...work, tally: parts }, { mend: [], signal: options.signal })
+      try {
+        await this.#compare(work, ranges, options, { copy: false })
+        if (options.deep === true) await this.#look(work, options, false)
+      } catch (error) {
+        // What is damaged may be what comparing goes by: then there is no more to tell.
+        if (parts.damaged === 0 || !isStorageError(error, 'CORRUPT')) throw error
+      }
+      tally.addDamageOf(parts)
     })
   }
 

@@ -1,48 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { WHOLE_RANGE } from '../../src/backend/buckets.ts'
 import { MemoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { RedisDatabaseBackend } from '../../src/backend/redis/index.ts'
-import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
-import { byPosition } from '../../src/core/merge.ts'
-import type { Operation } from '../../src/core/operation.ts'
-import type { StoreContext } from '../../src/strategy/context.ts'
-import { PrimaryFirstReadStrategy } from '../../src/strategy/read/primary-first.ts'
-import type {
-  CountRead,
-  ItemsRead,
-  KeysRead,
-  LatestRead,
-  ReadMark,
-  RegisterRead,
-} from '../../src/strategy/read/read-strategy.ts'
-import { append, clear, edit, remove, set, stampAt } from '../../src/testing/backend/operations.ts'
+import { nodeEnv } from '../../src/core/node-env.ts'
+import { append, edit } from '../../src/testing/backend/operations.ts'
 import { reconcilerRig, type ReconcilerRig } from '../support/reconciler-rig.ts'
 import { redisCommand } from '../support/redis-command.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
-
-const at = (second: number): ReturnType<typeof stampAt> => stampAt(second * 1_000)
-
-/** Every kind of thing that a database can hold. */
-const OPERATIONS: readonly Operation[] = [
-  ...Array.from({ length: 12 }, (_, i) => append('chat/0', at(10 + i), `m${i}`)),
-  append('chat/1', at(30), 'one', 'id-1'),
-  append('chat/1', at(31), 'two', 'id-2'),
-  append('chat/1', at(32), 'three', 'id-3'),
-  append('chat/1', at(33), 'four', 'id-4'),
-  edit('chat/1', 'id-1', at(30), at(40), 'ONE'),
-  remove('chat/1', 'id-2', at(31), at(41)),
-  append('chat/2', at(50), 'cleared'),
-  clear('chat/2', at(51)),
-  append('chat/2', at(52), 'after'),
-  append('chat/3', at(60), 'cleared'),
-  clear('chat/3', at(61)),
-  set('value/0', at(70), { a: 1 }),
-  set('value/1', at(71), { b: 2 }),
-]
-const KEYS = ['chat/0', 'chat/1', 'chat/2', 'chat/3', 'value/0', 'value/1']
-const IDS = ['id-1', 'id-2', 'id-3', 'id-4', at(10), at(15), at(21), at(52)]
+import { at, expected, OPERATIONS, probe, readAll, wrongReads } from '../support/whole-reads.ts'
 
 /** Each of the server's keys, by the end of its name. */
 const NAMES =
@@ -154,65 +120,65 @@ describeRedis('a Redis database that has lost one of its keys', () => {
       expect(left.filter((key) => key !== name('leases')).sort()).toEqual(wanted.map(name).sort())
     },
   )
+
+  // Goal: nobody decides by what is missing: an id that was taken may not be taken again.
+  test.each(['h:chat/1', 'heads'])(
+    'without %s nothing is judged, and what is only merged is taken',
+    async (end) => {
+      const { primary, reconciler, name } = await setup()
+      await redis('DEL', name(end))
+      const again = append('chat/1', at(90), 'other', 'id-4')
+      const [taken, refused] = await Promise.allSettled([
+        primary.apply([append('chat/9', at(91), 'x')], { decide: true }),
+        primary.apply([again], { decide: true, unique: true }),
+      ])
+      expect(taken).toMatchObject({ status: 'fulfilled' })
+      expect(refused).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'CORRUPT', effect: 'none', message: expect.stringContaining(name(end)) },
+      })
+      const edited = edit('chat/1', 'id-3', at(32), at(92), 'changed')
+      await expect(primary.apply([edited], { decide: true })).rejects.toThrow(name(end))
+      await primary.apply([append('chat/1', at(93), 'late', 'id-9')])
+      await reconciler.reconcile()
+      expect(await primary.getRange('chat/1', 0, 9)).toEqual(['ONE', 'three', 'four', 'late'])
+      const { applied } = await primary.apply([again], { decide: true, unique: true })
+      expect(applied).toMatchObject([{ outcome: 'conflict' }])
+    },
+  )
+
+  // Goal: a group over several shards that was acknowledged is whole in the end, and no key stays held.
+  test.each(['groups', 'intents', 'locks'])(
+    'when %s of all shards are gone in the middle of a group, it comes back whole',
+    async (part) => {
+      const keyPrefix = `test-${randomBytes(6).toString('hex')}:`
+      const options = { url: server.url, keyPrefix, shards: 4 }
+      const env = nodeEnv()
+      const hit = (point: string): void => {
+        if (point === 'redis.groupDecided') throw new Error('killed')
+      }
+      const dying = new RedisDatabaseBackend(options, { ...env, failpoints: { hit } })
+      const primary = new RedisDatabaseBackend(options)
+      const backup = new MemoryBackend()
+      await Promise.all([primary.connect(), backup.connect(), dying.connect()])
+      onTestFinished(async () => {
+        await Promise.all([primary.disconnect(), dying.disconnect()])
+      })
+      const { context, reconciler } = reconcilerRig(primary, backup)
+      await reconciler.reconcile()
+      await probe(context)
+      const group = ['a', 'b', 'c', 'd', 'e'].map((key, i) => append(key, at(i + 1), key))
+      await expect(dying.apply(group, { decide: true })).rejects.toThrow('killed')
+      await backup.apply(group)
+      for (let shard = 0; shard < 4; shard++) await redis('DEL', `${keyPrefix}{${shard}}:${part}`)
+      await probe(context)
+      expect(context.monitor.needsReconcile()).toBe(true)
+      await reconciler.reconcile()
+      const listed = await Promise.all(group.map(({ key }) => primary.getRange(key, 0, 9)))
+      expect(listed).toEqual(group.map(({ key }) => [key]))
+      const { applied } = await primary.apply([append('a', at(9), 'next')], { decide: true })
+      expect(applied).toMatchObject([{ outcome: 'applied' }])
+      expect(await reconciler.verify({ deep: true })).toMatchObject({ damaged: 0, differing: 0 })
+    },
+  )
 })
-
-/** As the monitor of a store does each second. */
-async function probe({ monitor }: StoreContext): Promise<void> {
-  await monitor.probe('primary').catch(() => undefined)
-  await monitor.probe('backup')
-}
-
-type Answer = ReadMark &
-  Partial<Omit<ItemsRead & RegisterRead & CountRead, 'complete'>> & {
-    readonly keys?: KeysRead['keys'] | LatestRead['keys']
-  }
-
-interface Read {
-  readonly what: string
-  readonly complete: boolean
-  readonly answer: unknown
-}
-
-/** All reads through a store; one that rejects is none. */
-async function readAll(context: StoreContext): Promise<readonly Read[]> {
-  const strategy = new PrimaryFirstReadStrategy()
-  const reads: Read[] = []
-  const add = async (what: string, read: () => Promise<Answer>): Promise<void> => {
-    // A list of hints speaks for two seconds, whatever else this machine has to do.
-    if (!context.monitor.isPrimaryCurrent()) await probe(context)
-    const { complete, items = [], done, register, count, keys } = await read()
-    const sorted = what.startsWith('ids') ? [...items].sort(byPosition) : items
-    reads.push({ what, complete, answer: { items: sorted, done, register, count, keys } })
-  }
-  for (const key of KEYS) {
-    for (const order of ['newest', 'oldest'] as const) {
-      await add(`${order} of ${key}`, () => strategy.readItems(context, { key, limit: 5, order }))
-    }
-    await add(`ids of ${key}`, () => strategy.readItemsById(context, key, IDS))
-    await add(`value of ${key}`, () => strategy.readRegister(context, key))
-    await add(`count of ${key}`, () => strategy.countItems(context, key))
-  }
-  await add('keys', () => strategy.listKeys(context, { prefix: '', limit: 10 }))
-  await add('keys of chats', () => strategy.listKeys(context, { prefix: 'chat/', limit: 10 }))
-  await add('latest', () => strategy.listLatest(context, { prefix: '', limit: 10 }))
-  await add('latest of chats', () => strategy.listLatest(context, { prefix: 'chat/', limit: 10 }))
-  return reads
-}
-
-/** Names of reads that differ from what there is, though the backup has all of it. */
-async function wrongReads(
-  context: StoreContext,
-  wanted: ReadonlyMap<string, unknown>,
-): Promise<readonly string[]> {
-  return (await readAll(context))
-    .filter(({ what, answer }) => !isDeepStrictEqual(answer, wanted.get(what)))
-    .map(({ what, complete }) => `${what}${complete ? ', complete' : ''}`)
-}
-
-/** The same reads of a whole database alone. */
-async function expected(whole: ReplicaBackend): Promise<ReadonlyMap<string, unknown>> {
-  const { context, reconciler } = reconcilerRig(whole, whole)
-  await reconciler.verify()
-  const reads = await readAll(context)
-  return new Map(reads.map(({ what, answer }) => [what, answer]))
-}

@@ -19,6 +19,7 @@ import type {
   ApplyResult,
   CallOptions,
   CountRead,
+  DamagedPart,
   Durability,
   FencedOptions,
   Hint,
@@ -41,6 +42,7 @@ import { openDatabase, probe, readIdentity, type Database } from './database.ts'
 import { applyGroup, byKey, finishJournal } from './groups.ts'
 import { DRAIN_MS_MAX, JOURNAL_MS_MIN, PENDING_BYTES_MAX } from './limits.ts'
 import { listKeys, listLatest, versionsWith } from './listing.ts'
+import { damagedKeys, mendKey } from './mend.ts'
 import { resolveS3Options, type ResolvedS3Options, type S3Options } from './options.ts'
 import { digestRange, scanRange, scanStoredRange } from './ranges.ts'
 import * as reads from './reads.ts'
@@ -240,10 +242,8 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
   }
 
   async *scan(range: StampRange, options: CallOptions = {}): AsyncGenerator<Operation> {
-    const { db, client, stop } = this.#check()
-    checkSignal(options.signal)
-    const signals = [stop.signal, ...(options.signal === undefined ? [] : [options.signal])]
-    yield* scanRange(db, client, range, { signal: AbortSignal.any(signals) })
+    const { db, client, call } = this.#unlimited(options)
+    yield* scanRange(db, client, range, call)
   }
 
   /**
@@ -251,11 +251,9 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
    * damaged version or index is an error that names it, since nothing is known of its key then.
    */
   async *scanStored(range: StampRange, options: CallOptions = {}): AsyncGenerator<StoredOperation> {
-    const { db, client, stop } = this.#check()
-    checkSignal(options.signal)
-    const signals = [stop.signal, ...(options.signal === undefined ? [] : [options.signal])]
+    const { db, client, call } = this.#unlimited(options)
     const fresh = openDatabase(this.#access(client), db.identity)
-    yield* scanStoredRange(fresh, client, range, { signal: AbortSignal.any(signals) })
+    yield* scanStoredRange(fresh, client, range, call)
   }
 
   async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
@@ -266,6 +264,23 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
       }
       return written
     })
+  }
+
+  /** Reads the newest version of each key and its index, anew. */
+  async *checkParts(options: CallOptions = {}): AsyncGenerator<DamagedPart> {
+    const { db, client, call } = this.#unlimited(options)
+    yield* damagedKeys(openDatabase(this.#access(client), db.identity), client, call)
+  }
+
+  /** Not trusted from then on until the other database has been compared with it. */
+  async mendParts(options: CallOptions = {}): Promise<void> {
+    const { db, client, call } = this.#unlimited(options)
+    const fresh = openDatabase(this.#access(client), db.identity)
+    await db.marks.trust('', call)
+    for await (const { key } of damagedKeys(fresh, client, call)) {
+      if (key === undefined) continue
+      await db.locks.run([key], () => mendKey(db, fresh, client, key, call))
+    }
   }
 
   /**
@@ -309,6 +324,14 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
     } finally {
       timer.cancel()
     }
+  }
+
+  /** For what takes as long as there is; ended by the caller or by `disconnect`. */
+  #unlimited({ signal }: CallOptions): Pick<Opened, 'db' | 'client'> & { readonly call: S3Call } {
+    const { db, client, stop } = this.#check()
+    checkSignal(signal)
+    const signals = [stop.signal, ...(signal === undefined ? [] : [signal])]
+    return { db, client, call: { signal: AbortSignal.any(signals) } }
   }
 
   #access(client: S3Client): Parameters<typeof openDatabase>[0] {

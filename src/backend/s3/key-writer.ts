@@ -1,5 +1,6 @@
 import type { Env } from '../../core/env.ts'
 import { messageOf, StorageError } from '../../core/errors.ts'
+import type { KeyState } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import { backoffMs, sleep } from '../../core/time.ts'
 import type { Applied } from '../../core/decide.ts'
@@ -78,6 +79,42 @@ export class KeyWriter {
       await sleep(env, backoffMs(env, attempt, { firstMs: 5, maxMs: 500 }), call.signal)
     }
     throw new StorageError('OVERLOADED', `S3: key ${key} is being written by too many`)
+  }
+
+  /**
+   * Begins a key anew with this state, on top of a version that cannot be read; false when that is not the
+   * newest any more. `garbage` are last parts of names that stand for nothing then.
+   */
+  async renew(
+    key: string,
+    number: number,
+    state: KeyState,
+    garbage: readonly string[],
+    call: S3Call,
+  ): Promise<boolean> {
+    const { env, client, layout, reader } = this.#options
+    const signedAtMs = env.now()
+    const { written, ...compacted } = await compact(
+      { reader, client, layout },
+      key,
+      state,
+      undefined,
+      false,
+      call,
+    )
+    const summary = summaryOf(key, compacted.state)
+    const next = { key, number: number + 1, ...compacted, summary, garbage, erases: false }
+    const { state: kept, ...version } = next
+    const nonce = Buffer.from(env.randomBytes(12)).toString('hex')
+    const checkedAt = env.monotonic()
+    const name = layout.version(key, version.number)
+    if (!(await client.create(name, encodeVersion(version, nonce), call, signedAtMs))) {
+      await this.#removeValues(key, written, call)
+      return false
+    }
+    reader.remember(version, kept, checkedAt)
+    await this.#cleanUpAfter(key, version, call)
+    return true
   }
 
   /** The answers; undefined when it has to be tried again on what stands now. */

@@ -75,7 +75,7 @@ export async function listLatest(
  * Walks over folders of keys by lists, skipping what is left of a folder at the end of each list.
  * Old superseded versions that it comes by are removed.
  */
-class FolderWalk {
+export class FolderWalk {
   readonly #client: S3Client
   readonly #prefix: string
   /** Newest versions of folders that were cut alike, and may go on in the next list. */
