@@ -39,6 +39,20 @@ function fields(path: string, name: string): string[] {
   return [...match[1]!.matchAll(/^ {2}(?:readonly )?'?([\w-]+)'?\??:/gm)].map(([, field]) => field!)
 }
 
+test('what the README links to is in the package', () => {
+  const npm = ['pack', '--dry-run', '--json', '--ignore-scripts']
+  const { stdout } = spawnSync('npm', npm, { cwd: ROOT, encoding: 'utf8' })
+  const [packed] = JSON.parse(stdout) as [{ readonly files: readonly { readonly path: string }[] }]
+  const files = packed.files.map(({ path }) => path)
+  const links = [...read('README.md').matchAll(/\]\(([^)#]+)/g)].map(([, link]) => link!)
+  const local = links.filter((link) => !/^[a-z]+:/.test(link))
+  expect(local).toContain('SECURITY.md')
+  const missing = local.filter(
+    (link) => !files.some((file) => `${file}/`.startsWith(`${link.replace(/\/$/, '')}/`)),
+  )
+  expect(missing).toEqual([])
+})
+
 test('the table of errors has each code of the union once', () => {
   const union = /export type StorageErrorCode =([\s\S]*?)\n\n/.exec(read('src/core/errors.ts'))![1]!
   const codes = [...union.matchAll(/'([A-Z_]+)'/g)].map(([, code]) => code!).sort()

@@ -47,7 +47,8 @@ interface Waiting {
  */
 export class Batcher {
   readonly #options: Required<BatcherOptions>
-  #queue: Waiting[] = []
+  /** In the order of arrival; a set, because a call that is given up leaves from anywhere. */
+  readonly #queue = new Set<Waiting>()
   #queueBytes = 0
   #inFlight = 0
   #scheduled = false
@@ -74,7 +75,9 @@ export class Batcher {
   close(): void {
     this.#closed = true
     this.#queueBytes = 0
-    for (const waiting of this.#queue.splice(0)) {
+    const left = [...this.#queue]
+    this.#queue.clear()
+    for (const waiting of left) {
       waiting.reject(new StorageError('CLOSED', `${this.#options.name} is closed`))
     }
   }
@@ -125,26 +128,23 @@ export class Batcher {
       state: 'queued',
     }
     signal?.addEventListener('abort', onAbort, { once: true })
-    this.#queue.push(waiting)
+    this.#queue.add(waiting)
     this.#queueBytes += bytes
     this.#schedule()
   }
 
   #drop(waiting: Waiting): void {
-    const index = this.#queue.indexOf(waiting)
-    if (index === -1) return
-    this.#queue.splice(index, 1)
-    this.#queueBytes -= waiting.bytes
+    if (this.#queue.delete(waiting)) this.#queueBytes -= waiting.bytes
   }
 
   /** Deferred to a microtask, so that calls of one tick share the first batch too. */
   #schedule(): void {
-    if (this.#scheduled || this.#queue.length === 0) return
+    if (this.#scheduled || this.#queue.size === 0) return
     if (this.#inFlight >= this.#options.inFlightMax) return
     this.#scheduled = true
     queueMicrotask(() => {
       this.#scheduled = false
-      if (this.#queue.length === 0 || this.#inFlight >= this.#options.inFlightMax) return
+      if (this.#queue.size === 0 || this.#inFlight >= this.#options.inFlightMax) return
       const batch = this.#take()
       this.#inFlight++
       void this.#run(batch).finally(() => {
@@ -158,17 +158,19 @@ export class Batcher {
   #take(): Waiting[] {
     let operations = 0
     let bytes = 0
-    let count = 0
+    const batch: Waiting[] = []
     for (const waiting of this.#queue) {
       const tooMany = operations + waiting.call.operations.length > BATCH_OPERATIONS_MAX
-      if (count > 0 && (tooMany || bytes + waiting.bytes > BATCH_BYTES_MAX)) break
+      if (batch.length > 0 && (tooMany || bytes + waiting.bytes > BATCH_BYTES_MAX)) break
       operations += waiting.call.operations.length
       bytes += waiting.bytes
-      count++
+      batch.push(waiting)
     }
-    const batch = this.#queue.splice(0, count)
     this.#queueBytes -= bytes
-    for (const waiting of batch) waiting.state = 'sent'
+    for (const waiting of batch) {
+      this.#queue.delete(waiting)
+      waiting.state = 'sent'
+    }
     return batch
   }
 

@@ -11,6 +11,11 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { invalid } from '../core/errors.ts'
+import {
+  CONVERSATION_ID_BYTES_MAX,
+  MESSAGE_ID_BYTES_MAX,
+  TENANT_BYTES_MAX,
+} from '../core/limits.ts'
 import { isStamp, stampMs, type Stamp } from '../core/stamp.ts'
 
 export interface Session {
@@ -30,8 +35,11 @@ interface Fields {
   readonly o?: readonly [string, string]
 }
 
-/** Longest token that is looked at. */
-const TOKEN_LENGTH_MAX = 8_192
+/** Longest body: each byte of a name may be an escape of six, and the other fields are short. */
+const BODY_BYTES_MAX =
+  6 * (TENANT_BYTES_MAX + CONVERSATION_ID_BYTES_MAX + MESSAGE_ID_BYTES_MAX) + 256
+/** Longest token that is looked at: none that was signed is longer. */
+const TOKEN_LENGTH_MAX = Math.ceil((BODY_BYTES_MAX * 4) / 3) + 64
 /** Shortest secret: 128 bits, if its bytes are random. */
 const SECRET_BYTES_MIN = 16
 

@@ -1,33 +1,36 @@
 import type { CacheBackend } from '../backend/cache-backend.ts'
 import { getTexts, setText } from '../backend/cache-texts.ts'
+import type { KeepAlive } from '../core/keep-alive.ts'
 import type { Slot } from './slot.ts'
 
 /** The cache of a `StorageManager`, there from the start; see `ManagedDatabase`. */
 export class ManagedCache implements CacheBackend {
   readonly #slot: Slot<CacheBackend>
+  readonly #alive: KeepAlive
 
-  constructor(slot: Slot<CacheBackend>) {
+  constructor(slot: Slot<CacheBackend>, alive: KeepAlive) {
     this.#slot = slot
+    this.#alive = alive
   }
 
   async get<T>(key: string): Promise<T | undefined> {
-    return await this.#slot.current().get<T>(key)
+    return await this.#call((engine) => engine.get<T>(key))
   }
 
   async set<T>(key: string, value: T, ttlSeconds?: number): Promise<void> {
-    await this.#slot.current().set(key, value, ttlSeconds)
+    await this.#call((engine) => engine.set(key, value, ttlSeconds))
   }
 
   async getTexts(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
-    return await getTexts(this.#slot.current(), keys)
+    return await this.#call((engine) => getTexts(engine, keys))
   }
 
   async setText(key: string, text: string, ttlSeconds?: number): Promise<void> {
-    await setText(this.#slot.current(), key, text, ttlSeconds)
+    await this.#call((engine) => setText(engine, key, text, ttlSeconds))
   }
 
   async delete(key: string): Promise<void> {
-    await this.#slot.current().delete(key)
+    await this.#call((engine) => engine.delete(key))
   }
 
   connect(): Promise<void> {
@@ -44,5 +47,15 @@ export class ManagedCache implements CacheBackend {
 
   getBackendType(): string {
     return this.#slot.getBackendType()
+  }
+
+  async #call<T>(run: (engine: CacheBackend) => Promise<T>): Promise<T> {
+    const engine = this.#slot.current()
+    this.#alive.begin()
+    try {
+      return await run(engine)
+    } finally {
+      this.#alive.end()
+    }
   }
 }

@@ -1,5 +1,6 @@
 import type { BucketDigest, StampRange } from '../core/digest.ts'
 import { StorageError } from '../core/errors.ts'
+import type { KeepAlive } from '../core/keep-alive.ts'
 import type { Operation } from '../core/operation.ts'
 import { STAMP_LIMIT } from '../core/stamp.ts'
 import type {
@@ -35,9 +36,11 @@ import type { Slot } from './slot.ts'
 export class ManagedDatabase implements ReplicaBackend {
   readonly #slot: Slot<ReplicaBackend>
   readonly #durability: () => Durability
+  readonly #alive: KeepAlive
 
-  constructor(slot: Slot<ReplicaBackend>, durability: () => Durability) {
+  constructor(slot: Slot<ReplicaBackend>, durability: () => Durability, alive: KeepAlive) {
     this.#slot = slot
+    this.#alive = alive
     this.#durability = durability
   }
 
@@ -67,15 +70,15 @@ export class ManagedDatabase implements ReplicaBackend {
 
   async apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult> {
     refuseLastStamps(operations)
-    return await this.#slot.current().apply(operations, options)
+    return await this.#call((engine) => engine.apply(operations, options))
   }
 
   async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
-    return await this.#slot.current().readRegister(key, options)
+    return await this.#call((engine) => engine.readRegister(key, options))
   }
 
   async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
-    return await this.#slot.current().readItems(query, options)
+    return await this.#call((engine) => engine.readItems(query, options))
   }
 
   async readItemsById(
@@ -83,23 +86,23 @@ export class ManagedDatabase implements ReplicaBackend {
     ids: readonly string[],
     options?: CallOptions,
   ): Promise<ItemPage> {
-    return await this.#slot.current().readItemsById(key, ids, options)
+    return await this.#call((engine) => engine.readItemsById(key, ids, options))
   }
 
   async countItems(key: string, options?: CallOptions): Promise<CountRead> {
-    return await this.#slot.current().countItems(key, options)
+    return await this.#call((engine) => engine.countItems(key, options))
   }
 
   async listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage> {
-    return await this.#slot.current().listKeys(query, options)
+    return await this.#call((engine) => engine.listKeys(query, options))
   }
 
   async listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage> {
-    return await this.#slot.current().listLatest(query, options)
+    return await this.#call((engine) => engine.listLatest(query, options))
   }
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
-    return await this.#slot.current().readState(writer, options)
+    return await this.#call((engine) => engine.readState(writer, options))
   }
 
   async readHints(options?: CallOptions): Promise<HintList> {
@@ -107,16 +110,17 @@ export class ManagedDatabase implements ReplicaBackend {
   }
 
   async removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void> {
-    await this.#slot.current().removeHints(hints, options)
+    await this.#call((engine) => engine.removeHints(hints, options))
   }
 
   async trust(identity: string, options?: FencedOptions): Promise<void> {
-    await this.#slot.current().trust(identity, options)
+    await this.#call((engine) => engine.trust(identity, options))
   }
 
   async lease(request: LeaseRequest, options?: CallOptions): Promise<Lease | undefined> {
-    const engine = this.#slot.current()
-    return engine.lease === undefined ? { token: 0 } : await engine.lease(request, options)
+    return await this.#call(async (engine) =>
+      engine.lease === undefined ? { token: 0 } : await engine.lease(request, options),
+    )
   }
 
   async digest(
@@ -124,7 +128,7 @@ export class ManagedDatabase implements ReplicaBackend {
     buckets: number,
     options?: CallOptions,
   ): Promise<readonly BucketDigest[]> {
-    return await this.#slot.current().digest(range, buckets, options)
+    return await this.#call((engine) => engine.digest(range, buckets, options))
   }
 
   async *scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation> {
@@ -136,8 +140,9 @@ export class ManagedDatabase implements ReplicaBackend {
   }
 
   async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
-    const engine = this.#slot.current()
-    return engine.repair === undefined ? 0 : await engine.repair(operations, options)
+    return await this.#call(async (engine) =>
+      engine.repair === undefined ? 0 : await engine.repair(operations, options),
+    )
   }
 
   async *checkParts(options?: CallOptions): AsyncIterable<DamagedPart> {
@@ -150,34 +155,45 @@ export class ManagedDatabase implements ReplicaBackend {
 
   async purge(options?: CallOptions): Promise<readonly string[]> {
     const engine = this.#slot.current()
-    if (engine.purge !== undefined) return await engine.purge(options)
+    if (engine.purge !== undefined) return await this.#call(() => engine.purge!(options))
     return [
       `whatever ${engine.getBackendType()} keeps of removed values: it cannot be told to purge`,
     ]
   }
 
   async get<T>(key: string): Promise<T | undefined> {
-    return await this.#slot.current().get<T>(key)
+    return await this.#call((engine) => engine.get<T>(key))
   }
 
   async set<T>(key: string, value: T): Promise<void> {
-    await this.#slot.current().set(key, value)
+    await this.#call((engine) => engine.set(key, value))
   }
 
   async delete(key: string): Promise<void> {
-    await this.#slot.current().delete(key)
+    await this.#call((engine) => engine.delete(key))
   }
 
   async list(prefix: string): Promise<readonly string[]> {
-    return await this.#slot.current().list(prefix)
+    return await this.#call((engine) => engine.list(prefix))
   }
 
   async append<T>(key: string, item: T): Promise<void> {
-    await this.#slot.current().append(key, item)
+    await this.#call((engine) => engine.append(key, item))
   }
 
   async getRange<T>(key: string, start: number, count: number): Promise<readonly T[]> {
-    return await this.#slot.current().getRange<T>(key, start, count)
+    return await this.#call((engine) => engine.getRange<T>(key, start, count))
+  }
+
+  /** An engine of the application's own may wait for nothing that keeps a process alive. */
+  async #call<T>(run: (engine: ReplicaBackend) => Promise<T>): Promise<T> {
+    const engine = this.#slot.current()
+    this.#alive.begin()
+    try {
+      return await run(engine)
+    } finally {
+      this.#alive.end()
+    }
   }
 }
 

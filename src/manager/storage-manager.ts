@@ -12,6 +12,7 @@ import type { Durability, ReplicaBackend } from '../backend/replica-backend.ts'
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
 import { checkInteger } from '../core/limits.ts'
+import { KeepAlive } from '../core/keep-alive.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import { ManagedCache } from './managed-cache.ts'
 import { ManagedDatabase } from './managed-database.ts'
@@ -71,6 +72,7 @@ const DEADLINE_MS_MAX = 600_000
  */
 export class StorageManager {
   readonly #env: Env
+  readonly #alive: KeepAlive
   readonly #secrets: readonly string[]
   readonly #database: Slot<ReplicaBackend>
   readonly #cache: Slot<CacheBackend>
@@ -93,6 +95,7 @@ export class StorageManager {
     const secrets = [...secretsOf(database), ...secretsOf(cacheSource)]
     const common = { env, connectTimeoutMs, disconnectTimeoutMs, secrets }
     this.#env = env
+    this.#alive = KeepAlive.of(env)
     this.#secrets = secrets
     this.#database = new Slot<ReplicaBackend>({
       ...common,
@@ -111,8 +114,12 @@ export class StorageManager {
       retryBehindFallback: true,
     })
     this.#backends = {
-      database: new ManagedDatabase(this.#database, () => this.#durability() ?? NEVER_CONNECTED),
-      cache: new ManagedCache(this.#cache),
+      database: new ManagedDatabase(
+        this.#database,
+        () => this.#durability() ?? NEVER_CONNECTED,
+        this.#alive,
+      ),
+      cache: new ManagedCache(this.#cache, this.#alive),
     }
   }
 
@@ -123,13 +130,17 @@ export class StorageManager {
    * @throws StorageError `CONNECTION` with effect `none` when the database did not connect.
    */
   async connect(): Promise<void> {
-    const outcomes = await Promise.allSettled([this.#database.connect(), this.#cache.connect()])
+    const outcomes = await this.#alive.during(() =>
+      Promise.allSettled([this.#database.connect(), this.#cache.connect()]),
+    )
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
 
   /** Never rejects and ends within `disconnectTimeoutMs`. May be called again. */
   async disconnect(): Promise<void> {
-    await Promise.all([this.#database.disconnect(), this.#cache.disconnect()])
+    await this.#alive.during(() =>
+      Promise.all([this.#database.disconnect(), this.#cache.disconnect()]),
+    )
   }
 
   /** Always the same two objects, connected or not. */
@@ -159,14 +170,16 @@ export class StorageManager {
   async healthCheck({ timeoutMs = 5_000 }: { timeoutMs?: number } = {}): Promise<StorageHealth> {
     const env = this.#env
     const redact = (text: string): string => redactText(text, this.#secrets)
-    const [cache, database] = await Promise.all([
-      measure(env, this.#cache.fallback, redact, () =>
-        probeCache(env, this.#backends.cache, timeoutMs),
-      ),
-      measure(env, this.#database.fallback, redact, () =>
-        probeDatabase(env, this.#backends.database, timeoutMs),
-      ),
-    ])
+    const [cache, database] = await this.#alive.during(() =>
+      Promise.all([
+        measure(env, this.#cache.fallback, redact, () =>
+          probeCache(env, this.#backends.cache, timeoutMs),
+        ),
+        measure(env, this.#database.fallback, redact, () =>
+          probeDatabase(env, this.#backends.database, timeoutMs),
+        ),
+      ]),
+    )
     const isUp = { cache: cache.status !== 'unhealthy', database: database.status !== 'unhealthy' }
     return { ...isUp, overall: isUp.cache && isUp.database, details: { cache, database } }
   }

@@ -48,7 +48,8 @@ export class StoreCore {
   #logOpen = false
   #openingLog: Promise<void> | undefined
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
-  readonly #alive: KeepAlive
+  /** For what a caller waits for outside of `run`. */
+  readonly alive: KeepAlive
   #inFlight = 0
 
   constructor(
@@ -59,7 +60,7 @@ export class StoreCore {
   ) {
     const { env, primary, backup } = config
     this.#config = config
-    this.#alive = new KeepAlive(env)
+    this.alive = KeepAlive.of(env)
     this.managers = { primary, backup }
     this.events = new Emitter((error) =>
       env.logger.error({ error: messageOf(error) }, 'an event listener threw'),
@@ -88,7 +89,7 @@ export class StoreCore {
    * go on without its entries would lose them silently.
    */
   async connect(): Promise<void> {
-    await this.#alive.during(() => this.#connect())
+    await this.alive.during(() => this.#connect())
   }
 
   async #connect(): Promise<void> {
@@ -117,7 +118,7 @@ export class StoreCore {
 
   /** Drains, then lets go of everything. What a place could not take stays in the log. */
   async disconnect(): Promise<void> {
-    await this.#alive.during(() => this.#disconnect())
+    await this.alive.during(() => this.#disconnect())
   }
 
   async #disconnect(): Promise<void> {
@@ -150,11 +151,11 @@ export class StoreCore {
       throw new StorageError('CLOSED', `the store ${why}`)
     }
     this.#inFlight++
-    this.#alive.begin()
+    this.alive.begin()
     try {
       return await call()
     } finally {
-      this.#alive.end()
+      this.alive.end()
       this.#inFlight--
     }
   }

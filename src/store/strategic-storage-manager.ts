@@ -4,6 +4,7 @@ import { allKeys, itemRange } from '../backend/paged-reads.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { invalid, isStorageError } from '../core/errors.ts'
 import { decodeJson, encodeJson, isJson, type JsonText } from '../core/json.ts'
+import { awakeSleep } from '../core/keep-alive.ts'
 import {
   checkArray,
   checkFunction,
@@ -22,7 +23,6 @@ import {
 } from '../core/operation.ts'
 import { itemValue, type Item } from '../core/merge.ts'
 import { STAMP_MIN, type Stamp } from '../core/stamp.ts'
-import { sleep } from '../core/time.ts'
 import type { HealthManager, HealthStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
 import type {
@@ -110,16 +110,20 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** Starts as long as one durable place is there; the others are connected when they come back. */
   async connect(): Promise<void> {
-    // Without keys nothing may be written: not even to the log.
-    await this.#cipher?.ready()
-    await this.#core.connect()
-    this.#erasures.start()
+    await this.#core.alive.during(async () => {
+      // Without keys nothing may be written: not even to the log.
+      await this.#cipher?.ready()
+      await this.#core.connect()
+      this.#erasures.start()
+    })
   }
 
   /** Waits for calls in flight, drains what is pending up to `drainTimeout`, then disconnects. */
   async disconnect(): Promise<void> {
-    await this.#erasures.stop()
-    await this.#core.disconnect()
+    await this.#core.alive.during(async () => {
+      await this.#erasures.stop()
+      await this.#core.disconnect()
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -374,7 +378,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   /** Waits on the store's own clock. */
   async pause(ms: number): Promise<void> {
     checkInteger('ms', ms, 0, WAIT_MS_MAX)
-    await sleep(this.#core.context.env, ms)
+    await awakeSleep(this.#core.context.env, ms)
   }
 
   // ---- operating
@@ -444,7 +448,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     if (scope === 'key') checkKey(target)
     else checkPrefix('prefix', target, KEY_BYTES_MAX)
     checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
-    return await this.#erasures.erase(scope, target, deadlineMs)
+    return await this.#core.alive.during(() => this.#erasures.erase(scope, target, deadlineMs))
   }
 
   /** Erases of the last 30 days whose targets begin with this, the oldest first. */

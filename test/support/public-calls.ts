@@ -1,7 +1,7 @@
 import type { ChatHistory } from '../../src/index.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 
-/** Each method of a class with arguments that it takes. */
+/** Each method of a class with arguments that it takes; the one that ends it comes last. */
 export type Calls = Readonly<Record<string, readonly unknown[]>>
 
 const MESSAGE = { role: 'user', content: 'Hello' }
@@ -71,6 +71,16 @@ export const STORE_CALLS: Calls = {
   getBackends: ['primary'],
   on: ['health', () => {}],
   connect: [],
+  disconnect: [],
+}
+
+export const MANAGER_CALLS: Calls = {
+  connect: [],
+  getBackends: [],
+  isConnected: [],
+  hasCacheFallback: [],
+  getInfo: [],
+  healthCheck: [{ timeoutMs: 1_000 }],
   disconnect: [],
 }
 

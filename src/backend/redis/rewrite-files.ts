@@ -1,6 +1,6 @@
 import type { Env } from '../../core/env.ts'
 import { messageOf, StorageError } from '../../core/errors.ts'
-import { sleep } from '../../core/time.ts'
+import { awakeSleep } from '../../core/keep-alive.ts'
 import { pairsOf } from './raw-connection.ts'
 import type { RedisRouter } from './router.ts'
 import { parseInfo } from './server-info.ts'
@@ -78,7 +78,7 @@ async function idle(env: Env, router: RedisRouter, key: string, until: number): 
     if (env.monotonic() >= until) {
       throw new StorageError('TIMEOUT', 'Redis is still writing its files', { effect: 'unknown' })
     }
-    await sleep(env, POLL_MS)
+    await awakeSleep(env, POLL_MS)
   }
 }
 

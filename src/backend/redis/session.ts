@@ -1,6 +1,6 @@
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
-import { sleep } from '../../core/time.ts'
+import { awakeSleep } from '../../core/keep-alive.ts'
 import { checkSignal } from '../check-signal.ts'
 import type { CallOptions } from '../replica-backend.ts'
 import { bounded, type RedisCaller, type ScriptCall } from './caller.ts'
@@ -107,7 +107,7 @@ export class RedisSession {
   /** Waits until the lock is gone, or has been for long enough to be broken. */
   async unlock(lock: string): Promise<void> {
     await this.#unlock(lock)
-    await sleep(this.#options.env, LOCK_PAUSE_MS * (1 + this.#options.env.random()))
+    await awakeSleep(this.#options.env, LOCK_PAUSE_MS * (1 + this.#options.env.random()))
   }
 
   /** Returns when the call may be tried again. Such a call has had no effect. */
@@ -120,7 +120,7 @@ export class RedisSession {
     }
     if (code === 'LOCKED') await this.unlock(replyRest(error))
     // A slot of a Cluster is being moved: its keys are on two servers until that has ended.
-    else if (code === 'TRYAGAIN') await sleep(this.#options.env, MOVING_PAUSE_MS)
+    else if (code === 'TRYAGAIN') await awakeSleep(this.#options.env, MOVING_PAUSE_MS)
     else if (this.#opened === database) this.#opened = undefined
   }
 

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Env } from '../../core/env.ts'
 import { StorageError, type Effect } from '../../core/errors.ts'
-import { backoffMs, sleep } from '../../core/time.ts'
+import { awakeSleep } from '../../core/keep-alive.ts'
+import { backoffMs } from '../../core/time.ts'
 import { CredentialSource } from './credentials.ts'
 import { NAMES_MAX, PARTS_AT_ONCE, RETRY_FIRST_MS, RETRY_MS_MAX } from './limits.ts'
 import type { ResolvedS3Options } from './options.ts'
@@ -225,7 +226,7 @@ export class S3Client {
       }
       if (attempt >= this.#options.retriesMax) throw failure
       const wait = backoffMs(this.#env, attempt, { firstMs: RETRY_FIRST_MS, maxMs: RETRY_MS_MAX })
-      await sleep(this.#env, wait, call.signal)
+      await awakeSleep(this.#env, wait, call.signal)
       if (call.signal.aborted) throw aborted(what, call.signal, effect)
     }
   }

@@ -2,7 +2,8 @@ import type { Env } from '../../core/env.ts'
 import { messageOf, StorageError } from '../../core/errors.ts'
 import type { KeyState } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
-import { backoffMs, sleep } from '../../core/time.ts'
+import { awakeSleep } from '../../core/keep-alive.ts'
+import { backoffMs } from '../../core/time.ts'
 import type { Applied } from '../../core/decide.ts'
 import type { BatchCall } from '../batcher.ts'
 import type { S3Call, S3Client } from './client.ts'
@@ -59,7 +60,7 @@ export class KeyWriter {
         if (++replaced >= REREADS_MAX) throw missingObject(error.object)
       }
       if (isFresh) {
-        await sleep(env, backoffMs(env, attempt, { firstMs: 5, maxMs: 500 }), call.signal)
+        await awakeSleep(env, backoffMs(env, attempt, { firstMs: 5, maxMs: 500 }), call.signal)
       }
       isFresh = true
     }
@@ -76,7 +77,7 @@ export class KeyWriter {
       if (written === 0) return 0
       const change = { ...repaired, answers: [], changed: true, erases: false }
       if (await this.#commit(key, view, change, signedAtMs, call)) return written
-      await sleep(env, backoffMs(env, attempt, { firstMs: 5, maxMs: 500 }), call.signal)
+      await awakeSleep(env, backoffMs(env, attempt, { firstMs: 5, maxMs: 500 }), call.signal)
     }
     throw new StorageError('OVERLOADED', `S3: key ${key} is being written by too many`)
   }

@@ -1,6 +1,7 @@
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
-import { backoffMs, sleep } from '../../core/time.ts'
+import { awakeSleep } from '../../core/keep-alive.ts'
+import { backoffMs } from '../../core/time.ts'
 import { checkFence, grantLease, leaseOf, type StoredLease } from '../lease.ts'
 import type { Lease, LeaseFence, LeaseRequest } from '../replica-backend.ts'
 import type { S3Call, S3Client } from './client.ts'
@@ -47,7 +48,11 @@ export class LeaseStore {
         await this.#removeOld(objects, call)
         return leaseOf(granted)
       }
-      await sleep(this.#env, backoffMs(this.#env, attempt, { firstMs: 5, maxMs: 500 }), call.signal)
+      await awakeSleep(
+        this.#env,
+        backoffMs(this.#env, attempt, { firstMs: 5, maxMs: 500 }),
+        call.signal,
+      )
     }
     throw new StorageError('OVERLOADED', `S3: too many ask for the lease ${request.name}`)
   }

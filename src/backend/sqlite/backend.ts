@@ -93,7 +93,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   constructor(options: SqliteOptions, env: Env = nodeEnv()) {
     super(env)
-    this.#alive = new KeepAlive(env)
+    this.#alive = KeepAlive.of(env)
     const { threads, ...resolved } = resolveSqliteOptions(options)
     const hasThreads = threads && resolved.path !== MEMORY && hasEngineWorker()
     this.#options = { ...resolved, threads: hasThreads }

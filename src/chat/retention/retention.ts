@@ -11,6 +11,7 @@ import { messageOf } from '../../core/errors.ts'
 import { itemValue } from '../../core/merge.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { stampFloor, type Stamp } from '../../core/stamp.ts'
+import { KeepAlive } from '../../core/keep-alive.ts'
 import { sleep } from '../../core/time.ts'
 import { decodeJson, type JsonText } from '../../core/json.ts'
 import { isMessageText } from '../codec.ts'
@@ -63,11 +64,16 @@ export class Retention {
   }
 
   async stop(): Promise<void> {
-    await this.#background.stop()
+    await KeepAlive.of(this.#parts.env).during(() => this.#background.stop())
   }
 
   /** One pass over all conversations of the tenant. */
-  async apply(signal: AbortSignal = this.#background.signal): Promise<RetentionReport> {
+  async apply(): Promise<RetentionReport> {
+    const { signal } = this.#background
+    return await KeepAlive.of(this.#parts.env).during(() => this.#pass(signal))
+  }
+
+  async #pass(signal: AbortSignal): Promise<RetentionReport> {
     const { env, store, tenant, options } = this.#parts
     // What every conversation would be refused for.
     if (options.usesAge) await store.checkClocks('retention by age')
@@ -97,7 +103,7 @@ export class Retention {
     while (!signal.aborted) {
       try {
         if (await this.#isOurTurn()) {
-          const report = await this.apply(signal)
+          const report = await this.#pass(signal)
           if (report.removed > 0) env.logger.info({ ...report }, 'retention removed messages')
         }
       } catch (error) {
