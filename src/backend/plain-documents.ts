@@ -1,7 +1,7 @@
 /*
  * What a plain adapter keeps in the user's backend: JSON documents, under `get`, `set` and `list`.
  *
- *   everthread:key:KEY     { format: 1, deletedThrough?, register?, items }   the state of one key
+ *   everthread:key:KEY     { format: 2, deletedThrough?, register?, items }   the state of one key
  *   everthread:meta        { format: 1, identity, trusted?, hints, … }        the database's own facts
  *   everthread:journal     { format: 1, operations }                          see below
  *
@@ -10,12 +10,20 @@
  * anything else is written; merging twice changes nothing. An empty journal has no operations.
  */
 import { StorageError } from '../core/errors.ts'
-import { emptyState, type Item, type KeyState, type Register } from '../core/merge.ts'
+import {
+  emptyState,
+  itemOfParts,
+  settleItem,
+  type Item,
+  type KeyState,
+  type Register,
+} from '../core/merge.ts'
 import type { Operation } from '../core/operation.ts'
 import type { Stamp } from '../core/stamp.ts'
 import type { DatabaseBackend } from './database-backend.ts'
 
 const FORMAT = 1
+const STATE_FORMAT = 2
 const STATE_PREFIX = 'everthread:key:'
 const META = 'everthread:meta'
 const JOURNAL = 'everthread:journal'
@@ -36,6 +44,9 @@ interface StateDocument {
   readonly register?: Register
   readonly items: readonly Item[]
 }
+
+/** An item of the first format: its edit or removal belongs to its position. */
+type FirstItem = Omit<Item, 'editedOf' | 'removedOf'> & { readonly removed: boolean }
 
 interface MetaDocument {
   readonly format: number
@@ -61,16 +72,17 @@ export class PlainDocuments {
 
   /** The state of a key; an empty one when nothing is there. The caller may change it. */
   async readState(key: string): Promise<KeyState> {
-    const document = await this.#read<StateDocument>(STATE_PREFIX + key)
+    const document = await this.#read<StateDocument>(STATE_PREFIX + key, STATE_FORMAT)
     if (document === undefined) return emptyState()
-    const { deletedThrough, register, items } = document
+    const { format, deletedThrough, register } = document
+    const items = format === STATE_FORMAT ? document.items : document.items.flatMap(upgraded)
     return { deletedThrough, register, items: new Map(items.map((item) => [item.id, item])) }
   }
 
   async writeState(key: string, state: KeyState): Promise<void> {
     const { deletedThrough, register, items } = state
     await this.#backend.set<StateDocument>(STATE_PREFIX + key, {
-      format: FORMAT,
+      format: STATE_FORMAT,
       ...(deletedThrough !== undefined && { deletedThrough }),
       ...(register !== undefined && { register }),
       items: [...items.values()],
@@ -116,9 +128,23 @@ export class PlainDocuments {
 
   async #read<Document extends { readonly format: number }>(
     name: string,
+    newest: number = FORMAT,
   ): Promise<Document | undefined> {
     const document = (await this.#backend.get<Document>(name)) ?? undefined
-    if (document === undefined || document.format === FORMAT) return document
+    if (document === undefined) return undefined
+    if (document.format === FORMAT || document.format === newest) return document
     throw new StorageError('CORRUPT', `${name} is not what the plain adapter wrote there`)
   }
+}
+
+/** What was left of a cleared item, without a position, is gone. */
+function upgraded(item: Item): readonly Item[] {
+  const { id, position, removed, editedAt, ...parts } = item as unknown as FirstItem
+  const now = itemOfParts(id, {
+    ...parts,
+    ...(editedAt !== undefined && { editedOf: position, editedAt }),
+    ...(removed && { removedOf: position }),
+  })
+  const left = now && settleItem(now, undefined)
+  return left === undefined ? [] : [left]
 }

@@ -27,12 +27,13 @@ export interface BucketDigest extends StampRange {
 
 export const DIGEST_BITS = 48
 
-/**
- * The digest of one operation, as stored beside its value. An integer below 2^48.
- *
- * @param value Its `valueDigest`, where the value itself is not at hand.
- */
-export function digestOf(operation: Operation, value: number = valueDigest(operation)): number {
+/** The digest of one operation, as stored beside its value. An integer below 2^48. */
+export function digestOf(operation: Operation): number {
+  return digestWith(operation, valueDigest(operation))
+}
+
+/** The same where the value is not at hand, but its `valueDigest` is. */
+export function digestWith(operation: Operation, value: number): number {
   return isPlaced(operation) ? placedDigest(value, operation.position) : value
 }
 

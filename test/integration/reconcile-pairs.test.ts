@@ -13,7 +13,7 @@ import {
   set,
   stampAt,
 } from '../../src/testing/backend/operations.ts'
-import { anyOperation } from '../../src/testing/operation-arbitraries.ts'
+import { someOperations } from '../../src/testing/operation-arbitraries.ts'
 import type { DamagedValue } from '../../src/testing/replica-backend-conformance.ts'
 import { postgresUrl } from '../support/postgres-backend.ts'
 import { reconcilerRig } from '../support/reconciler-rig.ts'
@@ -39,10 +39,13 @@ describe.each(PAIRS)('%s', (_pair, primaryEngine, backupEngine) => {
   // registers and removals are missing on either side), values that both have are damaged in one of
   // them, and the reference gets everything.
   test('that differ at random become equal to the merge of both', async () => {
-    const operations = fc.array(
-      fc.tuple(anyOperation, fc.constantFrom('both', 'primary', 'backup')),
-      { minLength: 1, maxLength: 40 },
-    )
+    const wheres = fc.array(fc.constantFrom('both', 'primary', 'backup'), {
+      minLength: 40,
+      maxLength: 40,
+    })
+    const operations = fc
+      .tuple(someOperations(40, 1), wheres)
+      .map(([list, where]) => list.map((operation, i) => [operation, where[i]!] as const))
     const damages = fc.array(fc.tuple(fc.nat(100), fc.boolean()), { maxLength: 4 })
     await fc.assert(
       fc.asyncProperty(operations, damages, async (parts, harm) => {

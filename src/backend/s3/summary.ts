@@ -1,4 +1,4 @@
-import { digestOf } from '../../core/digest.ts'
+import { digestOf, digestWith } from '../../core/digest.ts'
 import { headOf, itemValue, operationsOf, type KeyState } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
@@ -64,5 +64,5 @@ export function summaryOf(key: string, state: KeyState): KeySummary {
 /** The digest of an operation whose value may stand elsewhere. */
 export function digestOfStored(operation: Operation): number {
   const ref = 'value' in operation ? refOf(operation.value) : undefined
-  return digestOf(operation, ref?.digest)
+  return ref === undefined ? digestOf(operation) : digestWith(operation, ref.digest)
 }
