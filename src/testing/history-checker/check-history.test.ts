@@ -11,7 +11,7 @@ import type {
   Violation,
 } from './history.ts'
 
-const OPTIONS: CheckOptions = { clockToleranceMs: 10, hintDelayMs: 100, deadlineMs: 1_000 }
+const OPTIONS: CheckOptions = { clockToleranceMs: 10, deadlineMs: 1_000 }
 
 type Given<R> = Partial<R> & { readonly startMs: number }
 
