@@ -88,7 +88,9 @@ function* checkGroups(log: ConversationLog, read: ReadRecord): Iterable<Violatio
   const shown = new Map<string, number>()
   for (const { content } of read.messages) {
     const writer = log.writers.get(content)
-    const group = writer?.kind === 'append' ? writer.group : undefined
+    // What was refused and is shown was saved alone.
+    const wrote = writer?.kind === 'append' && writer.outcome !== 'none'
+    const group = wrote ? writer.group : undefined
     if (group !== undefined) shown.set(group, (shown.get(group) ?? 0) + 1)
   }
   for (const [name, count] of shown) {
