@@ -34,9 +34,9 @@ const CALLS = {
   flush: 6,
   reopen: 5,
 } as const
-const FAULTS = { kill: 8, cut: 10, mend: 8, outage: 3, wait: 3 } as const
+const FAULTS = { kill: 5, cut: 10, mend: 8, outage: 3, wait: 3 } as const
 const NO_FAULTS = { kill: 0, cut: 0, mend: 0, outage: 0, wait: 0 } as const
-const CUT_KINDS: readonly CutKind[] = ['refused', 'refused', 'hung', 'reply-lost']
+const CUT_KINDS: readonly CutKind[] = ['refused', 'refused', 'refused', 'hung', 'reply-lost']
 
 export interface GenerateOptions {
   /** Default: drawn, half of the seeds without any. */
