@@ -37,6 +37,12 @@ export const LOG_MUTANTS = [
     tests: ['test/fault/file-wal-disk-faults.test.ts'],
   },
   {
+    name: 'a group that was written and not confirmed keeps its segment',
+    file: 'src/wal/file/committer.ts',
+    edits: [['await this.#options.segments.giveUp()', '']],
+    tests: ['test/fault/file-wal-disk-faults.test.ts'],
+  },
+  {
     name: 'short writes are taken for whole ones',
     file: 'src/wal/file/spare.ts',
     edits: [['done += count', 'done = bytes.byteLength']],

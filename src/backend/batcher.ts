@@ -21,9 +21,10 @@ export interface BatcherOptions {
   /**
    * Applies the calls in one transaction and answers each. A refusal (`core/decide.ts`) is an
    * answer, not an error. When the data of any call cannot be stored it rejects with `REJECTED` and
-   * effect `none`; the batcher then finds the culprit by splitting.
+   * effect `none`; the batcher then finds the culprit by splitting. A call that could not be applied
+   * while the others were is answered by its error.
    */
-  readonly run: (calls: readonly BatchCall[]) => Promise<readonly ApplyResult[]>
+  readonly run: (calls: readonly BatchCall[]) => Promise<readonly (ApplyResult | StorageError)[]>
   /** Batches that run at once. */
   readonly inFlightMax: number
   /** Time that `apply` may take when the caller names none. Milliseconds. */
@@ -174,7 +175,11 @@ export class Batcher {
   async #run(batch: readonly Waiting[]): Promise<void> {
     try {
       const results = await this.#options.run(batch.map(({ call }) => call))
-      batch.forEach((waiting, i) => waiting.resolve(results[i]!))
+      batch.forEach((waiting, i) => {
+        const result = results[i]!
+        if (isStorageError(result)) waiting.reject(result)
+        else waiting.resolve(result)
+      })
     } catch (error) {
       if (batch.length > 1 && isStorageError(error, 'REJECTED')) {
         const middle = batch.length >> 1

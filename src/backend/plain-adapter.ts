@@ -34,6 +34,7 @@ import type {
   CountRead,
   Durability,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -218,9 +219,20 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
       identity: meta.identity,
       ...(meta.trusted !== undefined && { trusted: meta.trusted }),
       hints: [...meta.hints].map(([name, count]) => ({ writer: name, count })),
+      hintVersion: meta.hintCount,
       ...(head !== undefined && { head }),
       ...(cursor !== undefined && { cursor }),
       nowMs: this.env.now(),
+    }
+  }
+
+  async readHints(options?: CallOptions): Promise<HintList> {
+    const { identity, hints, hintCount } = await this.#ask(() => this.#readMeta(), options)
+    this.#identity = identity
+    return {
+      identity,
+      hints: [...hints].map(([writer, count]) => ({ writer, count })),
+      hintVersion: hintCount,
     }
   }
 

@@ -111,12 +111,21 @@ export interface Hint {
   readonly count: number
 }
 
-export interface ReplicaState {
+/** Who wrote past the primary. */
+export interface HintList {
   /** Random; made with the schema. It changes when the database is made anew. */
   readonly identity: string
+  readonly hints: readonly Hint[]
+  /**
+   * Of two lists with the same number no hint came and went between them. Changed in the transaction
+   * that raises a hint, or in the one that removes it. Left out by an engine that cannot tell.
+   */
+  readonly hintVersion?: number
+}
+
+export interface ReplicaState extends HintList {
   /** Identity of the other database as of the last full reconcile, kept by this one. */
   readonly trusted?: string
-  readonly hints: readonly Hint[]
   /** The greatest stamp stored here. */
   readonly head?: Stamp
   /** The stored cursor of the writer that was asked about. */
@@ -212,6 +221,8 @@ export interface ReplicaBackend extends DatabaseBackend {
   listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage>
   /** Identity, hints, head and this writer's cursor, in one round trip. */
   readState(writer: string, options?: CallOptions): Promise<ReplicaState>
+  /** Identity and hints alone: asked for with every read that is to be complete, so it must be cheap. */
+  readHints(options?: CallOptions): Promise<HintList>
   /** Removes each hint whose count is still the same. */
   removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void>
   /** Notes the identity of the other database: both are known to hold the same. */

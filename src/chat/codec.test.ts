@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import type { JsonText } from '../core/json.ts'
 import type { Stamp } from '../core/stamp.ts'
-import { decodeMessage } from './codec.ts'
+import { decodeMessage, encodeMessage } from './codec.ts'
+import type { NewMessage } from './message.ts'
 
 const POSITION = '019ac8a0-0b12-7000-8abc-0123456789ab' as Stamp
 
@@ -28,4 +29,33 @@ test('a field named __proto__ stays an own field and changes no prototype', () =
   const message = decode('{"role":"user","content":"x","__proto__":{"y":1}}')
   expect(Object.getPrototypeOf(message)).toBe(Object.prototype)
   expect(Object.keys(message)).toEqual(['id', 'role', 'content', '__proto__', 'createdAt'])
+})
+
+test('a message that is an instance of a class is refused: a copy would lack what the class makes', () => {
+  class Question implements NewMessage {
+    readonly [field: string]: unknown
+    readonly role = 'user'
+    readonly #text = 'x'
+    get content(): string {
+      return this.#text
+    }
+  }
+  expect(() => encodeMessage(new Question())).toThrow(
+    /^message must be a plain object, got Question$/,
+  )
+})
+
+test('a message that throws while it is read is refused', () => {
+  const message = {
+    content: 'x',
+    get role(): never {
+      throw new TypeError('not now')
+    },
+  }
+  expect(() => encodeMessage(message)).toThrow(
+    expect.objectContaining({
+      code: 'INVALID_ARGUMENT',
+      message: 'message cannot be read: not now',
+    }),
+  )
 })

@@ -1,5 +1,5 @@
 import { invalid } from '../core/errors.ts'
-import { decodeJson, encodeJson, type JsonText } from '../core/json.ts'
+import { classOf, decodeJson, encodeJson, isPlain, reading, type JsonText } from '../core/json.ts'
 import { itemValue, type Item } from '../core/merge.ts'
 import { STAMP_MIN, stampMs } from '../core/stamp.ts'
 import { isoTime } from '../core/iso-time.ts'
@@ -7,9 +7,21 @@ import { ROLES, type ChatMessage, type NewMessage } from './message.ts'
 
 /** A message as text. Its id is not part of it: the store keeps it beside. */
 export function encodeMessage(message: NewMessage, name = 'message'): JsonText {
-  checkMessage(message, name)
-  const { id: _id, ...body } = message
-  return encodeJson(body, name)
+  return encodeJson(messageBody(message, name), name)
+}
+
+/**
+ * What is stored of a message: all of it but its id.
+ *
+ * @throws StorageError `INVALID_ARGUMENT` for a known field of another type than it has. That all of it
+ * is JSON is for the encoding to check.
+ */
+export function messageBody(message: NewMessage, name = 'message'): Omit<NewMessage, 'id'> {
+  return reading(name, () => {
+    checkMessage(message, name)
+    const { id: _id, ...body } = message
+    return body
+  })
 }
 
 /**
@@ -58,6 +70,8 @@ function checkMessage(message: NewMessage, name: string): void {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw invalid(`${name} must be an object, got ${given === null ? 'null' : typeof given}`)
   }
+  // Copying the fields of an instance would leave out what its class makes of them.
+  if (!isPlain(given)) throw invalid(`${name} must be a plain object, got ${classOf(given)}`)
   if (!ROLES.includes(message.role)) {
     throw invalid(`${name}.role must be one of ${ROLES.join(', ')}, got ${show(message.role)}`)
   }

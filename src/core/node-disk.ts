@@ -10,19 +10,11 @@ import {
   write,
   type Stats,
 } from 'node:fs'
-import {
-  mkdir,
-  open as openHandle,
-  readdir,
-  rename,
-  rmdir,
-  stat,
-  unlink,
-  utimes,
-} from 'node:fs/promises'
+import { open as openHandle, readdir, rename, rmdir, stat, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Disk, DiskEntry, DiskFile } from './disk.ts'
+import { makeDirectory } from './node-make-directory.ts'
 
 const { O_RDWR, O_DSYNC } = constants
 /** Elsewhere it is absent, or leaves the data in the cache of the drive, which `fdatasync` empties. */
@@ -52,7 +44,7 @@ export const nodeDisk: Disk = {
     }
   },
   async makeDirectory(path) {
-    await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
+    await makeDirectory(path, DIRECTORY_MODE)
   },
   async list(path) {
     const entries = await readdir(path, { withFileTypes: true })

@@ -8,6 +8,7 @@ import type {
   Durability,
   FencedOptions,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -95,6 +96,10 @@ export class ManagedDatabase implements ReplicaBackend {
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
     return await this.#slot.current().readState(writer, options)
+  }
+
+  async readHints(options?: CallOptions): Promise<HintList> {
+    return await this.#slot.current().readHints(options)
   }
 
   async removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void> {

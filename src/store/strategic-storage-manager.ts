@@ -40,7 +40,7 @@ import { StoreCore } from './store-core.ts'
 import type { StoreEvents } from './store-events.ts'
 import { UniqueLock } from './unique-lock.ts'
 import { placesWithTombstone } from './places-with-tombstone.ts'
-import { findInLog } from './find-in-log.ts'
+import { recogniseIds } from './recognise-ids.ts'
 
 /** An item to append: the id is the caller's or, when left out, made from its position. */
 export interface NewItem {
@@ -154,14 +154,14 @@ export class StrategicStorageManager implements AsyncDisposable {
       value,
       stamp: clock.tick(key),
     }))
-    return await this.#execute(operations, false)
+    return await this.#execute(operations)
   }
 
   /** Removes the value and the list, everywhere and for good. */
   async delete(key: string): Promise<WriteOutcome> {
     checkText('key', key, KEY_BYTES_MAX)
     const stamp = this.#core.context.clock.tick(key)
-    return await this.#execute([{ kind: 'delete', key, stamp }], false)
+    return await this.#execute([{ kind: 'delete', key, stamp }])
   }
 
   /** True when the key has a value or an item. */
@@ -213,7 +213,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     const names = given.map((id) => `${key}\0${id}`)
     const outcome =
       given.length === 0
-        ? await this.#execute(appends, false)
+        ? await this.#execute(appends)
         : await this.#lock.run(names, () => this.#appendUnique(appends))
     return { ...outcome, ids: appends.map(({ id }) => id) }
   }
@@ -222,14 +222,14 @@ export class StrategicStorageManager implements AsyncDisposable {
   async editItem(key: string, id: string, position: Stamp, value: JsonText): Promise<WriteOutcome> {
     const stamp = this.#core.context.clock.tick(key)
     const operation = { kind: 'put', change: 'edit', key, id, position, stamp, value } as const
-    return await this.#execute([operation], false)
+    return await this.#execute([operation])
   }
 
   /** Removes an item for ever; its id can never be used again in this list. */
   async removeItem(key: string, id: string, position: Stamp): Promise<WriteOutcome> {
     const stamp = this.#core.context.clock.tick(key)
     const operation = { kind: 'put', change: 'remove', key, id, position, stamp } as const
-    return await this.#execute([operation], false)
+    return await this.#execute([operation])
   }
 
   /**
@@ -295,15 +295,14 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /**
    * Makes later writes follow this stamp, and later reads be judged by a list of hints that is
-   * fetched now: what any process acknowledged before is then known to be in the answer, or the
-   * answer says that it is not complete.
+   * fetched now, whatever `maxHintAge` would allow.
    *
    * @throws StorageError when the backup, which keeps the hints, does not answer.
    */
   async follow(stamp: Stamp): Promise<void> {
     const { clock, monitor } = this.#core.context
     clock.observe(stamp)
-    await this.#core.run(async () => void (await monitor.probe('backup')))
+    await this.#core.run(() => monitor.refreshHints())
   }
 
   /** True when this process has seen a clear of the key up to this stamp. */
@@ -426,13 +425,16 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   async #appendUnique(appends: readonly AppendOperation[]): Promise<WriteOutcome> {
     checkGroup(appends)
-    const known = await findInLog(this.#core.context, appends)
-    if (known.cleared) {
-      const durable = this.#core.context.log.isDurable()
-      return { operations: known.operations, copies: ['wal'], durable }
-    }
-    const isRepeat = known.operations.some((operation, i) => operation !== appends[i])
-    return await this.#execute(known.operations, true, isRepeat)
+    return await this.#core.run(async () => {
+      const { context } = this.#core
+      const { operations, isRepeat } = await recogniseIds(context, appends)
+      return await this.#write.execute(context, {
+        operations,
+        unique: true,
+        isRepeat,
+        ...(isRepeat && { given: appends }),
+      })
+    })
   }
 
   #appends(key: string, items: readonly NewItem[]): AppendOperation[] {
@@ -451,14 +453,10 @@ export class StrategicStorageManager implements AsyncDisposable {
     })
   }
 
-  async #execute(
-    operations: readonly Operation[],
-    unique: boolean,
-    isRepeat = false,
-  ): Promise<WriteOutcome> {
+  async #execute(operations: readonly Operation[]): Promise<WriteOutcome> {
     checkGroup(operations)
     return await this.#core.run(() =>
-      this.#write.execute(this.#core.context, { operations, unique, isRepeat }),
+      this.#write.execute(this.#core.context, { operations, unique: false }),
     )
   }
 

@@ -4,6 +4,7 @@ import type { Env } from '../core/env.ts'
 import { messageOf, StorageError } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import type { StampClock } from '../core/stamp.ts'
+import { SharedFetch } from '../core/shared-fetch.ts'
 import { sleep } from '../core/time.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
 import { cacheHintOf, isCacheHint, raiserOf } from './cache/cache-hint.ts'
@@ -11,8 +12,10 @@ import type { Place } from './place.ts'
 
 /** How often the hints are fetched, always. */
 export const HINT_POLL_MS = 1_000
-/** A list of hints that was fetched longer ago says nothing about what a read lacks. */
+/** A cache is not believed by a list of hints that was fetched longer ago: its writers wait for that. */
 export const HINTS_FRESH_MS = 2_000
+/** A primary that has not answered a short call for so long is taken for out. Milliseconds. */
+const PING_MS = 1_000
 /** How often a hint about the cache is raised again. */
 const CACHE_HINT_MS = 10_000
 /** A clock that is off by no more than this is left alone. */
@@ -29,6 +32,12 @@ export interface ReplicaMonitorOptions {
   /** A database came back as another one, or as an older version of itself. */
   readonly onReplicaChanged: (place: DatabasePlace, identity: string) => void
 }
+
+/**
+ * What an answer of the primary alone is worth. `current`: it had everything. `ask-again`: it may have
+ * lacked something as it answered, and lacks nothing by now. `lacking`: the backup may know more.
+ */
+export type PrimaryVerdict = 'current' | 'ask-again' | 'lacking'
 
 interface Seen {
   readonly state: ReplicaState
@@ -54,6 +63,8 @@ export class ReplicaMonitor {
   /** What is added to our wall clock. Milliseconds. */
   #offsetMs = 0
   readonly #background = new BackgroundLoop()
+  readonly #hints = new SharedFetch(() => this.#fetchHints())
+  readonly #pings = new SharedFetch(() => this.#ping())
 
   constructor(options: ReplicaMonitorOptions) {
     this.#options = options
@@ -108,15 +119,41 @@ export class ReplicaMonitor {
     return this.#seen.backup?.state.hints.filter((hint) => !this.#isOwn(hint)) ?? []
   }
 
-  /**
-   * True when a list of hints, fetched recently and before now, is empty but for our own: then the
-   * primary lacks nothing of other processes that two places have.
-   */
+  /** True when the last list of hints is empty but for our own. It may be old: a guess, no promise. */
   isPrimaryCurrent(): boolean {
-    const seen = this.#seen.backup
-    if (seen === undefined) return false
-    const age = this.#options.env.monotonic() - seen.fetchedAt
-    return age <= HINTS_FRESH_MS && this.foreignHints().length === 0
+    return this.#seen.backup !== undefined && this.foreignHints().length === 0
+  }
+
+  /** Milliseconds since the last list of hints was asked for. */
+  hintsAgeMs(): number {
+    return (
+      this.#options.env.monotonic() - (this.#seen.backup?.fetchedAt ?? Number.NEGATIVE_INFINITY)
+    )
+  }
+
+  /**
+   * Call it before the primary is asked; it tells what an answer of the primary alone is worth.
+   *
+   * Hints are fetched beside the primary, not before it. That none stands by then is not enough: one
+   * that stood as the primary was asked may have been removed since. So it is compared with the list
+   * before: of two empty ones with the same version no hint came and went in between.
+   */
+  async judgePrimary(): Promise<PrimaryVerdict> {
+    const version = this.isPrimaryCurrent() ? this.#seen.backup?.state.hintVersion : undefined
+    await this.refreshHints()
+    if (!this.isPrimaryCurrent() || !this.isTrusted()) return 'lacking'
+    const isSame = version !== undefined && version === this.#seen.backup?.state.hintVersion
+    return isSame ? 'current' : 'ask-again'
+  }
+
+  /**
+   * Fetches the hints anew. The list that is known then was asked for after this call began; calls
+   * share a fetch that none of them began after.
+   *
+   * @throws StorageError when the backup does not answer in time.
+   */
+  async refreshHints(): Promise<void> {
+    await this.#hints.run()
   }
 
   /** True while the two databases are known to have been equal once and to be the same still. */
@@ -143,6 +180,40 @@ export class ReplicaMonitor {
       this.#suspect.delete(place)
       this.#seen[place] = { ...seen, state: { ...seen.state, trusted: identities[other] } }
     }
+  }
+
+  /**
+   * True when the primary answers a short call now: then one that is late is late, and not lost. A
+   * primary that does not answer is told to the health manager.
+   */
+  async isPrimaryAlive(): Promise<boolean> {
+    return await this.#pings.run().then(
+      () => true,
+      () => false,
+    )
+  }
+
+  async #ping(): Promise<void> {
+    const { places } = this.#options
+    await places.primary.longCall('readHints', PING_MS, (backend, options) =>
+      backend.readHints(options),
+    )
+  }
+
+  async #fetchHints(): Promise<void> {
+    const { env, places, timeoutMs } = this.#options
+    if (this.#seen.backup === undefined) {
+      await this.probe('backup')
+      return
+    }
+    const fetchedAt = env.monotonic()
+    const list = await places.backup.longCall('readHints', timeoutMs, (backend, options) =>
+      backend.readHints(options),
+    )
+    this.sawIdentity('backup', list.identity, fetchedAt)
+    const seen = this.#seen.backup
+    if (seen.fetchedAt > fetchedAt) return
+    this.#seen.backup = { ...seen, fetchedAt, state: { ...seen.state, ...list } }
   }
 
   #observe(place: DatabasePlace, state: ReplicaState, fetchedAt: number): void {

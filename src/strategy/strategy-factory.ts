@@ -60,7 +60,7 @@ export interface StrategySet {
   readonly wal: WALManager | undefined
 }
 
-const READ_FIELDS = ['treatEmptyAsFailure', 'maxRetries', 'retryDelay', 'timeout']
+const READ_FIELDS = ['treatEmptyAsFailure', 'maxRetries', 'retryDelay', 'timeout', 'maxHintAge']
 const CACHE_FIELDS = [
   ...READ_FIELDS,
   'enableCacheMerge',
@@ -140,6 +140,7 @@ export const StrategyFactory = {
     const { type, config } = open<WriteStrategyType, WriteConfig>('write', choice)
     checkFields('write.config', config, [
       'enableIdempotency',
+      'decideWithoutPrimary',
       'timeout',
       'maxRetries',
       'retryDelay',

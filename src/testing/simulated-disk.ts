@@ -26,8 +26,23 @@ interface Relink {
   readonly apply: (entries: (directory: Directory) => Map<string, Node>) => void
 }
 
+/** Every call of the disk, so that each can be made to fail. */
 export type SimulatedOperation =
-  'write' | 'sync' | 'sync-directory' | 'rename' | 'create' | 'remove'
+  | 'create'
+  | 'open'
+  | 'read'
+  | 'write'
+  | 'sync'
+  | 'truncate'
+  | 'size'
+  | 'close'
+  | 'make-directory'
+  | 'list'
+  | 'rename'
+  | 'remove'
+  | 'remove-directory'
+  | 'sync-directory'
+  | 'touch'
 
 interface Fault {
   readonly operation: SimulatedOperation
@@ -163,7 +178,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async open(path: string, mode: 'create' | 'open'): Promise<DiskFile> {
-    return await this.#run(mode === 'create' ? 'create' : undefined, path, () => {
+    return await this.#run(mode, path, () => {
       const directory = this.#directory(dirname(path))
       const name = basename(path)
       let node = directory.entries.get(name)
@@ -179,7 +194,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async makeDirectory(path: string): Promise<void> {
-    await this.#run(undefined, path, () => {
+    await this.#run('make-directory', path, () => {
       let directory = this.#root
       for (const name of partsOf(path)) {
         const existing = directory.entries.get(name)
@@ -194,7 +209,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async list(path: string): Promise<readonly DiskEntry[]> {
-    return await this.#run(undefined, path, () =>
+    return await this.#run('list', path, () =>
       [...this.#directory(path).entries].map(([name, node]): DiskEntry =>
         node instanceof SimulatedFile
           ? { name, kind: 'file', modifiedMs: 0 }
@@ -226,7 +241,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async removeDirectory(path: string): Promise<void> {
-    await this.#run(undefined, path, () => {
+    await this.#run('remove-directory', path, () => {
       const directory = this.#directory(path)
       if (directory.entries.size > 0) throw failure('ENOTEMPTY', path)
       this.#unlink(this.#directory(dirname(path)), basename(path), directory)
@@ -246,13 +261,13 @@ export class SimulatedDisk implements Disk {
   }
 
   async touch(path: string): Promise<void> {
-    await this.#run(undefined, path, () => {
+    await this.#run('touch', path, () => {
       this.#directory(path).modifiedMs = this.#now()
     })
   }
 
   #handle(file: SimulatedFile, path: string): DiskFile {
-    const run = async <T>(operation: SimulatedOperation | undefined, effect: () => T): Promise<T> =>
+    const run = async <T>(operation: SimulatedOperation, effect: () => T): Promise<T> =>
       await this.#run(
         operation,
         () => this.#pathOf(file) ?? path,
@@ -260,12 +275,12 @@ export class SimulatedDisk implements Disk {
         () => file.forgetChanges(),
       )
     return {
-      read: (buffer, offset) => run(undefined, () => file.read(buffer, offset)),
+      read: (buffer, offset) => run('read', () => file.read(buffer, offset)),
       write: (buffer, offset) => run('write', () => this.#write(file, path, buffer, offset)),
       sync: () => run('sync', () => file.sync()),
-      truncate: (size) => run(undefined, () => file.truncate(size)),
-      size: () => run(undefined, () => file.size),
-      close: () => run(undefined, () => {}),
+      truncate: (size) => run('truncate', () => file.truncate(size)),
+      size: () => run('size', () => file.size),
+      close: () => run('close', () => {}),
     }
   }
 
@@ -281,7 +296,7 @@ export class SimulatedDisk implements Disk {
 
   /** The effect happens at once, or never: nothing comes between the check and the effect. */
   async #run<T>(
-    operation: SimulatedOperation | undefined,
+    operation: SimulatedOperation,
     path: string | (() => string),
     effect: () => T,
     onFailedSync?: () => void,
@@ -289,14 +304,12 @@ export class SimulatedDisk implements Disk {
     const epoch = this.#epoch
     await this.#delay?.()
     if (epoch !== this.#epoch || this.#operationsLeft-- <= 0) await never()
-    if (operation !== undefined) {
-      this.#counts.set(operation, this.count(operation) + 1)
-      if (this.#faults.length > 0) {
-        const at = typeof path === 'string' ? path : path()
-        const fault = this.#faultFor(operation, at)
-        if (fault !== undefined && operation === 'sync') onFailedSync?.()
-        if (fault !== undefined) throw failure(fault.code, at)
-      }
+    this.#counts.set(operation, this.count(operation) + 1)
+    if (this.#faults.length > 0) {
+      const at = typeof path === 'string' ? path : path()
+      const fault = this.#faultFor(operation, at)
+      if (fault !== undefined && operation === 'sync') onFailedSync?.()
+      if (fault !== undefined) throw failure(fault.code, at)
     }
     return effect()
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { StorageError } from '../core/errors.ts'
 import type { DatabasePlace, Operation } from '../core/operation.ts'
 import { append, stampAt } from '../testing/backend/operations.ts'
 import { virtualEnv, type VirtualEnv } from '../testing/virtual-env.ts'
@@ -122,5 +123,62 @@ test('small batches after an outage follow each other without a pause, too', asy
   while (batches.length === 0) await env.advance(1)
   await env.advance(1)
   expect(batches).toEqual([32, 64, 128])
+  await env.drive(manager.stopFlushWorker(1_000))
+})
+
+test('what a place refuses of what memory alone owes holds up nothing behind it', async () => {
+  const env = virtualEnv()
+  const wal = new MemoryWal(env)
+  // The log is out.
+  wal.append = () => Promise.reject(new StorageError('UNAVAILABLE', 'out', { place: 'wal' }))
+  const manager = new WALManager(env, wal, { batchEntries: 2, gatherMs: 0 })
+  const arrived: unknown[] = []
+  let calls = 0
+  await manager.open('0000000000000001')
+  for (let i = 0; i < 8; i++) {
+    const ticket = manager.issue([append(i < 3 ? 'poison' : 'k', stampAt(i), i)])
+    await ticket.log().catch(() => {})
+    ticket.acknowledge()
+  }
+  manager.startFlushWorker({
+    isReady: (place) => place === 'backup',
+    async apply(_place: DatabasePlace, operations: readonly Operation[]) {
+      calls++
+      if (operations.some(({ key }) => key === 'poison')) {
+        throw new StorageError('REJECTED', 'poison')
+      }
+      arrived.push(...operations.map(({ stamp }) => stamp))
+    },
+  })
+  await env.advance(10_000)
+  expect(arrived).toEqual([3, 4, 5, 6, 7].map((i) => stampAt(i)))
+  // They stay owed and are tried again, with pauses.
+  expect(await manager.pending('backup', 'poison')).toHaveLength(3)
+  expect(manager.getStats().lastErrors.backup).toMatchObject({ code: 'REJECTED' })
+  expect(calls).toBeLessThan(100)
+  await env.drive(manager.stopFlushWorker(1_000))
+})
+
+test('an entry that is refused while the log cannot set it aside holds up nothing behind it', async () => {
+  const env = virtualEnv()
+  const wal = new MemoryWal(env)
+  const manager = new WALManager(env, wal, { gatherMs: 0 })
+  const arrived: unknown[] = []
+  await manager.open('0000000000000001')
+  for (const [i, key] of ['poison', 'a', 'b'].entries()) {
+    await wal.append([append(key, stampAt(i), i)])
+  }
+  wal.quarantine = () => Promise.reject(new StorageError('UNAVAILABLE', 'out', { place: 'wal' }))
+  manager.startFlushWorker({
+    isReady: (place) => place === 'backup',
+    async apply(_place: DatabasePlace, operations: readonly Operation[]) {
+      if (operations.some(({ key }) => key === 'poison')) {
+        throw new StorageError('REJECTED', 'poison')
+      }
+      arrived.push(...operations.map(({ key }) => key))
+    },
+  })
+  await env.advance(10_000)
+  expect(arrived).toEqual(['a', 'b'])
   await env.drive(manager.stopFlushWorker(1_000))
 })

@@ -4,6 +4,7 @@ import { isStorageError, messageOf } from '../core/errors.ts'
 import type { DatabasePlace, Operation } from '../core/operation.ts'
 import { backoffMs, sleep } from '../core/time.ts'
 import { BatchSize } from './batch-size.ts'
+import type { Ticket } from './ticket.ts'
 import type { FlushMark, PendingBatch } from './wal-manager.ts'
 import type { WalEntry } from './wal.ts'
 
@@ -19,6 +20,8 @@ export interface FlushSource {
   read(place: DatabasePlace, limit: number): Promise<PendingBatch>
   acknowledge(place: DatabasePlace, batch: PendingBatch): void
   quarantine(place: DatabasePlace, entry: WalEntry, reason: string): Promise<void>
+  /** The place refused for good what memory alone has: the next batches are without it. */
+  refuse(place: DatabasePlace, ticket: Ticket): void
   cursor(place: DatabasePlace): number
   owes(place: DatabasePlace): boolean
   /** True when there is enough for a batch of so many entries. */
@@ -173,23 +176,36 @@ export class FlushWorker {
     source.acknowledge(place, batch)
   }
 
-  /** Finds the poisonous entry of a batch, sets it aside and lets the rest through. */
+  /** Finds the poisonous groups of a batch, sets them aside and lets the rest through. */
   async #applySingly({ entries, owed }: PendingBatch): Promise<void> {
     const { place, source, target } = this.#options
-    for (const entry of entries) {
+    const failures: unknown[] = []
+    const each = async (batch: PendingBatch, refuse: (error: unknown) => Promise<void>) => {
+      const { operations } = batch.entries[0] ?? batch.owed[0]!
       try {
-        await target.apply(place, entry.operations, source.cursor(place))
-        source.acknowledge(place, { entries: [entry], owed: [] })
+        await target.apply(place, operations, source.cursor(place))
+        source.acknowledge(place, batch)
       } catch (error) {
         if (!isStorageError(error, 'REJECTED')) throw error
-        await source.quarantine(place, entry, messageOf(error))
+        await refuse(error)
       }
     }
-    for (const ticket of owed) {
-      // Not in the log, so it cannot be set aside: it stays owed, and readable, until it is.
-      await target.apply(place, ticket.operations, source.cursor(place))
-      source.acknowledge(place, { entries: [], owed: [ticket] })
+    for (const entry of entries) {
+      await each({ entries: [entry], owed: [] }, async (error) => {
+        // The log may be out: what comes behind the entry must not wait for it.
+        const setAside = source.quarantine(place, entry, messageOf(error))
+        await setAside.catch((failure: unknown) => failures.push(failure))
+      })
     }
+    for (const ticket of owed) {
+      await each({ entries: [], owed: [ticket] }, async (error) => {
+        // Not in the log, so it cannot be set aside: it stays owed, and readable, until it is.
+        source.refuse(place, ticket)
+        failures.push(error)
+      })
+    }
+    // Another try at once would be a loop without a pause.
+    if (failures.length === entries.length + owed.length) throw failures[0]
   }
 
   /** Waits for work, for the interval, or after a failure for the backoff. */

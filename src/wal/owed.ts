@@ -11,6 +11,7 @@ import { READ_BYTES_MAX } from './wal.ts'
 export class Owed {
   readonly #tickets = new Set<Ticket>()
   readonly #byKey = new Map<string, Set<Ticket>>()
+  readonly #refused = { primary: new WeakSet<Ticket>(), backup: new WeakSet<Ticket>() }
   #bytes = 0
 
   get bytes(): number {
@@ -71,13 +72,22 @@ export class Owed {
     }
   }
 
-  /** Tickets for a worker: what nobody is sending just now, up to `READ_BYTES_MAX` and at least one. */
-  take(place: DatabasePlace, limit: number): Ticket[] {
+  /** The place refused the group for good: it must not hold up others. */
+  refuse(place: DatabasePlace, ticket: Ticket): void {
+    this.#refused[place].add(ticket)
+  }
+
+  /**
+   * Tickets for a worker: what nobody is sending just now, up to `READ_BYTES_MAX` and at least one.
+   * `refused`: those that the place refused, else the others.
+   */
+  take(place: DatabasePlace, limit: number, refused = false): Ticket[] {
     const taken: Ticket[] = []
     let bytes = 0
     for (const ticket of this.#tickets) {
       if (taken.length === limit) break
       if (!ticket.lacks(place) || ticket.isSending(place)) continue
+      if (this.#refused[place].has(ticket) !== refused) continue
       bytes += bytesOf(ticket)
       if (taken.length > 0 && bytes > READ_BYTES_MAX) break
       taken.push(ticket)

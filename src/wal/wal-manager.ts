@@ -210,13 +210,17 @@ export class WALManager {
     return readable + this.#owed.count(place) >= entries
   }
 
-  /** The oldest work for a place: what memory owes first, since it is the least safe. */
+  /**
+   * The oldest work for a place: what memory owes first, since it is the least safe. What the place refused
+   * of that comes once there is nothing else.
+   */
   async read(place: DatabasePlace, limit: number): Promise<PendingBatch> {
     const owed = this.#owed.take(place, limit)
     const room = limit - owed.length
-    const wal = this.#wal
-    if (wal === undefined || room <= 0 || wal.readable(place) === 0) return { owed, entries: [] }
-    return { owed, entries: await wal.read(place, room) }
+    const isEmpty = room <= 0 || (this.#wal?.readable(place) ?? 0) === 0
+    const entries = isEmpty ? [] : await this.#wal!.read(place, room)
+    if (owed.length > 0 || entries.length > 0) return { owed, entries }
+    return { owed: this.#owed.take(place, limit, true), entries }
   }
 
   acknowledge(place: DatabasePlace, { entries, owed }: PendingBatch): void {
@@ -232,6 +236,10 @@ export class WALManager {
   async quarantine(place: DatabasePlace, entry: WalEntry, reason: string): Promise<void> {
     await this.#wal!.quarantine(place, entry.lsn, reason)
     this.#env.logger.error({ place, lsn: entry.lsn, reason }, 'entry quarantined')
+  }
+
+  refuse(place: DatabasePlace, ticket: Ticket): void {
+    this.#owed.refuse(place, ticket)
   }
 
   /** Sends once more what places refused for good; resolves with how many entries. */

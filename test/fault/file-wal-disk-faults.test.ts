@@ -123,6 +123,18 @@ test('what waited behind a failed group was never written: it is refused without
   expect(await afterPowerCut(disk)).toEqual([])
 })
 
+test('a group that was written and then not confirmed gives up its segment: no LSN is read twice', async () => {
+  const { disk, env, wal } = await opened()
+  await wal.append([operation(0)])
+  disk.fail('touch', { code: 'EACCES', times: Infinity })
+  await env.advance(61_000)
+  await refuses(wal.append([operation(1)]), 'UNAVAILABLE', 'unknown')
+  disk.heal()
+  await env.advance(20_000)
+  for (const i of [2, 3, 4]) expect(await wal.append([operation(i)])).toBe(i)
+  expect(await afterPowerCut(disk)).toEqual([0, 2, 3, 4].map(operation))
+})
+
 test('a full disk shows when a segment is started: refused without effect, and taken again with room', async () => {
   const { disk, env, wal } = await opened()
   await env.settle()

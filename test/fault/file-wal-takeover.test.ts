@@ -295,3 +295,8 @@ test('on a real disk directories are 0700, files 0600, and symbolic links are re
   symlinkSync('/etc/passwd', join(root, log!, '00000000000000ff-000000ff.wal'))
   await refuses(new FileWal(nodeEnv(), { directory: root }).open('writer'), 'REJECTED')
 })
+
+test.skipIf(process.platform !== 'linux')('a folder that cannot be made is refused', async () => {
+  const wal = new FileWal(nodeEnv(), { directory: '/proc/none/wal' })
+  await refuses(wal.open('writer'), 'UNAVAILABLE', 'none')
+})

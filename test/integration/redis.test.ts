@@ -140,8 +140,9 @@ describeRedis('Redis database', () => {
     expect(await backend.countItems('k')).toMatchObject({ count: 0 })
     const keys = (await redisCommand(server.url, 'KEYS', `${keyPrefix}*`)) as readonly string[]
     const left = keys.map((key) => key.slice(keyPrefix.length)).sort()
-    // The tombstone is in the hash of the key and in the time line.
-    expect(left).toEqual(['{0}:h:k', '{0}:meta', '{0}:time'])
+    // The tombstone is in the hash of the key and in the time line; its record counts it.
+    expect(left).toEqual(['{0}:h:k', '{0}:heads', '{0}:meta', '{0}:time'])
+    expect(await redisCommand(server.url, 'HLEN', `${keyPrefix}{0}:heads`)).toBe(1)
     expect(await redisCommand(server.url, 'HLEN', `${keyPrefix}{0}:h:k`)).toBe(2)
     expect(await redisCommand(server.url, 'ZCARD', `${keyPrefix}{0}:time`)).toBe(1)
   })

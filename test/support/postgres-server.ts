@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from './free-port.ts'
@@ -14,6 +14,8 @@ const STOP_MS_MAX = 10_000
 const START_TRIES_MAX = 3
 /** The lock file of a server; one that was killed leaves it behind. */
 const PID_FILE = 'postmaster.pid'
+/** A server that finds it does not leave recovery until it is promoted. */
+const STANDBY_FILE = 'standby.signal'
 
 export interface PostgresServerOptions {
   /** Server settings (`-c name=value`). Those of durability stay at their defaults unless named. */
@@ -31,8 +33,11 @@ export interface PostgresServer {
   pause(): void
   /** SIGCONT. */
   resume(): void
-  /** Starts it again on the same port, after `kill` or, ending it first, while it runs. */
-  restart(): Promise<void>
+  /**
+   * Starts it again on the same port, after `kill` or, ending it first, while it runs. A standby waits
+   * for a primary that never comes, and answers reads.
+   */
+  restart(options?: { readonly standby?: boolean }): Promise<void>
   /** Ends the server and removes its data. */
   stop(): Promise<void>
 }
@@ -120,10 +125,11 @@ class Server implements PostgresServer {
     this.#signalAll('SIGCONT')
   }
 
-  async restart(): Promise<void> {
+  async restart({ standby = false }: { readonly standby?: boolean } = {}): Promise<void> {
     await this.#end()
     // A killed server leaves its lock; nothing of it runs any more.
     rmSync(join(this.#data, PID_FILE), { force: true })
+    if (standby) writeFileSync(join(this.#data, STANDBY_FILE), '')
     await this.#start()
   }
 
@@ -192,7 +198,7 @@ async function ready(child: ChildProcess): Promise<void> {
     child.stderr!.on('data', (chunk: string) => {
       // Kept short: the server goes on printing for as long as it runs.
       output = (output + chunk).slice(-4_000)
-      if (!output.includes('ready to accept connections')) return
+      if (!/ready to accept (read-only )?connections/.test(output)) return
       clearTimeout(timer)
       resolve()
     })

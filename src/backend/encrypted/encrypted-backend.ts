@@ -16,6 +16,7 @@ import type {
   Durability,
   FencedOptions,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -126,6 +127,10 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
     return await this.#inner.readState(writer, options)
+  }
+
+  async readHints(options?: CallOptions): Promise<HintList> {
+    return await this.#inner.readHints(options)
   }
 
   async removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void> {

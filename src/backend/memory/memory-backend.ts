@@ -25,6 +25,7 @@ import type {
   Durability,
   FencedOptions,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -177,12 +178,24 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     }
     const cursor = this.#cursors.get(writer)
     return {
-      identity: this.#identity,
+      ...this.#hintList(),
       ...(this.#trusted !== undefined && { trusted: this.#trusted }),
-      hints: [...this.#hints].map(([name, count]) => ({ writer: name, count })),
       ...(head !== undefined && { head }),
       ...(cursor !== undefined && { cursor }),
       nowMs: this.env.now(),
+    }
+  }
+
+  async readHints(options?: CallOptions): Promise<HintList> {
+    this.#check(options)
+    return this.#hintList()
+  }
+
+  #hintList(): HintList {
+    return {
+      identity: this.#identity,
+      hints: [...this.#hints].map(([name, count]) => ({ writer: name, count })),
+      hintVersion: this.#hintCount,
     }
   }
 

@@ -21,6 +21,7 @@ import type {
   Durability,
   FencedOptions,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -48,12 +49,13 @@ import {
 } from './migrations.ts'
 import { CLIENT_GRACE_MS, resolvePostgresOptions, type PostgresOptions } from './options.ts'
 import type { ResolvedPostgresOptions } from './options.ts'
-import { isMissingTable, isSerializationFailure } from './postgres-error.ts'
+import { isMissingRight, isMissingTable, isSerializationFailure } from './postgres-error.ts'
 import { digestRange, scanRange, type Ask } from './ranges.ts'
 import * as reads from './reads.ts'
 import { repairRows } from './repair.ts'
 import { durabilityOf, type ServerSettings } from './server-settings.ts'
 import type { Session } from './session.ts'
+import { checkTables } from './table-checks.ts'
 import { tablesOf, type Tables } from './tables.ts'
 
 /** A migration may build indexes and wait for another process; VACUUM reads all. Milliseconds. */
@@ -179,6 +181,10 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
     return await reads.readState(this.#ask('readState', options), this.#tables, writer)
+  }
+
+  async readHints(options?: CallOptions): Promise<HintList> {
+    return await reads.readHints(this.#ask('readHints', options), this.#tables)
   }
 
   async removeHints(hints: readonly Hint[], options: FencedOptions = {}): Promise<void> {
@@ -335,7 +341,8 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     } catch (error) {
       // The next call tries again.
       if (this.#ready === ready) this.#ready = undefined
-      throw error
+      if (!isStorageError(error) || !isMissingRight(error.cause)) throw error
+      throw new StorageError('UNSUPPORTED', error.message, { cause: error })
     }
   }
 
@@ -345,12 +352,16 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
 
   async #prepare(driver: PostgresDriver): Promise<void> {
     this.#opened = driver
-    const timeoutMs = this.#options.connectTimeoutMs
-    const version = await driver.use('connect', { timeoutMs }, (session) =>
+    const limit = { timeoutMs: this.#options.connectTimeoutMs }
+    const version = await driver.use('connect', limit, (session) =>
       schemaVersion(session, this.#tables),
     )
     checkVersion(version, this.#options.migrate)
     if (version < SCHEMA_VERSION) await this.#migrate(driver)
+    await driver.use('connect', limit, (session) => checkTables(session, this.#tables))
+    if (driver.settings?.readOnly === true) {
+      this.env.logger.warn({}, 'PostgreSQL takes no writes: transactions are read-only here')
+    }
     if (this.#opened === driver) this.#isReady = true
   }
 

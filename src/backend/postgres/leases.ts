@@ -56,7 +56,10 @@ export async function trustFenced(
   if (rows.length === 0) throw fenced(fence!)
 }
 
-/** Removes each hint whose count is the same, unless the fence stands in the way. */
+/**
+ * Removes each hint whose count is the same, unless the fence stands in the way, and counts that it did:
+ * whoever saw no hints before and after can tell whether there were some in between.
+ */
 export async function removeHintsFenced(
   session: Session,
   tables: Tables,
@@ -67,7 +70,11 @@ export async function removeHintsFenced(
     `WITH fence AS (${fenceSql(tables, 3)}), newer AS (SELECT 1 FROM fence WHERE token > $4),
      gone AS (
        DELETE FROM ${tables.hints} h USING unnest($1::text[], $2::bigint[]) AS r(writer, count)
-       WHERE h.writer = r.writer AND h.count = r.count AND NOT EXISTS (SELECT 1 FROM newer))
+       WHERE h.writer = r.writer AND h.count = r.count AND NOT EXISTS (SELECT 1 FROM newer)
+       RETURNING 1),
+     counted AS (
+       INSERT INTO ${tables.meta} AS m SELECT 'hints_removed', '1' WHERE EXISTS (SELECT 1 FROM gone)
+       ON CONFLICT (name) DO UPDATE SET value = (m.value::bigint + 1)::text)
      SELECT 1 FROM newer`,
     [hints.map(({ writer }) => writer), hints.map(({ count }) => count), ...fenceValues(fence)],
   )

@@ -1,5 +1,6 @@
 import type { Session } from './session.ts'
 import { sweep } from './sweep.ts'
+import { namesOf } from './table-checks.ts'
 import type { Tables } from './tables.ts'
 
 /** Keys whose gone rows are looked for in one transaction. */
@@ -64,8 +65,4 @@ export async function vacuum(session: Session, tables: Tables): Promise<void> {
   } finally {
     if (!session.broken) await session.query(restore)
   }
-}
-
-function namesOf({ meta, keys, items, hints, cursors }: Tables): string[] {
-  return [meta, keys, items, hints, cursors]
 }

@@ -50,6 +50,11 @@ export function isMissingTable(error: unknown): boolean {
   return isServerError(error) && (error.code === '42P01' || error.code === '3F000')
 }
 
+/** True when this role may not do what was asked for (insufficient_privilege). */
+export function isMissingRight(error: unknown): boolean {
+  return isServerError(error) && error.code === '42501'
+}
+
 /** True when the connection can be used again: the server undid the statement and goes on. */
 export function isStatementError(error: unknown): boolean {
   return isServerError(error) && !isFatal(error) && !STALE_STATEMENT.has(error.code)

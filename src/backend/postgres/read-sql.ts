@@ -112,6 +112,20 @@ export function latestSql(tables: Tables): string {
     ORDER BY r.touched DESC, r.key DESC`
 }
 
+/** SQL: the columns that tell the hints. */
+function hintColumnsSql(tables: Tables): string {
+  const { meta, hints } = tables
+  return `${identitySql(tables)} AS identity,
+      (SELECT value FROM ${meta} WHERE name = 'hints_removed') AS hints_removed,
+      ARRAY(SELECT writer FROM ${hints} ORDER BY writer) AS writers,
+      ARRAY(SELECT count::text FROM ${hints} ORDER BY writer) AS counts`
+}
+
+/** Everything `readHints` tells. */
+export function hintsOnlySql(tables: Tables): string {
+  return `SELECT ${hintColumnsSql(tables)}`
+}
+
 /**
  * Everything `readState` tells. Parameter: writer.
  *
@@ -120,7 +134,7 @@ export function latestSql(tables: Tables): string {
  * a second look goes further back.
  */
 export function stateSql(tables: Tables): string {
-  const { meta, keys, hints, cursors } = tables
+  const { meta, keys, cursors } = tables
   const d = `COALESCE(o.deleted_through, ${ZERO})`
   const head = `GREATEST(o.deleted_through,
     CASE WHEN o.register_stamp > ${d} THEN o.register_stamp END,
@@ -135,10 +149,8 @@ export function stateSql(tables: Tables): string {
       `o.touched >= ${coarseSql(`COALESCE(${recent}, ${ZERO})`)}
        AND COALESCE(${recent}, ${ZERO}) < ${last}`,
     )})
-    SELECT ${identitySql(tables)} AS identity,
+    SELECT ${hintColumnsSql(tables)},
       (SELECT value FROM ${meta} WHERE name = 'trusted') AS trusted,
-      ARRAY(SELECT writer FROM ${hints} ORDER BY writer) AS writers,
-      ARRAY(SELECT count::text FROM ${hints} ORDER BY writer) AS counts,
       (SELECT lsn FROM ${cursors} WHERE writer = $1) AS lsn,
       GREATEST(${recent}, (SELECT head FROM older)) AS head,
       extract(epoch FROM clock_timestamp()) * 1000 AS now_ms`

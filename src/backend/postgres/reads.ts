@@ -4,6 +4,7 @@ import { STAMP_MAX, STAMP_MIN, stampFloor, stampMs, type Stamp } from '../../cor
 import { compareLatest } from '../key-states.ts'
 import type {
   CountRead,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -27,6 +28,7 @@ import {
   latestSql,
   pageSql,
   registerSql,
+  hintsOnlySql,
   stateSql,
 } from './read-sql.ts'
 import { prepared, statementOf } from './statement.ts'
@@ -170,17 +172,27 @@ export async function readState(ask: Ask, tables: Tables, writer: string): Promi
   const trusted = row['trusted'] as string | null
   const head = row['head'] as Stamp | null
   const lsn = row['lsn'] as string | null
-  const counts = row['counts'] as string[]
   return {
-    identity: row['identity'] as string,
+    ...hintListOf(row),
     ...(trusted !== null && { trusted }),
-    hints: (row['writers'] as string[]).map((name, i) => ({
-      writer: name,
-      count: Number(counts[i]),
-    })),
     ...(head !== null && { head }),
     ...(lsn !== null && { cursor: Number(lsn) }),
     nowMs: Number(row['now_ms']),
+  }
+}
+
+export async function readHints(ask: Ask, tables: Tables): Promise<HintList> {
+  const { rows } = await ask(prepared(hintsOnlySql(tables), []))
+  return hintListOf(rows[0]!)
+}
+
+/** The number of removals: a sequence would change before the transaction that raises a hint ends. */
+function hintListOf(row: Row): HintList {
+  const counts = row['counts'] as string[]
+  return {
+    identity: row['identity'] as string,
+    hints: (row['writers'] as string[]).map((writer, i) => ({ writer, count: Number(counts[i]) })),
+    hintVersion: Number(row['hints_removed'] ?? 0),
   }
 }
 

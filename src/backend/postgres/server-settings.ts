@@ -6,6 +6,9 @@ import type { Session } from './session.ts'
 /** Oldest server that is supported, as `server_version_num`. */
 const SERVER_VERSION_MIN = 130_000
 
+/** Bytes of a name that the server must tell apart: the longest `tablePrefix` and name are 63. */
+const NAME_BYTES_MIN = 63
+
 /** What the server says about itself, read back on each new connection. */
 export interface ServerSettings {
   readonly version: string
@@ -13,7 +16,7 @@ export interface ServerSettings {
   readonly synchronousCommit: string
   readonly fullPageWrites: string
   readonly statementTimeout: string
-  /** True on a standby, or where the role may only read. */
+  /** True where the server, the database or the role may only read; writes then fail. */
   readonly readOnly: boolean
 }
 
@@ -28,8 +31,11 @@ export async function prepareSession(
   if (options.pool === undefined) await session.query({ text: setup(options) })
   const { rows } = await session.query({ text: READ_BACK })
   const row = rows[0] as Record<string, string>
-  if (Number(row['number']) < SERVER_VERSION_MIN) {
-    throw new StorageError('UNSUPPORTED', `PostgreSQL 13 or newer is needed, got ${row['version']}`)
+  checkServer(row)
+  if (row['standby'] === 'on') {
+    // Reads would be answered from the past. The next connection may reach the primary.
+    session.broken = true
+    throw new StorageError('UNAVAILABLE', 'PostgreSQL: the server is a standby, in recovery')
   }
   return {
     version: row['version']!,
@@ -38,6 +44,25 @@ export async function prepareSession(
     fullPageWrites: row['full_page_writes']!,
     statementTimeout: row['statement_timeout']!,
     readOnly: row['read_only'] === 'on',
+  }
+}
+
+/**
+ * Refuses a server that can never keep the promises. In another encoding than UTF8 most of what people
+ * write cannot be stored, or is stored as bytes that nobody checked; where names are cut off earlier two of
+ * our indexes have the same.
+ */
+function checkServer(row: Record<string, string>): void {
+  const need = (what: string, got: string | undefined): never => {
+    throw new StorageError('UNSUPPORTED', `PostgreSQL: ${what}, got ${got}`)
+  }
+  if (Number(row['number']) < SERVER_VERSION_MIN)
+    need('version 13 or newer is needed', row['version'])
+  const encoding = row['encoding']
+  if (encoding !== 'UTF8') need('the database must be made with encoding UTF8', encoding)
+  const nameBytes = row['name_bytes']
+  if (Number(nameBytes) < NAME_BYTES_MIN) {
+    need(`max_identifier_length must be ${NAME_BYTES_MIN} or more`, nameBytes)
   }
 }
 
@@ -70,6 +95,9 @@ function judge(settings: ServerSettings): Durability {
 
 const READ_BACK = `SELECT current_setting('server_version') AS version,
   current_setting('server_version_num') AS number,
+  current_setting('server_encoding') AS encoding,
+  current_setting('max_identifier_length') AS name_bytes,
+  CASE WHEN pg_is_in_recovery() THEN 'on' ELSE 'off' END AS standby,
   current_setting('fsync') AS fsync,
   current_setting('synchronous_commit') AS synchronous_commit,
   current_setting('full_page_writes') AS full_page_writes,

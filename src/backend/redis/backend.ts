@@ -20,6 +20,7 @@ import type {
   Durability,
   FencedOptions,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -187,6 +188,10 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     const session = this.#session()
     this.#refreshSettings()
     return await this.#track(reads.readState(session, writer, options))
+  }
+
+  async readHints(options?: CallOptions): Promise<HintList> {
+    return await this.#track(reads.readHints(this.#session(), options))
   }
 
   async removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void> {

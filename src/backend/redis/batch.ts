@@ -5,6 +5,7 @@ import type { ScriptCall } from './caller.ts'
 import type { OpenDatabase } from './schema.ts'
 import { appliedOf, argumentsOf } from './record.ts'
 import { APPLY } from './scripts/apply-n.ts'
+import { damagedPart } from './redis-error.ts'
 import { RAISE } from './scripts/raise-3.ts'
 import type { RedisSession } from './session.ts'
 
@@ -14,17 +15,17 @@ export type Acknowledged = (shard: number, identity: string, writes: number) => 
 /**
  * Applies the calls of one shard in one script and answers each. Hints and cursors are in shard 0:
  * for another shard a hint is raised before (for nothing at worst), a cursor after (too low at
- * worst).
+ * worst). A call that cannot be judged, since something it goes by is lost, is answered by its error.
  */
 export async function applyBatch(
   session: RedisSession,
   shard: number,
   calls: readonly BatchCall[],
   acknowledged: Acknowledged,
-): Promise<readonly ApplyResult[]> {
+): Promise<readonly (ApplyResult | StorageError)[]> {
   const isHome = shard === 0
   if (!isHome) await raiseHints(session, calls)
-  const results: ApplyResult[] = []
+  const results: (ApplyResult | StorageError)[] = []
   let waiting = calls.map((_, i) => i)
   while (waiting.length > 0) {
     const batch = waiting.map((i) => calls[i]!)
@@ -37,6 +38,8 @@ export async function applyBatch(
       if (answers[0]?.startsWith('LOCKED ') === true) {
         lock = answers[0].slice('LOCKED '.length)
         locked.push(call)
+      } else if (answers[0]?.startsWith('DAMAGED ') === true) {
+        results[call] = damagedPart(answers[0].slice('DAMAGED '.length))
       } else {
         results[call] = { identity, applied: answersOf(answers, calls[call]!) }
       }

@@ -23,6 +23,7 @@ import type { Acknowledged } from './batch.ts'
 import type { ScriptCall } from './caller.ts'
 import { bounded } from './caller.ts'
 import { argumentsOf } from './record.ts'
+import { damagedPart } from './redis-error.ts'
 import type { OpenDatabase } from './schema.ts'
 import { DECIDE } from './scripts/decide-2.ts'
 import { FINISH } from './scripts/finish-n.ts'
@@ -112,7 +113,9 @@ class SpreadGroup {
       parts.map(async ({ shard, operations }) => {
         const call: BatchCall = { operations, decide: false, unique: false }
         const results = await applyBatch(this.#session, shard, [call], this.#acknowledged)
-        return results[0]!.applied
+        const [result] = results
+        if (isStorageError(result)) throw result
+        return result!.applied
       }),
     )
     const failures = outcomes.flatMap((outcome): unknown[] =>
@@ -186,6 +189,7 @@ class SpreadGroup {
       return { script: PREPARE, keys: keysOf(db.layout, shard, names), args, writes: true }
     })
     const [state, ...answers] = reply as readonly string[]
+    if (state!.startsWith('DAMAGED ')) throw damagedPart(state!.slice('DAMAGED '.length))
     const isJudged = state === 'PREPARED' || state === 'REFUSED'
     return { identity, state: state!, applied: isJudged ? answersOf(answers, part) : [] }
   }

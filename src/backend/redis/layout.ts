@@ -34,6 +34,11 @@ export class Layout {
     return SHARD_PARTS.map((part) => this.#name(shard, part))
   }
 
+  /** What a shard notes besides messages, in the order of `scripts/notes-lua.ts`. */
+  noteKeys(shard: number): readonly string[] {
+    return NOTE_PARTS.map((part) => this.#name(shard, part))
+  }
+
   /** The hash and the sorted set of a key. */
   hash(shard: number, key: string): string {
     return `${this.#name(shard, 'h')}:${key}`
@@ -65,6 +70,11 @@ const SHARD_PARTS = [
   'intents',
   'groups',
 ] as const
+
+const NOTE_PARTS = ['meta', 'hints', 'cursors', 'locks', 'intents', 'groups', 'leases'] as const
+
+/** What reads and comparisons go by, besides the two of each conversation. */
+export const INDEX_PARTS = ['listed', 'latest', 'heads', 'time'] as const
 
 /** The keys of a shard besides those of its conversations. */
 export type ShardPart = (typeof SHARD_PARTS)[number] | 'leases'

@@ -135,7 +135,8 @@ async function operationsAt(
   const { reply } = await session.ask((db) => {
     const { layout } = db
     const hashes = groups.map(([key]) => layout.hash(shard, key))
-    const keys = [layout.meta(shard), layout.part(shard, 'locks'), ...hashes]
+    const shared = [layout.part(shard, 'locks'), layout.part(shard, 'heads')]
+    const keys = [layout.meta(shard), ...shared, ...hashes]
     const ids = groups.flatMap(([, list]) => ['', String(list.length), ...list.map(({ id }) => id)])
     return { script: READ_IDS, keys, args: [db.identity, ...ids], writes: false }
   }, options)

@@ -5,6 +5,7 @@ import type {
   CallOptions,
   CountRead,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyRead,
@@ -14,9 +15,9 @@ import type { ScriptCall } from './caller.ts'
 import type { OpenDatabase } from './schema.ts'
 import { itemOfRecord } from './record.ts'
 import { READ_IDS } from './scripts/read-ids-n.ts'
-import { READ_ITEMS } from './scripts/read-items-4.ts'
-import { READ_KEY } from './scripts/read-key-4.ts'
-import { READ_STATE } from './scripts/read-state-3.ts'
+import { READ_ITEMS } from './scripts/read-items-5.ts'
+import { READ_KEY } from './scripts/read-key-5.ts'
+import { READ_STATE } from './scripts/read-state-7.ts'
 import type { RedisSession } from './session.ts'
 
 interface Mark {
@@ -73,7 +74,8 @@ export async function readItemsById(
 ): Promise<ItemPage> {
   const { identity, reply } = await session.ask((db) => {
     const shard = db.layout.shardOf(key)
-    const keys = [db.layout.meta(shard), db.layout.part(shard, 'locks'), db.layout.hash(shard, key)]
+    const shared = [db.layout.part(shard, 'locks'), db.layout.part(shard, 'heads')]
+    const keys = [db.layout.meta(shard), ...shared, db.layout.hash(shard, key)]
     const args = [db.identity, key, String(ids.length), ...ids]
     return { script: READ_IDS, keys, args, writes: false }
   }, options)
@@ -97,21 +99,35 @@ export async function readState(
     }),
   )
   const { identity, reply } = answers[0]!
-  const [, , trusted, cursor, seconds, micros, ...rest] = reply as readonly (string | null)[]
-  const heads = answers.flatMap(({ reply: [head] }) => (head === null ? [] : [head as Stamp]))
+  const [, , trusted, raised, cursor, seconds, micros, ...rest] = reply as readonly (
+    string | null
+  )[]
+  const heads = answers.flatMap(({ reply: [head] }) => (head ? [head as Stamp] : []))
   const head = heads.sort().at(-1)
-  const hints: Hint[] = []
-  for (let i = 0; i + 1 < rest.length; i += 2) {
-    hints.push({ writer: rest[i]!, count: Number(rest[i + 1]) })
-  }
   return {
     identity,
-    ...(trusted !== null && trusted !== undefined && { trusted }),
-    hints,
+    hints: hintsOf(rest),
+    hintVersion: Number(raised ?? 0),
+    ...(typeof trusted === 'string' && trusted !== '' && { trusted }),
     ...(head !== undefined && { head }),
     ...(cursor !== null && cursor !== undefined && { cursor: Number(cursor) }),
     nowMs: Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000),
   }
+}
+
+export async function readHints(session: RedisSession, options?: CallOptions): Promise<HintList> {
+  await session.open(options)
+  const { identity, reply } = await session.ask((db) => stateCall(db, 0, ''), options)
+  const [, , , raised, , , , ...rest] = reply as readonly (string | null)[]
+  return { identity, hints: hintsOf(rest), hintVersion: Number(raised ?? 0) }
+}
+
+function hintsOf(parts: readonly (string | null)[]): Hint[] {
+  const hints: Hint[] = []
+  for (let i = 0; i + 1 < parts.length; i += 2) {
+    hints.push({ writer: parts[i]!, count: Number(parts[i + 1]) })
+  }
+  return hints
 }
 
 async function readKey(
@@ -133,15 +149,15 @@ async function readKey(
 }
 
 function stateCall({ identity, layout }: OpenDatabase, shard: number, writer: string): ScriptCall {
-  const parts = [layout.part(shard, 'hints'), layout.part(shard, 'cursors')]
-  const keys = [layout.meta(shard), ...parts]
+  const keys = layout.noteKeys(shard)
   return { script: READ_STATE, keys, args: [identity, writer], writes: false }
 }
 
 function keyKeys({ layout }: OpenDatabase, key: string): readonly string[] {
   const shard = layout.shardOf(key)
   const shared = [layout.meta(shard), layout.part(shard, 'locks')]
-  return [...shared, layout.hash(shard, key), layout.set(shard, key)]
+  const own = [layout.hash(shard, key), layout.set(shard, key)]
+  return [...shared, ...own, layout.part(shard, 'heads')]
 }
 
 function mark(identity: string, deletedThrough: unknown): Mark {

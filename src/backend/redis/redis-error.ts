@@ -44,10 +44,17 @@ export function replyRest(error: unknown): string {
   return messageOf(error).replace(/^\S+ ?/, '')
 }
 
+/** Something of the database has been lost; `name` is the server's key that lacks it. */
+export function damagedPart(name: string): StorageError {
+  const text = `Redis: ${name} has lost something; repair brings it back from the other database`
+  return new StorageError('CORRUPT', text)
+}
+
 /** Turns whatever the driver threw into a `StorageError`; `writes`: the command may have changed something. */
 export function redisError(error: unknown, operation: string, writes: boolean): StorageError {
   if (isStorageError(error)) return error
   const code = replyCode(error)
+  if (code === 'DAMAGED') return damagedPart(replyRest(error))
   const known = code === undefined ? undefined : NOT_RUN.get(code)
   const text = `Redis: ${messageOf(error) || 'the connection was lost'}`
   const effect = known === undefined && writes && !isUnsent(error) ? 'unknown' : 'none'

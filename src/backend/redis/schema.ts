@@ -1,10 +1,10 @@
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { RedisCaller } from './caller.ts'
-import { CLUSTER_SHARDS, Layout } from './layout.ts'
+import { CLUSTER_SHARDS, INDEX_PARTS, Layout } from './layout.ts'
 import type { RedisRouter } from './router.ts'
-import { IDENTIFY } from './scripts/identify-1.ts'
-import { OPEN } from './scripts/open-1.ts'
+import { IDENTIFY } from './scripts/identify-11.ts'
+import { OPEN } from './scripts/open-7.ts'
 
 /** Rounds until all shards must agree: others may be making the database at the same time. */
 const ROUNDS_MAX = 20
@@ -19,11 +19,14 @@ export interface OpenDatabase {
 interface ShardMeta {
   readonly identity: string | undefined
   readonly state: string
-  readonly shards: number
+  /** Undefined where the meta, or that part of it, is not there. */
+  readonly shards: number | undefined
   readonly writes: number
   /** Changes when this run of the server was first seen. */
   readonly base: number
   readonly run: string
+  /** The name of something that is noted besides messages and is missing. */
+  readonly lost: string | undefined
 }
 
 /** The last that a shard acknowledged to this process. */
@@ -45,6 +48,8 @@ export class RedisSchema {
   readonly #caller: RedisCaller
   readonly #prefix: string
   readonly #shards: number
+  /** For names only: how many shards there are is not known yet. */
+  readonly #layout: Layout
   readonly #seen = new Map<number, Seen>()
 
   constructor(
@@ -58,6 +63,7 @@ export class RedisSchema {
     this.#router = router
     this.#caller = caller
     this.#prefix = prefix
+    this.#layout = new Layout(prefix, 1)
     this.#shards = shards ?? (router.isCluster ? CLUSTER_SHARDS : 1)
   }
 
@@ -66,11 +72,13 @@ export class RedisSchema {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const { generation } = this.#router
       const home = await this.#look(0)
+      // Another shard knows it too, should the first one have lost its meta.
+      const count = home.shards ?? (await this.#look(1)).shards ?? this.#shards
       if (home.identity === undefined) {
-        await this.#identify(0, '', this.#newIdentity(), 'making', this.#shards)
+        await this.#identify(0, '', this.#newIdentity(), 'making', count)
         continue
       }
-      const layout = new Layout(this.#prefix, home.shards)
+      const layout = new Layout(this.#prefix, count)
       if (home.state === 'making') {
         await this.#finish(layout, home.identity)
         continue
@@ -82,10 +90,18 @@ export class RedisSchema {
       const shards = [home, ...(await Promise.all(others))]
       const why = this.#damage(shards, home.identity)
       if (why === undefined) return { identity: home.identity, layout, generation }
-      this.#env.logger.warn({ identity: home.identity }, `Redis: ${why}; it gets a new identity`)
-      await this.#identify(0, home.identity, this.#newIdentity(), 'making', layout.shards)
+      await this.replace({ identity: home.identity, layout }, why)
     }
     throw new StorageError('UNAVAILABLE', 'Redis: the shards do not agree on an identity')
+  }
+
+  /** Gives the database a new identity, unless somebody else has; it is to be opened again then. */
+  async replace(
+    { identity, layout }: Pick<OpenDatabase, 'identity' | 'layout'>,
+    why: string,
+  ): Promise<void> {
+    this.#env.logger.warn({ identity }, `Redis: ${why}; it gets a new identity`)
+    await this.#identify(0, identity, this.#newIdentity(), 'making', layout.shards)
   }
 
   /** A shard has acknowledged its changes up to this one. */
@@ -101,6 +117,7 @@ export class RedisSchema {
   #damage(shards: readonly ShardMeta[], identity: string): string | undefined {
     for (const [shard, meta] of shards.entries()) {
       if (meta.identity !== identity) return `shard ${shard} has lost its data`
+      if (meta.lost !== undefined) return `${meta.lost} has lost something`
       const seen = this.#seen.get(shard)
       if (seen?.identity === identity) {
         const kept = seen.run === meta.run ? meta.writes : meta.base
@@ -120,17 +137,18 @@ export class RedisSchema {
   }
 
   async #look(shard: number): Promise<ShardMeta> {
-    const meta = this.#metaName(shard)
+    const keys = this.#layout.noteKeys(shard)
     const run = this.#runOf(shard)
-    const reply = await this.#caller.run({ script: OPEN, keys: [meta], args: [run], writes: false })
-    const [identity, state, shards, writes, base] = reply as readonly (string | null)[]
+    const reply = await this.#caller.run({ script: OPEN, keys, args: [run], writes: false })
+    const [identity, state, shards, writes, base, lost] = reply as readonly (string | null)[]
     return {
       identity: identity ?? undefined,
       state: state ?? 'ready',
-      shards: Number(shards ?? 1),
+      shards: shards === null || shards === undefined ? undefined : Number(shards),
       writes: Number(writes),
       base: Number(base),
       run,
+      lost: lost === '' ? undefined : (lost ?? undefined),
     }
   }
 
@@ -142,16 +160,13 @@ export class RedisSchema {
     shards: number,
   ): Promise<void> {
     const args = [expected, identity, state, String(shards)]
-    const keys = [this.#metaName(shard)]
+    const parts = INDEX_PARTS.map((part) => this.#layout.part(shard, part))
+    const keys = [...this.#layout.noteKeys(shard), ...parts]
     await this.#caller.run({ script: IDENTIFY, keys, args, writes: false })
   }
 
   #runOf(shard: number): string {
-    return this.#router.runIdOf(this.#metaName(shard))
-  }
-
-  #metaName(shard: number): string {
-    return new Layout(this.#prefix, 1).meta(shard)
+    return this.#router.runIdOf(this.#layout.meta(shard))
   }
 
   #newIdentity(): string {

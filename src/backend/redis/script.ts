@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { WHOLE_LUA } from './scripts/whole-lua.ts'
 
 /** A Lua script as the server knows it: by the SHA-1 of its text. */
 export interface RedisScript {
@@ -17,7 +18,7 @@ end
 
 /** A script whose first key is the shard's meta and whose first argument is its identity. */
 export function defineScript(name: string, ...parts: readonly string[]): RedisScript {
-  return rawScript(name, CHECK_IDENTITY, ...parts)
+  return rawScript(name, CHECK_IDENTITY, WHOLE_LUA, ...parts)
 }
 
 /** A script that also runs where there is no identity yet. */

@@ -22,6 +22,7 @@ import type {
   Durability,
   FencedOptions,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -201,6 +202,12 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
         nowMs: client.serverNow(),
       }
     })
+  }
+
+  /** As much as `readState`: marks are objects, and listing them is one request. */
+  async readHints(options?: CallOptions): Promise<HintList> {
+    const { identity, hints } = await this.readState('', options)
+    return { identity, hints }
   }
 
   async removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void> {

@@ -20,6 +20,7 @@ import type {
   Durability,
   FencedOptions,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -176,6 +177,10 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
     const state = await this.#call((engine) => engine.readState(writer), options)
     return { ...state, nowMs: this.env.now() }
+  }
+
+  async readHints(options?: CallOptions): Promise<HintList> {
+    return await this.#call((engine) => engine.readHints(), options)
   }
 
   async removeHints(hints: readonly Hint[], options: FencedOptions = {}): Promise<void> {

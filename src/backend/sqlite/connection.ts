@@ -1,13 +1,11 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { StorageError } from '../../core/errors.ts'
 import type { Durability } from '../replica-backend.ts'
+import { openDatabaseFile } from './database-file.ts'
 import type { SqliteDriver } from './driver.ts'
 import type { ResolvedSqliteOptions } from './options.ts'
 import { SqliteSession } from './session.ts'
 
-const FILE_MODE = 0o600
-const DIRECTORY_MODE = 0o700
 export const MEMORY = ':memory:'
 
 /** Longest wait for a lock inside the library, where it stops the whole process. Milliseconds. */
@@ -31,9 +29,9 @@ export interface SqliteSettings {
 
 /** Opens the file, made with mode 0600 if it is new, and sets what durability depends on. */
 export function openSession(driver: SqliteDriver, options: ResolvedSqliteOptions): SqliteSession {
-  if (options.path !== MEMORY) prepareFile(resolve(options.path))
-  const path = options.path === MEMORY ? MEMORY : resolve(options.path)
-  const session = new SqliteSession(driver.open(path))
+  const database =
+    options.path === MEMORY ? driver.open(MEMORY) : openDatabaseFile(driver, resolve(options.path))
+  const session = new SqliteSession(database)
   try {
     const wait = Math.min(options.busyTimeoutMs, BLOCKING_WAIT_MS)
     session.exec(`PRAGMA busy_timeout = ${wait}`)
@@ -82,26 +80,4 @@ function durabilityOf(session: SqliteSession, path: string): Durability {
 
 function readPragma(session: SqliteSession, name: string): unknown {
   return session.get<Record<string, unknown>>(`PRAGMA ${name}`)?.[name]
-}
-
-/** The files beside it (-wal, -shm) get its mode from SQLite. An existing file keeps its own. */
-function prepareFile(path: string): void {
-  const directory = dirname(path)
-  const made = mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
-  closeSync(openSync(path, 'a', FILE_MODE))
-  syncDirectories(directory, made)
-}
-
-/** A new name is durable once its directory is synced; from the deepest up to the first made. */
-function syncDirectories(deepest: string, firstMade: string | undefined): void {
-  const last = firstMade === undefined ? deepest : dirname(firstMade)
-  for (let directory = deepest; ; directory = dirname(directory)) {
-    const fd = openSync(directory, 'r')
-    try {
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    if (directory === last || directory === dirname(directory)) return
-  }
 }

@@ -59,7 +59,7 @@ async function findDriver(): Promise<SqliteDriver> {
   if (builtIn !== undefined) return driverOf('node:sqlite', builtIn, 'DatabaseSync')
   if (isBetterSqliteUsable()) {
     const module = await importPackage('better-sqlite3')
-    if (module !== undefined) return withNamedNumbers(driverOf('better-sqlite3', module, 'default'))
+    if (module !== undefined) return driverOf('better-sqlite3', module, 'default')
   }
   const module = await importPackage('@photostructure/sqlite')
   if (module === undefined) throw new StorageConnectionError('sqlite', MISSING)
@@ -68,29 +68,27 @@ async function findDriver(): Promise<SqliteDriver> {
 
 function driverOf(name: string, module: object, exported: string): SqliteDriver {
   const Database = (module as Record<string, DatabaseClass>)[exported]!
-  return { name, open: (path) => new Database(path) }
+  return { name, open: (path) => withNumberedParameters(new Database(path)) }
 }
 
-/** better-sqlite3 takes the parameter ?1 for one named "1". */
-function withNamedNumbers({ name, open }: SqliteDriver): SqliteDriver {
-  return {
-    name,
-    open(path) {
-      const database = open(path)
-      const prepare = (sql: string): SqliteStatement => {
-        const statement = database.prepare(sql)
-        if (!/\?\d/.test(sql)) return statement
-        const named = (values: readonly SqliteValue[]): SqliteValue =>
-          Object.fromEntries(values.map((value, i) => [i + 1, value])) as unknown as SqliteValue
-        return {
-          run: (...values) => statement.run(named(values)),
-          get: (...values) => statement.get(named(values)),
-          all: (...values) => statement.all(named(values)),
-        }
-      }
-      return { exec: (sql) => database.exec(sql), prepare, close: () => database.close() }
-    },
+/**
+ * Binds ?1, ?2 and so on by their numbers. better-sqlite3 and the `node:sqlite` of early releases of
+ * Node 22 and 24 take such a parameter for a named one; all libraries agree on the plain ?.
+ */
+export function withNumberedParameters(database: SqliteDatabase): SqliteDatabase {
+  const prepare = (sql: string): SqliteStatement => {
+    const numbers = Array.from(sql.matchAll(/\?(\d+)/g), ([, number]) => Number(number))
+    const statement = database.prepare(sql.replace(/\?\d+/g, '?'))
+    if (numbers.length === 0) return statement
+    const inOrder = (values: readonly SqliteValue[]): SqliteValue[] =>
+      numbers.map((number) => values[number - 1]!)
+    return {
+      run: (...values) => statement.run(...inOrder(values)),
+      get: (...values) => statement.get(...inOrder(values)),
+      all: (...values) => statement.all(...inOrder(values)),
+    }
   }
+  return { exec: (sql) => database.exec(sql), prepare, close: () => database.close() }
 }
 
 /** Decided before it is loaded: the wrong one cannot be caught, it crashes the process. */

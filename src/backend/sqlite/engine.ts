@@ -11,6 +11,7 @@ import type {
   ApplyResult,
   CountRead,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -54,6 +55,7 @@ const LIST = `
     AND (register_stamp IS NOT NULL OR latest IS NOT NULL)
   ORDER BY key LIMIT ?4`
 const META = 'SELECT trusted, head FROM everthread_meta'
+const HINT_VERSION = 'SELECT hint_count FROM everthread_meta'
 const HINTS = 'SELECT writer, count FROM everthread_hints ORDER BY writer'
 const CURSOR = 'SELECT lsn FROM everthread_cursors WHERE writer = ?'
 const REMOVE_HINT = 'DELETE FROM everthread_hints WHERE writer = ? AND count = ?'
@@ -164,20 +166,25 @@ export class SqliteEngine {
   readState(writer: string): Omit<ReplicaState, 'nowMs'> {
     return this.#session.read(() => {
       const meta = this.#session.get<{ trusted: string | null; head: Uint8Array | null }>(META)!
-      const hints = this.#session.all<Hint>(HINTS).map(({ writer: name, count }) => ({
-        writer: name,
-        count,
-      }))
       const cursor = this.#session.get<{ lsn: number }>(CURSOR, writer)
       const head: Stamp | undefined = optionalStamp(meta.head)
       return {
-        identity: this.#identity,
+        ...this.#hintList(),
         ...(meta.trusted !== null && { trusted: meta.trusted }),
-        hints,
         ...(head !== undefined && { head }),
         ...(cursor !== undefined && { cursor: cursor.lsn }),
       }
     })
+  }
+
+  readHints(): HintList {
+    return this.#session.read(() => this.#hintList())
+  }
+
+  #hintList(): HintList {
+    const hints = this.#session.all<Hint>(HINTS).map(({ writer, count }) => ({ writer, count }))
+    const { hint_count } = this.#session.get<{ hint_count: number }>(HINT_VERSION)!
+    return { identity: this.#identity, hints, hintVersion: hint_count }
   }
 
   removeHints(hints: readonly Hint[], fence: LeaseFence | undefined): void {

@@ -12,12 +12,15 @@ async function read(gone: Gone, pending: readonly Operation[]): Promise<readonly
   const context = {
     log: { pending: async () => pending, isUnknown: () => false },
     cache: { get: async () => ({ hit: true, data: { items: [], done: true, gone } }) },
-    monitor: { isPrimaryCurrent: () => true, isTrusted: () => true },
+    monitor: { isPrimaryCurrent: () => true, isTrusted: () => true, hintsAgeMs: () => 0 },
     tombstones: new SeenTombstones(),
     clock: new StampClock({ now: () => 0, writer: new Uint8Array(8) }),
   } as unknown as StoreContext
   const query = { key: 'k', limit: 10, order: 'newest' } as const
-  const { items } = await new CacheEnhancedReadStrategy().readItems(context, query)
+  const { items } = await new CacheEnhancedReadStrategy({ maxHintAge: 1_000 }).readItems(
+    context,
+    query,
+  )
   return items.map(({ id }) => id)
 }
 

@@ -14,6 +14,9 @@ import { windowCodec, type Window } from '../cache/window-codec.ts'
 import { observeItems, observeKey, type StoreContext } from '../context.ts'
 import { FillQueue } from '../cache/fill-queue.ts'
 import { PrimaryFirstReadStrategy } from './primary-first.ts'
+import { HINT_AGE_MAX_MS } from './selecting-read-strategy.ts'
+import { HINTS_FRESH_MS } from '../replica-monitor.ts'
+import { judgePrimary } from './judge-primary.ts'
 import type { CacheUse, ItemsQuery, ItemsRead, ReadConfig, RegisterRead } from './read-strategy.ts'
 
 export interface CacheEnhancedReadConfig extends ReadConfig {
@@ -61,7 +64,8 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     const { enableCacheMerge = true, windowSize = 50, ttl = 300, cacheTimeout = 100 } = config
     const { singleProcess = false, ...others } = config
     const { localEntries = singleProcess ? LOCAL_ENTRIES : 0, ...rest } = others
-    super(rest)
+    // Where nobody else writes there are no hints but our own.
+    super({ ...rest, ...(singleProcess && { maxHintAge: HINT_AGE_MAX_MS }) })
     if (typeof enableCacheMerge !== 'boolean')
       throw invalid('read.enableCacheMerge must be boolean')
     this.#merge = enableCacheMerge
@@ -80,6 +84,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     if (!isWindow || limit > this.#windowSize || !isUsable(context)) {
       return await super.readItems(context, query)
     }
+    const judged = judgePrimary(context, this.config.maxHintAgeMs)
     // Noted before the cache is asked, like before any place.
     const pending = await context.log.pending('primary', key)
     if (!this.#canLayOver(pending)) return await super.readItems(context, query)
@@ -87,7 +92,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     const window = found.hit ? found.data : undefined
     if (window !== undefined && this.#isRecent(context, key, window)) {
       const page = layOver(context, key, window, pending, limit)
-      if (page !== undefined) {
+      if (page !== undefined && (await isBelieved(judged))) {
         observeItems(context, key, page.items)
         return page
       }
@@ -100,9 +105,11 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     if (!isUsable(context) || (await isPending(context, key))) {
       return await super.readRegister(context, key)
     }
+    const judged = judgePrimary(context, this.config.maxHintAgeMs)
     const found = await context.cache!.get('value', key, registerCodec)
     const seen = context.tombstones.get(key)
-    if (found.hit && (seen === undefined || (found.data?.stamp ?? '') > seen)) {
+    const isRecent = seen === undefined || ((found.hit && found.data?.stamp) || '') > seen
+    if (found.hit && isRecent && (await isBelieved(judged))) {
       context.clock.observe(found.data?.stamp, key)
       return { register: found.data ?? undefined, complete: true }
     }
@@ -150,9 +157,14 @@ async function isPending({ log }: StoreContext, key: string): Promise<boolean> {
 
 /** The cache speaks for the primary: it is used only while the primary alone would be complete. */
 function isUsable({ cache, log, monitor }: StoreContext): boolean {
-  return (
-    cache !== undefined && !log.isUnknown() && monitor.isPrimaryCurrent() && monitor.isTrusted()
-  )
+  if (cache === undefined || log.isUnknown()) return false
+  if (monitor.hintsAgeMs() > HINTS_FRESH_MS) return false
+  return monitor.isPrimaryCurrent() && monitor.isTrusted()
+}
+
+/** A cached answer counts only where it is complete; else the databases are asked. */
+async function isBelieved(judged: ReturnType<typeof judgePrimary>): Promise<boolean> {
+  return (await judged) === 'current'
 }
 
 /** Generations that were read before this fill began. */

@@ -103,4 +103,11 @@ export interface ReadConfig {
   readonly retryDelay?: number
   /** Time of one call of a place. Milliseconds. Default: 2000. */
   readonly timeout?: number
+  /**
+   * How old the list of hints may be by which `complete` is judged, at most 60,000. Milliseconds. With
+   * the default of 0 it is fetched from the backup beside each read, and `complete` speaks for the
+   * moment of the call; else it may speak for a moment that was so long ago. For a backup whose calls
+   * are slow or cost money. Updates, removals and saves with ids always fetch it.
+   */
+  readonly maxHintAge?: number
 }

@@ -4,9 +4,11 @@ import { checkInteger } from '../../core/limits.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
 import { observeItems, type StoreContext } from '../context.ts'
+import type { PrimaryVerdict } from '../replica-monitor.ts'
 import { firstAnswer } from './first-answer.ts'
 import { countMerged } from './merged-count.ts'
 import { listMergedKeys, listMergedLatest, readMergedRegister } from './merged-keys.ts'
+import { judgePrimary } from './judge-primary.ts'
 import { readMergedById, readMergedPage } from './merged-page.ts'
 import type {
   CountRead,
@@ -25,16 +27,26 @@ export interface ResolvedReadConfig {
   readonly maxRetries: number
   readonly retryDelayMs: number
   readonly timeoutMs: number
+  readonly maxHintAgeMs: number
 }
 
 const DAY_MS = 86_400_000
+export const HINT_AGE_MAX_MS = 60_000
 
 export function resolveReadConfig(config: ReadConfig = {}): ResolvedReadConfig {
   const { treatEmptyAsFailure = false, maxRetries = 0, retryDelay = 50, timeout = 2_000 } = config
+  const { maxHintAge = 0 } = config
   checkInteger('read.maxRetries', maxRetries, 0, 100)
   checkInteger('read.retryDelay', retryDelay, 0, DAY_MS)
   checkInteger('read.timeout', timeout, 1, DAY_MS)
-  return { treatEmptyAsFailure, maxRetries, retryDelayMs: retryDelay, timeoutMs: timeout }
+  checkInteger('read.maxHintAge', maxHintAge, 0, HINT_AGE_MAX_MS)
+  return {
+    treatEmptyAsFailure,
+    maxRetries,
+    retryDelayMs: retryDelay,
+    timeoutMs: timeout,
+    maxHintAgeMs: maxHintAge,
+  }
 }
 
 /** Reads to try one after another; each asks all of its places at once and merges them. */
@@ -43,6 +55,11 @@ export type ReadPlan = readonly (readonly DatabasePlace[])[]
 interface Answer<T> {
   readonly value: T
   readonly complete: boolean
+}
+
+interface Asked<T> {
+  readonly value: T
+  readonly places: readonly DatabasePlace[]
 }
 
 /**
@@ -82,6 +99,8 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
       context,
       (sources) => readMergedById(context, sources, key, ids),
       (found) => found.length === 0,
+      // What is to be changed is looked up so.
+      0,
     )
     observeItems(context, key, items)
     return { items, done: true, complete }
@@ -133,29 +152,50 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
     context: StoreContext,
     run: (sources: readonly Source[]) => Promise<T>,
     isEmpty: (value: T) => boolean,
+    maxHintAgeMs = this.config.maxHintAgeMs,
   ): Promise<Answer<T>> {
-    // Before any place is asked: only an older list of hints speaks for what the primary lacks.
-    const current = context.monitor.isPrimaryCurrent() && context.monitor.isTrusted()
+    const { log } = context
     // What an earlier life acknowledged may be in the log alone, which has yet to open; that it opens
     // while we read does not help: what is pending was noted before.
-    const logKnown = !context.log.isUnknown()
-    const ask = async (places: readonly DatabasePlace[]): Promise<Answer<T>> => {
+    const logKnown = !log.isUnknown()
+    const judged = judgePrimary(context, maxHintAgeMs)
+    const ask = async (places: readonly DatabasePlace[]): Promise<Asked<T>> => {
       const sources = places.map(
         (name) => new Source(context, context.places[name], this.config.timeoutMs),
       )
       const value = await this.#retrying(context, () => run(sources))
       this.answered(context, places)
-      return { value, complete: logKnown && isComplete(places, current, context) }
+      return { value, places }
     }
-    const askAgain = async (places: readonly DatabasePlace[]): Promise<Answer<T>> => {
-      const answer = await ask(places)
-      if (!current || places.length > 1 || context.monitor.isTrusted()) return answer
-      // Its own answer told that the database lost its data: the other one has what we wrote.
-      return await ask(DATABASE_PLACES).catch(() => answer)
-    }
-    const isWanted = ({ value }: Answer<T>): boolean =>
+    const isWanted = ({ value }: Asked<T>): boolean =>
       !this.config.treatEmptyAsFailure || !isEmpty(value)
-    return await firstAnswer(context, this.plan(context, !current), askAgain, isWanted)
+    const plan = this.plan(context, judged === undefined)
+    const asked = await firstAnswer(context, plan, ask, isWanted)
+    const { value, complete } = await this.#complete(context, asked, judged, ask)
+    return { value, complete: complete && logKnown }
+  }
+
+  /** Asks further where the primary alone has answered and may have lacked something. */
+  async #complete<T>(
+    { monitor }: StoreContext,
+    asked: Asked<T>,
+    judged: Promise<PrimaryVerdict | undefined> | undefined,
+    ask: (places: readonly DatabasePlace[]) => Promise<Asked<T>>,
+  ): Promise<Answer<T>> {
+    const { value, places } = asked
+    // A read of the backup alone may lack what its writers' logs have yet to flush.
+    if (!places.includes('primary')) return { value, complete: false }
+    if (places.includes('backup')) return { value, complete: monitor.isTrusted() }
+    const verdict = await judged
+    if (verdict === undefined) return { value, complete: false }
+    if (verdict === 'current') return { value, complete: true }
+    try {
+      const again = await ask(verdict === 'lacking' ? DATABASE_PLACES : ['primary'])
+      return { value: again.value, complete: monitor.isTrusted() }
+    } catch {
+      // The first answer stands; it says what it is worth.
+      return { value, complete: false }
+    }
   }
 
   async #retrying<T>(context: StoreContext, run: () => Promise<T>): Promise<T> {
@@ -168,14 +208,4 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
       }
     }
   }
-}
-
-/** A read of the backup alone may lack what its writers' logs have yet to flush. */
-function isComplete(
-  places: readonly DatabasePlace[],
-  current: boolean,
-  context: StoreContext,
-): boolean {
-  if (!places.includes('primary')) return false
-  return context.monitor.isTrusted() && (current || places.includes('backup'))
 }

@@ -43,9 +43,12 @@ export class Attempt {
   readonly #state: AttemptState
   /** The next moment that matters: the hedge delay, then the end of the attempt's time. */
   #timer: Timer | undefined
+  #pingTimer: Timer | undefined
   #operations: readonly Operation[]
   #skipped: DatabasePlace | undefined
   #overdue = false
+  /** It decides whether ids are new, and answers nobody. */
+  #primarySilent = false
   /** Failed, while some place had yet to answer. */
   #undecided = false
   readonly #repeats: Repeats
@@ -103,8 +106,29 @@ export class Attempt {
     this.#timer = env.setTimer(delayMs, () => {
       this.#timer = env.setTimer(timeoutMs - delayMs, () => this.#giveUp())
       this.#overdue = true
+      if (this.#group.unique && !this.#isDecided()) void this.#watchPrimary(delayMs)
       this.#step()
     })
+  }
+
+  /**
+   * A late primary may yet decide, so that no other place may; one that answers nobody does not hold
+   * up the save for long.
+   */
+  async #watchPrimary(pauseMs: number): Promise<void> {
+    const { env, monitor } = this.#context
+    const isAlive = await monitor.isPrimaryAlive()
+    if (this.#isSettled() || this.#state.of.primary !== 'sent') return
+    if (isAlive) {
+      this.#pingTimer = env.setTimer(pauseMs, () => void this.#watchPrimary(pauseMs))
+      return
+    }
+    this.#primarySilent = true
+    this.#step()
+  }
+
+  #isDecided(): boolean {
+    return this.#state.of.primary === 'done' || this.#state.of.backup === 'done'
   }
 
   // ---- sending
@@ -321,18 +345,31 @@ export class Attempt {
 
   /** Asks the places that are due by now. */
   #widen(): void {
+    if (this.#group.unique && !this.#isDecided()) {
+      this.#widenUndecided()
+      return
+    }
     const states = this.#state.of
-    const decided = states.primary === 'done' || states.backup === 'done'
-    const undecidable = states.primary === 'failed' && states.backup === 'failed'
-    if (!this.#group.unique || decided || undecidable) this.#send('wal')
-    if (this.#group.unique && decided) for (const place of this.#policy.atOnce) this.#send(place)
+    this.#send('wal')
+    if (this.#group.unique) for (const place of this.#policy.atOnce) this.#send(place)
     const { wal } = this.#state.distinct()
     const troubled = states.primary === 'failed' || wal === 'failed' || this.#overdue
     if (!troubled) return
     this.#send('primary')
     this.#send('backup')
+  }
+
+  /**
+   * One place decides whether ids are new. While the primary may yet do so nobody else is asked: a hedge
+   * brings what is decided to a second place, and never makes a second decision.
+   */
+  #widenUndecided(): void {
+    this.#send('primary')
+    if (this.#state.of.primary !== 'failed' && !this.#primarySilent) return
+    if (!this.#config.decideWithoutPrimary) return
+    this.#send('backup')
     // The log decides when no database does, so it must not wait for the backup's deadline.
-    if (undecidable) this.#send('wal')
+    if (this.#state.of.backup === 'failed') this.#send('wal')
   }
 
   #isEnough(): boolean {
@@ -347,7 +384,8 @@ export class Attempt {
 
   /** Everybody who was asked has answered. */
   #conclude(): void {
-    const idle = DATABASE_PLACES.filter((place) => this.#state.of[place] === 'idle')
+    const mayAsk = this.#isDecided() || !this.#group.unique || this.#config.decideWithoutPrimary
+    const idle = mayAsk ? DATABASE_PLACES.filter((place) => this.#state.of[place] === 'idle') : []
     if (!this.#state.hasMinCopies() && idle.length > 0) {
       // What the policy waits for is there, but not durable enough: the databases are asked too.
       for (const place of idle) this.#send(place)
@@ -420,6 +458,7 @@ export class Attempt {
     const resolve = this.#resolve
     this.#resolve = undefined
     this.#timer?.cancel()
+    this.#pingTimer?.cancel()
     resolve?.(result)
   }
 }

@@ -10,7 +10,7 @@ export function resolveWriteConfig(config: WriteConfig = {}): ResolvedWriteConfi
   const { enableIdempotency = true, timeout = 5_000, maxRetries = 2, retryDelay = 50 } = config
   const { enabled = true, ...bounds } = config.hedge ?? {}
   const { minMs, maxMs, factor } = { ...HEDGE_BOUNDS, ...bounds }
-  const minCopies = config.minCopies ?? 1
+  const { minCopies = 1, decideWithoutPrimary = true } = config
   checkInteger('write.timeout', timeout, 1, DAY_MS)
   checkInteger('write.maxRetries', maxRetries, 0, 100)
   checkInteger('write.retryDelay', retryDelay, 0, DAY_MS)
@@ -20,6 +20,7 @@ export function resolveWriteConfig(config: WriteConfig = {}): ResolvedWriteConfi
   if (!(factor > 0)) throw invalid(`write.hedge.factor must be above 0, got ${factor}`)
   return {
     enableIdempotency,
+    decideWithoutPrimary,
     timeoutMs: timeout,
     maxRetries,
     retryDelayMs: retryDelay,

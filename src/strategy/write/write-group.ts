@@ -37,11 +37,7 @@ export async function writeGroup(
       case 'refused':
         if (result.effect === 'unknown') effect = 'unknown'
         if (restamps++ >= RESTAMPS_MAX) throw overtaken(current, effect)
-        current = {
-          ...current,
-          isRepeat: false,
-          operations: stampAgain(context, current.operations, result, effect),
-        }
+        current = stampAgain(context, current, result, effect)
         break
       case 'failed':
         if (result.error.effect === 'unknown') effect = 'unknown'
@@ -89,10 +85,10 @@ function acknowledged(
 /** One `behind` stamps the whole group again; message ids stay. Throws what stands for good. */
 function stampAgain(
   context: StoreContext,
-  operations: readonly Operation[],
+  { given, ...group }: WriteGroup,
   { sent, applied }: Extract<AttemptResult, { kind: 'refused' }>,
   effect: Effect,
-): Operation[] {
+): WriteGroup {
   applied.forEach((answer, i) => {
     // What stood for a repeat may have been sent along: there may be more than the group has.
     const { key } = sent[i]!
@@ -105,7 +101,10 @@ function stampAgain(
       throw new StorageError('NOT_FOUND', 'the message was removed', { effect })
     }
   })
-  return operations.map((operation) => restamp(operation, context.clock.tick(operation.key)))
+  const operations = (given ?? group.operations).map((operation) =>
+    restamp(operation, context.clock.tick(operation.key)),
+  )
+  return { ...group, isRepeat: false, operations }
 }
 
 /** A timeout has used up its time; `OVERLOADED` asks the caller to slow down. */

@@ -8,6 +8,8 @@ export interface WriteGroup {
   readonly unique: boolean
   /** It has stamps that were given out before: a log does not ask whether they are fresh. */
   readonly isRepeat?: boolean
+  /** What the caller gave, where `operations` has what it repeats: written when that is gone by then. */
+  readonly given?: readonly Operation[]
   /** It is merged and never judged: a `delete` may leave newer things standing. */
   readonly mergeOnly?: boolean
 }
@@ -52,6 +54,13 @@ export interface WriteConfig {
    * the same id replaces nothing and is not reported: it is merged. Default: true.
    */
   readonly enableIdempotency?: boolean
+  /**
+   * What becomes of a save with an id of the caller's while the primary, which decides whether the id is
+   * new, cannot be reached. True: the backup decides, with neither of them the own log; a process that
+   * reaches the primary meanwhile may take the same id. False: such a save is `UNAVAILABLE`, and an id
+   * is never taken twice, if all processes say so. Default: true.
+   */
+  readonly decideWithoutPrimary?: boolean
   /** Time of one attempt. Milliseconds. Default: 5000. */
   readonly timeout?: number
   /** Attempts after the first one, with the same stamps. Default: 2. */
@@ -65,6 +74,7 @@ export interface WriteConfig {
 
 export interface ResolvedWriteConfig {
   readonly enableIdempotency: boolean
+  readonly decideWithoutPrimary: boolean
   readonly timeoutMs: number
   readonly maxRetries: number
   readonly retryDelayMs: number

@@ -8,6 +8,7 @@ import type {
   Durability,
   FencedOptions,
   Hint,
+  HintList,
   ItemPage,
   ItemQuery,
   KeyPage,
@@ -107,6 +108,10 @@ export class RemoteReplica extends ReplicaBase implements ReplicaBackend {
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
     return await this.#call('readState', [writer], options, (backend) => backend.readState(writer))
+  }
+
+  async readHints(options?: CallOptions): Promise<HintList> {
+    return await this.#call('readHints', [], options, (backend) => backend.readHints())
   }
 
   async removeHints(hints: readonly Hint[], options: FencedOptions = {}): Promise<void> {

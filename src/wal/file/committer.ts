@@ -132,8 +132,15 @@ export class Committer {
     try {
       await this.#options.prepare(group)
       offset = await this.#write(group)
+    } catch (error) {
+      this.#reject(group, error)
+      return
+    }
+    try {
       await this.#options.confirm()
     } catch (error) {
+      // It is in the file, and its LSNs are given out again: what follows must not stand behind it.
+      await this.#options.segments.giveUp()
       this.#reject(group, error)
       return
     }

@@ -92,13 +92,19 @@ export class Segments {
       if (sync && !isOneCall) await file.sync()
       await env.failpoints.hit('wal.afterSync')
     } catch (error) {
-      this.#active = undefined
-      await this.#quietly(async () => await segment.stopWriting())
+      await this.giveUp()
       throw unavailable(`writing to ${segment.path} failed`, error, 'unknown')
     }
     this.#syncs++
     segment.used += bytes.byteLength
     return offset
+  }
+
+  /** Nothing is written to the present segment any more: what follows supersedes its end. */
+  async giveUp(): Promise<void> {
+    const former = this.#active
+    this.#active = undefined
+    if (former !== undefined) await this.#quietly(async () => await former.stopWriting())
   }
 
   /**
@@ -107,9 +113,7 @@ export class Segments {
    * segment that supersedes acknowledged frames always has them itself.
    */
   async roll(firstLsn: Lsn, { room = 0, frames }: RollOptions = {}): Promise<void> {
-    const former = this.#active
-    this.#active = undefined
-    if (former !== undefined) await this.#quietly(async () => await former.stopWriting())
+    await this.giveUp()
     // What failed attempts left would fill the disk that they failed on.
     const stuck = this.#doomed.length > 0 && this.#removing === undefined
     if (stuck) await this.#quietly(async () => await this.#removeDoomed())
@@ -214,12 +218,10 @@ export class Segments {
 
   /** Lets go of all files as they are. */
   async letGo(): Promise<void> {
-    const active = this.#active
-    this.#active = undefined
     const spare = await this.#preparing
     this.#preparing = undefined
     if (spare !== undefined) await this.#quietly(async () => await this.#discard(spare))
-    if (active !== undefined) await this.#quietly(async () => await active.stopWriting())
+    await this.giveUp()
   }
 
   /** One run at a time: each removal is synced before the next. */

@@ -10,7 +10,8 @@ import { MERGE_LUA } from './merge-lua.ts'
  * `+` or `.` and the number of its operations; after `+` come its hint and the writer and LSN of its
  * cursor, each empty if there is none. Its operations are three texts each (`judge-lua.ts`).
  * Returns the number of changes so far, then a list of answers for each group; instead of answers
- * `LOCKED group home` when another group over several shards holds one of its keys.
+ * `LOCKED group home` when another group over several shards holds one of its keys, `DAMAGED name` when
+ * something is missing of what a group that is judged must be judged by.
  */
 export const APPLY: RedisScript = defineScript(
   'apply-n',
@@ -20,9 +21,9 @@ export const APPLY: RedisScript = defineScript(
   `
 local hasLocks = redis.call('EXISTS', LOCKS) == 1
 
-local function lockOf(first, count)
+local function lockOf(first, size)
   if not hasLocks then return nil end
-  for i = 1, count do
+  for i = 1, size do
     local h = KEYS[FIRST_KEY + 2 * keyOf(first + (i - 1) * OP_FIELDS)]
     local lock = redis.call('HGET', LOCKS, h:sub(PREFIX_LENGTH + 1))
     if lock then return lock end
@@ -31,8 +32,9 @@ local function lockOf(first, count)
 end
 
 -- Applies what nearly all groups are: one append of an item that was never seen before, judged or not.
--- Returns its answer and stamp; nil, and nothing is done, when the group is anything else.
-local function appendNew(at)
+-- Returns its answer and stamp; nil, and nothing is done, when the group is anything else or its id
+-- cannot be known to be new.
+local function appendNew(at, unique)
   local text, id, value = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   if text:sub(1, 1) ~= 'a' then return nil end
   local digest, position, number = text:sub(2, 13), text:sub(50, 85), keyOf(at)
@@ -42,17 +44,20 @@ local function appendNew(at)
   local d, hasRegister = stored[1] or nil, stored[2] ~= false
   if stored[3] or isGone(position, d) then return nil end
   local name = h:sub(PREFIX_LENGTH + 1)
-  redis.call('HSET', h, field, 'a' .. position .. digest .. value)
-  redis.call('ZADD', z, 0, 'o' .. position .. id)
+  if unique and lostBefore(name, h) then return nil end
+  local fields = redis.call('HSET', h, field, 'a' .. position .. digest .. value)
+  local members = redis.call('ZADD', z, 0, 'o' .. position .. id)
   timeAdded[#timeAdded + 1] = 0
   timeAdded[#timeAdded + 1] = position .. digest .. 'a' .. name .. '\\0' .. id
-  relist(name, z, hasRegister, hasRegister, position)
+  relist(name, members, fields, hasRegister, hasRegister, nil, position)
   return answer('a', d), later(text:sub(14, 49), position)
 end
 
 -- Any other group. Returns its answers, and the greatest stamp or nil when nothing was changed.
-local function applyGroup(at, count, flags)
-  local answers, keys, effective, refused = runGroup(at, count, flags ~= '-', flags == 'u')
+local function applyGroup(at, size, flags)
+  local lost = flags ~= '-' and lostOfGroup(at, size) or nil
+  if lost then return { 'DAMAGED ' .. lost }, nil end
+  local answers, keys, effective, refused = runGroup(at, size, flags ~= '-', flags == 'u')
   if refused or #effective == 0 then return answers, nil end
   for _, k in pairs(keys) do write(k) end
   return answers, headOfOps(effective, nil)
@@ -61,35 +66,37 @@ end
 local reply, head = { 0 }, nil
 local at = 4
 for _ = 1, tonumber(ARGV[3]) do
-  local flags, marked, count = ARGV[at]:sub(1, 1), ARGV[at]:sub(2, 2) == '+', tonumber(ARGV[at]:sub(3))
+  local flags, marked, size = ARGV[at]:sub(1, 1), ARGV[at]:sub(2, 2) == '+', tonumber(ARGV[at]:sub(3))
   local hint, writer, lsn = '', '', ''
   at = at + 1
   if marked then
     hint, writer, lsn = ARGV[at], ARGV[at + 1], ARGV[at + 2]
     at = at + 3
   end
-  local lock = flags ~= '-' and lockOf(at, count) or nil
+  local lock = flags ~= '-' and lockOf(at, size) or nil
   if lock then
     reply[#reply + 1] = { 'LOCKED ' .. lock }
   else
     local answers, stamp
-    if count == 1 then
+    if size == 1 then
       local only
-      only, stamp = appendNew(at)
+      only, stamp = appendNew(at, flags == 'u')
       answers = only and { only }
     end
-    if not answers then answers, stamp = applyGroup(at, count, flags) end
+    if not answers then answers, stamp = applyGroup(at, size, flags) end
     head = later(head, stamp)
     if hint ~= '' then
-      redis.call('HSET', HINTS, hint, redis.call('HINCRBY', META, 'hintCount', 1))
+      count('hints', redis.call('HSET', HINTS, hint, redis.call('HINCRBY', META, 'hintCount', 1)))
     end
     if writer ~= '' then
       local stored = redis.call('HGET', CURSORS, writer)
-      if not stored or tonumber(stored) < tonumber(lsn) then redis.call('HSET', CURSORS, writer, lsn) end
+      if not stored or tonumber(stored) < tonumber(lsn) then
+        count('cursors', redis.call('HSET', CURSORS, writer, lsn))
+      end
     end
     reply[#reply + 1] = answers
   end
-  at = at + count * OP_FIELDS
+  at = at + size * OP_FIELDS
 end
 if head then
   writeLists()

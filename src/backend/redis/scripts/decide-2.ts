@@ -13,7 +13,9 @@ local group, wish, now = ARGV[2], ARGV[3], redis.call('TIME')[1]
 local record = redis.call('HGET', KEYS[2], group)
 if not record then
   -- Its part here may still be on its way: it will find this, and do nothing.
-  if wish ~= 'commit' then redis.call('HSET', KEYS[2], group, 'aborted ' .. now .. ' ') end
+  if wish ~= 'commit' then
+    count('groups', redis.call('HSET', KEYS[2], group, 'aborted ' .. now .. ' '))
+  end
   return { 'aborted', '' }
 end
 local state, at, shards = record:match('^(%S+) (%S+) (.*)$')

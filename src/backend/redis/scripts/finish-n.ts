@@ -32,9 +32,11 @@ if ARGV[4] == 'commit' and #ops > 0 then
 end
 for _, name in ipairs(names) do
   local lock = redis.call('HGET', LOCKS, name)
-  if lock and lock:match('^%S+') == ARGV[3] then redis.call('HDEL', LOCKS, name) end
+  if lock and lock:match('^%S+') == ARGV[3] then
+    count('locks', -redis.call('HDEL', LOCKS, name))
+  end
 end
-redis.call('HDEL', INTENTS, ARGV[3])
+count('intents', -redis.call('HDEL', INTENTS, ARGV[3]))
 return { writes }
 `,
 )

@@ -4,6 +4,8 @@ import { defineScript, type RedisScript } from '../script.ts'
 export const FORGET: RedisScript = defineScript(
   'forget-2',
   `
-return redis.call('HDEL', KEYS[2], ARGV[2])
+local removed = redis.call('HDEL', KEYS[2], ARGV[2])
+count('groups', -removed)
+return removed
 `,
 )

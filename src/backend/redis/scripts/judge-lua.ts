@@ -55,6 +55,17 @@ local function readOp(at)
   }
 end
 
+-- The name of what has lost something, of what the keys of a group are judged by.
+local function lostOfGroup(first, size)
+  for i = 1, size do
+    local number = keyOf(first + (i - 1) * OP_FIELDS)
+    local h, z = KEYS[FIRST_KEY + 2 * number], KEYS[FIRST_KEY + 2 * number + 1]
+    local lost = lostBefore(h:sub(PREFIX_LENGTH + 1), h, z)
+    if lost then return lost end
+  end
+  return nil
+end
+
 -- Judges a group and merges it into copies of its keys. Returns the answers, the copies, the
 -- operations that have an effect, and whether the group is refused.
 local function runGroup(first, count, judged, unique)

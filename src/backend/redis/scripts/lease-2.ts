@@ -19,10 +19,12 @@ if ARGV[5] ~= '' then
 else
   if f[1] and f[2] ~= ARGV[3] and expires > now and expires <= now + ${LEASE_MS_MAX} then return {} end
   token = math.max(now, token + 1)
-  redis.call('HSET', KEYS[2], 'token:' .. NAME, string.format('%.0f', token), 'holder:' .. NAME, ARGV[3])
+  local held = { 'token:' .. NAME, string.format('%.0f', token), 'holder:' .. NAME, ARGV[3] }
+  count('leases', redis.call('HSET', KEYS[2], unpack(held)))
 end
-redis.call('HSET', KEYS[2], 'expires:' .. NAME, string.format('%.0f', now + tonumber(ARGV[4])))
-if ARGV[6] ~= '' then redis.call('HSET', KEYS[2], 'note:' .. NAME, ARGV[6]) end
+local ends = string.format('%.0f', now + tonumber(ARGV[4]))
+count('leases', redis.call('HSET', KEYS[2], 'expires:' .. NAME, ends))
+if ARGV[6] ~= '' then count('leases', redis.call('HSET', KEYS[2], 'note:' .. NAME, ARGV[6])) end
 return { string.format('%.0f', token), ARGV[6] ~= '' and ARGV[6] or f[4] }
 `,
 )

@@ -10,6 +10,9 @@ import { defineScript, type RedisScript } from '../script.ts'
 export const LIST_LATEST: RedisScript = defineScript(
   'list-latest-4',
   `
+for i, part in ipairs({ 'listed', 'latest', 'heads' }) do
+  if not isWhole(part, KEYS[i + 1]) then return damaged(KEYS[i + 1]) end
+end
 local prefix, min, number = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local few, steps = tonumber(ARGV[5]), tonumber(ARGV[6])
 local first, last = '[' .. prefix, '(' .. prefix .. '\\255'
@@ -20,9 +23,10 @@ if prefix ~= '' and redis.call('ZLEXCOUNT', KEYS[2], first, last) <= few then
   if #keys == 0 then return reply end
   local heads = redis.call('HMGET', KEYS[4], unpack(keys))
   for i, key in ipairs(keys) do
-    if heads[i] then
+    local latest = sizesOf(heads[i])
+    if latest then
       reply[#reply + 1] = key
-      reply[#reply + 1] = heads[i]
+      reply[#reply + 1] = latest
     end
   end
   return reply

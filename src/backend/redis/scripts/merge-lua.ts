@@ -19,8 +19,8 @@
  *
  * with STAMP_MIN for what is not there. JSON text has no NUL. The shard has besides, over all keys:
  *
- *   keys     a sorted set of the keys that are listed
- *   heads    a hash from key to the position of its latest visible item
+ *   listed   a sorted set of the keys that are listed
+ *   heads    a hash from each key that has anything to its record (`whole-lua.ts`)
  *   latest   a sorted set of that position with its digits turned round, then the key: latest first
  *   time     a sorted set of PLACE DIGEST KIND KEY NUL ID: all that digests and scans need
  *
@@ -113,10 +113,14 @@ local function idOfMember(member)
   return id == '' and member:sub(2, 37) or id
 end
 
+-- Returns how many came or went.
 local function chunked(command, key, list)
+  local changed = 0
   for first = 1, #list, CHUNK do
-    redis.call(command, key, unpack(list, first, math.min(first + CHUNK - 1, #list)))
+    changed = changed
+      + redis.call(command, key, unpack(list, first, math.min(first + CHUNK - 1, #list)))
   end
+  return changed
 end
 
 local function keep(k, id, raw)
@@ -237,15 +241,18 @@ end
 -- What has left the time line never returns to it: its members are parts of a state, which only grows.
 local timeAdded, timeRemoved, relisted = {}, {}, {}
 
--- Lists a key anew at the end. With 'added' an item came at this position, and nothing else changed.
-local function relist(name, z, hadRegister, hasRegister, added)
+-- Lists a key anew at the end: so many members of its set and fields of its hash came or went. With
+-- 'z' its latest item is looked for; with 'added' an item came at this position.
+local function relist(name, members, fields, hadRegister, hasRegister, z, added)
   local entry = relisted[name]
   if entry == nil then
-    entry = { hadRegister = hadRegister }
+    entry = { hadRegister = hadRegister, members = 0, fields = 0 }
     relisted[name] = entry
   end
   entry.hasRegister = hasRegister
-  if added then entry.added = later(entry.added, added) else entry.z = z end
+  entry.members, entry.fields = entry.members + members, entry.fields + fields
+  if added then entry.added = later(entry.added, added) end
+  if z then entry.z = z end
 end
 
 -- The position of the latest item that a reader sees.
@@ -255,46 +262,75 @@ local function latestOf(entry, before)
   return last and last:sub(2, 37)
 end
 
-local function relistAll()
-  local names, heads = {}, {}
-  for name in pairs(relisted) do names[#names + 1] = name end
+-- The records of all keys of the script as they stood at its start.
+local records = nil
+local function loadRecords()
+  if records then return end
+  local names = {}
+  for i = FIRST_KEY, #KEYS, 2 do names[#names + 1] = KEYS[i]:sub(PREFIX_LENGTH + 1) end
+  records = {}
   for first = 1, #names, CHUNK do
     local last = math.min(first + CHUNK - 1, #names)
-    for i, head in ipairs(redis.call('HMGET', HEADS, unpack(names, first, last))) do
-      heads[first + i - 1] = head
+    for i, record in ipairs(redis.call('HMGET', HEADS, unpack(names, first, last))) do
+      records[names[first + i - 1]] = record
     end
   end
+end
+
+-- The name of what has lost something, of what judging goes by; the set may be left out.
+local headsWhole = nil
+local function lostBefore(name, h, z)
+  loadRecords()
+  if headsWhole == nil then headsWhole = isWhole('heads', HEADS) end
+  if not headsWhole then return HEADS end
+  local _, members, fields = sizesOf(records[name])
+  local entry = relisted[name] or { members = 0, fields = 0 }
+  if redis.call('HLEN', h) ~= fields + entry.fields then return h end
+  if z and redis.call('ZCARD', z) ~= members + entry.members then return z end
+  return nil
+end
+
+local function recordText(latest, members, fields)
+  if not latest and members == 0 and fields == 0 then return nil end
+  return string.format('%s %d %d', latest or MIN, members, fields)
+end
+
+local function relistAll()
+  local names = {}
+  for name in pairs(relisted) do names[#names + 1] = name end
+  loadRecords()
   local set, gone, added, removed, listed, unlisted = {}, {}, {}, {}, {}, {}
-  for i, name in ipairs(names) do
-    local entry, before = relisted[name], heads[i] or nil
+  for _, name in ipairs(names) do
+    local entry, stood = relisted[name], records[name] or nil
+    local before, members, fields = sizesOf(stood)
     local now = latestOf(entry, before)
     if now ~= before then
       if before then removed[#removed + 1] = turned(before) .. name end
-      if now then
-        added[#added + 1], added[#added + 2] = 0, turned(now) .. name
-        set[#set + 1], set[#set + 2] = name, now
-      else
-        gone[#gone + 1] = name
-      end
+      if now then added[#added + 1], added[#added + 2] = 0, turned(now) .. name end
+    end
+    local record = recordText(now, members + entry.members, fields + entry.fields)
+    if record and record ~= stood then
+      set[#set + 1], set[#set + 2] = name, record
+    elseif stood and not record then
+      gone[#gone + 1] = name
     end
     local wasListed, isListed = before or entry.hadRegister, now or entry.hasRegister
     if isListed and not wasListed then listed[#listed + 1], listed[#listed + 2] = 0, name end
     if wasListed and not isListed then unlisted[#unlisted + 1] = name end
   end
-  chunked('ZADD', LATEST, added)
-  chunked('HSET', HEADS, set)
-  chunked('ZADD', LISTED, listed)
-  chunked('ZREM', LATEST, removed)
-  chunked('HDEL', HEADS, gone)
-  chunked('ZREM', LISTED, unlisted)
+  local latest, heads = chunked('ZADD', LATEST, added), chunked('HSET', HEADS, set)
+  local all = chunked('ZADD', LISTED, listed)
+  count('latest', latest - chunked('ZREM', LATEST, removed))
+  count('heads', heads - chunked('HDEL', HEADS, gone))
+  count('listed', all - chunked('ZREM', LISTED, unlisted))
 end
 
 -- Ends the writing of a script.
 local function writeLists()
-  chunked('ZADD', TIME, timeAdded)
-  chunked('ZREM', TIME, timeRemoved)
+  local moments = chunked('ZADD', TIME, timeAdded)
+  count('time', moments - chunked('ZREM', TIME, timeRemoved))
   relistAll()
-  timeAdded, timeRemoved, relisted = {}, {}, {}
+  timeAdded, timeRemoved, relisted, records = {}, {}, {}, nil
 end
 
 -- Writes what a group has made of a key; 'writeLists' must follow. Nothing in here can fail for what
@@ -333,12 +369,9 @@ local function write(k)
     end
   end
   -- What needs memory goes first: the server refuses a script that has written nothing yet.
-  chunked('HSET', k.h, hset)
-  chunked('ZADD', k.z, zadd)
-  chunked('HDEL', k.h, hdel)
-  chunked('ZREM', k.z, zrem)
-  if #zadd > 0 or #zrem > 0 or (k.s == nil) ~= (k.oldS == nil) then
-    relist(k.name, k.z, k.oldS ~= nil, k.s ~= nil)
-  end
+  local fields, members = chunked('HSET', k.h, hset), chunked('ZADD', k.z, zadd)
+  fields, members = fields - chunked('HDEL', k.h, hdel), members - chunked('ZREM', k.z, zrem)
+  local z = (#zadd > 0 or #zrem > 0) and k.z or nil
+  relist(k.name, members, fields, k.oldS ~= nil, k.s ~= nil, z)
 end
 `

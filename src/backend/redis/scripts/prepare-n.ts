@@ -7,7 +7,7 @@ import { MERGE_LUA } from './merge-lua.ts'
  * and holds its keys. Keys: as `apply-n`. Arguments: identity, length of what stands before a key,
  * group, home shard, all shards of the group (empty in all but the home shard), `j` or `u`, number
  * of operations, operations.
- * Returns `PREPARED` or `REFUSED` and the answers, `ABORTED`, or `LOCKED group home`.
+ * Returns `PREPARED` or `REFUSED` and the answers, `ABORTED`, `LOCKED group home` or `DAMAGED name`.
  */
 export const PREPARE: RedisScript = defineScript(
   'prepare-n',
@@ -15,7 +15,7 @@ export const PREPARE: RedisScript = defineScript(
   MERGE_LUA,
   JUDGE_LUA,
   `
-local group, home, shards, flags, count = ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
+local group, home, shards, flags, size = ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
 if redis.call('HEXISTS', GROUPS, group) == 1 then return { 'ABORTED' } end
 local names = {}
 for i = FIRST_KEY, #KEYS, 2 do
@@ -25,7 +25,10 @@ for i = FIRST_KEY, #KEYS, 2 do
   names[#names + 1] = name
 end
 
-local answers, _, effective, refused = runGroup(8, count, true, flags == 'u')
+local lost = lostOfGroup(8, size)
+if lost then return { 'DAMAGED ' .. lost } end
+
+local answers, _, effective, refused = runGroup(8, size, true, flags == 'u')
 local reply = { refused and 'REFUSED' or 'PREPARED' }
 for _, answer in ipairs(answers) do reply[#reply + 1] = answer end
 if refused then return reply end
@@ -34,10 +37,13 @@ local ops = {}
 for i, op in ipairs(effective) do
   ops[i] = { op.kind, op.key, op.id, op.position, op.stamp, op.digest, op.value }
 end
-redis.call('HSET', INTENTS, group, cmsgpack.pack({ names, ops }))
-for _, name in ipairs(names) do redis.call('HSET', LOCKS, name, group .. ' ' .. home) end
+count('intents', redis.call('HSET', INTENTS, group, cmsgpack.pack({ names, ops })))
+for _, name in ipairs(names) do
+  count('locks', redis.call('HSET', LOCKS, name, group .. ' ' .. home))
+end
 if shards ~= '' then
-  redis.call('HSET', GROUPS, group, 'pending ' .. redis.call('TIME')[1] .. ' ' .. shards)
+  local record = 'pending ' .. redis.call('TIME')[1] .. ' ' .. shards
+  count('groups', redis.call('HSET', GROUPS, group, record))
 end
 return reply
 `,

@@ -9,12 +9,13 @@ export const RAISE: RedisScript = defineScript(
   `
 local hints = tonumber(ARGV[2])
 for i = 3, 2 + hints do
-  redis.call('HSET', KEYS[2], ARGV[i], redis.call('HINCRBY', KEYS[1], 'hintCount', 1))
+  local hint = redis.call('HINCRBY', KEYS[1], 'hintCount', 1)
+  count('hints', redis.call('HSET', KEYS[2], ARGV[i], hint))
 end
 for i = 3 + hints, #ARGV, 2 do
   local stored = redis.call('HGET', KEYS[3], ARGV[i])
   if not stored or tonumber(stored) < tonumber(ARGV[i + 1]) then
-    redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
+    count('cursors', redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]))
   end
 end
 return 1

@@ -11,7 +11,7 @@ export const REMOVE_HINTS: RedisScript = defineScript(
   `
 for i = 4, #ARGV, 2 do
   if redis.call('HGET', KEYS[3], ARGV[i]) == ARGV[i + 1] then
-    redis.call('HDEL', KEYS[3], ARGV[i])
+    count('hints', -redis.call('HDEL', KEYS[3], ARGV[i]))
   end
 end
 return { 'DONE' }

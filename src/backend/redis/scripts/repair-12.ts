@@ -33,17 +33,17 @@ local function setMember(place, id)
   local found = false
   for _, member in ipairs(redis.call('ZRANGEBYLEX', TIME, '[' .. place, '[' .. place .. '\\255')) do
     if member:sub(49) == rest then
-      if member:sub(37, 48) == op.digest then found = true else redis.call('ZREM', TIME, member) end
+      if member:sub(37, 48) == op.digest then found = true else count('time', -redis.call('ZREM', TIME, member)) end
     end
   end
-  if not found then redis.call('ZADD', TIME, 0, place .. op.digest .. rest) end
+  if not found then count('time', redis.call('ZADD', TIME, 0, place .. op.digest .. rest)) end
 end
 
 -- Other parts of the item are gone with its record: they must show as missing.
 local function forget(place, id)
   local rest = k.name .. '\\0' .. id
   for _, member in ipairs(redis.call('ZRANGEBYLEX', TIME, '[' .. place, '[' .. place .. '\\255')) do
-    if member:sub(50) == rest then redis.call('ZREM', TIME, member) end
+    if member:sub(50) == rest then count('time', -redis.call('ZREM', TIME, member)) end
   end
 end
 

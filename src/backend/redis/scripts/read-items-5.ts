@@ -2,30 +2,32 @@ import { defineScript, type RedisScript } from '../script.ts'
 import { LOCK_LUA } from './lock-lua.ts'
 
 /**
- * A page of items. Keys: meta, locks, the key's two. Arguments: identity, the key, `after` and
+ * A page of items. Keys: meta, locks, the key's two, heads. Arguments: identity, the key, `after` and
  * `before` (or empty), limit, `newest` or `oldest`, `1` for removed items too.
  * Returns deletedThrough, then id and record of up to limit + 1 items.
  */
 export const READ_ITEMS: RedisScript = defineScript(
-  'read-items-4',
+  'read-items-5',
   LOCK_LUA,
   `
-local after, before, count = ARGV[3], ARGV[4], tonumber(ARGV[5]) + 1
+local lost = lostOf(KEYS[5], ARGV[2], KEYS[3], KEYS[4])
+if lost then return damaged(lost) end
+local after, before, limit = ARGV[3], ARGV[4], tonumber(ARGV[5]) + 1
 local newest = ARGV[6] == 'newest'
 
 local function members(kind)
   -- A position has 36 characters, and what follows it is below the byte 255.
   local min = after == '' and '[' .. kind or '(' .. kind .. after .. '\\255'
   local max = before == '' and '[' .. kind .. '\\255' or '(' .. kind .. before
-  if newest then return redis.call('ZREVRANGEBYLEX', KEYS[4], max, min, 'LIMIT', 0, count) end
-  return redis.call('ZRANGEBYLEX', KEYS[4], min, max, 'LIMIT', 0, count)
+  if newest then return redis.call('ZREVRANGEBYLEX', KEYS[4], max, min, 'LIMIT', 0, limit) end
+  return redis.call('ZRANGEBYLEX', KEYS[4], min, max, 'LIMIT', 0, limit)
 end
 
 local list = members('o')
 if ARGV[7] == '1' then
   local seen, hidden, all = list, members('m'), {}
   local i, j = 1, 1
-  while #all < count and (seen[i] or hidden[j]) do
+  while #all < limit and (seen[i] or hidden[j]) do
     local takeSeen = hidden[j] == nil
     if seen[i] and hidden[j] then
       local a, b = seen[i]:sub(2, 37), hidden[j]:sub(2, 37)

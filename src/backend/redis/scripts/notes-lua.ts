@@ -1,0 +1,31 @@
+import { WHOLE_LUA } from './whole-lua.ts'
+
+/** Fields of a meta: all of them are there from the start. */
+const META_FIELDS = [
+  ...['identity', 'state', 'shards', 'head', 'writes', 'hintCount', 'trusted', 'run', 'base'],
+  ...['listed', 'latest', 'heads', 'time', 'hints', 'cursors', 'locks', 'intents', 'groups'].map(
+    (part) => `n:${part}`,
+  ),
+  'n:leases',
+]
+
+/**
+ * What a shard notes besides messages. Nobody can bring it back when it is lost: the database gets a new
+ * identity instead, which makes everybody send again what is owed and compare everything. Keys: meta,
+ * hints, cursors, locks, intents, groups, leases.
+ */
+export const NOTES_LUA: string = `
+local NOTES = { 'hints', 'cursors', 'locks', 'intents', 'groups', 'leases' }
+
+-- The name of what is missing, or nil.
+local function lostNote()
+  if redis.call('HLEN', KEYS[1]) ~= ${META_FIELDS.length} then return KEYS[1] end
+  for i, part in ipairs(NOTES) do
+    if not isWhole(part, KEYS[i + 1]) then return KEYS[i + 1] end
+  end
+  return nil
+end
+`
+
+/** The same for a script without the checks of `defineScript`. */
+export const RAW_NOTES_LUA: string = WHOLE_LUA + NOTES_LUA

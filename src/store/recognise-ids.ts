@@ -1,0 +1,118 @@
+import { judgePut } from '../core/decide.ts'
+import { StorageError } from '../core/errors.ts'
+import { applyOperation, emptyState, raiseDeletedThrough, type Item } from '../core/merge.ts'
+import {
+  DATABASE_PLACES,
+  restamp,
+  type AppendOperation,
+  type DatabasePlace,
+  type Operation,
+} from '../core/operation.ts'
+import { withDeadline } from '../core/time.ts'
+import type { StoreContext } from '../strategy/context.ts'
+import { readMergedById } from '../strategy/read/merged-page.ts'
+import { Source } from '../strategy/read/source.ts'
+
+/** How long a save waits for a database that may know its ids. Milliseconds. */
+const PATIENCE_MS = 1_000
+const PLANS: readonly (readonly DatabasePlace[])[] = [DATABASE_PLACES, ['primary'], ['backup']]
+
+export interface Recognised {
+  /** One for each append: as it stands, or itself. */
+  readonly operations: readonly Operation[]
+  /** Some of them stand: their stamps were given out before. */
+  readonly isRepeat: boolean
+}
+
+/**
+ * Finds out which of these appends, all to one key, stand already where the database that is about to
+ * decide does not see them: in the own log, or in the backup when another process wrote past the
+ * primary. So a process that reaches both databases recognises an id that either has, before anything
+ * is written. What was cleared stands no more: its id is free.
+ *
+ * @throws StorageError `CONFLICT` when an id stands with other content.
+ */
+export async function recogniseIds(
+  context: StoreContext,
+  appends: readonly AppendOperation[],
+): Promise<Recognised> {
+  const { key } = appends[0]!
+  const ids = new Set(appends.map(({ id }) => id))
+  const logged = await inLog(context, key, ids)
+  if (logged.length === 0 && (await knowsAll(context))) {
+    return { operations: appends, isRepeat: false }
+  }
+  const items = new Map((await lookUp(context, key, ids, logged)).map((item) => [item.id, item]))
+  let isRepeat = false
+  const operations = appends.map((append) => {
+    const first = firstOf(append, items.get(append.id), context)
+    if (first !== undefined) isRepeat = true
+    // A clear may have come to light: what is new stands after it.
+    return first ?? restamp(append, context.clock.tick(key))
+  })
+  return { operations, isRepeat }
+}
+
+/** What some place lacks of these ids, as far as this process, or a shared log, knows. */
+async function inLog(
+  { log }: StoreContext,
+  key: string,
+  ids: ReadonlySet<string>,
+): Promise<readonly Operation[]> {
+  if (!log.isShared() && !DATABASE_PLACES.some((place) => log.hasPending(place, key))) return []
+  const pending: Operation[] = []
+  for (const place of DATABASE_PLACES) pending.push(...(await log.pending(place, key)))
+  const isAny = pending.some((operation) => operation.kind === 'put' && ids.has(operation.id))
+  return isAny ? pending : []
+}
+
+/** True when the database that decides has all that any process can be asked about. */
+async function knowsAll({ env, monitor, places }: StoreContext): Promise<boolean> {
+  if (!places.primary.isUp() || !places.backup.isUp()) return true
+  try {
+    const options = { place: 'backup', effect: 'none' } as const
+    await withDeadline(env, PATIENCE_MS, 'the hints', monitor.refreshHints(), options)
+  } catch {
+    // Out of reach, as the health manager was told: the primary alone decides.
+    return true
+  }
+  return monitor.isPrimaryCurrent() && monitor.isTrusted()
+}
+
+/** The items of these ids in all places that answer; with none, those of the log. */
+async function lookUp(
+  context: StoreContext,
+  key: string,
+  ids: ReadonlySet<string>,
+  logged: readonly Operation[],
+): Promise<readonly Item[]> {
+  for (const plan of PLANS) {
+    if (!plan.every((place) => context.places[place].isUp())) continue
+    const sources = plan.map((place) => new Source(context, context.places[place], PATIENCE_MS))
+    try {
+      return await readMergedById(context, sources, key, [...ids])
+    } catch {
+      // Told to the health manager; the next plan does without that place.
+    }
+  }
+  const state = emptyState()
+  raiseDeletedThrough(state, context.tombstones.get(key))
+  for (const operation of logged) applyOperation(state, operation)
+  return [...state.items.values()].filter(({ id }) => ids.has(id))
+}
+
+/** The first save that this one repeats; undefined when its id is free. */
+function firstOf(
+  append: AppendOperation,
+  item: Item | undefined,
+  { tombstones }: StoreContext,
+): AppendOperation | undefined {
+  if (item === undefined) return undefined
+  const verdict = judgePut(item, append, tombstones.get(append.key), true)
+  if (verdict.outcome === 'conflict') {
+    throw new StorageError('CONFLICT', `id ${item.id} is there with other content`)
+  }
+  if (verdict.outcome !== 'stands') return undefined
+  const position = item.appendedAt ?? item.position
+  return { ...append, position, stamp: position, value: item.appended ?? append.value }
+}

@@ -1,0 +1,175 @@
+// Goal: an id of a caller's means one message, whichever process uses it again and whatever is out; a clear
+// sets it free. Method: two processes on shared databases in memory, each with a way to them of its own.
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openChatHistory, type ChatHistory, type NewMessage } from '../../src/index.ts'
+import { sleep } from '../../src/core/time.ts'
+import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
+import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
+import { virtualEnv, type VirtualEnv } from '../../src/testing/virtual-env.ts'
+
+interface Process {
+  readonly history: ChatHistory
+  readonly primary: FaultyBackend
+  readonly backup: FaultyBackend
+}
+
+interface Rig {
+  readonly env: VirtualEnv
+  readonly open: (write?: object) => Promise<Process>
+}
+
+function rig(): Rig {
+  const env = virtualEnv()
+  const databases = { primary: new DurableMemoryBackend(env), backup: new DurableMemoryBackend(env) }
+  return {
+    env,
+    open: async (config = {}) => {
+      const primary = faultyBackend(databases.primary)
+      const backup = faultyBackend(databases.backup)
+      const write = { type: 'idempotent', config } as const
+      const options = { env, primary, backup, wal: 'memory:', write } as const
+      const history = await env.drive(openChatHistory(options))
+      onTestFinished(() => env.drive(history.close()))
+      return { history, primary, backup }
+    },
+  }
+}
+
+const message = (content: string, id: string): NewMessage => ({ id, role: 'user', content })
+
+async function contents(env: VirtualEnv, { history }: Process): Promise<readonly unknown[]> {
+  const { messages, complete } = await env.drive(history.getHistory('c'))
+  expect(complete).toBe(true)
+  return messages.map(({ content }) => content)
+}
+
+describe('after a clear an id is free', () => {
+  test.each(['same', 'other'])('for a save of the %s content', async (content) => {
+    const { env, open } = rig()
+    const one = await open()
+    const { position } = await env.drive(one.history.saveMessage('c', message('same', 'm1')))
+    await env.drive(one.history.clearHistory('c'))
+    const again = await env.drive(one.history.saveMessage('c', message(content, 'm1')))
+    expect(again.position > position).toBe(true)
+    expect(again.copies.length).toBeGreaterThanOrEqual(2)
+    expect(await contents(env, one)).toEqual([content])
+  })
+
+  test('also when it was updated before', async () => {
+    const { env, open } = rig()
+    const one = await open()
+    await env.drive(one.history.saveMessage('c', message('old', 'm1')))
+    await env.drive(one.history.updateMessage('c', 'm1', { role: 'user', content: 'edited' }))
+    await env.drive(one.history.clearHistory('c'))
+    await env.drive(one.history.saveMessage('c', message('new', 'm1')))
+    expect(await contents(env, one)).toEqual(['new'])
+  })
+
+  test.each(['same', 'other'])('also when another process cleared: %s content', async (content) => {
+    const { env, open } = rig()
+    const [one, two] = [await open(), await open()]
+    // Its log keeps the save for as long as the backup is out.
+    one.backup.setMode('refused')
+    await env.drive(one.history.saveMessage('c', message('same', 'm1')))
+    await env.drive(two.history.clearHistory('c'))
+    const { copies } = await env.drive(one.history.saveMessage('c', message(content, 'm1')))
+    expect(copies).toContain('primary')
+    expect(await contents(env, two)).toEqual([content])
+  })
+})
+
+describe('what another process saved past the primary', () => {
+  async function savedPastPrimary(): Promise<{ env: VirtualEnv; one: Process; two: Process }> {
+    const { env, open } = rig()
+    const [one, two] = [await open(), await open()]
+    one.primary.setMode('refused')
+    const receipt = await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+    expect(receipt.copies).toEqual(['backup', 'wal'])
+    return { env, one, two }
+  }
+
+  test('is in a complete read at once', async () => {
+    const { env, two } = await savedPastPrimary()
+    expect(await contents(env, two)).toEqual(['first'])
+  })
+
+  test('keeps its place when it is saved again', async () => {
+    const { env, one, two } = await savedPastPrimary()
+    await env.drive(two.history.saveMessage('c', message('answer', 'm2')))
+    const [first, again] = [one, two].map(({ history }) =>
+      env.drive(history.saveMessage('c', message('first', 'm1'))),
+    )
+    expect((await again!).position).toBe((await first!).position)
+    expect(await contents(env, two)).toEqual(['first', 'answer'])
+  })
+
+  test('is not replaced by other content', async () => {
+    const { env, one, two } = await savedPastPrimary()
+    const save = two.history.saveMessage('c', message('other', 'm1'))
+    await expect(env.drive(save)).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+    one.primary.setMode('up')
+    await env.advance(10_000)
+    expect(await contents(env, one)).toEqual(['first'])
+  })
+
+  test('can be updated, and removed', async () => {
+    const { env, two } = await savedPastPrimary()
+    await env.drive(two.history.updateMessage('c', 'm1', { role: 'user', content: 'edited' }))
+    expect(await contents(env, two)).toEqual(['edited'])
+    await env.drive(two.history.deleteMessage('c', 'm1'))
+    expect(await contents(env, two)).toEqual([])
+  })
+
+  test('is cleared where it cleared', async () => {
+    const { env, one, two } = await savedPastPrimary()
+    await env.drive(two.history.saveMessage('c', message('more', 'm2')))
+    await env.advance(10)
+    await env.drive(one.history.clearHistory('c'))
+    expect(await contents(env, two)).toEqual([])
+    const update = two.history.updateMessage('c', 'm1', { role: 'user', content: 'edited' })
+    await expect(env.drive(update)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+})
+
+describe('a primary that is late', () => {
+  test('decides all the same: of two first saves of an id one is acknowledged', async () => {
+    const { env, open } = rig()
+    const both = [await open(), await open()]
+    for (const { primary } of both) {
+      primary.onCall(async (operation) => {
+        if (operation === 'apply') await sleep(env, 600)
+      })
+    }
+    const saves = both.map(({ history }, i) =>
+      history.saveMessage('c', message(`content ${i}`, 'turn-1')),
+    )
+    const outcomes = await env.drive(Promise.allSettled(saves))
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: { code: 'CONFLICT' },
+    })
+  })
+
+  test('and answers nobody holds up a save for about a second', async () => {
+    const { env, open } = rig()
+    const one = await open()
+    one.primary.setMode('hung')
+    const startedAt = env.monotonic()
+    const { copies } = await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+    expect(copies).toEqual(['backup', 'wal'])
+    expect(env.monotonic() - startedAt).toBeLessThan(2_000)
+  })
+
+  test('and cannot be reached leaves the id undecided where that is asked for', async () => {
+    const { env, open } = rig()
+    const one = await open({ decideWithoutPrimary: false })
+    one.primary.setMode('refused')
+    const save = one.history.saveMessage('c', message('first', 'm1'))
+    await expect(env.drive(save)).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'none' })
+    // An id of our own is new in any case.
+    const { copies } = await env.drive(
+      one.history.saveMessage('c', { role: 'user', content: 'without an id' }),
+    )
+    expect(copies).toEqual(['backup', 'wal'])
+  })
+})
