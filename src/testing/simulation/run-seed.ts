@@ -162,7 +162,7 @@ async function historyOf(world: World, isOver: boolean): Promise<History> {
 }
 
 /** What is owed, the most costly to find out last. */
-async function* leftovers(world: World): AsyncGenerator<string> {
+export async function* leftovers(world: World): AsyncGenerator<string> {
   for (const node of world.nodes) yield* leftAt(node)
   const { hints } = await world.databases.backup.backend.readState('nobody')
   for (const { writer, count } of hints) yield `hint of ${writer}, count ${count}`
