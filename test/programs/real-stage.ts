@@ -19,6 +19,8 @@ const SETTLE_MS_MAX = 30_000
 const SETTLE_TRIES_MAX = 20
 const RETRY_MS = 50
 const FLUSH_MS_MAX = 5_000
+/** A place that connects later than this counts as out, which it never is without a fault. */
+const OPEN_MS_MAX = 60_000
 
 /** One process of a program, whichever operating system process it is at the moment. */
 export interface Slot {
@@ -37,6 +39,8 @@ interface Seat extends Slot {
   readonly options: ChatHistoryOptions
   readonly cuts: Record<DatabasePlace, CutKind | undefined>
   isOpen: boolean
+  /** It is being closed, killed or opened. */
+  isBusy: boolean
 }
 
 /** Processes of this machine on real databases. */
@@ -56,6 +60,7 @@ export class RealStage implements Stage {
       process,
       door,
       isOpen: false,
+      isBusy: false,
       cuts: { primary: undefined, backup: undefined },
       options: {
         ...places(door),
@@ -63,7 +68,8 @@ export class RealStage implements Stage {
         read: { type: program.store.read, config: {} },
         health: { type: program.store.health, config: {} },
         // What is cut is not waited for as long as what is only slow.
-        ...(this.#isFaulty && { connectTimeout: 1_000, drainTimeout: 500 }),
+        connectTimeout: this.#isFaulty ? 1_000 : OPEN_MS_MAX,
+        ...(this.#isFaulty && { drainTimeout: 500 }),
       },
     }))
   }
@@ -74,7 +80,7 @@ export class RealStage implements Stage {
 
   async perform(process: number, step: CallStep): Promise<PerformedCall | undefined> {
     const seat = this.#seats[process]!
-    if (!seat.isOpen) await this.#open(process)
+    if (!seat.isOpen && !seat.isBusy) await this.#open(process)
     if (!seat.isOpen) return undefined
     const startMs = now()
     try {
@@ -103,6 +109,7 @@ export class RealStage implements Stage {
     const seat = this.#seats[process]!
     await sleep(afterMs)
     seat.isOpen = false
+    seat.isBusy = true
     await seat.process.kill()
     seat.process = this.#spare()
     this.#slots[process]!.process = seat.process
@@ -181,6 +188,7 @@ export class RealStage implements Stage {
 
   async #open(process: number, mustOpen = false): Promise<void> {
     const seat = this.#seats[process]!
+    seat.isBusy = true
     const { primary, backup } = seat.cuts
     try {
       const modes = { primary: modeOf(primary), backup: modeOf(backup) }
@@ -189,12 +197,15 @@ export class RealStage implements Stage {
     } catch (error) {
       if (mustOpen) throw error
       if (!this.#isFaulty) this.#complain(process, error)
+    } finally {
+      seat.isBusy = false
     }
   }
 
   async #close(process: number): Promise<void> {
     const seat = this.#seats[process]!
     seat.isOpen = false
+    seat.isBusy = true
     try {
       await seat.process.ask('close')
     } catch (error) {

@@ -66,8 +66,7 @@ function* checkLost(
     if (append.startMs > read.startMs) return
     if (read.only !== undefined && read.only !== append.id) continue
     const there = shown.get(append.id!)
-    const isPlaced = there?.position === undefined || there.position === append.position
-    if (there !== undefined && (isPlaced || append.together !== true)) continue
+    if (there !== undefined && !hasMoved(log, append, there)) continue
     if (!mustStand(log, append, read)) continue
     if (read.paged && append.together !== true && log.message(append.id!).appends.length > 1) {
       continue
@@ -81,6 +80,12 @@ function* checkLost(
           records: [append, read],
         }
   }
+}
+
+/** Under an id that was saved through places which could not see each other, the later position counts. */
+function hasMoved(log: ConversationLog, append: AppendRecord, { position }: ShownMessage): boolean {
+  if (position === undefined || position === append.position) return false
+  return log.message(append.id!).appends.every(({ together }) => together === true)
 }
 
 /** What is left of a group that was edited, removed or cleared in part is not judged. */

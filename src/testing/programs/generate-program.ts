@@ -92,7 +92,12 @@ class Generator {
     const first = this.#step()
     // What happens at the same time is mostly about the same conversation.
     const about = 'conversation' in first && random.chance(0.8) ? first.conversation : undefined
-    return [first, ...Array.from({ length: count - 1 }, () => this.#step(about))]
+    const round = [first]
+    for (let i = 1; i < count; i++) {
+      const step = this.#step(about)
+      if (!round.some((other) => endsSameLife(other, step))) round.push(step)
+    }
+    return round
   }
 
   #coldStart(rounds: ProgramStep[][]): ProgramStep[] {
@@ -189,4 +194,12 @@ class Generator {
   #label(letter: string): string {
     return `${letter}${++this.#labels}`
   }
+}
+
+/** A process ends once at a time. */
+function endsSameLife(one: ProgramStep, other: ProgramStep): boolean {
+  const [first, second] = [one, other].map((step) =>
+    step.act === 'kill' || step.act === 'reopen' ? step.process : undefined,
+  )
+  return first !== undefined && first === second
 }

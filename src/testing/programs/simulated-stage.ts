@@ -99,7 +99,8 @@ class SimulatedStage implements Stage {
 
   async reopen(process: number): Promise<void> {
     const node = this.#node(process)
-    await this.#world.closeNode(node)
+    const ended = new Promise<void>((resolve) => node.process.onEnd(resolve))
+    await Promise.race([this.#world.closeNode(node), ended])
     await this.#open(node)
   }
 
