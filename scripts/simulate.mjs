@@ -14,7 +14,7 @@
  *
  * With an engine, programs run on real databases and processes of this machine instead:
  *
- *   --engine NAME      `sqlite`, `postgres` or `redis`
+ *   --engine NAME      `sqlite`, `postgres` or `redis`; `simulation`: the same programs simulated
  *   --programs N       how many programs (default 1000), half of them without faults
  *   --faults KIND      `none` or `some`, instead of half and half
  *   --from M           the seed of the first program (default 1)

@@ -101,7 +101,7 @@ export class Engine {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#postgres, this.#database, this.#log].map((it) => it?.stop()))
+    for (const server of [this.#postgres, this.#database, this.#log]) await server?.stop()
     rmSync(this.folder, { recursive: true, force: true })
   }
 }

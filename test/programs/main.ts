@@ -5,7 +5,7 @@ import { describeProgram } from '../../src/testing/programs/program.ts'
 import { keepSteps, keptOf, shrinkProgram } from '../../src/testing/programs/shrink-program.ts'
 import { describeViolations } from '../../src/testing/simulation/describe-result.ts'
 import { ENGINES } from './engines.ts'
-import { ProgramRunner, type ProgramResult } from './run-programs.ts'
+import { ProgramRunner, runAll, simulatedHost, type ProgramResult } from './run-programs.ts'
 
 const { values } = parseArgs({
   args: process.argv.slice(3),
@@ -24,17 +24,22 @@ const { values } = parseArgs({
   },
 })
 
-const engine = ENGINES.find((name) => name === values.engine) ?? fail(`--engine ${values.engine}`)
+const engine =
+  ENGINES.find((name) => name === values.engine) ??
+  (values.engine === 'simulation' ? values.engine : fail(`there is no --engine ${values.engine}`))
 const faults = faultsOf(values.faults)
 const startedAt = performance.now()
 const totals = { programs: 0, acknowledged: 0, faults: 0, violations: 0, failed: 0 }
 const failures = new Map<string, number[]>()
 
-const runner = await ProgramRunner.start({
-  engine,
-  compiled: values.compiled,
-  lanes: values.seed === undefined ? Number(values.lanes) : 1,
-})
+const runner =
+  engine === 'simulation'
+    ? simulatedHost
+    : await ProgramRunner.start({
+        engine,
+        compiled: values.compiled,
+        lanes: values.seed === undefined ? Number(values.lanes) : 1,
+      })
 try {
   if (values.seed === undefined) await runMany()
   else await runOne(Number(values.seed))
@@ -45,7 +50,7 @@ try {
 async function runMany(): Promise<void> {
   const from = Number(values.from)
   const seeds = Array.from({ length: Number(values.programs) }, (_, i) => from + i)
-  for await (const result of runner.runAll(seeds, faults)) {
+  for await (const result of runAll(runner, seeds, faults)) {
     count(result)
     if (values['until-failure'] && totals.failed > 0) break
   }
@@ -129,4 +134,3 @@ function faultsOf(text: string | undefined): 'none' | 'some' | undefined {
 function fail(message: string): never {
   throw new Error(message)
 }
-

@@ -60,5 +60,7 @@ process.on('message', ({ id, command, ...rest }) => {
   )
 })
 process.on('disconnect', () => process.exit())
-process.on('unhandledRejection', (error) => process.send({ surprise: String(error?.stack ?? error) }))
+process.on('unhandledRejection', (error) =>
+  process.send({ surprise: String(error?.stack ?? error) }),
+)
 process.send({ isReady: true })

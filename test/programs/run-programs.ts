@@ -1,8 +1,14 @@
 import { checkHistory } from '../../src/testing/history-checker/check-history.ts'
-import type { CheckOptions, History, Violation } from '../../src/testing/history-checker/history.ts'
+import type {
+  CheckOptions,
+  History,
+  HistoryRecord,
+  Violation,
+} from '../../src/testing/history-checker/history.ts'
 import { generateProgram } from '../../src/testing/programs/generate-program.ts'
 import { isFault, type Program } from '../../src/testing/programs/program.ts'
 import { runProgram } from '../../src/testing/programs/run-program.ts'
+import { simulateProgram } from '../../src/testing/programs/simulated-stage.ts'
 import { Engine, type EngineName } from './engines.ts'
 import { ProgramProcess } from './program-process.ts'
 import { RealStage, type Slot } from './real-stage.ts'
@@ -28,8 +34,40 @@ export interface RunnerOptions {
   readonly lanes?: number
 }
 
+/** What can run programs, and how many at a time. */
+export interface ProgramHost {
+  readonly lanes: number
+  run(program: Program): Promise<ProgramResult>
+  stop(): Promise<void>
+}
+
+/** Programs on the simulation, one after another: each is the same every time. */
+export const simulatedHost: ProgramHost = {
+  lanes: 1,
+  async run(program) {
+    const { history, violations } = await simulateProgram(program)
+    return resultOf(program, history, violations)
+  },
+  async stop() {},
+}
+
+/** The programs of these seeds, in no particular order. */
+export async function* runAll(
+  host: ProgramHost,
+  seeds: Iterable<number>,
+  faults?: 'none' | 'some',
+): AsyncGenerator<ProgramResult> {
+  const running = new Map<number, Promise<ProgramResult>>()
+  const options = faults === undefined ? {} : { faults }
+  for (const seed of seeds) {
+    if (running.size === host.lanes) yield await first(running)
+    running.set(seed, host.run(generateProgram(seed, options)))
+  }
+  while (running.size > 0) yield await first(running)
+}
+
 /** Runs programs on one engine, several at a time, each in processes that no other uses meanwhile. */
-export class ProgramRunner {
+export class ProgramRunner implements ProgramHost {
   readonly #engine: Engine
   readonly #compiled: string
   readonly #lanes: readonly (readonly Slot[])[]
@@ -70,24 +108,11 @@ export class ProgramRunner {
     try {
       const history = await runProgram(program, stage)
       await stage.end()
-      return judge(program, history, this.#engine.name)
+      const violations = checkHistory(history, checkOptions(this.#engine.name))
+      return resultOf(program, history, violations)
     } finally {
       this.#free.push(slots)
     }
-  }
-
-  /** The programs of these seeds, in no particular order. */
-  async *runAll(
-    seeds: Iterable<number>,
-    faults?: 'none' | 'some',
-  ): AsyncGenerator<ProgramResult> {
-    const running = new Map<number, Promise<ProgramResult>>()
-    const options = faults === undefined ? {} : { faults }
-    for (const seed of seeds) {
-      if (running.size === this.lanes) yield await first(running)
-      running.set(seed, this.run(generateProgram(seed, options)))
-    }
-    while (running.size > 0) yield await first(running)
   }
 
   async stop(): Promise<void> {
@@ -109,14 +134,20 @@ async function first(running: Map<number, Promise<ProgramResult>>): Promise<Prog
   return result
 }
 
-function judge(program: Program, history: History, engine: EngineName): ProgramResult {
+function resultOf(
+  program: Program,
+  history: History,
+  violations: readonly Violation[],
+): ProgramResult {
   const { records } = history
-  const acknowledged = records.filter(
-    (record) => 'copies' in record && record.outcome === 'ok',
-  ).length
-  const faults = program.rounds.flat().filter(isFault).length
-  const violations = checkHistory(history, checkOptions(engine))
-  return { program, history, violations, acknowledged, faults }
+  const isWrite = (record: HistoryRecord): boolean => 'copies' in record && record.outcome === 'ok'
+  return {
+    program,
+    history,
+    violations,
+    acknowledged: records.filter(isWrite).length,
+    faults: program.rounds.flat().filter(isFault).length,
+  }
 }
 
 /**

@@ -37,7 +37,9 @@ function mostIn(log: ConversationLog, record: CountRecord | ListRecord): number 
   }
   // A save that told nobody its id, and that no read has shown.
   const unnamed = log.appends.filter((append) => log.idOf(append) === undefined)
-  return most + unnamed.filter(({ outcome, startMs }) => outcome !== 'none' && startMs <= untilMs).length
+  return (
+    most + unnamed.filter(({ outcome, startMs }) => outcome !== 'none' && startMs <= untilMs).length
+  )
 }
 
 function isRemoved(

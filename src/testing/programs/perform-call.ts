@@ -118,7 +118,7 @@ async function readPages(
         ? { order: 'oldest', ...(cursor !== undefined && { after: cursor }) }
         : cursor !== undefined && { before: cursor }),
     })
-    const shown = page.messages.map(({ id, content }) => ({ id, content: String(content) }))
+    const shown = page.messages.map(({ id, content }) => ({ id, content: content as string }))
     messages = forwards ? [...messages, ...shown] : [...shown, ...messages]
     complete &&= page.complete
     cursor = page.nextCursor

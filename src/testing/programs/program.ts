@@ -93,7 +93,9 @@ export function hasFaults({ rounds }: Program): boolean {
 /** For people: a line for each round. */
 export function describeProgram({ seed, processes, store, rounds }: Program): string {
   const lines = rounds.map((round) => `    ${round.map(describeStep).join('  ||  ')}`)
-  return [`  program ${seed}: ${processes} processes, ${JSON.stringify(store)}`, ...lines].join('\n')
+  return [`  program ${seed}: ${processes} processes, ${JSON.stringify(store)}`, ...lines].join(
+    '\n',
+  )
 }
 
 function describeStep(step: ProgramStep): string {

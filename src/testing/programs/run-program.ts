@@ -1,9 +1,5 @@
 import type { DatabasePlace } from '../../core/operation.ts'
-import type {
-  CallRecord,
-  History,
-  HistoryRecord,
-} from '../history-checker/history.ts'
+import type { CallRecord, History, HistoryRecord } from '../history-checker/history.ts'
 import type { PerformedCall } from './perform-call.ts'
 import {
   hasFaults,
@@ -188,4 +184,3 @@ class ProgramRun {
     }
   }
 }
-

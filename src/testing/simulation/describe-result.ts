@@ -7,7 +7,9 @@ const RECORD_LENGTH_MAX = 600
 
 /** A failed simulation, for people: what was violated, and by which calls. */
 export function describeResult({ seed, settings, violations }: SimulationResult): string {
-  return [`  seed ${seed} ${JSON.stringify(settings)}`, ...describeViolations(violations)].join('\n')
+  return [`  seed ${seed} ${JSON.stringify(settings)}`, ...describeViolations(violations)].join(
+    '\n',
+  )
 }
 
 /** A line for each violation, and one for each call of it. */

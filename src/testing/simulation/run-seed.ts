@@ -152,7 +152,10 @@ async function historyOf(world: World, isOver: boolean): Promise<History> {
   for await (const text of leftovers(world)) left.push(text)
   return {
     records: world.records,
-    places: { primary: await contentsOf(primary.backend), backup: await contentsOf(backup.backend) },
+    places: {
+      primary: await contentsOf(primary.backend),
+      backup: await contentsOf(backup.backend),
+    },
     leftovers: [
       ...left,
       ...world.surprises,
@@ -169,7 +172,8 @@ export async function* leftovers(world: World): AsyncGenerator<string> {
   const { primary, backup } = world.databases
   const { pending } = world.redis.server.content
   if (pending > 0) yield `the shared log has ${pending} entries`
-  if ((await contentsOf(primary.backend)) !== (await contentsOf(backup.backend))) yield 'primary and backup differ'
+  if ((await contentsOf(primary.backend)) !== (await contentsOf(backup.backend)))
+    yield 'primary and backup differ'
 }
 
 function leftAt({ name, history }: Node): string[] {
