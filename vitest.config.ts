@@ -10,6 +10,7 @@ export default defineConfig({
     // A limit for what never comes, no measure of speed: the machine may have other work.
     expect: { poll: { timeout: 30_000 } },
     hookTimeout: 120_000,
+    setupFiles: ['test/support/keep-sqlite-locks.ts'],
     globalSetup: ['test/support/global-setup.ts'],
   },
 })

@@ -1,11 +1,10 @@
-// The tests run against a real PostgreSQL server: where its programs are missing they are installed
-// if that needs no password, otherwise the one command that installs them is named.
+// The tests run against a real PostgreSQL server, and through PgBouncer: where their programs are missing
+// they are installed if that needs no password, otherwise the one command that installs them is named.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { aptInstall, canInstall, installFlags, pathFolders } from './apt-get.mjs'
+import { aptInstall, canInstall, installFlags, isInPath, pathFolders } from './apt-get.mjs'
 
 const DEBIAN_ROOT = '/usr/lib/postgresql'
-const PACKAGES = ['postgresql']
 
 /**
  * Returns whether the programs are there now. Says on standard error what it did.
@@ -13,16 +12,21 @@ const PACKAGES = ['postgresql']
  * @returns {boolean}
  */
 export function ensurePostgres() {
-  if (hasPostgres()) return true
+  const missing = missingPackages()
+  if (missing.length === 0) return true
   if (!canInstall()) {
     console.error(
-      `PostgreSQL is missing. Install it with: sudo apt-get ${installFlags(PACKAGES).join(' ')}\n` +
-        'or, on macOS, with: brew install postgresql. Its tests are skipped until then.',
+      `${missing.join(' and ')} missing. Install with: sudo apt-get ${installFlags(missing).join(' ')}\n` +
+        'or, on macOS, with: brew install postgresql pgbouncer. Their tests are skipped until then.',
     )
     return false
   }
-  aptInstall(PACKAGES)
-  return hasPostgres()
+  aptInstall(missing)
+  return missingPackages().length === 0
+}
+
+function missingPackages() {
+  return [...(hasPostgres() ? [] : ['postgresql']), ...(isInPath('pgbouncer') ? [] : ['pgbouncer'])]
 }
 
 function hasPostgres() {

@@ -1,11 +1,13 @@
-// The tests run against real Redis and Memcached servers, which they start themselves: where a
-// program is missing it is installed if that needs no password, otherwise the command is named.
+// The tests run against real Redis and Memcached servers, which they start themselves, and beside the
+// command of SQLite: where a program is missing it is installed if that needs no password, otherwise
+// the command that installs it is named.
 import { aptInstall, canInstall, installFlags, isInPath } from './apt-get.mjs'
 
 /** The packages by the program that each brings. */
 const PACKAGES = new Map([
   ['redis-server', 'redis-server'],
   ['memcached', 'memcached'],
+  ['sqlite3', 'sqlite3'],
 ])
 
 /**
@@ -19,7 +21,7 @@ export function ensureRedis() {
   if (!canInstall()) {
     console.error(
       `${missing.join(' and ')} missing. Install with: sudo apt-get ${installFlags(missing).join(' ')}\n` +
-        'or, on macOS, with: brew install redis memcached. Their tests are skipped until then.',
+        'or, on macOS, with: brew install redis memcached sqlite. Their tests are skipped until then.',
     )
     return false
   }

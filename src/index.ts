@@ -25,11 +25,8 @@ export type { PlaceConfig, StrategicStorageConfig } from './store/config.ts'
 export type { EraseReceipt, EraseStage, ErasedPlace } from './store/erase/erase-receipt.ts'
 export type { PlaceStatus, StoreStatus, WalStatus } from './store/status.ts'
 export type { StoreEvents } from './store/store-events.ts'
-export {
-  StrategicStorageManager,
-  type AppendOutcome,
-  type NewItem,
-} from './store/strategic-storage-manager.ts'
+export type { NewItem } from './store/new-values.ts'
+export { StrategicStorageManager, type AppendOutcome } from './store/strategic-storage-manager.ts'
 export type { ReconcileChoice, ReconcileOptions } from './sync/reconcile-options.ts'
 export type { DamagedRow, ReconcileProgress, ReconcileReport } from './sync/reconcile-report.ts'
 export type { PassOptions, VerifyOptions } from './sync/reconciler.ts'

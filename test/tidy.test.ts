@@ -26,6 +26,23 @@ const LINES_MAX = 500
 /** Names that the package exports without a doc comment. It may only go down. */
 const UNDOCUMENTED_MAX = 40
 
+/**
+ * Modules that open files. None of them may come upon a file of SQLite while this process has it open:
+ * closing it would drop SQLite's locks (`src/backend/sqlite/database-file.ts`).
+ */
+const OPENERS: Readonly<Record<string, string>> = {
+  'src/backend/s3/metadata-credentials.ts': 'a token, by a path of the environment',
+  'src/backend/s3/shared-files.ts': 'the credentials in the home folder',
+  'src/backend/sqlite/database-file.ts': 'a name that nobody else has yet, and folders',
+  'src/cli/cli-context.ts': 'a file of keys, before a store is open',
+  'src/cli/commands/import-command.ts': 'the input, which is refused if it is one',
+  'src/cli/package-version.ts': 'package.json',
+  'src/cli/settings/load-config.ts': 'a configuration file, before a store is open',
+  'src/cli/transfer/export-sink.ts': 'the output, which is refused if it is one',
+  'src/core/node-disk.ts': 'files that the log has named',
+  'src/core/node-env.ts': 'what /proc tells of the machine',
+}
+
 const SOURCES = sourceFiles(['src'], ['.ts'])
 const CODE = [...SOURCES, ...sourceFiles(['test', 'scripts', 'bench', 'examples'], ['.ts', '.mjs'])]
 const NOTES = sourceFiles(
@@ -50,6 +67,17 @@ function importsOf(file: SourceFile): Import[] {
     file,
     target: normalize(join(dirname(file.path), specifier!)),
   }))
+}
+
+/** What a module imports of `node:fs`; all of it counts as opening. */
+function fileCallsIn(text: string): string[] {
+  const pattern = /(?:import|export)\s+([^;'"]*?)\s*from\s+['"](?:node:)?fs(?:\/promises)?['"]/g
+  const named = [...text.matchAll(pattern)].flatMap(([, clause]) => {
+    const list = /^\{([^}]*)\}$/.exec(clause!)?.[1]
+    return list === undefined ? ['open'] : list.split(',').map((name) => name.trim().split(' ')[0]!)
+  })
+  const loaded = /(?:import|require|getBuiltinModule)\(\s*['"](?:node:)?fs/.test(text)
+  return loaded ? [...named, 'open'] : named
 }
 
 function layerOf(path: string): string {
@@ -107,6 +135,14 @@ test('only tests import from src/testing', () => {
     .flatMap(importsOf)
     .filter(({ target }) => target.startsWith('src/testing/'))
   expect(wrong.map(({ file }) => file.path)).toEqual([])
+})
+
+test('no module opens files but those that cannot come upon one of SQLite', () => {
+  const opens =
+    /^(?:open|read|readv|readFile|write|writeFile|appendFile|copyFile|cp|truncate|createReadStream|createWriteStream|openAsBlob)(?:Sync)?$/
+  const wanted = SOURCES.filter(({ path }) => !isTest(path) && layerOf(path) !== 'testing')
+  const found = wanted.filter(({ text }) => fileCallsIn(text).some((name) => opens.test(name)))
+  expect(found.map(({ path }) => path)).toEqual(Object.keys(OPENERS))
 })
 
 test(`no file is longer than ${LINES_MAX} lines`, () => {

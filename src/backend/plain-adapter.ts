@@ -222,7 +222,6 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
       hintVersion: meta.hintCount,
       ...(head !== undefined && { head }),
       ...(cursor !== undefined && { cursor }),
-      nowMs: this.env.now(),
     }
   }
 

@@ -130,8 +130,11 @@ export interface ReplicaState extends HintList {
   readonly head?: Stamp
   /** The stored cursor of the writer that was asked about. */
   readonly cursor?: number
-  /** The server's wall clock, Unix milliseconds. */
-  readonly nowMs: number
+  /**
+   * The server's wall clock, Unix milliseconds. Left out by an engine that has none but this process's:
+   * it would bear witness for that one.
+   */
+  readonly nowMs?: number
 }
 
 /** Takes a lease, prolongs it or gives it back. */
@@ -173,6 +176,14 @@ export interface StoredOperation {
   readonly operation: Operation
   /** Another one than `digestOf` finds shows damage. -1: it is gone. */
   readonly digest: number
+}
+
+/** Something that reads or comparisons go by, such as an index, and that has lost a part of itself. */
+export interface DamagedPart {
+  /** As the engine calls it: a key of the server, a table, an object. */
+  readonly name: string
+  /** Absent when it is about more than one key. */
+  readonly key?: string
 }
 
 /** Where a schema stands among the numbered steps that this release knows. */
@@ -260,4 +271,15 @@ export interface ReplicaBackend extends DatabaseBackend {
    * written. Left out by an engine that stores no digests.
    */
   repair?(operations: readonly Operation[], options?: CallOptions): Promise<number>
+  /**
+   * Whether all that reads and comparisons go by is there. Reads no values, so that it costs as much as
+   * there are keys. `timeoutMs` is the limit of each step. Left out by an engine that has only rows.
+   */
+  checkParts?(options?: CallOptions): AsyncIterable<DamagedPart>
+  /**
+   * Makes it anew from the rows, and gives the database a new identity before: rows that were lost too are
+   * missing then, and it is not complete on its own until they have been copied from the other database.
+   * Repeating it is harmless. Left out by an engine without `checkParts`. `timeoutMs` is the limit of each step.
+   */
+  mendParts?(options?: CallOptions): Promise<void>
 }

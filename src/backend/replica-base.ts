@@ -1,17 +1,12 @@
 import type { Env } from '../core/env.ts'
 import { StorageError } from '../core/errors.ts'
 import { decodeJson, encodeJson } from '../core/json.ts'
-import {
-  checkInteger,
-  checkPrefix,
-  checkText,
-  KEY_BYTES_MAX,
-  PAGE_ITEMS_MAX,
-} from '../core/limits.ts'
-import { itemValue, type Item } from '../core/merge.ts'
+import { checkText, KEY_BYTES_MAX } from '../core/limits.ts'
+import { itemValue } from '../core/merge.ts'
 import { restamp, type Operation } from '../core/operation.ts'
 import { StampClock, type Stamp } from '../core/stamp.ts'
 import type { DatabaseBackend } from './database-backend.ts'
+import { allKeys, itemRange } from './paged-reads.ts'
 import type {
   ApplyOptions,
   ApplyResult,
@@ -80,44 +75,12 @@ export abstract class ReplicaBase implements DatabaseBackend {
   }
 
   async list(prefix: string): Promise<readonly string[]> {
-    checkPrefix('prefix', prefix, KEY_BYTES_MAX)
-    const keys: string[] = []
-    for (;;) {
-      const after = keys.at(-1)
-      const page = await this.listKeys({
-        prefix,
-        limit: PAGE_ITEMS_MAX,
-        ...(after !== undefined && { after }),
-      })
-      keys.push(...page.keys)
-      if (page.done) return keys
-    }
+    return await allKeys(prefix, (query) => this.listKeys(query))
   }
 
   async getRange<T>(key: string, start: number, count: number): Promise<readonly T[]> {
-    checkText('key', key, KEY_BYTES_MAX)
-    checkInteger('start', start, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
-    checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER)
-    const items =
-      start < 0
-        ? (await this.#take(key, 'newest', -start)).reverse().slice(0, count)
-        : (await this.#take(key, 'oldest', start + count)).slice(start)
+    const items = await itemRange(key, start, count, (query) => this.readItems(query))
     return items.map((item) => decodeJson<T>(itemValue(item)!))
-  }
-
-  /** The first `count` items in an order. Reads them page by page. */
-  async #take(key: string, order: 'newest' | 'oldest', count: number): Promise<Item[]> {
-    const items: Item[] = []
-    while (items.length < count) {
-      const edge = items.at(-1)?.position
-      const bound =
-        edge === undefined ? {} : order === 'newest' ? { before: edge } : { after: edge }
-      const limit = Math.min(count - items.length, PAGE_ITEMS_MAX)
-      const page = await this.readItems({ key, order, limit, ...bound })
-      items.push(...page.items)
-      if (page.done) break
-    }
-    return items
   }
 
   async #write(operation: Operation): Promise<void> {

@@ -12,7 +12,7 @@ import type { StrategicStorageManager } from '../store/strategic-storage-manager
 import type { WriteOutcome } from '../strategy/write/write-strategy.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
-import { decodeMessage, encodeMessage } from './codec.ts'
+import { decodeMessage, encodeMessage, isMessageText, messageBody } from './codec.ts'
 import { formatLatestCursor, parseCursor, parseLatestCursor } from './cursor.ts'
 import type { Retention, RetentionReport } from './retention/retention.ts'
 import { Sessions } from './sessions.ts'
@@ -114,11 +114,11 @@ export class ChatHistory implements AsyncDisposable {
     if (!Array.isArray(messages)) throw invalid('messages must be an array')
     const items = messages.map((message, i) => {
       const name = messages.length === 1 ? 'message' : `messages[${i}]`
-      const value = encodeMessage(message, name)
+      const value = messageBody(message, name)
       const { id } = message
-      if (id === undefined) return { value }
+      if (id === undefined) return { value, name }
       checkText(`${name}.id`, id, MESSAGE_ID_BYTES_MAX)
-      return { value, id }
+      return { value, id, name }
     })
     const outcome = await this.#store.appendItems(key, items)
     const positions = positionsById(outcome.operations)
@@ -158,7 +158,7 @@ export class ChatHistory implements AsyncDisposable {
       ...(after !== undefined && { after: parseCursor('after', after) }),
     })
     const nextCursor = page.done ? undefined : page.items.at(-1)?.position
-    const messages = page.items.map((item) => decodeMessage(item)!)
+    const messages = await this.#decode(key, page.items)
     if (!forward && order === undefined) messages.reverse()
     return {
       messages,
@@ -185,8 +185,8 @@ export class ChatHistory implements AsyncDisposable {
 
   /** Undefined when there is none with this id, or when it was removed. */
   async getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined> {
-    const { item } = await this.#find(conversationId, id)
-    return item === undefined ? undefined : decodeMessage(item)
+    const { key, item } = await this.#find(conversationId, id)
+    return item === undefined ? undefined : (await this.#decode(key, [item]))[0]
   }
 
   /**
@@ -197,15 +197,18 @@ export class ChatHistory implements AsyncDisposable {
    * incomplete.
    */
   async updateMessage(conversationId: string, id: string, message: NewMessage): Promise<Receipt> {
+    checkText('id', id, MESSAGE_ID_BYTES_MAX)
+    encodeMessage(message)
     if (message.id !== undefined && message.id !== id) {
       throw invalid(`message.id must be ${JSON.stringify(id)} or left out`)
     }
-    encodeMessage(message)
     const { key, item, complete } = await this.#find(conversationId, id)
-    const standing = item === undefined ? undefined : decodeMessage(item)
+    const [standing] = item === undefined ? [] : await this.#decode(key, [item])
     if (item === undefined || standing === undefined) throw notFound(id, complete)
-    const body = { ...message, createdAt: message.createdAt ?? standing.createdAt }
-    const outcome = await this.#store.editItem(key, id, item.position, encodeMessage(body))
+    // What stands may be from before times were checked: it is kept as it is.
+    const body = messageBody(message)
+    const createdAt = body.createdAt ?? standing.createdAt
+    const outcome = await this.#store.editItem(key, id, item.position, { ...body, createdAt })
     return this.#receipt(id, item.position, outcome)
   }
 
@@ -359,6 +362,17 @@ export class ChatHistory implements AsyncDisposable {
 
   #key(conversationId: string): string {
     return conversationKey(this.#tenant, conversationId)
+  }
+
+  /** Without those that are not visible. */
+  async #decode(key: string, items: readonly Item[]): Promise<ChatMessage[]> {
+    const visible = items.filter((item) => itemValue(item) !== undefined)
+    return await this.#store.decodeItems(
+      key,
+      visible,
+      (item) => decodeMessage(item)!,
+      isMessageText,
+    )
   }
 
   async #find(

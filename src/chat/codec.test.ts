@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { JsonText } from '../core/json.ts'
 import type { Stamp } from '../core/stamp.ts'
-import { decodeMessage, encodeMessage } from './codec.ts'
+import { decodeMessage, messageBody } from './codec.ts'
 import type { NewMessage } from './message.ts'
 
 const POSITION = '019ac8a0-0b12-7000-8abc-0123456789ab' as Stamp
@@ -40,7 +40,7 @@ test('a message that is an instance of a class is refused: a copy would lack wha
       return this.#text
     }
   }
-  expect(() => encodeMessage(new Question())).toThrow(
+  expect(() => messageBody(new Question())).toThrow(
     /^message must be a plain object, got Question$/,
   )
 })
@@ -52,7 +52,7 @@ test('a message that throws while it is read is refused', () => {
       throw new TypeError('not now')
     },
   }
-  expect(() => encodeMessage(message)).toThrow(
+  expect(() => messageBody(message)).toThrow(
     expect.objectContaining({
       code: 'INVALID_ARGUMENT',
       message: 'message cannot be read: not now',

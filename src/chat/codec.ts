@@ -1,8 +1,17 @@
-import { invalid } from '../core/errors.ts'
-import { classOf, decodeJson, encodeJson, isPlain, reading, type JsonText } from '../core/json.ts'
+import { invalid, StorageError } from '../core/errors.ts'
+import {
+  classOf,
+  decodeJson,
+  encodeJson,
+  isJson,
+  isPlain,
+  reading,
+  type JsonText,
+} from '../core/json.ts'
 import { itemValue, type Item } from '../core/merge.ts'
+import { showValue } from '../core/show-value.ts'
 import { STAMP_MIN, stampMs } from '../core/stamp.ts'
-import { isoTime } from '../core/iso-time.ts'
+import { isDateTime, isoTime } from '../core/iso-time.ts'
 import { ROLES, type ChatMessage, type NewMessage } from './message.ts'
 
 /** A message as text. Its id is not part of it: the store keeps it beside. */
@@ -16,7 +25,7 @@ export function encodeMessage(message: NewMessage, name = 'message'): JsonText {
  * @throws StorageError `INVALID_ARGUMENT` for a known field of another type than it has. That all of it
  * is JSON is for the encoding to check.
  */
-export function messageBody(message: NewMessage, name = 'message'): Omit<NewMessage, 'id'> {
+export function messageBody(message: NewMessage, name = 'message'): NewMessage {
   return reading(name, () => {
     checkMessage(message, name)
     const { id: _id, ...body } = message
@@ -30,14 +39,29 @@ export function messageBody(message: NewMessage, name = 'message'): Omit<NewMess
  */
 const decoded = new WeakMap<Item, ChatMessage>()
 
-/** Reads an item back, as an object of its own; undefined for one that is not visible. */
+/** True for the text of a message: what `encodeMessage` makes, of this or of another release. */
+export function isMessageText(text: JsonText): boolean {
+  if (!isJson(text)) return false
+  const body = decodeJson<unknown>(text)
+  return isObject(body) && typeof body['role'] === 'string'
+}
+
+/**
+ * Reads an item back, as an object of its own; undefined for one that is not visible.
+ *
+ * @throws StorageError `CORRUPT` for what no message has as its text.
+ */
 export function decodeMessage(item: Item): ChatMessage | undefined {
   const isKept = Object.isFrozen(item)
   const known = isKept ? decoded.get(item) : undefined
   if (known !== undefined) return { ...known }
   const value = itemValue(item)
   if (value === undefined) return undefined
-  const message = messageOf(item, decodeJson<NewMessage>(value))
+  const body = decodeJson<NewMessage>(value)
+  if (!isObject(body) || typeof body.role !== 'string') {
+    throw new StorageError('CORRUPT', `message ${JSON.stringify(item.id)} is damaged`)
+  }
+  const message = messageOf(item, body)
   if (isKept && isFlat(message)) decoded.set(item, { ...message })
   return message
 }
@@ -73,13 +97,13 @@ function checkMessage(message: NewMessage, name: string): void {
   // Copying the fields of an instance would leave out what its class makes of them.
   if (!isPlain(given)) throw invalid(`${name} must be a plain object, got ${classOf(given)}`)
   if (!ROLES.includes(message.role)) {
-    throw invalid(`${name}.role must be one of ${ROLES.join(', ')}, got ${show(message.role)}`)
+    throw invalid(`${name}.role must be one of ${ROLES.join(', ')}, got ${showValue(message.role)}`)
   }
   checkContent(message, name)
   checkOptional(message, name, 'toolCalls', Array.isArray, 'an array')
   checkOptional(message, name, 'toolCallId', isString, 'a string')
   checkOptional(message, name, 'name', isString, 'a string')
-  checkOptional(message, name, 'createdAt', isString, 'a string')
+  checkOptional(message, name, 'createdAt', isDateTime, 'a time of RFC 3339')
   checkOptional(message, name, 'metadata', isObject, 'an object')
 }
 
@@ -95,7 +119,7 @@ function checkContent({ content, toolCalls }: NewMessage, name: string): void {
   }
   given.forEach((part: unknown, i) => {
     if (!isObject(part) || typeof part['type'] !== 'string') {
-      throw invalid(`${name}.content[${i}] must be an object with a type, got ${show(part)}`)
+      throw invalid(`${name}.content[${i}] must be an object with a type, got ${showValue(part)}`)
     }
   })
 }
@@ -109,7 +133,7 @@ function checkOptional(
 ): void {
   const value = message[field]
   if (value === undefined || value === null || isValid(value)) return
-  throw invalid(`${name}.${field} must be ${what}, got ${show(value)}`)
+  throw invalid(`${name}.${field} must be ${what}, got ${showValue(value)}`)
 }
 
 function isString(value: unknown): boolean {
@@ -118,10 +142,4 @@ function isString(value: unknown): boolean {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** Values in messages are short: a message's text does not belong into logs. */
-function show(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text
 }

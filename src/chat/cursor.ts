@@ -1,5 +1,6 @@
 import type { LatestKey } from '../backend/replica-backend.ts'
 import { invalid } from '../core/errors.ts'
+import { showValue } from '../core/show-value.ts'
 import { isStamp, type Stamp } from '../core/stamp.ts'
 import { conversationKey } from './keys.ts'
 
@@ -7,7 +8,8 @@ const STAMP_LENGTH = 36
 
 /** A cursor into a conversation is a position. */
 export function parseCursor(name: string, cursor: string): Stamp {
-  if (!isStamp(cursor)) throw invalid(`${name} must be a cursor of a page, got ${show(cursor)}`)
+  if (!isStamp(cursor))
+    throw invalid(`${name} must be a cursor of a page, got ${showValue(cursor)}`)
   return cursor
 }
 
@@ -17,14 +19,11 @@ export function formatLatestCursor(latest: Stamp, conversationId: string): strin
 }
 
 export function parseLatestCursor(tenant: string, cursor: string): LatestKey {
-  const latest = cursor.slice(0, STAMP_LENGTH)
-  const conversationId = cursor.slice(STAMP_LENGTH)
+  const text = typeof cursor === 'string' ? cursor : ''
+  const latest = text.slice(0, STAMP_LENGTH)
+  const conversationId = text.slice(STAMP_LENGTH)
   if (!isStamp(latest) || conversationId === '') {
-    throw invalid(`before must be a cursor of a page, got ${show(cursor)}`)
+    throw invalid(`before must be a cursor of a page, got ${showValue(cursor)}`)
   }
   return { latest, key: conversationKey(tenant, conversationId) }
-}
-
-function show(cursor: string): string {
-  return JSON.stringify(String(cursor).slice(0, 60))
 }

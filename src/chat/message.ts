@@ -21,7 +21,10 @@ export interface NewMessage {
   readonly role: Role
   /** Null is what OpenAI's assistants send beside tool calls. */
   readonly content: string | readonly ContentPart[] | null
-  /** ISO 8601. Default: the time of saving. It does not order messages. */
+  /**
+   * RFC 3339, the form of ISO 8601 with date, time and offset, such as `2026-01-01T12:00:00Z`; it is kept
+   * as it came. Default: the time of saving. It does not order messages.
+   */
   readonly createdAt?: string
   readonly toolCalls?: readonly unknown[]
   readonly toolCallId?: string

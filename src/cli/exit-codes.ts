@@ -10,6 +10,8 @@ export const EXIT = {
   partial: 3,
   /** The store could not be reached, or did not take a write within `--retry-for`. */
   unavailable: 4,
+  /** Something stored is damaged, and no database has it intact. */
+  damaged: 5,
   interrupted: 130,
   terminated: 143,
 } as const

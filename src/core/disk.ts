@@ -18,9 +18,24 @@ export interface DiskFile {
 
 export interface DiskEntry {
   readonly name: string
-  readonly kind: 'file' | 'directory' | 'other'
+  readonly kind: 'file' | 'directory' | 'socket' | 'other'
   readonly modifiedMs: number
 }
+
+/** A Unix domain socket that this process listens at, as long as it lives. */
+export interface DiskListener {
+  /** Ends it. Its name stays, and refuses. */
+  close(): Promise<void>
+  /** Ends it and removes its name, wherever its directory is by now. */
+  remove(): Promise<void>
+}
+
+/**
+ * What the kernel says of the process that made a socket. `listening`: it lives, be it stopped, in another
+ * pid or network namespace. `refused`: it has ended, or runs on another kernel. `absent`: there is no such
+ * name. `unknown`: asking failed.
+ */
+export type SocketState = 'listening' | 'refused' | 'absent' | 'unknown'
 
 /** The file system as the WAL sees it; replaced by a simulated disk in tests. */
 export interface Disk {
@@ -37,6 +52,13 @@ export interface Disk {
   removeDirectory(path: string): Promise<void>
   /** fsync(2) of a directory: its entries, new and removed ones, are on stable storage. */
   syncDirectory(path: string): Promise<void>
-  /** Sets the modification time to now: a sign of life of the owner. */
-  touch(path: string): Promise<void>
+  /** True when something has this name. */
+  exists(path: string): Promise<boolean>
+  /**
+   * Makes a socket and listens at it. It has its name only once it answers. Rejects where the system or the
+   * file system has none.
+   */
+  listen(path: string): Promise<DiskListener>
+  /** Asks the kernel whether somebody listens. Never rejects. */
+  probe(path: string): Promise<SocketState>
 }

@@ -8,12 +8,15 @@ export interface Timer {
 
 /** Who runs this code: enough to tell later whether that process is still alive. */
 export interface ProcessIdentity {
-  /** Changes with every boot of the machine. */
-  readonly bootId: string
-  /** Process ids mean something only inside their namespace. */
-  readonly pidNamespace: string
+  /**
+   * Names this run of this kernel: boot_id of proc(5). Undefined where there is none: nothing else, the
+   * host's name least of all, proves that two processes run on one kernel.
+   */
+  readonly bootId: string | undefined
+  /** Process ids mean something only inside their namespace. Undefined where it is not known. */
+  readonly pidNamespace: string | undefined
   readonly pid: number
-  /** Start time of the process in the kernel's units: tells a reused pid apart. */
+  /** Start time of the process in the kernel's units: tells a reused pid apart. '0': not known. */
   readonly startTime: string
 }
 
@@ -37,7 +40,10 @@ export interface Env {
   readonly disk: Disk
   readonly process: {
     readonly self: ProcessIdentity
-    /** `unknown` where this process cannot see the other one (another pid namespace). */
+    /**
+     * `unknown` where this process cannot see the other one: another boot, or machine, or pid namespace, or
+     * any of them not known.
+     */
     state(identity: ProcessIdentity): 'alive' | 'dead' | 'unknown'
   }
   readonly logger: Logger

@@ -82,6 +82,19 @@ export function isCallersFault(error: unknown): boolean {
   )
 }
 
+/** Causes that are looked at: an error that is its own cause must not hold anybody up. */
+const CAUSES_MAX = 8
+
+/** True when Node refused an argument of a driver's, at whatever depth: no place was asked. */
+export function isBadArgument(error: unknown): boolean {
+  let cause = error
+  for (let i = 0; i < CAUSES_MAX && cause instanceof Error; i++, cause = cause.cause) {
+    const { code } = cause as { readonly code?: unknown }
+    if (code === 'ERR_INVALID_ARG_TYPE' || code === 'ERR_INVALID_ARG_VALUE') return true
+  }
+  return false
+}
+
 /** The effect of any thrown value; what is not ours may have done anything. */
 export function effectOf(error: unknown): Effect {
   return isStorageError(error) ? error.effect : 'unknown'

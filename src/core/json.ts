@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { invalid, isStorageError, messageOf } from './errors.ts'
+import { invalid, isStorageError, messageOf, StorageError } from './errors.ts'
 import { VALUE_BYTES_MAX, VALUE_DEPTH_MAX } from './limits.ts'
 
 /** JSON exactly as `JSON.stringify` wrote it. Stores keep this text, so any Unicode survives. */
@@ -33,9 +33,25 @@ export function encodeJson(value: unknown, name = 'value'): JsonText {
 /**
  * Reads back what `encodeJson` wrote. A field named `__proto__` stays an ordinary own field: it is
  * safe to spread the result, not to `Object.assign` it.
+ *
+ * @throws StorageError `CORRUPT` for a text that it never wrote.
  */
 export function decodeJson<T>(text: JsonText): T {
-  return JSON.parse(text) as T
+  try {
+    return JSON.parse(text) as T
+  } catch (cause) {
+    throw new StorageError('CORRUPT', 'a stored value is not JSON', { cause })
+  }
+}
+
+/** True for what `decodeJson` can read. */
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function stringify(value: unknown, name: string): string {

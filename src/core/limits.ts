@@ -1,4 +1,5 @@
 import { invalid } from './errors.ts'
+import { showValue } from './show-value.ts'
 
 /** Longest key of the base layer, in UTF-8 bytes. */
 export const KEY_BYTES_MAX = 1024
@@ -48,7 +49,31 @@ export function checkPrefix(name: string, text: unknown, bytesMax: number): asse
 /** Refuses anything but an integer within the bounds. */
 export function checkInteger(name: string, value: unknown, min: number, max: number): number {
   if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
-    throw invalid(`${name} must be an integer from ${min} to ${max}, got ${String(value)}`)
+    throw invalid(`${name} must be an integer from ${min} to ${max}, got ${showValue(value)}`)
   }
   return value as number
+}
+
+/** Refuses null and what is not an object; a list is none either. */
+export function checkObject(name: string, value: unknown): asserts value is object {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return
+  const got = Array.isArray(value) ? 'an array' : showValue(value)
+  throw invalid(`${name} must be an object, got ${got}`)
+}
+
+/** Refuses anything but an array. */
+export function checkArray(name: string, value: unknown): asserts value is readonly unknown[] {
+  if (!Array.isArray(value)) throw invalid(`${name} must be an array, got ${showValue(value)}`)
+}
+
+/** Refuses anything but one of these texts. */
+export function checkOneOf(name: string, value: unknown, texts: readonly string[]): void {
+  if (typeof value === 'string' && texts.includes(value)) return
+  throw invalid(`${name} must be ${texts.join(' or ')}, got ${showValue(value)}`)
+}
+
+/** Refuses what cannot be called. */
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function')
+    throw invalid(`${name} must be a function, got ${showValue(value)}`)
 }

@@ -7,14 +7,17 @@ import {
   fsync,
   open,
   read,
+  stat as statWithCallback,
   write,
+  type Dirent,
   type Stats,
 } from 'node:fs'
-import { open as openHandle, readdir, rename, rmdir, stat, unlink, utimes } from 'node:fs/promises'
+import { open as openHandle, readdir, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Disk, DiskEntry, DiskFile } from './disk.ts'
 import { makeDirectory } from './node-make-directory.ts'
+import { listenAt, probeAt } from './node-socket.ts'
 
 const { O_RDWR, O_DSYNC } = constants
 /** Elsewhere it is absent, or leaves the data in the cache of the drive, which `fdatasync` empties. */
@@ -52,8 +55,7 @@ export const nodeDisk: Disk = {
       entries.map(async (entry): Promise<DiskEntry | undefined> => {
         try {
           const { mtimeMs } = await stat(join(path, entry.name))
-          const kind = entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : 'other'
-          return { name: entry.name, kind, modifiedMs: mtimeMs }
+          return { name: entry.name, kind: kindOf(entry), modifiedMs: mtimeMs }
         } catch (error) {
           // Gone between readdir and stat: another process adopted or removed it.
           if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
@@ -80,10 +82,23 @@ export const nodeDisk: Disk = {
       await handle.close()
     }
   },
-  async touch(path) {
-    const now = new Date()
-    await utimes(path, now, now)
+  exists(path) {
+    return new Promise((resolve, reject) => {
+      statWithCallback(path, (error) => {
+        if (error === null) resolve(true)
+        else if (error.code === 'ENOENT' || error.code === 'ENOTDIR') resolve(false)
+        else reject(error)
+      })
+    })
   },
+  listen: listenAt,
+  probe: probeAt,
+}
+
+function kindOf(entry: Dirent): DiskEntry['kind'] {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'directory'
+  return entry.isSocket() ? 'socket' : 'other'
 }
 
 class NodeDiskFile implements DiskFile {

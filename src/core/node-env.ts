@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
-import { hostname } from 'node:os'
 import type { Env, ProcessIdentity } from './env.ts'
 import { noFailpoints, type Failpoints } from './failpoint.ts'
 import { silentLogger, type Logger } from './logger.ts'
@@ -8,6 +7,9 @@ import { nodeDisk } from './node-disk.ts'
 
 /** Any long time: what counts is that the interval is there. */
 const KEEP_ALIVE_MS = 2 ** 30
+
+/** No start time: there is no /proc, or it does not show the process. */
+const UNKNOWN_TIME = '0'
 
 export interface NodeEnvOptions {
   readonly logger?: Logger
@@ -43,19 +45,20 @@ export function nodeEnv({
 
 function ownIdentity(): ProcessIdentity {
   return {
-    bootId: readOr('/proc/sys/kernel/random/boot_id', hostname()),
-    pidNamespace: linkOr('/proc/self/ns/pid', 'host').replace(/\D/g, '') || '0',
+    bootId: readOr('/proc/sys/kernel/random/boot_id', '') || undefined,
+    pidNamespace: linkOr('/proc/self/ns/pid', '').replace(/\D/g, '') || undefined,
     pid: process.pid,
-    startTime: startTimeOf(process.pid) ?? '0',
+    startTime: startTimeOf(process.pid) ?? UNKNOWN_TIME,
   }
 }
 
 function processState(self: ProcessIdentity, other: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
-  if (other.bootId !== self.bootId) return 'dead'
-  if (other.pidNamespace !== self.pidNamespace) return 'unknown'
+  if (self.bootId === undefined || other.bootId !== self.bootId) return 'unknown'
+  if (self.pidNamespace === undefined || other.pidNamespace !== self.pidNamespace) return 'unknown'
   if (!isRunning(other.pid)) return 'dead'
-  const startTime = startTimeOf(other.pid)
-  return startTime === undefined || startTime === other.startTime ? 'alive' : 'dead'
+  const startTime = startTimeOf(other.pid) ?? UNKNOWN_TIME
+  const isTold = startTime !== UNKNOWN_TIME && other.startTime !== UNKNOWN_TIME
+  return isTold && startTime !== other.startTime ? 'dead' : 'alive'
 }
 
 function isRunning(pid: number): boolean {

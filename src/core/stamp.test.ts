@@ -205,4 +205,57 @@ describe('a stamp clock', () => {
     expect(other.writerId).not.toBe(clock.writerId)
     expect(other.tick()).not.toBe(clock.tick())
   })
+
+  test('comes back from a leap ahead that a server says was wrong, and makes no stamp twice', () => {
+    const step = fc.record({
+      minutes: fc.constantFrom(0, 0, 10, 60, 400_000),
+      key: fc.constantFrom('a', 'b', 'c'),
+      isHeard: fc.boolean(),
+      passMs: fc.integer({ min: 0, max: 3 }),
+    })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const { wall, clock } = clockAt(START_MS)
+        clock.correct(0)
+        const made = new Set<Stamp>()
+        const last = new Map<string, Stamp>()
+        let trueMs = START_MS
+        for (const { minutes, key, isHeard, passMs } of steps) {
+          trueMs += passMs
+          wall.ms = trueMs + minutes * 60_000
+          if (isHeard) clock.correct(trueMs - wall.ms)
+          const next = clock.tick(key)
+          expect(next > (last.get(key) ?? STAMP_MIN)).toBe(true)
+          last.set(key, next)
+          made.add(next)
+          // Heard of again: what was stamped from here on is in its time, but for keys that were ahead.
+          clock.correct(trueMs - wall.ms)
+          expect(stampMs(clock.tick()) - trueMs).toBeLessThanOrEqual(60_000 + steps.length)
+        }
+        expect(made.size).toBe(steps.length)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('a leap that is confirmed is gone on with, whatever is heard later', () => {
+    const { wall, clock } = clockAt(START_MS)
+    clock.correct(0)
+    wall.ms += 10 * 60_000
+    clock.correct(0)
+    const after = clock.tick()
+    clock.correct(-10 * 60_000)
+    expect(clock.tick() > after).toBe(true)
+  })
+
+  test('a saved ceiling far ahead is followed until a server says that the clock is right', () => {
+    const { clock } = clockAt(START_MS)
+    clock.doubt(true)
+    clock.observeMs(START_MS + 3_600_000)
+    expect(stampMs(clock.tick())).toBeGreaterThan(START_MS + 3_599_999)
+    clock.correct(0)
+    expect(stampMs(clock.tick())).toBeLessThan(START_MS + 1_000)
+    clock.observeMs(START_MS + 3_600_000)
+    expect(stampMs(clock.tick())).toBeLessThan(START_MS + 1_000)
+  })
 })

@@ -26,9 +26,16 @@ const COUNTER_MAX = 0xfff
 const STAMP_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 /** True for the canonical text of a UUIDv7. */
-export function isStamp(text: string): text is Stamp {
-  return text.length === 36 && STAMP_PATTERN.test(text)
+export function isStamp(text: unknown): text is Stamp {
+  return typeof text === 'string' && text.length === 36 && STAMP_PATTERN.test(text)
 }
+
+/**
+ * Above every stamp that is taken from outside: the year 10000, where the times of RFC 3339 end too. No
+ * clock comes near, and near the end of the 48 bits none could make a later stamp: what has such a
+ * one could never be written again.
+ */
+export const STAMP_LIMIT: Stamp = stampFloor(253_402_300_800_000)
 
 /** The Unix milliseconds inside a stamp. */
 export function stampMs(stamp: Stamp): number {
@@ -87,10 +94,24 @@ export interface StampClockOptions {
 const DRIFTED_KEYS_MAX = 10_000
 /** Milliseconds ahead of the clock whose last counter is remembered, in the same way. */
 const DRIFTED_MS_MAX = 10_000
+/** A step ahead by less is no leap: nobody has to confirm it. Milliseconds. */
+const LEAP_MS_MIN = 60_000
+/** Runs of stamps that a clock remembers to have left. */
+const LEFT_MAX = 16
+
+/** Times of which stamps were made, one after another. Unix milliseconds, both included. */
+interface Run {
+  readonly fromMs: number
+  readonly toMs: number
+}
 
 /**
  * A hybrid logical clock that makes stamps. Within a process stamps strictly increase, also when
  * the wall clock goes back; a stamp greater than all that were observed is made by `tick`.
+ *
+ * With one exception. A leap ahead that was not `correct`ed by a server's clock since is taken back as
+ * soon as one says that it was wrong, so that a clock that was wrong for a moment does not put all later
+ * stamps into the future. Keys that were stamped or observed meanwhile go on from there, each by itself.
  */
 export class StampClock {
   /** The writer's part of each stamp: names this incarnation of the process. */
@@ -106,10 +127,28 @@ export class StampClock {
   /** The greatest stamp that was observed: later stamps exceed it already. */
   #observed: Stamp = STAMP_MIN
   #offsetMs = 0
+  readonly #leapMs: number
+  /** The first time of the current run of stamps, which began with a leap. */
+  #fromMs = 0
+  /** Some server's clock has confirmed the current run. */
+  #isProven = false
+  /** Somebody compares the wall clock with others, and says what came of it. */
+  #isJudged = false
+  /** Nobody has confirmed the wall clock: what each key has is noted, should all of it be taken back. */
+  #isDoubtful = false
+  /** The time of the last confirmation. */
+  #confirmedMs = 0
+  /** Runs that were left by a leap, in either direction: no stamp of theirs is made again. */
+  #left: Run[] = []
+  /** The last time of all of them. */
+  #leftMs = 0
+  /** The last time of those that were forgotten. */
+  #forgottenMs = 0
 
   constructor({ now, writer, maxDriftMs = 300_000, onDrift = () => {} }: StampClockOptions) {
     this.#now = now
     this.#maxDriftMs = maxDriftMs
+    this.#leapMs = Math.max(maxDriftMs, LEAP_MS_MIN)
     this.#onDrift = onDrift
     this.writerId = writerTail(writer)
   }
@@ -119,24 +158,46 @@ export class StampClock {
     return Math.floor(this.#now() + this.#offsetMs)
   }
 
-  /** Corrects for a clock that differs from the primary's by this much. Milliseconds. */
+  /** Sets how far the wall clock is off, unconfirmed. Milliseconds. */
+  set(offsetMs: number): void {
+    this.#offsetMs = offsetMs
+  }
+
+  /**
+   * Corrects for a wall clock that is off by this much, as servers say that are to be believed.
+   * Milliseconds. What was stamped since an unconfirmed leap to a later time is left behind.
+   */
   correct(offsetMs: number): void {
     this.#offsetMs = offsetMs
+    this.#confirmedMs = this.now()
+    if (!this.#isProven && this.#ms - this.#confirmedMs > this.#leapMs) this.#comeBack()
+    this.#isProven = true
+    this.doubt(false)
+  }
+
+  /** Whether the wall clock is in doubt: then nothing is corrected, and a later correction takes back more. */
+  doubt(isDoubtful: boolean): void {
+    this.#isJudged = true
+    if (isDoubtful === this.#isDoubtful) return
+    this.#isDoubtful = isDoubtful
+    for (const [key, stamp] of this.#drifted) {
+      if (!isDoubtful && stampMs(stamp) < this.#ms) this.#drifted.delete(key)
+    }
   }
 
   /** The next stamp. Greater than every stamp observed, and than those observed for `key`. */
   tick(key?: string): Stamp {
     const now = this.now()
-    if (now > this.#ms) {
-      this.#ms = now
-      this.#counter = 0
-    } else {
-      ;[this.#ms, this.#counter] = following(this.#ms, this.#counter)
+    if (now > this.#ms) this.#goTo(now, 0)
+    else [this.#ms, this.#counter] = following(this.#ms, this.#counter)
+    if (this.#used.size > 0 || this.#ms <= this.#leftMs) {
+      ;[this.#ms, this.#counter] = this.#unused(this.#ms, this.#counter)
     }
-    if (this.#used.size > 0) [this.#ms, this.#counter] = this.#unused(this.#ms, this.#counter)
     const own = this.#format(this.#ms, this.#counter)
     const floor = key === undefined ? undefined : this.#drifted.get(key)
-    return floor === undefined || own > floor ? own : this.#above(floor, key!)
+    if (floor !== undefined && own <= floor) return this.#above(floor, key!)
+    if (this.#isDoubtful && key !== undefined) remember(this.#drifted, key, own, DRIFTED_KEYS_MAX)
+    return own
   }
 
   /** The next stamp of a key that is ahead of this clock. */
@@ -148,17 +209,49 @@ export class StampClock {
     return next
   }
 
-  /** This place or the first one after it of which no key that is ahead has got a stamp. */
+  /** This place or the first one after it of which no stamp was made. */
   #unused(ms: number, counter: number): [number, number] {
+    const run = this.#left.find(({ fromMs, toMs }) => fromMs <= ms && ms <= toMs)
+    if (run !== undefined) return this.#unused(run.toMs + 1, 0)
     const used = this.#used.get(ms)
     if (used === undefined || used < counter) return [ms, counter]
     return this.#unused(...following(ms, used))
   }
 
+  /** Later stamps are made from here on. A leap begins a new run, which has to be confirmed. */
+  #goTo(ms: number, counter: number): void {
+    if (ms - Math.max(this.#ms, this.#confirmedMs) > this.#leapMs) {
+      this.#leaveRun()
+      this.#fromMs = ms
+      this.#isProven = false
+      this.#isDoubtful = this.#isJudged
+    }
+    this.#ms = ms
+    this.#counter = counter
+  }
+
+  #comeBack(): void {
+    this.#leaveRun()
+    this.#ms = this.#fromMs = Math.max(this.#confirmedMs, this.#forgottenMs)
+    this.#counter = COUNTER_MAX
+    this.#observed = STAMP_MIN
+  }
+
+  #leaveRun(): void {
+    if (this.#ms === 0) return
+    const left = [...this.#left, { fromMs: this.#fromMs, toMs: this.#ms }]
+    left.sort((a, b) => a.toMs - b.toMs)
+    if (left.length > LEFT_MAX) this.#forgottenMs = left.shift()!.toMs
+    this.#left = left
+    this.#leftMs = left.at(-1)!.toMs
+  }
+
   /** Makes later stamps greater than this one. */
   observe(stamp: Stamp | undefined, key?: string): void {
+    if (stamp === undefined || stamp >= STAMP_LIMIT) return
+    if (this.#isDoubtful && key !== undefined) this.#note(stamp, key)
     // A page of a conversation is observed item by item, and only its last one tells anything new.
-    if (stamp === undefined || stamp <= this.#observed || stamp >= STAMP_MAX) return
+    if (stamp <= this.#observed) return
     const ms = stampMs(stamp)
     const aheadMs = ms - this.now()
     if (aheadMs > this.#maxDriftMs && ms > this.#ms) {
@@ -166,27 +259,30 @@ export class StampClock {
       return
     }
     const counter = counterOf(stamp)
-    if (ms > this.#ms || (ms === this.#ms && counter > this.#counter)) {
-      this.#ms = ms
-      this.#counter = counter
-    }
+    if (ms > this.#ms || (ms === this.#ms && counter > this.#counter)) this.#goTo(ms, counter)
     this.#observed = stamp
   }
 
-  /** Makes later stamps greater than this time: the ceiling that an earlier start had saved. */
+  /**
+   * Makes later stamps greater than this time: the ceiling that an earlier start had saved. Once a
+   * server has confirmed the clock, a time that is too far ahead is that of a clock that was wrong.
+   */
   observeMs(ms: number): void {
-    if (ms > this.#ms) {
-      this.#ms = ms
-      this.#counter = COUNTER_MAX
-    }
+    if (ms <= this.#ms || (this.#confirmedMs > 0 && ms - this.now() > this.#leapMs)) return
+    this.#goTo(ms, COUNTER_MAX)
   }
 
   #follow(stamp: Stamp, aheadMs: number, key: string | undefined): void {
     if (key === undefined) return
     const floor = this.#drifted.get(key)
-    if (floor !== undefined && floor >= stamp) return
-    remember(this.#drifted, key, stamp, DRIFTED_KEYS_MAX)
-    if (floor === undefined) this.#onDrift(aheadMs, key)
+    const isKnown = floor !== undefined && stampMs(floor) - this.now() > this.#maxDriftMs
+    this.#note(stamp, key)
+    if (!isKnown) this.#onDrift(aheadMs, key)
+  }
+
+  #note(stamp: Stamp, key: string): void {
+    const floor = this.#drifted.get(key)
+    if (floor === undefined || floor < stamp) remember(this.#drifted, key, stamp, DRIFTED_KEYS_MAX)
   }
 
   #format(ms: number, counter: number): Stamp {

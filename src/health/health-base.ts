@@ -1,6 +1,6 @@
 import { Emitter } from '../core/emitter.ts'
 import type { Env } from '../core/env.ts'
-import { isCallersFault, isStorageError, messageOf } from '../core/errors.ts'
+import { isBadArgument, isCallersFault, isStorageError, messageOf } from '../core/errors.ts'
 import { checkInteger } from '../core/limits.ts'
 import type { DatabasePlace } from '../core/operation.ts'
 import type {
@@ -128,6 +128,7 @@ export abstract class HealthBase implements HealthManager {
 function saysNothing(error: unknown): boolean {
   return (
     isCallersFault(error) ||
+    isBadArgument(error) ||
     isStorageError(error, 'OVERLOADED') ||
     isStorageError(error, 'CLOSED') ||
     isStorageError(error, 'UNSUPPORTED')

@@ -1,10 +1,13 @@
 import type { BucketDigest, StampRange } from '../core/digest.ts'
+import { StorageError } from '../core/errors.ts'
 import type { Operation } from '../core/operation.ts'
+import { STAMP_LIMIT } from '../core/stamp.ts'
 import type {
   ApplyOptions,
   ApplyResult,
   CallOptions,
   CountRead,
+  DamagedPart,
   Durability,
   FencedOptions,
   Hint,
@@ -63,6 +66,7 @@ export class ManagedDatabase implements ReplicaBackend {
   }
 
   async apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult> {
+    refuseLastStamps(operations)
     return await this.#slot.current().apply(operations, options)
   }
 
@@ -136,6 +140,14 @@ export class ManagedDatabase implements ReplicaBackend {
     return engine.repair === undefined ? 0 : await engine.repair(operations, options)
   }
 
+  async *checkParts(options?: CallOptions): AsyncIterable<DamagedPart> {
+    yield* this.#slot.current().checkParts?.(options) ?? []
+  }
+
+  async mendParts(options?: CallOptions): Promise<void> {
+    await this.#slot.current().mendParts?.(options)
+  }
+
   async purge(options?: CallOptions): Promise<readonly string[]> {
     const engine = this.#slot.current()
     if (engine.purge !== undefined) return await engine.purge(options)
@@ -167,4 +179,15 @@ export class ManagedDatabase implements ReplicaBackend {
   async getRange<T>(key: string, start: number, count: number): Promise<readonly T[]> {
     return await this.#slot.current().getRange<T>(key, start, count)
   }
+}
+
+/**
+ * Refuses what another database, or a log from elsewhere, brings with a stamp that no clock can follow:
+ * once it is stored, its key could never be written again.
+ */
+function refuseLastStamps(operations: readonly Operation[]): void {
+  const last = operations.find(({ stamp }) => stamp >= STAMP_LIMIT)
+  if (last === undefined) return
+  const text = `the stamp ${last.stamp} of key ${JSON.stringify(last.key)} is of no clock's time`
+  throw new StorageError('REJECTED', text)
 }

@@ -3,6 +3,7 @@ import type { DatabasePlace } from '../core/operation.ts'
 import type { LatencyStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
 import type { CacheStats } from '../strategy/cache/shared-cache.ts'
+import type { ClocksStatus } from '../strategy/clocks.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 
@@ -22,6 +23,8 @@ export interface PlaceStatus {
   readonly lagMs: number
   /** Entries that the place refuses for good. */
   readonly quarantined: number
+  /** Damaged rows that reads of this process met since its start, repaired or not. */
+  readonly damaged: number
   readonly lastError?: string
 }
 
@@ -48,6 +51,7 @@ export interface StoreStatus {
   readonly strategies: { readonly read: string; readonly write: string }
   /** Absent when the read strategy uses no cache. */
   readonly cache?: CacheStats
+  readonly clocks: ClocksStatus
   /** Other writers that left something in the backup that the primary may lack. */
   readonly foreignHints: number
   /** False until primary and backup are known to hold the same, in a first or a repeated pass. */
@@ -63,6 +67,7 @@ export interface StatusParts {
   readonly strategies: StoreStatus['strategies']
   readonly lastReconcile: ReconcileReport | undefined
   readonly erasing: number
+  readonly damaged: Readonly<Record<DatabasePlace, number>>
 }
 
 /** What an operator wants to know in one look; costs no round trip. */
@@ -72,9 +77,13 @@ export function statusOf({
   strategies,
   lastReconcile,
   erasing,
+  damaged,
 }: StatusParts): StoreStatus {
-  const primary = placeStatus(context, managers.primary, 'primary')
-  const backup = placeStatus(context, managers.backup, 'backup')
+  const status = (place: DatabasePlace): PlaceStatus => ({
+    ...placeStatus(context, managers[place], place),
+    damaged: damaged[place],
+  })
+  const [primary, backup] = [status('primary'), status('backup')]
   const wal = walStatus(context)
   const works = [
     primary.connected && primary.healthy,
@@ -82,7 +91,8 @@ export function statusOf({
     wal.state === 'open',
   ]
   const count = works.filter(Boolean).length
-  const troubled = primary.quarantined + backup.quarantined + wal.owedGroups > 0
+  const clocks = context.monitor.clocks.status()
+  const troubled = primary.quarantined + backup.quarantined + wal.owedGroups > 0 || !clocks.agree
   return {
     writer: context.clock.writerId,
     overall: count === 0 ? 'down' : count < 3 || troubled ? 'degraded' : 'ok',
@@ -90,6 +100,7 @@ export function statusOf({
     wal,
     strategies,
     ...(context.cache !== undefined && { cache: context.cache.stats() }),
+    clocks,
     foreignHints: context.monitor.foreignHints().length,
     trusted: context.monitor.isTrusted(),
     ...(lastReconcile !== undefined && { lastReconcile }),
@@ -101,7 +112,7 @@ function placeStatus(
   context: StoreContext,
   manager: StorageManager,
   place: DatabasePlace,
-): PlaceStatus {
+): Omit<PlaceStatus, 'damaged'> {
   const { database } = manager.getInfo()
   const health = context.health.getHealthStats(place)
   const { log, lastErrors } = context.log.getStats()

@@ -19,9 +19,9 @@ import type { ResolvedStorageConfig } from './config.ts'
 import { Maintenance } from './maintenance.ts'
 import type { StoreEvents } from './store-events.ts'
 
-/** A cache that this process only makes untrue. */
 /** How long a start waits for the log. Recovering a million entries takes some seconds. */
 const LOG_OPEN_MS = 30_000
+/** A cache that this process only makes untrue. */
 const WRITE_ONLY_CACHE: CacheUse = {
   singleProcess: false,
   timeoutMs: 100,
@@ -41,6 +41,8 @@ export class StoreCore {
   readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
   readonly reconciler: Reconciler
   lastReconcile: ReconcileReport | undefined
+  /** Damaged rows that reads of this process met. */
+  readonly damaged: Record<DatabasePlace, number> = { primary: 0, backup: 0 }
   readonly #config: ResolvedStorageConfig
   readonly #maintenance: Maintenance
   #logOpen = false
@@ -196,6 +198,9 @@ export class StoreCore {
       log,
       places,
       timeoutMs: probeTimeoutMs,
+      maxClockDriftMs,
+      onClockDisagrees: (place, aheadMs) =>
+        this.#notice({ kind: 'clock-disagrees', place, aheadMs }),
       keepsHint: () => use?.singleProcess !== true && cache?.owes() === true,
       onReplicaChanged: (place, identity) =>
         this.#notice({ kind: 'replica-changed', place, identity }),
@@ -219,6 +224,10 @@ export class StoreCore {
         // It was long in coming, and nobody is there any more.
         if (this.#state === 'closed') return await log.close()
         this.#logOpen = true
+        const aheadMs = ceilingMs - clock.now()
+        if (aheadMs > this.#config.maxClockDriftMs) {
+          env.logger.warn({ aheadMs }, 'the log was used by a clock that was far ahead of this one')
+        }
         clock.observeMs(ceilingMs)
         clock.observe(head)
       })
@@ -308,6 +317,15 @@ export class StoreCore {
         return
       case 'clock-drift':
         this.events.emit('clock-drift', { key: notice.key, aheadMs: notice.aheadMs })
+        return
+      case 'damaged': {
+        const { place, key, repaired } = notice
+        this.damaged[place]++
+        this.events.emit('damaged', { place, key, repaired })
+        return
+      }
+      case 'clock-disagrees':
+        this.events.emit('clock-disagrees', { place: notice.place, aheadMs: notice.aheadMs })
         return
       case 'degraded-write':
         this.events.emit('degraded', { copies: notice.copies })

@@ -14,6 +14,14 @@ export interface StoreEvents {
   'replica-changed': { readonly place: DatabasePlace; readonly identity: string }
   /** Somebody's clock is far ahead; it is followed for this key only. */
   'clock-drift': { readonly key: string; readonly aheadMs: number }
+  /** A read met a row that cannot be what was written. It was served from the other database. */
+  damaged: { readonly place: DatabasePlace; readonly key: string; readonly repaired: boolean }
+  /**
+   * A database's clock differs from this process's own by more than `maxClockDriftMs`; negative: it is
+   * behind. Retention by age and erases of prefixes are refused until they agree. Told again every
+   * minute; what was found while the store was being opened is in `status()`.
+   */
+  'clock-disagrees': { readonly place: DatabasePlace; readonly aheadMs: number }
   reconciled: ReconcileReport
   /** A background task failed; it is tried again. */
   error: { readonly task: string; readonly error: unknown }

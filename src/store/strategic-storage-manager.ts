@@ -1,19 +1,27 @@
 import type { LatestKey, ReplicaBackend } from '../backend/replica-backend.ts'
 import type { CacheBackend } from '../backend/cache-backend.ts'
+import { allKeys, itemRange } from '../backend/paged-reads.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
-import { invalid } from '../core/errors.ts'
-import { decodeJson, encodeJson, type JsonText } from '../core/json.ts'
+import { invalid, isStorageError } from '../core/errors.ts'
+import { decodeJson, encodeJson, isJson, type JsonText } from '../core/json.ts'
 import {
+  checkArray,
+  checkFunction,
   checkInteger,
+  checkOneOf,
   checkPrefix,
   checkText,
   KEY_BYTES_MAX,
   MESSAGE_ID_BYTES_MAX,
-  PAGE_ITEMS_MAX,
 } from '../core/limits.ts'
+import {
+  DATABASE_PLACES,
+  type AppendOperation,
+  type DatabasePlace,
+  type Operation,
+} from '../core/operation.ts'
 import { itemValue, type Item } from '../core/merge.ts'
-import type { AppendOperation, DatabasePlace, Operation } from '../core/operation.ts'
-import { isStamp, type Stamp } from '../core/stamp.ts'
+import { STAMP_MIN, type Stamp } from '../core/stamp.ts'
 import { sleep } from '../core/time.ts'
 import type { HealthManager, HealthStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
@@ -34,24 +42,32 @@ import { resolveStorageConfig, type StrategicStorageConfig } from './config.ts'
 import { Erasures } from './erase/erasures.ts'
 import type { EraseReceipt } from './erase/erase-receipt.ts'
 import type { EraseScope } from './erase/erasure-record.ts'
+import {
+  checkIds,
+  checkItemsQuery,
+  checkKey,
+  checkKeysQuery,
+  checkLatestQuery,
+  checkPassOptions,
+  checkStamp,
+} from './check-arguments.ts'
 import { checkGroup } from './check-group.ts'
+import { encodeEntries, encodeItems, type EncodedItem, type NewItem } from './new-values.ts'
 import { statusOf, type StoreStatus } from './status.ts'
 import { StoreCore } from './store-core.ts'
 import type { StoreEvents } from './store-events.ts'
 import { UniqueLock } from './unique-lock.ts'
 import { placesWithTombstone } from './places-with-tombstone.ts'
 import { recogniseIds } from './recognise-ids.ts'
-
-/** An item to append: the id is the caller's or, when left out, made from its position. */
-export interface NewItem {
-  readonly id?: string
-  readonly value: JsonText
-}
+import { rescueItems, rescueRegister } from './rescue.ts'
 
 export interface AppendOutcome extends WriteOutcome {
   /** One for each item, in their order. */
   readonly ids: readonly string[]
 }
+
+/** Longest that a call may be told to wait: a day. */
+const WAIT_MS_MAX = 86_400_000
 
 /** Values, lists and their items in two databases and a log, through exchangeable strategies. */
 export class StrategicStorageManager implements AsyncDisposable {
@@ -115,16 +131,21 @@ export class StrategicStorageManager implements AsyncDisposable {
     name: Name,
     listener: (event: StoreEvents[Name]) => void,
   ): () => void {
+    checkFunction('listener', listener)
     return this.#core.events.on(name, listener)
   }
 
   // ---- values
 
   async get<T>(key: string): Promise<T | undefined> {
-    checkText('key', key, KEY_BYTES_MAX)
+    checkKey(key)
     const { context } = this.#core
     const { register } = await this.#core.run(() => this.#read.readRegister(context, key))
-    return register === undefined ? undefined : decodeJson<T>(register.value)
+    if (register === undefined) return undefined
+    const { value } = isJson(register.value)
+      ? register
+      : await this.#core.run(() => rescueRegister(context, key, register, isJson))
+    return decodeJson<T>(value)
   }
 
   async set<T>(key: string, value: T): Promise<WriteOutcome> {
@@ -133,7 +154,9 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** Several values; absent keys are left out. Rejects when any of them cannot be read. */
   async mget<T>(keys: readonly string[]): Promise<Map<string, T>> {
-    const values = await Promise.all(keys.map((key) => this.get<T>(key)))
+    checkArray('keys', keys)
+    for (const key of keys) checkKey(key)
+    const values = await this.#core.run(() => Promise.all(keys.map((key) => this.get<T>(key))))
     const found = new Map<string, T>()
     values.forEach((value, i) => {
       if (value !== undefined) found.set(keys[i]!, value)
@@ -143,12 +166,10 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** Sets all or nothing at each place. */
   async mset(entries: Iterable<readonly [key: string, value: unknown]>): Promise<WriteOutcome> {
+    const encoded = encodeEntries(entries)
+    if (encoded.length === 0) return await this.#nothing()
     const { clock } = this.#core.context
-    const checked = [...entries].map(([key, value]) => {
-      checkText('key', key, KEY_BYTES_MAX)
-      return { key, value: encodeJson(value) }
-    })
-    const operations = checked.map(({ key, value }): Operation => ({
+    const operations = encoded.map(({ key, value }): Operation => ({
       kind: 'set',
       key,
       value,
@@ -159,7 +180,7 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** Removes the value and the list, everywhere and for good. */
   async delete(key: string): Promise<WriteOutcome> {
-    checkText('key', key, KEY_BYTES_MAX)
+    checkKey(key)
     const stamp = this.#core.context.clock.tick(key)
     return await this.#execute([{ kind: 'delete', key, stamp }])
   }
@@ -172,61 +193,87 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** All keys with this prefix, sorted by code point. Every character is literal. */
   async list(prefix: string): Promise<readonly string[]> {
-    checkPrefix('prefix', prefix, KEY_BYTES_MAX)
-    const keys: string[] = []
-    for (;;) {
-      const after = keys.at(-1)
-      const page = await this.listKeys({
-        prefix,
-        limit: PAGE_ITEMS_MAX,
-        ...(after !== undefined && { after }),
-      })
-      keys.push(...page.keys)
-      if (page.done) return keys
-    }
+    return await allKeys(prefix, (query) => this.listKeys(query))
   }
 
   // ---- lists
 
   async append<T>(key: string, item: T): Promise<WriteOutcome> {
-    return await this.appendItems(key, [{ value: encodeJson(item, 'item') }])
+    return await this.appendItems(key, [{ value: item, name: 'item' }])
   }
 
   /** Items in list order; `start` is 0-based, negative counts from the end. Costs `start + count`. */
   async getRange<T>(key: string, start: number, count: number): Promise<readonly T[]> {
-    checkInteger('start', start, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
-    checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER)
-    const items =
-      start < 0
-        ? (await this.#take(key, 'newest', -start)).reverse().slice(0, count)
-        : (await this.#take(key, 'oldest', start + count)).slice(start)
-    return items.map((item) => decodeJson<T>(itemValue(item)!))
+    const items = await itemRange(key, start, count, (query) => this.readItems(query))
+    const decode = (item: Item): T => decodeJson<T>(itemValue(item)!)
+    return await this.decodeItems(key, items, decode, isJson)
   }
 
-  /** Appends items in order, all or nothing at each place. */
+  /**
+   * Decodes visible items. One that cannot be is taken from the database that has it intact, and written
+   * over where it is damaged; one that was cleared meanwhile is left out.
+   *
+   * @throws StorageError `CORRUPT` with the place, the key and the id, when no database has it intact.
+   */
+  async decodeItems<T>(
+    key: string,
+    items: readonly Item[],
+    decode: (item: Item) => T,
+    isIntact: (value: JsonText) => boolean,
+  ): Promise<T[]> {
+    try {
+      return items.map(decode)
+    } catch (error) {
+      if (!isStorageError(error, 'CORRUPT')) throw error
+    }
+    const broken = items.filter((item) => !isIntact(itemValue(item)!))
+    const { context } = this.#core
+    const rescued = await this.#core.run(() => rescueItems(context, key, broken, isIntact))
+    const gone = new Set(broken.map(({ id }) => id).filter((id) => !rescued.has(id)))
+    return items
+      .filter(({ id }) => !gone.has(id))
+      .map((item) => decode(rescued.get(item.id) ?? item))
+  }
+
+  /** Appends items in order, all or nothing at each place; none at all is no write. */
   async appendItems(key: string, items: readonly NewItem[]): Promise<AppendOutcome> {
-    checkText('key', key, KEY_BYTES_MAX)
-    const given = items.map(({ id }) => id).filter((id) => id !== undefined)
-    for (const id of given) checkText('id', id, MESSAGE_ID_BYTES_MAX)
-    if (new Set(given).size < given.length) throw invalid('ids must differ within one group')
-    const appends = this.#appends(key, items)
-    const names = given.map((id) => `${key}\0${id}`)
+    checkKey(key)
+    const encoded = encodeItems(items)
+    if (encoded.length === 0) return { ...(await this.#nothing()), ids: [] }
+    const appends = this.#appends(key, encoded)
+    const names = encoded.flatMap(({ id }) => (id === undefined ? [] : [`${key}\0${id}`]))
     const outcome =
-      given.length === 0
+      names.length === 0
         ? await this.#execute(appends)
         : await this.#lock.run(names, () => this.#appendUnique(appends))
     return { ...outcome, ids: appends.map(({ id }) => id) }
   }
 
   /** Replaces the value of an item that was read at this position. The last edit wins. */
-  async editItem(key: string, id: string, position: Stamp, value: JsonText): Promise<WriteOutcome> {
+  async editItem<T>(key: string, id: string, position: Stamp, value: T): Promise<WriteOutcome> {
+    checkKey(key)
+    checkText('id', id, MESSAGE_ID_BYTES_MAX)
+    checkStamp('position', position)
+    const text = encodeJson(value)
     const stamp = this.#core.context.clock.tick(key)
-    const operation = { kind: 'put', change: 'edit', key, id, position, stamp, value } as const
+    const operation = {
+      kind: 'put',
+      change: 'edit',
+      key,
+      id,
+      position,
+      stamp,
+      value: text,
+    } as const
     return await this.#execute([operation])
   }
 
   /** Removes an item for ever; its id can never be used again in this list. */
   async removeItem(key: string, id: string, position: Stamp): Promise<WriteOutcome> {
+    checkKey(key)
+    checkText('id', id, MESSAGE_ID_BYTES_MAX)
+    // An item that is removed and cleared has no position left.
+    if (position !== STAMP_MIN) checkStamp('position', position)
     const stamp = this.#core.context.clock.tick(key)
     const operation = { kind: 'put', change: 'remove', key, id, position, stamp } as const
     return await this.#execute([operation])
@@ -237,8 +284,8 @@ export class StrategicStorageManager implements AsyncDisposable {
    * that was edited after that moment is not seen any more, but its edit stays stored: remove it first.
    */
   async deleteThrough(key: string, position: Stamp): Promise<WriteOutcome> {
-    checkText('key', key, KEY_BYTES_MAX)
-    if (!isStamp(position)) throw invalid(`position must be that of an item, got ${position}`)
+    checkKey(key)
+    checkStamp('position', position)
     const operations = [{ kind: 'delete', key, stamp: position } as const]
     return await this.#core.run(() =>
       this.#write.execute(this.#core.context, {
@@ -251,18 +298,18 @@ export class StrategicStorageManager implements AsyncDisposable {
   }
 
   async readItems(query: ItemsQuery): Promise<ItemsRead> {
-    checkText('key', query.key, KEY_BYTES_MAX)
-    checkInteger('limit', query.limit, 1, PAGE_ITEMS_MAX)
+    checkItemsQuery(query)
     return await this.#core.run(() => this.#read.readItems(this.#core.context, query))
   }
 
   async readItemsById(key: string, ids: readonly string[]): Promise<ItemsRead> {
-    checkText('key', key, KEY_BYTES_MAX)
+    checkKey(key)
+    checkIds(ids)
     return await this.#core.run(() => this.#read.readItemsById(this.#core.context, key, ids))
   }
 
   async countItems(key: string): Promise<CountRead> {
-    checkText('key', key, KEY_BYTES_MAX)
+    checkKey(key)
     return await this.#core.run(() => this.#read.countItems(this.#core.context, key))
   }
 
@@ -271,6 +318,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     readonly after?: string
     readonly limit: number
   }): Promise<KeysRead> {
+    checkKeysQuery(query)
     return await this.#core.run(() => this.#read.listKeys(this.#core.context, query))
   }
 
@@ -280,6 +328,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     readonly before?: LatestKey
     readonly limit: number
   }): Promise<LatestRead> {
+    checkLatestQuery(query)
     return await this.#core.run(() => this.#read.listLatest(this.#core.context, query))
   }
 
@@ -293,6 +342,23 @@ export class StrategicStorageManager implements AsyncDisposable {
     return this.#core.context.clock.now()
   }
 
+  /** The same by the clock that is furthest behind: what is old by it is old by every clock. */
+  earliestNow(): number {
+    return this.#core.context.monitor.clocks.earliestMs()
+  }
+
+  /**
+   * Compares the clocks of this process and of the databases that can be reached. `known`: by what they
+   * said last, without asking them.
+   *
+   * @throws StorageError `UNAVAILABLE` that names the clocks, unless they agree to `maxClockDriftMs`.
+   */
+  async checkClocks(work: string, which: 'asked' | 'known' = 'asked'): Promise<void> {
+    const { monitor } = this.#core.context
+    if (which === 'known') monitor.clocks.check(work)
+    else await this.#core.run(() => monitor.checkClocks(work))
+  }
+
   /**
    * Makes later writes follow this stamp, and later reads be judged by a list of hints that is
    * fetched now, whatever `maxHintAge` would allow.
@@ -300,6 +366,7 @@ export class StrategicStorageManager implements AsyncDisposable {
    * @throws StorageError when the backup, which keeps the hints, does not answer.
    */
   async follow(stamp: Stamp): Promise<void> {
+    checkStamp('stamp', stamp)
     const { clock, monitor } = this.#core.context
     clock.observe(stamp)
     await this.#core.run(() => monitor.refreshHints())
@@ -307,12 +374,14 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** True when this process has seen a clear of the key up to this stamp. */
   async isClearedThrough(key: string, stamp: Stamp): Promise<boolean> {
+    checkStamp('stamp', stamp)
     await this.readItems({ key, limit: 1, order: 'newest' })
     return (this.#core.context.tombstones.get(key) ?? '') >= stamp
   }
 
   /** Waits on the store's own clock. */
   async pause(ms: number): Promise<void> {
+    checkInteger('ms', ms, 0, WAIT_MS_MAX)
     await sleep(this.#core.context.env, ms)
   }
 
@@ -323,14 +392,15 @@ export class StrategicStorageManager implements AsyncDisposable {
   }
 
   status(): StoreStatus {
-    const { context, managers, lastReconcile } = this.#core
+    const { context, managers, lastReconcile, damaged } = this.#core
     const strategies = { read: this.#read.type, write: this.#write.type }
     const erasing = this.#erasures.pending
-    return statusOf({ context, managers, strategies, lastReconcile, erasing })
+    return statusOf({ context, managers, strategies, lastReconcile, erasing, damaged })
   }
 
   /** Resolves when both databases have all that was pending at the call. */
-  async flushWAL(deadlineMs?: number): Promise<void> {
+  async flushWAL(deadlineMs = 30_000): Promise<void> {
+    checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
     await this.#core.run(() => this.#core.context.log.flush(deadlineMs))
   }
 
@@ -343,6 +413,9 @@ export class StrategicStorageManager implements AsyncDisposable {
     stamp: Stamp,
     deadlineMs = 30_000,
   ): Promise<readonly DatabasePlace[]> {
+    checkKey(key)
+    checkStamp('stamp', stamp)
+    checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
     const { context } = this.#core
     return await this.#core.run(async () => {
       // A place that stays away is in the answer by its absence.
@@ -375,9 +448,10 @@ export class StrategicStorageManager implements AsyncDisposable {
    * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself.
    */
   async erase(scope: EraseScope, target: string, deadlineMs = 30_000): Promise<EraseReceipt> {
-    if (scope === 'key') checkText('key', target, KEY_BYTES_MAX)
+    checkOneOf('scope', scope, ['key', 'prefix'])
+    if (scope === 'key') checkKey(target)
     else checkPrefix('prefix', target, KEY_BYTES_MAX)
-    checkInteger('deadlineMs', deadlineMs, 0, 86_400_000)
+    checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
     return await this.#erasures.erase(scope, target, deadlineMs)
   }
 
@@ -389,6 +463,7 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** Removes applied entries older than this; never one that some place lacks. */
   async cleanupWAL(beforeTimestamp: number): Promise<number> {
+    checkInteger('beforeTimestamp', beforeTimestamp, 0, Number.MAX_SAFE_INTEGER)
     return await this.#core.context.log.cleanup(beforeTimestamp)
   }
 
@@ -398,16 +473,19 @@ export class StrategicStorageManager implements AsyncDisposable {
    * @throws StorageError `UNAVAILABLE` when a place is out or another process has been at it for long.
    */
   async reconcile(options?: PassOptions): Promise<ReconcileReport> {
+    checkPassOptions(options)
     return await this.#core.run(() => this.#core.reconcile(options))
   }
 
   /** Compares without writing. With `deep` every value is compared with its digest, too. */
   async verify(options?: VerifyOptions): Promise<ReconcileReport> {
+    checkPassOptions(options)
     return await this.#core.run(() => this.#core.reconciler.verify(options))
   }
 
   /** Writes the intact values of the other database over damaged ones, and reconciles. */
   async repair(options?: PassOptions): Promise<ReconcileReport> {
+    checkPassOptions(options)
     return await this.#core.run(() => this.#core.repair(options))
   }
 
@@ -420,6 +498,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     readonly cache: CacheBackend
     readonly database: ReplicaBackend
   } {
+    checkOneOf('place', place, DATABASE_PLACES)
     return this.#core.managers[place].getBackends()
   }
 
@@ -437,7 +516,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     })
   }
 
-  #appends(key: string, items: readonly NewItem[]): AppendOperation[] {
+  #appends(key: string, items: readonly EncodedItem[]): AppendOperation[] {
     const { clock } = this.#core.context
     return items.map(({ id, value }) => {
       const stamp = clock.tick(key)
@@ -453,24 +532,15 @@ export class StrategicStorageManager implements AsyncDisposable {
     })
   }
 
+  /** What a group without entries comes to: it is on no place, and asks none. */
+  async #nothing(): Promise<WriteOutcome> {
+    return await this.#core.run(async () => ({ operations: [], copies: [], durable: false }))
+  }
+
   async #execute(operations: readonly Operation[]): Promise<WriteOutcome> {
     checkGroup(operations)
     return await this.#core.run(() =>
       this.#write.execute(this.#core.context, { operations, unique: false }),
     )
-  }
-
-  async #take(key: string, order: 'newest' | 'oldest', count: number): Promise<Item[]> {
-    const items: Item[] = []
-    while (items.length < count) {
-      const edge = items.at(-1)?.position
-      const bound =
-        edge === undefined ? {} : order === 'newest' ? { before: edge } : { after: edge }
-      const limit = Math.min(count - items.length, PAGE_ITEMS_MAX)
-      const page = await this.readItems({ key, order, limit, ...bound })
-      items.push(...page.items)
-      if (page.done) break
-    }
-    return items
   }
 }

@@ -40,6 +40,9 @@ export async function verifyPlaces(
   }
 }
 
+/** What a store has by default. */
+const MAX_CLOCK_DRIFT_MS = 300_000
+
 /** As much of a store as a comparison needs. */
 function bareContext(
   env: Env,
@@ -57,6 +60,8 @@ function bareContext(
     log,
     places,
     timeoutMs: PROBE_TIMEOUT_MS,
+    maxClockDriftMs: MAX_CLOCK_DRIFT_MS,
+    onClockDisagrees: () => {},
     keepsHint: () => false,
     onReplicaChanged: () => {},
   })

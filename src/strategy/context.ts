@@ -29,6 +29,17 @@ export type StoreNotice =
   | { readonly kind: 'conflict'; readonly key: string; readonly id: string }
   | { readonly kind: 'replica-changed'; readonly place: DatabasePlace; readonly identity: string }
   | { readonly kind: 'clock-drift'; readonly key: string; readonly aheadMs: number }
+  | {
+      readonly kind: 'damaged'
+      readonly place: DatabasePlace
+      readonly key: string
+      readonly repaired: boolean
+    }
+  | {
+      readonly kind: 'clock-disagrees'
+      readonly place: DatabasePlace
+      readonly aheadMs: number
+    }
   | { readonly kind: 'degraded-write'; readonly copies: readonly PlaceName[] }
 
 /** Whoever has read a message writes after it. */

@@ -2,6 +2,7 @@ import type {
   ApplyOptions,
   ApplyResult,
   CallOptions,
+  DamagedPart,
   ReplicaBackend,
   ReplicaState,
   StoredOperation,
@@ -131,6 +132,24 @@ export class Place {
     } catch (error) {
       this.#health.markFailure(this.name, error, 'scan')
       throw withPlace(error, this.name, 'scan')
+    }
+  }
+
+  /** Parts of the engine's own that have lost something; `timeoutMs` is the limit of each step. */
+  async *checkParts(timeoutMs: number, signal?: AbortSignal): AsyncGenerator<DamagedPart> {
+    try {
+      yield* this.#backend.checkParts?.({ timeoutMs, ...(signal && { signal }) }) ?? []
+    } catch (error) {
+      throw withPlace(error, this.name, 'checkParts')
+    }
+  }
+
+  /** Makes them anew; `timeoutMs` is the limit of each step. */
+  async mendParts(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#backend.mendParts?.({ timeoutMs, ...(signal && { signal }) })
+    } catch (error) {
+      throw withPlace(error, this.name, 'mendParts')
     }
   }
 

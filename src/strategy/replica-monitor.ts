@@ -8,6 +8,7 @@ import { SharedFetch } from '../core/shared-fetch.ts'
 import { sleep } from '../core/time.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
 import { cacheHintOf, isCacheHint, raiserOf } from './cache/cache-hint.ts'
+import { Clocks } from './clocks.ts'
 import type { Place } from './place.ts'
 
 /** How often the hints are fetched, always. */
@@ -18,8 +19,6 @@ export const HINTS_FRESH_MS = 2_000
 const PING_MS = 1_000
 /** How often a hint about the cache is raised again. */
 const CACHE_HINT_MS = 10_000
-/** A clock that is off by no more than this is left alone. */
-const OFFSET_TOLERANCE_MS = 5
 
 export interface ReplicaMonitorOptions {
   readonly env: Env
@@ -27,6 +26,9 @@ export interface ReplicaMonitorOptions {
   readonly log: WALManager
   readonly places: Readonly<Record<DatabasePlace, Place>>
   readonly timeoutMs: number
+  readonly maxClockDriftMs: number
+  /** A database's clock is off by more than that. */
+  readonly onClockDisagrees: (place: DatabasePlace, aheadMs: number) => void
   /** True while this process cannot tell the cache of its writes: then that hint must stand. */
   readonly keepsHint: () => boolean
   /** A database came back as another one, or as an older version of itself. */
@@ -52,6 +54,7 @@ interface Seen {
  * still the database it was, and how far the primary's clock is from ours.
  */
 export class ReplicaMonitor {
+  readonly clocks: Clocks
   readonly #options: ReplicaMonitorOptions
   readonly #seen: Partial<Record<DatabasePlace, Seen>> = {}
   /** Places that lost data: not complete on their own until a full reconcile has ended. */
@@ -60,14 +63,14 @@ export class ReplicaMonitor {
   #hintLost = false
   /** When our hint about the cache was raised last. Monotonic milliseconds. */
   #cacheHintAt = Number.NEGATIVE_INFINITY
-  /** What is added to our wall clock. Milliseconds. */
-  #offsetMs = 0
   readonly #background = new BackgroundLoop()
   readonly #hints = new SharedFetch(() => this.#fetchHints())
   readonly #pings = new SharedFetch(() => this.#ping())
 
   constructor(options: ReplicaMonitorOptions) {
     this.#options = options
+    const { env, clock, maxClockDriftMs: maxDriftMs, onClockDisagrees: onDisagree } = options
+    this.clocks = new Clocks({ env, clock, maxDriftMs, onDisagree })
   }
 
   start(): void {
@@ -231,22 +234,19 @@ export class ReplicaMonitor {
     }
     const identityAt = before === undefined || isOther ? fetchedAt : before.identityAt
     this.#seen[place] = { state, fetchedAt, identityAt }
+    this.clocks.hear(place, state.nowMs, fetchedAt)
     clock.observe(state.head)
-    if (place === 'primary') this.#correctClock(state.nowMs, fetchedAt)
   }
 
   /**
-   * The server read its clock at some moment of the round trip, so our offset lies between two
-   * bounds. The correction moves no further than into them: a slow answer must not spoil what a
-   * quick one has told.
+   * Compares the clocks of the databases that can be reached now.
+   *
+   * @throws StorageError `UNAVAILABLE` that names the clocks, unless they and our own agree.
    */
-  #correctClock(serverMs: number, startedAt: number): void {
-    const { env, clock } = this.#options
-    const roundTripMs = env.monotonic() - startedAt
-    const least = serverMs - env.now() - OFFSET_TOLERANCE_MS
-    const most = serverMs - env.now() + roundTripMs + OFFSET_TOLERANCE_MS
-    this.#offsetMs = Math.round(Math.min(most, Math.max(least, this.#offsetMs)))
-    clock.correct(this.#offsetMs)
+  async checkClocks(work: string): Promise<void> {
+    const up = DATABASE_PLACES.filter((place) => this.#options.places[place].isUp())
+    await Promise.allSettled(up.map((place) => this.probe(place)))
+    this.clocks.check(work)
   }
 
   #changed(place: DatabasePlace, identity: string): void {

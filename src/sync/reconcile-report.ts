@@ -4,17 +4,20 @@ import type { Stamp } from '../core/stamp.ts'
 /** Damaged rows that a report names; more are only counted. */
 export const DAMAGED_ROWS_MAX = 1_000
 
-/** A stored value that does not fit its digest. */
+/** A stored value that does not fit its digest, or something of the engine's own that has lost a part. */
 export interface DamagedRow {
   readonly place: DatabasePlace
+  /** Empty where an index over several keys is damaged. */
   readonly key: string
   /** The item's; absent where it is about the key itself. */
   readonly id?: string
+  /** Of an index: what the engine calls it. */
+  readonly name?: string
   /** `cleared` and `removed` have no value: there the digest itself is damaged. */
-  readonly part: 'appended' | 'edited' | 'removed' | 'register' | 'cleared'
-  /** Where it stands. */
-  readonly position: Stamp
-  /** The intact value of the other database was written over it. */
+  readonly part: 'appended' | 'edited' | 'removed' | 'register' | 'cleared' | 'index'
+  /** Where it stands; absent of an index. */
+  readonly position?: Stamp
+  /** The intact value of the other database was written over it, or the index was made anew. */
   readonly repaired: boolean
 }
 
@@ -35,11 +38,12 @@ export interface ReconcileReport {
   /** Operations that a place refuses for good: the two cannot be made equal. */
   readonly rejected: number
   /**
-   * Values that do not fit their digests, and were not copied. Only `verify({ deep: true })` and
-   * `repair` look at every value; other passes see those that they would have copied.
+   * Values that do not fit their digests, and were not copied, and indexes that have lost something. Only
+   * `verify({ deep: true })` and `repair` look at every value; other passes see those that they would
+   * have copied. Every full pass looks at the indexes.
    */
   readonly damaged: number
-  /** Of these: mended with the intact value of the other database. */
+  /** Of these: mended, with the intact value of the other database or an index that was made anew. */
   readonly repaired: number
   /** The damaged ones, at most 1,000. */
   readonly damagedRows: readonly DamagedRow[]
@@ -80,6 +84,14 @@ export class Tally {
     this.damaged++
     if (row.repaired) this.repaired++
     if (this.damagedRows.length < DAMAGED_ROWS_MAX) this.damagedRows.push(row)
+  }
+
+  /** Adds the damage of another tally. */
+  addDamageOf({ damaged, repaired, damagedRows }: Tally): void {
+    this.damaged += damaged
+    this.repaired += repaired
+    const room = Math.max(0, DAMAGED_ROWS_MAX - this.damagedRows.length)
+    this.damagedRows.push(...damagedRows.slice(0, room))
   }
 
   report(scope: ReconcileReport['scope'], durationMs: number): ReconcileReport {

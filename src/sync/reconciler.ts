@@ -5,7 +5,7 @@
 import type { ReplicaState } from '../backend/replica-backend.ts'
 import type { StampRange } from '../core/digest.ts'
 import { StorageError } from '../core/errors.ts'
-import type { DatabasePlace } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { checkInteger } from '../core/limits.ts'
 import { STAMP_MAX, STAMP_MIN, stampFloor, type Stamp } from '../core/stamp.ts'
 import { isCacheHint } from '../strategy/cache/cache-hint.ts'
@@ -13,6 +13,7 @@ import type { StoreContext } from '../strategy/context.ts'
 import { Comparison } from './comparison.ts'
 import { deepCheck } from './deep-check.ts'
 import { Pacer } from './pacer.ts'
+import { checkParts } from './parts.ts'
 import { parseNote, type PassNote, type UnfinishedPass } from './pass-note.ts'
 import type { ResolvedReconcileOptions } from './reconcile-options.ts'
 import { Tally, type ReconcileProgress, type ReconcileReport } from './reconcile-report.ts'
@@ -93,6 +94,7 @@ export class Reconciler {
       const ranges = olderThanMs === 0 ? all : all.flatMap((range) => below(range, to))
       await this.#compare(work, ranges, options, { copy: false })
       if (options.deep === true) await this.#look(work, options, false)
+      await checkParts(work, { mend: [], signal: options.signal })
     })
   }
 
@@ -120,6 +122,9 @@ export class Reconciler {
     return await this.#holding(lease, () =>
       this.#measured('full', async (tally) => {
         const work = this.#work(tally, options, () => lease.check())
+        const parts = new Tally()
+        await this.#mendParts({ ...work, tally: parts }, options)
+        const before = parts.damaged === 0 ? undefined : await this.#probeBoth()
         await this.#look(work, options, true)
         const copied = new Tally()
         await this.#compare(
@@ -129,6 +134,11 @@ export class Reconciler {
           { copy: true },
         )
         addCopied(tally, copied)
+        // What was mended is another database, which is not trusted before it is known to be whole.
+        if (before !== undefined && isWhole(copied, options.into) && isUndamaged(tally)) {
+          await this.#finish(before, lease)
+        }
+        tally.addDamageOf(parts)
       }),
     )
   }
@@ -147,6 +157,9 @@ export class Reconciler {
       const isDue = (lastMs: number | undefined, everyMs: number): boolean =>
         lastMs === undefined || Math.abs(nowMs - lastMs) >= everyMs
       if (isDue(fullMs, this.#options.fullIntervalMs)) return await this.#full(lease, options)
+      // By a clock that may be wrong nobody can say what is recent: a later holder would pass it by.
+      const { agree } = this.#context.monitor.clocks.status()
+      if (!agree) return afterOutage ? await this.#full(lease, options) : undefined
       // Another process may have been there in the meantime.
       const isRecent = afterOutage || isDue(recentMs, this.#options.intervalMs / 2)
       return isRecent ? await this.#recent(lease, options) : undefined
@@ -174,6 +187,8 @@ export class Reconciler {
   async #full(lease: WorkLease, options: InternalOptions): Promise<ReconcileReport> {
     const { clock, env, monitor } = this.#context
     return await this.#measured('full', async (tally) => {
+      const work = this.#work(tally, options, () => lease.check())
+      await this.#mendParts(work, options)
       const before = await this.#probeBoth()
       const note = parseNote(lease.note)
       const begun = monitor.needsReconcile() ? undefined : resumable(note, before, clock.now())
@@ -194,14 +209,11 @@ export class Reconciler {
       // Somebody waits for it: what was compared before the interruption may differ again.
       if (options.gentle !== true)
         ranges.push(...all.flatMap((range) => below(range, pass.reached)))
-      const work = this.#work(tally, options, () => lease.check())
       await this.#compare(work, ranges, options, { copy: true, onReached })
       if (!isWhole(tally, options.into)) return
       // What was passed before the restart was compared by somebody who knew less than we do.
       const isComplete = begun === undefined || options.gentle !== true
-      if (isComplete && tally.rejected === 0 && tally.damaged === 0) {
-        await this.#finish(before, lease)
-      }
+      if (isComplete && isUndamaged(tally)) await this.#finish(before, lease)
       const nowMs = clock.now()
       leave(lease, { fullMs: nowMs, recentMs: nowMs, recentToMs: pass.startedMs - SETTLE_MS })
     })
@@ -231,6 +243,11 @@ export class Reconciler {
     await places.backup.call('removeHints', FINISH_TIMEOUT_MS, (backend, options) =>
       backend.removeHints(hints, { ...options, fence }),
     )
+  }
+
+  /** Before anything is compared: digests are among what may have lost something. */
+  async #mendParts(work: Work, { into, signal }: PassOptions): Promise<void> {
+    await checkParts(work, { mend: into === undefined ? DATABASE_PLACES : [into], signal })
   }
 
   async #look(work: Work, options: PassOptions, repair: boolean): Promise<void> {
@@ -354,6 +371,11 @@ function isWhole(tally: Tally, into: DatabasePlace | undefined): boolean {
   if (into === undefined) return true
   const left = into === 'primary' ? tally.missingInBackup : tally.missingInPrimary
   return left === 0 && tally.differing === 0
+}
+
+/** True when everything could be copied, and all that was damaged was mended. */
+function isUndamaged({ rejected, damaged, repaired }: Tally): boolean {
+  return rejected === 0 && damaged === repaired
 }
 
 /** The pass that was interrupted, if it compared these databases and not too long ago. */

@@ -50,7 +50,7 @@ export function faultyBackend(inner: ReplicaBackend): FaultyBackend {
       if (typeof member !== 'function') return member
       const method = (member as (...args: unknown[]) => unknown).bind(target)
       if (PLAIN.has(name)) return method
-      if (name === 'scan' || name === 'scanStored') {
+      if (name === 'scan' || name === 'scanStored' || name === 'checkParts') {
         return async function* (...args: unknown[]): AsyncIterable<unknown> {
           await gate.pass(name, lastOptions(args), async () => {})
           yield* method(...args) as AsyncIterable<unknown>

@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path'
-import type { Disk, DiskEntry, DiskFile } from '../core/disk.ts'
+import type { Disk, DiskEntry, DiskFile, DiskListener, SocketState } from '../core/disk.ts'
 import { SimulatedFile } from './simulated-file.ts'
 
 export interface SimulatedDiskOptions {
@@ -18,7 +18,16 @@ interface Directory {
   modifiedMs: number
 }
 
-type Node = SimulatedFile | Directory
+/** A socket stays where it is when its process dies; nobody listens then. */
+class SimulatedSocket {
+  readonly isListening: () => boolean
+
+  constructor(isListening: () => boolean) {
+    this.isListening = isListening
+  }
+}
+
+type Node = SimulatedFile | SimulatedSocket | Directory
 
 /** One change of directories that is atomic, and not on the platter yet. */
 interface Relink {
@@ -42,7 +51,9 @@ export type SimulatedOperation =
   | 'remove'
   | 'remove-directory'
   | 'sync-directory'
-  | 'touch'
+  | 'exists'
+  | 'listen'
+  | 'probe'
 
 interface Fault {
   readonly operation: SimulatedOperation
@@ -102,7 +113,9 @@ export class SimulatedDisk implements Disk {
       remove: (path) => alive(() => this.remove(path)),
       removeDirectory: (path) => alive(() => this.removeDirectory(path)),
       syncDirectory: (path) => alive(() => this.syncDirectory(path)),
-      touch: (path) => alive(() => this.touch(path)),
+      exists: (path) => alive(() => this.exists(path)),
+      listen: async (path) => await alive(() => this.#listen(path, () => !isDead())),
+      probe: (path) => alive(() => this.probe(path)),
     }
   }
 
@@ -172,6 +185,13 @@ export class SimulatedDisk implements Disk {
     directory.durable.set(basename(path), file)
   }
 
+  /** Somebody removes this and all that is in it. Who has a file open keeps it. */
+  wipe(path: string): void {
+    const directory = this.#directory(dirname(path))
+    const node = this.#find(path)
+    if (node !== undefined) this.#unlink(directory, basename(path), node)
+  }
+
   /** Paths of all files, sorted. */
   paths(): readonly string[] {
     return [...walk(this.#root, '')].sort()
@@ -198,7 +218,7 @@ export class SimulatedDisk implements Disk {
       let directory = this.#root
       for (const name of partsOf(path)) {
         const existing = directory.entries.get(name)
-        if (existing instanceof SimulatedFile) throw failure('ENOTDIR', path)
+        if (existing !== undefined && !isDirectory(existing)) throw failure('ENOTDIR', path)
         const parent = directory
         directory = existing ?? emptyDirectory(this.#now())
         if (existing !== undefined) continue
@@ -211,9 +231,9 @@ export class SimulatedDisk implements Disk {
   async list(path: string): Promise<readonly DiskEntry[]> {
     return await this.#run('list', path, () =>
       [...this.#directory(path).entries].map(([name, node]): DiskEntry =>
-        node instanceof SimulatedFile
-          ? { name, kind: 'file', modifiedMs: 0 }
-          : { name, kind: 'directory', modifiedMs: node.modifiedMs },
+        isDirectory(node)
+          ? { name, kind: 'directory', modifiedMs: node.modifiedMs }
+          : { name, kind: node instanceof SimulatedFile ? 'file' : 'socket', modifiedMs: 0 },
       ),
     )
   }
@@ -235,7 +255,7 @@ export class SimulatedDisk implements Disk {
     await this.#run('remove', path, () => {
       const directory = this.#directory(dirname(path))
       const node = directory.entries.get(basename(path))
-      if (!(node instanceof SimulatedFile)) throw failure('ENOENT', path)
+      if (node === undefined || isDirectory(node)) throw failure('ENOENT', path)
       this.#unlink(directory, basename(path), node)
     })
   }
@@ -260,9 +280,43 @@ export class SimulatedDisk implements Disk {
     })
   }
 
-  async touch(path: string): Promise<void> {
-    await this.#run('touch', path, () => {
-      this.#directory(path).modifiedMs = this.#now()
+  async exists(path: string): Promise<boolean> {
+    return await this.#run('exists', path, () => this.#find(path) !== undefined)
+  }
+
+  async listen(path: string): Promise<DiskListener> {
+    const epoch = this.#epoch
+    return await this.#listen(path, () => epoch === this.#epoch)
+  }
+
+  async probe(path: string): Promise<SocketState> {
+    try {
+      return await this.#run('probe', path, () => {
+        const node = this.#find(path)
+        if (node === undefined) return 'absent'
+        return node instanceof SimulatedSocket && node.isListening() ? 'listening' : 'refused'
+      })
+    } catch {
+      return 'unknown'
+    }
+  }
+
+  async #listen(path: string, isAlive: () => boolean): Promise<DiskListener> {
+    return await this.#run('listen', path, () => {
+      const directory = this.#directory(dirname(path))
+      const name = basename(path)
+      if (directory.entries.has(name)) throw failure('EADDRINUSE', path)
+      let closed = false
+      const socket = new SimulatedSocket(() => !closed && isAlive())
+      this.#relink([directory], (entries) => entries(directory).set(name, socket))
+      const close = async (): Promise<void> => {
+        closed = true
+      }
+      const remove = async (): Promise<void> => {
+        closed = true
+        this.#unlink(directory, name, socket)
+      }
+      return { close, remove }
     })
   }
 
@@ -325,6 +379,7 @@ export class SimulatedDisk implements Disk {
   }
 
   #relink(directories: readonly Directory[], apply: Relink['apply']): void {
+    for (const directory of directories) directory.modifiedMs = this.#now()
     apply(({ entries }) => entries)
     this.#relinks.push({ directories, apply })
   }
@@ -338,12 +393,20 @@ export class SimulatedDisk implements Disk {
   #directory(path: string): Directory {
     let node: Node = this.#root
     for (const name of partsOf(path)) {
-      const next: Node | undefined =
-        node instanceof SimulatedFile ? undefined : node.entries.get(name)
+      const next: Node | undefined = isDirectory(node) ? node.entries.get(name) : undefined
       if (next === undefined) throw failure('ENOENT', path)
       node = next
     }
-    if (node instanceof SimulatedFile) throw failure('ENOTDIR', path)
+    if (!isDirectory(node)) throw failure('ENOTDIR', path)
+    return node
+  }
+
+  #find(path: string): Node | undefined {
+    let node: Node | undefined = this.#root
+    for (const name of partsOf(path)) {
+      if (node === undefined || !isDirectory(node)) return undefined
+      node = node.entries.get(name)
+    }
     return node
   }
 
@@ -393,7 +456,7 @@ export interface FaultOptions {
 function* walk(directory: Directory, path: string): Iterable<string> {
   for (const [name, node] of directory.entries) {
     if (node instanceof SimulatedFile) yield `${path}/${name}`
-    else yield* walk(node, `${path}/${name}`)
+    else if (isDirectory(node)) yield* walk(node, `${path}/${name}`)
   }
 }
 
@@ -403,8 +466,12 @@ function restore(directory: Directory, random: () => number): void {
   for (const [name, node] of directory.durable) {
     directory.entries.set(name, node)
     if (node instanceof SimulatedFile) node.crash(random)
-    else restore(node, random)
+    else if (isDirectory(node)) restore(node, random)
   }
+}
+
+function isDirectory(node: Node): node is Directory {
+  return !(node instanceof SimulatedFile || node instanceof SimulatedSocket)
 }
 
 function emptyDirectory(modifiedMs: number): Directory {

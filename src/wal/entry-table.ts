@@ -129,6 +129,12 @@ export class EntryTable {
     return this.#word(lsn, 1)
   }
 
+  move(lsn: Lsn, bytes: number, offset: number): void {
+    const flags = this.#word(lsn, 0) & ((1 << FLAG_BITS) - 1)
+    this.#set(lsn, 0, (bytes << FLAG_BITS) | flags)
+    this.#set(lsn, 1, offset)
+  }
+
   hasSeveralKeys(lsn: Lsn): boolean {
     return (this.#word(lsn, 0) & SEVERAL) !== 0
   }

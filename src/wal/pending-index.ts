@@ -104,6 +104,13 @@ export class PendingIndex {
     return this.#entries.bytes(lsn)
   }
 
+  /** The entry is in another file now. */
+  move({ lsn, bytes, offset }: Pick<NewEntry, 'lsn' | 'bytes' | 'offset'>): void {
+    if (!this.has(lsn)) return
+    if (!this.isDone(lsn)) this.#pendingBytes += bytes - this.bytes(lsn)
+    this.#entries.move(lsn, bytes, offset)
+  }
+
   state(place: DatabasePlace, lsn: Lsn): EntryState {
     return this.#entries.state(lsn, this.#places[place].index)
   }

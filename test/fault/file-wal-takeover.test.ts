@@ -26,19 +26,28 @@ interface Process {
   readonly sleep: (ms: number) => void
 }
 
-/** Processes on one machine; a namespace other than its own cannot be seen. */
+interface Start {
+  readonly pidNamespace?: string
+  readonly bootId?: string | undefined
+  readonly onFailpoint?: (name: FailpointName) => void
+}
+
+/** Processes on one machine, or on several that share a disk; a namespace other than its own cannot be seen. */
 class Machine {
   nowMs = Date.UTC(2026, 0, 1)
   readonly disk: SimulatedDisk = new SimulatedDisk({ now: () => this.nowMs })
   readonly #alive = new Map<number, AttachedDisk>()
   #pids = 0
 
-  start(pidNamespace = '1', onFailpoint: (name: FailpointName) => void = () => {}): Process {
+  start(options: Start = {}): Process {
+    const { pidNamespace = '1', onFailpoint = () => {} } = options
+    const bootId = 'bootId' in options ? options.bootId : 'boot'
     const pid = ++this.#pids
     const disk = this.disk.attach()
     this.#alive.set(pid, disk)
-    const self = { bootId: 'boot', pidNamespace, pid, startTime: 'a b' }
+    const self = { bootId, pidNamespace, pid, startTime: 'a b' }
     const state = (other: ProcessIdentity): 'alive' | 'dead' | 'unknown' => {
+      if (bootId === undefined || other.bootId !== bootId) return 'unknown'
       if (other.pidNamespace !== pidNamespace) return 'unknown'
       return this.#alive.has(other.pid) && other.startTime === 'a b' ? 'alive' : 'dead'
     }
@@ -62,8 +71,8 @@ class Machine {
     return { env, wal, writer: `writer-${pid}`, kill, sleep }
   }
 
-  async opened(pidNamespace?: string): Promise<Process> {
-    const process = this.start(pidNamespace)
+  async opened(options: Start = {}): Promise<Process> {
+    const process = this.start(options)
     await process.wal.open(process.writer)
     return process
   }
@@ -179,9 +188,37 @@ test('two logs of one process leave each other alone', async () => {
   await a.wal.close()
 })
 
-test('a process in another namespace counts as dead only after a minute without a sign of life', async () => {
+/** Containers of one machine. */
+const CONTAINERS = [{ pidNamespace: 'container-1' }, { pidNamespace: 'container-2' }]
+
+test('a process in another namespace is dead as soon as nobody listens at its socket', async () => {
   const machine = new Machine()
-  const [a, b] = [await machine.opened('container-1'), await machine.opened('container-2')]
+  const [a, b] = [await machine.opened(CONTAINERS[0]), await machine.opened(CONTAINERS[1])]
+  await a.wal.append([operation(1)])
+  await machine.pass(120_000, a, b)
+  expect(await readOperations(b.wal, 'primary')).toEqual([])
+  a.kill()
+  await machine.pass(15_000, b)
+  expect(await readOperations(b.wal, 'primary')).toEqual([operation(1)])
+})
+
+test('a process that stands still keeps its log, whatever the clocks say', async () => {
+  const machine = new Machine()
+  const [a, b] = [await machine.opened(CONTAINERS[0]), await machine.opened(CONTAINERS[1])]
+  await a.wal.append([operation(1)])
+  b.env.jumpWallClock(120_000)
+  await machine.pass(600_000, b)
+  b.env.jumpWallClock(-86_400_000)
+  await machine.pass(20_000, b)
+  expect(await readOperations(b.wal, 'primary')).toEqual([])
+  expect(await a.wal.append([operation(2)])).toBe(2)
+  expect(await readOperations(a.wal, 'primary')).toEqual([operation(1), operation(2)])
+})
+
+test('without sockets a process in another namespace counts as dead after a minute without a sign of life', async () => {
+  const machine = new Machine()
+  machine.disk.fail('listen', { code: 'ENOTSUP', times: Infinity })
+  const [a, b] = [await machine.opened(CONTAINERS[0]), await machine.opened(CONTAINERS[1])]
   await a.wal.append([operation(1)])
   await machine.pass(300_000, a, b)
   expect(await readOperations(b.wal, 'primary')).toEqual([])
@@ -192,16 +229,62 @@ test('a process in another namespace counts as dead only after a minute without 
   expect(await readOperations(b.wal, 'primary')).toEqual([operation(1)])
 })
 
-test('a process that slept while its log was taken over acknowledges nothing more', async () => {
+test.each([
+  ['another boot', 'boot 1', 'boot 2'],
+  ['an unknown boot', undefined, undefined],
+])(
+  'of a process of %s a refusal proves nothing, and a minute of silence everything',
+  async (_name, boot, bootOfOther) => {
+    const machine = new Machine()
+    const a = await machine.opened({ bootId: boot })
+    const b = await machine.opened({ bootId: bootOfOther })
+    await a.wal.append([operation(1)])
+    b.env.jumpWallClock(3_600_000)
+    await machine.pass(300_000, a, b)
+    expect(await readOperations(b.wal, 'primary')).toEqual([])
+    a.kill()
+    await machine.pass(50_000, b)
+    const c = await machine.opened({ bootId: bootOfOther })
+    expect(await readOperations(c.wal, 'primary'), 'what another process saw is no sign').toEqual(
+      [],
+    )
+    expect(await readOperations(b.wal, 'primary')).toEqual([])
+    await machine.pass(30_000, b)
+    expect(await readOperations(b.wal, 'primary')).toEqual([operation(1)])
+  },
+)
+
+test('a process whose log was taken over acknowledges nothing from it and goes on in a new one', async () => {
   const machine = new Machine()
-  const [a, b] = [await machine.opened('container-1'), await machine.opened('container-2')]
+  const [a, b] = [await machine.opened({ bootId: 'boot 1' }), await machine.opened()]
   await a.wal.append([operation(1)])
   await machine.pass(90_000, b)
   expect(await readOperations(b.wal, 'primary')).toEqual([operation(1)])
-  a.sleep(90_000)
+  // Its own clock stood still as well: a suspend.
   await refuses(a.wal.append([operation(2)]), 'UNAVAILABLE', 'unknown')
-  await refuses(a.wal.append([operation(3)]), 'UNAVAILABLE')
-  expect(a.wal.stats().reasons.join()).toContain('took this log over')
+  expect(a.wal.stats().reasons.join()).toContain('took it over')
+  await a.env.advance(1_000)
+  expect(a.wal.stats().state).toBe('open')
+  expect(await a.wal.append([operation(3)])).toBe(2)
+  expect(await readOperations(a.wal, 'primary')).toEqual([operation(1), operation(3)])
+  a.kill()
+  b.kill()
+  const c = await machine.opened({ bootId: 'boot 1' })
+  const stamps = (await readOperations(c.wal, 'primary')).map(({ stamp }) => stamp)
+  expect(stamps).toEqual([stampAt(1), stampAt(3)])
+})
+
+test('a socket that somebody tidied away is made again', async () => {
+  const machine = new Machine()
+  const [a, b] = [await machine.opened(CONTAINERS[0]), await machine.opened(CONTAINERS[1])]
+  await a.wal.append([operation(1)])
+  const [name] = machine.logs().filter((log) => log.includes('-1-a'))
+  const socket = `/data/wal/${name}/alive-${name!.slice(-16)}`
+  expect(await machine.disk.probe(socket)).toBe('listening')
+  machine.disk.wipe(socket)
+  await machine.pass(20_000, a, b)
+  expect(await machine.disk.probe(socket)).toBe('listening')
+  expect(await readOperations(b.wal, 'primary')).toEqual([])
 })
 
 test('wherever the process that takes over is killed, nothing is lost', async () => {
@@ -258,11 +341,12 @@ test('a damaged neighbour is left as it is and named in the status', async () =>
 test('failpoints are hit', async () => {
   const machine = new Machine()
   const hits = new Set<FailpointName>()
-  const a = machine.start('1', (name) => hits.add(name))
+  const onFailpoint = (name: FailpointName): void => void hits.add(name)
+  const a = machine.start({ onFailpoint })
   await a.wal.open(a.writer)
   await a.wal.append([operation(1)])
   await a.wal.close()
-  const b = machine.start('1', (name) => hits.add(name))
+  const b = machine.start({ onFailpoint })
   await b.wal.open(b.writer)
   await b.wal.close()
   expect([...hits].sort()).toEqual([

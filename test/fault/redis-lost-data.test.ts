@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { RedisCacheBackend } from '../../src/backend/redis/cache.ts'
 import { RedisDatabaseBackend, type RedisOptions } from '../../src/backend/redis/index.ts'
+import { nodeEnv } from '../../src/core/node-env.ts'
+import { openChatHistory } from '../../src/index.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
 import { redisCommand } from '../support/redis-command.ts'
 import { startSentinel } from '../support/redis-sentinel.ts'
@@ -53,12 +56,6 @@ describeRedis('Redis that forgets', () => {
     ['no fsync', { appendfsync: 'no' }, false, /may lose acknowledged writes/],
     ['no file', { appendonly: 'no' }, false, /appendonly is no/],
     [
-      'eviction',
-      { maxmemory: '500mb', 'maxmemory-policy': 'allkeys-lru' },
-      false,
-      /MESSAGES MAY BE EVICTED/,
-    ],
-    [
       'a limit that evicts nothing of ours',
       { maxmemory: '500mb', 'maxmemory-policy': 'volatile-lru' },
       true,
@@ -70,6 +67,51 @@ describeRedis('Redis that forgets', () => {
     const backend = await connected({ port: server.port })
     expect(backend.getDurability().durable).toBe(durable)
     expect(backend.getDurability().reasons.join('; ')).toMatch(reason)
+  })
+
+  // Goal: nothing that was acknowledged is thrown away by a server that is full.
+  test('a server that evicts is refused as a database, and may be a cache', async () => {
+    const settings = { maxmemory: '500mb', 'maxmemory-policy': 'allkeys-lru' }
+    const server = await startRedis({ settings })
+    onTestFinished(async () => await server.stop())
+    const refused = /MESSAGES MAY BE EVICTED: maxmemory-policy is allkeys-lru .* must be noeviction/
+    const backend = new RedisDatabaseBackend({ port: server.port })
+    onTestFinished(async () => await backend.disconnect())
+    const attempt = backend.connect()
+    await expect(attempt).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    await expect(attempt).rejects.toThrow(refused)
+    const primary = { type: 'redis', url: server.url } as const
+    const store = { primary, backup: 'memory:', wal: { type: 'in-memory' } } as const
+    await expect(openChatHistory(store)).rejects.toThrow(refused)
+    const cache = new RedisCacheBackend({ port: server.port })
+    onTestFinished(async () => await cache.disconnect())
+    await cache.connect()
+    await cache.set('k', 1)
+    expect(await cache.get('k')).toBe(1)
+  })
+
+  test('a database is not durable any more when its server begins to evict', async () => {
+    const env = nodeEnv()
+    const said: string[] = []
+    const logger = { ...env.logger, error: (_: unknown, text: string) => void said.push(text) }
+    const server = await start('always')
+    // Settings are read again every ten seconds: here the clock goes faster than that.
+    let fasterMs = 0
+    const monotonic = (): number => env.monotonic() + fasterMs
+    const backend = new RedisDatabaseBackend({ port: server.port }, { ...env, logger, monotonic })
+    onTestFinished(async () => await backend.disconnect())
+    await backend.connect()
+    expect(backend.getDurability().durable).toBe(true)
+    await redisCommand(server.url, 'CONFIG', 'SET', 'maxmemory', '500mb')
+    await redisCommand(server.url, 'CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lfu')
+    const isDurable = async (): Promise<boolean> => {
+      fasterMs += 10_000
+      await backend.readState('w')
+      return backend.getDurability().durable
+    }
+    await expect.poll(isDurable, POLL).toBe(false)
+    await expect.poll(() => said.length, POLL).toBe(1)
+    expect(said[0]).toMatch(/maxmemory-policy is allkeys-lfu .* not durable any more/)
   })
 
   test('durability is read again when the server was started anew', async () => {

@@ -169,6 +169,19 @@ describeRedis('a log in Redis streams under faults', () => {
     expect(await a.pending('primary', 'k')).toHaveLength(2)
   })
 
+  // Its entries never expire, but what keeps stamps in order does.
+  test.each(['allkeys-lru', 'volatile-ttl'])(
+    'a server whose policy is %s is refused as a log',
+    async (policy) => {
+      const settings = { maxmemory: '500mb', 'maxmemory-policy': policy }
+      const own = await startRedis({ settings })
+      onTestFinished(() => own.stop())
+      const attempt = openLog(own.url, freshPrefix())
+      await expect(attempt).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+      await expect(attempt).rejects.toThrow(`maxmemory-policy is ${policy}`)
+    },
+  )
+
   // Found by the simulation: after a first try that failed half way the log was taken for whole.
   test('what the server has no room for at first is appended again when it has', async () => {
     const own = await startRedis()

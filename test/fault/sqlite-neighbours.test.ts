@@ -1,12 +1,12 @@
 // Goal: whoever else opens, reads, copies and closes a SQLite file, a living store keeps its locks and
 // its files, and what it acknowledged is there after kill -9, once and in a sound file.
-// Method: real processes of the compiled package; neighbours that are other stores, the `sqlite3`
-// command and, as a library of another age, Python's.
+// Method: real processes of the compiled package; its neighbours are other stores and the `sqlite3`
+// command.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
 import { loadSqliteDriver } from '../../src/backend/sqlite/driver.ts'
 import { BuiltCli } from '../integration/cli-process.ts'
@@ -16,6 +16,7 @@ import { placeContents } from './support/place-contents.ts'
 import { SqliteStore, type SqliteStorePlaces } from './support/sqlite-store.ts'
 
 const ON_LINUX = process.platform === 'linux'
+const TEXT = { encoding: 'utf8' } as const
 
 let built: BuiltCli
 beforeAll(async () => {
@@ -39,7 +40,7 @@ function withOtherLog(places: SqliteStorePlaces): SqliteStorePlaces {
 }
 
 function run(program: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(program, args, TEXT)
   expect({ program, status, stderr }).toEqual({ program, status: 0, stderr: '' })
   return stdout.trim()
 }
@@ -128,33 +129,37 @@ test('the second store of one process closes, and the first one is not harmed', 
   if (ON_LINUX) expect(locksOf(process.pid, places.primary)).toEqual(ALL_HELD)
 })
 
-test.runIf(hasProgram('sqlite3'))(
-  'the sqlite3 command dumps the files and makes copies of them',
-  async () => {
-    await livesBeside(({ primary, backup }) => {
-      for (const path of [primary, backup]) {
+describe.runIf(hasProgram('sqlite3'))('the sqlite3 command, most often an older SQLite,', () => {
+  test('reads the files and closes them', async () => {
+    await livesBeside((places) => each(places, (path) => expect(countIn(path)).toBe('20')))
+  })
+
+  test('dumps the files and makes copies of them', async () => {
+    await livesBeside((places) =>
+      each(places, (path) => {
         expect(run('sqlite3', path, '.dump')).toContain('COMMIT;')
         run('sqlite3', path, `VACUUM INTO '${path}.copy'`)
         expect(run('sqlite3', `${path}.copy`, 'PRAGMA integrity_check')).toBe('ok')
-        expect(run('sqlite3', `${path}.copy`, 'SELECT count(*) FROM everthread_items')).toBe('20')
-      }
-    })
-  },
-)
+        expect(countIn(`${path}.copy`)).toBe('20')
+      }),
+    )
+  })
 
-const READ_BY_PYTHON = `
-import sqlite3, sys
-for path in sys.argv[1:]:
-    file = sqlite3.connect(path)
-    assert file.execute('SELECT count(*) FROM everthread_items').fetchone() == (20,)
-    file.close()
-`
+  test('cannot take the log away from a store that lives', async () => {
+    await livesBeside((places) =>
+      each(places, (path) => {
+        run('sqlite3', path, 'PRAGMA wal_checkpoint(TRUNCATE)')
+        const { stderr } = spawnSync('sqlite3', [path, 'PRAGMA journal_mode = DELETE'], TEXT)
+        expect(stderr).toContain('database is locked')
+      }),
+    )
+  })
+})
 
-test.runIf(hasProgram('python3'))(
-  'an older SQLite, that of Python, reads the files and closes them',
-  async () => {
-    await livesBeside(({ primary, backup }) => {
-      run('python3', '-c', READ_BY_PYTHON, primary, backup)
-    })
-  },
-)
+function each({ primary, backup }: SqliteStorePlaces, work: (path: string) => void): void {
+  for (const path of [primary, backup]) work(path)
+}
+
+function countIn(path: string): string {
+  return run('sqlite3', path, 'SELECT count(*) FROM everthread_items')
+}

@@ -156,7 +156,7 @@ async function view(backend: ReplicaBackend): Promise<unknown> {
     }
   }
   const { identity: _s, nowMs, hints, trusted, ...state } = await backend.readState('w0')
-  expect(Math.abs(nowMs - Date.now())).toBeLessThan(60_000)
+  expect(Math.abs(nowMs! - Date.now())).toBeLessThan(60_000)
   const narrow = { from: stamp(8), to: stamp(22) }
   const latest = await backend.listLatest({ prefix: '', limit: 10 })
   const second = await backend.listLatest({

@@ -13,7 +13,8 @@ import {
   postgresUrl,
 } from '../support/postgres-backend.ts'
 import { hasPostgres } from '../support/postgres-binaries.ts'
-import { startPostgres } from '../support/postgres-server.ts'
+import { describePgBouncer, startPgBouncer } from '../support/pgbouncer.ts'
+import { startPostgres, type PostgresServer } from '../support/postgres-server.ts'
 
 // Goal: what a PostgreSQL can be asked about is asked before it holds a message.
 // Method: databases, roles and tables that break an assumption of docs/assumptions.md, one each.
@@ -80,24 +81,38 @@ describe.skipIf(!hasPostgres())('a PostgreSQL standby', () => {
   test('is not used, though it would answer reads, until it is promoted', async () => {
     const server = await startPostgres()
     onTestFinished(() => server.stop())
-    const backend = new PostgresBackend({ url: server.url })
-    onTestFinished(() => backend.disconnect())
-    await backend.connect()
-    await backend.append('k', 1)
-    await server.restart({ standby: true })
-    await eventually(async () => {
-      const error = await failure(backend.countItems('k'))
-      expect(error.message).toContain('standby')
-    })
-    const write = await failure(backend.apply([message('k')]))
-    expect([write.code, write.effect]).toEqual(['UNAVAILABLE', 'none'])
-    const late = await refusal({ url: server.url })
-    expect(late).toBeInstanceOf(StorageConnectionError)
-    await sql('SELECT pg_promote()', server.url)
-    await backend.append('k', 2)
-    expect(await backend.getRange('k', 0, 10)).toEqual([1, 2])
+    await standbyIsNotUsed(server, server.url)
   })
 })
+
+describePgBouncer('a PostgreSQL standby behind a pooler', () => {
+  test('is not used, though the connections to the pooler stay', async () => {
+    const server = await startPostgres()
+    onTestFinished(() => server.stop())
+    const serverPort = server.port
+    const bouncer = await startPgBouncer({ serverPort, mode: 'transaction', poolSize: 3 })
+    onTestFinished(() => bouncer.stop())
+    await standbyIsNotUsed(server, bouncer.url)
+  })
+})
+
+async function standbyIsNotUsed(server: PostgresServer, url: string): Promise<void> {
+  const backend = new PostgresBackend({ url })
+  onTestFinished(() => backend.disconnect())
+  await backend.connect()
+  await backend.append('k', 1)
+  await server.restart({ standby: true })
+  await eventually(async () => {
+    const error = await failure(backend.countItems('k'))
+    expect(error.message).toContain('standby')
+  })
+  const write = await failure(backend.apply([message('k')]))
+  expect([write.code, write.effect]).toEqual(['UNAVAILABLE', 'none'])
+  expect(await refusal({ url })).toBeInstanceOf(StorageConnectionError)
+  await sql('SELECT pg_promote()', server.url)
+  await backend.append('k', 2)
+  expect(await backend.getRange('k', 0, 10)).toEqual([1, 2])
+}
 
 function freshName(): string {
   return `unfit_${randomBytes(6).toString('hex')}`

@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import { StampClock } from '../../src/core/stamp.ts'
@@ -17,6 +17,9 @@ import { recordOperation } from '../../src/store/erase/erasure-record.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
+import { shiftedClock } from '../../src/testing/shifted-clock.ts'
+import { virtualEnv } from '../../src/testing/virtual-env.ts'
+import { WALManager } from '../../src/wal/wal-manager.ts'
 import { filesWith } from '../support/files-with.ts'
 
 const CANARY = 'canary-9c2e'
@@ -332,4 +335,68 @@ test.each([
   onTestFinished(() => history.close())
   await untilErased(history)
   expect((await backup.listKeys({ prefix: 'chat/1:t:', limit: 10 })).keys).toEqual([])
+})
+
+test('completed erases cost a process one pass over its log when it starts, and no reads of records after that', async () => {
+  const env = virtualEnv()
+  const passes = vi.spyOn(WALManager.prototype, 'erase')
+  onTestFinished(() => passes.mockRestore())
+  const databases = {
+    primary: new DurableMemoryBackend(env),
+    backup: new DurableMemoryBackend(env),
+  }
+  const primary = faultyBackend(databases.primary)
+  const openMemory = async () => {
+    const given = { env, primary, backup: faultyBackend(databases.backup), wal: 'memory:' } as const
+    const history = await env.drive(openChatHistory(given))
+    onTestFinished(() => env.drive(history.close()))
+    return history
+  }
+  const one = await openMemory()
+  for (let i = 0; i < 20; i++) {
+    await env.drive(one.saveMessage(`c${i}`, DOOMED))
+    expect((await env.drive(one.eraseConversation(`c${i}`))).complete).toBe(true)
+  }
+  await env.drive(one.close())
+  passes.mockClear()
+  await openMemory()
+  await env.advance(30_000)
+  expect(passes).toHaveBeenCalledTimes(1)
+  const before = primary.calls.get('readRegister') ?? 0
+  await env.advance(60_000)
+  expect(passes).toHaveBeenCalledTimes(1)
+  expect((primary.calls.get('readRegister') ?? 0) - before).toBe(0)
+})
+
+test('an erase of a prefix is refused while the clocks disagree: it goes up to a stamp', async () => {
+  const env = virtualEnv()
+  const clock = { ms: 0 }
+  const primary = shiftedClock(new DurableMemoryBackend(env), clock)
+  const given = { env, primary, backup: new DurableMemoryBackend(env), wal: 'memory:' } as const
+  const history = await env.drive(openChatHistory({ ...given, tenant: 't' }))
+  onTestFinished(() => env.drive(history.close()))
+  await env.drive(history.saveMessage('a', DOOMED))
+  clock.ms = 86_400_000
+  await expect(env.drive(history.eraseTenant('t'))).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    effect: 'none',
+    message: expect.stringContaining("the primary's is 86400000 ms ahead"),
+  })
+  expect((await env.drive(history.eraseConversation('a'))).complete).toBe(true)
+  clock.ms = 0
+  expect((await env.drive(history.eraseTenant('t'))).complete).toBe(true)
+})
+
+test('the record of an erase outlives a clock that is 400 days ahead', async () => {
+  const env = virtualEnv()
+  const clock = { ms: 0 }
+  const primary = shiftedClock(new DurableMemoryBackend(env), clock)
+  const backup = shiftedClock(new DurableMemoryBackend(env), clock)
+  const history = await env.drive(openChatHistory({ env, primary, backup, wal: 'memory:' }))
+  onTestFinished(() => env.drive(history.close()))
+  await env.drive(history.eraseConversation('a'))
+  env.jumpWallClock(400 * 86_400_000)
+  clock.ms = -400 * 86_400_000
+  await env.advance(60_000)
+  expect(await env.drive(history.listErasures())).toHaveLength(1)
 })

@@ -20,7 +20,10 @@ interface Rig {
 
 function rig(): Rig {
   const env = virtualEnv()
-  const databases = { primary: new DurableMemoryBackend(env), backup: new DurableMemoryBackend(env) }
+  const databases = {
+    primary: new DurableMemoryBackend(env),
+    backup: new DurableMemoryBackend(env),
+  }
   return {
     env,
     open: async (config = {}) => {

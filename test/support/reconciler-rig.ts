@@ -36,6 +36,8 @@ export function reconcilerRig(
     log,
     places,
     timeoutMs: 10_000,
+    maxClockDriftMs: 300_000,
+    onClockDisagrees: () => {},
     keepsHint: () => false,
     onReplicaChanged: () => {},
   })

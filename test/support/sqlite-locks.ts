@@ -25,7 +25,7 @@ function inodeOf(path: string): number {
 }
 
 /** `1: POSIX  ADVISORY  READ 4242 fe:00:131 128 128`: kind, process, device and inode, range. */
-function lockedInodes(pid: number): Set<number> {
+export function lockedInodes(pid: number): Set<number> {
   const lines = readFileSync('/proc/locks', 'utf8').split('\n')
   const own = lines
     .map((line) => /POSIX\s+ADVISORY\s+\w+\s+(\d+)\s+[\da-f]+:[\da-f]+:(\d+)/.exec(line))

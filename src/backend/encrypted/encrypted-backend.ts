@@ -13,6 +13,7 @@ import type {
   ApplyResult,
   CallOptions,
   CountRead,
+  DamagedPart,
   Durability,
   FencedOptions,
   Hint,
@@ -180,6 +181,14 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
 
   async migrate(): Promise<void> {
     await (await this.#create()).migrate?.()
+  }
+
+  async *checkParts(options?: CallOptions): AsyncGenerator<DamagedPart> {
+    yield* this.#inner.checkParts?.(options) ?? []
+  }
+
+  async mendParts(options?: CallOptions): Promise<void> {
+    await this.#inner.mendParts?.(options)
   }
 
   async purge(options?: CallOptions): Promise<readonly string[]> {

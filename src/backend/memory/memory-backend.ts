@@ -182,7 +182,6 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
       ...(this.#trusted !== undefined && { trusted: this.#trusted }),
       ...(head !== undefined && { head }),
       ...(cursor !== undefined && { cursor }),
-      nowMs: this.env.now(),
     }
   }
 

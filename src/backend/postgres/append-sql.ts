@@ -43,7 +43,7 @@ function write(tables: Tables, { hints, cursors }: AppendMarks): string {
     `written AS (
       INSERT INTO ${tables.items} AS t (key, item, position, appended, digest, removed)
       SELECT key, item, item, appended, digest, false FROM i
-      WHERE (d IS NULL OR item > d) AND (SELECT count(*) FROM raised) >= 0
+      WHERE (d IS NULL OR item > d) AND (SELECT pg_catalog.count(*) FROM raised) >= 0
       ORDER BY key COLLATE "C", item
       ${mergeOnConflictSql()})`,
   ]

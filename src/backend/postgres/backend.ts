@@ -76,8 +76,8 @@ export interface PostgresInfo {
  *
  * A call fails at its deadline at the latest. While the server is away calls fail at once with
  * `UNAVAILABLE` and effect `none`; they work again as soon as it is back, also when `connect` itself
- * had failed. Not promised: work behind a pool that gives each statement another session
- * (PgBouncer's transaction mode), because statements are prepared.
+ * had failed. Behind a pooler (PgBouncer in session or transaction mode) no session is changed, and a
+ * statement takes three round trips instead of one.
  */
 export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   readonly #options: ResolvedPostgresOptions

@@ -62,7 +62,7 @@ function write(tables: Tables, { merges, adds, hints, cursors }: BatchParts): st
       SELECT * FROM input
       WHERE grp NOT IN (SELECT r.grp FROM input r WHERE r.judged AND r.position <= r.d)
         AND (d IS NULL OR removed OR position > d OR edited_at > d)
-        AND (SELECT count(*) FROM raised) >= 0)`,
+        AND (SELECT pg_catalog.count(*) FROM raised) >= 0)`,
   ]
   if (merges) steps.push(`merged AS (${mergeItemsSql(tables, rows('NOT uniq'))})`)
   if (adds) steps.push(`added AS (${addItemsSql(tables, rows('uniq'))})`)
@@ -82,7 +82,7 @@ function write(tables: Tables, { merges, adds, hints, cursors }: BatchParts): st
 /** SQL: raises hints; an array of writers. */
 export function hintsSql({ hints, hintCount }: Tables, first: number): string {
   return `hinted AS (INSERT INTO ${hints} AS h (writer, count)
-    SELECT m.writer, nextval('${hintCount}') FROM unnest($${first}::text[]) AS m(writer)
+    SELECT m.writer, pg_catalog.nextval('${hintCount}') FROM pg_catalog.unnest($${first}::text[]) AS m(writer)
     ORDER BY writer COLLATE "C"
     ON CONFLICT (writer) DO UPDATE SET count = EXCLUDED.count)`
 }

@@ -6,7 +6,7 @@ import { CLIENT_GRACE_MS, type ResolvedPostgresOptions } from './options.ts'
 import type { PgClient, PgPool } from './pg-types.ts'
 import { destroySocket, openPool } from './pool.ts'
 import { postgresError } from './postgres-error.ts'
-import { Session } from './session.ts'
+import { Session, type SessionUse } from './session.ts'
 import { prepareSession, type ServerSettings } from './server-settings.ts'
 import { Slots } from './slots.ts'
 
@@ -29,7 +29,7 @@ export class PostgresDriver {
   readonly #options: ResolvedPostgresOptions
   readonly #pool: PgPool
   readonly #slots: Slots
-  readonly #prepared = new WeakSet<PgClient>()
+  readonly #uses = new WeakMap<PgClient, SessionUse>()
   readonly #watched = new WeakSet<PgClient>()
   readonly #clients = new Set<PgClient>()
   readonly #calls = new Set<Call>()
@@ -168,9 +168,11 @@ export class PostgresDriver {
     call.client = client
     call.session = session
     try {
-      if (!this.#prepared.has(client)) {
-        this.#settings = await prepareSession(session, this.#options)
-        this.#prepared.add(client)
+      const use = this.#uses.get(client)
+      if (use !== undefined) session.use = use
+      else {
+        this.#settings = await prepareSession(session, client.processID, this.#options)
+        this.#uses.set(client, session.use)
       }
       const result = await work(session)
       this.#found()

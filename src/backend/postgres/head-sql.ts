@@ -59,6 +59,6 @@ export const TOUCHED_LAG_MS = 1_000
  * then or later.
  */
 export function coarseSql(stamp: string): string {
-  const ms = `('x' || left(replace(${stamp}::text, '-', ''), 12))::bit(48)::bigint`
-  return `rpad(lpad(to_hex(GREATEST(0, ${ms} - ${TOUCHED_LAG_MS})), 12, '0'), 32, '0')::uuid`
+  const ms = `('x' || pg_catalog.left(pg_catalog.replace(${stamp}::text, '-', ''), 12))::bit(48)::bigint`
+  return `pg_catalog.rpad(pg_catalog.lpad(pg_catalog.to_hex(GREATEST(0, ${ms} - ${TOUCHED_LAG_MS})), 12, '0'), 32, '0')::uuid`
 }

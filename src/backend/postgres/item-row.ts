@@ -42,7 +42,7 @@ export const ITEM_SELECT = 'item, id, position, appended_at, appended, edited_at
 export const PAGE_SELECT = `item, appended,
   CASE WHEN id IS NULL AND position = item AND appended_at IS NULL AND appended IS NOT NULL
       AND edited_at IS NULL AND NOT removed THEN NULL
-    ELSE json_build_array(id, position, appended_at, edited_at, edited, removed)::text END AS rest`
+    ELSE pg_catalog.json_build_array(id, position, appended_at, edited_at, edited, removed)::text END AS rest`
 
 type Rest = readonly [
   id: string | null,

@@ -5,7 +5,8 @@ import { prepared } from './statement.ts'
 import type { Tables } from './tables.ts'
 
 /** The server's wall clock; of the statement, not of its transaction. Unix milliseconds. */
-const NOW = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint'
+const NOW =
+  '(extract(epoch FROM pg_catalog.clock_timestamp())::double precision * 1000::double precision)::bigint'
 
 /** As `grantLease` decides, in one statement: the row's lock makes it atomic. */
 export async function leaseRow(

@@ -11,7 +11,7 @@ import { identitySql, type Tables } from './tables.ts'
 /** Locks the keys, making those that are missing, and returns them. Parameter: sorted keys. */
 export function lockKeysSql(tables: Tables): string {
   return `INSERT INTO ${tables.keys} AS o (key, touched)
-    SELECT w.key, ${ZERO} FROM unnest($1::text[]) AS w(key)
+    SELECT w.key, ${ZERO} FROM pg_catalog.unnest($1::text[]) AS w(key)
     ON CONFLICT (key) DO UPDATE SET touched = o.touched
     RETURNING key, touched, deleted_through, register_stamp, ${identitySql(tables)} AS identity`
 }
@@ -27,7 +27,7 @@ export function lockItemsSql({ items }: Tables): string {
 export function headsSql(tables: Tables): string {
   return `SELECT w.key, ${listHeadSql(tables, 'w.key', 'w.d')} AS head
     FROM (SELECT u.key, COALESCE((SELECT o.deleted_through FROM ${tables.keys} o
-      WHERE o.key = u.key), ${ZERO}) AS d FROM unnest($1::text[]) AS u(key) OFFSET 0) w`
+      WHERE o.key = u.key), ${ZERO}) AS d FROM pg_catalog.unnest($1::text[]) AS u(key) OFFSET 0) w`
 }
 
 /** Writes keys that are locked. A register is replaced, or dropped by NULL, where `changed`. */

@@ -15,9 +15,9 @@ export interface TableSize {
 
 export async function tableSizes(session: Session, tables: Tables): Promise<TableSize[]> {
   const { rows } = await session.query({
-    text: `SELECT c.relname AS table, pg_total_relation_size(c.oid) AS bytes,
+    text: `SELECT c.relname AS table, pg_catalog.pg_total_relation_size(c.oid) AS bytes,
         GREATEST(c.reltuples, 0) AS rows
-      FROM unnest($1::regclass[]) AS t(oid) JOIN pg_class c ON c.oid = t.oid ORDER BY 1`,
+      FROM pg_catalog.unnest($1::regclass[]::oid[]) AS t(oid) JOIN pg_catalog.pg_class c ON c.oid = t.oid ORDER BY 1`,
     values: [namesOf(tables)],
   })
   return rows.map((row) => ({
@@ -52,17 +52,10 @@ export async function sweepKey(session: Session, tables: Tables, key: string): P
 }
 
 /**
- * Frees the space of removed rows and refreshes the planner's statistics. It may take long: the
- * caller's deadline is the limit, not that of a statement.
+ * Frees the space of removed rows and refreshes the planner's statistics. It may take long: in a session of
+ * ours the caller's deadline is the limit, in any other that of its statements too.
  */
 export async function vacuum(session: Session, tables: Tables): Promise<void> {
-  const name = 'statement_timeout'
-  const { rows } = await session.query({ text: `SELECT current_setting('${name}') AS value` })
-  const restore = { text: `SELECT set_config('${name}', $1, false)`, values: [rows[0]!['value']] }
-  await session.query({ text: `SET ${name} = 0` })
-  try {
-    for (const table of namesOf(tables)) await session.query({ text: `VACUUM (ANALYZE) ${table}` })
-  } finally {
-    if (!session.broken) await session.query(restore)
-  }
+  for (const table of namesOf(tables))
+    await session.queryAlone({ text: `VACUUM (ANALYZE) ${table}` })
 }

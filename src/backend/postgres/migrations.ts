@@ -110,7 +110,7 @@ export async function schemaVersion(
   { schema, prefix, meta }: Tables,
 ): Promise<number> {
   const { rows } = await session.query({
-    text: `SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    text: `SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = $1 AND c.relname = $2`,
     values: [schema, `${prefix}meta`],
   })
@@ -143,7 +143,7 @@ export async function migrate(session: Session, tables: Tables): Promise<void> {
     await session.query({ text: 'SET LOCAL lock_timeout = 0' })
     const name = `everthread ${tables.schema}.${tables.prefix}`
     await session.query({
-      text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))',
+      text: 'SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0::bigint))',
       values: [name],
     })
     const from = await schemaVersion(session, tables)
@@ -162,7 +162,7 @@ export async function migrate(session: Session, tables: Tables): Promise<void> {
 
 async function createMeta(session: Session, { schema, meta }: Tables): Promise<void> {
   const { rows } = await session.query({
-    text: 'SELECT 1 FROM pg_namespace WHERE nspname = $1',
+    text: 'SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1',
     values: [schema],
   })
   // Asked first: CREATE SCHEMA needs its privilege even where the schema is there.

@@ -21,6 +21,8 @@ export type PgAnswer = (error: Error | null | undefined, result: PgResult) => vo
 
 /** A connection, lent by the pool. */
 export interface PgClient {
+  /** The server's process as the connection was told at its start; a pooler tells something else. */
+  readonly processID?: number | null
   query(statement: PgStatement, answer: PgAnswer): void
   /** Gives the connection back; `true` destroys it. */
   release(destroy?: boolean): void

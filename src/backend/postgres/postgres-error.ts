@@ -55,6 +55,14 @@ export function isMissingRight(error: unknown): boolean {
   return isServerError(error) && error.code === '42501'
 }
 
+/**
+ * True when a connection may have been refused because of its startup parameters: as a violation of the
+ * protocol (PgBouncer), an unsupported feature, an invalid value, or a name that is not known.
+ */
+export function isRefusedStartup(error: unknown): boolean {
+  return isServerError(error) && ['08', '0A', '22', '42'].includes(error.code.slice(0, 2))
+}
+
 /** True when the connection can be used again: the server undid the statement and goes on. */
 export function isStatementError(error: unknown): boolean {
   return isServerError(error) && !isFatal(error) && !STALE_STATEMENT.has(error.code)

@@ -59,8 +59,8 @@ function registersSql(tables: Tables, atBeginning: boolean): string {
 
 /** Digests by bucket. Parameters: from, to, and the lower edges of the buckets. */
 export function digestSql(tables: Tables, atBeginning: boolean): string {
-  return `SELECT width_bucket(r.place, $3::uuid[]) AS bucket, count(*) AS count,
-      sum(r.digest & 16777215) AS low, sum(r.digest >> 24) AS high
+  return `SELECT pg_catalog.width_bucket(r.place, $3::uuid[]) AS bucket, pg_catalog.count(*) AS count,
+      pg_catalog.sum(r.digest & 16777215::bigint) AS low, pg_catalog.sum(r.digest >> 24) AS high
     FROM (${registersSql(tables, atBeginning)}) r GROUP BY 1`
 }
 

@@ -72,7 +72,7 @@ function seenSql(isOut: string): string {
 export function itemsSql(tables: Tables): string {
   return `WITH ${markSql(tables)}
     SELECT mark.identity, mark.d, r.* FROM mark LEFT JOIN (
-      SELECT i.* FROM unnest($2::uuid[]) AS w(item) CROSS JOIN LATERAL (
+      SELECT i.* FROM pg_catalog.unnest($2::uuid[]) AS w(item) CROSS JOIN LATERAL (
         SELECT ${ITEM_SELECT} FROM ${tables.items} t
         WHERE t.key = $1 AND t.item = w.item LIMIT 1) i) r ON true`
 }
@@ -81,7 +81,7 @@ export function itemsSql(tables: Tables): string {
 export function countSql(tables: Tables): string {
   return `WITH ${markSql(tables)},
     bounds AS MATERIALIZED (SELECT COALESCE(d, ${ZERO}) AS d FROM mark)
-    SELECT mark.identity, mark.d, (SELECT count(*) FROM ${tables.items} i
+    SELECT mark.identity, mark.d, (SELECT pg_catalog.count(*) FROM ${tables.items} i
       WHERE i.key = $1 AND ${visibleSql('i', '(SELECT d FROM bounds)')}) AS count FROM mark`
 }
 
@@ -153,5 +153,5 @@ export function stateSql(tables: Tables): string {
       (SELECT value FROM ${meta} WHERE name = 'trusted') AS trusted,
       (SELECT lsn FROM ${cursors} WHERE writer = $1) AS lsn,
       GREATEST(${recent}, (SELECT head FROM older)) AS head,
-      extract(epoch FROM clock_timestamp()) * 1000 AS now_ms`
+      extract(epoch FROM pg_catalog.clock_timestamp())::double precision * 1000::double precision AS now_ms`
 }

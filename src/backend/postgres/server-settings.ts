@@ -1,6 +1,7 @@
 import { StorageError } from '../../core/errors.ts'
 import type { Durability } from '../replica-backend.ts'
 import type { ResolvedPostgresOptions } from './options.ts'
+import { localSettings, LOOK, OWN_SESSION } from './session-settings.ts'
 import type { Session } from './session.ts'
 
 /** Oldest server that is supported, as `server_version_num`. */
@@ -21,22 +22,35 @@ export interface ServerSettings {
 }
 
 /**
- * Makes a new connection fit for use and reads its settings back. A pool of the application's own
- * is only read.
+ * Finds out how a new connection can be used, and reads its settings back.
+ *
+ * A session is ours when it took our settings at its start and the process that answers is the one that
+ * the connection began with. Any other may be shared: a pooler gives each transaction a session of its
+ * choice, and the next client finds there what was left. So nothing is left there: settings go with each
+ * transaction, and statements have no name. A pool of the application's own without a pooler is used as it
+ * is, unless its sessions would change what is stored or when it counts.
  */
 export async function prepareSession(
   session: Session,
+  processId: number | null | undefined,
   options: ResolvedPostgresOptions,
 ): Promise<ServerSettings> {
-  if (options.pool === undefined) await session.query({ text: setup(options) })
+  const { rows: looks } = await session.query({ text: LOOK })
+  const { pid, pinned, plain } = looks[0]!
+  const isDirect = processId === pid
+  const isOwnPool = options.pool === undefined
+  const isOurs = isOwnPool && isDirect && pinned === true
+  const isAsItIs = isOurs || (!isOwnPool && isDirect && plain === true)
+  session.use = { isOurs, local: isAsItIs ? undefined : localSettings(options) }
+  if (isOurs) await session.query({ text: OWN_SESSION })
+  return await readBack(session)
+}
+
+async function readBack(session: Session): Promise<ServerSettings> {
   const { rows } = await session.query({ text: READ_BACK })
   const row = rows[0] as Record<string, string>
   checkServer(row)
-  if (row['standby'] === 'on') {
-    // Reads would be answered from the past. The next connection may reach the primary.
-    session.broken = true
-    throw new StorageError('UNAVAILABLE', 'PostgreSQL: the server is a standby, in recovery')
-  }
+  if (row['standby'] === 'on') session.refuseStandby()
   return {
     version: row['version']!,
     fsync: row['fsync']!,
@@ -93,39 +107,13 @@ function judge(settings: ServerSettings): Durability {
   }
 }
 
-const READ_BACK = `SELECT current_setting('server_version') AS version,
-  current_setting('server_version_num') AS number,
-  current_setting('server_encoding') AS encoding,
-  current_setting('max_identifier_length') AS name_bytes,
-  CASE WHEN pg_is_in_recovery() THEN 'on' ELSE 'off' END AS standby,
-  current_setting('fsync') AS fsync,
-  current_setting('synchronous_commit') AS synchronous_commit,
-  current_setting('full_page_writes') AS full_page_writes,
-  current_setting('statement_timeout') AS statement_timeout,
-  current_setting('transaction_read_only') AS read_only`
-
-/**
- * In one round trip. A commit that does not wait for the disk is switched off for this session.
- * Sequential scans, bitmaps and sorts are a last resort: a plan that was made while the tables were
- * small is kept, and every statement but those over all rows has an index in its order. (Without
- * this a page of a table that was never analysed reads and sorts the whole conversation.) Statements are planned once a connection:
- * left to itself the server plans each of them again every time, because it takes arrays that it
- * knows the length of for cheaper. The server notices a closed socket within a
- * second where it can (not before version 14, not on every system) and gives up its statement.
- */
-function setup({ statementTimeoutMs }: ResolvedPostgresOptions): string {
-  return `SET statement_timeout = ${statementTimeoutMs};
-    SET lock_timeout = ${statementTimeoutMs};
-    SET idle_in_transaction_session_timeout = ${statementTimeoutMs};
-    SET default_transaction_isolation = 'read committed';
-    SET enable_seqscan = off;
-    SET enable_bitmapscan = off;
-    SET enable_sort = off;
-    SET plan_cache_mode = force_generic_plan;
-    SET jit = off;
-    SELECT set_config('synchronous_commit', 'on', false)
-      WHERE current_setting('synchronous_commit') = 'off';
-    DO $$ BEGIN
-      PERFORM set_config('client_connection_check_interval', '1000', false);
-    EXCEPTION WHEN OTHERS THEN NULL; END $$`
-}
+const READ_BACK = `SELECT pg_catalog.current_setting('server_version') AS version,
+  pg_catalog.current_setting('server_version_num') AS number,
+  pg_catalog.current_setting('server_encoding') AS encoding,
+  pg_catalog.current_setting('max_identifier_length') AS name_bytes,
+  CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'on' ELSE 'off' END AS standby,
+  pg_catalog.current_setting('fsync') AS fsync,
+  pg_catalog.current_setting('synchronous_commit') AS synchronous_commit,
+  pg_catalog.current_setting('full_page_writes') AS full_page_writes,
+  pg_catalog.current_setting('statement_timeout') AS statement_timeout,
+  pg_catalog.current_setting('transaction_read_only') AS read_only`

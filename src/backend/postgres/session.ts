@@ -13,6 +13,17 @@ export interface StatementSettings {
   readonly byBlocks?: boolean
 }
 
+/** How a connection's session can be used. */
+export interface SessionUse {
+  /** True when nobody else uses the session, now or later: its settings may be changed. */
+  readonly isOurs: boolean
+  /**
+   * SQL of `localSettings` in a session that others may share: each transaction begins with it, a statement
+   * alone gets a transaction of its own, and no statement has a name.
+   */
+  readonly local: string | undefined
+}
+
 /** One call's use of one connection. It ends with the call: by success, failure or deadline. */
 export class Session {
   /** True once a statement was sent whose success commits. */
@@ -21,6 +32,7 @@ export class Session {
   committed = false
   /** True when the connection may be in an unknown state: it is destroyed, not used again. */
   broken = false
+  use: SessionUse = { isOurs: false, local: undefined }
   readonly #client: PgClient
   #inTransaction = false
 
@@ -30,12 +42,21 @@ export class Session {
 
   /** A statement that only reads, or one inside `transaction`. */
   async query(statement: PgStatement): Promise<PgResult> {
-    if (this.broken) throw new StorageError('UNAVAILABLE', 'PostgreSQL: the connection is gone')
+    if (this.use.local === undefined || this.#inTransaction) return await this.#send(statement)
+    return await this.transaction(
+      () => this.#send(statement),
+      () => true,
+    )
+  }
+
+  /** VACUUM, which no transaction may be around. In a session of ours it has the caller's limit only. */
+  async queryAlone(statement: PgStatement): Promise<PgResult> {
+    if (!this.use.isOurs) return await this.#send(statement)
+    await this.#send({ text: 'SET statement_timeout = 0' })
     try {
-      return await ask(this.#client, statement)
-    } catch (error) {
-      if (!isStatementError(error)) this.broken = true
-      throw error
+      return await this.#send(statement)
+    } finally {
+      if (!this.broken) await this.#send({ text: 'RESET statement_timeout' })
     }
   }
 
@@ -59,16 +80,8 @@ export class Session {
 
   /** A single statement that writes: its success is its commit. */
   async write(statement: PgStatement): Promise<PgResult> {
-    this.committing = true
-    try {
-      const result = await this.query(statement)
-      this.committed = true
-      return result
-    } catch (error) {
-      // The server undid it and said so.
-      if (isStatementError(error)) this.committing = false
-      throw error
-    }
+    if (this.use.local === undefined) return await this.#commit(statement)
+    return await this.transaction(() => this.#send(statement))
   }
 
   /** Commits what `work` did, or nothing of it when it fails or `isVain` says so. */
@@ -76,10 +89,11 @@ export class Session {
     work: () => Promise<T>,
     isVain: (result: T) => boolean = () => false,
   ): Promise<T> {
-    await this.query({ text: 'BEGIN' })
+    // Set before it is sent: a connection on which it failed half-way is not used again.
     this.#inTransaction = true
     let result: T
     try {
+      await this.#begin()
       result = await work()
     } catch (error) {
       await this.#rollback()
@@ -89,7 +103,7 @@ export class Session {
       await this.#rollback()
       return result
     }
-    await this.write({ text: 'COMMIT' })
+    await this.#commit({ text: 'COMMIT' })
     this.#inTransaction = false
     return result
   }
@@ -97,6 +111,47 @@ export class Session {
   /** True when the connection must not be used again. */
   get spoilt(): boolean {
     return this.broken || this.#inTransaction
+  }
+
+  /** Reads of a standby would be answered from the past. The next connection may reach the primary. */
+  refuseStandby(): never {
+    this.broken = true
+    throw new StorageError('UNAVAILABLE', 'PostgreSQL: the server is a standby, in recovery')
+  }
+
+  async #begin(): Promise<void> {
+    const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED'
+    if (this.use.local === undefined) {
+      await this.#send({ text: begin })
+      return
+    }
+    // Several statements in one text have a result each.
+    const results = [await this.#send({ text: `${begin}; ${this.use.local}` })].flat()
+    if (results.at(-1)!.rows[0]!['standby'] === true) this.refuseStandby()
+  }
+
+  async #commit(statement: PgStatement): Promise<PgResult> {
+    this.committing = true
+    try {
+      const result = await this.#send(statement)
+      this.committed = true
+      return result
+    } catch (error) {
+      // The server undid it and said so.
+      if (isStatementError(error)) this.committing = false
+      throw error
+    }
+  }
+
+  async #send(statement: PgStatement): Promise<PgResult> {
+    if (this.broken) throw new StorageError('UNAVAILABLE', 'PostgreSQL: the connection is gone')
+    const sent = this.use.local === undefined ? statement : withoutName(statement)
+    try {
+      return await ask(this.#client, sent)
+    } catch (error) {
+      if (!isStatementError(error)) this.broken = true
+      throw error
+    }
   }
 
   /** Failing to roll back is no failure of its own: the connection is destroyed and that undoes. */
@@ -109,6 +164,10 @@ export class Session {
       this.broken = true
     }
   }
+}
+
+function withoutName({ text, values }: PgStatement): PgStatement {
+  return values === undefined ? { text } : { text, values }
 }
 
 /**

@@ -24,7 +24,7 @@ export function singleSql(tables: Tables, add: boolean): string {
 function write(tables: Tables, add: boolean): string {
   const columns = ITEM_COLUMNS.map(([, type], i) => `$${FIRST_COLUMN + i}::${type}`).join(', ')
   const row = `SELECT $1::text, ${columns} FROM k
-    WHERE (k.d IS NULL OR $${POSITION}::uuid > k.d) AND (SELECT count(*) FROM raised) >= 0`
+    WHERE (k.d IS NULL OR $${POSITION}::uuid > k.d) AND (SELECT pg_catalog.count(*) FROM raised) >= 0`
   const missed = `CASE WHEN EXISTS (SELECT 1 FROM written) THEN '{}'::int[] ELSE '{0}'::int[] END`
   return `WITH k AS MATERIALIZED (SELECT o.touched, o.deleted_through AS d
       FROM (SELECT 1) one LEFT JOIN ${tables.keys} o ON o.key = $1::text),
@@ -35,5 +35,5 @@ function write(tables: Tables, add: boolean): string {
     written AS (${add ? addItemsSql(tables, row) : mergeItemsSql(tables, row)})
     SELECT ${identitySql(tables)} AS identity, ${add ? missed : `'{}'::int[]`} AS missed,
       CASE WHEN k.d IS NULL THEN '{}'::int[] ELSE '{1}'::int[] END AS cleared,
-      array_remove(ARRAY[k.d::text], NULL) AS cleared_through FROM k`
+      pg_catalog.array_remove(ARRAY[k.d::text], NULL) AS cleared_through FROM k`
 }

@@ -32,7 +32,7 @@ function removeSql({ keys, items }: Tables): string {
         AND NOT i.removed AND (i.edited_at IS NULL OR i.edited_at <=
           (SELECT o.deleted_through FROM ${keys} o WHERE o.key = $1))
       LIMIT ${SWEEP_ROWS_MAX} FOR UPDATE SKIP LOCKED)) RETURNING 1)
-    SELECT count(*) AS removed FROM removed`
+    SELECT pg_catalog.count(*) AS removed FROM removed`
 }
 
 /** Items that live on without one of their values: an edit after the delete, or before it. */

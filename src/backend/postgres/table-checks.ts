@@ -13,15 +13,16 @@ const RIGHTS = ['SELECT', 'INSERT', 'UPDATE'] as const
 export async function checkTables(session: Session, tables: Tables): Promise<void> {
   const { hintCount, items, hints } = tables
   const lacks = RIGHTS.map(
-    (right) => `CASE WHEN NOT has_table_privilege(c.oid, '${right}') THEN '${right}' END`,
+    (right) =>
+      `CASE WHEN NOT pg_catalog.has_table_privilege(c.oid, '${right}') THEN '${right}' END`,
   )
   const { rows } = await session.query({
     text: `SELECT c.relname AS table, c.relpersistence = 'u' AS unlogged,
-        row_security_active(c.oid) AS filtered,
-        concat_ws(', ', ${lacks.join(', ')}, CASE WHEN c.oid = ANY ($2::regclass[])
-          AND NOT has_table_privilege(c.oid, 'DELETE') THEN 'DELETE' END) AS lacks,
-        has_sequence_privilege($3::regclass, 'USAGE') AS counts
-      FROM unnest($1::regclass[]) AS t(oid) JOIN pg_class c ON c.oid = t.oid ORDER BY 1`,
+        pg_catalog.row_security_active(c.oid) AS filtered,
+        pg_catalog.concat_ws(', ', ${lacks.join(', ')}, CASE WHEN c.oid = ANY ($2::regclass[]::oid[])
+          AND NOT pg_catalog.has_table_privilege(c.oid, 'DELETE') THEN 'DELETE' END) AS lacks,
+        pg_catalog.has_sequence_privilege($3::regclass, 'USAGE') AS counts
+      FROM pg_catalog.unnest($1::regclass[]::oid[]) AS t(oid) JOIN pg_catalog.pg_class c ON c.oid = t.oid ORDER BY 1`,
     values: [namesOf(tables), [items, hints], hintCount],
   })
   for (const { table, unlogged, filtered, lacks: rights, counts } of rows) {

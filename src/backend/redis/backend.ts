@@ -17,6 +17,7 @@ import type {
   ApplyResult,
   CallOptions,
   CountRead,
+  DamagedPart,
   Durability,
   FencedOptions,
   Hint,
@@ -36,9 +37,11 @@ import type {
 } from '../replica-backend.ts'
 import { applyBatch } from './batch.ts'
 import { RedisCaller } from './caller.ts'
+import { refreshSettings, refuseEviction } from './eviction.ts'
 import { applySpread, breakLock, sweepGroups } from './groups.ts'
 import { removeHints, takeLease, trust } from './leases.ts'
 import { listKeys, listLatest } from './listing.ts'
+import { damagedParts, mendParts } from './mend.ts'
 import { openRouter } from './open-router.ts'
 import { resolveRedisOptions, type RedisOptions, type ResolvedRedisOptions } from './options.ts'
 import { digestRange, repairRecords, scanRange } from './ranges.ts'
@@ -110,12 +113,14 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
 
   /**
    * Connects, and makes the database where there is none. Rejects with a `StorageConnectionError`
-   * when the server is away; later calls work by themselves once it is back.
+   * when the server is away; later calls work by themselves once it is back. Rejects with `UNSUPPORTED`
+   * when the server may evict what it holds.
    */
   async connect(): Promise<void> {
     const { router, session } = (this.#opened ??= this.#open())
     try {
       await router.connect()
+      refuseEviction(router.servers, 'database')
       await session.open({ timeoutMs: this.#options.connection.connectTimeoutMs })
       await sweepGroups(session)
     } catch (error) {
@@ -227,6 +232,15 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     return await this.#track(repairRecords(this.#session(), operations, options))
   }
 
+  async *checkParts(options?: CallOptions): AsyncGenerator<DamagedPart> {
+    yield* damagedParts(this.#session(), options)
+  }
+
+  async mendParts(options?: CallOptions): Promise<void> {
+    const { session, router } = this.#check()
+    await this.#track(mendParts(session, router, options))
+  }
+
   /** Has the servers write their append-only file and snapshot anew. */
   async purge(options: CallOptions = {}): Promise<readonly string[]> {
     const { session, router } = this.#check()
@@ -291,7 +305,8 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     const now = this.env.monotonic()
     if (now - this.#settingsAt < SETTINGS_MS_MAX) return
     this.#settingsAt = now
-    void this.#opened?.router.refresh()
+    const router = this.#opened?.router
+    if (router !== undefined) void refreshSettings(this.env, router, 'database')
   }
 
   #where(): string {

@@ -1,4 +1,5 @@
 import type { Durability } from '../replica-backend.ts'
+import { evictionOf, type RedisUse } from './eviction.ts'
 import { pairsOf, type RawConnection } from './raw-connection.ts'
 
 /** What a server says about itself, read back on each new connection and every few seconds. */
@@ -44,9 +45,14 @@ export async function readServerInfo(connection: RawConnection): Promise<RedisSe
 }
 
 /** What these servers promise for an acknowledged write; `failover`: a replica may take over. */
-export function durabilityOf(servers: readonly RedisServerInfo[], failover: boolean): Durability {
+export function durabilityOf(
+  servers: readonly RedisServerInfo[],
+  failover: boolean,
+  use: RedisUse = 'database',
+): Durability {
   const bad = new Set<string>()
-  for (const server of servers) for (const reason of spoilers(server, failover)) bad.add(reason)
+  for (const server of servers)
+    for (const reason of spoilers(server, failover, use)) bad.add(reason)
   if (servers.length === 0) bad.add('not connected: the settings of the server are unknown')
   if (bad.size > 0) return { durable: false, reasons: [...bad] }
   const policies = new Set(servers.map(({ maxMemoryPolicy }) => maxMemoryPolicy))
@@ -60,7 +66,7 @@ export function durabilityOf(servers: readonly RedisServerInfo[], failover: bool
   }
 }
 
-function spoilers(info: RedisServerInfo, failover: boolean): string[] {
+function spoilers(info: RedisServerInfo, failover: boolean, use: RedisUse): string[] {
   const bad: string[] = []
   if (info.appendOnly !== 'yes') {
     bad.push(`appendonly is ${info.appendOnly}: a restart loses what the last snapshot lacks`)
@@ -74,12 +80,8 @@ function spoilers(info: RedisServerInfo, failover: boolean): string[] {
   if (info.appendOnly === 'yes' && info.aofLastWriteStatus !== 'ok') {
     bad.push(`aof_last_write_status is ${info.aofLastWriteStatus}: the disk does not take writes`)
   }
-  // Ours never expire, so `volatile-…` cannot take them.
-  if (info.maxMemory > 0 && info.maxMemoryPolicy.startsWith('allkeys')) {
-    bad.push(
-      `MESSAGES MAY BE EVICTED: maxmemory-policy is ${info.maxMemoryPolicy}, must be noeviction`,
-    )
-  }
+  const eviction = evictionOf(info, use)
+  if (eviction !== undefined) bad.push(eviction)
   if (failover && info.replicas > 0) {
     bad.push('a failover may lose writes that the replica has not received yet')
   }

@@ -97,6 +97,13 @@ export class RedisSession {
     }
   }
 
+  /** Gives the database another identity, as if it had been lost: `why` says what has. */
+  async replace(why: string, options: CallOptions = {}): Promise<void> {
+    const database = await this.open(options)
+    await this.#options.schema.replace(database, why)
+    if (this.#opened === database) this.#opened = undefined
+  }
+
   /** Waits until the lock is gone, or has been for long enough to be broken. */
   async unlock(lock: string): Promise<void> {
     await this.#unlock(lock)

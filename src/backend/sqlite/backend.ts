@@ -175,8 +175,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
-    const state = await this.#call((engine) => engine.readState(writer), options)
-    return { ...state, nowMs: this.env.now() }
+    return await this.#call((engine) => engine.readState(writer), options)
   }
 
   async readHints(options?: CallOptions): Promise<HintList> {
@@ -334,7 +333,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     const slot = this.#hosts[role]
     if (slot.host?.isAlive === true) return slot.host
     if (slot.opening !== undefined) return await slot.opening
-    const opening = this.#whenFree(() => EngineThread.open(this.#options, this.#newIdentity()))
+    const opening = this.#whenFree(() => this.#openThread())
     slot.opening = opening
     try {
       const host = await opening
@@ -343,6 +342,12 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     } finally {
       if (slot.opening === opening) delete slot.opening
     }
+  }
+
+  async #openThread(): Promise<EngineThread> {
+    const { library } = await loadSqliteDriver()
+    const identity = this.#newIdentity()
+    return await EngineThread.open({ options: this.#options, identity, library })
   }
 
   #makeEngine(driver: SqliteDriver): SqliteEngine {

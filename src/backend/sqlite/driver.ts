@@ -2,10 +2,12 @@
  * The part of a synchronous SQLite library that is called here, and the search for one.
  *
  * Three libraries have it with the same names. Two of them must never open one file in one process:
- * closing a file drops the locks that the other holds. So one is chosen, once a process.
+ * closing a file drops the locks that the other holds. So one is chosen, once a process, its threads
+ * are told which, and what is open is noted in `open-files.ts`.
  */
 import { createRequire } from 'node:module'
 import { StorageConnectionError } from '../../core/errors.ts'
+import { checkMayOpen, noteOpened } from './open-files.ts'
 
 export type SqliteValue = null | number | string | Uint8Array
 
@@ -26,6 +28,8 @@ export interface SqliteDatabase {
 export interface SqliteDriver {
   /** Name of the library. */
   readonly name: string
+  /** Tells it from another copy of itself: where it was found. */
+  readonly library: string
   open(path: string): SqliteDatabase
 }
 
@@ -68,7 +72,31 @@ async function findDriver(): Promise<SqliteDriver> {
 
 function driverOf(name: string, module: object, exported: string): SqliteDriver {
   const Database = (module as Record<string, DatabaseClass>)[exported]!
-  return { name, open: (path) => withNumberedParameters(new Database(path)) }
+  const library = libraryOf(name)
+  return {
+    name,
+    library,
+    open(path) {
+      if (path === ':memory:') return withNumberedParameters(new Database(path))
+      checkMayOpen(library, path)
+      const database = withNumberedParameters(new Database(path))
+      const closed = noteOpened(library, path)
+      const close = (): void => {
+        database.close()
+        closed()
+      }
+      return { ...database, close }
+    },
+  }
+}
+
+function libraryOf(name: string): string {
+  try {
+    return createRequire(import.meta.url).resolve(name)
+  } catch {
+    // Bundled: there is one of it.
+    return name
+  }
 }
 
 /**

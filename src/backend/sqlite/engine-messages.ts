@@ -9,6 +9,8 @@ export interface EngineStart {
   readonly options: ResolvedSqliteOptions
   /** Given to the database if it is new. */
   readonly identity: string
+  /** That of the starting thread: a second one must not open the file (`driver.ts`). */
+  readonly library: string
 }
 
 export type EngineRequest =

@@ -2,8 +2,12 @@ import { existsSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { messageOf, StorageError } from '../../core/errors.ts'
 import type { SqliteSettings } from './connection.ts'
-import type { ResolvedSqliteOptions } from './options.ts'
-import { errorOf, type EngineReply, type EngineRequest } from './engine-messages.ts'
+import {
+  errorOf,
+  type EngineReply,
+  type EngineRequest,
+  type EngineStart,
+} from './engine-messages.ts'
 import type { EngineHost, EngineMethod } from './engine-host.ts'
 
 interface Waiting {
@@ -33,10 +37,10 @@ export class EngineThread implements EngineHost {
   #ended: StorageError | undefined
   #lastId = 0
 
-  private constructor(options: ResolvedSqliteOptions, identity: string) {
+  private constructor(start: EngineStart) {
     this.#worker = new Worker(SCRIPT, {
       name: 'everthread-sqlite',
-      workerData: { options, identity },
+      workerData: start,
       // Loaders and the like of the application are not for it; the SQLite library must be the same.
       execArgv: process.execArgv.filter((flag) => /^--[a-z-]*sqlite$/.test(flag)),
     })
@@ -47,8 +51,8 @@ export class EngineThread implements EngineHost {
   }
 
   /** Rejects as the engine does; a file that is locked may be tried again. */
-  static async open(options: ResolvedSqliteOptions, identity: string): Promise<EngineThread> {
-    const thread = new EngineThread(options, identity)
+  static async open(start: EngineStart): Promise<EngineThread> {
+    const thread = new EngineThread(start)
     try {
       thread.#settings = await thread.#request<SqliteSettings>({ method: 'open' })
       return thread

@@ -4,13 +4,13 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { StorageError } from '../../core/errors.ts'
-import { loadSqliteDriver } from './driver.ts'
+import { loadSqliteDriver, type SqliteDriver } from './driver.ts'
 import { SqliteEngine } from './engine.ts'
 import { failureOf, type EngineReply, type EngineRequest } from './engine-messages.ts'
 import type { EngineStart } from './engine-messages.ts'
 import { callEngine } from './engine-host.ts'
 
-const { options, identity } = workerData as EngineStart
+const { options, identity, library } = workerData as EngineStart
 const port = parentPort!
 let engine: SqliteEngine | undefined
 
@@ -33,7 +33,7 @@ async function answer(request: EngineRequest): Promise<EngineReply> {
 async function run(request: EngineRequest): Promise<unknown> {
   switch (request.method) {
     case 'open':
-      engine ??= new SqliteEngine(await loadSqliteDriver(), options, identity)
+      engine ??= new SqliteEngine(await sameDriver(), options, identity)
       return engine.settings
     case 'close':
       engine?.close()
@@ -43,4 +43,12 @@ async function run(request: EngineRequest): Promise<unknown> {
       if (engine === undefined) throw new StorageError('CLOSED', 'the SQLite file is not open')
       return callEngine(engine, request.method, request.args as never)
   }
+}
+
+/** A package that was installed meanwhile would be found here and not in the thread that started this. */
+async function sameDriver(): Promise<SqliteDriver> {
+  const driver = await loadSqliteDriver()
+  if (driver.library === library) return driver
+  const text = `this process has SQLite of ${library} already, its thread found ${driver.library}`
+  throw new StorageError('UNSUPPORTED', text)
 }

@@ -163,7 +163,7 @@ export class SqliteEngine {
     return { identity: this.#identity, ...page }
   }
 
-  readState(writer: string): Omit<ReplicaState, 'nowMs'> {
+  readState(writer: string): ReplicaState {
     return this.#session.read(() => {
       const meta = this.#session.get<{ trusted: string | null; head: Uint8Array | null }>(META)!
       const cursor = this.#session.get<{ lsn: number }>(CURSOR, writer)

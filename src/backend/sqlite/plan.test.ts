@@ -27,9 +27,9 @@ beforeAll(async () => {
   migrate(session, 'identity')
 })
 
-function recording({ name, open }: SqliteDriver): SqliteDriver {
+function recording({ open, ...driver }: SqliteDriver): SqliteDriver {
   return {
-    name,
+    ...driver,
     open(path) {
       const database = open(path)
       return {

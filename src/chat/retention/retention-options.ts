@@ -30,6 +30,8 @@ export interface RetentionOptions extends RetentionLimits {
 export interface ResolvedRetention {
   readonly limitsOf: (conversationId: string) => RetentionLimits
   readonly intervalMs: number
+  /** What all conversations keep is limited by age. */
+  readonly usesAge: boolean
 }
 
 const DAY_MS = 86_400_000
@@ -54,6 +56,7 @@ export function resolveRetention(options: RetentionOptions): ResolvedRetention {
       const own = forConversation?.(id)
       return own === undefined ? limits : checkLimits('retention.forConversation()', own)
     },
+    usesAge: limits.maxAge !== undefined,
     intervalMs: checkInteger('retention.interval', interval, 1_000, DAY_MS),
   }
 }

@@ -12,7 +12,8 @@ import { itemValue } from '../../core/merge.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { stampFloor, type Stamp } from '../../core/stamp.ts'
 import { sleep } from '../../core/time.ts'
-import { decodeJson } from '../../core/json.ts'
+import { decodeJson, type JsonText } from '../../core/json.ts'
+import { isMessageText } from '../codec.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from '../keys.ts'
 import { planCut, type RetainedItem } from './plan-cut.ts'
@@ -67,7 +68,9 @@ export class Retention {
 
   /** One pass over all conversations of the tenant. */
   async apply(signal: AbortSignal = this.#background.signal): Promise<RetentionReport> {
-    const { env, store, tenant } = this.#parts
+    const { env, store, tenant, options } = this.#parts
+    // What every conversation would be refused for.
+    if (options.usesAge) await store.checkClocks('retention by age')
     const startedAt = env.monotonic()
     const report = { conversations: 0, removed: 0, unfinished: 0 }
     let after: string | undefined
@@ -120,7 +123,8 @@ export class Retention {
       const lease = await database.lease({ ...request, ttlMs: LEASE_MS })
       if (lease === undefined) return false
       const now = store.now()
-      const isDue = now - Number(lease.note ?? 0) >= options.intervalMs * DUE_AFTER
+      // A note of the future is that of a clock that was wrong.
+      const isDue = Math.abs(now - Number(lease.note ?? 0)) >= options.intervalMs * DUE_AFTER
       const note = isDue ? String(now) : lease.note
       await database.lease({ ...request, token: lease.token, ttlMs: 0, ...(note && { note }) })
       return isDue
@@ -148,7 +152,11 @@ export class Retention {
   async cut(conversationId: string, { maxAge, maxMessages }: RetentionLimits): Promise<number> {
     const { store, tenant } = this.#parts
     const key = conversationKey(tenant, conversationId)
-    const cutoff = maxAge === undefined ? undefined : stampFloor(store.now() - maxAge)
+    let cutoff: Stamp | undefined
+    if (maxAge !== undefined) {
+      await store.checkClocks('retention by age', 'known')
+      cutoff = stampFloor(store.earliestNow() - maxAge)
+    }
     let excess = 0
     if (maxMessages !== undefined) {
       excess = Math.max(0, (await store.countItems(key)).count - maxMessages)
@@ -170,13 +178,17 @@ export class Retention {
       const query = { key, limit, order: 'oldest', ...(after !== undefined && { after }) } as const
       const page = await store.readItems(query)
       for (const item of page.items) {
-        const { role } = decodeJson<{ readonly role?: unknown }>(itemValue(item)!)
-        yield { item, isToolResult: role === 'tool' }
+        yield { item, isToolResult: roleOf(itemValue(item)!) === 'tool' }
       }
       after = page.items.at(-1)?.position
       if (page.done || after === undefined) return
     }
   }
+}
+
+/** A damaged message has none: it goes when its time comes. */
+function roleOf(text: JsonText): unknown {
+  return isMessageText(text) ? decodeJson<{ readonly role: unknown }>(text).role : undefined
 }
 
 /** Names of tenants may be longer than those of leases. */

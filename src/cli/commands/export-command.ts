@@ -7,18 +7,27 @@ import { EXPORT_FORMATS, type ExportFormat } from '../jsonl/export-message.ts'
 import { Progress } from '../output/progress.ts'
 import { cipherOf } from '../settings/cipher-of.ts'
 import { databaseOf } from '../settings/database-of.ts'
+import { refuseDatabaseFile } from '../settings/refuse-database-file.ts'
 import { DEFAULT_DATABASES } from '../settings/settings.ts'
 import { addStoreOptions } from '../store-options.ts'
 import type { ConversationSource } from '../transfer/conversation-source.ts'
 import { exportConversations } from '../transfer/export-conversations.ts'
 import type { ExportReport } from '../transfer/export-report.ts'
 import { encryptingSink } from '../transfer/encrypted-lines.ts'
-import { fileSink, standardOutputSink, type ExportSink } from '../transfer/export-sink.ts'
+import {
+  fileSink,
+  partialOf,
+  standardOutputSink,
+  type ExportSink,
+} from '../transfer/export-sink.ts'
 import { UsageError } from '../usage-error.ts'
 import { withPlaceSource, type PlaceSourceOptions } from '../transfer/place-source.ts'
 import { retry } from '../transfer/retry.ts'
 import { StoreSource } from '../transfer/store-source.ts'
 import { seconds } from './parse-number.ts'
+
+/** Damaged parts that are named; `--json` lists all. */
+const DAMAGED_NAMED_MAX = 20
 
 interface ExportFlags extends StoreFlags {
   readonly json?: boolean
@@ -72,6 +81,7 @@ async function runExport(cli: CliContext, flags: ExportFlags): Promise<ExitCode>
         )
   await tell(cli, report, flags)
   if (report.stoppedAt !== undefined) return cli.interruptCode
+  if (report.damaged.length > 0) return EXIT.damaged
   return report.missing.length > 0 || !report.complete ? EXIT.partial : EXIT.ok
 }
 
@@ -111,8 +121,15 @@ async function sinkOf(cli: CliContext, flags: ExportFlags): Promise<ExportSink> 
     )
   }
   const sink =
-    output === undefined ? standardOutputSink(cli.terminal) : await fileSink(cli.path(output))
+    output === undefined ? standardOutputSink(cli.terminal) : await outputFile(cli, flags)
   return cipher === undefined ? sink : encryptingSink(sink, cipher)
+}
+
+async function outputFile(cli: CliContext, flags: ExportFlags): Promise<ExportSink> {
+  const path = cli.path(flags.output!)
+  const settings = await cli.settings(flags)
+  for (const written of [path, partialOf(path)]) await refuseDatabaseFile(written, settings)
+  return await fileSink(path)
 }
 
 async function exportFrom(
@@ -154,6 +171,14 @@ async function tell(
 ): Promise<void> {
   for (const id of report.missing) {
     terminal.note(`everthread: there is no conversation ${JSON.stringify(id)}`)
+  }
+  for (const { conversationId, id } of report.damaged.slice(0, DAMAGED_NAMED_MAX)) {
+    const what = id === undefined ? 'the rest' : `message ${JSON.stringify(id)}`
+    const where = `of conversation ${JSON.stringify(conversationId)}`
+    terminal.note(`everthread: ${what} ${where} is damaged in every database, and was left out`)
+  }
+  if (report.damaged.length > DAMAGED_NAMED_MAX) {
+    terminal.note(`everthread: and ${report.damaged.length - DAMAGED_NAMED_MAX} more`)
   }
   if (!report.complete) {
     terminal.note(

@@ -8,6 +8,7 @@ import { readLines } from '../jsonl/read-lines.ts'
 import { Progress } from '../output/progress.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { cipherOf } from '../settings/cipher-of.ts'
+import { refuseDatabaseFile } from '../settings/refuse-database-file.ts'
 import { decryptedLines } from '../transfer/encrypted-lines.ts'
 import { importLines, type ImportOutcome } from '../transfer/import-lines.ts'
 import type { ImportProblem, ImportReport } from '../transfer/import-report.ts'
@@ -47,7 +48,7 @@ interface Input {
 
 async function runImport(cli: CliContext, file: string, flags: ImportFlags): Promise<ExitCode> {
   // Opened first: a wrong file name needs no store.
-  const input = await openInput(cli, file)
+  const input = await openInput(cli, file, flags)
   const outcome = await cli.withStore(flags, async (history, settings) => {
     const cipher = await cipherOf(settings)
     cli.endsItself = true
@@ -80,8 +81,9 @@ async function runImport(cli: CliContext, file: string, flags: ImportFlags): Pro
   return exitCode(cli, outcome)
 }
 
-async function openInput(cli: CliContext, file: string): Promise<Input> {
+async function openInput(cli: CliContext, file: string, flags: ImportFlags): Promise<Input> {
   if (file === '-') return { stream: cli.io.stdin as Readable, bytes: undefined }
+  await refuseDatabaseFile(cli.path(file), await cli.settings(flags))
   const handle = await open(cli.path(file), 'r')
   const stat = await handle.stat()
   if (stat.isDirectory()) {

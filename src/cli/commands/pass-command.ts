@@ -144,10 +144,10 @@ function linesOf(report: ReconcileReport): string[] {
   const lines = rows.map(([name, count]) => `${name.padEnd(width)}  ${count}`)
   lines.push(`${'seconds'.padEnd(width)}  ${(report.durationMs / 1000).toFixed(1)}`)
   if (damagedRows.length === 0) return lines
-  const cells = damagedRows.map(({ place, key, id = '', part, position, repaired }) => [
+  const cells = damagedRows.map(({ place, key, id, name, part, position = '', repaired }) => [
     place,
     printableLine(key),
-    printableLine(id),
+    printableLine(id ?? name ?? ''),
     part,
     position,
     repaired ? 'repaired' : 'damaged',

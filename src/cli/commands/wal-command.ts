@@ -62,6 +62,7 @@ function linesOf(logs: readonly LogInspection[], { terminal }: CliContext): stri
 const OWNERS: Readonly<Record<LogInspection['owner'], string>> = {
   alive: 'running',
   dead: 'dead, to be adopted',
+  unknown: 'not known',
   free: 'none',
 }
 

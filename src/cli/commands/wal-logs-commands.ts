@@ -89,7 +89,10 @@ async function runVerify(
   else {
     for (const { path, owner, entries, deadLetters, damage } of logs) {
       const state = damage.length === 0 ? cli.terminal.colour('green', 'good') : 'DAMAGED'
-      const running = owner === 'alive' ? ', in use: its last write may look cut short' : ''
+      const running =
+        owner === 'alive' || owner === 'unknown'
+          ? ', in use: its last write may look cut short'
+          : ''
       await cli.terminal.writeLine(
         `${state}  ${printableLine(path)}: ${entries} entries, ${deadLetters} dead letters${running}`,
       )

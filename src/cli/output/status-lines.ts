@@ -58,7 +58,8 @@ function cellsOf(place: PlaceStatus): string[] {
   ]
 }
 
-function troublesOf({ places, wal, foreignHints, trusted, erasing }: StoreStatus): string[] {
+function troublesOf(status: StoreStatus): string[] {
+  const { places, wal, clocks, foreignHints, trusted, erasing } = status
   const found: string[] = []
   for (const name of DATABASE_PLACES) {
     const { quarantined, lastError, fallback } = places[name]
@@ -78,10 +79,18 @@ function troublesOf({ places, wal, foreignHints, trusted, erasing }: StoreStatus
   if (wal.bytesMax > 0 && wal.bytes > wal.bytesMax / 2) {
     found.push('the log is more than half full: at its limit saves are refused')
   }
+  if (!clocks.agree) found.push(`clocks disagree: ${aheadOf(clocks)}; nothing goes by its age`)
   if (foreignHints > 0) found.push(`${foreignHints} other writers have changes for the primary`)
   if (!trusted) found.push('primary and backup are not known to be equal: a reconcile is due')
   if (erasing > 0) found.push(`${erasing} erases wait for a place; see everthread erase --list`)
   return found
+}
+
+/** How far the servers' clocks are from ours. */
+function aheadOf({ aheadMs }: StoreStatus['clocks']): string {
+  const places = DATABASE_PLACES.filter((name) => aheadMs[name] !== undefined)
+  const parts = places.map((name) => `${name} ${(aheadMs[name]! / 1000).toFixed(0)} s ahead`)
+  return parts.join(', ') || 'this machine’s was set, and no server has confirmed it'
 }
 
 function reconcileOf({ lastReconcile }: StoreStatus): string {

@@ -5,6 +5,8 @@ export interface MessageBatch {
   readonly messages: readonly ChatMessage[]
   /** False when another process may have acknowledged messages that are not here. */
   readonly complete: boolean
+  /** Ids of messages that are damaged in every database, and left out. */
+  readonly damaged?: readonly string[]
 }
 
 /** Where an export reads: the whole store, or one database alone. */

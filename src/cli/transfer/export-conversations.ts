@@ -1,8 +1,9 @@
+import { isStorageError } from '../../core/errors.ts'
 import { compareText } from '../../core/text.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { exportMessage, type ExportFormat } from '../jsonl/export-message.ts'
 import type { ConversationSource } from './conversation-source.ts'
-import type { ExportReport } from './export-report.ts'
+import type { DamagedPart, ExportReport } from './export-report.ts'
 
 /** First messages that are looked up at the same time. */
 const LOOKUPS_IN_FLIGHT = 16
@@ -36,11 +37,12 @@ export interface ExportProgress {
 export async function exportConversations(options: ExportOptions): Promise<ExportReport> {
   const { source, conversations, signal, onProgress } = options
   const startedAt = performance.now()
-  const { ids, missing } = await idsOf(source, conversations)
+  const { ids, missing, unreadable } = await idsOf(source, conversations)
   let messages = 0
   let complete = true
   let written = 0
   let stoppedAt: string | undefined
+  const damaged: DamagedPart[] = unreadable.map((conversationId) => ({ conversationId }))
   for (const [index, id] of ids.entries()) {
     if (signal.aborted) {
       stoppedAt = id
@@ -48,6 +50,7 @@ export async function exportConversations(options: ExportOptions): Promise<Expor
     }
     const line = await exportOne(id, options)
     complete &&= line.complete
+    damaged.push(...line.damaged)
     // None: it was cleared since its beginning was looked up.
     if (line.messages > 0) written++
     messages += line.messages
@@ -57,50 +60,79 @@ export async function exportConversations(options: ExportOptions): Promise<Expor
     conversations: written,
     messages,
     missing: conversations.length > 0 ? missing : [],
+    damaged,
     complete,
     seconds: Math.round(performance.now() - startedAt) / 1000,
     ...(stoppedAt !== undefined && { stoppedAt }),
   }
 }
 
-/** The conversations in their order, and those that are not there. */
+/** The conversations in their order, those that are not there, and those that cannot be read. */
 async function idsOf(
   source: ConversationSource,
   wanted: readonly string[],
-): Promise<{ readonly ids: readonly string[]; readonly missing: readonly string[] }> {
+): Promise<{
+  readonly ids: readonly string[]
+  readonly missing: readonly string[]
+  readonly unreadable: readonly string[]
+}> {
   const ids = [...new Set(wanted.length > 0 ? wanted : await source.conversationIds())]
   const begun: { readonly id: string; readonly first: Stamp }[] = []
   const missing: string[] = []
+  const unreadable: string[] = []
   for (let start = 0; start < ids.length; start += LOOKUPS_IN_FLIGHT) {
     await Promise.all(
       ids.slice(start, start + LOOKUPS_IN_FLIGHT).map(async (id) => {
-        const first = await source.firstPosition(id)
-        if (first === undefined) missing.push(id)
-        else begun.push({ id, first })
+        try {
+          const first = await source.firstPosition(id)
+          if (first === undefined) missing.push(id)
+          else begun.push({ id, first })
+        } catch (error) {
+          if (!isStorageError(error, 'CORRUPT')) throw error
+          unreadable.push(id)
+        }
       }),
     )
   }
   begun.sort((a, b) => compareText(a.first, b.first) || compareText(a.id, b.id))
-  return { ids: begun.map(({ id }) => id), missing: missing.sort(compareText) }
+  return {
+    ids: begun.map(({ id }) => id),
+    missing: missing.sort(compareText),
+    unreadable: unreadable.sort(compareText),
+  }
+}
+
+interface ExportedLine {
+  readonly messages: number
+  readonly complete: boolean
+  readonly damaged: readonly DamagedPart[]
 }
 
 async function exportOne(
   conversationId: string,
   { source, format, write }: ExportOptions,
-): Promise<{ readonly messages: number; readonly complete: boolean }> {
+): Promise<ExportedLine> {
   let text = `{"conversationId":${JSON.stringify(conversationId)},"messages":[`
   let index = 0
   let complete = true
-  for await (const batch of source.batches(conversationId)) {
-    complete &&= batch.complete
-    for (const message of batch.messages) {
-      text += `${index === 0 ? '' : ','}${JSON.stringify(exportMessage(message, index, format))}`
-      index++
-      if (text.length < WRITE_CHARS) continue
-      await write(text)
-      text = ''
+  const damaged: DamagedPart[] = []
+  try {
+    for await (const batch of source.batches(conversationId)) {
+      complete &&= batch.complete
+      for (const id of batch.damaged ?? []) damaged.push({ conversationId, id })
+      for (const message of batch.messages) {
+        text += `${index === 0 ? '' : ','}${JSON.stringify(exportMessage(message, index, format))}`
+        index++
+        if (text.length < WRITE_CHARS) continue
+        await write(text)
+        text = ''
+      }
     }
+  } catch (error) {
+    // The line is ended as far as it could be read: the other conversations can be.
+    if (!isStorageError(error, 'CORRUPT')) throw error
+    damaged.push({ conversationId })
   }
   if (index > 0) await write(`${text}]}\n`)
-  return { messages: index, complete }
+  return { messages: index, complete, damaged }
 }

@@ -1,8 +1,15 @@
+export interface DamagedPart {
+  readonly conversationId: string
+  readonly id?: string
+}
+
 export interface ExportReport {
   readonly conversations: number
   readonly messages: number
   /** Conversations that were asked for and are not there. */
   readonly missing: readonly string[]
+  /** What is damaged and was left out: a message, or without an id the rest of a conversation. */
+  readonly damaged: readonly DamagedPart[]
   /** False when another process may have acknowledged messages that are not in the export. */
   readonly complete: boolean
   readonly seconds: number

@@ -19,12 +19,17 @@ export function standardOutputSink(terminal: Terminal): ExportSink {
   }
 }
 
+/** Where an export to this file is written first. */
+export function partialOf(path: string): string {
+  return `${path}.partial`
+}
+
 /**
  * A file that appears only when it is whole, and on stable storage: it is written under another
  * name and renamed. Only its owner can read it.
  */
 export async function fileSink(path: string): Promise<ExportSink> {
-  const partial = `${path}.partial`
+  const partial = partialOf(path)
   const file = await open(partial, 'w', 0o600)
   return {
     async write(text) {

@@ -1,15 +1,17 @@
 import { access } from 'node:fs/promises'
-import { parseDatabaseString } from '../../backend/connection-string.ts'
 import type { DatabaseSource } from '../../backend/registry.ts'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
-import { decodeMessage } from '../../chat/codec.ts'
+import { decodeMessage, isMessageText } from '../../chat/codec.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from '../../chat/keys.ts'
 import { StorageConnectionError } from '../../core/errors.ts'
+import type { JsonText } from '../../core/json.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
+import { itemValue, type Item } from '../../core/merge.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { StorageManager } from '../../manager/storage-manager.ts'
 import type { PlaceConfig } from '../../store/config.ts'
+import { sqlitePath } from '../settings/refuse-database-file.ts'
 import type { ConversationSource, MessageBatch } from './conversation-source.ts'
 
 export interface PlaceSourceOptions {
@@ -55,12 +57,6 @@ export async function checkThere(place: DatabasePlace, database: PlaceConfig): P
   }
 }
 
-function sqlitePath(place: DatabasePlace, database: PlaceConfig): string | undefined {
-  const config = typeof database === 'string' ? parseDatabaseString(database, place) : database
-  if (!('type' in config) || config.type !== 'sqlite') return undefined
-  return config.path === ':memory:' ? undefined : config.path
-}
-
 class PlaceSource implements ConversationSource {
   readonly #backend: ReplicaBackend
   readonly #tenant: string
@@ -95,8 +91,10 @@ class PlaceSource implements ConversationSource {
         ...(after !== undefined && { after }),
       })
       // What one database holds is all that was asked for.
-      const messages = items.map((item) => decodeMessage(item)).filter((m) => m !== undefined)
-      yield { messages, complete: true }
+      const isWhole = (item: Item): boolean => isMessageText(itemValue(item) ?? ('' as JsonText))
+      const messages = items.filter(isWhole).map((item) => decodeMessage(item)!)
+      const damaged = items.filter((item) => !isWhole(item)).map(({ id }) => id)
+      yield { messages, complete: true, damaged }
       after = items.at(-1)?.position
       if (done || after === undefined) return
     }

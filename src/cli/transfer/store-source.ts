@@ -1,5 +1,7 @@
 import type { ChatHistory } from '../../chat/chat-history.ts'
+import type { ChatMessage } from '../../chat/message.ts'
 import { conversationKey } from '../../chat/keys.ts'
+import { isStorageError } from '../../core/errors.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import type { ConversationSource, MessageBatch } from './conversation-source.ts'
@@ -50,18 +52,42 @@ export class StoreSource implements ConversationSource {
   }
 
   async *batches(conversationId: string): AsyncIterable<MessageBatch> {
-    let after: string | undefined
+    let after: Stamp | undefined
     do {
-      const { messages, nextCursor, complete } = await this.#retry(() =>
-        this.#history.getHistory(conversationId, {
-          limit: PAGE_ITEMS_MAX,
-          order: 'oldest',
-          ...(after !== undefined && { after }),
-        }),
+      const options = { limit: PAGE_ITEMS_MAX, order: 'oldest', ...(after && { after }) } as const
+      const page = await this.#retry(() => this.#history.getHistory(conversationId, options)).catch(
+        async (error: unknown) => {
+          if (!isStorageError(error, 'CORRUPT')) throw error
+          return await this.#readSingly(conversationId, options)
+        },
       )
-      yield { messages, complete }
-      after = nextCursor
+      yield page
+      after = page.nextCursor as Stamp | undefined
     } while (after !== undefined)
+  }
+
+  /** A page message by message, without those that are damaged in every database. */
+  async #readSingly(
+    conversationId: string,
+    options: { readonly limit: number; readonly after?: Stamp },
+  ): Promise<MessageBatch & { readonly nextCursor?: string }> {
+    const key = conversationKey(this.#tenant, conversationId)
+    const { items, done, complete } = await this.#retry(() =>
+      this.#history.store.readItems({ ...options, key, order: 'oldest' }),
+    )
+    const messages: ChatMessage[] = []
+    const damaged: string[] = []
+    for (const { id } of items) {
+      try {
+        const message = await this.#retry(() => this.#history.getMessage(conversationId, id))
+        if (message !== undefined) messages.push(message)
+      } catch (error) {
+        if (!isStorageError(error, 'CORRUPT')) throw error
+        damaged.push(id)
+      }
+    }
+    const nextCursor = done ? undefined : items.at(-1)?.position
+    return { messages, complete, damaged, ...(nextCursor !== undefined && { nextCursor }) }
   }
 
   /** Adds the conversations down to this activity. Returns the activity of the first one. */

@@ -27,7 +27,7 @@ export interface SegmentInspection {
 /** What the log of one process has on disk. */
 export interface LogInspection {
   readonly path: string
-  /** `alive`: it is being written to, so its end may be in the middle of a write. */
+  /** `alive`, perhaps `unknown`: it is being written to, so its end may be in the middle of a write. */
   readonly owner: OwnerState
   readonly writer?: string
   /** It was closed in order. */
@@ -74,7 +74,7 @@ async function inspectLog(env: Env, parent: string, entry: DiskEntry): Promise<L
   const damage = [...found.damage, ...log.damage]
   return {
     path,
-    owner: ownerState(env, entry),
+    owner: await ownerState(env, parent, entry),
     ...(found.meta !== undefined && { writer: found.meta.writer }),
     clean: found.meta?.clean ?? false,
     segments: log.segments,

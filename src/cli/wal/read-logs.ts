@@ -33,9 +33,13 @@ export async function logsIn(env: Env, directory: string): Promise<readonly LogO
   const own: DiskEntry = { name: basename(path), kind: 'directory', modifiedMs: 0 }
   const parent = isLog(own) ? dirname(path) : path
   const entries = (await env.disk.list(parent)).filter(isLog)
-  return entries
-    .filter(({ name }) => !isLog(own) || name === own.name)
-    .map((entry) => ({ path: join(parent, entry.name), owner: ownerState(env, entry) }))
+  const logs: LogOnDisk[] = []
+  for (const entry of entries) {
+    if (isLog(own) && entry.name !== own.name) continue
+    const owner = await ownerState(env, parent, entry)
+    logs.push({ path: join(parent, entry.name), owner })
+  }
+  return logs
 }
 
 /**

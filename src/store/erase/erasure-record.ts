@@ -4,7 +4,7 @@
  * part: its own log, its own memory.
  */
 import { isoTime } from '../../core/iso-time.ts'
-import { decodeJson, encodeJson } from '../../core/json.ts'
+import { decodeJson, encodeJson, isJson } from '../../core/json.ts'
 import type { Register } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
@@ -57,9 +57,10 @@ export function recordOperation(
   return { kind: 'set', key: erasureKey(id), value: encodeJson(stored), stamp }
 }
 
-/** Undefined for a value that is none of ours, or of a later version. */
+/** Undefined for a value that is damaged, none of ours, or of a later version. */
 export function parseRecord(key: string, { value, stamp }: Register): ErasureRecord | undefined {
-  const stored = decodeJson<Partial<Stored>>(value)
+  if (!isJson(value)) return undefined
+  const stored = decodeJson<Partial<Stored> | null>(value) ?? {}
   const { scope, target, requestedAtMs, cleared, signed } = stored
   if ((scope !== 'key' && scope !== 'prefix') || typeof target !== 'string') return undefined
   return {

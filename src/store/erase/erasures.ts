@@ -7,7 +7,8 @@
  *   3  cache, log, primary and backup each sign off in the record, in any order, as soon as they can.
  *      Where a database lacks the clear and no log owes it, step 1 was cut short: it is written again.
  *   4  the record says that the erase is complete. It is kept for KEEP_MS, for processes and logs that
- *      were away: each process that starts takes the payloads out of its own log once more.
+ *      were away: each process that starts takes the payloads out of its own log once more, those of all
+ *      erases in one pass. A complete record does not change, so a process reads it once.
  *
  * Every step may be repeated: payloads are taken by stamp, and what is saved after the erase has
  * greater ones.
@@ -42,8 +43,8 @@ const RETRY_MS = 2_000
 const WAIT_POLL_MS = 200
 /** How long a record outlives its erase. */
 const KEEP_MS = 30 * 86_400_000
-/** Keys of a prefix that are cleared at once. */
-const CLEARS_AT_ONCE = 16
+/** Keys of a prefix that are cleared at once, and records that are read at once. */
+const KEYS_AT_ONCE = 16
 
 export interface ErasuresParts {
   readonly context: StoreContext
@@ -67,6 +68,8 @@ interface Progress {
 export class Erasures {
   readonly #parts: ErasuresParts
   readonly #progress = new Map<string, Progress>()
+  /** Records that are complete, by their keys: nobody changes those. */
+  #complete: ReadonlyMap<string, ErasureRecord> = new Map()
   readonly #background = new BackgroundLoop()
   #turn: Promise<unknown> = Promise.resolve()
   #open = 0
@@ -93,10 +96,12 @@ export class Erasures {
    * Begins an erase and follows it until it is complete or the deadline has passed; it goes on by
    * itself.
    *
-   * @throws StorageError as a write does: then it has not begun, or, with effect `unknown`, it may have.
+   * @throws StorageError `UNAVAILABLE` for a prefix while clocks disagree, and as a write does: then it has not begun, or, with effect `unknown`, it may have.
    */
   async erase(scope: EraseScope, target: string, deadlineMs: number): Promise<EraseReceipt> {
-    const { env } = this.#parts.context
+    const { env, monitor } = this.#parts.context
+    // Up to which stamp its keys are cleared is known before they are: a clock that is behind would spare some.
+    if (scope === 'prefix') await monitor.checkClocks('the erase of a prefix')
     let record = await this.#begin(scope, target)
     await env.failpoints.hit('erase.begun')
     const until = env.monotonic() + deadlineMs
@@ -132,26 +137,52 @@ export class Erasures {
   }
 
   async #round(signal: AbortSignal): Promise<void> {
-    const { env, clock } = this.#parts.context
     const records = await this.#load()
     for (const id of this.#progress.keys()) {
       if (!records.some((record) => record.id === id)) this.#progress.delete(id)
     }
+    await this.#eraseOwn(records)
+    const outlived = this.#outlived(records)
     for (const record of records) {
       if (signal.aborted) return
-      const doneMs = record.completedAtMs
-      if (doneMs !== undefined && env.now() - doneMs > KEEP_MS) {
-        const key = erasureKey(record.id)
-        await this.#write([{ kind: 'delete', key, stamp: clock.tick(key) }])
-      } else if (doneMs === undefined || this.#progress.get(record.id)?.own !== true) {
-        await this.#step(record)
-      }
+      if (outlived.includes(record)) await this.#forget(record)
+      else if (record.completedAtMs === undefined) await this.#step(record)
     }
+  }
+
+  /** Takes the payloads of all complete erases out of this process's own log: one pass, once. */
+  async #eraseOwn(records: readonly ErasureRecord[]): Promise<void> {
+    const left = records.filter(({ id, completedAtMs }) => {
+      return completedAtMs !== undefined && !this.#progressOf(id).own
+    })
+    if (left.length === 0) return
+    try {
+      const { pending } = await this.#parts.context.log.erase(throughOfAll(left))
+      if (pending.length === 0) for (const { id } of left) this.#progressOf(id).own = true
+    } catch (error) {
+      // The next round tries again; what others wait for goes on.
+      this.#parts.onError('erase', error)
+    }
+  }
+
+  /** Records that no process or log can need any more; none while the clocks disagree. */
+  #outlived(records: readonly ErasureRecord[]): readonly ErasureRecord[] {
+    const { clocks } = this.#parts.context.monitor
+    if (!clocks.status().agree) return []
+    const beforeMs = clocks.earliestMs() - KEEP_MS
+    return records.filter(({ completedAtMs }) => (completedAtMs ?? beforeMs) < beforeMs)
+  }
+
+  async #forget({ id }: ErasureRecord): Promise<void> {
+    const key = erasureKey(id)
+    const stamp = this.#parts.context.clock.tick(key)
+    await this.#write([{ kind: 'delete', key, stamp }])
   }
 
   async #load(): Promise<ErasureRecord[]> {
     const { context, read } = this.#parts
     const records: ErasureRecord[] = []
+    const complete = new Map<string, ErasureRecord>()
     let after: string | undefined
     for (;;) {
       const page = await read.listKeys(context, {
@@ -159,22 +190,34 @@ export class Erasures {
         limit: PAGE_ITEMS_MAX,
         ...(after !== undefined && { after }),
       })
-      for (const key of page.keys) {
-        const { register } = await read.readRegister(context, key)
-        const record = register && parseRecord(key, register)
-        if (record !== undefined) records.push(record)
+      for (let i = 0; i < page.keys.length; i += KEYS_AT_ONCE) {
+        const part = page.keys.slice(i, i + KEYS_AT_ONCE)
+        const found = await Promise.all(part.map((key) => this.#record(key)))
+        for (const record of found) if (record !== undefined) records.push(record)
       }
       after = page.keys.at(-1)
       if (page.done || after === undefined) break
     }
+    for (const record of records) {
+      if (record.completedAtMs !== undefined) complete.set(erasureKey(record.id), record)
+    }
+    this.#complete = complete
     this.#open = records.filter(({ completedAtMs }) => completedAtMs === undefined).length
     return records
+  }
+
+  async #record(key: string): Promise<ErasureRecord | undefined> {
+    const known = this.#complete.get(key)
+    if (known !== undefined) return known
+    const { context, read } = this.#parts
+    const { register } = await read.readRegister(context, key)
+    return register && parseRecord(key, register)
   }
 
   async #begin(scope: EraseScope, target: string): Promise<ErasureRecord> {
     const { env, clock } = this.#parts.context
     const id = Buffer.from(env.randomBytes(9)).toString('base64url')
-    const requestedAtMs = env.now()
+    const requestedAtMs = clock.now()
     const stored = { scope, target, requestedAtMs, cleared: scope === 'key', signed: {} }
     const operations: Operation[] = [recordOperation(id, stored, clock.tick(target))]
     // The record first: what it takes lies at or below its own stamp, and so below the tombstone's.
@@ -202,7 +245,7 @@ export class Erasures {
     if (current.completedAtMs !== undefined) return current
     if (!ERASE_STAGES.every((stage) => current.signed[stage] !== undefined)) return current
     await failpoints.hit('erase.beforeDone')
-    const saved = await this.#save(current, { completedAtMs: this.#parts.context.env.now() })
+    const saved = await this.#save(current, { completedAtMs: this.#parts.context.clock.now() })
     this.#open = Math.max(0, this.#open - 1)
     return saved
   }
@@ -220,7 +263,7 @@ export class Erasures {
       const remains = await run()
       progress.reasons.delete(stage)
       if (record.signed[stage] !== undefined) return record
-      const atMs = this.#parts.context.env.now()
+      const atMs = this.#parts.context.clock.now()
       const signed = { ...record.signed, [stage]: { atMs, remains } }
       return await this.#save(record, { signed })
     } catch (error) {
@@ -270,8 +313,8 @@ export class Erasures {
 
   /** Up to a stamp, and not a message further: what was saved since is not of this erase. */
   async #clearAll(keys: readonly string[], through: Stamp): Promise<void> {
-    for (let i = 0; i < keys.length; i += CLEARS_AT_ONCE) {
-      const part = keys.slice(i, i + CLEARS_AT_ONCE)
+    for (let i = 0; i < keys.length; i += KEYS_AT_ONCE) {
+      const part = keys.slice(i, i + KEYS_AT_ONCE)
       await Promise.all(
         part.map((key) => {
           const operations = [{ kind: 'delete', key, stamp: through } as const]

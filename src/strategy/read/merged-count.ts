@@ -45,9 +45,7 @@ async function countWithPending(
   pending: readonly Operation[],
 ): Promise<number | undefined> {
   const before = await lookUp(source, key, pending)
-  const { count, deletedThrough } = await source.call('countItems', (backend, options) =>
-    backend.countItems(key, options),
-  )
+  const { count, deletedThrough } = await source.countItems(key)
   const seen = context.tombstones.get(key)
   observeKey(context, key, deletedThrough)
   if (seen !== undefined && (deletedThrough ?? '') < seen) return undefined

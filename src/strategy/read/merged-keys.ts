@@ -36,11 +36,7 @@ export async function readMergedRegister(
   raiseDeletedThrough(state, context.tombstones.get(key))
   const tails = []
   for (const source of sources) tails.push(await source.pending(key))
-  const reads = await Promise.all(
-    sources.map((source) =>
-      source.call('readRegister', (backend, options) => backend.readRegister(key, options)),
-    ),
-  )
+  const reads = await Promise.all(sources.map((source) => source.readRegister(key)))
   for (const { deletedThrough, register } of reads) {
     raiseDeletedThrough(state, deletedThrough)
     if (register !== undefined) mergeRegister(state, register)
@@ -59,11 +55,7 @@ export async function listMergedKeys(
   query: KeysQuery,
 ): Promise<{ readonly keys: readonly string[]; readonly done: boolean }> {
   const pending = await pendingWithin(sources, (key) => isWithin(key, query))
-  const pages = await Promise.all(
-    sources.map((source) =>
-      source.call('listKeys', (backend, options) => backend.listKeys(query, options)),
-    ),
-  )
+  const pages = await Promise.all(sources.map((source) => source.listKeys(query)))
   const returned = pages.map(({ keys }) => new Set(keys))
   const edges = pages.filter(({ done }) => !done).map(({ keys }) => keys.at(-1)!)
   const horizon = edges.sort(compareText)[0]
@@ -84,11 +76,7 @@ export async function listMergedLatest(
   query: LatestKeysQuery,
 ): Promise<{ readonly keys: readonly LatestKey[]; readonly done: boolean }> {
   const pending = await pendingWithin(sources, (key) => key.startsWith(query.prefix))
-  const pages = await Promise.all(
-    sources.map((source) =>
-      source.call('listLatest', (backend, options) => backend.listLatest(query, options)),
-    ),
-  )
+  const pages = await Promise.all(sources.map((source) => source.listLatest(query)))
   const returned = pages.map(({ keys }) => new Map(keys.map((entry) => [entry.key, entry.latest])))
   const edges = pages.filter(({ done }) => !done).map(({ keys }) => keys.at(-1)!)
   const horizon = edges.sort(compareLatest)[0]

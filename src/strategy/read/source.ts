@@ -1,12 +1,19 @@
 import type {
   CallOptions,
+  CountRead,
   ItemPage,
   ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+  LatestPage,
+  LatestQuery,
   ReplicaBackend,
 } from '../../backend/replica-backend.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { StoreContext } from '../context.ts'
 import type { Place } from '../place.ts'
+import { checkCount, checkItems, checkKeys, checkLatest, checkRegister } from './check-answer.ts'
 
 /**
  * One place during one read. What is pending for it is noted *before* it is asked: whatever moves
@@ -32,17 +39,52 @@ export class Source {
   }
 
   async readItems(query: ItemQuery): Promise<ItemPage> {
-    return await this.call('readItems', (backend, options) => backend.readItems(query, options))
+    const page = await this.#call('readItems', (backend, options) =>
+      backend.readItems(query, options),
+    )
+    return checkItems(this.place.name, query.key, page)
   }
 
   async readItemsById(key: string, ids: readonly string[]): Promise<ItemPage> {
-    return await this.call('readItemsById', (backend, options) =>
+    const page = await this.#call('readItemsById', (backend, options) =>
       backend.readItemsById(key, ids, options),
     )
+    return checkItems(this.place.name, key, page)
+  }
+
+  async readRegister(key: string): Promise<KeyRead> {
+    const read = await this.#call('readRegister', (backend, options) =>
+      backend.readRegister(key, options),
+    )
+    return checkRegister(this.place.name, key, read)
+  }
+
+  async countItems(key: string): Promise<CountRead> {
+    const read = await this.#call('countItems', (backend, options) =>
+      backend.countItems(key, options),
+    )
+    checkCount(this.place.name, key, read.count)
+    return read
+  }
+
+  async listKeys(query: KeyQuery): Promise<KeyPage> {
+    const page = await this.#call('listKeys', (backend, options) =>
+      backend.listKeys(query, options),
+    )
+    checkKeys(this.place.name, query.prefix, page.keys)
+    return page
+  }
+
+  async listLatest(query: LatestQuery): Promise<LatestPage> {
+    const page = await this.#call('listLatest', (backend, options) =>
+      backend.listLatest(query, options),
+    )
+    checkLatest(this.place.name, query.prefix, page.keys)
+    return page
   }
 
   /** Any read of the engine; notes the identity that comes with the answer. */
-  async call<T extends { readonly identity: string }>(
+  async #call<T extends { readonly identity: string }>(
     operation: string,
     run: (backend: ReplicaBackend, options: CallOptions) => Promise<T>,
   ): Promise<T> {

@@ -19,7 +19,9 @@ export interface CommitterOptions {
   /** Runs before a group is written; a rejection refuses the group without effect. */
   readonly prepare: (group: Group) => Promise<void> | undefined
   /** Runs after a group was synced and before it is acknowledged; a rejection leaves it unknown. */
-  readonly confirm: () => Promise<void> | undefined
+  readonly confirm: () => Promise<void>
+  /** A group was rejected. */
+  readonly onRejected: () => void
   /** The group is durable. Its appends are resolved right afterwards. */
   readonly onDurable: (group: Group, offset: number) => void
 }
@@ -183,6 +185,7 @@ export class Committer {
     const none = refusal(failure)
     for (const { appends } of waiting) for (const { reject } of appends) reject(none)
     this.#scheduleRetry()
+    this.#options.onRejected()
   }
 
   #scheduleRetry(): void {

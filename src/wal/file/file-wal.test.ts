@@ -1,7 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect, test } from 'vitest'
 import { nodeEnv } from '../../core/node-env.ts'
+import { encodeJson } from '../../core/json.ts'
+import { stampFloor, type Stamp } from '../../core/stamp.ts'
 import { SimulatedDisk } from '../../testing/simulated-disk.ts'
 import { virtualEnv } from '../../testing/virtual-env.ts'
 import { walConformance } from '../../testing/wal-conformance.ts'
@@ -28,4 +31,23 @@ walConformance({
         new FileWal(env, { directory: '/wal', segmentBytes: 4096, cacheBytes: 0, ...limits }),
     }
   },
+})
+
+test('a stamp far ahead of the clock raises no ceiling, so that no later start is dragged along', async () => {
+  const env = virtualEnv({ disk: new SimulatedDisk() })
+  const open = async (writer: string) => {
+    const wal = new FileWal(env, { directory: '/wal' })
+    return { wal, opened: await env.drive(wal.open(writer)) }
+  }
+  const { wal } = await open('8000-000000000001')
+  for (const aheadMs of [1_000, 400 * 86_400_000]) {
+    const stamp = stampFloor(env.now() + aheadMs).replace('-0000-0000-', '-7000-8000-') as Stamp
+    const operation = { kind: 'set', key: `k${aheadMs}`, value: encodeJson(1), stamp } as const
+    await env.drive(wal.append([operation]))
+  }
+  await env.drive(wal.close())
+  const { wal: again, opened } = await open('8000-000000000002')
+  expect(opened.ceilingMs - env.now()).toBeGreaterThan(0)
+  expect(opened.ceilingMs - env.now()).toBeLessThan(300_000)
+  await env.drive(again.close())
 })

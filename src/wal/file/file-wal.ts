@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import type { Env, Timer } from '../../core/env.ts'
 import type { ThroughOf } from '../../core/erase.ts'
 import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
-import type { DatabasePlace, Operation } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/operation.ts'
+import { backoffMs, sleep } from '../../core/time.ts'
 import { HELD, PENDING, type EntryState } from '../entry-table.ts'
 import { IndexedWal } from '../indexed-wal.ts'
 import { keysOf } from '../pending-index.ts'
@@ -19,6 +20,7 @@ import {
 } from '../wal.ts'
 import type { WalErased, WalOpened, WalStats } from '../wal.ts'
 import { findErasable } from './find-erasable.ts'
+import { RETRY_FIRST_MS, RETRY_MAX_MS } from './limits.ts'
 import { LogDirectory } from './log-directory.ts'
 import type { OpenLog } from './open-log.ts'
 import {
@@ -26,8 +28,9 @@ import {
   type FileWalOptions,
   type ResolvedFileWalOptions,
 } from './options.ts'
+import { renewLog } from './renew-log.ts'
 import { checkWriter } from './segment-header.ts'
-import { adoptLog, openLog } from './takeover.ts'
+import { adoptLog, openLog, type OpenLogRequest } from './takeover.ts'
 
 export class FileWal extends IndexedWal {
   readonly #options: ResolvedFileWalOptions
@@ -35,7 +38,13 @@ export class FileWal extends IndexedWal {
   #log: OpenLog | undefined
   #heartbeat: Timer | undefined
   #beat: Promise<void> | undefined
+  #adopting: Promise<void> | undefined
+  #renewing: Promise<void> | undefined
+  #stop = new AbortController()
   #opening = false
+  #writer = ''
+  /** Entries that went with a directory of this log. */
+  #lostEntries = 0
   /** Logs of others that are damaged, and how. */
   readonly #damaged = new Map<string, string>()
 
@@ -55,17 +64,15 @@ export class FileWal extends IndexedWal {
     checkWriter(writer)
     if (this.isOpen || this.#opening) throw new StorageError('CONFLICT', 'the log is open already')
     this.#opening = true
+    this.#writer = writer
+    this.#stop = new AbortController()
     try {
-      const { log, opened } = await openLog(this.env, {
-        directory: this.#directory,
-        options: this.#options,
-        writer,
-        onReadable: (place) => this.notify(place),
-      })
+      const { log, opened } = await openLog(this.env, this.#request())
       this.#log = log
       this.index = log.index
       this.isOpen = true
       this.#scheduleHeartbeat()
+      if (log.isLost) this.#lost()
       return opened
     } catch (error) {
       throw isStorageError(error) ? error : unavailable('opening the log failed', error)
@@ -152,6 +159,7 @@ export class FileWal extends IndexedWal {
           ? 'appends are acknowledged once they are on the disk'
           : 'sync is never: a crash of the machine loses the last appends',
         ...(log?.problems() ?? []),
+        ...(this.#lostEntries > 0 ? [`${this.#lostEntries} entries went with a folder of it`] : []),
         ...damaged,
       ],
       state: !this.isOpen ? 'closed' : log?.isFailed() === true ? 'failed' : 'open',
@@ -171,14 +179,16 @@ export class FileWal extends IndexedWal {
     if (!this.isOpen) return
     this.isOpen = false
     this.#heartbeat?.cancel()
-    await this.#beat
+    this.#stop.abort()
+    await Promise.all([this.#beat, this.#adopting, this.#renewing])
     const log = this.#log!
     this.#log = undefined
     await log.close()
     try {
       await this.#directory.free(log.path)
     } catch (error) {
-      // Nobody takes it over before this process ends; then it is as after a crash.
+      // As after a crash: whoever finds that nobody listens takes it over.
+      await this.#directory.forget(log.path)
       this.env.logger.warn({ error: messageOf(error) }, 'the log was not released')
     }
   }
@@ -200,17 +210,78 @@ export class FileWal extends IndexedWal {
     })
   }
 
-  /** Shows that this process lives, and takes over the logs of those that do not. */
+  /** Shows that this process lives. Taking over logs of those that do not may take longer than that. */
   async #runHeartbeat(): Promise<void> {
+    const log = this.#log!
+    if (log.isLost) return
     try {
-      await this.#log!.showLife()
-      if (this.#log!.isFailed()) return
+      await this.#directory.show(log.path)
+    } catch (error) {
+      this.env.logger.warn({ error: messageOf(error) }, 'the heartbeat of the log failed')
+      await log.look()
+    }
+    if (!log.isFailed()) this.#adopting ??= this.#adoptAbandoned()
+  }
+
+  async #adoptAbandoned(): Promise<void> {
+    try {
       for (const name of await this.#directory.abandoned()) {
-        if (!this.isOpen) return
+        if (!this.isOpen || this.#log!.isFailed()) return
         if (!this.#damaged.has(name)) await this.#adopt(name)
       }
     } catch (error) {
-      this.env.logger.warn({ error: messageOf(error) }, 'the heartbeat of the log failed')
+      this.env.logger.warn({ error: messageOf(error) }, 'a log was not taken over')
+    } finally {
+      this.#adopting = undefined
+    }
+  }
+
+  /** The directory is gone. Until the log goes on in a new one appends are refused. */
+  #lost(): void {
+    if (this.#log === undefined || !this.isOpen) return
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined
+      if (this.#log?.isLost === true) this.#lost()
+    })
+  }
+
+  async #renew(): Promise<void> {
+    const { signal } = this.#stop
+    const pause = { firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS }
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        return await this.#goOn()
+      } catch (error) {
+        this.env.logger.warn({ error: messageOf(error) }, 'the log has no folder yet')
+      }
+      await sleep(this.env, backoffMs(this.env, attempt, pause), signal)
+    }
+  }
+
+  async #goOn(): Promise<void> {
+    // Never before its caller has kept its promise.
+    await Promise.resolve()
+    const former = this.#log!
+    this.env.logger.error(
+      { path: former.path },
+      'the folder of the log is gone; it goes on in a new one',
+    )
+    const { log, lost } = await renewLog(this.env, this.#request(), former)
+    this.#log = log
+    this.#lostEntries += lost
+    if (lost > 0) this.env.logger.error({ lost }, 'entries of the log went with its folder')
+    await former.abandon()
+    await this.#directory.forget(former.path)
+    for (const place of DATABASE_PLACES) this.notify(place)
+  }
+
+  #request(): OpenLogRequest {
+    return {
+      directory: this.#directory,
+      options: this.#options,
+      writer: this.#writer,
+      onReadable: (place) => this.notify(place),
+      onLost: () => this.#lost(),
     }
   }
 

@@ -17,12 +17,19 @@ export const READ_BYTES: number = MIB
 export const META_INTERVAL_MS = 1_000
 /** The ceiling is saved this far ahead, and again when less than half of it is left. */
 export const CEILING_AHEAD_MS = 10_000
+/**
+ * A stamp that is further ahead of the clock raises no ceiling: it goes on from one that its key alone
+ * had, and a ceiling would make later starts take all keys there. Milliseconds.
+ */
+export const CEILING_DRIFT_MS_MAX = 300_000
 /** Ranges of acknowledged entries that are saved; what does not fit is sent again after a restart. */
 export const META_RANGES_MAX = 10_000
 /** Former writers that are remembered. */
 export const FORMER_WRITERS_MAX = 100
-/** A directory of a process that cannot be seen from here is dead after this silence. */
-export const HEARTBEAT_STALE_MS = 60_000
+/** An owner that the kernel does not tell about is dead after so much silence: three of the longest heartbeats. */
+export const SILENCE_MS = 60_000
+/** What the time between two looks at an owner counts at most: the longest heartbeat. */
+export const LOOK_MS_MAX = 20_000
 /** Retries after a failed segment. Milliseconds. */
 export const RETRY_FIRST_MS = 100
 export const RETRY_MAX_MS = 5_000

@@ -10,7 +10,7 @@ import { encodeGroup, payloadBytesMax } from './codec.ts'
 import { Committer } from './committer.ts'
 import type { DeadLetter, DeadLetters } from './dead-letters.ts'
 import type { Group, NewAppend } from './group.ts'
-import { FORMER_WRITERS_MAX, HEARTBEAT_STALE_MS, META_RANGES_MAX } from './limits.ts'
+import { CEILING_DRIFT_MS_MAX, FORMER_WRITERS_MAX, META_RANGES_MAX } from './limits.ts'
 import { loadEntries } from './load-entries.ts'
 import { MetaKeeper } from './meta-keeper.ts'
 import type { MetaBody } from './meta.ts'
@@ -31,7 +31,15 @@ export interface OpenLogOptions {
   readonly metaGeneration: number
   readonly ceilingMs: number
   readonly onReadable: (place: DatabasePlace) => void
+  /** The directory is gone: nothing is acknowledged any more, and another log is to go on. */
+  readonly onLost: () => void
+  /** Entries that are in memory already. */
+  readonly recent?: RecentEntries
 }
+
+type Heritage = Required<
+  Pick<OpenLogOptions, 'salt' | 'formerWriters' | 'ceilingMs' | 'letters' | 'recent'>
+>
 
 /** A log that this process owns and writes to. */
 export class OpenLog {
@@ -48,7 +56,7 @@ export class OpenLog {
   /** Letters of entries that their place had acknowledged by then. */
   #lettersThen: readonly DeadLetter[] = []
   #trimming: Promise<void> | undefined
-  #shownMs: number
+  #isLost = false
 
   constructor(options: OpenLogOptions) {
     const { env, path, index, segments, salt } = options
@@ -56,9 +64,8 @@ export class OpenLog {
     this.path = path
     this.index = index
     this.#formerWriters = options.formerWriters.slice(-FORMER_WRITERS_MAX)
-    this.#recent = new RecentEntries(options.options.cacheBytes)
+    this.#recent = options.recent ?? new RecentEntries(options.options.cacheBytes)
     this.#greatestMs = options.ceilingMs
-    this.#shownMs = env.monotonic()
     this.#committer = new Committer({
       env,
       segments,
@@ -66,6 +73,7 @@ export class OpenLog {
       firstLsn: index.head + 1,
       prepare: (group) => this.#prepare(group),
       confirm: () => this.#confirm(),
+      onRejected: () => void this.look(),
       onDurable: (group, offset) => this.#onDurable(group, offset),
     })
     this.meta = new MetaKeeper({
@@ -182,20 +190,37 @@ export class OpenLog {
     return await erasing
   }
 
-  /** Tells processes that cannot see this one that it lives. */
-  async showLife(): Promise<void> {
+  /** Looks whether the directory is still there. */
+  async look(): Promise<void> {
     const { env } = this.#options
-    const nowMs = env.monotonic()
     try {
-      await env.disk.touch(this.path)
-      this.#shownMs = nowMs
+      if (!(await env.disk.exists(this.path))) this.lose()
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      const message = 'another process took this log over: this one gave no sign of life in time'
-      const lost = new StorageError('UNAVAILABLE', message, { effect: 'unknown', place: 'wal' })
-      this.#committer.fail(lost)
-      throw lost
+      env.logger.warn({ error: messageOf(error) }, 'the folder of the log cannot be looked at')
     }
+  }
+
+  /** The directory is gone. Returns why nothing is acknowledged any more. */
+  lose(): StorageError {
+    const message = `the folder ${this.path} was removed, or another process took it over`
+    const lost = new StorageError('UNAVAILABLE', message, { effect: 'unknown', place: 'wal' })
+    if (this.#isLost) return lost
+    this.#isLost = true
+    this.meta.stop()
+    this.#committer.fail(lost)
+    this.#options.onLost()
+    return lost
+  }
+
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
+  /** What a log that goes on with this one's entries begins with. */
+  get heritage(): Heritage {
+    const { salt, letters } = this.#options
+    const ceilingMs = Math.max(this.#greatestMs, this.meta.ceilingMs)
+    return { salt, letters, ceilingMs, formerWriters: this.#formerWriters, recent: this.#recent }
   }
 
   /** Saves everything and lets go of the files. */
@@ -217,7 +242,7 @@ export class OpenLog {
     this.#recent.clear()
   }
 
-  /** Lets go of the files without saving: opening has failed. */
+  /** Lets go of the files without saving: the directory is gone. */
   async abandon(): Promise<void> {
     await this.#committer.close()
     this.meta.stop()
@@ -248,6 +273,7 @@ export class OpenLog {
   #prepare(group: Group): Promise<void> | undefined {
     if (group.head === '') return undefined
     const ms = stampMs(group.head)
+    if (ms - this.#options.env.now() > CEILING_DRIFT_MS_MAX) return undefined
     this.#greatestMs = Math.max(this.#greatestMs, ms)
     return ms <= this.meta.ceilingMs ? undefined : this.#raise(ms)
   }
@@ -261,10 +287,12 @@ export class OpenLog {
     }
   }
 
-  /** A process that slept for long asks whether the log is still its own before it acknowledges. */
-  #confirm(): Promise<void> | undefined {
-    const silentMs = this.#options.env.monotonic() - this.#shownMs
-    return silentMs < HEARTBEAT_STALE_MS / 2 ? undefined : this.showLife()
+  /**
+   * What was written counts if the segment has its name yet: whoever takes the log over renames the directory
+   * first and reads it then, so it has all that was synced before.
+   */
+  async #confirm(): Promise<void> {
+    if (!(await this.#options.segments.isNamed())) throw this.lose()
   }
 
   #onDurable(group: Group, offset: number): void {

@@ -1,3 +1,4 @@
+import type { DiskEntry } from '../../core/disk.ts'
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
@@ -12,6 +13,7 @@ import type { Frame } from './frame.ts'
 import { KeyNames } from './key-names.ts'
 import { firstMissing, LsnRanges } from './lsn-ranges.ts'
 import { readMeta, type FoundMeta, type Meta } from './meta.ts'
+import { isSocket } from './owner.ts'
 import { Segment } from './segment.ts'
 import { scanSegment, segmentFiles, type SegmentFile } from './segment-scan.ts'
 
@@ -279,11 +281,15 @@ class Recovery {
 /** The names of the regular files. Whoever puts a symbolic link here gets a refusal. */
 async function fileNames(env: Env, directory: string): Promise<ReadonlySet<string>> {
   const entries = await env.disk.list(directory)
-  const link = entries.find(({ kind }) => kind === 'other')
+  const link = entries.find((entry) => !isExpected(entry))
   if (link !== undefined) {
     throw new StorageError('REJECTED', `${directory}/${link.name} is not a regular file`, {
       place: 'wal',
     })
   }
   return new Set(entries.filter(({ kind }) => kind === 'file').map(({ name }) => name))
+}
+
+function isExpected(entry: DiskEntry): boolean {
+  return entry.kind === 'file' || entry.kind === 'directory' || isSocket(entry)
 }

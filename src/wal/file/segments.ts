@@ -100,6 +100,12 @@ export class Segments {
     return offset
   }
 
+  /** False when the segment that was written to has no name any more, or its directory has another one. */
+  async isNamed(): Promise<boolean> {
+    const active = this.#active
+    return active === undefined || (await this.#options.env.disk.exists(active.path))
+  }
+
   /** Nothing is written to the present segment any more: what follows supersedes its end. */
   async giveUp(): Promise<void> {
     const former = this.#active

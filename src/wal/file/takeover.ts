@@ -21,6 +21,7 @@ export interface OpenLogRequest {
   readonly options: ResolvedFileWalOptions
   readonly writer: string
   readonly onReadable: (place: DatabasePlace) => void
+  readonly onLost: () => void
 }
 
 /**
@@ -41,6 +42,7 @@ export async function openLog(
   try {
     recovered = claimed === undefined ? undefined : await recoverLog(env, path, request.writer)
     await directory.tidy(path)
+    await directory.show(path)
     log = await start(env, request, path, recovered)
   } catch (error) {
     if (claimed !== undefined) await directory.giveBack(claimed)
@@ -130,7 +132,7 @@ async function adoptOthers(
 /** Starts a segment, writes the last group of the former writer again and saves the meta file. */
 async function start(
   env: Env,
-  { options, writer, onReadable }: OpenLogRequest,
+  { options, writer, onReadable, onLost }: OpenLogRequest,
   path: string,
   recovered: RecoveredLog | undefined,
 ): Promise<OpenLog> {
@@ -166,6 +168,7 @@ async function start(
       metaGeneration: recovered?.meta?.generation ?? 0,
       ceilingMs: recovered?.meta?.ceilingMs ?? 0,
       onReadable,
+      onLost,
     })
     await log.meta.save({ ceilingMs: env.now() + CEILING_AHEAD_MS })
     return log

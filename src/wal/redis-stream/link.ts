@@ -1,3 +1,4 @@
+import { refuseEviction } from '../../backend/redis/eviction.ts'
 import { replyCode, redisError } from '../../backend/redis/redis-error.ts'
 import type { RedisRouter } from '../../backend/redis/router.ts'
 import { rawScript } from '../../backend/redis/script.ts'
@@ -60,8 +61,11 @@ export class StreamLink {
     return [...new Set(this.#runs.values())]
   }
 
+  /** @throws StorageError `UNSUPPORTED` when the server may evict what it holds. */
   async connect(): Promise<void> {
-    await this.#options.router.connect()
+    const { router } = this.#options
+    await router.connect()
+    refuseEviction(router.servers, 'log')
     await this.ensure()
   }
 

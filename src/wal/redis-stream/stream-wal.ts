@@ -1,3 +1,4 @@
+import { refreshSettings } from '../../backend/redis/eviction.ts'
 import type { RedisRouter } from '../../backend/redis/router.ts'
 import type { Env } from '../../core/env.ts'
 import type { ThroughOf } from '../../core/erase.ts'
@@ -478,7 +479,7 @@ export class RedisStreamWal extends IndexedWal {
       await sleep(this.env, this.#options.leaseMs / 2, signal)
       if (signal.aborted) return
       await this.#ifReachable(() => this.#pollOnce())
-      if (round % REFRESH_POLLS === 0) await this.#router!.refresh()
+      if (round % REFRESH_POLLS === 0) await refreshSettings(this.env, this.#router!, 'log')
     }
   }
 

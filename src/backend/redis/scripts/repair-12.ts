@@ -1,5 +1,6 @@
 import { defineScript, type RedisScript } from '../script.ts'
 import { MERGE_LUA } from './merge-lua.ts'
+import { READABLE_LUA } from './readable-lua.ts'
 
 /**
  * Writes a value and its digest over what stands with the same stamp. Keys: the shard's own, hash and
@@ -12,20 +13,10 @@ export const REPAIR: RedisScript = defineScript(
   'repair-12',
   'local PREFIX_LENGTH = tonumber(ARGV[2])\n',
   MERGE_LUA,
+  READABLE_LUA,
   `
 local op = { kind = ARGV[3], id = ARGV[4], position = ARGV[5], stamp = ARGV[6], digest = ARGV[7], value = ARGV[8] }
 local k = openKey(0)
-
-local function isPlace(text)
-  return #text == 36 and text:find('^[%x%-]+$') ~= nil
-end
-
-local function readable(raw)
-  local ok, item = pcall(decode, raw)
-  if not ok or not isPlace(item.p) then return nil end
-  if (item.a and not isPlace(item.a)) or (item.e and not isPlace(item.e)) then return nil end
-  return item
-end
 
 -- The time line has one member of this place, kind, key and id: that with the right digest.
 local function setMember(place, id)

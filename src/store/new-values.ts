@@ -1,0 +1,62 @@
+/*
+ * The one way in for what callers store: everything is checked and written as JSON text before any
+ * stamp is made and any place is asked.
+ */
+import { invalid } from '../core/errors.ts'
+import { encodeJson, reading, type JsonText } from '../core/json.ts'
+import {
+  checkArray,
+  checkObject,
+  checkText,
+  KEY_BYTES_MAX,
+  MESSAGE_ID_BYTES_MAX,
+} from '../core/limits.ts'
+
+/** An item to append: the id is the caller's or, when left out, made from its position. */
+export interface NewItem {
+  readonly id?: string
+  /** Anything of JSON, at most 4 MiB of it. */
+  readonly value: unknown
+  /** What messages call the value. Default: `items[0].value` and so on. */
+  readonly name?: string
+}
+
+/** The same, checked and written. */
+export interface EncodedItem {
+  readonly id?: string
+  readonly value: JsonText
+}
+
+/** The items of one group. @throws StorageError `INVALID_ARGUMENT`, naming the item. */
+export function encodeItems(items: readonly NewItem[]): readonly EncodedItem[] {
+  checkArray('items', items)
+  const ids = new Set<string>()
+  return items.map((item, i) => {
+    const at = `items[${i}]`
+    checkObject(at, item)
+    const { id, name = `${at}.value` } = item
+    const value = encodeJson(item.value, name)
+    if (id === undefined) return { value }
+    checkText(`${at}.id`, id, MESSAGE_ID_BYTES_MAX)
+    if (ids.has(id)) throw invalid('ids must differ within one group')
+    ids.add(id)
+    return { id, value }
+  })
+}
+
+/** The values of one group by their keys. Errors as `encodeItems`. */
+export function encodeEntries(
+  entries: Iterable<readonly [key: string, value: unknown]>,
+): readonly { readonly key: string; readonly value: JsonText }[] {
+  const given: unknown = entries
+  if (typeof given !== 'object' || given === null || !(Symbol.iterator in given)) {
+    throw invalid('entries must be an iterable of [key, value]')
+  }
+  const pairs = reading('entries', () => [...entries])
+  return pairs.map((pair, i) => {
+    checkArray(`entries[${i}]`, pair)
+    const [key, value] = pair
+    checkText('key', key, KEY_BYTES_MAX)
+    return { key, value: encodeJson(value) }
+  })
+}

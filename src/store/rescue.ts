@@ -1,0 +1,128 @@
+/*
+ * A value that cannot be decoded is damage of one place. The other database, read by itself, may have it
+ * intact: that one is shown, and written over the damaged one.
+ */
+import { messageOf } from '../core/errors.ts'
+import type { JsonText } from '../core/json.ts'
+import { itemStamp, itemValue, operationsOfItem, type Item, type Register } from '../core/merge.ts'
+import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
+import type { StoreContext } from '../strategy/context.ts'
+import { damaged } from '../strategy/read/check-answer.ts'
+import { readMergedRegister } from '../strategy/read/merged-keys.ts'
+import { readMergedById } from '../strategy/read/merged-page.ts'
+import { Source } from '../strategy/read/source.ts'
+
+const READ_TIMEOUT_MS = 2_000
+const REPAIR_TIMEOUT_MS = 10_000
+
+/** One place's answer; undefined when it gave none. */
+type Answers<T> = Readonly<Record<DatabasePlace, T | undefined>>
+
+/**
+ * The items as a database has them whose values are intact, by id. An item that was cleared meanwhile is
+ * left out.
+ *
+ * @throws StorageError `CORRUPT` for the first one that no database has intact.
+ */
+export async function rescueItems(
+  context: StoreContext,
+  key: string,
+  found: readonly Item[],
+  isIntact: (value: JsonText) => boolean,
+): Promise<ReadonlyMap<string, Item>> {
+  const ids = found.map(({ id }) => id)
+  const answers = await askEach(context, async (source) => {
+    const items = await readMergedById(context, [source], key, ids)
+    return new Map(items.map((item) => [item.id, item]))
+  })
+  const rescued = new Map<string, Item>()
+  for (const item of found) {
+    const versions = DATABASE_PLACES.map((place) => answers[place]?.get(item.id))
+    const isWhole = (version: Item | undefined): version is Item =>
+      version !== undefined && isIntact(itemValue(version) ?? ('' as JsonText))
+    const whole = versions.filter(isWhole).find((each) => itemStamp(each) >= itemStamp(item))
+    if (whole === undefined && answers.primary && answers.backup && versions.every(isAbsent))
+      continue
+    if (whole === undefined) {
+      const place = placeWith(answers, (map) => map.get(item.id) !== undefined)
+      throw damaged(`message ${JSON.stringify(item.id)}`, key, place)
+    }
+    rescued.set(item.id, whole)
+    await mend(context, key, operationsOfItem(key, whole), (place) => {
+      const version = answers[place]?.get(item.id)
+      return version !== undefined && !isWhole(version) && itemStamp(version) === itemStamp(whole)
+    })
+  }
+  return rescued
+}
+
+/** The same for the value of a key. */
+export async function rescueRegister(
+  context: StoreContext,
+  key: string,
+  found: Register,
+  isIntact: (value: JsonText) => boolean,
+): Promise<Register> {
+  const answers = await askEach(context, (source) => readMergedRegister(context, [source], key))
+  const whole = DATABASE_PLACES.map((place) => answers[place]).find(
+    (each) => each !== undefined && each.stamp >= found.stamp && isIntact(each.value),
+  )
+  if (whole === undefined) {
+    throw damaged(
+      'the value',
+      key,
+      placeWith(answers, ({ stamp }) => stamp === found.stamp),
+    )
+  }
+  await mend(context, key, [{ kind: 'set', key, ...whole }], (place) => {
+    const version = answers[place]
+    return version?.stamp === whole.stamp && !isIntact(version.value)
+  })
+  return whole
+}
+
+function isAbsent(version: Item | undefined): boolean {
+  return version === undefined || itemValue(version) === undefined
+}
+
+async function askEach<T>(
+  context: StoreContext,
+  ask: (source: Source) => Promise<T | undefined>,
+): Promise<Answers<T>> {
+  const settled = await Promise.allSettled(
+    DATABASE_PLACES.map((name) => ask(new Source(context, context.places[name], READ_TIMEOUT_MS))),
+  )
+  const [primary, backup] = settled.map((each) =>
+    each.status === 'fulfilled' ? each.value : undefined,
+  )
+  return { primary, backup }
+}
+
+function placeWith<T>(answers: Answers<T>, has: (answer: T) => boolean): DatabasePlace | undefined {
+  return DATABASE_PLACES.find((place) => {
+    const answer = answers[place]
+    return answer !== undefined && has(answer)
+  })
+}
+
+/** Writes over what is damaged. The read goes on without it: `repair` tries again. */
+async function mend(
+  { env, places, cache, notify }: StoreContext,
+  key: string,
+  operations: readonly Operation[],
+  isDamaged: (place: DatabasePlace) => boolean,
+): Promise<void> {
+  for (const place of DATABASE_PLACES.filter(isDamaged)) {
+    let repaired = false
+    try {
+      const count = await places[place].longCall('repair', REPAIR_TIMEOUT_MS, (backend, options) =>
+        Promise.resolve(backend.repair?.(operations, options)),
+      )
+      repaired = (count ?? 0) > 0
+      if (repaired) await cache?.changed([key])
+    } catch (error) {
+      env.logger.warn({ place, error: messageOf(error) }, 'a damaged row could not be repaired')
+    }
+    notify({ kind: 'damaged', place, key, repaired })
+  }
+}

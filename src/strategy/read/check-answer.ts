@@ -1,0 +1,84 @@
+/*
+ * What a database answers is looked at before it is believed: a row that something else has changed must
+ * not become a raw error, an empty history or a message that nobody wrote. Values are not parsed here;
+ * whoever decodes them finds those that are damaged.
+ */
+import type { KeyRead, ItemPage, LatestKey } from '../../backend/replica-backend.ts'
+import { StorageError } from '../../core/errors.ts'
+import type { Item } from '../../core/merge.ts'
+import type { DatabasePlace } from '../../core/operation.ts'
+import { isStamp } from '../../core/stamp.ts'
+
+/** The error for what a place has and cannot be. `effect` is none: nothing but a read found it. */
+export function damaged(what: string, key: string, place?: DatabasePlace): StorageError {
+  const where = place === undefined ? '' : `the ${place}: `
+  return new StorageError('CORRUPT', `${where}${what} of ${JSON.stringify(key)} is damaged`, {
+    operation: 'read',
+    ...(place !== undefined && { place }),
+  })
+}
+
+export function checkItems(place: DatabasePlace, key: string, page: ItemPage): ItemPage {
+  if (!Array.isArray(page.items)) throw damaged('a page', key, place)
+  if (!isStampOrNone(page.deletedThrough)) throw damaged('the mark of a clear', key, place)
+  for (const item of page.items) {
+    if (isSound(item)) continue
+    throw damaged(`message ${JSON.stringify(item?.id ?? null)}`, key, place)
+  }
+  return page
+}
+
+export function checkRegister(place: DatabasePlace, key: string, read: KeyRead): KeyRead {
+  const { register, deletedThrough } = read
+  const sound =
+    register === undefined || (isStampText(register.stamp) && typeof register.value === 'string')
+  if (!sound || !isStampOrNone(deletedThrough)) throw damaged('the value', key, place)
+  return read
+}
+
+export function checkKeys(place: DatabasePlace, prefix: string, keys: readonly string[]): void {
+  const sound = Array.isArray(keys) && keys.every((key) => isKey(key, prefix))
+  if (!sound) throw damaged('the list of keys', prefix, place)
+}
+
+export function checkLatest(
+  place: DatabasePlace,
+  prefix: string,
+  keys: readonly LatestKey[],
+): void {
+  const sound =
+    Array.isArray(keys) &&
+    keys.every((entry) => isKey(entry?.key, prefix) && isStampText(entry.latest))
+  if (!sound) throw damaged('the list of keys', prefix, place)
+}
+
+export function checkCount(place: DatabasePlace, key: string, count: number): void {
+  if (!Number.isSafeInteger(count) || count < 0) throw damaged('the number of messages', key, place)
+}
+
+function isSound(item: Item | undefined): boolean {
+  if (typeof item?.id !== 'string' || !isStampText(item.position)) return false
+  if (!isStampOrNone(item.appendedAt) || !isStampOrNone(item.editedAt)) return false
+  if (!isTextOrNone(item.appended) || !isTextOrNone(item.edited)) return false
+  // A part has a stamp and a value, or neither.
+  return (
+    (item.appendedAt === undefined) === (item.appended === undefined) &&
+    (item.editedAt === undefined) === (item.edited === undefined)
+  )
+}
+
+function isKey(key: unknown, prefix: string): boolean {
+  return typeof key === 'string' && key.startsWith(prefix)
+}
+
+function isStampText(value: unknown): boolean {
+  return typeof value === 'string' && isStamp(value)
+}
+
+function isStampOrNone(value: unknown): boolean {
+  return value === undefined || isStampText(value)
+}
+
+function isTextOrNone(value: unknown): boolean {
+  return value === undefined || typeof value === 'string'
+}
