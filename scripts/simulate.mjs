@@ -12,8 +12,21 @@
  *   --luck N           with --seed: other latencies for the same steps
  *   --trace            with --seed: prints every event
  *
+ * With an engine, programs run on real databases and processes of this machine instead:
+ *
+ *   --engine NAME      `sqlite`, `postgres` or `redis`; `simulation`: the same programs simulated
+ *   --programs N       how many programs (default 1000), half of them without faults
+ *   --faults KIND      `none` or `some`, instead of half and half
+ *   --from M           the seed of the first program (default 1)
+ *   --lanes K          programs at the same time (default 4)
+ *   --shrink K         failing programs, of different kinds first, to shrink (default 1)
+ *   --until-failure    stops at the first failing program
+ *   --seed S           one program; with --keep only these of its steps, as a failure prints them
+ *   --repeat N         with --seed: runs it until it fails, at most so often (default 1)
+ *
  * The last line has the figures. The exit code is 1 when a promise was violated.
  */
+import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
@@ -31,6 +44,11 @@ const { values } = parseArgs({
     keep: { type: 'string' },
     luck: { type: 'string', default: '0' },
     trace: { type: 'boolean', default: false },
+    engine: { type: 'string' },
+    programs: { type: 'string' },
+    faults: { type: 'string' },
+    lanes: { type: 'string' },
+    repeat: { type: 'string' },
   },
 })
 
@@ -38,8 +56,21 @@ const settings = JSON.parse(values.settings)
 const compiled = compileSources(fileURLToPath(new URL('../', import.meta.url)))
 const load = async (name) => await import(`${compiled}/testing/simulation/${name}.js`)
 
-if (values.seed === undefined) await runMany()
+if (values.engine !== undefined) await runPrograms()
+else if (values.seed === undefined) await runMany()
 else await runOne(Number(values.seed))
+
+/** In a process of its own, which can read the sources of the tests. */
+async function runPrograms() {
+  const path = (name) => fileURLToPath(new URL(`../test/${name}`, import.meta.url))
+  const files = [path('support/run-typescript.mjs'), path('programs/main.ts')]
+  const args = [...files, '--compiled', compiled, ...process.argv.slice(2)]
+  const child = spawn(process.execPath, args, { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
+  process.exitCode = await new Promise((resolve) => {
+    child.on('close', (code) => resolve(code ?? 1))
+  })
+}
 
 async function runOne(seed) {
   const { runSeed } = await load('run-seed')

@@ -59,6 +59,16 @@ test('the table of errors has each code of the union once', () => {
   expect(firstColumn(section(read('docs/errors.md'), '## Codes\n'), 'code')).toEqual(codes)
 })
 
+test('each rule of the history checker is named behind a promise, and explained by the checker', () => {
+  const rules = read('src/testing/history-checker/history.ts')
+  const union = /export type ViolationKind =([\s\S]*?)\n\n/.exec(rules)![1]!
+  const names = [...union.matchAll(/'([a-z-]+)'/g)].map(([, name]) => name!).sort()
+  const promised = read('docs/guarantees.md').matchAll(/`\[rule: ([a-z-]+)\]`/g)
+  expect([...new Set([...promised].map(([, name]) => name!))].sort()).toEqual(names)
+  const explained = read('src/testing/history-checker/check-history.ts')
+  for (const name of names) expect(explained).toMatch(new RegExp(`^ \\*   ${name} `, 'm'))
+})
+
 describe('operations.md has every option and field', () => {
   const operations = read('docs/operations.md')
   const CHAT = fields('src/chat/open-chat-history.ts', 'ChatHistoryOptions')

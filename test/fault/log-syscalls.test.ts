@@ -72,7 +72,7 @@ describe.skipIf(missing !== undefined)('a process whose log gets errors of the d
       await expect.poll(() => worker.ask('drain', 'drain'), { timeout: 60_000 }).toBe('drain: done')
       expect(await worker.ask('read', 'read')).toBe('read {"owed":0,"primary":0,"backup":0}')
       const { records } = recordedIn([log])
-      const options = { clockToleranceMs: 5, hintDelayMs: 3_000, deadlineMs: DEADLINE_MS }
+      const options = { clockToleranceMs: 5, deadlineMs: DEADLINE_MS }
       expect(checkHistory({ records }, options)).toEqual([])
       // Two of three places were there all the while.
       expect(

@@ -148,7 +148,6 @@ describeBoth('three processes', () => {
           {
             // Only what no common place decided is ordered by clocks.
             clockToleranceMs: layout === 'one shared log' ? 5 : 2 * CLOCK_JUMP_MS_MAX,
-            hintDelayMs: 3_000,
             deadlineMs: DEADLINE_MS,
             sharedLog: layout === 'one shared log',
           },

@@ -15,6 +15,12 @@
  *   zombie         what was cleared or removed is shown, or what the process knew to be cleared
  *   edit-lost      an older content is shown in place of a newer one
  *   set-lost       the same for the register
+ *   unique         two contents are acknowledged under one id that was not cleared in between
+ *   not-free       an id that was cleared is not new, or one that was removed is taken again
+ *   refused        CONFLICT, and nothing else can have stood under the id
+ *   not-found      NOT_FOUND, and the message must have been there
+ *   count          a count that no read could have shown
+ *   listed         a list without a conversation that has messages, or with one that has none
  *   torn           a part of an atomic group is shown without the rest
  *   receipt        an acknowledgement names no place, or one twice
  *   late           a call took longer than its deadline
@@ -25,6 +31,8 @@
  * from their own log alone, before the final read; the order of messages with ids of the callers',
  * which may change places when they are saved again, by their callers or by a retry of the store.
  */
+import { checkCounts } from './check-counts.ts'
+import { checkIds } from './check-ids.ts'
 import { checkOrder } from './check-order.ts'
 import { checkReads } from './check-reads.ts'
 import { checkReturns } from './check-returns.ts'
@@ -40,6 +48,7 @@ export function checkHistory(history: History, options: CheckOptions): Violation
   for (const records of byConversation(history.records).values()) {
     const log = new ConversationLog(records, options)
     found.push(...checkReads(log), ...checkReturns(log), ...checkOrder(log))
+    found.push(...checkIds(log), ...checkCounts(log))
   }
   for (const record of history.records) {
     found.push(...checkReceipt(record), ...checkDeadline(record, options))
@@ -60,7 +69,7 @@ function byConversation(records: readonly HistoryRecord[]): Map<string, HistoryR
 }
 
 function* checkReceipt(record: HistoryRecord): Iterable<Violation> {
-  if (record.kind === 'read' || record.kind === 'get' || record.outcome !== 'ok') return
+  if (!('copies' in record) || record.outcome !== 'ok') return
   const { copies = [] }: Write = record
   if (copies.length > 0 && new Set(copies).size === copies.length) return
   const text = `acknowledged with copies [${copies.join(', ')}]`

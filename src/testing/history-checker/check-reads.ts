@@ -1,28 +1,51 @@
-import { DATABASE_PLACES } from '../../core/operation.ts'
-import { deciderOf, type ConversationLog, type MessageLog } from './conversation-log.ts'
+import { deciderOf, knew, type ConversationLog, type MessageLog } from './conversation-log.ts'
 import type {
   AppendRecord,
-  ClearRecord,
+  EditRecord,
   GetRecord,
   ReadRecord,
   ShownMessage,
   Violation,
 } from './history.ts'
-import { effectEndMs, mustSee } from './visibility.ts'
+import { effectEndMs, mustSee, type View } from './visibility.ts'
 
 /** Lost, doubled, made up, come back, edited in vain: what a single read can show. */
 export function checkReads(log: ConversationLog): Violation[] {
   const found: Violation[] = []
-  const appends = log.appends
-    .filter(({ outcome, id }) => outcome === 'ok' && id !== undefined)
-    .sort((a, b) => a.startMs - b.startMs)
+  const appends = acknowledgedIn(log)
   for (const read of log.reads) {
     found.push(...checkShown(log, read))
     found.push(...checkLost(log, read, appends))
-    if (!read.paged) found.push(...checkGroups(log, read))
+    if (!read.paged && read.only === undefined) found.push(...checkGroups(log, read))
   }
   for (const get of log.gets) found.push(...checkRegister(log, get))
   return found
+}
+
+/** Saves that were acknowledged under a known id, by their start. */
+export function acknowledgedIn(log: ConversationLog): AppendRecord[] {
+  return log.appends
+    .filter(({ outcome, id }) => outcome === 'ok' && id !== undefined)
+    .sort((a, b) => a.startMs - b.startMs)
+}
+
+/**
+ * True when the read must show the message of this acknowledged save: nothing that it could have been
+ * cleared or removed by, after it was acknowledged, had begun before the read ended.
+ */
+export function mustStand(log: ConversationLog, append: AppendRecord, read: View): boolean {
+  const { options } = log
+  if (!mustSee(append, read, options)) return false
+  const untilMs = read.settledMs ?? Number.POSITIVE_INFINITY
+  const message = log.message(append.id!)
+  const isRemoved = message.removals.some(
+    (removal) => removal.startMs <= untilMs && !knew(append, removal, options),
+  )
+  if (isRemoved) return false
+  // What nobody saved again and no place decided together is looked up among all clears at once.
+  return message.appends.length === 1 && append.together !== true
+    ? message.firstStartMs > log.clearedThroughMs(read, deciderOf(append, options))
+    : !log.mayBeClearedAfter(append, untilMs)
 }
 
 function* checkLost(
@@ -30,31 +53,39 @@ function* checkLost(
   read: ReadRecord,
   appends: readonly AppendRecord[],
 ): Iterable<Violation> {
-  const shown = new Set(read.messages.map(({ id }) => id))
-  const cleared = log.clearedThroughMs(read, undefined)
+  const shown = new Map(read.messages.map((message) => [message.id, message]))
   const surelyCleared = Math.min(
     log.clearedThroughMs(read, 'primary'),
     log.clearedThroughMs(read, 'backup'),
     log.clearedThroughMs(read, 'wal'),
-    cleared,
+    log.clearedThroughMs(read),
   )
   // Sorted by their start: what a clear may have taken, and what began too late, is skipped.
   for (let i = firstAfter(appends, surelyCleared); i < appends.length; i++) {
     const append = appends[i]!
     if (append.startMs > read.startMs) return
-    const message = log.message(append.id!)
-    if (shown.has(append.id!) || !mustSee(append, read, log.options)) continue
-    if (message.removeStartMs <= read.settledMs!) continue
-    // A repeat is answered by what stood before it.
-    const decider = message.appends.length === 1 ? deciderOf(append, log.options) : undefined
-    if (message.firstStartMs <= log.clearedThroughMs(read, decider)) continue
-    if (read.paged && message.appends.length > 1) continue
-    yield {
-      kind: 'lost',
-      text: `${append.content} is not in a ${nameOf(read)} of ${relation(append, read)}`,
-      records: [append, read],
+    if (read.only !== undefined && read.only !== append.id) continue
+    const there = shown.get(append.id!)
+    if (there !== undefined && !hasMoved(log, append, there)) continue
+    if (!mustStand(log, append, read)) continue
+    if (read.paged && append.together !== true && log.message(append.id!).appends.length > 1) {
+      continue
     }
+    const where = `in a ${nameOf(read)} of ${relation(append, read)}`
+    yield there === undefined
+      ? { kind: 'lost', text: `${append.content} is not ${where}`, records: [append, read] }
+      : {
+          kind: 'moved',
+          text: `${append.content} was acknowledged at ${append.position} and is at ${there.position} ${where}`,
+          records: [append, read],
+        }
   }
+}
+
+/** Under an id that was saved through places which could not see each other, the later position counts. */
+function hasMoved(log: ConversationLog, append: AppendRecord, { position }: ShownMessage): boolean {
+  if (position === undefined || position === append.position) return false
+  return log.message(append.id!).appends.every(({ together }) => together === true)
 }
 
 /** What is left of a group that was edited, removed or cleared in part is not judged. */
@@ -62,7 +93,9 @@ function* checkGroups(log: ConversationLog, read: ReadRecord): Iterable<Violatio
   const shown = new Map<string, number>()
   for (const { content } of read.messages) {
     const writer = log.writers.get(content)
-    const group = writer?.kind === 'append' ? writer.group : undefined
+    // What was refused and is shown was saved alone.
+    const wrote = writer?.kind === 'append' && writer.outcome !== 'none'
+    const group = wrote ? writer.group : undefined
     if (group !== undefined) shown.set(group, (shown.get(group) ?? 0) + 1)
   }
   for (const [name, count] of shown) {
@@ -91,8 +124,6 @@ function firstAfter(appends: readonly AppendRecord[], startMs: number): number {
 
 function* checkShown(log: ConversationLog, read: ReadRecord): Iterable<Violation> {
   const seen = new Set<string>()
-  const clear = log.visibleClears.latest(read)
-  const tolerance = log.options.clockToleranceMs
   for (const shown of read.messages) {
     const message = log.messages.get(shown.id)
     const mayMove = read.paged && (message === undefined || !staysInPlace(message, read))
@@ -105,26 +136,53 @@ function* checkShown(log: ConversationLog, read: ReadRecord): Iterable<Violation
       yield { kind: 'garbage', text: garbage ?? `${shown.id} was never saved`, records: [read] }
       continue
     }
-    if (
-      clear !== undefined &&
-      message.lastEndMs + (metBefore(log, message, clear) ? 0 : tolerance) <= clear.startMs
-    ) {
-      yield {
-        kind: 'zombie',
-        text: `${shown.content} was cleared and is in a ${nameOf(read)} of ${relation(clear, read)}`,
-        records: [...message.appends, clear, read],
-      }
-    }
-    const removal = message.removes.latest(read)
-    if (removal !== undefined && !log.mayBeCleared(removal.startMs, read)) {
-      yield {
-        kind: 'zombie',
-        text: `${shown.content} was removed and is in a ${nameOf(read)} of ${relation(removal, read)}`,
-        records: [...message.appends, removal, read],
-      }
-    }
-    yield* checkEdit(log, read, shown)
+    yield* checkGone(log, message, read, shown)
+    yield* checkEdit(log, message, read, shown)
   }
+}
+
+/** What was cleared or removed, or edited and then cleared, is not shown any more. */
+function* checkGone(
+  log: ConversationLog,
+  message: MessageLog,
+  read: ReadRecord,
+  shown: ShownMessage,
+): Iterable<Violation> {
+  const creators = creatorsOf(message, shown)
+  const clear = log.visibleClears.latest(read)
+  const where = `is in a ${nameOf(read)} of`
+  if (clear !== undefined && creators.every((append) => log.isBefore(append, clear))) {
+    yield {
+      kind: 'zombie',
+      text: `${shown.content} was cleared and ${where} ${relation(clear, read)}`,
+      records: [...creators, clear, read],
+    }
+  }
+  const removal = message.removes.latest(read)
+  const isSame = removal?.position !== undefined && removal.position === shown.position
+  if (removal !== undefined && (isSame || !log.mayBeCleared(removal.startMs, read))) {
+    yield {
+      kind: 'zombie',
+      text: `${shown.content} was removed and ${where} ${relation(removal, read)}`,
+      records: [...creators, removal, read],
+    }
+  }
+  const writer = log.writers.get(shown.content)
+  if (writer?.kind === 'edit' && creators.every(({ startMs }) => startMs > effectEndMs(writer))) {
+    yield {
+      kind: 'zombie',
+      text: `${shown.content} is an edit from before the message was saved, and ${where} ${relation(writer, read)}`,
+      records: [writer, ...creators, read],
+    }
+  }
+}
+
+/** The saves that the shown message may come from: those that were told its position, or may have been. */
+function creatorsOf({ appends }: MessageLog, { position }: ShownMessage): readonly AppendRecord[] {
+  if (position === undefined || !appends.some((append) => append.position === position)) {
+    return appends
+  }
+  return appends.filter((append) => (append.position ?? position) === position)
 }
 
 /** An id that was made from the position it was acknowledged at: the message never moved. */
@@ -132,15 +190,6 @@ function staysInPlace({ appends }: MessageLog, read: ReadRecord): boolean {
   const [append] = appends
   if (append === undefined || appends.length > 1 || append.outcome !== 'ok') return false
   return append.id === append.position && append.settledMs! <= read.startMs
-}
-
-/** True when one database had the message before it decided the clear: clocks do not matter. */
-function metBefore(log: ConversationLog, { appends }: MessageLog, clear: ClearRecord): boolean {
-  const [append] = appends
-  if (append === undefined || appends.length > 1 || log.options.lostDisk === true) return false
-  return DATABASE_PLACES.some(
-    (place) => append.copies?.includes(place) === true && clear.copies?.includes(place) === true,
-  )
 }
 
 /** What is read must have been written, under this id, before the read ended. */
@@ -164,19 +213,36 @@ function whyGarbage(
 
 function* checkEdit(
   log: ConversationLog,
+  message: MessageLog,
   read: ReadRecord,
-  { id, content }: ShownMessage,
+  shown: ShownMessage,
 ): Iterable<Violation> {
-  const edit = log.message(id).edits.latest(read)
-  const writer = log.writers.get(content)
+  const edit = message.edits.latest(read)
+  const writer = log.writers.get(shown.content)
   if (edit === undefined || writer === undefined || writer === edit) return
-  if (effectEndMs(writer) + log.options.clockToleranceMs >= edit.startMs) return
-  if (log.mayBeCleared(writer.startMs, read)) return
+  if (!isOvertaken(log, message, read, shown, edit)) return
   yield {
     kind: 'edit-lost',
-    text: `${content} is shown instead of ${edit.content} in a ${nameOf(read)} of ${relation(edit, read)}`,
+    text: `${shown.content} is shown instead of ${edit.content} in a ${nameOf(read)} of ${relation(edit, read)}`,
     records: [writer, edit, read],
   }
+}
+
+/** True when the edit was of the message that is shown, and later than what is shown. */
+function isOvertaken(
+  log: ConversationLog,
+  message: MessageLog,
+  read: ReadRecord,
+  shown: ShownMessage,
+  edit: EditRecord,
+): boolean {
+  const writer = log.writers.get(shown.content)!
+  const isSame = edit.position !== undefined && edit.position === shown.position
+  // An edit is of an append that was there.
+  if (writer.kind === 'append' && isSame) return true
+  const writers = writer.kind === 'edit' ? [writer] : creatorsOf(message, shown)
+  if (!writers.every((write) => log.isBefore(write, edit))) return false
+  return isSame || !writers.some(({ startMs }) => log.mayBeCleared(startMs, read))
 }
 
 function* checkRegister(log: ConversationLog, read: GetRecord): Iterable<Violation> {
@@ -217,11 +283,11 @@ function* checkRegister(log: ConversationLog, read: GetRecord): Iterable<Violati
   }
 }
 
-function nameOf({ final, complete }: { final: boolean; complete: boolean }): string {
+export function nameOf({ final, complete }: { final: boolean; complete: boolean }): string {
   return final ? 'final read' : complete ? 'complete read' : 'partial read'
 }
 
-function relation(
+export function relation(
   write: { readonly process: string; readonly incarnation: number },
   read: { readonly process: string; readonly incarnation: number },
 ): string {

@@ -9,7 +9,7 @@ import { mustSee } from './visibility.ts'
 export function* checkReturns(log: ConversationLog): Iterable<Violation> {
   for (const reads of byLife(log.reads).values()) {
     const complete = reads
-      .filter((read) => read.complete && !read.paged)
+      .filter((read) => read.complete && !read.paged && read.only === undefined)
       .sort((a, b) => a.settledMs! - b.settledMs!)
     let next = 0
     let earlier: { readonly read: ReadRecord; readonly ids: ReadonlySet<string> } | undefined

@@ -3,12 +3,16 @@ import type {
   AppendRecord,
   CheckOptions,
   ClearRecord,
+  CountRecord,
   EditRecord,
   GetRecord,
   HistoryRecord,
+  ListRecord,
+  MessageWrite,
   ReadRecord,
   RemoveRecord,
   SetRecord,
+  Write,
 } from './history.ts'
 import { effectEndMs, VisibleWrites } from './visibility.ts'
 
@@ -28,6 +32,10 @@ export interface MessageLog {
   isChanged: boolean
   /** When the first removal began; infinite when there was none. */
   removeStartMs: number
+  /** Removals that may have happened. */
+  readonly removals: RemoveRecord[]
+  /** Saves, edits and removals of it that were refused. */
+  readonly refused: MessageWrite[]
 }
 
 /** The records of one conversation, indexed for the checks. */
@@ -41,13 +49,15 @@ export class ConversationLog {
   readonly visibleClears: VisibleWrites<ClearRecord>
   readonly reads: ReadRecord[] = []
   readonly gets: GetRecord[] = []
+  readonly counts: (CountRecord | ListRecord)[] = []
   readonly appends: AppendRecord[] = []
   /** Saves that happened together, by the name of their group. */
   readonly groups: Map<string, AppendRecord[]> = new Map()
   /** Ids by the content that reads show under them. */
   readonly #shownIds = new Map<string, string>()
-  /** Clears that may have happened, by their start, and how long the earlier ones may act. */
-  readonly #clears: ClearRecord[] = []
+  /** Clears that may have happened, by their start. */
+  readonly clears: ClearRecord[] = []
+  /** How long those up to each may act. */
   readonly #clearEnds: Record<Decider | 'nobody', number[]> = {
     primary: [],
     backup: [],
@@ -78,13 +88,31 @@ export class ConversationLog {
     decider?: Decider,
   ): number {
     let low = 0
-    let high = this.#clears.length
+    let high = this.clears.length
     while (low < high) {
       const middle = (low + high) >> 1
-      if (this.#clears[middle]!.startMs <= settledMs) low = middle + 1
+      if (this.clears[middle]!.startMs <= settledMs) low = middle + 1
       else high = middle
     }
     return low === 0 ? Number.NEGATIVE_INFINITY : this.#clearEnds[decider ?? 'nobody'][low - 1]!
+  }
+
+  /** True when a clear may have taken away, by this time, what the acknowledged save said to stand. */
+  mayBeClearedAfter(append: AppendRecord, untilMs: number): boolean {
+    return this.clears.some((clear) => this.#mayClear(clear, append, untilMs))
+  }
+
+  #mayClear(clear: ClearRecord, append: AppendRecord, untilMs: number): boolean {
+    if (clear.startMs > untilMs || knew(append, clear, this.options)) return false
+    // A repeat is answered by what stood before it, whatever clear that was not known here.
+    if (this.messages.get(append.id ?? '')!.appends.length > 1) return true
+    return effectEndMs(clear) + this.options.clockToleranceMs >= append.startMs
+  }
+
+  /** True when a write had taken effect before another one was stamped. */
+  isBefore(write: Write, later: Write): boolean {
+    const slackMs = knew(later, write, this.options) ? 0 : this.options.clockToleranceMs
+    return effectEndMs(write) + slackMs <= later.startMs
   }
 
   /** Undefined when neither a receipt nor any read tells. */
@@ -104,6 +132,8 @@ export class ConversationLog {
         lastEndMs: Number.NEGATIVE_INFINITY,
         isChanged: false,
         removeStartMs: Number.POSITIVE_INFINITY,
+        removals: [],
+        refused: [],
       }
       this.messages.set(id, log)
     }
@@ -123,13 +153,20 @@ export class ConversationLog {
         return
       case 'edit':
         this.writers.set(record.content, record)
-        if (record.outcome === 'none') return
+        if (record.outcome === 'none') {
+          this.message(record.id).refused.push(record)
+          return
+        }
         this.message(record.id).edits.add(record)
         this.message(record.id).isChanged = true
         return
       case 'remove': {
-        if (record.outcome === 'none') return
         const log = this.message(record.id)
+        if (record.outcome === 'none') {
+          log.refused.push(record)
+          return
+        }
+        log.removals.push(record)
         log.removes.add(record)
         log.isChanged = true
         log.removeStartMs = Math.min(log.removeStartMs, record.startMs)
@@ -141,7 +178,7 @@ export class ConversationLog {
         return
       case 'clear':
         if (record.outcome === 'none') return
-        this.#clears.push(record)
+        this.clears.push(record)
         this.visibleClears.add(record)
         return
       case 'read':
@@ -149,6 +186,10 @@ export class ConversationLog {
         return
       case 'get':
         if (record.outcome === 'ok') this.gets.push(record)
+        return
+      case 'count':
+      case 'list':
+        if (record.outcome === 'ok') this.counts.push(record)
         return
     }
   }
@@ -160,8 +201,12 @@ export class ConversationLog {
     }
     for (const append of this.appends) {
       const id = this.idOf(append)
-      if (id === undefined || append.outcome === 'none') continue
+      if (id === undefined) continue
       const log = this.message(id)
+      if (append.outcome === 'none') {
+        log.refused.push(append)
+        continue
+      }
       log.appends.push(append)
       log.firstStartMs = Math.min(log.firstStartMs, append.startMs)
       log.lastEndMs = Math.max(log.lastEndMs, effectEndMs(append))
@@ -169,11 +214,11 @@ export class ConversationLog {
   }
 
   #indexClears(): void {
-    this.#clears.sort((a, b) => a.startMs - b.startMs)
+    this.clears.sort((a, b) => a.startMs - b.startMs)
     const { clockToleranceMs } = this.options
     for (const decider of ['primary', 'backup', 'wal', 'nobody'] as const) {
       let end = Number.NEGATIVE_INFINITY
-      for (const clear of this.#clears) {
+      for (const clear of this.clears) {
         const exact = decider !== 'nobody' && clear.copies?.includes(decider) === true
         end = Math.max(end, effectEndMs(clear) + (exact ? 0 : clockToleranceMs))
         this.#clearEnds[decider].push(end)
@@ -182,9 +227,24 @@ export class ConversationLog {
   }
 }
 
-/** What decided a save, when its receipt tells; not once a disk was lost. */
+/**
+ * True when an acknowledged write had ended before another began, and whatever decided the other knew
+ * of it: in the same life of a process, by a place that both name, or because the process could reach
+ * the database that the first one names.
+ */
+export function knew(later: Write, earlier: Write, options: CheckOptions): boolean {
+  if (earlier.outcome !== 'ok' || earlier.settledMs! > later.startMs) return false
+  if (earlier.process === later.process && earlier.incarnation === later.incarnation) return true
+  if (options.lostDisk === true) return false
+  const { copies = [] } = earlier
+  if (later.together === true && copies.some((place) => place !== 'wal')) return true
+  const decider = deciderOf(later, options)
+  return decider !== undefined && copies.includes(decider)
+}
+
+/** What decided a write, when its receipt tells; not once a disk was lost. */
 export function deciderOf(
-  { copies = [] }: AppendRecord,
+  { copies = [] }: Write,
   { lostDisk = false, sequencer = false }: CheckOptions,
 ): Decider | undefined {
   if (lostDisk) return undefined

@@ -1,3 +1,4 @@
+import type { StorageErrorCode } from '../../core/errors.ts'
 import type { PlaceName } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 
@@ -19,6 +20,13 @@ export interface CallRecord {
    * take effect at any later time.
    */
   readonly outcome: 'ok' | 'none' | 'unknown'
+  /** Of the error. */
+  readonly code?: StorageErrorCode
+  /**
+   * No fault has kept the process from either database since it was started: it can reach both, and what
+   * is promised to such a process is promised to this call. Default: false.
+   */
+  readonly together?: boolean
 }
 
 /** Places of an acknowledged write, as its receipt names them. */
@@ -48,12 +56,16 @@ export interface EditRecord extends WriteRecord {
   readonly kind: 'edit'
   readonly id: string
   readonly content: string
+  /** Where the message stood that was edited. */
+  readonly position?: Stamp
 }
 
 /** A removal of one message. */
 export interface RemoveRecord extends WriteRecord {
   readonly kind: 'remove'
   readonly id: string
+  /** Where the message stood that was removed. */
+  readonly position?: Stamp
 }
 
 /** Sets the register of the conversation's key. */
@@ -90,6 +102,8 @@ export interface ReadRecord extends ReadMark {
   readonly messages: readonly ShownMessage[]
   /** Read in several pages: what moves meanwhile may be missed or come twice. */
   readonly paged: boolean
+  /** Nothing but the message with this id was asked for. */
+  readonly only?: string
 }
 
 /** A read of the register. */
@@ -98,9 +112,21 @@ export interface GetRecord extends ReadMark {
   readonly content: string | undefined
 }
 
+/** How many messages there are. */
+export interface CountRecord extends ReadMark {
+  readonly kind: 'count'
+  readonly count: number
+}
+
+/** Whether the conversation was in a list of those that have messages. */
+export interface ListRecord extends ReadMark {
+  readonly kind: 'list'
+  readonly isListed: boolean
+}
+
 export type MessageWrite = AppendRecord | EditRecord | RemoveRecord
 export type Write = MessageWrite | SetRecord | ClearRecord
-export type Read = ReadRecord | GetRecord
+export type Read = ReadRecord | GetRecord | CountRecord | ListRecord
 /** One call, as its client knows it. */
 export type HistoryRecord = Write | Read
 
@@ -120,8 +146,6 @@ export interface CheckOptions {
    * place are ordered by their clocks. Milliseconds.
    */
   readonly clockToleranceMs: number
-  /** How long the writes of other processes may go unnoticed by a complete read. Milliseconds. */
-  readonly hintDelayMs: number
   /** Longest that any call may take. Milliseconds. */
   readonly deadlineMs: number
   /** A place lost its disk: what had one copy only may be gone. */
@@ -148,6 +172,12 @@ export type ViolationKind =
   | 'moved'
   | 'zombie'
   | 'edit-lost'
+  | 'unique'
+  | 'not-free'
+  | 'refused'
+  | 'not-found'
+  | 'count'
+  | 'listed'
   | 'set-lost'
   | 'receipt'
   | 'torn'

@@ -5,9 +5,24 @@ export function effectEndMs(write: Write): number {
   return write.outcome === 'ok' ? write.settledMs! : Number.POSITIVE_INFINITY
 }
 
+/** What says of itself what it can know: a read, or a write that was judged by what one would show. */
+export type View = Pick<
+  Read,
+  'process' | 'incarnation' | 'startMs' | 'settledMs' | 'complete' | 'final' | 'withoutLog'
+>
+
+/**
+ * What a call must have known that was answered by what stands: whether an id is taken, whether there is
+ * a message to change. Such an answer is as complete as a complete read.
+ */
+export function viewOf({ process, incarnation, startMs, settledMs }: Write): View {
+  const ends = settledMs === undefined ? {} : { settledMs }
+  return { process, incarnation, startMs, ...ends, complete: true, final: false }
+}
+
 /** True when the read must show this acknowledged write, unless something later undid it. */
-export function mustSee(write: Write, read: Read, options: CheckOptions): boolean {
-  const { lostDisk = false, sharedLog = false, hintDelayMs } = options
+export function mustSee(write: Write, read: View, options: CheckOptions): boolean {
+  const { lostDisk = false, sharedLog = false } = options
   if (write.outcome !== 'ok' || write.settledMs! > read.startMs) return false
   const copies = write.copies ?? []
   if (lostDisk && copies.length < 2) return false
@@ -17,7 +32,7 @@ export function mustSee(write: Write, read: Read, options: CheckOptions): boolea
   if (same && write.incarnation === read.incarnation) return true
   const own = same && !sharedLog
   if (own && copies.length >= 2 && !lostDisk && read.withoutLog !== true) return true
-  if (!read.complete || write.settledMs! + hintDelayMs > read.startMs) return false
+  if (!read.complete) return false
   return own || !isLogOnly(write, lostDisk)
 }
 
@@ -85,19 +100,18 @@ export class VisibleWrites<W extends Write> {
     if (!isLogOnly(write, lostDisk)) this.#list('shared').add(write)
   }
 
-  latest(read: Read): W | undefined {
-    const { lostDisk = false, sharedLog = false, hintDelayMs } = this.#options
+  latest(read: View): W | undefined {
+    const { lostDisk = false, sharedLog = false } = this.#options
     const { process, incarnation, startMs, complete, withoutLog = false } = read
     if (read.final) return this.#lists.get('all')?.until(startMs)
     if (lostDisk && !complete) return undefined
-    const early = startMs - hintDelayMs
     const found = [
       this.#lists.get(`life ${process} ${incarnation}`)?.until(startMs),
       lostDisk || withoutLog || sharedLog
         ? undefined
         : this.#lists.get(`safe ${process}`)?.until(startMs),
-      complete && !sharedLog ? this.#lists.get(`own ${process}`)?.until(early) : undefined,
-      complete ? this.#lists.get('shared')?.until(early) : undefined,
+      complete && !sharedLog ? this.#lists.get(`own ${process}`)?.until(startMs) : undefined,
+      complete ? this.#lists.get('shared')?.until(startMs) : undefined,
     ]
     let latest: W | undefined
     for (const write of found) {

@@ -1,3 +1,4 @@
+import type { Violation } from '../history-checker/history.ts'
 import type { SimulationResult } from './run-seed.ts'
 import type { ShrunkPlan } from './shrink.ts'
 
@@ -6,13 +7,19 @@ const RECORD_LENGTH_MAX = 600
 
 /** A failed simulation, for people: what was violated, and by which calls. */
 export function describeResult({ seed, settings, violations }: SimulationResult): string {
-  const lines = violations
+  return [`  seed ${seed} ${JSON.stringify(settings)}`, ...describeViolations(violations)].join(
+    '\n',
+  )
+}
+
+/** A line for each violation, and one for each call of it. */
+export function describeViolations(violations: readonly Violation[]): readonly string[] {
+  return violations
     .slice(0, VIOLATIONS_SHOWN)
     .flatMap(({ kind, text, records }) => [
       `    ${kind}: ${text}`,
       ...records.map((record) => `      ${JSON.stringify(record)}`.slice(0, RECORD_LENGTH_MAX)),
     ])
-  return [`  seed ${seed} ${JSON.stringify(settings)}`, ...lines].join('\n')
 }
 
 /** The steps that are left, with the command that runs them again. */

@@ -1,9 +1,8 @@
 import { DATABASE_PLACES } from '../../core/operation.ts'
-import { STAMP_MAX, STAMP_MIN } from '../../core/stamp.ts'
+import { contentsOf } from '../contents-of.ts'
 import { checkHistory } from '../history-checker/check-history.ts'
 import type { CheckOptions, History, Violation } from '../history-checker/history.ts'
 import { Nemesis } from './nemesis.ts'
-import type { SimulatedDatabase } from './simulated-database.ts'
 import type { SimulationSettings } from './settings.ts'
 import { Workload } from './workload.ts'
 import { World, WRITE_TIMEOUT_MS, type Node, type Step, type WorldOptions } from './world.ts'
@@ -103,7 +102,6 @@ async function simulate(
 function checkOptions({ settings, lostDisk }: World): CheckOptions {
   return {
     clockToleranceMs: 2 * settings.skewMs + 2,
-    hintDelayMs: 2_600,
     // Two saves with one id wait for each other.
     deadlineMs: 2 * (3 * WRITE_TIMEOUT_MS + 500),
     lostDisk,
@@ -154,7 +152,10 @@ async function historyOf(world: World, isOver: boolean): Promise<History> {
   for await (const text of leftovers(world)) left.push(text)
   return {
     records: world.records,
-    places: { primary: await dump(primary), backup: await dump(backup) },
+    places: {
+      primary: await contentsOf(primary.backend),
+      backup: await contentsOf(backup.backend),
+    },
     leftovers: [
       ...left,
       ...world.surprises,
@@ -164,14 +165,15 @@ async function historyOf(world: World, isOver: boolean): Promise<History> {
 }
 
 /** What is owed, the most costly to find out last. */
-async function* leftovers(world: World): AsyncGenerator<string> {
+export async function* leftovers(world: World): AsyncGenerator<string> {
   for (const node of world.nodes) yield* leftAt(node)
   const { hints } = await world.databases.backup.backend.readState('nobody')
   for (const { writer, count } of hints) yield `hint of ${writer}, count ${count}`
   const { primary, backup } = world.databases
   const { pending } = world.redis.server.content
   if (pending > 0) yield `the shared log has ${pending} entries`
-  if ((await dump(primary)) !== (await dump(backup))) yield 'primary and backup differ'
+  if ((await contentsOf(primary.backend)) !== (await contentsOf(backup.backend)))
+    yield 'primary and backup differ'
 }
 
 function leftAt({ name, history }: Node): string[] {
@@ -184,14 +186,4 @@ function leftAt({ name, history }: Node): string[] {
   }
   if (wal.owedGroups > 0) left.push(`${name} owes ${wal.owedGroups} from memory`)
   return left
-}
-
-/** What a database holds, as text; a removal is the same whatever position its remover had read. */
-async function dump({ backend }: SimulatedDatabase): Promise<string> {
-  const lines: string[] = []
-  for await (const operation of backend.scan({ from: STAMP_MIN, to: STAMP_MAX })) {
-    const isRemoval = operation.kind === 'put' && operation.change === 'remove'
-    lines.push(JSON.stringify(isRemoval ? { ...operation, position: '', stamp: '' } : operation))
-  }
-  return lines.sort().join('\n')
 }

@@ -26,6 +26,8 @@ export class SimulatedServer<Content> {
   slowness = 1
   /** Processes that cannot reach it. */
   readonly cutOff: Set<number> = new Set()
+  /** Processes whose requests it refuses at once. */
+  readonly refusing: Set<number> = new Set()
   readonly #kernel: Kernel
   readonly #random: RandomSource
   #waiting: (() => void)[] = []
@@ -51,6 +53,7 @@ export class SimulatedServer<Content> {
     this.dropRequest = this.dropReply = 0
     this.slowness = 1
     this.cutOff.clear()
+    this.refusing.clear()
     this.resume()
     for (const reject of this.#lost.splice(0)) {
       this.#kernel.schedule(this.latencyMs(), () => reject(broken(this.title)))
@@ -91,7 +94,7 @@ export class SimulatedServer<Content> {
   ): void {
     this.#kernel.schedule(this.latencyMs(), () => {
       if (this.loses(from, 'request')) return void this.#lost.push(reject)
-      if (!this.isUp) {
+      if (!this.isUp || this.refusing.has(from)) {
         this.#kernel.schedule(1, () => reject(refused(this.title)))
         return
       }

@@ -154,7 +154,7 @@ class Scenario {
       isStruck,
       violations: checkHistory(
         { records: this.#records, places, leftovers: this.#notes },
-        { clockToleranceMs: 2, hintDelayMs: 3_000, deadlineMs: 4 * TIMEOUT_MS },
+        { clockToleranceMs: 2, deadlineMs: 4 * TIMEOUT_MS },
       ),
       acknowledged: this.#records.filter(({ kind, outcome }) => kind !== 'read' && outcome === 'ok')
         .length,

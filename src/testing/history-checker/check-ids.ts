@@ -1,0 +1,102 @@
+import { mustStand } from './check-reads.ts'
+import { knew, type ConversationLog, type MessageLog } from './conversation-log.ts'
+import type { AppendRecord, MessageWrite, Violation } from './history.ts'
+import { effectEndMs, viewOf } from './visibility.ts'
+
+/** What saves, edits and removals were answered, by what stood under their id. */
+export function* checkIds(log: ConversationLog): Iterable<Violation> {
+  for (const message of log.messages.values()) {
+    const saves = message.appends
+      .filter(({ outcome }) => outcome === 'ok')
+      .sort((a, b) => a.startMs - b.startMs)
+    for (const [i, first] of saves.entries()) {
+      for (const second of saves.slice(i + 1)) yield* checkPair(log, message, first, second)
+      yield* checkRemoved(log, message, first)
+    }
+    for (const write of message.refused) yield* checkRefusal(log, message, write)
+  }
+}
+
+/** Two acknowledged saves under one id are one message, unless it was cleared in between. */
+function* checkPair(
+  log: ConversationLog,
+  message: MessageLog,
+  first: AppendRecord,
+  second: AppendRecord,
+): Iterable<Violation> {
+  // Who could not see the other's place may decide otherwise; at the same time, either of them.
+  const isSequence = first.settledMs! <= second.startMs
+  const isJudged = isSequence
+    ? knew(second, first, log.options)
+    : first.together === true && second.together === true
+  if (!isJudged) return
+  const records = [first, second]
+  const between = log.clears.filter(
+    (clear) => effectEndMs(clear) >= first.startMs && clear.startMs <= second.settledMs!,
+  )
+  if (between.length === 0) {
+    if (first.content !== second.content) {
+      if (message.isChanged) return
+      const text = `${first.content} and ${second.content} are both acknowledged as ${message.id}`
+      yield { kind: 'unique', text, records }
+    } else if (first.position !== second.position) {
+      const text = `${first.content} was acknowledged at ${first.position}, and again at ${second.position}`
+      yield { kind: 'moved', text, records }
+    }
+    return
+  }
+  const clear = between.find((it) => knew(it, first, log.options) && knew(second, it, log.options))
+  if (clear === undefined || first.position! < second.position!) return
+  const text = `${second.content} was saved after a clear and is acknowledged at ${second.position}, which is from before it`
+  yield { kind: 'not-free', text, records: [first, clear, second] }
+}
+
+/** The id of a message that was removed, and not cleared since, is taken for good. */
+function* checkRemoved(
+  log: ConversationLog,
+  message: MessageLog,
+  append: AppendRecord,
+): Iterable<Violation> {
+  for (const removal of message.removals) {
+    if (!knew(append, removal, log.options)) continue
+    const isCleared = log.clears.some(
+      (clear) => effectEndMs(clear) >= removal.startMs && clear.startMs <= append.settledMs!,
+    )
+    if (isCleared) continue
+    const text = `${append.content} is acknowledged as ${message.id}, which was removed`
+    yield { kind: 'not-free', text, records: [removal, append] }
+  }
+}
+
+function* checkRefusal(
+  log: ConversationLog,
+  message: MessageLog,
+  write: MessageWrite,
+): Iterable<Violation> {
+  if (write.code === 'CONFLICT' && write.kind === 'append') {
+    if (write.together !== true || write.group !== undefined || mayConflict(log, message, write)) {
+      return
+    }
+    const text = `${write.content} is CONFLICT, and nothing else stands as ${message.id}`
+    yield { kind: 'refused', text, records: [...message.appends, write] }
+  }
+  if (write.code === 'NOT_FOUND' && write.kind !== 'append') {
+    const view = viewOf(write)
+    const standing = message.appends.find((append) => mustStand(log, append, view))
+    if (standing === undefined) return
+    const text = `${message.id} is NOT_FOUND, and ${standing.content} stands`
+    yield { kind: 'not-found', text, records: [standing, write] }
+  }
+}
+
+/** True when other content, or a removal, may have stood under the id during the call. */
+function mayConflict(log: ConversationLog, message: MessageLog, write: AppendRecord): boolean {
+  const clears = log.clears.filter((clear) => knew(write, clear, log.options))
+  return [
+    ...message.appends.filter(({ content }) => content !== write.content),
+    ...message.removals,
+  ].some(
+    (other) =>
+      other.startMs <= write.settledMs! && !clears.some((clear) => log.isBefore(other, clear)),
+  )
+}

@@ -1,0 +1,205 @@
+import { DATABASE_PLACES } from '../../core/operation.ts'
+import { RandomSource } from '../simulation/random-source.ts'
+import {
+  PROGRAM_CONVERSATIONS,
+  PROGRAM_IDS,
+  type CallStep,
+  type CutKind,
+  type Program,
+  type ProgramMessage,
+  type ProgramStep,
+} from './program.ts'
+
+const STEPS_MIN = 8
+const STEPS_MAX = 25
+/** Steps of one round at most. */
+const ROUND_MAX = 3
+/** Longest pause of a program, beyond every delay after which a process looks again. Milliseconds. */
+const WAIT_MS_MAX = 1_500
+const OUTAGE_MS_MAX = 400
+const KILL_MS_MAX = 8
+
+const CALLS = {
+  save: 14,
+  own: 26,
+  group: 3,
+  edit: 11,
+  remove: 6,
+  clear: 11,
+  read: 16,
+  pages: 4,
+  find: 5,
+  count: 3,
+  list: 2,
+  flush: 6,
+  reopen: 5,
+} as const
+const FAULTS = { kill: 5, cut: 10, mend: 8, outage: 3, wait: 3 } as const
+const NO_FAULTS = { kill: 0, cut: 0, mend: 0, outage: 0, wait: 0 } as const
+const CUT_KINDS: readonly CutKind[] = ['refused', 'refused', 'refused', 'hung', 'reply-lost']
+
+export interface GenerateOptions {
+  /** Default: drawn, half of the seeds without any. */
+  readonly faults?: 'none' | 'some'
+}
+
+/** The program of a seed. The same seed and options always make the same one. */
+export function generateProgram(seed: number, options: GenerateOptions = {}): Program {
+  const random = new RandomSource(seed, 'program')
+  const drawn = random.chance(0.5)
+  return new Generator(random, options.faults ?? (drawn ? 'some' : 'none')).program(seed)
+}
+
+class Generator {
+  readonly #random: RandomSource
+  readonly #weights: Readonly<Record<keyof typeof CALLS | keyof typeof FAULTS, number>>
+  readonly #processes: number
+  /** Of each conversation and id, what was saved under it. */
+  readonly #saved = new Map<string, string[]>()
+  /** Saves without an id. */
+  readonly #made: { readonly conversation: string; readonly content: string }[] = []
+  #labels = 0
+
+  constructor(random: RandomSource, faults: 'none' | 'some') {
+    this.#random = random
+    this.#processes = random.pick([2, 3, 3])
+    this.#weights = { ...CALLS, ...(faults === 'none' ? NO_FAULTS : FAULTS) }
+  }
+
+  program(seed: number): Program {
+    const random = this.#random
+    const store = {
+      write: random.pick(['idempotent', 'idempotent', 'wal-first', 'dual-write'] as const),
+      read: random.pick(['primary-first', 'primary-first', 'failover'] as const),
+      health: random.pick(['circuit-breaker', 'circuit-breaker', 'simple'] as const),
+    }
+    const rounds: ProgramStep[][] = []
+    const length = random.integer(STEPS_MIN, STEPS_MAX)
+    let steps = 0
+    // Stores that have measured nothing yet, and whose first call is a save.
+    if (random.chance(0.3)) rounds.push(this.#race())
+    while (steps < length) {
+      const round = random.chance(0.05) ? this.#coldStart(rounds) : this.#round()
+      rounds.push(round)
+      steps += round.length
+    }
+    return { seed, processes: this.#processes, store, rounds }
+  }
+
+  #round(): ProgramStep[] {
+    const random = this.#random
+    const count = random.chance(0.7) ? 1 : random.integer(2, ROUND_MAX)
+    const first = this.#step()
+    // What happens at the same time is mostly about the same conversation.
+    const about = 'conversation' in first && random.chance(0.8) ? first.conversation : undefined
+    const round = [first]
+    for (let i = 1; i < count; i++) {
+      const step = this.#step(about)
+      if (!round.some((other) => endsSameLife(other, step))) round.push(step)
+    }
+    return round
+  }
+
+  #coldStart(rounds: ProgramStep[][]): ProgramStep[] {
+    rounds.push([0, 1].map((process) => ({ act: 'reopen', process })))
+    return this.#race()
+  }
+
+  /** Two processes save under one id at the same time, mostly different contents. */
+  #race(): ProgramStep[] {
+    const conversation = this.#random.pick(PROGRAM_CONVERSATIONS)
+    const id = this.#random.pick(PROGRAM_IDS)
+    return [0, 1].map((process) => ({
+      act: 'save',
+      process,
+      conversation,
+      messages: [this.#own(conversation, id)],
+    }))
+  }
+
+  #step(about?: string): ProgramStep {
+    const random = this.#random
+    const process = random.integer(0, this.#processes - 1)
+    const conversation = about ?? random.pick(['a', 'a', 'a', 'b'])
+    const at = { process, conversation }
+    const act = random.weighted(this.#weights)
+    switch (act) {
+      case 'save':
+        return { act, ...at, messages: [this.#plain(conversation)] }
+      case 'own':
+        return { act: 'save', ...at, messages: [this.#own(conversation)] }
+      case 'group':
+        return { act: 'save', ...at, messages: this.#group(conversation) }
+      case 'edit':
+        return { act, ...at, target: this.#target(conversation), content: this.#label('e') }
+      case 'remove':
+      case 'find':
+        return { act, ...at, target: this.#target(conversation) }
+      case 'pages':
+        return { act, ...at, limit: random.integer(1, 4), forwards: random.chance(0.5) }
+      case 'clear':
+      case 'read':
+      case 'count':
+      case 'list':
+        return { act, ...at } satisfies CallStep
+      case 'flush':
+      case 'reopen':
+        return { act, process }
+      case 'wait':
+        return { act, ms: random.integer(100, WAIT_MS_MAX) }
+      case 'kill':
+        return { act, process, afterMs: random.integer(0, KILL_MS_MAX) }
+      case 'mend':
+        return { act, process, place: random.pick(DATABASE_PLACES) }
+      case 'cut':
+        return { act, process, place: random.pick(DATABASE_PLACES), how: random.pick(CUT_KINDS) }
+      case 'outage': {
+        const ms = random.integer(20, OUTAGE_MS_MAX)
+        return { act, place: random.pick(DATABASE_PLACES), how: random.pick(CUT_KINDS), ms }
+      }
+    }
+  }
+
+  #plain(conversation: string): ProgramMessage {
+    const content = this.#label('m')
+    this.#made.push({ conversation, content })
+    return { content }
+  }
+
+  /** New content, or what was saved under the id before: a repeat, unless it was cleared since. */
+  #own(conversation: string, id = this.#random.pick(PROGRAM_IDS)): ProgramMessage {
+    const name = `${conversation} ${id}`
+    const before = this.#saved.get(name) ?? []
+    const content =
+      before.length > 0 && this.#random.chance(0.5) ? this.#random.pick(before) : this.#label('m')
+    this.#saved.set(name, [...before, content])
+    return { content, id }
+  }
+
+  #group(conversation: string): ProgramMessage[] {
+    const ids = PROGRAM_IDS.filter(() => this.#random.chance(0.5))
+    if (this.#random.chance(0.5) || ids.length < 2) {
+      return Array.from({ length: this.#random.integer(2, 3) }, () => this.#plain(conversation))
+    }
+    return ids.map((id) => this.#own(conversation, id))
+  }
+
+  #target(conversation: string): string {
+    const made = this.#made.filter((message) => message.conversation === conversation)
+    return made.length > 0 && this.#random.chance(0.3)
+      ? `=${this.#random.pick(made).content}`
+      : this.#random.pick(PROGRAM_IDS)
+  }
+
+  #label(letter: string): string {
+    return `${letter}${++this.#labels}`
+  }
+}
+
+/** A process ends once at a time. */
+function endsSameLife(one: ProgramStep, other: ProgramStep): boolean {
+  const [first, second] = [one, other].map((step) =>
+    step.act === 'kill' || step.act === 'reopen' ? step.process : undefined,
+  )
+  return first !== undefined && first === second
+}

@@ -1,0 +1,106 @@
+import type { DatabasePlace } from '../../core/operation.ts'
+
+/** How a process is kept from a database; what a call that is under way then learns. */
+export type CutKind = 'refused' | 'hung' | 'reply-lost'
+
+/** One message of a save. Without an id the store makes one. */
+export interface ProgramMessage {
+  readonly content: string
+  readonly id?: string
+}
+
+/** Where a step is taken. */
+interface At {
+  readonly process: number
+  readonly conversation: string
+}
+
+/**
+ * A call of the public API. A `target` is an id, or `=` and the content of a save without an id: the
+ * message that this save made, if it did.
+ */
+export type CallStep = At &
+  (
+    | { readonly act: 'save'; readonly messages: readonly ProgramMessage[] }
+    | { readonly act: 'edit'; readonly target: string; readonly content: string }
+    | { readonly act: 'remove'; readonly target: string }
+    | { readonly act: 'clear' }
+    | { readonly act: 'read' }
+    | { readonly act: 'pages'; readonly limit: number; readonly forwards: boolean }
+    | { readonly act: 'find'; readonly target: string }
+    | { readonly act: 'count' }
+    | { readonly act: 'list' }
+  )
+
+/** What happens to a process by itself or by its owner. */
+export type LifeStep =
+  | { readonly act: 'flush'; readonly process: number }
+  /** The store is closed and a fresh one is opened. */
+  | { readonly act: 'reopen'; readonly process: number }
+  | { readonly act: 'wait'; readonly ms: number }
+
+/** What breaks. */
+export type FaultStep =
+  /** After so many milliseconds of its round; a fresh process takes its place. */
+  | { readonly act: 'kill'; readonly process: number; readonly afterMs: number }
+  | {
+      readonly act: 'cut'
+      readonly process: number
+      readonly place: DatabasePlace
+      readonly how: CutKind
+    }
+  | { readonly act: 'mend'; readonly process: number; readonly place: DatabasePlace }
+  /** No process reaches the database, for so long. */
+  | {
+      readonly act: 'outage'
+      readonly place: DatabasePlace
+      readonly how: CutKind
+      readonly ms: number
+    }
+
+export type ProgramStep = CallStep | LifeStep | FaultStep
+
+/** How the stores of all processes of a program are opened. */
+export interface ProgramStore {
+  readonly write: 'idempotent' | 'wal-first' | 'dual-write'
+  readonly read: 'primary-first' | 'failover'
+  readonly health: 'circuit-breaker' | 'simple'
+}
+
+/** Plain data: the same program runs on the simulation and on real engines. */
+export interface Program {
+  readonly seed: number
+  readonly processes: number
+  readonly store: ProgramStore
+  /** One after another; the steps of one round are taken at the same time. */
+  readonly rounds: readonly (readonly ProgramStep[])[]
+}
+
+export const PROGRAM_CONVERSATIONS: readonly string[] = ['a', 'b']
+/** Few, so that they come back. */
+export const PROGRAM_IDS: readonly string[] = ['x', 'y', 'z']
+
+const FAULTS: ReadonlySet<ProgramStep['act']> = new Set(['kill', 'cut', 'outage'])
+
+export function isFault(step: ProgramStep): step is FaultStep {
+  return FAULTS.has(step.act)
+}
+
+export function hasFaults({ rounds }: Program): boolean {
+  return rounds.some((round) => round.some(isFault))
+}
+
+/** For people: a line for each round. */
+export function describeProgram({ seed, processes, store, rounds }: Program): string {
+  const lines = rounds.map((round) => `    ${round.map(describeStep).join('  ||  ')}`)
+  return [`  program ${seed}: ${processes} processes, ${JSON.stringify(store)}`, ...lines].join(
+    '\n',
+  )
+}
+
+function describeStep(step: ProgramStep): string {
+  const { act, ...rest } = step
+  const fields = Object.entries(rest).filter(([name]) => name !== 'process')
+  const text = fields.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(' ')
+  return `${'process' in step ? `p${step.process} ` : ''}${act} ${text}`.trim()
+}

@@ -1,0 +1,186 @@
+import type { DatabasePlace } from '../../core/operation.ts'
+import type { CallRecord, History, HistoryRecord } from '../history-checker/history.ts'
+import type { PerformedCall } from './perform-call.ts'
+import {
+  hasFaults,
+  isFault,
+  PROGRAM_CONVERSATIONS,
+  type CallStep,
+  type FaultStep,
+  type Program,
+  type ProgramStep,
+} from './program.ts'
+
+/** What a program runs on: the simulation, or processes and databases of this machine. */
+export interface Stage {
+  /** Opens every process's store. */
+  start(): Promise<void>
+  /** Undefined when the process has no open store. */
+  perform(process: number, step: CallStep): Promise<PerformedCall | undefined>
+  flush(process: number): Promise<void>
+  reopen(process: number): Promise<void>
+  /** Ends a process at any instruction, and starts a fresh one. */
+  kill(process: number, afterMs: number): Promise<void>
+  fault(step: Exclude<FaultStep, { readonly act: 'kill' }>): Promise<void>
+  wait(ms: number): Promise<void>
+  /** Undoes all faults, waits until nothing is owed, and reconciles if it is told to. */
+  settle(reconcile: boolean): Promise<void>
+  /** What each database holds, as text that is equal if they are equal. */
+  contents(): Promise<Readonly<Record<DatabasePlace, string>>>
+  /** What should not have happened or should be empty, a line each. */
+  readonly leftovers: readonly string[]
+}
+
+/** Runs every step on the stage and returns the history; the checker judges it. */
+export async function runProgram(program: Program, stage: Stage): Promise<History> {
+  return await new ProgramRun(program, stage).run()
+}
+
+/** Clocks, deadlines and logs of a stage are in its own options; a program knows its faults. */
+class ProgramRun {
+  readonly #program: Program
+  readonly #stage: Stage
+  readonly #records: HistoryRecord[] = []
+  readonly #surprises: string[] = []
+  /** Ids that the store made, by the content. */
+  readonly #made = new Map<string, string>()
+  /** Which life each process is in. */
+  readonly #lives: number[]
+  /** Processes that a fault has kept, at some time of this life, from something. */
+  readonly #apart: boolean[]
+  #groups = 0
+
+  constructor(program: Program, stage: Stage) {
+    this.#program = program
+    this.#stage = stage
+    this.#lives = Array.from({ length: program.processes }, () => 0)
+    this.#apart = this.#lives.map(() => false)
+  }
+
+  async run(): Promise<History> {
+    const { rounds, processes } = this.#program
+    await this.#stage.start()
+    for (const round of rounds) {
+      for (const step of round) if (isFault(step)) this.#strikes(step)
+      await Promise.all(round.map((step) => this.#take(step)))
+    }
+    await this.#stage.settle(hasFaults(this.#program))
+    for (let process = 0; process < processes; process++) {
+      for (const conversation of PROGRAM_CONVERSATIONS) {
+        await this.#call({ act: 'read', process, conversation }, true)
+      }
+    }
+    return {
+      records: this.#records,
+      places: await this.#stage.contents(),
+      leftovers: [...this.#stage.leftovers, ...this.#surprises],
+    }
+  }
+
+  async #take(step: ProgramStep): Promise<void> {
+    const stage = this.#stage
+    switch (step.act) {
+      case 'flush':
+        return await stage.flush(step.process)
+      case 'reopen':
+        await stage.reopen(step.process)
+        this.#lives[step.process]!++
+        return
+      case 'wait':
+        return await stage.wait(step.ms)
+      case 'kill':
+        await stage.kill(step.process, step.afterMs)
+        this.#lives[step.process]!++
+        return
+      case 'cut':
+      case 'mend':
+      case 'outage':
+        return await stage.fault(step)
+      default:
+        return await this.#call(step, false)
+    }
+  }
+
+  /** What is apart once may go on to believe so: circuits and lists of hints outlive their cause. */
+  #strikes(step: FaultStep): void {
+    if (step.act === 'cut') this.#apart[step.process] = true
+    if (step.act === 'outage') this.#apart.fill(true)
+  }
+
+  async #call(given: CallStep, final: boolean): Promise<void> {
+    const step = this.#resolve(given)
+    if (step === undefined) return
+    const { process } = step
+    const life = this.#lives[process]!
+    const performed = await this.#stage.perform(process, step)
+    if (performed === undefined) return
+    const { startMs, settledMs, outcome, code, withoutLog, surprise } = performed
+    if (surprise !== undefined) this.#surprises.push(surprise)
+    const base: CallRecord = {
+      client: `p${process}`,
+      process: `p${process}`,
+      incarnation: life,
+      conversation: step.conversation,
+      startMs,
+      outcome,
+      together: !this.#apart[process]!,
+      ...(settledMs === undefined ? { abandoned: true } : { settledMs }),
+      ...(code !== undefined && { code }),
+    }
+    const late = withoutLog === true ? { withoutLog } : {}
+    this.#records.push(...this.#recordsOf(step, performed, base, { ...late, final }))
+  }
+
+  /** Undefined when the save that it is about has told nobody its id. */
+  #resolve(step: CallStep): CallStep | undefined {
+    if (!('target' in step) || !step.target.startsWith('=')) return step
+    const target = this.#made.get(step.target.slice(1))
+    return target === undefined ? undefined : { ...step, target }
+  }
+
+  #recordsOf(
+    step: CallStep,
+    { result = {} }: PerformedCall,
+    base: CallRecord,
+    mark: { readonly final: boolean; readonly withoutLog?: boolean },
+  ): HistoryRecord[] {
+    const { receipts = [], copies, complete = false, messages = [] } = result
+    const position = receipts[0]?.position
+    const written = { ...base, ...(copies !== undefined && { copies }) }
+    const placed = { ...written, ...(position !== undefined && { position }) }
+    const read = { ...base, ...mark, complete }
+    switch (step.act) {
+      case 'save': {
+        const group = step.messages.length > 1 ? { group: `g${this.#groups++}` } : {}
+        return step.messages.map(({ id, content }, i) => {
+          const receipt = receipts[i]
+          if (receipt !== undefined && id === undefined) this.#made.set(content, receipt.id)
+          const named = id === undefined ? {} : { id, callersId: true }
+          const told = receipt && { id: receipt.id, position: receipt.position }
+          return { kind: 'append', ...written, ...group, content, ...named, ...told }
+        })
+      }
+      case 'edit':
+        return [{ kind: 'edit', ...placed, id: step.target, content: step.content }]
+      case 'remove':
+        return [{ kind: 'remove', ...placed, id: step.target }]
+      case 'clear':
+        return [{ kind: 'clear', ...written }]
+      case 'read':
+        return [{ kind: 'read', ...read, messages, paged: false }]
+      case 'pages':
+        return [{ kind: 'read', ...read, messages, paged: (result.pages ?? 1) > 1 }]
+      case 'find':
+        return [{ kind: 'read', ...read, messages, paged: false, only: step.target }]
+      case 'count':
+        return [{ kind: 'count', ...read, count: result.count ?? 0 }]
+      case 'list':
+        return PROGRAM_CONVERSATIONS.map((conversation) => ({
+          kind: 'list',
+          ...read,
+          conversation,
+          isListed: result.conversations?.includes(conversation) ?? false,
+        }))
+    }
+  }
+}

@@ -1,0 +1,81 @@
+// Goal: ordinary programs, on healthy databases and on others, are told the truth by real engines.
+// Method: a seed makes a program of a few steps for two or three processes: saves, repeats, edits, removals,
+// clears, reads, closing neighbours; half of them with kills, cuts and outages. The checker of histories
+// knows nothing of places. More of them: `npm run simulate -- --engine sqlite --programs 1000`.
+import { dirname } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describeProgram } from '../../src/testing/programs/program.ts'
+import { describeViolations } from '../../src/testing/simulation/describe-result.ts'
+import { describeServers } from '../fault/support/describe-servers.ts'
+import { BuiltCli } from '../integration/cli-process.ts'
+import { describeRedis } from '../support/redis-server.ts'
+import type { EngineName } from './engines.ts'
+import { ProgramRunner, runAll, simulatedHost, type ProgramHost } from './run-programs.ts'
+
+let built: BuiltCli
+
+beforeAll(async () => {
+  built = await BuiltCli.build()
+})
+afterAll(async () => {
+  await built?.remove()
+})
+
+/** What the programs of these seeds violated, each with its steps. */
+async function violationsOf(
+  host: ProgramHost,
+  count: number,
+  faults: 'none' | 'some',
+): Promise<readonly string[]> {
+  const bad: string[] = []
+  let acknowledged = 0
+  const seeds = Array.from({ length: count }, (_, i) => i + 1)
+  for await (const result of runAll(host, seeds, faults)) {
+    acknowledged += result.acknowledged
+    if (result.violations.length === 0) continue
+    const lines = [describeProgram(result.program), ...describeViolations(result.violations)]
+    bad.push(lines.join('\n'))
+  }
+  // They were worth something.
+  expect(acknowledged).toBeGreaterThan(count)
+  return bad
+}
+
+function promises(engine: EngineName, count: number): void {
+  let runner: ProgramRunner
+  beforeAll(async () => {
+    runner = await ProgramRunner.start({ engine, compiled: dirname(built.entry), lanes: 4 })
+  })
+  afterAll(async () => {
+    await runner?.stop()
+  })
+  test.each(['none', 'some'] as const)(
+    'keep every promise with faults: %s',
+    async (faults) => {
+      expect(await violationsOf(runner, count / 2, faults)).toEqual([])
+    },
+    600_000,
+  )
+}
+
+describe('programs on SQLite', () => {
+  promises('sqlite', 150)
+})
+
+describeServers('programs on PostgreSQL', () => {
+  promises('postgres', 60)
+})
+
+describeRedis('programs on Redis', () => {
+  promises('redis', 40)
+})
+
+describe('programs on the simulation', () => {
+  test.each(['none', 'some'] as const)(
+    'keep every promise with faults: %s',
+    async (faults) => {
+      expect(await violationsOf(simulatedHost, 100, faults)).toEqual([])
+    },
+    600_000,
+  )
+})
