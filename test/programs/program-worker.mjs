@@ -11,6 +11,8 @@ const { performCall } = await import(`${compiled}/testing/programs/perform-call.
 const now = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
 
 let history
+/** A database was not there when the store was opened: it counts as out until it is. */
+let apart = false
 /** A file has no network to cut: this stands in for it. */
 const switches = {}
 
@@ -27,8 +29,12 @@ const commands = {
       options[name] = place(name, options[name], modes[name])
     }
     history = await openChatHistory(options)
+    const isConnected = (name) => history.store.getBackends(name).database.isConnected()
+    apart = !isConnected('primary') || !isConnected('backup')
   },
-  perform: async ({ step }) => await performCall(history, step, now),
+  async perform({ step }) {
+    return { ...(await performCall(history, step, now)), apart }
+  },
   async flush({ deadlineMs }) {
     await history.store.flushWAL(deadlineMs)
   },

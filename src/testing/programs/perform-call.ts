@@ -32,6 +32,8 @@ export interface PerformedCall {
   readonly result?: CallResult
   /** The process had not opened its log yet. */
   readonly withoutLog?: boolean
+  /** A database could not be reached when the store was opened. */
+  readonly apart?: boolean
   /** An error that is not a `StorageError`. */
   readonly surprise?: string
 }

@@ -114,7 +114,8 @@ class ProgramRun {
     const life = this.#lives[process]!
     const performed = await this.#stage.perform(process, step)
     if (performed === undefined) return
-    const { startMs, settledMs, outcome, code, withoutLog, surprise } = performed
+    const { startMs, settledMs, outcome, code, withoutLog, apart = false, surprise } = performed
+    if (apart) this.#apart[process] = true
     if (surprise !== undefined) this.#surprises.push(surprise)
     const base: CallRecord = {
       client: `p${process}`,
