@@ -41,6 +41,7 @@ const OPENERS: Readonly<Record<string, string>> = {
   'src/cli/transfer/export-sink.ts': 'the output, which is refused if it is one',
   'src/core/node-disk.ts': 'files that the log has named',
   'src/core/node-env.ts': 'what /proc tells of the machine',
+  'src/core/node-socket.ts': 'the folder of a log, to reach the socket in it',
 }
 
 const SOURCES = sourceFiles(['src'], ['.ts'])

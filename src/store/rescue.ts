@@ -2,8 +2,8 @@
  * A value that cannot be decoded is damage of one place. The other database, read by itself, may have it
  * intact: that one is shown, and written over the damaged one.
  */
-import { messageOf } from '../core/errors.ts'
-import type { JsonText } from '../core/json.ts'
+import { isStorageError, messageOf } from '../core/errors.ts'
+import { decodeJson, isJson, type JsonText } from '../core/json.ts'
 import { itemStamp, itemValue, operationsOfItem, type Item, type Register } from '../core/merge.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
 import type { StoreContext } from '../strategy/context.ts'
@@ -15,16 +15,47 @@ import { Source } from '../strategy/read/source.ts'
 const READ_TIMEOUT_MS = 2_000
 const REPAIR_TIMEOUT_MS = 10_000
 
+/**
+ * Decodes visible items. One that cannot be is taken from the database that has it intact, and written
+ * over where it is damaged; one that was cleared meanwhile is left out.
+ *
+ * @throws StorageError `CORRUPT` with the place, the key and the id, when no database has it intact.
+ */
+export async function decodeItems<T>(
+  context: StoreContext,
+  key: string,
+  items: readonly Item[],
+  decode: (item: Item) => T,
+  isIntact: (value: JsonText) => boolean,
+): Promise<T[]> {
+  try {
+    return items.map(decode)
+  } catch (error) {
+    if (!isStorageError(error, 'CORRUPT')) throw error
+  }
+  const broken = items.filter((item) => !isIntact(itemValue(item)!))
+  const rescued = await rescueItems(context, key, broken, isIntact)
+  const gone = new Set(broken.map(({ id }) => id).filter((id) => !rescued.has(id)))
+  return items
+    .filter(({ id }) => !gone.has(id))
+    .map((item) => decode(rescued.get(item.id) ?? item))
+}
+
+/** The same for the value of a key. */
+export async function decodeRegister<T>(
+  context: StoreContext,
+  key: string,
+  register: Register,
+): Promise<T> {
+  const { value } = isJson(register.value) ? register : await rescueRegister(context, key, register)
+  return decodeJson<T>(value)
+}
+
 /** One place's answer; undefined when it gave none. */
 type Answers<T> = Readonly<Record<DatabasePlace, T | undefined>>
 
-/**
- * The items as a database has them whose values are intact, by id. An item that was cleared meanwhile is
- * left out.
- *
- * @throws StorageError `CORRUPT` for the first one that no database has intact.
- */
-export async function rescueItems(
+/** The items as a database has them whose values are intact, by id. What was cleared is left out. */
+async function rescueItems(
   context: StoreContext,
   key: string,
   found: readonly Item[],
@@ -56,16 +87,14 @@ export async function rescueItems(
   return rescued
 }
 
-/** The same for the value of a key. */
-export async function rescueRegister(
+async function rescueRegister(
   context: StoreContext,
   key: string,
   found: Register,
-  isIntact: (value: JsonText) => boolean,
 ): Promise<Register> {
   const answers = await askEach(context, (source) => readMergedRegister(context, [source], key))
   const whole = DATABASE_PLACES.map((place) => answers[place]).find(
-    (each) => each !== undefined && each.stamp >= found.stamp && isIntact(each.value),
+    (each) => each !== undefined && each.stamp >= found.stamp && isJson(each.value),
   )
   if (whole === undefined) {
     throw damaged(
@@ -76,7 +105,7 @@ export async function rescueRegister(
   }
   await mend(context, key, [{ kind: 'set', key, ...whole }], (place) => {
     const version = answers[place]
-    return version?.stamp === whole.stamp && !isIntact(version.value)
+    return version?.stamp === whole.stamp && !isJson(version.value)
   })
   return whole
 }

@@ -2,7 +2,7 @@ import type { KeyQuery, LatestQuery, ReplicaBackend } from '../backend/replica-b
 import type { CacheBackend } from '../backend/cache-backend.ts'
 import { allKeys, itemRange } from '../backend/paged-reads.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
-import { invalid, isStorageError } from '../core/errors.ts'
+import { invalid } from '../core/errors.ts'
 import { decodeJson, encodeJson, isJson, type JsonText } from '../core/json.ts'
 import { awakeSleep } from '../core/keep-alive.ts'
 import {
@@ -59,7 +59,7 @@ import type { StoreEvents } from './store-events.ts'
 import { UniqueLock } from './unique-lock.ts'
 import { placesWithTombstone } from './places-with-tombstone.ts'
 import { recogniseIds } from './recognise-ids.ts'
-import { rescueItems, rescueRegister } from './rescue.ts'
+import { decodeItems, decodeRegister } from './rescue.ts'
 
 export interface AppendOutcome extends WriteOutcome {
   /** One for each item, in their order. */
@@ -145,11 +145,9 @@ export class StrategicStorageManager implements AsyncDisposable {
     checkKey(key)
     const { context } = this.#core
     const { register } = await this.#core.run(() => this.#read.readRegister(context, key))
-    if (register === undefined) return undefined
-    const { value } = isJson(register.value)
-      ? register
-      : await this.#core.run(() => rescueRegister(context, key, register, isJson))
-    return decodeJson<T>(value)
+    return register === undefined
+      ? undefined
+      : await this.#core.run(() => decodeRegister<T>(context, key, register))
   }
 
   async set<T>(key: string, value: T): Promise<WriteOutcome> {
@@ -213,30 +211,15 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.decodeItems(key, items, decode, isJson)
   }
 
-  /**
-   * Decodes visible items. One that cannot be is taken from the database that has it intact, and written
-   * over where it is damaged; one that was cleared meanwhile is left out.
-   *
-   * @throws StorageError `CORRUPT` with the place, the key and the id, when no database has it intact.
-   */
+  /** As `decodeItems` of `decode.ts`. */
   async decodeItems<T>(
     key: string,
     items: readonly Item[],
     decode: (item: Item) => T,
     isIntact: (value: JsonText) => boolean,
   ): Promise<T[]> {
-    try {
-      return items.map(decode)
-    } catch (error) {
-      if (!isStorageError(error, 'CORRUPT')) throw error
-    }
-    const broken = items.filter((item) => !isIntact(itemValue(item)!))
     const { context } = this.#core
-    const rescued = await this.#core.run(() => rescueItems(context, key, broken, isIntact))
-    const gone = new Set(broken.map(({ id }) => id).filter((id) => !rescued.has(id)))
-    return items
-      .filter(({ id }) => !gone.has(id))
-      .map((item) => decode(rescued.get(item.id) ?? item))
+    return await this.#core.run(() => decodeItems(context, key, items, decode, isIntact))
   }
 
   /** Appends items in order, all or nothing at each place; none at all is no write. */

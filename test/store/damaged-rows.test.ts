@@ -152,7 +152,7 @@ describe('a database that answers with garbage', () => {
         if (name !== method) return
         let at: Record<string, unknown> | undefined = answer
         for (const part of path.slice(0, -1)) at = at?.[part] as Record<string, unknown> | undefined
-        if (at != null && path.at(-1)! in at) at[path.at(-1)!] = value
+        if (at !== undefined && at !== null && path.at(-1)! in at) at[path.at(-1)!] = value
       })
       const backup = new DurableMemoryBackend()
       const history = await openChatHistory({ primary, backup, wal: 'memory:' })

@@ -14,8 +14,8 @@ export function itemOfRecord(id: string, record: string): Item {
       return { id, position, removedOf: position }
     case 'a':
       return { id, position, appendedAt: position, appended: record.slice(49) as JsonText }
-    case 'y': {
-      const item = mixedItem(id, record)
+    default: {
+      const item = record[0] === 'y' ? mixedItem(id, record) : undefined
       if (item !== undefined) return item
     }
   }
