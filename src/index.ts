@@ -21,7 +21,13 @@ export type { RetentionReport } from './chat/retention/retention.ts'
 export { EncryptedBackend } from './backend/encrypted/encrypted-backend.ts'
 export type { EncryptionKey, EncryptionKeys, EncryptionOptions } from './core/encryption/keyring.ts'
 export { ValueCipher } from './core/encryption/value-cipher.ts'
-export type { PlaceConfig, StrategicStorageConfig } from './store/config.ts'
+export type { StrategicStorageConfig } from './store/config.ts'
+export type {
+  CachePlaceConfig,
+  CachePlaceParts,
+  PlaceConfig,
+  PlaceParts,
+} from './store/place-config.ts'
 export type { EraseReceipt, EraseStage, ErasedPlace } from './store/erase/erase-receipt.ts'
 export type { PlaceStatus, StoreStatus, WalStatus } from './store/status.ts'
 export type { StoreEvents } from './store/store-events.ts'
@@ -67,7 +73,8 @@ export { SimpleHealthManager, type SimpleHealthConfig } from './health/simple.ts
 export { FileWALManager, type FileWALConfig } from './wal/file-wal-manager.ts'
 export { InMemoryWALManager, type InMemoryWALConfig } from './wal/in-memory-wal-manager.ts'
 export { RedisStreamWALManager, type RedisStreamWALConfig } from './wal/redis-stream-wal-manager.ts'
-export { WALManager, type WALManagerOptions, type WalManagerStats } from './wal/wal-manager.ts'
+export type { WALManagerOptions } from './wal/manager-options.ts'
+export { WALManager, type WalManagerStats } from './wal/wal-manager.ts'
 export type { Lsn, RefusedEntry, WAL, WalEntry, WalStats } from './wal/wal.ts'
 export {
   StorageManager,

@@ -112,7 +112,7 @@ describe('operations.md has every option and field', () => {
       '### Logs\n',
       'option',
       [
-        ...fields('src/wal/wal-manager.ts', 'WALManagerOptions'),
+        ...fields('src/wal/manager-options.ts', 'WALManagerOptions'),
         ...fields('src/wal/file-wal-manager.ts', 'FileWALConfig'),
         ...fields('src/wal/in-memory-wal-manager.ts', 'InMemoryWALConfig'),
       ],
@@ -139,6 +139,11 @@ describe('operations.md has every option and field', () => {
       fields('src/backend/backend-config.ts', 'InMemoryCacheConfig').filter(
         (name) => name !== 'type',
       ),
+    ],
+    [
+      '### PostgreSQL\n',
+      '`pool`',
+      fields('src/backend/postgres/pool-options.ts', 'PostgresPoolConfig'),
     ],
     ['### PostgreSQL\n', 'option', fields('src/backend/postgres/options.ts', 'PostgresOptions')],
     [

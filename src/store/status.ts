@@ -6,6 +6,7 @@ import type { CacheStats } from '../strategy/cache/shared-cache.ts'
 import type { ClocksStatus } from '../strategy/clocks.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
+import type { StoreManagers } from './config.ts'
 
 export interface PlaceStatus {
   readonly type: string
@@ -63,7 +64,7 @@ export interface StoreStatus {
 
 export interface StatusParts {
   readonly context: StoreContext
-  readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
+  readonly managers: StoreManagers
   readonly strategies: StoreStatus['strategies']
   readonly lastReconcile: ReconcileReport | undefined
   readonly erasing: number

@@ -5,7 +5,6 @@ import { KeepAlive } from '../core/keep-alive.ts'
 import { StampClock } from '../core/stamp.ts'
 import { sleep, withDeadline } from '../core/time.ts'
 import type { HealthManager } from '../health/health-manager.ts'
-import type { StorageManager } from '../manager/storage-manager.ts'
 import type { StoreContext, StoreNotice } from '../strategy/context.ts'
 import { Place } from '../strategy/place.ts'
 import { ReplicaMonitor } from '../strategy/replica-monitor.ts'
@@ -15,7 +14,7 @@ import { Reconciler, type PassOptions } from '../sync/reconciler.ts'
 import { WALManager } from '../wal/wal-manager.ts'
 import type { CacheUse } from '../strategy/read/read-strategy.ts'
 import { makeSharedCache } from './make-shared-cache.ts'
-import type { ResolvedStorageConfig } from './config.ts'
+import type { ResolvedStorageConfig, StoreManagers } from './config.ts'
 import { Maintenance } from './maintenance.ts'
 import type { StoreEvents } from './store-events.ts'
 
@@ -38,7 +37,7 @@ const DRAIN_TICK_MS = 5
 export class StoreCore {
   readonly events: Emitter<StoreEvents>
   readonly context: StoreContext
-  readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
+  readonly managers: StoreManagers
   readonly reconciler: Reconciler
   lastReconcile: ReconcileReport | undefined
   /** Damaged rows that reads of this process met. */
@@ -58,10 +57,10 @@ export class StoreCore {
     log: WALManager | undefined,
     cacheUse: CacheUse | undefined,
   ) {
-    const { env, primary, backup } = config
+    const { env, managers } = config
     this.#config = config
     this.alive = KeepAlive.of(env)
-    this.managers = { primary, backup }
+    this.managers = managers
     this.events = new Emitter((error) =>
       env.logger.error({ error: messageOf(error) }, 'an event listener threw'),
     )
@@ -95,12 +94,16 @@ export class StoreCore {
   async #connect(): Promise<void> {
     if (this.#state === 'open') return
     if (this.#state === 'closed') throw new StorageError('CLOSED', 'the store was disconnected')
+    const cached = this.#attempt('cache connect', async () => {
+      await this.managers.cache?.connect()
+    })
     const outcomes = await Promise.all([
       this.#attempt('wal open', () => this.#openLog()),
       ...DATABASE_PLACES.map((place) =>
         this.#attempt(`${place} connect`, () => this.#connectPlace(place)),
       ),
     ])
+    await cached
     await this.#checkUsable(outcomes)
     const { log, monitor, health } = this.context
     await this.#trustIfNew()
@@ -140,8 +143,13 @@ export class StoreCore {
       env.logger.error({ owedGroups }, 'the log is out: some places lack what only memory held')
     }
     await log.close()
-    await Promise.all(DATABASE_PLACES.map((place) => this.managers[place].disconnect()))
+    await this.#disconnectManagers()
     this.#state = 'closed'
+  }
+
+  async #disconnectManagers(): Promise<void> {
+    const { primary, backup, cache } = this.managers
+    await Promise.all([primary, backup, cache].map((manager) => manager?.disconnect()))
   }
 
   /** Runs a call of the store: refused unless it is open, and waited for when it closes. */
@@ -187,7 +195,7 @@ export class StoreCore {
       primary: new Place(env, 'primary', this.managers.primary.getBackends().database, health),
       backup: new Place(env, 'backup', this.managers.backup.getBackends().database, health),
     }
-    const manager = this.managers.primary
+    const manager = this.managers.cache ?? this.managers.primary
     // Whoever writes beside a shared cache renews what others read from it, if it reads it or not.
     const isShared = manager.getInfo().cache.type !== 'in-memory'
     const use = cacheUse ?? (isShared ? WRITE_ONLY_CACHE : undefined)
@@ -265,7 +273,7 @@ export class StoreCore {
     const nothingDurable = placeErrors.every((error) => error === undefined)
     if (fatal === undefined && (durable || logged || (reached && nothingDurable))) return
     await this.context.log.close()
-    await Promise.all(DATABASE_PLACES.map((place) => this.managers[place].disconnect()))
+    await this.#disconnectManagers()
     if (fatal !== undefined) throw fatal
     const errors = [logError, ...placeErrors].filter((error) => error !== undefined)
     throw new StorageConnectionError(

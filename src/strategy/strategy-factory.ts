@@ -1,6 +1,7 @@
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
 import { checkObject } from '../core/limits.ts'
+import { checkFields, refuseUnknown } from '../core/options.ts'
 import { showValue } from '../core/show-value.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import {
@@ -41,10 +42,19 @@ export type HealthChoice =
   | HealthManagerType
   | { readonly type: 'circuit-breaker'; readonly config?: CircuitBreakerConfig }
   | { readonly type: 'simple'; readonly config?: SimpleHealthConfig }
+/** Its options in `config`, or beside the type. */
 export type WalChoice =
-  | ({ readonly type: 'file' } & FileWALConfig)
-  | ({ readonly type: 'in-memory' } & InMemoryWALConfig)
-  | ({ readonly type: 'redis-stream' } & RedisStreamWALConfig)
+  | WithConfig<'file', FileWALConfig>
+  | WithConfig<'in-memory', InMemoryWALConfig>
+  | WithConfig<'redis-stream', RedisStreamWALConfig>
+
+type Flat<Type extends string, Config> = { readonly type: Type } & Config
+type WithConfig<Type extends string, Config> =
+  Flat<Type, Config> | { readonly type: Type; readonly config?: Config }
+type FlatWal =
+  | Flat<'file', FileWALConfig>
+  | Flat<'in-memory', InMemoryWALConfig>
+  | Flat<'redis-stream', RedisStreamWALConfig>
 
 export interface StrategySetConfig {
   readonly read?: ReadChoice
@@ -62,10 +72,16 @@ export interface StrategySet {
   readonly wal: WALManager | undefined
 }
 
-const READ_FIELDS = ['treatEmptyAsFailure', 'maxRetries', 'retryDelay', 'timeout', 'maxHintAge']
+const READ_FIELDS = [
+  'treatEmptyAsFailure',
+  'maxRetries',
+  'retryDelay',
+  'enableCacheMerge',
+  'timeout',
+  'maxHintAge',
+]
 const CACHE_FIELDS = [
   ...READ_FIELDS,
-  'enableCacheMerge',
   'windowSize',
   'ttl',
   'cacheTimeout',
@@ -177,7 +193,8 @@ export const StrategyFactory = {
     }
   },
 
-  createWALManager(choice: WalChoice, env: Env = nodeEnv()): WALManager {
+  createWALManager(given: WalChoice, env: Env = nodeEnv()): WALManager {
+    const choice = flatten(given)
     switch (choice.type) {
       case 'file':
         checkFields('wal', choice, FILE_WAL_FIELDS)
@@ -219,17 +236,15 @@ function open<Type extends string, Config>(
   return { type: choice.type, config: choice.config }
 }
 
-/** A misspelt option must not be one that silently does nothing. */
-export function checkFields(
-  name: string,
-  config: object | undefined,
-  fields: readonly string[],
-): void {
-  if (config === undefined) return
-  checkObject(name, config)
-  const unknownField = Object.keys(config).find((field) => !fields.includes(field))
-  if (unknownField === undefined) return
-  throw invalid(`${name}.${unknownField} is not known; known are ${fields.join(', ')}`)
+/** A log as `{ type, config: { … } }`, or with its fields beside the type. */
+function flatten(choice: WalChoice): FlatWal {
+  checkObject('wal', choice)
+  if (!('config' in choice)) return choice as FlatWal
+  refuseUnknown('wal', choice, ['type', 'config'])
+  const { type, config = {} } = choice
+  checkObject('wal.config', config)
+  if ('type' in config) throw invalid('wal.config.type is not known: it stands beside config')
+  return { ...config, type } as FlatWal
 }
 
 function unknown(field: string, type: unknown, types: string): Error {

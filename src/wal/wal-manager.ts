@@ -6,29 +6,12 @@ import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/ope
 import { sleep, withDeadline } from '../core/time.ts'
 import { EncryptedWal } from './encrypted-wal.ts'
 import { FlushWorker, type FlushTarget } from './flush-worker.ts'
+import { resolveManagerOptions, type WALManagerOptions } from './manager-options.ts'
 import { OpenTickets } from './open-tickets.ts'
 import { Owed } from './owed.ts'
 import { Ticket, type TicketKeeper } from './ticket.ts'
 import type { RefusedEntry, WAL, WalEntry, WalErased, WalOpened, WalStats } from './wal.ts'
 
-export interface WALManagerOptions {
-  /** Longest that an entry waits for its flush, and the longest pause between retries. ms. */
-  readonly flushIntervalMs?: number
-  /** How long the flush gathers before a batch that is not full. Default: 100 ms. */
-  readonly gatherMs?: number
-  /** Most entries of one flushed batch. Default: 500. */
-  readonly batchEntries?: number
-  /** Bytes that memory may owe while the log is out; beyond, writes are `OVERLOADED`. */
-  readonly owedBytesMax?: number
-  /**
-   * What becomes of a save while the log is out: `direct` goes on with the two databases, `refuse`
-   * rejects it with `UNAVAILABLE`. Default: `direct`.
-   */
-  readonly onWalDown?: 'direct' | 'refuse'
-}
-
-export const FLUSH_INTERVAL_MS = 5_000
-const OWED_BYTES_MAX = 256 * 1024 * 1024
 /** Most time for reading what is pending for one key: entries may be on a disk that hangs. */
 const PENDING_MS = 1_000
 /** Pause between attempts to hand what memory owes to the log. */
@@ -63,13 +46,7 @@ export class WALManager {
   constructor(env: Env, wal: WAL | undefined, options: WALManagerOptions = {}) {
     this.#env = env
     this.#wal = wal
-    this.#options = {
-      flushIntervalMs: options.flushIntervalMs ?? FLUSH_INTERVAL_MS,
-      gatherMs: options.gatherMs ?? 100,
-      batchEntries: options.batchEntries ?? 500,
-      owedBytesMax: options.owedBytesMax ?? OWED_BYTES_MAX,
-      onWalDown: options.onWalDown ?? 'direct',
-    }
+    this.#options = resolveManagerOptions(options)
     const current = (): WAL | undefined => this.#wal
     this.#keeper = {
       get wal() {

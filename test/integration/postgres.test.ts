@@ -95,7 +95,7 @@ describePostgres('PostgreSQL', () => {
     ['twice as many', 8],
     ['fifty times as many', 200],
   ])('%s end', async (_name, count) => {
-    const backend = await openPostgres({ poolSize: 4, inFlightMax: 4 })
+    const backend = await openPostgres({ maxConnections: 4, inFlightMax: 4 })
     await Promise.all(
       Array.from({ length: count }, async (_, i) => {
         await backend.append(`k${i}`, i)
@@ -268,7 +268,7 @@ describePostgres('PostgreSQL deadlines', () => {
   })
 
   test('a read ends at its own deadline, and its connection is not used again', async () => {
-    const { backend, release } = await locked({ poolSize: 1 })
+    const { backend, release } = await locked({ maxConnections: 1 })
     const error = await failure(backend.countItems('k', { timeoutMs: 100 }))
     expect([error.code, error.effect]).toEqual(['TIMEOUT', 'none'])
     await release()
@@ -309,7 +309,7 @@ describePostgres('PostgreSQL deadlines', () => {
   })
 
   test('a call that waits for a connection ends at its deadline, and does not take one', async () => {
-    const { backend, release } = await locked({ poolSize: 1 })
+    const { backend, release } = await locked({ maxConnections: 1 })
     const first = backend.countItems('k')
     const second = await failure(backend.readRegister('k', { timeoutMs: 50 }))
     expect(second.code).toBe('TIMEOUT')

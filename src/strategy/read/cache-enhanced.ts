@@ -1,4 +1,3 @@
-import { invalid } from '../../core/errors.ts'
 import { checkInteger, PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import {
   applyOperation,
@@ -20,11 +19,6 @@ import { judgePrimary } from './judge-primary.ts'
 import type { CacheUse, ItemsQuery, ItemsRead, ReadConfig, RegisterRead } from './read-strategy.ts'
 
 export interface CacheEnhancedReadConfig extends ReadConfig {
-  /**
-   * Lay what is pending for the primary over the cached page, where it needs no look into the
-   * database, instead of passing the cache by. Default: true.
-   */
-  readonly enableCacheMerge?: boolean
   /**
    * Items of a conversation that are cached: its last ones; a longer page passes the cache by.
    * Default: 50, the default of a page.
@@ -66,8 +60,6 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     const { localEntries = singleProcess ? LOCAL_ENTRIES : 0, ...rest } = others
     // Where nobody else writes there are no hints but our own.
     super({ ...rest, ...(singleProcess && { maxHintAge: HINT_AGE_MAX_MS }) })
-    if (typeof enableCacheMerge !== 'boolean')
-      throw invalid('read.enableCacheMerge must be boolean')
     this.#merge = enableCacheMerge
     this.#windowSize = checkInteger('read.windowSize', windowSize, 1, PAGE_ITEMS_MAX)
     this.cacheUse = {

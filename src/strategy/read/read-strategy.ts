@@ -110,4 +110,10 @@ export interface ReadConfig {
    * are slow or cost money. Updates, removals and saves with ids always fetch it.
    */
   readonly maxHintAge?: number
+  /**
+   * Of a strategy that reads through a cache: lay what is pending for the primary over the cached page, where
+   * it needs no look into the database, instead of passing the cache by. The others have no use for it: what
+   * is pending is laid over every answer of a place. Default: true.
+   */
+  readonly enableCacheMerge?: boolean
 }

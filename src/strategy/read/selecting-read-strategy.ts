@@ -1,6 +1,6 @@
 import type { LatestKey } from '../../backend/replica-backend.ts'
 import { isCallersFault } from '../../core/errors.ts'
-import { checkInteger } from '../../core/limits.ts'
+import { checkBoolean, checkInteger } from '../../core/limits.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
 import { observeItems, type StoreContext } from '../context.ts'
@@ -35,11 +35,13 @@ export const HINT_AGE_MAX_MS = 60_000
 
 export function resolveReadConfig(config: ReadConfig = {}): ResolvedReadConfig {
   const { treatEmptyAsFailure = false, maxRetries = 0, retryDelay = 50, timeout = 2_000 } = config
-  const { maxHintAge = 0 } = config
+  const { maxHintAge = 0, enableCacheMerge = true } = config
   checkInteger('read.maxRetries', maxRetries, 0, 100)
   checkInteger('read.retryDelay', retryDelay, 0, DAY_MS)
   checkInteger('read.timeout', timeout, 1, DAY_MS)
   checkInteger('read.maxHintAge', maxHintAge, 0, HINT_AGE_MAX_MS)
+  checkBoolean('read.treatEmptyAsFailure', treatEmptyAsFailure)
+  checkBoolean('read.enableCacheMerge', enableCacheMerge)
   return {
     treatEmptyAsFailure,
     maxRetries,
