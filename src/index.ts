@@ -78,10 +78,15 @@ export { WALManager, type WalManagerStats } from './wal/wal-manager.ts'
 export type { Lsn, RefusedEntry, WAL, WalEntry, WalStats } from './wal/wal.ts'
 export {
   StorageManager,
+  type BackendSettings,
+  type DatabaseInfo,
   type StorageBackends,
   type StorageInfo,
   type StorageManagerConfig,
+  type StorageSettings,
 } from './manager/storage-manager.ts'
+export type { BackendInfo } from './manager/slot.ts'
+export type { BackendHealth, StorageHealth } from './manager/storage-health.ts'
 export type { CacheConfig, DatabaseConfig, WalConfig } from './backend/backend-config.ts'
 export type { CacheBackend } from './backend/cache-backend.ts'
 export type { DatabaseBackend } from './backend/database-backend.ts'

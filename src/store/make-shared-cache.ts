@@ -35,15 +35,15 @@ export function makeSharedCache({
   places,
   clock,
 }: SharedCacheParts): SharedCache | undefined {
-  const { cache } = manager.getBackends()
-  if (manager.getInfo().cache.type === 'in-memory' && !use.singleProcess) {
+  const { cache } = manager.getHandles()
+  if (manager.getInfo().backends.cache.type === 'in-memory' && !use.singleProcess) {
     env.logger.warn({}, PASSED_BY)
     return undefined
   }
   return new SharedCache({
     env,
     timeoutMs: use.timeoutMs,
-    cache: () => (manager.getInfo().cache.fallback ? undefined : cache),
+    cache: () => (manager.getInfo().backends.cache.fallback ? undefined : cache),
     localEntries: use.localEntries,
     ttlSeconds: use.ttlSeconds,
     warnReaders: async () => {

@@ -1,3 +1,4 @@
+import { checkCacheSource, checkDatabaseSource } from '../backend/check-source.ts'
 import {
   isCacheBackend,
   isDatabaseBackend,
@@ -41,16 +42,26 @@ export function placePartsOf(
   name: string,
   place: Exclude<PlaceConfig, StorageManager>,
 ): PlaceParts {
-  if (!isParts<PlaceParts>(place)) return { database: place as DatabaseSource }
+  if (!isParts<PlaceParts>(place)) {
+    checkDatabaseSource(place as DatabaseSource, name)
+    return { database: place as DatabaseSource }
+  }
   refuseUnknown(name, place, PARTS)
   if (place.database === undefined) throw invalid(`${name}.database must be given`)
+  checkDatabaseSource(place.database, `${name}.database`)
+  if (place.cache !== undefined) checkCacheSource(place.cache, `${name}.cache`)
   return place
 }
 
 /** The same for a cache. */
 export function cachePartsOf(place: Exclude<CachePlaceConfig, StorageManager>): CachePlaceParts {
-  if (!isParts<CachePlaceParts>(place)) return { cache: place as CacheSource }
+  if (!isParts<CachePlaceParts>(place)) {
+    checkCacheSource(place as CacheSource, 'cache')
+    return { cache: place as CacheSource }
+  }
   refuseUnknown('cache', place, PARTS)
+  if (place.cache !== undefined) checkCacheSource(place.cache, 'cache.cache')
+  if (place.database !== undefined) checkDatabaseSource(place.database, 'cache.database')
   return place
 }
 

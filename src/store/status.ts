@@ -114,7 +114,7 @@ function placeStatus(
   manager: StorageManager,
   place: DatabasePlace,
 ): Omit<PlaceStatus, 'damaged'> {
-  const { database } = manager.getInfo()
+  const { database } = manager.getInfo().backends
   const health = context.health.getHealthStats(place)
   const { log, lastErrors } = context.log.getStats()
   const pending = log?.places[place]

@@ -149,7 +149,7 @@ export class StoreCore {
 
   async #disconnectManagers(): Promise<void> {
     const { primary, backup, cache } = this.managers
-    await Promise.all([primary, backup, cache].map((manager) => manager?.disconnect()))
+    await Promise.all([primary, backup, cache].map(async (manager) => await manager?.disconnect()))
   }
 
   /** Runs a call of the store: refused unless it is open, and waited for when it closes. */
@@ -192,12 +192,12 @@ export class StoreCore {
       onDrift: (aheadMs, key) => this.#notice({ kind: 'clock-drift', aheadMs, key }),
     })
     const places = {
-      primary: new Place(env, 'primary', this.managers.primary.getBackends().database, health),
-      backup: new Place(env, 'backup', this.managers.backup.getBackends().database, health),
+      primary: new Place(env, 'primary', this.managers.primary.getHandles().database, health),
+      backup: new Place(env, 'backup', this.managers.backup.getHandles().database, health),
     }
     const manager = this.managers.cache ?? this.managers.primary
     // Whoever writes beside a shared cache renews what others read from it, if it reads it or not.
-    const isShared = manager.getInfo().cache.type !== 'in-memory'
+    const isShared = manager.getInfo().backends.cache.type !== 'in-memory'
     const use = cacheUse ?? (isShared ? WRITE_ONLY_CACHE : undefined)
     const cache =
       use === undefined ? undefined : makeSharedCache({ env, manager, use, places, clock })

@@ -103,7 +103,7 @@ export class StrategicStorageManager implements AsyncDisposable {
       context: this.#core.context,
       read: readStrategy,
       write: (group) => this.#core.run(() => this.#write.execute(this.#core.context, group)),
-      purge: (place) => this.getBackends(place).database.purge!(),
+      purge: (place) => this.#core.managers[place].getHandles().database.purge!(),
       onError: (task, error) => this.#core.report(task, error),
     })
   }
@@ -478,7 +478,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     readonly database: ReplicaBackend
   } {
     checkOneOf('place', place, DATABASE_PLACES)
-    return this.#core.managers[place].getBackends()
+    return this.#core.managers[place].getHandles()
   }
 
   async #appendUnique(appends: readonly AppendOperation[]): Promise<WriteOutcome> {

@@ -52,7 +52,7 @@ function bareContext(
   const log = new WALManager(env, undefined)
   const clock = new StampClock({ now: () => env.now(), writer: env.randomBytes(8) })
   const place = (name: DatabasePlace): Place =>
-    new Place(env, name, managers[name].getBackends().database, health)
+    new Place(env, name, managers[name].getHandles().database, health)
   const places = { primary: place('primary'), backup: place('backup') }
   const monitor = new ReplicaMonitor({
     env,

@@ -249,7 +249,7 @@ describe.skipIf(isMissing)('PostgreSQL driver', () => {
     )
     await proxy.set({ kind: 'pass' })
     await backend.countItems('k')
-    expect((await backend.getInfo()).pool.waiting).toBe(0)
+    expect(backend.getInfo().pool.waitingCount).toBe(0)
     await backend.disconnect()
     await eventually(() => expect(proxy.live).toBe(0))
   })

@@ -75,6 +75,10 @@ test('a cache in memory that others could make untrue is passed by, which is sai
 
 test.each<[Record<string, unknown>, string]>([
   [{ primary: { database: 'memory:', chace: 'memory:' } }, 'primary.chace is not known'],
+  [{ primary: { type: 'postgresql', port: 0 } }, 'primary.port must be an integer'],
+  [{ backup: { database: { type: 'redis', db: -1 } } }, 'backup.database.db must be'],
+  [{ primary: { database: 'memory:', cache: 'x' } }, 'primary.cache must start with a scheme'],
+  [{ cache: { type: 'redis', prot: 1 } }, 'cache.prot is not known; did you mean port?'],
   [{ primary: { cache: 'memory:' } }, 'primary.database must be given'],
   [{ cache: { caches: 'memory:' } }, 'cache.caches is not known; did you mean cache?'],
   [{ wal: { type: 'file', config: { filepath: 'x' } } }, 'did you mean filePath?'],

@@ -76,6 +76,8 @@ export const STORE_CALLS: Calls = {
 
 export const MANAGER_CALLS: Calls = {
   connect: [],
+  getConfig: [],
+  getHandles: [],
   getBackends: [],
   isConnected: [],
   hasCacheFallback: [],

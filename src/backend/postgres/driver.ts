@@ -12,6 +12,13 @@ import { Slots } from './slots.ts'
 
 const BACKOFF = { firstMs: 100, maxMs: 5_000 }
 
+/** Connections, and the calls that wait for one. */
+export interface PostgresPoolState {
+  readonly totalCount: number
+  readonly idleCount: number
+  readonly waitingCount: number
+}
+
 /** One call in progress: what is needed to end it from outside. */
 interface Call {
   client: PgClient | undefined
@@ -63,9 +70,9 @@ export class PostgresDriver {
     return this.#settings
   }
 
-  get poolState(): { readonly total: number; readonly idle: number; readonly waiting: number } {
+  get poolState(): PostgresPoolState {
     const { totalCount, idleCount, waitingCount } = this.#pool
-    return { total: totalCount, idle: idleCount, waiting: waitingCount + this.#slots.waiting }
+    return { totalCount, idleCount, waitingCount: waitingCount + this.#slots.waiting }
   }
 
   /**

@@ -40,7 +40,7 @@ export async function withPlaceSource<T>(
         })
   await manager.connect()
   try {
-    return await action(new PlaceSource(manager.getBackends().database, tenant))
+    return await action(new PlaceSource(manager.getHandles().database, tenant))
   } finally {
     await manager.disconnect()
   }
