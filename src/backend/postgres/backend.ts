@@ -268,7 +268,7 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
       connected: this.isConnected(),
       pool: this.#opened?.poolState ?? NO_POOL,
       config:
-        pool.own === undefined ? { host, port, database, ssl: ssl !== false } : UNKNOWN_ADDRESS,
+        pool.given === undefined ? { host, port, database, ssl: ssl !== false } : UNKNOWN_ADDRESS,
     }
   }
 

@@ -49,15 +49,15 @@ export class PostgresDriver {
     this.#env = env
     this.#options = options
     this.#pool = pool
-    const { own, max, acquireTimeoutMs } = options.pool
-    this.#slots = new Slots(env, own === undefined ? max : Infinity, acquireTimeoutMs)
+    const { given, max, acquireTimeoutMs } = options.pool
+    this.#slots = new Slots(env, given === undefined ? max : Infinity, acquireTimeoutMs)
     pool.on('error', this.#onPoolError)
     pool.on('connect', this.#onConnect)
   }
 
   /** Makes the pool. It does not connect yet. */
   static async open(env: Env, options: ResolvedPostgresOptions): Promise<PostgresDriver> {
-    return new PostgresDriver(env, options, options.pool.own ?? (await openPool(options)))
+    return new PostgresDriver(env, options, options.pool.given ?? (await openPool(options)))
   }
 
   /** True when the server answered the last time it was asked. */
@@ -127,7 +127,7 @@ export class PostgresDriver {
     await new Promise<void>((resolve, reject) => {
       const timer = this.#env.setTimer(this.#options.disconnectTimeoutMs, () => {
         for (const call of this.#calls) this.#destroy(call)
-        if (this.#options.pool.own === undefined) for (const c of this.#clients) destroySocket(c)
+        if (this.#options.pool.given === undefined) for (const c of this.#clients) destroySocket(c)
         resolve()
       })
       drained.then(resolve, reject).finally(() => timer.cancel())
@@ -139,7 +139,7 @@ export class PostgresDriver {
     this.#pool.off('error', this.#onPoolError)
     this.#pool.off('connect', this.#onConnect)
     // A pool of the application's own is left open.
-    if (this.#options.pool.own !== undefined) return
+    if (this.#options.pool.given !== undefined) return
     this.#pool.on('error', () => {})
     await this.#pool.end()
     await Promise.all([...this.#clients].map((client) => ended(client)))

@@ -85,17 +85,17 @@ test('a URL that is refused is not quoted: it may hold a password', () => {
 
 test('the pool has the settings of `pool`, else those beside it', () => {
   const { pool } = resolvePostgresOptions({ maxConnections: 5, idleTimeoutMillis: 7_000 })
-  expect(pool).toMatchObject({ own: undefined, max: 5, min: 0, idleTimeoutMs: 7_000 })
+  expect(pool).toMatchObject({ given: undefined, max: 5, min: 0, idleTimeoutMs: 7_000 })
   const settings = { max: 9, min: 2, idleTimeoutMillis: 8_000, acquireTimeoutMillis: 300 }
   expect(resolvePostgresOptions({ maxConnections: 5, pool: settings }).pool).toEqual({
-    own: undefined,
+    given: undefined,
     max: 9,
     min: 2,
     idleTimeoutMs: 8_000,
     acquireTimeoutMs: 300,
   })
   const own = { connect: async () => {} } as never
-  expect(resolvePostgresOptions({ pool: own }).pool.own).toBe(own)
+  expect(resolvePostgresOptions({ pool: own }).pool.given).toBe(own)
 })
 
 test('the time to connect has two names', () => {

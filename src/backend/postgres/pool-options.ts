@@ -20,7 +20,7 @@ export interface PostgresPoolConfig {
 
 export interface ResolvedPool {
   /** A pool of the application's own: nothing else counts then. */
-  readonly own: PgPool | undefined
+  readonly given: PgPool | undefined
   readonly max: number
   readonly min: number
   readonly idleTimeoutMs: number
@@ -42,7 +42,7 @@ export function resolvePool(options: PostgresOptions): ResolvedPool {
   const { pool, maxConnections = 10, idleTimeoutMillis = 30_000 } = options
   checkInteger('maxConnections', maxConnections, 1, CONNECTIONS_MAX)
   checkInteger('idleTimeoutMillis', idleTimeoutMillis, 1, TIMER_MS_MAX)
-  const own = isPool(pool) ? pool : undefined
+  const givenPool = isPool(pool) ? pool : undefined
   const settings = isPool(pool) ? {} : checkSettings(pool ?? {})
   const { max = maxConnections, min = 0, acquireTimeoutMillis } = settings
   const idleTimeoutMs = settings.idleTimeoutMillis ?? idleTimeoutMillis
@@ -52,7 +52,7 @@ export function resolvePool(options: PostgresOptions): ResolvedPool {
   if (acquireTimeoutMillis !== undefined) {
     checkInteger('pool.acquireTimeoutMillis', acquireTimeoutMillis, 1, TIMER_MS_MAX)
   }
-  return { own, max, min, idleTimeoutMs, acquireTimeoutMs: acquireTimeoutMillis }
+  return { given: givenPool, max, min, idleTimeoutMs, acquireTimeoutMs: acquireTimeoutMillis }
 }
 
 function isPool(pool: PostgresOptions['pool']): pool is PgPool {
