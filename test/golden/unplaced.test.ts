@@ -16,6 +16,7 @@ import { RedisDatabaseBackend } from '../../src/backend/redis/index.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
 import { SqliteBackend } from '../../src/backend/sqlite/index.ts'
 import { storedOperations } from '../../src/backend/stored-operations.ts'
+import { compareText } from '../../src/core/text.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { ValueCipher } from '../../src/core/encryption/value-cipher.ts'
 import type { Operation } from '../../src/core/operation.ts'
@@ -78,13 +79,13 @@ async function expectUpToDate(backend: ReplicaBackend, more: readonly Operation[
 }
 
 /** Every operation, and whether its stored digest fits. */
-async function contents(backend: ReplicaBackend): Promise<unknown[]> {
-  const found: unknown[] = []
+async function contents(backend: ReplicaBackend): Promise<string[]> {
+  const found: string[] = []
   for await (const { operation, digest } of storedOperations(backend, WHOLE_RANGE)) {
     expect(digest).toBe(digestOf(operation))
     found.push(JSON.stringify(operation, Object.keys(operation).sort()))
   }
-  return found.sort()
+  return found.sort(compareText)
 }
 
 test('a SQLite file', async () => {
