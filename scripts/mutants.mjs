@@ -22,7 +22,7 @@ import { parseArgs } from 'node:util'
 import { compileSources } from './compile-sources.mjs'
 import { MUTANTS } from './mutants/list.mjs'
 import * as table from './mutants/table.mjs'
-import { runSimulation, runTests } from './mutants/trial.mjs'
+import { runPrograms, runSimulation, runTests } from './mutants/trial.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -92,7 +92,7 @@ async function tryMutant(mutant) {
 }
 
 async function control(mutant) {
-  const way = JSON.stringify(mutant.simulate ?? mutant.tests)
+  const way = JSON.stringify(mutant.simulate ?? mutant.programs ?? mutant.tests)
   if (!controls.has(way)) {
     const compiled = () => (unbroken ??= compileSources(copy))
     controls.set(way, (await trial(mutant, compiled, CONTROL_SEEDS)).caught)
@@ -100,8 +100,9 @@ async function control(mutant) {
   return controls.get(way)
 }
 
-async function trial({ simulate: settings, tests }, compiled, count) {
+async function trial({ simulate: settings, programs, tests }, compiled, count) {
   const limitMs = LIMIT_MS
+  if (programs !== undefined) return await runPrograms(copy, { programs, count, limitMs })
   if (settings === undefined) return await runTests(copy, { tests, limitMs })
   const workers = Number(values.workers)
   return await runSimulation(compiled(), { settings, count, workers, limitMs })

@@ -4,9 +4,11 @@
  *
  *   file, edits   what is replaced by what; each text must be there exactly once
  *   simulate      settings of the simulation that catches it; `{}` for what the seeds draw
+ *   programs      engine and faults of the generated programs that catch it
  *   tests         test files, one of which must fail, where the simulation has no such part
  */
 import { LOG_MUTANTS } from './logs.mjs'
+import { ID_MUTANTS } from './ids.mjs'
 import { CLOCKS, OUTAGES } from './settings.mjs'
 import { UPKEEP_MUTANTS } from './upkeep.mjs'
 
@@ -21,6 +23,7 @@ const CACHED = { read: 'cache-enhanced', faults: ['primary-down', 'cache-slow', 
 export const MUTANTS = [
   ...UPKEEP_MUTANTS,
   ...LOG_MUTANTS,
+  ...ID_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',
@@ -278,27 +281,22 @@ export const MUTANTS = [
     file: 'src/strategy/replica-monitor.ts',
     edits: [
       [
-        'return age <= HINTS_FRESH_MS && this.foreignHints().length === 0',
-        'return age <= HINTS_FRESH_MS',
+        'return this.#seen.backup !== undefined && this.foreignHints().length === 0',
+        'return this.#seen.backup !== undefined',
       ],
     ],
     simulate: OUTAGES,
   },
   {
-    name: 'an old list of hints is believed',
+    name: 'hints that came and went beside a read are not noticed',
     file: 'src/strategy/replica-monitor.ts',
-    edits: [
-      [
-        'return age <= HINTS_FRESH_MS && this.foreignHints().length === 0',
-        'return age <= 60_000 && this.foreignHints().length === 0',
-      ],
-    ],
+    edits: [["return isSame ? 'current' : 'ask-again'", "return isSame ? 'current' : 'current'"]],
     simulate: { ...OUTAGES, faults: [...OUTAGES.faults, 'backup-paused', 'slow'] },
   },
   {
     name: 'a read of the backup alone calls itself complete',
     file: 'src/strategy/read/selecting-read-strategy.ts',
-    edits: [["if (!places.includes('primary')) return false", '']],
+    edits: [["if (!places.includes('primary')) return { value, complete: false }", '']],
     simulate: OUTAGES,
   },
   {

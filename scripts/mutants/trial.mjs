@@ -57,6 +57,25 @@ export async function runSimulation(compiled, { settings, count, workers, limitM
   return { rest: `after ${seeds} seeds` }
 }
 
+/** Runs generated programs until one is caught; `count` of them at most, and for `limitMs`. */
+export async function runPrograms(copy, { programs, count, limitMs }) {
+  const { engine, faults } = programs
+  const script = join(copy, 'scripts/simulate.mjs')
+  const args = [script, '--engine', engine, '--programs', String(count), '--until-failure']
+  args.push('--shrink', '0', ...(faults === undefined ? [] : ['--faults', faults]))
+  const options = { cwd: copy, timeout: limitMs, maxBuffer: 2 ** 28 }
+  try {
+    await promisify(execFile)(process.execPath, args, options)
+    return { rest: `after ${count} programs` }
+  } catch (error) {
+    const kinds = /^(.+) in \d+ programs?: (\d+)/m.exec(error.stdout)
+    const ran = /^(\d+) programs on/m.exec(error.stdout)
+    if (kinds === null)
+      return error.killed ? { rest: 'after its time' } : { caught: 'programs end' }
+    return { caught: `${kinds[1]} after ${ran?.[1] ?? kinds[2]} programs (${engine})` }
+  }
+}
+
 /** Runs tests until the first one fails, and says which. */
 export async function runTests(copy, { tests, limitMs }) {
   const vitest = join(copy, 'node_modules/vitest/vitest.mjs')

@@ -125,9 +125,7 @@ export const UPKEEP_MUTANTS = [
   {
     name: 'a pass with damaged or refused rows notes both databases as equal',
     file: 'src/sync/reconciler.ts',
-    edits: [
-      ['if (isComplete && tally.rejected === 0 && tally.damaged === 0) {', 'if (isComplete) {'],
-    ],
+    edits: [['if (isComplete && isUndamaged(tally)) await', 'if (isComplete) await']],
     tests: [...RECONCILE, 'test/integration/reconcile-pairs.test.ts'],
   },
   {

@@ -43,6 +43,7 @@ export async function recogniseIds(
     return { operations: appends, isRepeat: false }
   }
   const items = new Map((await lookUp(context, key, ids, logged)).map((item) => [item.id, item]))
+  await tellClear(context, key)
   let isRepeat = false
   const operations = appends.map((append) => {
     const first = firstOf(append, items.get(append.id), context)
@@ -99,6 +100,22 @@ async function lookUp(
   raiseDeletedThrough(state, context.tombstones.get(key))
   for (const operation of logged) applyOperation(state, operation)
   return [...state.items.values()].filter(({ id }) => ids.has(id))
+}
+
+/**
+ * Brings the clear that is known to the database that decides: to one that lacks it, as when another
+ * process cleared past it, what was cleared would stand.
+ */
+async function tellClear({ cache, places, tombstones }: StoreContext, key: string): Promise<void> {
+  const stamp = tombstones.get(key)
+  if (stamp === undefined) return
+  const decider = places.primary.isUp() ? places.primary : places.backup
+  try {
+    await decider.apply([{ kind: 'delete', key, stamp }], { timeoutMs: PATIENCE_MS })
+    await cache?.changed([key])
+  } catch {
+    // Out, as the health manager was told: another place decides, or nobody.
+  }
 }
 
 /** The first save that this one repeats; undefined when its id is free. */

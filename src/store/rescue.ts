@@ -36,9 +36,7 @@ export async function decodeItems<T>(
   const broken = items.filter((item) => !isIntact(itemValue(item)!))
   const rescued = await rescueItems(context, key, broken, isIntact)
   const gone = new Set(broken.map(({ id }) => id).filter((id) => !rescued.has(id)))
-  return items
-    .filter(({ id }) => !gone.has(id))
-    .map((item) => decode(rescued.get(item.id) ?? item))
+  return items.filter(({ id }) => !gone.has(id)).map((item) => decode(rescued.get(item.id) ?? item))
 }
 
 /** The same for the value of a key. */

@@ -103,7 +103,8 @@ export class Place {
       this.#health.markSuccess(this.name, operation, this.#env.monotonic() - startedMs)
       return result
     } catch (error) {
-      this.#health.markFailure(this.name, error, operation)
+      // A damaged row says nothing about the others; of a damaged database the probes tell.
+      if (!isStorageError(error, 'CORRUPT')) this.#health.markFailure(this.name, error, operation)
       throw withPlace(error, this.name, operation)
     }
   }

@@ -150,6 +150,15 @@ test.each([0, 1])(
   },
 )
 
+test('a start after a kill is not ahead of the clock, and so of other processes', async () => {
+  const machine = new Machine()
+  const process = await machine.opened()
+  await process.wal.append([operation(1)])
+  process.kill()
+  const next = machine.start()
+  expect((await next.wal.open(next.writer)).ceilingMs).toBeLessThanOrEqual(machine.nowMs)
+})
+
 test('a process takes over a neighbour that dies while it runs, and its listener runs', async () => {
   const machine = new Machine()
   const [a, b] = [await machine.opened(), await machine.opened()]

@@ -123,6 +123,21 @@ describe('what another process saved past the primary', () => {
     expect(await contents(env, two)).toEqual([])
   })
 
+  test('is free again where it cleared, for a process that still had it', async () => {
+    const { env, open } = rig()
+    const [one, two] = [await open(), await open()]
+    const first = await env.drive(two.history.saveMessage('c', message('same', 'm1')))
+    await env.drive(two.history.flush())
+    await env.advance(2_000)
+    one.primary.setMode('refused')
+    await env.drive(one.history.clearHistory('c'))
+    const again = await env.drive(two.history.saveMessage('c', message('same', 'm1')))
+    expect(again.position > first.position).toBe(true)
+    one.primary.setMode('up')
+    await env.advance(10_000)
+    expect(await contents(env, one)).toEqual(['same'])
+  })
+
   test('is cleared where it cleared', async () => {
     const { env, one, two } = await savedPastPrimary()
     await env.drive(two.history.saveMessage('c', message('more', 'm2')))

@@ -24,6 +24,11 @@ export interface MetaBody {
   /** Writers before this one, oldest first. */
   readonly formerWriters: readonly string[]
   readonly ceilingMs: number
+  /**
+   * The greatest of the wall clock and the stamps of the entries, when this was saved. Entries that were
+   * removed since have no later stamps. Absent in logs of before.
+   */
+  readonly reachedMs?: number
   /** Greatest LSN given out when this was saved. */
   readonly head: Lsn
   /** Up to here the segments were synced: an invalid frame before is damage, not a torn tail. */

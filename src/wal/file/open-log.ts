@@ -320,6 +320,7 @@ export class OpenLog {
     return {
       writer,
       formerWriters: this.#formerWriters,
+      reachedMs: Math.max(this.#options.env.now(), this.#greatestMs),
       head: index.head,
       durableThrough: options.sync === 'always' ? index.head : 0,
       acknowledged: {

@@ -1,7 +1,7 @@
 import type { Env } from '../../core/env.ts'
 import { isStorageError, messageOf } from '../../core/errors.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
-import { maxStamp, type Stamp } from '../../core/stamp.ts'
+import { maxStamp, stampMs, type Stamp } from '../../core/stamp.ts'
 import { ACKNOWLEDGED, type EntryState } from '../entry-table.ts'
 import { PendingIndex } from '../pending-index.ts'
 import type { WalOpened } from '../wal.ts'
@@ -50,7 +50,7 @@ export async function openLog(
     throw error
   }
   const opened = {
-    ceilingMs: recovered?.meta?.ceilingMs ?? 0,
+    ceilingMs: recovered === undefined ? 0 : reachedMs(env, recovered),
     formerWriters: recovered?.writers ?? [],
     ...(recovered?.headStamp !== undefined && { head: recovered.headStamp }),
   }
@@ -89,7 +89,7 @@ export async function adoptLog(
     } finally {
       await recovered.letters.close()
     }
-    const ceilingMs = recovered.meta?.ceilingMs ?? 0
+    const ceilingMs = reachedMs(env, recovered)
     // Before the log goes: whose stamps these are must not be forgotten.
     await log.takeOver(recovered.writers, ceilingMs)
     await directory.discard(claimed.path)
@@ -98,6 +98,19 @@ export async function adoptLog(
     await directory.giveBack(claimed)
     throw error
   }
+}
+
+/**
+ * Up to where stamps were given out. The ceiling is ahead of that: followed for nothing, it would put what
+ * is written now before what others write meanwhile. So it counts only where the clock has been set back.
+ */
+function reachedMs(env: Env, { meta, headStamp }: RecoveredLog): number {
+  if (meta === undefined) return 0
+  const knownMs = Math.max(
+    meta.reachedMs ?? meta.ceilingMs,
+    headStamp === undefined ? 0 : stampMs(headStamp),
+  )
+  return knownMs <= env.now() ? knownMs : meta.ceilingMs
 }
 
 async function claimFirst(directory: LogDirectory): Promise<Claimed | undefined> {

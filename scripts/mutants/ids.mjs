@@ -1,0 +1,78 @@
+// Mistakes about ids of callers' that are used again, about edits and clears, and about what `complete` says.
+
+const NO_FAULTS = { engine: 'simulation', faults: 'none' }
+const FAULTS = { engine: 'simulation', faults: 'some' }
+
+export const ID_MUTANTS = [
+  {
+    name: 'what the log knows of a cleared save is a repeat',
+    file: 'src/store/recognise-ids.ts',
+    edits: [
+      [
+        'return await readMergedById(context, sources, key, [...ids])',
+        'if (logged.length === 0) return await readMergedById(context, sources, key, [...ids])',
+      ],
+      [
+        'raiseDeletedThrough(state, context.tombstones.get(key))\n  for (const operation of logged)',
+        'for (const operation of logged)',
+      ],
+      [
+        'judgePut(item, append, tombstones.get(append.key), true)',
+        'judgePut(item, append, undefined, true)',
+      ],
+      [
+        'for (const operation of logged) applyOperation(state, operation)',
+        "for (const operation of logged) if (operation.kind === 'put') applyOperation(state, operation)",
+      ],
+    ],
+    programs: NO_FAULTS,
+  },
+  {
+    name: 'an id is given out without a look at the backup',
+    file: 'src/store/recognise-ids.ts',
+    edits: [
+      [
+        'if (!places.primary.isUp() || !places.backup.isUp()) return true',
+        'if (places.primary.isUp() || !places.backup.isUp()) return true',
+      ],
+    ],
+    programs: FAULTS,
+  },
+  {
+    name: 'a clear past the primary is not told to it before it decides about an id',
+    file: 'src/store/recognise-ids.ts',
+    edits: [['  await tellClear(context, key)\n', '']],
+    programs: FAULTS,
+  },
+  {
+    name: 'a hedge decides about an id a second time',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [
+      [
+        "if (this.#state.of.primary !== 'failed' && !this.#primarySilent) return",
+        "if (this.#state.of.primary !== 'failed' && !this.#overdue) return",
+      ],
+    ],
+    tests: ['test/store/ids-used-again.test.ts'],
+  },
+  {
+    name: 'a late primary that lives is taken for out',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [
+      ['const isAlive = await monitor.isPrimaryAlive()', 'const isAlive = monitor === undefined'],
+    ],
+    tests: ['test/store/ids-used-again.test.ts'],
+  },
+  {
+    name: 'an answer of the primary alone is complete whatever the hints say',
+    file: 'src/strategy/read/selecting-read-strategy.ts',
+    edits: [["if (verdict === 'current') return", 'if (verdict !== undefined) return']],
+    programs: FAULTS,
+  },
+  {
+    name: 'a start goes on at the saved ceiling, ahead of other processes',
+    file: 'src/wal/file/takeover.ts',
+    edits: [['return knownMs <= env.now() ? knownMs : meta.ceilingMs', 'return meta.ceilingMs']],
+    tests: ['test/fault/file-wal-takeover.test.ts'],
+  },
+]

@@ -1,0 +1,152 @@
+// Goal: what was stored before edits and removals belonged to positions opens, with the digests that it
+// would have now, and nothing of cleared items is left.
+// Method: every engine's data was written once by that release, from one list of operations: edits, a
+// removal, an item that had moved, an encrypted edit, and an edit and a removal that had outlived a
+// clear. Each is compared with an in-memory database of today.
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { expect, onTestFinished, test } from 'vitest'
+import { WHOLE_RANGE } from '../../src/backend/buckets.ts'
+import { MemoryBackend } from '../../src/backend/memory/memory-backend.ts'
+import { plainAdapter } from '../../src/backend/plain-adapter.ts'
+import { RedisDatabaseBackend } from '../../src/backend/redis/index.ts'
+import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
+import { SqliteBackend } from '../../src/backend/sqlite/index.ts'
+import { storedOperations } from '../../src/backend/stored-operations.ts'
+import { compareText } from '../../src/core/text.ts'
+import { digestOf } from '../../src/core/digest.ts'
+import { ValueCipher } from '../../src/core/encryption/value-cipher.ts'
+import type { Operation } from '../../src/core/operation.ts'
+import type { Stamp } from '../../src/core/stamp.ts'
+import { append, clear, edit, remove, set, stampAt } from '../../src/testing/backend/operations.ts'
+import { MapBackend } from '../../src/testing/map-backend.ts'
+import { freshSchema, openPostgres, postgresUrl } from '../support/postgres-backend.ts'
+import { redisCommand } from '../support/redis-command.ts'
+import { hasRedis, startRedis } from '../support/redis-server.ts'
+import { testBucket } from '../support/s3-bucket.ts'
+
+const cipher = new ValueCipher({ keys: [{ id: 'k1', secret: Buffer.alloc(32, 7) }] })
+
+/** Enough in one key that an S3 bucket has its values in segments. */
+const MANY = Array.from({ length: 300 }, (_, i) => append('k', stampAt(100_000 + i), i))
+
+function at(seconds: number): Stamp {
+  return stampAt(seconds * 1_000)
+}
+
+async function expectedOperations(): Promise<readonly Operation[]> {
+  await cipher.ready()
+  return [
+    append('k', at(1), 'own'),
+    edit('k', at(1), at(1), at(21), 'own, edited'),
+    append('k', at(2), 'callers', 'caller'),
+    edit('k', 'caller', at(2), at(22), 'caller, edited'),
+    remove('k', 'removed', at(3), at(23)),
+    append('k', at(5), 'moved', 'moved'),
+    edit('k', 'moved', at(5), at(24), 'moved, edited'),
+    cipher.encrypt(edit('k', 'secret', at(6), at(26), 'encrypted')),
+    clear('cleared', at(30)),
+    append('cleared', at(32), 'after'),
+    set('register', at(7), 'value'),
+  ]
+}
+
+function golden(name: string): string {
+  return fileURLToPath(new URL(`./unplaced/${name}`, import.meta.url))
+}
+
+function goldenJson<T>(name: string): T {
+  return JSON.parse(readFileSync(golden(name), 'utf8')) as T
+}
+
+async function expectUpToDate(backend: ReplicaBackend, more: readonly Operation[] = []) {
+  const today = new MemoryBackend()
+  await today.connect()
+  await today.apply([...(await expectedOperations()), ...more])
+  expect(await contents(backend)).toEqual(await contents(today))
+  expect(await backend.digest(WHOLE_RANGE, 16)).toEqual(await today.digest(WHOLE_RANGE, 16))
+  for (const key of ['k', 'cleared']) {
+    const { count } = await today.countItems(key)
+    expect((await backend.countItems(key)).count).toBe(count)
+  }
+  const again = [append('cleared', at(40), 'x', 'ghost'), append('cleared', at(41), 'y', 'gone')]
+  const { applied } = await backend.apply(again, { decide: true, unique: true })
+  expect(applied.map(({ outcome }) => outcome)).toEqual(['applied', 'applied'])
+  expect(await backend.getRange('cleared', 0, 9)).toEqual(['after', 'x', 'y'])
+}
+
+/** Every operation, and whether its stored digest fits. */
+async function contents(backend: ReplicaBackend): Promise<string[]> {
+  const found: string[] = []
+  for await (const { operation, digest } of storedOperations(backend, WHOLE_RANGE)) {
+    expect(digest).toBe(digestOf(operation))
+    found.push(JSON.stringify(operation, Object.keys(operation).sort()))
+  }
+  return found.sort(compareText)
+}
+
+test('a SQLite file', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'everthread-golden-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  cpSync(golden('chat.db'), join(folder, 'chat.db'))
+  const backend = new SqliteBackend({ path: join(folder, 'chat.db') })
+  await backend.connect()
+  onTestFinished(() => backend.disconnect())
+  await expectUpToDate(backend)
+})
+
+test.skipIf(postgresUrl === undefined)('a PostgreSQL schema', async () => {
+  const options = freshSchema()
+  const client = new pg.Client({ connectionString: postgresUrl! })
+  await client.connect()
+  const dump = readFileSync(golden('postgres.sql'), 'utf8')
+  await client.query(
+    dump
+      .replaceAll('SCHEMA.', `${options.schema}.`)
+      .replaceAll('SCHEMA SCHEMA', `SCHEMA ${options.schema}`),
+  )
+  await client.end()
+  await expectUpToDate(await openPostgres(options))
+})
+
+test.runIf(hasRedis)('a Redis database', async () => {
+  const server = await startRedis({ appendonly: 'no' })
+  onTestFinished(() => server.stop())
+  for (const command of goldenJson<string[][]>('redis.json')) {
+    await redisCommand(server.url, ...command)
+  }
+  const open = async (): Promise<RedisDatabaseBackend> => {
+    const backend = new RedisDatabaseBackend({ url: server.url, keyPrefix: 'p:' })
+    onTestFinished(() => backend.disconnect())
+    await backend.connect()
+    return backend
+  }
+  // Processes that start together bring it up to date together.
+  const [backend] = await Promise.all([open(), open(), open()])
+  await expectUpToDate(backend)
+})
+
+test.each([
+  ['in versions', 's3.json', []],
+  ['in segments', 's3-segments.json', MANY],
+])('a bucket with values %s', async (_where, name, more) => {
+  const bucket = await testBucket()
+  const prefix = bucket.options.prefix!
+  for (const [object, body] of goldenJson<[string, string][]>(name)) {
+    const bytes = Buffer.from(body, 'base64')
+    bucket.server.store().put(object.replace('PREFIX', prefix), bytes, Date.now())
+  }
+  await expectUpToDate(await bucket.open(), more)
+})
+
+test('documents of a plain backend', async () => {
+  const backend = plainAdapter(
+    new MapBackend(new Map(goldenJson<[string, string][]>('plain.json'))),
+  )
+  await backend.connect()
+  onTestFinished(() => backend.disconnect())
+  await expectUpToDate(backend)
+})
