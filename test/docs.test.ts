@@ -82,21 +82,17 @@ describe('operations.md has every option and field', () => {
         (name) => !CHAT.includes(name),
       ),
     ],
-    [
-      '### Write strategies\n',
-      'option',
-      fields('src/strategy/write/write-strategy.ts', 'WriteConfig'),
-    ],
+    ['### Write strategies\n', 'option', fields('src/strategy/write/write-port.ts', 'WriteConfig')],
     [
       '### Write strategies\n',
       '`hedge`',
-      fields('src/strategy/write/write-strategy.ts', 'HedgeConfig'),
+      fields('src/strategy/write/write-port.ts', 'HedgeConfig'),
     ],
     [
       '### Read strategies\n',
       'option',
       [
-        ...fields('src/strategy/read/read-strategy.ts', 'ReadConfig'),
+        ...fields('src/strategy/read/read-port.ts', 'ReadConfig'),
         ...fields('src/strategy/read/cache-enhanced.ts', 'CacheEnhancedReadConfig'),
       ],
     ],

@@ -154,7 +154,7 @@ function partsOf(options: ChatHistoryOptions): Parts {
     },
     StrategyFactory.createReadStrategy(read),
     StrategyFactory.createWriteStrategy(write),
-    StrategyFactory.createHealthManager(health, env),
+    StrategyFactory.createHealthManager(health, undefined, env),
     openWal(wal, env),
   )
   return { env, store, tenant, tokens, limits }
@@ -171,5 +171,5 @@ function openWal(wal: NonNullable<ChatHistoryOptions['wal']>, env: Env): WALMana
   if (typeof config !== 'object' || config === null) {
     throw invalid(`wal must be a connection string or an object, got ${showValue(config)}`)
   }
-  return StrategyFactory.createWALManager(config, env)
+  return StrategyFactory.createWALManager(config, undefined, env)
 }

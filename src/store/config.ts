@@ -7,6 +7,7 @@ import { checkInteger } from '../core/limits.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import type { Logger } from '../core/logger.ts'
 import { StorageManager } from '../manager/storage-manager.ts'
+import type { StoreManagers } from '../manager/store-managers.ts'
 import {
   cachePartsOf,
   databaseSourceOf,
@@ -47,17 +48,15 @@ export interface StrategicStorageConfig {
 }
 
 /** The managers of a store's places; `cache` where the configuration has one. */
-export interface StoreManagers {
-  readonly primary: StorageManager
+export interface PlaceManagers extends StoreManagers {
   readonly backup: StorageManager
-  readonly cache?: StorageManager
 }
 
 export interface ResolvedStorageConfig {
   readonly env: Env
   /** Encrypts what is stored outside of the primary. */
   readonly cipher: ValueCipher | undefined
-  readonly managers: StoreManagers
+  readonly managers: PlaceManagers
   readonly drainTimeoutMs: number
   readonly maxClockDriftMs: number
   readonly probeTimeoutMs: number

@@ -8,7 +8,7 @@ import type { StoreContext } from '../strategy/context.ts'
 import type { ResolvedReconcileOptions } from '../sync/reconcile-options.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { Reconciler } from '../sync/reconciler.ts'
-import type { StoreManagers } from './config.ts'
+import type { PlaceManagers } from './config.ts'
 import { ReconcileSchedule } from './reconcile-schedule.ts'
 
 const TICK_MS = 1_000
@@ -28,7 +28,7 @@ export interface MaintenanceOptions {
   readonly context: StoreContext
   readonly reconciler: Reconciler
   readonly reconcile: ResolvedReconcileOptions
-  readonly managers: StoreManagers
+  readonly managers: PlaceManagers
   /** Earlier incarnations of this process: they are dead. */
   readonly formerWriters: () => readonly string[]
   /** Opens the log again when it did not open at start. */
@@ -54,7 +54,7 @@ export class Maintenance {
   #nextCursorsAt = 0
   /** Hints of others as they were seen first. */
   readonly #hints = new Map<string, { readonly count: number; readonly sinceMs: number }>()
-  readonly #nextCacheAt: Record<keyof StoreManagers, number> = { primary: 0, backup: 0, cache: 0 }
+  readonly #nextCacheAt: Record<keyof PlaceManagers, number> = { primary: 0, backup: 0, cache: 0 }
   readonly #noted: Record<DatabasePlace, number> = { primary: 0, backup: 0 }
 
   constructor(options: MaintenanceOptions) {
@@ -144,7 +144,7 @@ export class Maintenance {
   }
 
   /** A cache that was away at the start would otherwise stay away, and keep others from theirs. */
-  async #connectCache(place: keyof StoreManagers): Promise<void> {
+  async #connectCache(place: keyof PlaceManagers): Promise<void> {
     const { managers, context } = this.#options
     const manager = managers[place]
     if (manager === undefined || (manager.isConnected() && !manager.hasCacheFallback())) return

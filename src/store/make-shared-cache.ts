@@ -6,7 +6,7 @@ import type { StorageManager } from '../manager/storage-manager.ts'
 import { cacheHintOf } from '../strategy/cache/cache-hint.ts'
 import { SharedCache } from '../strategy/cache/shared-cache.ts'
 import type { Place } from '../strategy/place.ts'
-import type { CacheUse } from '../strategy/read/read-strategy.ts'
+import type { CacheUse } from '../strategy/read/read-port.ts'
 import { HINTS_FRESH_MS } from '../strategy/replica-monitor.ts'
 
 const HINT_TIMEOUT_MS = 2_000

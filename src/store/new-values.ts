@@ -45,15 +45,21 @@ export function encodeItems(items: readonly NewItem[]): readonly EncodedItem[] {
   })
 }
 
+/** Several values by their keys: an object, or pairs such as those of a `Map`. */
+export type Entries =
+  Readonly<Record<string, unknown>> | Iterable<readonly [key: string, value: unknown]>
+
 /** The values of one group by their keys. Errors as `encodeItems`. */
 export function encodeEntries(
-  entries: Iterable<readonly [key: string, value: unknown]>,
+  entries: Entries,
 ): readonly { readonly key: string; readonly value: JsonText }[] {
   const given: unknown = entries
-  if (typeof given !== 'object' || given === null || !(Symbol.iterator in given)) {
-    throw invalid('entries must be an iterable of [key, value]')
+  if (typeof given !== 'object' || given === null) {
+    throw invalid('entries must be an object, or an iterable of [key, value]')
   }
-  const pairs = reading('entries', () => [...entries])
+  const pairs = reading('entries', () =>
+    Symbol.iterator in given ? [...(given as Iterable<unknown>)] : Object.entries(given),
+  )
   return pairs.map((pair, i) => {
     checkArray(`entries[${i}]`, pair)
     const [key, value] = pair

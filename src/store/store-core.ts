@@ -12,9 +12,9 @@ import { SeenTombstones } from '../strategy/seen-tombstones.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import { Reconciler, type PassOptions } from '../sync/reconciler.ts'
 import { WALManager } from '../wal/wal-manager.ts'
-import type { CacheUse } from '../strategy/read/read-strategy.ts'
+import type { CacheUse } from '../strategy/read/read-port.ts'
 import { makeSharedCache } from './make-shared-cache.ts'
-import type { ResolvedStorageConfig, StoreManagers } from './config.ts'
+import type { ResolvedStorageConfig, PlaceManagers } from './config.ts'
 import { Maintenance } from './maintenance.ts'
 import type { StoreEvents } from './store-events.ts'
 
@@ -37,7 +37,7 @@ const DRAIN_TICK_MS = 5
 export class StoreCore {
   readonly events: Emitter<StoreEvents>
   readonly context: StoreContext
-  readonly managers: StoreManagers
+  readonly managers: PlaceManagers
   readonly reconciler: Reconciler
   lastReconcile: ReconcileReport | undefined
   /** Damaged rows that reads of this process met. */
@@ -65,6 +65,8 @@ export class StoreCore {
       env.logger.error({ error: messageOf(error) }, 'an event listener threw'),
     )
     this.context = this.#makeContext(health, log ?? new WALManager(env, undefined), cacheUse)
+    const { clock } = this.context
+    this.context.log.stampWith((key) => clock.tick(key))
     this.reconciler = new Reconciler(this.context, config.reconcile)
     this.#maintenance = new Maintenance({
       context: this.context,
@@ -152,6 +154,11 @@ export class StoreCore {
     await Promise.all([primary, backup, cache].map(async (manager) => await manager?.disconnect()))
   }
 
+  /** True from `connect` to `disconnect`. */
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
   /** Runs a call of the store: refused unless it is open, and waited for when it closes. */
   async run<T>(call: () => Promise<T>): Promise<T> {
     if (this.#state !== 'open') {
@@ -214,7 +221,7 @@ export class StoreCore {
       onReplicaChanged: (place, identity) =>
         this.#notice({ kind: 'replica-changed', place, identity }),
     })
-    health.on('change', (event) => {
+    health.on?.('change', (event) => {
       this.events.emit('health', event)
       if (event.healthy) log.wake(event.place)
     })

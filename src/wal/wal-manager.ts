@@ -1,6 +1,9 @@
 import type { Env } from '../core/env.ts'
 import { isErased, type ThroughOf } from '../core/erase.ts'
 import { messageOf, StorageError } from '../core/errors.ts'
+import { encodeJson } from '../core/json.ts'
+import { checkText, KEY_BYTES_MAX } from '../core/limits.ts'
+import type { Stamp } from '../core/stamp.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
 import { sleep, withDeadline } from '../core/time.ts'
@@ -18,6 +21,13 @@ const PENDING_MS = 1_000
 const RELOG_MS = 1_000
 /** Most owed groups that are handed to the log at once. */
 const RELOG_GROUPS_MAX = 64
+
+/** A write that is appended to the log by itself. */
+export interface WalWrite {
+  readonly key: string
+  /** Anything of JSON; `undefined`, or left out: the key is deleted. */
+  readonly value?: unknown
+}
 
 /** Entries of the log or of memory that a place lacks, ready to be applied. */
 export interface PendingBatch {
@@ -41,6 +51,8 @@ export class WALManager {
   #durable = false
   #opened = false
   #stop = new AbortController()
+  #tick: ((key: string) => Stamp) | undefined
+  #target: FlushTarget | undefined
 
   /** Without a `wal` only memory remembers what a place lacks: for two-database strategies. */
   constructor(env: Env, wal: WAL | undefined, options: WALManagerOptions = {}) {
@@ -60,6 +72,11 @@ export class WALManager {
   /** From now on values are encrypted before they reach the log. Only before `open`. */
   encryptWith(cipher: ValueCipher): void {
     if (this.#wal !== undefined) this.#wal = new EncryptedWal(this.#wal, cipher)
+  }
+
+  /** What is appended by `append` is stamped so: by the clock of the store. */
+  stampWith(tick: (key: string) => Stamp): void {
+    this.#tick = tick
   }
 
   /** True when there is a log at all. */
@@ -137,6 +154,39 @@ export class WALManager {
     const ticket = new Ticket(this.#keeper, operations)
     this.#open.add(ticket)
     return ticket
+  }
+
+  /**
+   * Appends a write by itself, for write strategies of an application's own. Resolves when the log has it;
+   * the workers bring it to both databases, unless something newer is there.
+   *
+   * @throws StorageError `UNSUPPORTED` when there is no log, `CLOSED` before a store has opened it,
+   * `OVERLOADED` when it is full; otherwise with an unknown effect.
+   */
+  async append(entry: WalWrite): Promise<void> {
+    const { key, value } = entry
+    if (this.#wal === undefined) throw new StorageError('UNSUPPORTED', 'there is no log')
+    if (this.#tick === undefined || !this.#opened) {
+      throw new StorageError('CLOSED', 'a store opens the log when it connects')
+    }
+    checkText('key', key, KEY_BYTES_MAX)
+    const text = value === undefined ? undefined : encodeJson(value)
+    const stamp = this.#tick(key)
+    const operation: Operation =
+      text === undefined ? { kind: 'delete', key, stamp } : { kind: 'set', key, value: text, stamp }
+    const ticket = this.issue([operation])
+    try {
+      await ticket.log()
+    } catch (error) {
+      ticket.void()
+      throw error
+    }
+    ticket.acknowledge()
+  }
+
+  /** The same as `append`. */
+  async write(entry: WalWrite): Promise<void> {
+    await this.append(entry)
   }
 
   /** True when this process knows of something that the place lacks; `pending` may know more. */
@@ -248,7 +298,15 @@ export class WALManager {
     return this.#wal?.stats().places[place].cursor ?? 0
   }
 
-  startFlushWorker(target: FlushTarget): void {
+  /**
+   * Starts bringing what is pending to the databases. A store does it when it connects; later it may be
+   * called without a target, to go on after `stopFlushWorker`.
+   */
+  startFlushWorker(target: FlushTarget | undefined = this.#target): void {
+    if (target === undefined) {
+      throw new StorageError('CLOSED', 'a store starts the flush worker when it connects')
+    }
+    this.#target = target
     if (this.#workers !== undefined) return
     const { flushIntervalMs, gatherMs, batchEntries } = this.#options
     const common = { source: this, target, flushIntervalMs, batchEntries }

@@ -16,7 +16,7 @@ import { PrimaryFirstReadStrategy } from './primary-first.ts'
 import { HINT_AGE_MAX_MS } from './selecting-read-strategy.ts'
 import { HINTS_FRESH_MS } from '../replica-monitor.ts'
 import { judgePrimary } from './judge-primary.ts'
-import type { CacheUse, ItemsQuery, ItemsRead, ReadConfig, RegisterRead } from './read-strategy.ts'
+import type { CacheUse, ItemsQuery, ItemsRead, ReadConfig, RegisterRead } from './read-port.ts'
 
 export interface CacheEnhancedReadConfig extends ReadConfig {
   /**
@@ -47,7 +47,8 @@ const LOCAL_ENTRIES = 1_000
  * cache is passed by.
  */
 export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
-  override readonly type: string = 'cache-enhanced'
+  override readonly name: string = 'cache-enhanced'
+  override readonly config: Readonly<CacheEnhancedReadConfig>
   readonly cacheUse: CacheUse
   readonly #merge: boolean
   readonly #windowSize: number
@@ -60,6 +61,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     const { localEntries = singleProcess ? LOCAL_ENTRIES : 0, ...rest } = others
     // Where nobody else writes there are no hints but our own.
     super({ ...rest, ...(singleProcess && { maxHintAge: HINT_AGE_MAX_MS }) })
+    this.config = Object.freeze({ ...config })
     this.#merge = enableCacheMerge
     this.#windowSize = checkInteger('read.windowSize', windowSize, 1, PAGE_ITEMS_MAX)
     this.cacheUse = {
@@ -76,7 +78,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     if (!isWindow || limit > this.#windowSize || !isUsable(context)) {
       return await super.readItems(context, query)
     }
-    const judged = judgePrimary(context, this.config.maxHintAgeMs)
+    const judged = judgePrimary(context, this.resolved.maxHintAgeMs)
     // Noted before the cache is asked, like before any place.
     const pending = await context.log.pending('primary', key)
     if (!this.#canLayOver(pending)) return await super.readItems(context, query)
@@ -97,7 +99,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     if (!isUsable(context) || (await isPending(context, key))) {
       return await super.readRegister(context, key)
     }
-    const judged = judgePrimary(context, this.config.maxHintAgeMs)
+    const judged = judgePrimary(context, this.resolved.maxHintAgeMs)
     const found = await context.cache!.get('value', key, registerCodec)
     const seen = context.tombstones.get(key)
     const isRecent = seen === undefined || ((found.hit && found.data?.stamp) || '') > seen

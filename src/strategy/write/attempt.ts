@@ -31,7 +31,7 @@ import type { AttemptResult } from './attempt-result.ts'
 import { AttemptState, PLACES } from './attempt-state.ts'
 import { Repeats, standsElsewhere } from './repeats.ts'
 import type { WritePolicy } from './write-policy.ts'
-import type { ResolvedWriteConfig, WriteGroup } from './write-strategy.ts'
+import type { ResolvedWriteConfig, WriteGroup } from './write-port.ts'
 
 export class Attempt {
   readonly #context: StoreContext
