@@ -1,12 +1,12 @@
 // Goal: the documents say what the code does. Method: tables are compared with the types they
 // describe, code is compiled against the package as it is published, and the example is run.
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makePackageFolder, tsc } from './support/package-folder.ts'
 import { ROOT, sourceFiles } from './support/source-files.ts'
 
-const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
 const DOCUMENTS = sourceFiles(['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs'], ['.md'])
 
 function read(path: string): string {
@@ -179,13 +179,7 @@ describe('the code of the documents', () => {
   let folder: string
 
   beforeAll(() => {
-    // A package of its own, so that `everthread` is found through its exports.
-    const cache = join(ROOT, 'node_modules', '.cache')
-    mkdirSync(cache, { recursive: true })
-    folder = mkdtempSync(join(cache, 'everthread-docs-'))
-    cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
-    cpSync(join(ROOT, 'examples'), join(folder, 'examples'), { recursive: true })
-    tsc('-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'dist'), '--noCheck')
+    folder = makePackageFolder()
   })
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -228,9 +222,3 @@ describe('the code of the documents', () => {
     expect(second!.stdout.match(/I am\./g)).toHaveLength(2)
   })
 })
-
-/** What the compiler says; nothing if all is well. */
-function tsc(...args: readonly string[]): string {
-  const { stdout } = spawnSync(process.execPath, [TSC, ...args], { cwd: ROOT, encoding: 'utf8' })
-  return stdout
-}
