@@ -78,8 +78,8 @@ async function expectUpToDate(backend: ReplicaBackend, more: readonly Operation[
 }
 
 /** Every operation, and whether its stored digest fits. */
-async function contents(backend: ReplicaBackend): Promise<unknown[]> {
-  const found: unknown[] = []
+async function contents(backend: ReplicaBackend): Promise<string[]> {
+  const found: string[] = []
   for await (const { operation, digest } of storedOperations(backend, WHOLE_RANGE)) {
     expect(digest).toBe(digestOf(operation))
     found.push(JSON.stringify(operation, Object.keys(operation).sort()))
