@@ -17,6 +17,7 @@ const JUMPS = {
   faults: ['clock', 'clock', 'primary-down', 'partition'],
   faultEveryMs: 600,
 }
+const MERGING = ['src/core/merge.test.ts', 'src/core/decide.test.ts']
 const LOST_DISK = { faults: ['wipe-primary', 'wipe-backup', 'kill', 'restart', 'slow'] }
 const CACHED = { read: 'cache-enhanced', faults: ['primary-down', 'cache-slow', 'slow', 'kill'] }
 
@@ -90,7 +91,7 @@ export const MUTANTS = [
   {
     name: 'a removed message may be brought back by an edit',
     file: 'src/core/merge.ts',
-    edits: [['const removed = a.removed || b.removed', 'const removed = b.removed']],
+    edits: [['maxStamp(a.removedOf, b.removedOf)', 'b.removedOf']],
     simulate: {},
   },
   {
@@ -98,11 +99,50 @@ export const MUTANTS = [
     file: 'src/core/merge.ts',
     edits: [
       [
-        'const edited = (a.editedAt ?? STAMP_MIN) >= (b.editedAt ?? STAMP_MIN) ? a : b',
+        'const edited = isLaterEdit(b, a) ? b : a',
         'const edited = a.editedAt !== undefined ? a : b',
       ],
     ],
     simulate: OUTAGES,
+  },
+  {
+    name: 'edits are ordered by their stamps alone',
+    file: 'src/core/merge.ts',
+    edits: [['ofA === ofB ? (a.editedAt', 'ofA !== undefined && ofB !== undefined ? (a.editedAt']],
+    tests: MERGING,
+  },
+  {
+    name: 'an edit survives the clear of its append',
+    file: 'src/core/merge.ts',
+    edits: [
+      [
+        '  if (item.position <= deletedThrough) return undefined\n',
+        '  if (item.position <= deletedThrough && !((item.editedAt ?? STAMP_MIN) > deletedThrough)) {\n    return undefined\n  }\n',
+      ],
+      ['isLeft(editedOf) && {', '(item.editedAt ?? STAMP_MIN) > deletedThrough && {'],
+    ],
+    tests: MERGING,
+  },
+  {
+    name: 'a removal survives a clear',
+    file: 'src/core/merge.ts',
+    edits: [
+      [
+        '  if (item.position <= deletedThrough) return undefined\n',
+        '  if (item.position <= deletedThrough && item.removedOf === undefined) return undefined\n',
+      ],
+      [
+        '...(removedOf !== undefined && isLeft(removedOf) && { removedOf })',
+        '...(removedOf !== undefined && { removedOf })',
+      ],
+    ],
+    tests: MERGING,
+  },
+  {
+    name: 'an id that was removed can be saved again, and is not seen',
+    file: 'src/core/decide.ts',
+    edits: [['? standing.removedOf === position\n', '? true\n']],
+    tests: MERGING,
   },
   {
     name: 'the last register to arrive wins',
@@ -117,8 +157,8 @@ export const MUTANTS = [
     file: 'src/core/merge.ts',
     edits: [
       [
-        'const position = maxStamp(a.position, b.position)',
-        'const position = a.position === STAMP_MIN ? b.position : a.position',
+        '(a.appendedAt ?? STAMP_MIN) >= (b.appendedAt ?? STAMP_MIN) ? a : b',
+        'a.appendedAt !== undefined ? a : b',
       ],
     ],
     simulate: {},
@@ -127,10 +167,7 @@ export const MUTANTS = [
     name: '`behind` is ignored: a save after a clear is swallowed',
     file: 'src/core/decide.ts',
     edits: [
-      [
-        "return cleared ? { outcome: 'behind', stamp: deletedThrough } : { outcome: 'applied' }",
-        "return { outcome: 'applied' }",
-      ],
+      ['return cleared && deletedThrough !== undefined\n', 'return deletedThrough === null\n'],
     ],
     simulate: CLOCKS,
   },
@@ -139,8 +176,8 @@ export const MUTANTS = [
     file: 'src/core/decide.ts',
     edits: [
       [
-        'if (unique && standing !== undefined &&',
-        'if (unique && standing === undefined && cleared &&',
+        'if (unique && standing !== undefined) return',
+        'if (unique && standing !== undefined && cleared) return',
       ],
     ],
     tests: ['src/core/decide.test.ts', 'test/store/write-strategies.test.ts'],

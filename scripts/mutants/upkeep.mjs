@@ -203,7 +203,7 @@ export const UPKEEP_MUTANTS = [
   {
     name: 'what is laid over a cached page brings back what was removed',
     file: 'src/strategy/read/cache-enhanced.ts',
-    edits: [['if (removed.has(operation.id)) continue', '']],
+    edits: [['of [...items, ...gone.removed]) mergeItem', 'of items) mergeItem']],
     tests: ['src/strategy/read/cache-enhanced.test.ts'],
   },
   // ---- takeovers
@@ -277,17 +277,6 @@ export const UPKEEP_MUTANTS = [
     name: 'retention keeps the results of a tool call without the call',
     file: 'src/chat/retention/plan-cut.ts',
     edits: [['if (!isToolResult) groupStart = at', 'groupStart = at']],
-    tests: RETENTION,
-  },
-  {
-    name: 'retention leaves messages that were edited',
-    file: 'src/chat/retention/retention.ts',
-    edits: [
-      [
-        'for (const { id, position } of cut.edited) await store.removeItem(key, id, position)',
-        'void cut.edited',
-      ],
-    ],
     tests: RETENTION,
   },
   {

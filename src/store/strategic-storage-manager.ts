@@ -255,7 +255,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#execute([operation])
   }
 
-  /** Removes an item for ever; its id can never be used again in this list. */
+  /** Removes an item for good; its id cannot be used again in this list before a `delete`. */
   async removeItem(key: string, id: string, position: Stamp): Promise<WriteOutcome> {
     checkKey(key)
     checkText('id', id, MESSAGE_ID_BYTES_MAX)
@@ -267,8 +267,8 @@ export class StrategicStorageManager implements AsyncDisposable {
   }
 
   /**
-   * Removes the items up to this position for good and leaves what stands behind it. An item among them
-   * that was edited after that moment is not seen any more, but its edit stays stored: remove it first.
+   * Removes the items up to this position for good, edited ones with their edits, and leaves what stands
+   * behind it.
    */
   async deleteThrough(key: string, position: Stamp): Promise<WriteOutcome> {
     checkKey(key)
