@@ -364,6 +364,21 @@ export const MUTANTS = [
   },
   // ---- answers
   {
+    name: 'an answer that tells that the primary was replaced is complete',
+    file: 'src/strategy/read/selecting-read-strategy.ts',
+    edits: [['const isTrusted = monitor.isTrusted()', 'const isTrusted = true']],
+    tests: ['test/store/replaced-primary.test.ts'],
+  },
+  {
+    name: 'a list ends at a page of which nothing is seen',
+    file: 'src/strategy/read/merged-keys.ts',
+    edits: [
+      ['if (live.length > 0 || horizon === undefined) {', 'if (round === 0) {'],
+      ['if (entries.length > 0 || horizon === undefined) {', 'if (round === 0) {'],
+    ],
+    tests: ['test/store/cleared-pages.test.ts'],
+  },
+  {
     name: 'an outage reads as an empty conversation',
     file: 'src/strategy/read/first-answer.ts',
     edits: [
