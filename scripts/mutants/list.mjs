@@ -356,13 +356,21 @@ export const MUTANTS = [
     file: 'src/strategy/cache/shared-cache.ts',
     edits: [
       [
-        'if (this.#out) return\n    const text =',
+        'if (this.#owing) return\n    const text =',
         'if (this.#out) return\n    ;[generation = generation, all = all] = await this.#call((cache) => getTexts(cache, [generationKey(key), generationKey(ALL)]))\n    const text =',
       ],
     ],
     tests: ['test/store/shared-cache.test.ts'],
   },
   // ---- answers
+  {
+    name: 'a cache that comes back is not voided for what it was not told of',
+    file: 'src/strategy/cache/shared-cache.ts',
+    edits: [
+      ['up to now: nothing that is cached counts any more.\n        await this.#renew(ALL)', ''],
+    ],
+    tests: ['src/strategy/cache/shared-cache.test.ts'],
+  },
   {
     name: 'an answer that tells that the primary was replaced is complete',
     file: 'src/strategy/read/selecting-read-strategy.ts',
