@@ -364,6 +364,12 @@ export const MUTANTS = [
   },
   // ---- answers
   {
+    name: 'answers that overtook each other are those of an older database',
+    file: 'src/strategy/replica-monitor.ts',
+    edits: [[' && fetchedAt > known.heardAt', '']],
+    tests: ['test/store/replica-monitor.test.ts'],
+  },
+  {
     name: 'a cache that comes back is not voided for what it was not told of',
     file: 'src/strategy/cache/shared-cache.ts',
     edits: [
