@@ -391,13 +391,42 @@ export const MUTANTS = [
     file: 'src/strategy/cache/shared-cache.ts',
     edits: [
       [
-        'if (this.#out) return\n    const text =',
+        'if (this.#owing) return\n    const text =',
         'if (this.#out) return\n    ;[generation = generation, all = all] = await this.#call((cache) => getTexts(cache, [generationKey(key), generationKey(ALL)]))\n    const text =',
       ],
     ],
     tests: ['test/store/shared-cache.test.ts'],
   },
   // ---- answers
+  {
+    name: 'answers that overtook each other are those of an older database',
+    file: 'src/strategy/replica-monitor.ts',
+    edits: [[' && fetchedAt > known.heardAt', '']],
+    tests: ['test/store/replica-monitor.test.ts'],
+  },
+  {
+    name: 'a cache that comes back is not voided for what it was not told of',
+    file: 'src/strategy/cache/shared-cache.ts',
+    edits: [
+      ['up to now: nothing that is cached counts any more.\n        await this.#renew(ALL)', ''],
+    ],
+    tests: ['src/strategy/cache/shared-cache.test.ts'],
+  },
+  {
+    name: 'an answer that tells that the primary was replaced is complete',
+    file: 'src/strategy/read/selecting-read-strategy.ts',
+    edits: [['const isTrusted = monitor.isTrusted()', 'const isTrusted = true']],
+    tests: ['test/store/replaced-primary.test.ts'],
+  },
+  {
+    name: 'a list ends at a page of which nothing is seen',
+    file: 'src/strategy/read/merged-keys.ts',
+    edits: [
+      ['if (live.length > 0 || horizon === undefined) {', 'if (round === 0) {'],
+      ['if (entries.length > 0 || horizon === undefined) {', 'if (round === 0) {'],
+    ],
+    tests: ['test/store/cleared-pages.test.ts'],
+  },
   {
     name: 'an outage reads as an empty conversation',
     file: 'src/strategy/read/first-answer.ts',
