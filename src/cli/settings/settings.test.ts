@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { messageOf } from '../../core/errors.ts'
 import { UsageError } from '../usage-error.ts'
 import { hasPassword } from './has-password.ts'
 import { loadConfig } from './load-config.ts'
@@ -58,6 +59,13 @@ describe('where a setting comes from', () => {
   test('no configuration file is no settings, but a named one must be there', async () => {
     expect(await loadConfig(folder, undefined)).toEqual({})
     await expect(loadConfig(folder, 'x.json')).rejects.toThrow(UsageError)
+  })
+
+  test('a broken configuration file is named without any of its secrets', async () => {
+    await writeFile(join(folder, 'c.json'), '{"primary":{"password":hunter2hunter2}}')
+    const error = await loadConfig(folder, join(folder, 'c.json')).catch(messageOf)
+    expect(error).toContain("c.json is broken: Unexpected token 'h'")
+    expect(error).not.toContain('hunter')
   })
 
   test('both kinds of configuration file are read', async () => {
