@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { messageOf } from '../../core/errors.ts'
+import { redactText, secretsOf } from '../../core/redact.ts'
 import { UsageError } from '../usage-error.ts'
 import { hasPassword } from './has-password.ts'
 import { loadConfig } from './load-config.ts'
 import { readEnvironment } from './read-environment.ts'
 import { resolveSettings } from './resolve-settings.ts'
-import { secretsOf, withoutSecrets } from './secrets-of.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -115,7 +115,7 @@ describe('passwords', () => {
         const primary = `postgresql://user:${password}@host/db`
         const settings = resolveSettings({ config: {}, environment: { primary }, flags: {} })
         expect(settings.primary).toBe(primary)
-        const told = withoutSecrets(`cannot connect to ${primary}`, secretsOf(settings))
+        const told = redactText(`cannot connect to ${primary}`, secretsOf(settings))
         expect(told).toBe('cannot connect to postgresql://user:***@host/db')
       }),
     )
@@ -126,6 +126,6 @@ describe('passwords', () => {
       primary: { type: 'postgresql', password: 'hunter22' },
       backup: 's3://b?secretAccessKey=k%2Fey9',
     })
-    expect(withoutSecrets('hunter22 k%2Fey9 k/ey9', secrets)).toBe('*** *** ***')
+    expect(redactText('hunter22 k%2Fey9 k/ey9', secrets)).toBe('*** *** ***')
   })
 })
