@@ -3,6 +3,7 @@ import type { DiskEntry } from '../../core/disk.ts'
 import type { Env } from '../../core/env.ts'
 import { parseEnvelope } from '../../core/encryption/envelope.ts'
 import { messageOf } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { Lsn } from '../../wal/wal.ts'
 import { decodeGroup } from '../../wal/file/codec.ts'
@@ -113,7 +114,7 @@ function checkedGroup(buffer: Buffer, payloadStart: number): readonly Operation[
   const operations = decodeGroup(buffer, payloadStart)
   for (const operation of operations) {
     if (!('value' in operation) || parseEnvelope(operation.value) !== undefined) continue
-    JSON.parse(operation.value)
+    parseJson(operation.value)
   }
   return operations
 }
