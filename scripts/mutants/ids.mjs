@@ -66,7 +66,7 @@ export const ID_MUTANTS = [
   {
     name: 'an answer of the primary alone is complete whatever the hints say',
     file: 'src/strategy/read/selecting-read-strategy.ts',
-    edits: [["if (verdict === 'current') return", 'if (verdict !== undefined) return']],
+    edits: [["if (verdict === 'current' && isTrusted) return", 'if (isTrusted) return']],
     programs: FAULTS,
   },
   {

@@ -297,8 +297,8 @@ export const UPKEEP_MUTANTS = [
     file: 'src/chat/chat-history.ts',
     edits: [
       [
-        "this.#store.erase('prefix', tenantPrefix(tenant), options",
-        "this.#store.erase('prefix', tenantPrefix(tenant).slice(0, -1 - tenant.length), options",
+        "this.#store.erase('prefix', tenantPrefix(tenant), deadlineMs",
+        "this.#store.erase('prefix', tenantPrefix(tenant).slice(0, -1 - tenant.length), deadlineMs",
       ],
     ],
     tests: TENANTS,
