@@ -9,20 +9,8 @@ export const ID_MUTANTS = [
     file: 'src/store/recognise-ids.ts',
     edits: [
       [
-        'return await readMergedById(context, sources, key, [...ids])',
-        'if (logged.length === 0) return await readMergedById(context, sources, key, [...ids])',
-      ],
-      [
-        'raiseDeletedThrough(state, context.tombstones.get(key))\n  for (const operation of logged)',
-        'for (const operation of logged)',
-      ],
-      [
-        'judgePut(item, append, tombstones.get(append.key), true)',
-        'judgePut(item, append, undefined, true)',
-      ],
-      [
-        'for (const operation of logged) applyOperation(state, operation)',
-        "for (const operation of logged) if (operation.kind === 'put') applyOperation(state, operation)",
+        'const items = new Map((await lookUp(context, key, ids, logged)).map((item) => [item.id, item]))',
+        "const items = new Map((await lookUp(context, key, ids, logged)).concat(logged.flatMap((each) => each.kind === 'put' && each.change === 'append' && ids.has(each.id) ? [{ id: each.id, position: each.position, appendedAt: each.position, appended: each.value }] : [])).map((item) => [item.id, item]))",
       ],
     ],
     programs: NO_FAULTS,
@@ -41,7 +29,7 @@ export const ID_MUTANTS = [
   {
     name: 'a clear past the primary is not told to it before it decides about an id',
     file: 'src/store/recognise-ids.ts',
-    edits: [['  await tellClear(context, key)\n', '']],
+    edits: [['await tellClear(context, key)', 'if (ids.size === 0) await tellClear(context, key)']],
     programs: FAULTS,
   },
   {
