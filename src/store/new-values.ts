@@ -12,6 +12,8 @@ import {
   KEY_BYTES_MAX,
   MESSAGE_ID_BYTES_MAX,
 } from '../core/limits.ts'
+import type { AppendOperation, SetOperation } from '../core/operation.ts'
+import type { StampClock } from '../core/stamp.ts'
 
 /** An item to append: the id is the caller's or, when left out, made from its position. */
 export interface NewItem {
@@ -45,10 +47,34 @@ export function encodeItems(items: readonly NewItem[]): readonly EncodedItem[] {
   })
 }
 
+/** The operations that append these items, stamped one after another. */
+export function appendsOf(
+  clock: StampClock,
+  key: string,
+  items: readonly EncodedItem[],
+): AppendOperation[] {
+  return items.map(({ id, value }) => {
+    const stamp = clock.tick(key)
+    const item = { key, id: id ?? stamp, position: stamp, stamp, value }
+    return { kind: 'put', change: 'append', ...item }
+  })
+}
+
+/** The operations that set these values, stamped one after another. */
+export function setsOf(clock: StampClock, entries: readonly EncodedEntry[]): SetOperation[] {
+  return entries.map(({ key, value }) => ({ kind: 'set', key, value, stamp: clock.tick(key) }))
+}
+
+/** A value and its key, checked and written. */
+export interface EncodedEntry {
+  readonly key: string
+  readonly value: JsonText
+}
+
 /** The values of one group by their keys. Errors as `encodeItems`. */
 export function encodeEntries(
   entries: Iterable<readonly [key: string, value: unknown]>,
-): readonly { readonly key: string; readonly value: JsonText }[] {
+): readonly EncodedEntry[] {
   const given: unknown = entries
   if (typeof given !== 'object' || given === null || !(Symbol.iterator in given)) {
     throw invalid('entries must be an iterable of [key, value]')

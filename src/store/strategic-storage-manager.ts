@@ -52,7 +52,7 @@ import {
   checkStamp,
 } from './check-arguments.ts'
 import { checkGroup } from './check-group.ts'
-import { encodeEntries, encodeItems, type EncodedItem, type NewItem } from './new-values.ts'
+import { appendsOf, encodeEntries, encodeItems, setsOf, type NewItem } from './new-values.ts'
 import { statusOf, type StoreStatus } from './status.ts'
 import { StoreCore } from './store-core.ts'
 import type { StoreEvents } from './store-events.ts'
@@ -170,14 +170,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   async mset(entries: Iterable<readonly [key: string, value: unknown]>): Promise<WriteOutcome> {
     const encoded = encodeEntries(entries)
     if (encoded.length === 0) return await this.#nothing()
-    const { clock } = this.#core.context
-    const operations = encoded.map(({ key, value }): Operation => ({
-      kind: 'set',
-      key,
-      value,
-      stamp: clock.tick(key),
-    }))
-    return await this.#execute(operations)
+    return await this.#execute(setsOf(this.#core.context.clock, encoded))
   }
 
   /** Removes the value and the list, everywhere and for good. */
@@ -211,13 +204,17 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.decodeItems(key, items, decode, isJson)
   }
 
-  /** As `decodeItems` of `decode.ts`. */
+  /** As `decodeItems` of `rescue.ts`. */
   async decodeItems<T>(
     key: string,
     items: readonly Item[],
     decode: (item: Item) => T,
     isIntact: (value: JsonText) => boolean,
   ): Promise<T[]> {
+    checkKey(key)
+    checkArray('items', items)
+    checkFunction('decode', decode)
+    checkFunction('isIntact', isIntact)
     const { context } = this.#core
     return await this.#core.run(() => decodeItems(context, key, items, decode, isIntact))
   }
@@ -227,7 +224,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     checkKey(key)
     const encoded = encodeItems(items)
     if (encoded.length === 0) return { ...(await this.#nothing()), ids: [] }
-    const appends = this.#appends(key, encoded)
+    const appends = appendsOf(this.#core.context.clock, key, encoded)
     const names = encoded.flatMap(({ id }) => (id === undefined ? [] : [`${key}\0${id}`]))
     const outcome =
       names.length === 0
@@ -274,14 +271,8 @@ export class StrategicStorageManager implements AsyncDisposable {
     checkKey(key)
     checkStamp('position', position)
     const operations = [{ kind: 'delete', key, stamp: position } as const]
-    return await this.#core.run(() =>
-      this.#write.execute(this.#core.context, {
-        operations,
-        unique: false,
-        isRepeat: true,
-        mergeOnly: true,
-      }),
-    )
+    const group = { operations, unique: false, isRepeat: true, mergeOnly: true }
+    return await this.#core.run(() => this.#write.execute(this.#core.context, group))
   }
 
   async readItems(given: ItemsQuery): Promise<ItemsRead> {
@@ -492,22 +483,6 @@ export class StrategicStorageManager implements AsyncDisposable {
         isRepeat,
         ...(isRepeat && { given: appends }),
       })
-    })
-  }
-
-  #appends(key: string, items: readonly EncodedItem[]): AppendOperation[] {
-    const { clock } = this.#core.context
-    return items.map(({ id, value }) => {
-      const stamp = clock.tick(key)
-      return {
-        kind: 'put',
-        change: 'append',
-        key,
-        id: id ?? stamp,
-        position: stamp,
-        stamp,
-        value,
-      }
     })
   }
 
