@@ -45,6 +45,8 @@ export const STORE_CALLS: Calls = {
   appendItems: ['k', [{ id: 'a', value: 1 }]],
   editItem: ['k', 'a', STAMP, 1],
   removeItem: ['k', 'a', STAMP],
+  checkClocks: ['retention'],
+  earliestNow: [],
   decodeItems: ['k', [], () => 0, () => true],
   deleteThrough: ['k', STAMP],
   readItems: [{ key: 'k', limit: 1, order: 'newest', before: STAMP, after: STAMP }],
