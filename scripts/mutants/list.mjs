@@ -364,6 +364,12 @@ export const MUTANTS = [
   },
   // ---- answers
   {
+    name: 'one failed call of a primary that lives lets the backup decide about an id',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [["place === 'primary' && (await this.#mayAskAgain(error))", 'false']],
+    tests: ['test/store/ids-used-again.test.ts'],
+  },
+  {
     name: 'answers that overtook each other are those of an older database',
     file: 'src/strategy/replica-monitor.ts',
     edits: [[' && fetchedAt > known.heardAt', '']],

@@ -283,10 +283,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#execute([operation])
   }
 
-  /**
-   * Removes the items up to this position for good and leaves what stands behind it. An item among them
-   * that was edited after that moment is not seen any more, but its edit stays stored: remove it first.
-   */
+  /** Removes the items up to this position for good, with their edits, and leaves what stands behind it. */
   async deleteThrough(key: string, position: Stamp): Promise<WriteOutcome> {
     checkKey(key)
     checkStamp('position', position)

@@ -115,6 +115,27 @@ describe('what another process saved past the primary', () => {
     expect(await contents(env, one)).toEqual(['first'])
   })
 
+  test.each(['readHints', 'readItemsById'])(
+    'is not replaced although a call failed: %s',
+    async (failing) => {
+      const { env, two } = await savedPastPrimary()
+      let calls = 0
+      two.backup.onCall((operation) => {
+        if (operation === failing && ++calls === 1) throw new Error('the connection was reset')
+      })
+      const save = two.history.saveMessage('c', message('other', 'm1'))
+      await expect(env.drive(save)).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+      expect(calls).toBeGreaterThan(1)
+    },
+  )
+
+  test('is refused as a removed one once it is removed', async () => {
+    const { env, two } = await savedPastPrimary()
+    await env.drive(two.history.deleteMessage('c', 'm1'))
+    const save = two.history.saveMessage('c', message('first', 'm1'))
+    await expect(env.drive(save)).rejects.toThrow('was removed and cannot be used again')
+  })
+
   test('can be updated, and removed', async () => {
     const { env, two } = await savedPastPrimary()
     await env.drive(two.history.updateMessage('c', 'm1', { role: 'user', content: 'edited' }))
@@ -131,6 +152,33 @@ describe('what another process saved past the primary', () => {
     expect(await contents(env, two)).toEqual([])
     const update = two.history.updateMessage('c', 'm1', { role: 'user', content: 'edited' })
     await expect(env.drive(update)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+})
+
+describe('a primary that lives', () => {
+  test('decides although a call of it failed: of two contents one is refused', async () => {
+    const { env, open } = rig()
+    const [one, two] = [await open(), await open()]
+    // The backup has yet to get the first save.
+    one.backup.setMode('refused')
+    await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+    let calls = 0
+    two.primary.onCall((operation) => {
+      if (operation === 'apply' && ++calls === 1) throw new Error('the connection was reset')
+    })
+    const save = two.history.saveMessage('c', message('other', 'm1'))
+    await expect(env.drive(save)).rejects.toMatchObject({ code: 'CONFLICT' })
+    expect(await contents(env, two)).toEqual(['first'])
+  })
+
+  test('does not hold up a save that it can never take, as when its disk is full', async () => {
+    const { env, open } = rig()
+    const one = await open()
+    one.primary.onCall((operation) => {
+      if (operation === 'apply') throw new Error('the disk is full')
+    })
+    const { copies } = await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+    expect(copies).toEqual(['backup', 'wal'])
   })
 })
 

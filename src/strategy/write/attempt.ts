@@ -15,7 +15,7 @@
 import type { ApplyResult } from '../../backend/replica-backend.ts'
 import { isRefusal, type Applied } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
-import { StorageError } from '../../core/errors.ts'
+import { isCallersFault, StorageError } from '../../core/errors.ts'
 import {
   DATABASE_PLACES,
   type DatabasePlace,
@@ -49,6 +49,8 @@ export class Attempt {
   #overdue = false
   /** It decides whether ids are new, and answers nobody. */
   #primarySilent = false
+  /** Its first call failed, and it was asked once more. */
+  #askedAgain = false
   /** Failed, while some place had yet to answer. */
   #undecided = false
   readonly #repeats: Repeats
@@ -181,9 +183,26 @@ export class Attempt {
     } catch (error) {
       // The ticket stays marked: the backup may have the hint all the same.
       if (hinted) this.#state.hint = 'none'
+      if (place === 'primary' && (await this.#mayAskAgain(error))) {
+        await this.#sendTo(place)
+        return
+      }
       this.#failed(place, error)
     }
     this.#step()
+  }
+
+  /** A call that failed does not say that the primary is out: while it lives, it decides. */
+  async #mayAskAgain(error: unknown): Promise<boolean> {
+    if (!this.#group.unique || this.#askedAgain || this.#isDecided()) return false
+    if (this.#isSettled() || isCallersFault(error)) return false
+    this.#askedAgain = true
+    if (!(await this.#context.monitor.isPrimaryAlive())) return false
+    if (this.#isSettled() || this.#isDecided()) return false
+    // What the failed call may have done is not forgotten.
+    this.#state.failed('primary', error)
+    this.#state.of.primary = 'sent'
+    return true
   }
 
   async #sendToLog(): Promise<void> {
