@@ -9,7 +9,7 @@ import {
   type Operation,
 } from '../core/operation.ts'
 import { withDeadline } from '../core/time.ts'
-import type { StoreContext } from '../strategy/context.ts'
+import { observeKey, type StoreContext } from '../strategy/context.ts'
 import { readMergedById } from '../strategy/read/merged-page.ts'
 import { Source } from '../strategy/read/source.ts'
 import { conflictOf } from '../strategy/write/write-group.ts'
@@ -54,7 +54,7 @@ export async function recogniseIds(
   return { operations, isRepeat }
 }
 
-/** What some place lacks of these ids, as far as this process, or a shared log, knows. */
+/** What some place lacks of these ids, and clears, as far as this process, or a shared log, knows. */
 async function inLog(
   { log }: StoreContext,
   key: string,
@@ -63,7 +63,10 @@ async function inLog(
   if (!log.isShared() && !DATABASE_PLACES.some((place) => log.hasPending(place, key))) return []
   const pending: Operation[] = []
   for (const place of DATABASE_PLACES) pending.push(...(await log.pending(place, key)))
-  const isAny = pending.some((operation) => operation.kind === 'put' && ids.has(operation.id))
+  const isAny = pending.some(
+    (operation) =>
+      operation.kind === 'delete' || (operation.kind === 'put' && ids.has(operation.id)),
+  )
   return isAny ? pending : []
 }
 
@@ -110,6 +113,7 @@ async function lookUp(
   const state = emptyState()
   raiseDeletedThrough(state, context.tombstones.get(key))
   for (const operation of logged) applyOperation(state, operation)
+  observeKey(context, key, state.deletedThrough)
   return [...state.items.values()].filter(({ id }) => ids.has(id))
 }
 

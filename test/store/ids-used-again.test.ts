@@ -1,5 +1,8 @@
 // Goal: an id of a caller's means one message, whichever process uses it again and whatever is out; a clear
 // sets it free. Method: two processes on shared databases in memory, each with a way to them of its own.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openChatHistory, type ChatHistory, type NewMessage } from '../../src/index.ts'
 import { sleep } from '../../src/core/time.ts'
@@ -79,6 +82,70 @@ describe('after a clear an id is free', () => {
     expect(copies).toContain('primary')
     expect(await contents(env, two)).toEqual([content])
   })
+})
+
+describe.each(['same', 'other'])(
+  'after a clear that a place lacks an id is free: %s content',
+  (content) => {
+    test('the backup, which decides while the primary is out', async () => {
+      const { env, open } = rig()
+      const one = await open()
+      const { position } = await env.drive(one.history.saveMessage('c', message('same', 'm1')))
+      await env.drive(one.history.flush())
+      one.backup.setMode('refused')
+      await env.drive(one.history.clearHistory('c'))
+      one.primary.setMode('refused')
+      one.backup.setMode('up')
+      const again = await env.drive(one.history.saveMessage('c', message(content, 'm1')))
+      expect(again.position > position).toBe(true)
+      one.primary.setMode('up')
+      await env.advance(20_000)
+      expect(await contents(env, one)).toEqual([content])
+    })
+
+    test('the primary, which another process cleared past', async () => {
+      const { env, open } = rig()
+      const [one, two] = [await open(), await open()]
+      const { position } = await env.drive(one.history.saveMessage('c', message('same', 'm1')))
+      await env.drive(one.history.flush())
+      one.primary.setMode('refused')
+      await env.drive(one.history.clearHistory('c'))
+      const again = await env.drive(two.history.saveMessage('c', message(content, 'm1')))
+      expect(again.position > position).toBe(true)
+      one.primary.setMode('up')
+      await env.advance(20_000)
+      expect(await contents(env, two)).toEqual([content])
+    })
+  },
+)
+
+test('a clear that only the log of an earlier life has sets an id free', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'everthread-test-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  const database = new DurableMemoryBackend()
+  const apply = database.apply.bind(database)
+  let isFlushed = true
+  database.apply = async (operations, options) => {
+    if (options?.cursor !== undefined && !isFlushed) throw new Error('not yet')
+    return await apply(operations, options)
+  }
+  const primary = faultyBackend(new DurableMemoryBackend())
+  const backup = faultyBackend(database)
+  const open = (): Promise<ChatHistory> =>
+    openChatHistory({ primary, backup, wal: `file:${directory}`, drainTimeout: 50 })
+  const before = await open()
+  const { position } = await before.saveMessage('c', message('same', 'm1'))
+  await before.flush()
+  backup.setMode('refused')
+  await before.clearHistory('c')
+  await before.close()
+  primary.setMode('refused')
+  backup.setMode('up')
+  isFlushed = false
+  const after = await open()
+  onTestFinished(() => after.close())
+  const again = await after.saveMessage('c', message('same', 'm1'))
+  expect(again.position > position).toBe(true)
 })
 
 describe('what another process saved past the primary', () => {

@@ -12,7 +12,7 @@
  *
  * Whatever a late place answers only updates the books of the ticket: applying twice is harmless.
  */
-import type { ApplyResult } from '../../backend/replica-backend.ts'
+import type { ApplyOptions, ApplyResult } from '../../backend/replica-backend.ts'
 import { isRefusal, type Applied } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
 import { isCallersFault, StorageError } from '../../core/errors.ts'
@@ -29,6 +29,7 @@ import { observeKey, type StoreContext } from '../context.ts'
 import { hedgeDelayMs } from '../hedge-delay.ts'
 import type { AttemptResult } from './attempt-result.ts'
 import { AttemptState, PLACES } from './attempt-state.ts'
+import { lackingClears } from './lacking-clears.ts'
 import { Repeats, standsElsewhere } from './repeats.ts'
 import type { WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-strategy.ts'
@@ -165,7 +166,7 @@ export class Attempt {
     const sent = this.#operations
     const startedAt = context.env.monotonic()
     try {
-      const result = await context.places[place].apply(sent, {
+      const result = await this.#applied(place, sent, {
         decide:
           this.#group.mergeOnly !== true && (place === 'primary' || lacking || this.#isDelete),
         unique: this.#group.unique && this.#config.enableIdempotency,
@@ -190,6 +191,20 @@ export class Attempt {
       this.#failed(place, error)
     }
     this.#step()
+  }
+
+  /** What the place says once it has heard of the clears that its answer lacked. */
+  async #applied(
+    place: DatabasePlace,
+    sent: readonly Operation[],
+    options: ApplyOptions & { readonly timeoutMs: number },
+  ): Promise<ApplyResult> {
+    const { places, tombstones } = this.#context
+    const result = await places[place].apply(sent, options)
+    const clears = lackingClears(tombstones, sent, result.applied)
+    if (clears.length === 0) return result
+    await places[place].apply(clears, { timeoutMs: options.timeoutMs })
+    return await places[place].apply(sent, options)
   }
 
   /** A call that failed does not say that the primary is out: while it lives, it decides. */
