@@ -399,6 +399,24 @@ export const MUTANTS = [
   },
   // ---- answers
   {
+    name: 'a place that lacks a clear is believed when it says that an id stands',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [['if (clears.length === 0) return result', 'return result']],
+    tests: ['test/store/ids-used-again.test.ts'],
+  },
+  {
+    name: 'a clear in the log says nothing about ids',
+    file: 'src/store/recognise-ids.ts',
+    edits: [["operation.kind === 'delete' || (", '(']],
+    tests: ['test/store/ids-used-again.test.ts'],
+  },
+  {
+    name: 'one failed call of a primary that lives lets the backup decide about an id',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [["place === 'primary' && (await this.#mayAskAgain(error))", 'false']],
+    tests: ['test/store/ids-used-again.test.ts'],
+  },
+  {
     name: 'answers that overtook each other are those of an older database',
     file: 'src/strategy/replica-monitor.ts',
     edits: [[' && fetchedAt > known.heardAt', '']],

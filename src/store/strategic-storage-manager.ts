@@ -263,10 +263,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#execute([operation])
   }
 
-  /**
-   * Removes the items up to this position for good, edited ones with their edits, and leaves what stands
-   * behind it.
-   */
+  /** Removes the items up to this position for good, with their edits, and leaves what stands behind it. */
   async deleteThrough(key: string, position: Stamp): Promise<WriteOutcome> {
     checkKey(key)
     checkStamp('position', position)
