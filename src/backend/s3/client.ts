@@ -16,6 +16,7 @@ import {
   parseDeleteErrors,
   parseList,
   type ListAnswer,
+  type ListedObject,
 } from './xml.ts'
 
 /** What ends a call: its caller, its time, or `disconnect`. */
@@ -132,6 +133,17 @@ export class S3Client {
       objects: objects.map((object) => ({ ...object, name: object.name.slice(root.length) })),
       isTruncated,
     }
+  }
+
+  /** All names with this prefix, list by list. */
+  async listAll(prefix: string, call: S3Call): Promise<readonly ListedObject[]> {
+    const objects: ListedObject[] = []
+    for (let page: ListAnswer | undefined; page?.isTruncated !== false;) {
+      const last = objects.at(-1)?.name
+      page = await this.list(prefix, last === undefined ? {} : { startAfter: last }, call)
+      objects.push(...page.objects)
+    }
+    return objects
   }
 
   /** Whether the bucket keeps old versions of objects; undefined when it does not tell us. */
