@@ -21,12 +21,19 @@ export type { RetentionReport } from './chat/retention/retention.ts'
 export { EncryptedBackend } from './backend/encrypted/encrypted-backend.ts'
 export type { EncryptionKey, EncryptionKeys, EncryptionOptions } from './core/encryption/keyring.ts'
 export { ValueCipher } from './core/encryption/value-cipher.ts'
-export type { PlaceConfig, StrategicStorageConfig } from './store/config.ts'
+export type { PlaceManagers, StrategicStorageConfig } from './store/config.ts'
+export type {
+  CachePlaceConfig,
+  CachePlaceParts,
+  PlaceConfig,
+  PlaceParts,
+} from './store/place-config.ts'
 export type { EraseReceipt, EraseStage, ErasedPlace } from './store/erase/erase-receipt.ts'
-export type { PlaceStatus, StoreStatus, WalStatus } from './store/status.ts'
+export type { PlaceStatus, StoreHealth, StoreStatus, WalStatus } from './store/status.ts'
 export type { StoreEvents } from './store/store-events.ts'
-export type { NewItem } from './store/new-values.ts'
-export { StrategicStorageManager, type AppendOutcome } from './store/strategic-storage-manager.ts'
+export type { Entries, NewItem } from './store/new-values.ts'
+export type { AppendOutcome } from './store/lists.ts'
+export { StrategicStorageManager } from './store/strategic-storage-manager.ts'
 export type { ReconcileChoice, ReconcileOptions } from './sync/reconcile-options.ts'
 export type { DamagedRow, ReconcileProgress, ReconcileReport } from './sync/reconcile-report.ts'
 export type { PassOptions, VerifyOptions } from './sync/reconciler.ts'
@@ -36,7 +43,8 @@ export {
 } from './strategy/read/cache-enhanced.ts'
 export { FailoverReadStrategy } from './strategy/read/failover.ts'
 export { PrimaryFirstReadStrategy } from './strategy/read/primary-first.ts'
-export type { ReadConfig, ReadStrategy } from './strategy/read/read-strategy.ts'
+export type { ReadConfig, ReadPort } from './strategy/read/read-port.ts'
+export type { ReadStrategy } from './strategy/read/read-strategy.ts'
 export {
   StrategyFactory,
   type HealthChoice,
@@ -54,8 +62,9 @@ export type {
   WriteConfig,
   WriteGroup,
   WriteOutcome,
-  WriteStrategy,
-} from './strategy/write/write-strategy.ts'
+  WritePort,
+} from './strategy/write/write-port.ts'
+export type { WriteStrategy } from './strategy/write/write-strategy.ts'
 export { CircuitBreakerHealthManager, type CircuitBreakerConfig } from './health/circuit-breaker.ts'
 export type {
   HealthEvents,
@@ -67,14 +76,21 @@ export { SimpleHealthManager, type SimpleHealthConfig } from './health/simple.ts
 export { FileWALManager, type FileWALConfig } from './wal/file-wal-manager.ts'
 export { InMemoryWALManager, type InMemoryWALConfig } from './wal/in-memory-wal-manager.ts'
 export { RedisStreamWALManager, type RedisStreamWALConfig } from './wal/redis-stream-wal-manager.ts'
-export { WALManager, type WALManagerOptions, type WalManagerStats } from './wal/wal-manager.ts'
+export type { WALManagerOptions } from './wal/manager-options.ts'
+export { WALManager, type WalManagerStats, type WalWrite } from './wal/wal-manager.ts'
 export type { Lsn, RefusedEntry, WAL, WalEntry, WalStats } from './wal/wal.ts'
 export {
   StorageManager,
+  type BackendSettings,
+  type DatabaseInfo,
   type StorageBackends,
   type StorageInfo,
   type StorageManagerConfig,
+  type StorageSettings,
 } from './manager/storage-manager.ts'
+export type { BackendInfo } from './manager/slot.ts'
+export type { StoreManagers } from './manager/store-managers.ts'
+export type { BackendHealth, StorageHealth } from './manager/storage-health.ts'
 export type { CacheConfig, DatabaseConfig, WalConfig } from './backend/backend-config.ts'
 export type { CacheBackend } from './backend/cache-backend.ts'
 export type { DatabaseBackend } from './backend/database-backend.ts'

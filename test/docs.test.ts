@@ -1,12 +1,12 @@
 // Goal: the documents say what the code does. Method: tables are compared with the types they
 // describe, code is compiled against the package as it is published, and the example is run.
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makePackageFolder, tsc } from './support/package-folder.ts'
 import { ROOT, sourceFiles } from './support/source-files.ts'
 
-const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
 const DOCUMENTS = sourceFiles(['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs'], ['.md'])
 
 function read(path: string): string {
@@ -82,21 +82,17 @@ describe('operations.md has every option and field', () => {
         (name) => !CHAT.includes(name),
       ),
     ],
-    [
-      '### Write strategies\n',
-      'option',
-      fields('src/strategy/write/write-strategy.ts', 'WriteConfig'),
-    ],
+    ['### Write strategies\n', 'option', fields('src/strategy/write/write-port.ts', 'WriteConfig')],
     [
       '### Write strategies\n',
       '`hedge`',
-      fields('src/strategy/write/write-strategy.ts', 'HedgeConfig'),
+      fields('src/strategy/write/write-port.ts', 'HedgeConfig'),
     ],
     [
       '### Read strategies\n',
       'option',
       [
-        ...fields('src/strategy/read/read-strategy.ts', 'ReadConfig'),
+        ...fields('src/strategy/read/read-port.ts', 'ReadConfig'),
         ...fields('src/strategy/read/cache-enhanced.ts', 'CacheEnhancedReadConfig'),
       ],
     ],
@@ -112,7 +108,7 @@ describe('operations.md has every option and field', () => {
       '### Logs\n',
       'option',
       [
-        ...fields('src/wal/wal-manager.ts', 'WALManagerOptions'),
+        ...fields('src/wal/manager-options.ts', 'WALManagerOptions'),
         ...fields('src/wal/file-wal-manager.ts', 'FileWALConfig'),
         ...fields('src/wal/in-memory-wal-manager.ts', 'InMemoryWALConfig'),
       ],
@@ -139,6 +135,11 @@ describe('operations.md has every option and field', () => {
       fields('src/backend/backend-config.ts', 'InMemoryCacheConfig').filter(
         (name) => name !== 'type',
       ),
+    ],
+    [
+      '### PostgreSQL\n',
+      '`pool`',
+      fields('src/backend/postgres/pool-options.ts', 'PostgresPoolConfig'),
     ],
     ['### PostgreSQL\n', 'option', fields('src/backend/postgres/options.ts', 'PostgresOptions')],
     [
@@ -178,13 +179,7 @@ describe('the code of the documents', () => {
   let folder: string
 
   beforeAll(() => {
-    // A package of its own, so that `everthread` is found through its exports.
-    const cache = join(ROOT, 'node_modules', '.cache')
-    mkdirSync(cache, { recursive: true })
-    folder = mkdtempSync(join(cache, 'everthread-docs-'))
-    cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
-    cpSync(join(ROOT, 'examples'), join(folder, 'examples'), { recursive: true })
-    tsc('-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'dist'), '--noCheck')
+    folder = makePackageFolder()
   })
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -227,9 +222,3 @@ describe('the code of the documents', () => {
     expect(second!.stdout.match(/I am\./g)).toHaveLength(2)
   })
 })
-
-/** What the compiler says; nothing if all is well. */
-function tsc(...args: readonly string[]): string {
-  const { stdout } = spawnSync(process.execPath, [TSC, ...args], { cwd: ROOT, encoding: 'utf8' })
-  return stdout
-}

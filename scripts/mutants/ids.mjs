@@ -1,5 +1,7 @@
 // Mistakes about ids of callers' that are used again, about edits and clears, and about what `complete` says.
 
+import { OUTAGES } from './settings.mjs'
+
 const NO_FAULTS = { engine: 'simulation', faults: 'none' }
 const FAULTS = { engine: 'simulation', faults: 'some' }
 
@@ -62,5 +64,11 @@ export const ID_MUTANTS = [
     file: 'src/wal/file/takeover.ts',
     edits: [['return knownMs <= env.now() ? knownMs : meta.ceilingMs', 'return meta.ceilingMs']],
     tests: ['test/fault/file-wal-takeover.test.ts'],
+  },
+  {
+    name: 'hints that came and went beside a read are not noticed',
+    file: 'src/strategy/replica-monitor.ts',
+    edits: [["return isSame ? 'current' : 'ask-again'", "return isSame ? 'current' : 'current'"]],
+    simulate: { ...OUTAGES, faults: [...OUTAGES.faults, 'backup-paused', 'slow'] },
   },
 ]

@@ -325,12 +325,6 @@ export const MUTANTS = [
     simulate: OUTAGES,
   },
   {
-    name: 'hints that came and went beside a read are not noticed',
-    file: 'src/strategy/replica-monitor.ts',
-    edits: [["return isSame ? 'current' : 'ask-again'", "return isSame ? 'current' : 'current'"]],
-    simulate: { ...OUTAGES, faults: [...OUTAGES.faults, 'backup-paused', 'slow'] },
-  },
-  {
     name: 'a read of the backup alone calls itself complete',
     file: 'src/strategy/read/selecting-read-strategy.ts',
     edits: [["if (!places.includes('primary')) return { value, complete: false }", '']],

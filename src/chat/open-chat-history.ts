@@ -1,19 +1,18 @@
 import type { WalConfig } from '../backend/backend-config.ts'
 import { parseWalString } from '../backend/connection-string.ts'
-import type { CacheSource } from '../backend/registry.ts'
 import type { EncryptionOptions } from '../core/encryption/keyring.ts'
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
 import { reading } from '../core/given.ts'
 import { checkObject } from '../core/limits.ts'
+import { checkFields } from '../core/options.ts'
 import type { ReconcileChoice } from '../sync/reconcile-options.ts'
 import type { Logger } from '../core/logger.ts'
 import { showValue } from '../core/show-value.ts'
 import { nodeEnv } from '../core/node-env.ts'
-import type { PlaceConfig } from '../store/config.ts'
+import type { CachePlaceConfig, PlaceConfig } from '../store/place-config.ts'
 import { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
 import {
-  checkFields,
   StrategyFactory,
   type HealthChoice,
   type ReadChoice,
@@ -48,7 +47,8 @@ export interface ChatHistoryOptions {
    * several processes share. Default: `file:./data/wal`.
    */
   readonly wal?: string | WalConfig | WalChoice | WALManager
-  readonly cache?: CacheSource
+  /** In front of the primary, for cache-enhanced reads. Default: that of `primary`, if it has one. */
+  readonly cache?: CachePlaceConfig
   /** Default: `primary-first`. */
   readonly read?: ReadChoice
   /** Default: `idempotent`. */
@@ -154,7 +154,7 @@ function partsOf(options: ChatHistoryOptions): Parts {
     },
     StrategyFactory.createReadStrategy(read),
     StrategyFactory.createWriteStrategy(write),
-    StrategyFactory.createHealthManager(health, env),
+    StrategyFactory.createHealthManager(health, undefined, env),
     openWal(wal, env),
   )
   return { env, store, tenant, tokens, limits }
@@ -171,5 +171,5 @@ function openWal(wal: NonNullable<ChatHistoryOptions['wal']>, env: Env): WALMana
   if (typeof config !== 'object' || config === null) {
     throw invalid(`wal must be a connection string or an object, got ${showValue(config)}`)
   }
-  return StrategyFactory.createWALManager(config, env)
+  return StrategyFactory.createWALManager(config, undefined, env)
 }

@@ -62,8 +62,11 @@ export interface HealthManager {
   startHealthCheck(probe: HealthProbe): void
   /** Resolves when no probe is running any more. */
   stopHealthCheck(): Promise<void>
-  /** Adds a listener and returns the function that removes it. */
-  on<Name extends keyof HealthEvents>(
+  /**
+   * Adds a listener and returns the function that removes it. Without it the store tells of no `health`
+   * events, and a place that is back is noticed a moment later.
+   */
+  on?<Name extends keyof HealthEvents>(
     name: Name,
     listener: (event: HealthEvents[Name]) => void,
   ): () => void

@@ -65,7 +65,7 @@ describe('connect', () => {
     await Promise.all([manager.connect(), manager.connect(), manager.connect()])
     expect(database.connects).toBe(1)
     expect(manager.isConnected()).toBe(true)
-    expect(manager.getInfo().database).toMatchObject({
+    expect(manager.getInfo().backends.database).toMatchObject({
       type: 'in-memory',
       connected: true,
       fallback: false,
@@ -77,10 +77,10 @@ describe('connect', () => {
     const { manager, database } = setup()
     database.outage = 'fails'
     await expect(manager.connect()).rejects.toMatchObject({ code: 'CONNECTION', effect: 'none' })
-    const { fallback, connected, lastError } = manager.getInfo().database
+    const { fallback, connected, lastError } = manager.getInfo().backends.database
     expect([fallback, connected]).toEqual([false, false])
     expect(lastError).toContain('postgresql://me:***@db/app')
-    const call = manager.getBackends().database.readState('w')
+    const call = manager.getHandles().database.readState('w')
     await expect(call).rejects.toMatchObject({ code: 'CONNECTION', effect: 'none' })
   })
 
@@ -90,7 +90,7 @@ describe('connect', () => {
     await expect(manager.connect()).rejects.toThrow('primary database did not connect')
     database.outage = 'none'
     await manager.connect()
-    const info = manager.getInfo().database
+    const info = manager.getInfo().backends.database
     expect(info).toMatchObject({ connected: true, connectionAttempts: 2 })
     expect(info.lastError).toBeUndefined()
   })
@@ -114,24 +114,23 @@ describe('connect', () => {
     const { manager, database } = setup({ allowInMemoryFallback: true })
     database.outage = 'fails'
     await manager.connect()
-    const info = manager.getInfo().database
+    const info = manager.getInfo().backends.database
     expect(info).toMatchObject({ fallback: true, connected: true, durability: { durable: false } })
-    await manager.getBackends().database.set('a', 1)
+    await manager.getHandles().database.set('a', 1)
     database.outage = 'none'
     await manager.connect()
     // It stays: the real database does not have what memory took.
-    expect(await manager.getBackends().database.get('a')).toBe(1)
-    expect(manager.getInfo().database.fallback).toBe(true)
+    expect(await manager.getHandles().database.get('a')).toBe(1)
+    expect(manager.getInfo().backends.database.fallback).toBe(true)
   })
 
-  test('a configuration that names nothing is not cured by memory', async () => {
+  test('a configuration that names nothing is not cured by memory', () => {
     const env = virtualEnv()
     const bad = { type: 'oracle' } as unknown as StorageManagerConfig['database']
-    const manager = new StorageManager({ database: bad, allowInMemoryFallback: true }, env)
-    await expect(manager.connect()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
-    expect(() => new StorageManager({ database: 'oracle:x', name: 'backup' }, env)).toThrow(
-      /^backup must be/,
-    )
+    const open = (database: StorageManagerConfig['database']) => (): StorageManager =>
+      new StorageManager({ database, allowInMemoryFallback: true }, env)
+    expect(open(bad)).toThrow(/^database\.type must be/)
+    expect(open('oracle:x')).toThrow(/^database must be/)
   })
 })
 
@@ -141,19 +140,22 @@ describe('the cache', () => {
     const cache = new FlakyCache({}, env)
     const { manager } = setup({ cache })
     await manager.connect()
-    expect(manager.getInfo().cache).toMatchObject({ fallback: true, connected: true })
-    await manager.getBackends().cache.set('a', 1)
-    expect(await manager.getBackends().cache.get('a')).toBe(1)
+    expect(manager.getInfo().backends.cache).toMatchObject({ fallback: true, connected: true })
+    await manager.getHandles().cache.set('a', 1)
+    expect(await manager.getHandles().cache.get('a')).toBe(1)
     cache.broken = false
     await manager.connect()
-    expect(manager.getInfo().cache).toMatchObject({ fallback: false, connectionAttempts: 2 })
-    expect(await manager.getBackends().cache.get('a')).toBeUndefined()
+    expect(manager.getInfo().backends.cache).toMatchObject({
+      fallback: false,
+      connectionAttempts: 2,
+    })
+    expect(await manager.getHandles().cache.get('a')).toBeUndefined()
   })
 
   test('is memory when none is configured, and that is no fallback', async () => {
     const { manager } = setup()
     await manager.connect()
-    expect(manager.getInfo().cache).toMatchObject({ type: 'in-memory', fallback: false })
+    expect(manager.getInfo().backends.cache).toMatchObject({ type: 'in-memory', fallback: false })
   })
 })
 
@@ -164,10 +166,10 @@ describe('disconnect', () => {
     await Promise.all([manager.disconnect(), manager.disconnect()])
     await manager.disconnect()
     expect(database.disconnects).toBe(1)
-    const call = manager.getBackends().database.get('a')
+    const call = manager.getHandles().database.get('a')
     await expect(call).rejects.toMatchObject({ code: 'CLOSED' })
     await manager.connect()
-    expect(await manager.getBackends().database.get('a')).toBeUndefined()
+    expect(await manager.getHandles().database.get('a')).toBeUndefined()
   })
 
   test('leaves a database open that was handed in open', async () => {
@@ -230,5 +232,88 @@ describe('healthCheck', () => {
       overall: true,
       details: { database: { status: 'degraded' }, cache: { status: 'healthy' } },
     })
+  })
+})
+
+describe('the backends', () => {
+  test('connect resolves to them, a second call to the same', async () => {
+    const { manager, database } = setup()
+    const backends = await manager.connect()
+    expect(await manager.connect()).toBe(backends)
+    await backends.database.set('a', 1)
+    expect(await database.get('a')).toBe(1)
+    await backends.cache.set('a', 2)
+    expect(await backends.cache.get('a')).toBe(2)
+  })
+
+  test('there are none before connect, nor after disconnect', async () => {
+    const { manager } = setup()
+    expect(manager.getBackends()).toBeNull()
+    const backends = await manager.connect()
+    expect(manager.getBackends()).toBe(backends)
+    await manager.disconnect()
+    expect(manager.getBackends()).toBeNull()
+    await expect(backends.database.get('a')).rejects.toMatchObject({ code: 'CLOSED' })
+    expect(manager.getInfo()).toMatchObject({ connected: false, backends: {} })
+  })
+
+  test('there are none when the database did not connect', async () => {
+    const { manager, database } = setup()
+    database.outage = 'fails'
+    await expect(manager.connect()).rejects.toThrow()
+    expect(manager.getBackends()).toBeNull()
+    expect(manager.getInfo()).toMatchObject({ connected: false, connectionAttempts: 1 })
+    expect(manager.getInfo().lastError).toContain('did not connect')
+  })
+})
+
+describe('the configuration', () => {
+  test('is given back with its defaults, frozen, without passwords', () => {
+    const manager = new StorageManager({
+      database: { type: 'postgres', host: 'db', password: 'hunter2', ssl: { key: 'hunter3' } },
+      cache: 'redis://:hunter2@cache:6379/1',
+    })
+    const config = manager.getConfig()
+    expect(config).toEqual({
+      database: { type: 'postgresql', host: 'db', password: '***', ssl: { key: '***' } },
+      cache: { type: 'redis', url: 'redis://***@cache:6379/1' },
+      name: 'storage',
+      allowInMemoryFallback: false,
+      connectTimeoutMs: 5_000,
+      disconnectTimeoutMs: 5_000,
+    })
+    expect([config, config.database, config.cache].every((each) => Object.isFrozen(each))).toBe(
+      true,
+    )
+  })
+
+  test('of a backend that was handed in it tells the type alone', () => {
+    expect(setup().manager.getConfig().database).toEqual({ type: 'in-memory' })
+  })
+
+  test.each<[object, string]>([
+    [{ database: { type: 'postgresql', port: 70_000 } }, 'database.port must be an integer'],
+    [
+      { database: { type: 'postgresql', prot: 1 } },
+      'database.prot is not known; did you mean port?',
+    ],
+    [{ database: { type: 'postgresql', pool: { max: 0 } } }, 'database.pool.max must be'],
+    [{ database: { type: 'sqlite', path: '' } }, 'database.path must be'],
+    [{ database: { type: 'sqlite' } }, 'database: the SQLite database needs a path or a url'],
+    [{ database: { type: 'redis', db: -1 } }, 'database.db must be'],
+    [{ database: { type: 'redis', passwort: 'x' } }, 'database.passwort is not known'],
+    [{ database: { type: 's3', bucket: 'ab', region: '?' } }, 'database.bucket must be'],
+    [{ database: 'postgresql://h:70000/d' }, 'database is not a valid'],
+    [{ database: {} }, 'database must be a connection string'],
+    [{}, 'database must be a connection string'],
+    [{ database: 'memory:', cache: { type: 'in-memory', maxEntries: 0 } }, 'cache.maxEntries'],
+    [
+      { database: 'memory:', cache: { type: 'memcached', server: [] } },
+      'cache.server is not known',
+    ],
+    [{ database: 'memory:', conectTimeoutMs: 1 }, 'did you mean connectTimeoutMs?'],
+    [{ database: 'memory:', allowInMemoryFallback: 1 }, 'allowInMemoryFallback must be boolean'],
+  ])('%j is refused by its path', (config, message) => {
+    expect(() => new StorageManager(config as StorageManagerConfig)).toThrow(message)
   })
 })

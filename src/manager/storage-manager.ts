@@ -1,5 +1,6 @@
 import type { CacheBackend } from '../backend/cache-backend.ts'
-import { parseCacheString, parseDatabaseString } from '../backend/connection-string.ts'
+import { checkCacheSource, checkDatabaseSource } from '../backend/check-source.ts'
+import type { CacheConfig, DatabaseConfig } from '../backend/backend-config.ts'
 import { MemoryBackend } from '../backend/memory/memory-backend.ts'
 import { MemoryCache } from '../backend/memory/memory-cache.ts'
 import {
@@ -10,13 +11,14 @@ import {
 } from '../backend/registry.ts'
 import type { Durability, ReplicaBackend } from '../backend/replica-backend.ts'
 import type { Env } from '../core/env.ts'
-import { invalid } from '../core/errors.ts'
-import { checkInteger } from '../core/limits.ts'
+import { checkBoolean, checkInteger, checkObject } from '../core/limits.ts'
+import { refuseUnknown, type FieldsOf } from '../core/options.ts'
 import { KeepAlive } from '../core/keep-alive.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import { redactText, secretsOf } from '../core/redact.ts'
 import { ManagedCache } from './managed-cache.ts'
 import { ManagedDatabase } from './managed-database.ts'
+import { publicConfig } from './public-config.ts'
 import { Slot, type BackendInfo } from './slot.ts'
 import { measure, probeCache, probeDatabase, type StorageHealth } from './storage-health.ts'
 
@@ -53,8 +55,28 @@ export interface DatabaseInfo extends BackendInfo {
 
 /** What is known about both engines of a place. */
 export interface StorageInfo {
-  readonly cache: BackendInfo
-  readonly database: DatabaseInfo
+  /** True while the database is connected. */
+  readonly connected: boolean
+  readonly backends: { readonly cache: BackendInfo; readonly database: DatabaseInfo }
+  /** Attempts to connect the database. */
+  readonly connectionAttempts: number
+  /** Why the last attempt failed, that of the database first; without passwords. */
+  readonly lastError: string | undefined
+}
+
+/** A configuration with its defaults, as it may be shown: frozen, without passwords. */
+export interface StorageSettings {
+  readonly database: DatabaseConfig | BackendSettings
+  readonly cache: CacheConfig | BackendSettings
+  readonly name: string
+  readonly allowInMemoryFallback: boolean
+  readonly connectTimeoutMs: number
+  readonly disconnectTimeoutMs: number
+}
+
+/** All that is known of a backend that was handed in. */
+export interface BackendSettings {
+  readonly type: string
 }
 
 const NEVER_CONNECTED: Durability = {
@@ -63,6 +85,14 @@ const NEVER_CONNECTED: Durability = {
   unknown: true,
 }
 const DEADLINE_MS_MAX = 600_000
+const FIELDS: FieldsOf<StorageManagerConfig> = {
+  database: true,
+  cache: true,
+  name: true,
+  allowInMemoryFallback: true,
+  connectTimeoutMs: true,
+  disconnectTimeoutMs: true,
+}
 
 /**
  * The cache and the database of one place.
@@ -76,27 +106,38 @@ export class StorageManager {
   readonly #secrets: readonly string[]
   readonly #database: Slot<ReplicaBackend>
   readonly #cache: Slot<CacheBackend>
-  readonly #backends: StorageBackends
+  readonly #settings: StorageSettings
+  readonly #handles: StorageBackends
+  #connected = false
 
-  /** @throws StorageError `INVALID_ARGUMENT` for a connection string that names nothing. */
+  /** @throws StorageError `INVALID_ARGUMENT` that names the field by its path, such as `database.port`. */
   constructor(config: StorageManagerConfig, env: Env = nodeEnv()) {
+    checkObject('config', config)
+    refuseUnknown('', config, FIELDS)
     const { name = 'storage', allowInMemoryFallback = false, cache = 'memory:' } = config
     const { connectTimeoutMs = 5_000, disconnectTimeoutMs = 5_000 } = config
     checkInteger('connectTimeoutMs', connectTimeoutMs, 1, DEADLINE_MS_MAX)
     checkInteger('disconnectTimeoutMs', disconnectTimeoutMs, 1, DEADLINE_MS_MAX)
-    checkSource(`${name} database`, config.database)
-    checkSource(`${name} cache`, cache)
-    const database =
-      typeof config.database === 'string'
-        ? parseDatabaseString(config.database, name)
-        : config.database
+    checkBoolean('allowInMemoryFallback', allowInMemoryFallback)
+    const database = checkDatabaseSource(config.database, 'database')
+    const cacheSource = checkCacheSource(cache, 'cache')
     const cacheField = `${name} cache`
-    const cacheSource = typeof cache === 'string' ? parseCacheString(cache, cacheField) : cache
     const secrets = [...secretsOf(database), ...secretsOf(cacheSource)]
     const common = { env, connectTimeoutMs, disconnectTimeoutMs, secrets }
     this.#env = env
     this.#alive = KeepAlive.of(env)
     this.#secrets = secrets
+    this.#settings = publicConfig(
+      {
+        database: settingsOf(database),
+        cache: settingsOf(cacheSource),
+        name,
+        allowInMemoryFallback,
+        connectTimeoutMs,
+        disconnectTimeoutMs,
+      },
+      secrets,
+    ) as StorageSettings
     this.#database = new Slot<ReplicaBackend>({
       ...common,
       name: `${name} database`,
@@ -113,7 +154,7 @@ export class StorageManager {
       createFallback: () => new MemoryCache({}, env),
       retryBehindFallback: true,
     })
-    this.#backends = {
+    this.#handles = {
       database: new ManagedDatabase(
         this.#database,
         () => this.#durability() ?? NEVER_CONNECTED,
@@ -123,29 +164,46 @@ export class StorageManager {
     }
   }
 
+  /** What this manager works with: frozen, defaults filled in, passwords replaced by `***`. */
+  getConfig(): StorageSettings {
+    return this.#settings
+  }
+
   /**
-   * Connects both. Concurrent calls share one attempt; after a failure it may be called again, and
-   * after a success it does nothing but try a cache again that memory stands in for.
+   * Connects both and resolves to them: the same two objects each time. Concurrent calls share one
+   * attempt; after a failure it may be called again, and after a success it does nothing but try a cache
+   * again that memory stands in for.
    *
    * @throws StorageError `CONNECTION` with effect `none` when the database did not connect.
    */
-  async connect(): Promise<void> {
+  async connect(): Promise<StorageBackends> {
     const outcomes = await this.#alive.during(() =>
       Promise.allSettled([this.#database.connect(), this.#cache.connect()]),
     )
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    this.#connected = true
+    return this.#handles
   }
 
   /** Never rejects and ends within `disconnectTimeoutMs`. May be called again. */
   async disconnect(): Promise<void> {
+    this.#connected = false
     await this.#alive.during(() =>
       Promise.all([this.#database.disconnect(), this.#cache.disconnect()]),
     )
   }
 
-  /** Always the same two objects, connected or not. */
-  getBackends(): StorageBackends {
-    return this.#backends
+  /**
+   * What `connect` resolved to; null before it and after `disconnect`. During an outage they are there: their
+   * calls reject.
+   */
+  getBackends(): StorageBackends | null {
+    return this.#connected ? this.#handles : null
+  }
+
+  /** Always the same two objects, connected or not: while they are not, their calls reject. */
+  getHandles(): StorageBackends {
+    return this.#handles
   }
 
   /** True while the database is connected. A cache in its fallback does not count against it. */
@@ -160,9 +218,13 @@ export class StorageManager {
 
   getInfo(): StorageInfo {
     const durability = this.#durability()
+    const cache = this.#cache.info()
+    const database = { ...this.#database.info(), ...(durability !== undefined && { durability }) }
     return {
-      cache: this.#cache.info(),
-      database: { ...this.#database.info(), ...(durability !== undefined && { durability }) },
+      connected: database.connected,
+      backends: { cache, database },
+      connectionAttempts: database.connectionAttempts,
+      lastError: database.lastError ?? cache.lastError,
     }
   }
 
@@ -173,10 +235,10 @@ export class StorageManager {
     const [cache, database] = await this.#alive.during(() =>
       Promise.all([
         measure(env, this.#cache.fallback, redact, () =>
-          probeCache(env, this.#backends.cache, timeoutMs),
+          probeCache(env, this.#handles.cache, timeoutMs),
         ),
         measure(env, this.#database.fallback, redact, () =>
-          probeDatabase(env, this.#backends.database, timeoutMs),
+          probeDatabase(env, this.#handles.database, timeoutMs),
         ),
       ]),
     )
@@ -189,14 +251,12 @@ export class StorageManager {
   }
 }
 
-function checkSource(name: string, source: unknown): void {
-  if (typeof source === 'string' || (typeof source === 'object' && source !== null)) return
-  throw invalid(`${name} must be a connection string, an object with a type, or a backend`)
+function settingsOf(source: object): object {
+  return 'type' in source ? source : { type: typeOf(source) }
 }
 
 function typeOf(source: object): string {
   const { getBackendType } = source as { getBackendType?: () => string }
   if (typeof getBackendType === 'function') return getBackendType.call(source)
-  const { type } = source as { type?: unknown }
-  return type === 'postgres' ? 'postgresql' : String(type)
+  return String((source as { type?: unknown }).type)
 }

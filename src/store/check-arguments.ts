@@ -17,7 +17,7 @@ import {
 import { DATABASE_PLACES } from '../core/operation.ts'
 import { showValue } from '../core/show-value.ts'
 import { isStamp, STAMP_LIMIT, type Stamp } from '../core/stamp.ts'
-import type { ItemsQuery } from '../strategy/read/read-strategy.ts'
+import type { ItemsQuery } from '../strategy/read/read-port.ts'
 import type { VerifyOptions } from '../sync/reconciler.ts'
 
 /** A bound of a page may be any text of a stamp's form: those of times are no stamps. */

@@ -1,4 +1,3 @@
-import type { CacheSource, DatabaseSource } from '../backend/registry.ts'
 import { EncryptedBackend } from '../backend/encrypted/encrypted-backend.ts'
 import type { EncryptionOptions } from '../core/encryption/keyring.ts'
 import { ValueCipher } from '../core/encryption/value-cipher.ts'
@@ -8,20 +7,26 @@ import { checkInteger } from '../core/limits.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import type { Logger } from '../core/logger.ts'
 import { StorageManager } from '../manager/storage-manager.ts'
+import type { StoreManagers } from '../manager/store-managers.ts'
+import {
+  cachePartsOf,
+  databaseSourceOf,
+  placePartsOf,
+  type CachePlaceConfig,
+  type PlaceConfig,
+} from './place-config.ts'
 import {
   resolveReconcileOptions,
   type ReconcileChoice,
   type ResolvedReconcileOptions,
 } from '../sync/reconcile-options.ts'
 
-/** One database place: what to connect to, or a manager that is ready. */
-export type PlaceConfig = DatabaseSource | StorageManager
-
 export interface StrategicStorageConfig {
+  /** The database that is read and written first, and if need be the cache in front of it. */
   readonly primary: PlaceConfig
   readonly backup: PlaceConfig
-  /** Cache in front of the primary; used by the cache-enhanced read strategy. */
-  readonly cache?: CacheSource
+  /** Used by the cache-enhanced read strategy. Default: the cache of `primary`. */
+  readonly cache?: CachePlaceConfig
   /** Time to connect at start before a place counts as out. Milliseconds. Default: 5000. */
   readonly connectTimeout?: number
   /** Time to drain at `disconnect`. Milliseconds. Default: 5000. */
@@ -42,12 +47,16 @@ export interface StrategicStorageConfig {
   readonly env?: Env
 }
 
+/** The managers of a store's places; `cache` where the configuration has one. */
+export interface PlaceManagers extends StoreManagers {
+  readonly backup: StorageManager
+}
+
 export interface ResolvedStorageConfig {
   readonly env: Env
   /** Encrypts what is stored outside of the primary. */
   readonly cipher: ValueCipher | undefined
-  readonly primary: StorageManager
-  readonly backup: StorageManager
+  readonly managers: PlaceManagers
   readonly drainTimeoutMs: number
   readonly maxClockDriftMs: number
   readonly probeTimeoutMs: number
@@ -55,6 +64,8 @@ export interface ResolvedStorageConfig {
 }
 
 const DAY_MS = 86_400_000
+/** The cache of the store in messages: `store cache`. */
+const CACHE_NAME = 'store'
 
 /** Fills the defaults in and refuses what cannot work, naming the field. */
 export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedStorageConfig {
@@ -68,35 +79,41 @@ export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedSt
   for (const place of ['primary', 'backup'] as const) {
     if (config[place] === undefined) throw invalid(`${place} must be given`)
   }
-  if (config.primary === config.backup && !isPrivateMemory(config.primary)) {
+  if (isSame(config.primary, config.backup)) {
     throw invalid('primary and backup must be two databases, got the same one twice')
   }
   const cipher =
     config.encryption === undefined
       ? undefined
       : new ValueCipher(checkEncryption(config.encryption))
-  const manager = (name: 'primary' | 'backup', cache?: CacheSource): StorageManager => {
+  const common = { connectTimeoutMs: connectTimeout }
+  const manager = (name: 'primary' | 'backup'): StorageManager => {
     const place = config[name]
+    const isEncrypted = cipher !== undefined && name === 'backup'
     if (place instanceof StorageManager) {
-      if (cipher === undefined || name === 'primary') return place
+      if (!isEncrypted) return place
       throw invalid('backup must not be a StorageManager with encryption: give what it connects to')
     }
-    const isEncrypted = cipher !== undefined && name === 'backup'
+    const { database, ...rest } = placePartsOf(name, place)
     return new StorageManager(
       {
-        database: isEncrypted ? new EncryptedBackend(place, cipher, env, name) : place,
+        ...rest,
+        ...common,
+        database: isEncrypted ? new EncryptedBackend(database, cipher, env, name) : database,
         name,
-        connectTimeoutMs: connectTimeout,
-        ...(cache !== undefined && { cache }),
       },
       env,
     )
   }
+  const cache = cacheManager(config.cache, connectTimeout, env)
   return {
     env,
     cipher,
-    primary: manager('primary', config.cache),
-    backup: manager('backup'),
+    managers: {
+      primary: manager('primary'),
+      backup: manager('backup'),
+      ...(cache !== undefined && { cache }),
+    },
     drainTimeoutMs: drainTimeout,
     maxClockDriftMs,
     probeTimeoutMs: probeTimeout,
@@ -104,9 +121,23 @@ export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedSt
   }
 }
 
-/** Each connection to memory is a database of its own. */
-function isPrivateMemory(place: PlaceConfig): boolean {
-  return place === 'memory:' || place === 'sqlite::memory:'
+/** The cache of a store has a manager of its own, so that each place is one of its parts. */
+function cacheManager(
+  place: CachePlaceConfig | undefined,
+  connectTimeoutMs: number,
+  env: Env,
+): StorageManager | undefined {
+  if (place === undefined || place instanceof StorageManager) return place
+  const { cache = 'memory:', database = 'memory:' } = cachePartsOf(place)
+  return new StorageManager({ cache, database, connectTimeoutMs, name: CACHE_NAME }, env)
+}
+
+function isSame(primary: PlaceConfig, backup: PlaceConfig): boolean {
+  if (primary instanceof StorageManager) return primary === backup
+  const database = databaseSourceOf('primary', primary)
+  // Each connection to memory is a database of its own.
+  if (database === 'memory:' || database === 'sqlite::memory:') return false
+  return database === databaseSourceOf('backup', backup)
 }
 
 function checkEncryption(options: EncryptionOptions): EncryptionOptions {

@@ -3,12 +3,12 @@ import { BackgroundLoop } from '../core/background-loop.ts'
 import { messageOf } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { backoffMs, sleep, withDeadline } from '../core/time.ts'
-import type { StorageManager } from '../manager/storage-manager.ts'
 import { isCacheHint, raiserOf } from '../strategy/cache/cache-hint.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import type { ResolvedReconcileOptions } from '../sync/reconcile-options.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { Reconciler } from '../sync/reconciler.ts'
+import type { PlaceManagers } from './config.ts'
 import { ReconcileSchedule } from './reconcile-schedule.ts'
 
 const TICK_MS = 1_000
@@ -28,7 +28,7 @@ export interface MaintenanceOptions {
   readonly context: StoreContext
   readonly reconciler: Reconciler
   readonly reconcile: ResolvedReconcileOptions
-  readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
+  readonly managers: PlaceManagers
   /** Earlier incarnations of this process: they are dead. */
   readonly formerWriters: () => readonly string[]
   /** Opens the log again when it did not open at start. */
@@ -54,7 +54,7 @@ export class Maintenance {
   #nextCursorsAt = 0
   /** Hints of others as they were seen first. */
   readonly #hints = new Map<string, { readonly count: number; readonly sinceMs: number }>()
-  readonly #nextCacheAt: Record<DatabasePlace, number> = { primary: 0, backup: 0 }
+  readonly #nextCacheAt: Record<keyof PlaceManagers, number> = { primary: 0, backup: 0, cache: 0 }
   readonly #noted: Record<DatabasePlace, number> = { primary: 0, backup: 0 }
 
   constructor(options: MaintenanceOptions) {
@@ -67,7 +67,7 @@ export class Maintenance {
     this.#background.start((signal) =>
       Promise.all([
         this.#loop(signal, async () => {
-          await Promise.all([this.#connectAll(), this.#openLog()])
+          await Promise.all([this.#connectAll(), this.#connectCache('cache'), this.#openLog()])
           await this.#noteCursors()
           await this.#dropCacheHints()
         }),
@@ -144,13 +144,14 @@ export class Maintenance {
   }
 
   /** A cache that was away at the start would otherwise stay away, and keep others from theirs. */
-  async #connectCache(place: DatabasePlace): Promise<void> {
+  async #connectCache(place: keyof PlaceManagers): Promise<void> {
     const { managers, context } = this.#options
-    if (!managers[place].hasCacheFallback()) return
+    const manager = managers[place]
+    if (manager === undefined || (manager.isConnected() && !manager.hasCacheFallback())) return
     if (context.env.monotonic() < this.#nextCacheAt[place]) return
     this.#nextCacheAt[place] = context.env.monotonic() + CACHE_RETRY_MS
     try {
-      await managers[place].connect()
+      await manager.connect()
     } catch (error) {
       context.env.logger.debug({ place, error: messageOf(error) }, 'the cache is still away')
     }

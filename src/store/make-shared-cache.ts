@@ -1,5 +1,4 @@
 import type { Env } from '../core/env.ts'
-import { invalid } from '../core/errors.ts'
 import type { DatabasePlace } from '../core/operation.ts'
 import type { StampClock } from '../core/stamp.ts'
 import { sleep } from '../core/time.ts'
@@ -7,14 +6,18 @@ import type { StorageManager } from '../manager/storage-manager.ts'
 import { cacheHintOf } from '../strategy/cache/cache-hint.ts'
 import { SharedCache } from '../strategy/cache/shared-cache.ts'
 import type { Place } from '../strategy/place.ts'
-import type { CacheUse } from '../strategy/read/read-strategy.ts'
+import type { CacheUse } from '../strategy/read/read-port.ts'
 import { HINTS_FRESH_MS } from '../strategy/replica-monitor.ts'
 
 const HINT_TIMEOUT_MS = 2_000
 
+const PASSED_BY =
+  'cache-enhanced reads pass a cache in memory by, since other processes may write: give one that all ' +
+  'share (redis:// or memcached://), or set read.config.singleProcess where only this process writes'
+
 export interface SharedCacheParts {
   readonly env: Env
-  /** Of the primary: its cache is the one in front of the store. */
+  /** Has the cache in front of the store. */
   readonly manager: StorageManager
   readonly use: CacheUse
   readonly places: Readonly<Record<DatabasePlace, Place>>
@@ -22,10 +25,8 @@ export interface SharedCacheParts {
 }
 
 /**
- * The cache in front of the primary.
- *
- * @throws StorageError `INVALID_ARGUMENT` when it would be this process's memory although others
- * write too: it could not know of their clears.
+ * The cache in front of the primary; none, and a line in the log, when it would be this process's memory
+ * although others may write too: it could not know of their clears, so reads pass it by.
  */
 export function makeSharedCache({
   env,
@@ -33,18 +34,16 @@ export function makeSharedCache({
   use,
   places,
   clock,
-}: SharedCacheParts): SharedCache {
-  const { cache } = manager.getBackends()
-  if (manager.getInfo().cache.type === 'in-memory' && !use.singleProcess) {
-    throw invalid(
-      'cache must be one that all processes share (redis:// or memcached://) for cache-enhanced ' +
-        'reads; set read.config.singleProcess where only one process writes',
-    )
+}: SharedCacheParts): SharedCache | undefined {
+  const { cache } = manager.getHandles()
+  if (manager.getInfo().backends.cache.type === 'in-memory' && !use.singleProcess) {
+    env.logger.warn({}, PASSED_BY)
+    return undefined
   }
   return new SharedCache({
     env,
     timeoutMs: use.timeoutMs,
-    cache: () => (manager.getInfo().cache.fallback ? undefined : cache),
+    cache: () => (manager.getInfo().backends.cache.fallback ? undefined : cache),
     localEntries: use.localEntries,
     ttlSeconds: use.ttlSeconds,
     warnReaders: async () => {

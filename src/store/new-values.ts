@@ -12,8 +12,6 @@ import {
   KEY_BYTES_MAX,
   MESSAGE_ID_BYTES_MAX,
 } from '../core/limits.ts'
-import type { AppendOperation, SetOperation } from '../core/operation.ts'
-import type { StampClock } from '../core/stamp.ts'
 
 /** An item to append: the id is the caller's or, when left out, made from its position. */
 export interface NewItem {
@@ -47,39 +45,21 @@ export function encodeItems(items: readonly NewItem[]): readonly EncodedItem[] {
   })
 }
 
-/** The operations that append these items, stamped one after another. */
-export function appendsOf(
-  clock: StampClock,
-  key: string,
-  items: readonly EncodedItem[],
-): AppendOperation[] {
-  return items.map(({ id, value }) => {
-    const stamp = clock.tick(key)
-    const item = { key, id: id ?? stamp, position: stamp, stamp, value }
-    return { kind: 'put', change: 'append', ...item }
-  })
-}
-
-/** The operations that set these values, stamped one after another. */
-export function setsOf(clock: StampClock, entries: readonly EncodedEntry[]): SetOperation[] {
-  return entries.map(({ key, value }) => ({ kind: 'set', key, value, stamp: clock.tick(key) }))
-}
-
-/** A value and its key, checked and written. */
-export interface EncodedEntry {
-  readonly key: string
-  readonly value: JsonText
-}
+/** Several values by their keys: an object, or pairs such as those of a `Map`. */
+export type Entries =
+  Readonly<Record<string, unknown>> | Iterable<readonly [key: string, value: unknown]>
 
 /** The values of one group by their keys. Errors as `encodeItems`. */
 export function encodeEntries(
-  entries: Iterable<readonly [key: string, value: unknown]>,
-): readonly EncodedEntry[] {
+  entries: Entries,
+): readonly { readonly key: string; readonly value: JsonText }[] {
   const given: unknown = entries
-  if (typeof given !== 'object' || given === null || !(Symbol.iterator in given)) {
-    throw invalid('entries must be an iterable of [key, value]')
+  if (typeof given !== 'object' || given === null) {
+    throw invalid('entries must be an object, or an iterable of [key, value]')
   }
-  const pairs = reading('entries', () => [...entries])
+  const pairs = reading('entries', () =>
+    Symbol.iterator in given ? [...(given as Iterable<unknown>)] : Object.entries(given),
+  )
   return pairs.map((pair, i) => {
     checkArray(`entries[${i}]`, pair)
     const [key, value] = pair

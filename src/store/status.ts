@@ -1,11 +1,13 @@
 import { messageOf } from '../core/errors.ts'
 import type { DatabasePlace } from '../core/operation.ts'
-import type { LatencyStats } from '../health/health-manager.ts'
+import type { HealthStats, LatencyStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
 import type { CacheStats } from '../strategy/cache/shared-cache.ts'
 import type { ClocksStatus } from '../strategy/clocks.ts'
 import type { StoreContext } from '../strategy/context.ts'
+import type { WalManagerStats } from '../wal/wal-manager.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
+import type { PlaceManagers } from './config.ts'
 
 export interface PlaceStatus {
   readonly type: string
@@ -61,9 +63,17 @@ export interface StoreStatus {
   readonly erasing: number
 }
 
+/** What `getHealthStatus` tells. */
+export interface StoreHealth {
+  /** True from `connect` to `disconnect`. */
+  readonly connected: boolean
+  readonly backends: Readonly<Record<DatabasePlace, HealthStats>>
+  readonly walStats: WalManagerStats
+}
+
 export interface StatusParts {
   readonly context: StoreContext
-  readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
+  readonly managers: PlaceManagers
   readonly strategies: StoreStatus['strategies']
   readonly lastReconcile: ReconcileReport | undefined
   readonly erasing: number
@@ -113,7 +123,7 @@ function placeStatus(
   manager: StorageManager,
   place: DatabasePlace,
 ): Omit<PlaceStatus, 'damaged'> {
-  const { database } = manager.getInfo()
+  const { database } = manager.getInfo().backends
   const health = context.health.getHealthStats(place)
   const { log, lastErrors } = context.log.getStats()
   const pending = log?.places[place]

@@ -5,7 +5,6 @@ import { KeepAlive } from '../core/keep-alive.ts'
 import { StampClock } from '../core/stamp.ts'
 import { sleep, withDeadline } from '../core/time.ts'
 import type { HealthManager } from '../health/health-manager.ts'
-import type { StorageManager } from '../manager/storage-manager.ts'
 import type { StoreContext, StoreNotice } from '../strategy/context.ts'
 import { Place } from '../strategy/place.ts'
 import { ReplicaMonitor } from '../strategy/replica-monitor.ts'
@@ -13,9 +12,9 @@ import { SeenTombstones } from '../strategy/seen-tombstones.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import { Reconciler, type PassOptions } from '../sync/reconciler.ts'
 import { WALManager } from '../wal/wal-manager.ts'
-import type { CacheUse } from '../strategy/read/read-strategy.ts'
+import type { CacheUse } from '../strategy/read/read-port.ts'
 import { makeSharedCache } from './make-shared-cache.ts'
-import type { ResolvedStorageConfig } from './config.ts'
+import type { ResolvedStorageConfig, PlaceManagers } from './config.ts'
 import { Maintenance } from './maintenance.ts'
 import type { StoreEvents } from './store-events.ts'
 
@@ -38,7 +37,7 @@ const DRAIN_TICK_MS = 5
 export class StoreCore {
   readonly events: Emitter<StoreEvents>
   readonly context: StoreContext
-  readonly managers: Readonly<Record<DatabasePlace, StorageManager>>
+  readonly managers: PlaceManagers
   readonly reconciler: Reconciler
   lastReconcile: ReconcileReport | undefined
   /** Damaged rows that reads of this process met. */
@@ -58,14 +57,16 @@ export class StoreCore {
     log: WALManager | undefined,
     cacheUse: CacheUse | undefined,
   ) {
-    const { env, primary, backup } = config
+    const { env, managers } = config
     this.#config = config
     this.alive = KeepAlive.of(env)
-    this.managers = { primary, backup }
+    this.managers = managers
     this.events = new Emitter((error) =>
       env.logger.error({ error: messageOf(error) }, 'an event listener threw'),
     )
     this.context = this.#makeContext(health, log ?? new WALManager(env, undefined), cacheUse)
+    const { clock } = this.context
+    this.context.log.stampWith((key) => clock.tick(key))
     this.reconciler = new Reconciler(this.context, config.reconcile)
     this.#maintenance = new Maintenance({
       context: this.context,
@@ -95,12 +96,16 @@ export class StoreCore {
   async #connect(): Promise<void> {
     if (this.#state === 'open') return
     if (this.#state === 'closed') throw new StorageError('CLOSED', 'the store was disconnected')
+    const cached = this.#attempt('cache connect', async () => {
+      await this.managers.cache?.connect()
+    })
     const outcomes = await Promise.all([
       this.#attempt('wal open', () => this.#openLog()),
       ...DATABASE_PLACES.map((place) =>
         this.#attempt(`${place} connect`, () => this.#connectPlace(place)),
       ),
     ])
+    await cached
     await this.#checkUsable(outcomes)
     const { log, monitor, health } = this.context
     await this.#trustIfNew()
@@ -140,8 +145,18 @@ export class StoreCore {
       env.logger.error({ owedGroups }, 'the log is out: some places lack what only memory held')
     }
     await log.close()
-    await Promise.all(DATABASE_PLACES.map((place) => this.managers[place].disconnect()))
+    await this.#disconnectManagers()
     this.#state = 'closed'
+  }
+
+  async #disconnectManagers(): Promise<void> {
+    const { primary, backup, cache } = this.managers
+    await Promise.all([primary, backup, cache].map(async (manager) => await manager?.disconnect()))
+  }
+
+  /** True from `connect` to `disconnect`. */
+  get isOpen(): boolean {
+    return this.#state === 'open'
   }
 
   /** Runs a call of the store: refused unless it is open, and waited for when it closes. */
@@ -184,12 +199,12 @@ export class StoreCore {
       onDrift: (aheadMs, key) => this.#notice({ kind: 'clock-drift', aheadMs, key }),
     })
     const places = {
-      primary: new Place(env, 'primary', this.managers.primary.getBackends().database, health),
-      backup: new Place(env, 'backup', this.managers.backup.getBackends().database, health),
+      primary: new Place(env, 'primary', this.managers.primary.getHandles().database, health),
+      backup: new Place(env, 'backup', this.managers.backup.getHandles().database, health),
     }
-    const manager = this.managers.primary
+    const manager = this.managers.cache ?? this.managers.primary
     // Whoever writes beside a shared cache renews what others read from it, if it reads it or not.
-    const isShared = manager.getInfo().cache.type !== 'in-memory'
+    const isShared = manager.getInfo().backends.cache.type !== 'in-memory'
     const use = cacheUse ?? (isShared ? WRITE_ONLY_CACHE : undefined)
     const cache =
       use === undefined ? undefined : makeSharedCache({ env, manager, use, places, clock })
@@ -206,7 +221,7 @@ export class StoreCore {
       onReplicaChanged: (place, identity) =>
         this.#notice({ kind: 'replica-changed', place, identity }),
     })
-    health.on('change', (event) => {
+    health.on?.('change', (event) => {
       this.events.emit('health', event)
       if (event.healthy) log.wake(event.place)
     })
@@ -265,7 +280,7 @@ export class StoreCore {
     const nothingDurable = placeErrors.every((error) => error === undefined)
     if (fatal === undefined && (durable || logged || (reached && nothingDurable))) return
     await this.context.log.close()
-    await Promise.all(DATABASE_PLACES.map((place) => this.managers[place].disconnect()))
+    await this.#disconnectManagers()
     if (fatal !== undefined) throw fatal
     const errors = [logError, ...placeErrors].filter((error) => error !== undefined)
     throw new StorageConnectionError(

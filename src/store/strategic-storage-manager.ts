@@ -1,9 +1,7 @@
-import type { KeyQuery, LatestQuery, ReplicaBackend } from '../backend/replica-backend.ts'
-import type { CacheBackend } from '../backend/cache-backend.ts'
+import type { KeyQuery, LatestQuery } from '../backend/replica-backend.ts'
 import { allKeys, itemRange } from '../backend/paged-reads.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
-import { invalid } from '../core/errors.ts'
-import { decodeJson, encodeJson, isJson, type JsonText } from '../core/json.ts'
+import { decodeJson, isJson, type JsonText } from '../core/json.ts'
 import { awakeSleep } from '../core/keep-alive.ts'
 import {
   checkArray,
@@ -11,34 +9,34 @@ import {
   checkInteger,
   checkOneOf,
   checkPrefix,
-  checkText,
   KEY_BYTES_MAX,
-  MESSAGE_ID_BYTES_MAX,
 } from '../core/limits.ts'
-import {
-  DATABASE_PLACES,
-  type AppendOperation,
-  type DatabasePlace,
-  type Operation,
-} from '../core/operation.ts'
 import { itemValue, type Item } from '../core/merge.ts'
-import { STAMP_MIN, type Stamp } from '../core/stamp.ts'
-import type { HealthManager, HealthStats } from '../health/health-manager.ts'
-import type { StorageManager } from '../manager/storage-manager.ts'
+import type { DatabasePlace } from '../core/operation.ts'
+import type { Stamp } from '../core/stamp.ts'
+import type { HealthManager } from '../health/health-manager.ts'
+import type { StorageBackends } from '../manager/storage-manager.ts'
+import { innerStrategies } from '../strategy/inner-strategies.ts'
 import type {
   CountRead,
   ItemsQuery,
   ItemsRead,
   KeysRead,
   LatestRead,
-  ReadStrategy,
-} from '../strategy/read/read-strategy.ts'
-import type { WriteOutcome, WriteStrategy } from '../strategy/write/write-strategy.ts'
+  ReadPort,
+} from '../strategy/read/read-port.ts'
+import type { ReadStrategy } from '../strategy/read/read-strategy.ts'
+import { readPortOf } from '../strategy/read/simple-read-port.ts'
+import { rememberStore } from '../strategy/store-calls.ts'
+import { writePortOf } from '../strategy/write/simple-write-port.ts'
+import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
+import type { WriteStrategy } from '../strategy/write/write-strategy.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
+import { defaultLog } from '../wal/default-log.ts'
 import type { RefusedEntry } from '../wal/wal.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
-import { resolveStorageConfig, type StrategicStorageConfig } from './config.ts'
+import { resolveStorageConfig, type PlaceManagers, type StrategicStorageConfig } from './config.ts'
 import { Erasures } from './erase/erasures.ts'
 import type { EraseReceipt } from './erase/erase-receipt.ts'
 import type { EraseScope } from './erase/erasure-record.ts'
@@ -51,59 +49,61 @@ import {
   checkedPassOptions,
   checkStamp,
 } from './check-arguments.ts'
-import { checkGroup } from './check-group.ts'
-import { appendsOf, encodeEntries, encodeItems, setsOf, type NewItem } from './new-values.ts'
-import { statusOf, type StoreStatus } from './status.ts'
+import { Lists, type AppendOutcome } from './lists.ts'
+import type { Entries, NewItem } from './new-values.ts'
+import { placesWithTombstone } from './places-with-tombstone.ts'
+import { decodeItems } from './rescue.ts'
+import { statusOf, type StoreHealth, type StoreStatus } from './status.ts'
 import { StoreCore } from './store-core.ts'
 import type { StoreEvents } from './store-events.ts'
-import { UniqueLock } from './unique-lock.ts'
-import { placesWithTombstone } from './places-with-tombstone.ts'
-import { recogniseIds } from './recognise-ids.ts'
-import { decodeItems, decodeRegister } from './rescue.ts'
+import { Values } from './values.ts'
 
-export interface AppendOutcome extends WriteOutcome {
-  /** One for each item, in their order. */
-  readonly ids: readonly string[]
-}
-
-/** Longest that a call may be told to wait: a day. */
-const WAIT_MS_MAX = 86_400_000
+const DAY_MS = 86_400_000
+/** Longest that a call may be told to wait. */
+const WAIT_MS_MAX = DAY_MS
+const PLACES = ['primary', 'backup', 'cache']
 
 /** Values, lists and their items in two databases and a log, through exchangeable strategies. */
 export class StrategicStorageManager implements AsyncDisposable {
   readonly #core: StoreCore
-  readonly #read: ReadStrategy
-  readonly #write: WriteStrategy
-  readonly #lock = new UniqueLock()
+  readonly #read: ReadPort
+  readonly #write: WritePort
+  readonly #values: Values
+  readonly #lists: Lists
   readonly #erasures: Erasures
   readonly #cipher: ValueCipher | undefined
 
   /**
-   * Without a `walManager` only a write strategy that needs no log can be used.
+   * Without a `walManager` a write strategy that needs a log has one in files at `./data/wal`. Strategies of
+   * the application's own need nothing but `execute`: see `ReadStrategy` and `WriteStrategy`.
    *
    * @throws StorageError `INVALID_ARGUMENT` that names the field.
    */
   constructor(
     config: StrategicStorageConfig,
-    readStrategy: ReadStrategy,
-    writeStrategy: WriteStrategy,
+    readStrategy: ReadStrategy | ReadPort,
+    writeStrategy: WriteStrategy | WritePort,
     healthManager: HealthManager,
     walManager?: WALManager,
   ) {
-    if (walManager === undefined && writeStrategy.needsLog) {
-      throw invalid(`wal must be given: write strategy ${writeStrategy.type} keeps nothing without`)
-    }
-    this.#read = readStrategy
-    this.#write = writeStrategy
     const resolved = resolveStorageConfig(config)
-    this.#cipher = resolved.cipher
-    if (resolved.cipher !== undefined) walManager?.encryptWith(resolved.cipher)
-    this.#core = new StoreCore(resolved, healthManager, walManager, readStrategy.cacheUse)
+    const { managers, env, cipher } = resolved
+    this.#cipher = cipher
+    this.#read = readPortOf(readStrategy, managers)
+    this.#write = writePortOf(writeStrategy, managers)
+    const log = walManager ?? (this.#write.needsLog ? defaultLog(env) : undefined)
+    if (cipher !== undefined) log?.encryptWith(cipher)
+    this.#core = new StoreCore(resolved, healthManager, log, this.#read.cacheUse)
+    this.#values = new Values(this.#core)
+    this.#lists = new Lists(this.#core, this.#values, this.#write)
+    rememberStore(managers, this.#values)
+    const { context } = this.#core
+    const inner = innerStrategies(this.#read, this.#write, context.log)
     this.#erasures = new Erasures({
-      context: this.#core.context,
-      read: readStrategy,
-      write: (group) => this.#core.run(() => this.#write.execute(this.#core.context, group)),
-      purge: (place) => this.getBackends(place).database.purge!(),
+      context,
+      read: inner.read,
+      write: (group) => this.#core.run(() => inner.write.write(context, group)),
+      purge: (place) => managers[place].getHandles().database.purge!(),
       onError: (task, error) => this.#core.report(task, error),
     })
   }
@@ -141,48 +141,37 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   // ---- values
 
+  /** The value, or undefined when a place answers that there is none. */
   async get<T>(key: string): Promise<T | undefined> {
-    checkKey(key)
-    const { context } = this.#core
-    const { register } = await this.#core.run(() => this.#read.readRegister(context, key))
-    return register === undefined
-      ? undefined
-      : await this.#core.run(() => decodeRegister<T>(context, key, register))
+    return await this.#values.get<T>(this.#read, key)
   }
 
   async set<T>(key: string, value: T): Promise<WriteOutcome> {
-    return await this.mset([[key, value]])
+    return await this.#values.mset(this.#write, [[key, value]])
   }
 
-  /** Several values; absent keys are left out. Rejects when any of them cannot be read. */
-  async mget<T>(keys: readonly string[]): Promise<Map<string, T>> {
-    checkArray('keys', keys)
-    for (const key of keys) checkKey(key)
-    const values = await this.#core.run(() => Promise.all(keys.map((key) => this.get<T>(key))))
-    const found = new Map<string, T>()
-    values.forEach((value, i) => {
-      if (value !== undefined) found.set(keys[i]!, value)
-    })
-    return found
+  /**
+   * Several values by their keys, in an object without a prototype; absent keys are left out. Rejects when
+   * any of them cannot be read.
+   */
+  async mget<T>(keys: readonly string[]): Promise<Record<string, T>> {
+    return await this.#values.mget<T>(this.#read, keys)
   }
 
-  /** Sets all or nothing at each place. */
-  async mset(entries: Iterable<readonly [key: string, value: unknown]>): Promise<WriteOutcome> {
-    const encoded = encodeEntries(entries)
-    if (encoded.length === 0) return await this.#nothing()
-    return await this.#execute(setsOf(this.#core.context.clock, encoded))
+  /** Sets all or nothing at each place: the values of an object, or pairs. */
+  async mset(entries: Entries): Promise<WriteOutcome> {
+    return await this.#values.mset(this.#write, entries)
   }
 
   /** Removes the value and the list, everywhere and for good. */
   async delete(key: string): Promise<WriteOutcome> {
-    checkKey(key)
-    const stamp = this.#core.context.clock.tick(key)
-    return await this.#execute([{ kind: 'delete', key, stamp }])
+    return await this.#values.delete(this.#write, key)
   }
 
   /** True when the key has a value or an item. */
   async exists(key: string): Promise<boolean> {
     if ((await this.get(key)) !== undefined) return true
+    if (this.#read.valuesOnly === true) return false
     return (await this.readItems({ key, limit: 1, order: 'newest' })).items.length > 0
   }
 
@@ -221,55 +210,22 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** Appends items in order, all or nothing at each place; none at all is no write. */
   async appendItems(key: string, items: readonly NewItem[]): Promise<AppendOutcome> {
-    checkKey(key)
-    const encoded = encodeItems(items)
-    if (encoded.length === 0) return { ...(await this.#nothing()), ids: [] }
-    const appends = appendsOf(this.#core.context.clock, key, encoded)
-    const names = encoded.flatMap(({ id }) => (id === undefined ? [] : [`${key}\0${id}`]))
-    const outcome =
-      names.length === 0
-        ? await this.#execute(appends)
-        : await this.#lock.run(names, () => this.#appendUnique(appends))
-    return { ...outcome, ids: appends.map(({ id }) => id) }
+    return await this.#lists.append(key, items)
   }
 
   /** Replaces the value of an item that was read at this position. The last edit wins. */
   async editItem<T>(key: string, id: string, position: Stamp, value: T): Promise<WriteOutcome> {
-    checkKey(key)
-    checkText('id', id, MESSAGE_ID_BYTES_MAX)
-    checkStamp('position', position)
-    const text = encodeJson(value)
-    const stamp = this.#core.context.clock.tick(key)
-    const operation = {
-      kind: 'put',
-      change: 'edit',
-      key,
-      id,
-      position,
-      stamp,
-      value: text,
-    } as const
-    return await this.#execute([operation])
+    return await this.#lists.edit(key, id, position, value)
   }
 
   /** Removes an item for good; its id cannot be used again in this list before a `delete`. */
   async removeItem(key: string, id: string, position: Stamp): Promise<WriteOutcome> {
-    checkKey(key)
-    checkText('id', id, MESSAGE_ID_BYTES_MAX)
-    // An item that is removed and cleared has no position left.
-    if (position !== STAMP_MIN) checkStamp('position', position)
-    const stamp = this.#core.context.clock.tick(key)
-    const operation = { kind: 'put', change: 'remove', key, id, position, stamp } as const
-    return await this.#execute([operation])
+    return await this.#lists.remove(key, id, position)
   }
 
   /** Removes the items up to this position for good, with their edits, and leaves what stands behind it. */
   async deleteThrough(key: string, position: Stamp): Promise<WriteOutcome> {
-    checkKey(key)
-    checkStamp('position', position)
-    const operations = [{ kind: 'delete', key, stamp: position } as const]
-    const group = { operations, unique: false, isRepeat: true, mergeOnly: true }
-    return await this.#core.run(() => this.#write.execute(this.#core.context, group))
+    return await this.#lists.deleteThrough(key, position)
   }
 
   async readItems(given: ItemsQuery): Promise<ItemsRead> {
@@ -354,13 +310,16 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   // ---- operating
 
-  getHealthStatus(): Readonly<Record<DatabasePlace, HealthStats>> {
-    return this.#core.context.health.getAllHealthStats()
+  /** How the places and the log are, as this process sees them; costs no round trip. */
+  getHealthStatus(): StoreHealth {
+    const { context, isOpen } = this.#core
+    const backends = context.health.getAllHealthStats()
+    return { connected: isOpen, backends, walStats: context.log.getStats() }
   }
 
   status(): StoreStatus {
     const { context, managers, lastReconcile, damaged } = this.#core
-    const strategies = { read: this.#read.type, write: this.#write.type }
+    const strategies = { read: this.#read.name, write: this.#write.name }
     const erasing = this.#erasures.pending
     return statusOf({ context, managers, strategies, lastReconcile, erasing, damaged })
   }
@@ -428,8 +387,11 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#core.run(() => this.#erasures.list(targetPrefix))
   }
 
-  /** Removes applied entries older than this; never one that some place lacks. */
-  async cleanupWAL(beforeTimestamp: number): Promise<number> {
+  /**
+   * Removes applied entries older than a time, by default a day, and resolves with how many; never one that
+   * some place lacks. Unix milliseconds.
+   */
+  async cleanupWAL(beforeTimestamp: number = this.now() - DAY_MS): Promise<number> {
     checkInteger('beforeTimestamp', beforeTimestamp, 0, Number.MAX_SAFE_INTEGER)
     return await this.#core.context.log.cleanup(beforeTimestamp)
   }
@@ -456,42 +418,17 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#core.run(() => this.#core.repair(options))
   }
 
-  getStorageManagers(): Readonly<Record<DatabasePlace, StorageManager>> {
+  /** One manager for each database, and one for the cache where the configuration has one. */
+  getStorageManagers(): PlaceManagers {
     return this.#core.managers
   }
 
-  /** The engines of a place. Writing to them directly goes past the log: for reading only. */
-  getBackends(place: DatabasePlace): {
-    readonly cache: CacheBackend
-    readonly database: ReplicaBackend
-  } {
-    checkOneOf('place', place, DATABASE_PLACES)
-    return this.#core.managers[place].getBackends()
-  }
-
-  async #appendUnique(appends: readonly AppendOperation[]): Promise<WriteOutcome> {
-    checkGroup(appends)
-    return await this.#core.run(async () => {
-      const { context } = this.#core
-      const { operations, isRepeat } = await recogniseIds(context, appends)
-      return await this.#write.execute(context, {
-        operations,
-        unique: true,
-        isRepeat,
-        ...(isRepeat && { given: appends }),
-      })
-    })
-  }
-
-  /** What a group without entries comes to: it is on no place, and asks none. */
-  async #nothing(): Promise<WriteOutcome> {
-    return await this.#core.run(async () => ({ operations: [], copies: [], durable: false }))
-  }
-
-  async #execute(operations: readonly Operation[]): Promise<WriteOutcome> {
-    checkGroup(operations)
-    return await this.#core.run(() =>
-      this.#write.execute(this.#core.context, { operations, unique: false }),
-    )
+  /**
+   * The engines of a place; null while it is not connected, and for a cache that the configuration does not
+   * have. Writing to them directly goes past the log.
+   */
+  getBackends(place: 'primary' | 'backup' | 'cache' = 'primary'): StorageBackends | null {
+    checkOneOf('place', place, PLACES)
+    return this.#core.managers[place]?.getBackends() ?? null
   }
 }

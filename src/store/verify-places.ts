@@ -11,7 +11,7 @@ import { resolveReconcileOptions } from '../sync/reconcile-options.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import { Reconciler, type VerifyOptions } from '../sync/reconciler.ts'
 import { WALManager } from '../wal/wal-manager.ts'
-import type { PlaceConfig } from './config.ts'
+import { placePartsOf, type PlaceConfig } from './place-config.ts'
 
 const PROBE_TIMEOUT_MS = 10_000
 
@@ -25,10 +25,10 @@ export async function verifyPlaces(
   options: VerifyOptions,
 ): Promise<ReconcileReport> {
   const manager = (name: DatabasePlace): StorageManager => {
-    const database = configs[name]
-    return database instanceof StorageManager
-      ? database
-      : new StorageManager({ database, name }, env)
+    const place = configs[name]
+    return place instanceof StorageManager
+      ? place
+      : new StorageManager({ database: placePartsOf(name, place).database, name }, env)
   }
   const managers = { primary: manager('primary'), backup: manager('backup') }
   try {
@@ -52,7 +52,7 @@ function bareContext(
   const log = new WALManager(env, undefined)
   const clock = new StampClock({ now: () => env.now(), writer: env.randomBytes(8) })
   const place = (name: DatabasePlace): Place =>
-    new Place(env, name, managers[name].getBackends().database, health)
+    new Place(env, name, managers[name].getHandles().database, health)
   const places = { primary: place('primary'), backup: place('backup') }
   const monitor = new ReplicaMonitor({
     env,

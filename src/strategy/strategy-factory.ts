@@ -1,6 +1,8 @@
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
 import { checkObject } from '../core/limits.ts'
+import { checkFields, refuseUnknown, type FieldsOf } from '../core/options.ts'
+import type { Logger } from '../core/logger.ts'
 import { showValue } from '../core/show-value.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import {
@@ -9,6 +11,7 @@ import {
 } from '../health/circuit-breaker.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import { SimpleHealthManager, type SimpleHealthConfig } from '../health/simple.ts'
+import { defaultLog } from '../wal/default-log.ts'
 import { FileWALManager, type FileWALConfig } from '../wal/file-wal-manager.ts'
 import { InMemoryWALManager, type InMemoryWALConfig } from '../wal/in-memory-wal-manager.ts'
 import {
@@ -19,15 +22,18 @@ import type { WALManager } from '../wal/wal-manager.ts'
 import { CacheEnhancedReadStrategy, type CacheEnhancedReadConfig } from './read/cache-enhanced.ts'
 import { FailoverReadStrategy } from './read/failover.ts'
 import { PrimaryFirstReadStrategy } from './read/primary-first.ts'
-import type { ReadConfig, ReadStrategy } from './read/read-strategy.ts'
+import type { ReadConfig, ReadPort } from './read/read-port.ts'
+import type { ReadStrategy } from './read/read-strategy.ts'
 import { DualWriteStrategy } from './write/dual-write.ts'
 import { IdempotentWriteStrategy } from './write/idempotent.ts'
 import { WalFirstWriteStrategy } from './write/wal-first.ts'
-import type { WriteConfig, WriteStrategy } from './write/write-strategy.ts'
+import type { WriteConfig, WritePort } from './write/write-port.ts'
+import type { WriteStrategy } from './write/write-strategy.ts'
 
 export type ReadStrategyType = 'primary-first' | 'failover' | 'cache-enhanced'
 export type WriteStrategyType = 'idempotent' | 'wal-first' | 'dual-write'
 export type HealthManagerType = 'circuit-breaker' | 'simple'
+export type WalManagerType = 'file' | 'in-memory' | 'redis-stream'
 
 /** A type by its name, or with a configuration of its own. */
 export type Choice<Type extends string, Config> =
@@ -41,31 +47,66 @@ export type HealthChoice =
   | HealthManagerType
   | { readonly type: 'circuit-breaker'; readonly config?: CircuitBreakerConfig }
   | { readonly type: 'simple'; readonly config?: SimpleHealthConfig }
+/** Its options in `config`, or beside the type. */
 export type WalChoice =
-  | ({ readonly type: 'file' } & FileWALConfig)
-  | ({ readonly type: 'in-memory' } & InMemoryWALConfig)
-  | ({ readonly type: 'redis-stream' } & RedisStreamWALConfig)
+  | WithConfig<'file', FileWALConfig>
+  | WithConfig<'in-memory', InMemoryWALConfig>
+  | WithConfig<'redis-stream', RedisStreamWALConfig>
+
+type Flat<Type extends string, Config> = { readonly type: Type } & Config
+type WithConfig<Type extends string, Config> =
+  Flat<Type, Config> | { readonly type: Type; readonly config?: Config }
+type FlatWal =
+  | Flat<'file', FileWALConfig>
+  | Flat<'in-memory', InMemoryWALConfig>
+  | Flat<'redis-stream', RedisStreamWALConfig>
 
 export interface StrategySetConfig {
   readonly read?: ReadChoice
   readonly write?: WriteChoice
   readonly health?: HealthChoice
-  /** Left out: no log, for strategies that need none. */
-  readonly wal?: WalChoice
+  /** Left out: a log in files at `./data/wal` where the write strategy needs one, else none. */
+  readonly wal?: WalChoice | WalManagerType
+  /** Any pino-like logger. Default: silent. */
+  readonly logger?: Logger
   readonly env?: Env
 }
 
+/** What the constructor of `StrategicStorageManager` takes. */
 export interface StrategySet {
-  readonly read: ReadStrategy
-  readonly write: WriteStrategy
-  readonly health: HealthManager
-  readonly wal: WALManager | undefined
+  readonly readStrategy: ReadStrategy & ReadPort
+  readonly writeStrategy: WriteStrategy & WritePort
+  readonly healthManager: HealthManager
+  readonly walManager: WALManager | undefined
 }
 
-const READ_FIELDS = ['treatEmptyAsFailure', 'maxRetries', 'retryDelay', 'timeout', 'maxHintAge']
+const SET_FIELDS: FieldsOf<StrategySetConfig> = {
+  read: true,
+  write: true,
+  health: true,
+  wal: true,
+  logger: true,
+  env: true,
+}
+const WRITE_FIELDS: FieldsOf<WriteConfig> = {
+  enableIdempotency: true,
+  decideWithoutPrimary: true,
+  timeout: true,
+  maxRetries: true,
+  retryDelay: true,
+  hedge: true,
+  minCopies: true,
+}
+const READ_FIELDS = [
+  'treatEmptyAsFailure',
+  'maxRetries',
+  'retryDelay',
+  'enableCacheMerge',
+  'timeout',
+  'maxHintAge',
+]
 const CACHE_FIELDS = [
   ...READ_FIELDS,
-  'enableCacheMerge',
   'windowSize',
   'ttl',
   'cacheTimeout',
@@ -121,10 +162,22 @@ const STREAM_WAL_FIELDS = [
   'memoryBytesMax',
 ]
 
-/** Makes strategies by name. What it does not know it refuses with `INVALID_ARGUMENT`. */
+/**
+ * Makes strategies by name: the type and its configuration, or both as `{ type, config }`. What it does not
+ * know it refuses with `INVALID_ARGUMENT`.
+ */
 export const StrategyFactory = {
-  createReadStrategy(choice: ReadChoice = 'primary-first'): ReadStrategy {
-    const { type, config } = open<ReadStrategyType, CacheEnhancedReadConfig>('read', choice)
+  /** A strategy asks the health manager of the store that it is handed to, whichever is given here. */
+  createReadStrategy(
+    choice: ReadChoice = 'primary-first',
+    given?: CacheEnhancedReadConfig,
+    _healthManager?: HealthManager,
+  ): ReadStrategy & ReadPort {
+    const { type, config } = chosen<ReadStrategyType, CacheEnhancedReadConfig>(
+      'read',
+      choice,
+      given,
+    )
     checkFields('read.config', config, type === 'cache-enhanced' ? CACHE_FIELDS : READ_FIELDS)
     switch (type) {
       case 'primary-first':
@@ -138,17 +191,14 @@ export const StrategyFactory = {
     }
   },
 
-  createWriteStrategy(choice: WriteChoice = 'idempotent'): WriteStrategy {
-    const { type, config } = open<WriteStrategyType, WriteConfig>('write', choice)
-    checkFields('write.config', config, [
-      'enableIdempotency',
-      'decideWithoutPrimary',
-      'timeout',
-      'maxRetries',
-      'retryDelay',
-      'hedge',
-      'minCopies',
-    ])
+  /** A strategy asks the health manager of the store that it is handed to, whichever is given here. */
+  createWriteStrategy(
+    choice: WriteChoice = 'idempotent',
+    given?: WriteConfig,
+    _healthManager?: HealthManager,
+  ): WriteStrategy & WritePort {
+    const { type, config } = chosen<WriteStrategyType, WriteConfig>('write', choice, given)
+    checkFields('write.config', config, WRITE_FIELDS)
     switch (type) {
       case 'idempotent':
         return new IdempotentWriteStrategy(config)
@@ -163,9 +213,14 @@ export const StrategyFactory = {
 
   createHealthManager(
     choice: HealthChoice = 'circuit-breaker',
+    given?: CircuitBreakerConfig,
     env: Env = nodeEnv(),
   ): HealthManager {
-    const { type, config } = open<HealthManagerType, CircuitBreakerConfig>('health', choice)
+    const { type, config } = chosen<HealthManagerType, CircuitBreakerConfig>(
+      'health',
+      choice,
+      given,
+    )
     checkFields('health.config', config, type === 'simple' ? SIMPLE_FIELDS : CIRCUIT_FIELDS)
     switch (type) {
       case 'circuit-breaker':
@@ -177,59 +232,76 @@ export const StrategyFactory = {
     }
   },
 
-  createWALManager(choice: WalChoice, env: Env = nodeEnv()): WALManager {
-    switch (choice.type) {
+  createWALManager(
+    choice: WalChoice | WalManagerType,
+    given?: FileWALConfig | InMemoryWALConfig | RedisStreamWALConfig,
+    env: Env = nodeEnv(),
+  ): WALManager {
+    const config = flatten(choice, given)
+    switch (config.type) {
       case 'file':
-        checkFields('wal', choice, FILE_WAL_FIELDS)
-        return new FileWALManager(choice, env)
+        checkFields('wal', config, FILE_WAL_FIELDS)
+        return new FileWALManager(config, env)
       case 'in-memory':
-        checkFields('wal', choice, MEMORY_WAL_FIELDS)
-        return new InMemoryWALManager(choice, env)
+        checkFields('wal', config, MEMORY_WAL_FIELDS)
+        return new InMemoryWALManager(config, env)
       case 'redis-stream':
-        checkFields('wal', choice, STREAM_WAL_FIELDS)
-        return new RedisStreamWALManager(choice, env)
+        checkFields('wal', config, STREAM_WAL_FIELDS)
+        return new RedisStreamWALManager(config, env)
       default:
-        throw unknown('wal', (choice as { type: unknown }).type, 'file, in-memory or redis-stream')
+        throw unknown('wal', (config as { type: unknown }).type, 'file, in-memory or redis-stream')
     }
   },
 
-  createStrategySet({ read, write, health, wal, env }: StrategySetConfig = {}): StrategySet {
+  /**
+   * One of each. Without `wal` a write strategy that needs a log has one in files at `./data/wal`, and the
+   * logger is told so; `dual-write`, which needs none, has none.
+   */
+  async createStrategySet(given: StrategySetConfig = {}): Promise<StrategySet> {
+    checkFields('config', given, SET_FIELDS)
+    const { read, write, health, wal, logger } = given
+    const env = given.env ?? nodeEnv(logger === undefined ? {} : { logger })
+    const healthManager = StrategyFactory.createHealthManager(health, undefined, env)
+    const readStrategy = StrategyFactory.createReadStrategy(read)
     const writeStrategy = StrategyFactory.createWriteStrategy(write)
-    if (wal === undefined && writeStrategy.needsLog) {
-      throw invalid(`wal must be given: write strategy ${writeStrategy.type} needs a log`)
-    }
-    return {
-      read: StrategyFactory.createReadStrategy(read),
-      write: writeStrategy,
-      health: StrategyFactory.createHealthManager(health, env),
-      wal: wal === undefined ? undefined : StrategyFactory.createWALManager(wal, env),
-    }
+    const walManager =
+      wal === undefined
+        ? writeStrategy.needsLog
+          ? defaultLog(env)
+          : undefined
+        : StrategyFactory.createWALManager(wal, undefined, env)
+    return { readStrategy, writeStrategy, healthManager, walManager }
   },
 } as const
 
-function open<Type extends string, Config>(
+function chosen<Type extends string, Config>(
   field: string,
   choice: Choice<Type, Config>,
+  given: Config | undefined,
 ): { readonly type: Type; readonly config: Config | undefined } {
-  if (typeof choice === 'string') return { type: choice, config: undefined }
-  const given: unknown = choice
-  if (typeof given !== 'object' || given === null) {
-    throw invalid(`${field} must be a name or { type, config }, got ${showValue(given)}`)
+  if (typeof choice === 'string') return { type: choice, config: given }
+  checkFields(field, choice, ['type', 'config'])
+  if (given !== undefined && choice.config !== undefined) {
+    throw invalid(`${field}.config must be given once: in the first argument or the second`)
   }
-  return { type: choice.type, config: choice.config }
+  return { type: choice.type, config: choice.config ?? given }
 }
 
-/** A misspelt option must not be one that silently does nothing. */
-export function checkFields(
-  name: string,
-  config: object | undefined,
-  fields: readonly string[],
-): void {
-  if (config === undefined) return
-  checkObject(name, config)
-  const unknownField = Object.keys(config).find((field) => !fields.includes(field))
-  if (unknownField === undefined) return
-  throw invalid(`${name}.${unknownField} is not known; known are ${fields.join(', ')}`)
+/** A log by its type, as `{ type, config: { … } }`, or with its fields beside the type. */
+function flatten(choice: WalChoice | WalManagerType, given: object | undefined): FlatWal {
+  if (typeof choice === 'string') return withType(choice, given)
+  checkObject('wal', choice)
+  if (!('config' in choice)) return withType(choice.type, { ...choice, type: undefined }, given)
+  refuseUnknown('wal', choice, ['type', 'config'])
+  return withType(choice.type, choice.config, given)
+}
+
+function withType(type: WalManagerType, config: object | undefined, second?: object): FlatWal {
+  if (second !== undefined) throw invalid('wal.config must be given once, not in a second argument')
+  const { type: inner, ...fields } = (config ?? {}) as { readonly type?: unknown }
+  checkObject('wal.config', config ?? {})
+  if (inner !== undefined) throw invalid('wal.config.type is not known: it stands beside config')
+  return { ...fields, type } as FlatWal
 }
 
 function unknown(field: string, type: unknown, types: string): Error {

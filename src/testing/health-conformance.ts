@@ -9,16 +9,16 @@ import { virtualEnv, type VirtualEnv } from './virtual-env.ts'
 export interface HealthConformanceOptions {
   readonly name: string
   /** Makes a manager that keeps 3 failures and probes at this interval. Milliseconds. */
-  readonly create: (env: Env, healthCheckInterval: number) => HealthManager
+  readonly create: (env: Env, healthCheckInterval: number) => Required<HealthManager>
 }
 
 const INTERVAL_MS = 500
 /** More failures than any manager under test tolerates. */
 const MANY = 10
 
-/** What every `HealthManager` promises. Registers its tests with vitest. */
+/** What every `Required<HealthManager>` promises. Registers its tests with vitest. */
 export function healthConformance({ name, create }: HealthConformanceOptions): void {
-  const setup = (): { env: VirtualEnv; health: HealthManager } => {
+  const setup = (): { env: VirtualEnv; health: Required<HealthManager> } => {
     const env = virtualEnv()
     const health = create(env, INTERVAL_MS)
     onTestFinished(async () => {
@@ -27,7 +27,7 @@ export function healthConformance({ name, create }: HealthConformanceOptions): v
     })
     return { env, health }
   }
-  const failMany = (health: HealthManager, place: DatabasePlace): void => {
+  const failMany = (health: Required<HealthManager>, place: DatabasePlace): void => {
     for (let i = 0; i < MANY; i++) health.markFailure(place, new Error(`no ${i}`), 'save')
   }
 

@@ -51,7 +51,7 @@ async function say(history: ChatHistory, content: string): Promise<string> {
 
 /** What every read strategy promises, whichever place answers. */
 export function readStrategyConformance({ name, read }: ReadStrategyConformanceOptions): void {
-  describe(`${name}: ReadStrategy contract`, () => {
+  describe(`${name}: ReadPort contract`, () => {
     test('a quiet store answers completely', async () => {
       const { history } = await rig(read)
       await say(history, 'hello')

@@ -76,7 +76,7 @@ async function textsAt(backend: FaultyBackend): Promise<unknown[]> {
  * memory behind switchable faults, and a log on disk.
  */
 export function writeStrategyConformance({ name, write }: WriteStrategyConformanceOptions): void {
-  describe(`${name}: WriteStrategy contract`, () => {
+  describe(`${name}: WritePort contract`, () => {
     test.each(['refused', 'hung', 'reply-lost', 'reset'] as const)(
       'a primary that is %s: saves and reads go on, and afterwards both hold the same',
       async (mode) => {

@@ -4,7 +4,8 @@ import type { DatabasePlace, Operation } from '../core/operation.ts'
 import { append, stampAt } from '../testing/backend/operations.ts'
 import { virtualEnv, type VirtualEnv } from '../testing/virtual-env.ts'
 import { MemoryWal } from './memory/memory-wal.ts'
-import { WALManager, type WALManagerOptions } from './wal-manager.ts'
+import type { WALManagerOptions } from './manager-options.ts'
+import { WALManager } from './wal-manager.ts'
 
 const GATHER_MS = 100
 /** How long a place takes for a batch in these tests. */

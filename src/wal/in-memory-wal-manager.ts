@@ -1,7 +1,8 @@
 import type { Env } from '../core/env.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import { MemoryWal } from './memory/memory-wal.ts'
-import { WALManager, type WALManagerOptions } from './wal-manager.ts'
+import type { WALManagerOptions } from './manager-options.ts'
+import { WALManager } from './wal-manager.ts'
 
 export interface InMemoryWALConfig extends WALManagerOptions {
   /** Entries that may be kept; beyond, writes are `OVERLOADED`. Default: 100,000. */

@@ -9,7 +9,8 @@ import {
   type ResolvedRedisStreamOptions,
 } from './redis-stream/options.ts'
 import { RedisStreamWal } from './redis-stream/stream-wal.ts'
-import { WALManager, type WALManagerOptions } from './wal-manager.ts'
+import type { WALManagerOptions } from './manager-options.ts'
+import { WALManager } from './wal-manager.ts'
 
 /** A shared log by `url` or by fields; a field wins over the same part of the url. */
 export interface RedisStreamWALConfig extends RedisStreamOptions, WALManagerOptions {}

@@ -1,40 +1,33 @@
 import type { Env } from '../core/env.ts'
 import { isErased, type ThroughOf } from '../core/erase.ts'
 import { messageOf, StorageError } from '../core/errors.ts'
+import { encodeJson } from '../core/json.ts'
+import { checkText, KEY_BYTES_MAX } from '../core/limits.ts'
+import type { Stamp } from '../core/stamp.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
 import { sleep, withDeadline } from '../core/time.ts'
 import { EncryptedWal } from './encrypted-wal.ts'
 import { FlushWorker, type FlushTarget } from './flush-worker.ts'
+import { resolveManagerOptions, type WALManagerOptions } from './manager-options.ts'
 import { OpenTickets } from './open-tickets.ts'
 import { Owed } from './owed.ts'
 import { Ticket, type TicketKeeper } from './ticket.ts'
 import type { RefusedEntry, WAL, WalEntry, WalErased, WalOpened, WalStats } from './wal.ts'
 
-export interface WALManagerOptions {
-  /** Longest that an entry waits for its flush, and the longest pause between retries. ms. */
-  readonly flushIntervalMs?: number
-  /** How long the flush gathers before a batch that is not full. Default: 100 ms. */
-  readonly gatherMs?: number
-  /** Most entries of one flushed batch. Default: 500. */
-  readonly batchEntries?: number
-  /** Bytes that memory may owe while the log is out; beyond, writes are `OVERLOADED`. */
-  readonly owedBytesMax?: number
-  /**
-   * What becomes of a save while the log is out: `direct` goes on with the two databases, `refuse`
-   * rejects it with `UNAVAILABLE`. Default: `direct`.
-   */
-  readonly onWalDown?: 'direct' | 'refuse'
-}
-
-export const FLUSH_INTERVAL_MS = 5_000
-const OWED_BYTES_MAX = 256 * 1024 * 1024
 /** Most time for reading what is pending for one key: entries may be on a disk that hangs. */
 const PENDING_MS = 1_000
 /** Pause before what memory owes is handed to the log, while it takes none. */
 const RELOG_MS = 1_000
 /** Most owed groups that are handed to the log at once. */
 const RELOG_GROUPS_MAX = 64
+
+/** A write that is appended to the log by itself. */
+export interface WalWrite {
+  readonly key: string
+  /** Anything of JSON; `undefined`, or left out: the key is deleted. */
+  readonly value?: unknown
+}
 
 /** Entries of the log or of memory that a place lacks, ready to be applied. */
 export interface PendingBatch {
@@ -58,18 +51,14 @@ export class WALManager {
   #durable = false
   #opened = false
   #stop = new AbortController()
+  #tick: ((key: string) => Stamp) | undefined
+  #target: FlushTarget | undefined
 
   /** Without a `wal` only memory remembers what a place lacks: for two-database strategies. */
   constructor(env: Env, wal: WAL | undefined, options: WALManagerOptions = {}) {
     this.#env = env
     this.#wal = wal
-    this.#options = {
-      flushIntervalMs: options.flushIntervalMs ?? FLUSH_INTERVAL_MS,
-      gatherMs: options.gatherMs ?? 100,
-      batchEntries: options.batchEntries ?? 500,
-      owedBytesMax: options.owedBytesMax ?? OWED_BYTES_MAX,
-      onWalDown: options.onWalDown ?? 'direct',
-    }
+    this.#options = resolveManagerOptions(options)
     const current = (): WAL | undefined => this.#wal
     this.#keeper = {
       get wal() {
@@ -83,6 +72,11 @@ export class WALManager {
   /** From now on values are encrypted before they reach the log. Only before `open`. */
   encryptWith(cipher: ValueCipher): void {
     if (this.#wal !== undefined) this.#wal = new EncryptedWal(this.#wal, cipher)
+  }
+
+  /** What is appended by `append` is stamped so: by the clock of the store. */
+  stampWith(tick: (key: string) => Stamp): void {
+    this.#tick = tick
   }
 
   /** True when there is a log at all. */
@@ -160,6 +154,39 @@ export class WALManager {
     const ticket = new Ticket(this.#keeper, operations)
     this.#open.add(ticket)
     return ticket
+  }
+
+  /**
+   * Appends a write by itself, for write strategies of an application's own. Resolves when the log has it;
+   * the workers bring it to both databases, unless something newer is there.
+   *
+   * @throws StorageError `UNSUPPORTED` when there is no log, `CLOSED` before a store has opened it,
+   * `OVERLOADED` when it is full; otherwise with an unknown effect.
+   */
+  async append(entry: WalWrite): Promise<void> {
+    const { key, value } = entry
+    if (this.#wal === undefined) throw new StorageError('UNSUPPORTED', 'there is no log')
+    if (this.#tick === undefined || !this.#opened) {
+      throw new StorageError('CLOSED', 'a store opens the log when it connects')
+    }
+    checkText('key', key, KEY_BYTES_MAX)
+    const text = value === undefined ? undefined : encodeJson(value)
+    const stamp = this.#tick(key)
+    const operation: Operation =
+      text === undefined ? { kind: 'delete', key, stamp } : { kind: 'set', key, value: text, stamp }
+    const ticket = this.issue([operation])
+    try {
+      await ticket.log()
+    } catch (error) {
+      ticket.void()
+      throw error
+    }
+    ticket.acknowledge()
+  }
+
+  /** The same as `append`. */
+  async write(entry: WalWrite): Promise<void> {
+    await this.append(entry)
   }
 
   /** True when this process knows of something that the place lacks; `pending` may know more. */
@@ -271,7 +298,15 @@ export class WALManager {
     return this.#wal?.stats().places[place].cursor ?? 0
   }
 
-  startFlushWorker(target: FlushTarget): void {
+  /**
+   * Starts bringing what is pending to the databases. A store does it when it connects; later it may be
+   * called without a target, to go on after `stopFlushWorker`.
+   */
+  startFlushWorker(target: FlushTarget | undefined = this.#target): void {
+    if (target === undefined) {
+      throw new StorageError('CLOSED', 'a store starts the flush worker when it connects')
+    }
+    this.#target = target
     if (this.#workers !== undefined) return
     const { flushIntervalMs, gatherMs, batchEntries } = this.#options
     const common = { source: this, target, flushIntervalMs, batchEntries }

@@ -237,7 +237,7 @@ describe.skipIf(isMissing)('PostgreSQL driver', () => {
   })
 
   test('many calls that time out leave neither connections nor timers behind', async () => {
-    const backend = await open({ poolSize: 3 })
+    const backend = await open({ maxConnections: 3 })
     await backend.countItems('k')
     await proxy.set({ kind: 'black-hole' })
     await within(
@@ -249,7 +249,7 @@ describe.skipIf(isMissing)('PostgreSQL driver', () => {
     )
     await proxy.set({ kind: 'pass' })
     await backend.countItems('k')
-    expect((await backend.getInfo()).pool.waiting).toBe(0)
+    expect(backend.getInfo().pool.waitingCount).toBe(0)
     await backend.disconnect()
     await eventually(() => expect(proxy.live).toBe(0))
   })

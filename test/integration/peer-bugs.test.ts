@@ -66,7 +66,7 @@ test('reads in a tight loop do not keep timers and saves waiting', async () => {
 
 describePostgres('on PostgreSQL and SQLite', () => {
   test('more concurrent writes than connections do not wait for each other for ever', async () => {
-    const url = { ...freshSchema(), poolSize: 2 }
+    const url = { ...freshSchema(), maxConnections: 2 }
     const backup = { type: 'sqlite' as const, path: join(await directory(), 'b.db') }
     const history = await open({
       primary: { type: 'postgresql', ...url },

@@ -24,7 +24,7 @@ describePgBouncer.each([
   afterAll(() => bouncer?.stop())
 
   const open = async (options: PostgresOptions): Promise<PostgresBackend> => {
-    const backend = new PostgresBackend({ ...options, url: bouncer.url, poolSize: 3 })
+    const backend = new PostgresBackend({ ...options, url: bouncer.url, maxConnections: 3 })
     known.set(backend, options)
     await backend.connect()
     return backend

@@ -42,7 +42,7 @@ describePgBouncer.each([
 
   const optionsOf = (): PostgresOptions => ({ ...freshSchema(), url: bouncer.url })
   /** In session mode each connection of ours takes one of the pooler's for itself. */
-  const own = mode === 'session' ? { poolSize: 2, inFlightMax: 1 } : {}
+  const own = mode === 'session' ? { maxConnections: 2, inFlightMax: 1 } : {}
 
   test('leaves every session as it was', async () => {
     const before = await sessions(bouncer.url)
@@ -82,7 +82,7 @@ describePostgres('PostgreSQL without a pooler', () => {
     onTestFinished(() => client.end())
     const user = `direct_${randomBytes(6).toString('hex')}`
     await client.query(`CREATE ROLE ${user} LOGIN SUPERUSER`)
-    const backend = await opened({ ...freshSchema(), user, poolSize: 1 })
+    const backend = await opened({ ...freshSchema(), user, maxConnections: 1 })
     await backend.countItems('k')
     const { rows } = await client.query<{ query: string }>(
       'SELECT query FROM pg_stat_activity WHERE usename = $1',

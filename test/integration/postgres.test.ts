@@ -95,14 +95,14 @@ describePostgres('PostgreSQL', () => {
     ['twice as many', 8],
     ['fifty times as many', 200],
   ])('%s end', async (_name, count) => {
-    const backend = await openPostgres({ poolSize: 4, inFlightMax: 4 })
+    const backend = await openPostgres({ maxConnections: 4, inFlightMax: 4 })
     await Promise.all(
       Array.from({ length: count }, async (_, i) => {
         await backend.append(`k${i}`, i)
         expect(await backend.getRange(`k${i}`, 0, 1)).toEqual([i])
       }),
     )
-    expect((await backend.getInfo()).pool.total).toBeLessThanOrEqual(4)
+    expect(backend.getInfo().pool.totalCount).toBeLessThanOrEqual(4)
   })
 
   test('NUL and lone surrogates in values come back as they were', async () => {
@@ -220,16 +220,26 @@ describePostgres('PostgreSQL settings', () => {
   test('the default settings are durable and are told', async () => {
     const backend = await openPostgres()
     expect(backend.getDurability().durable).toBe(true)
-    const info = await backend.getInfo()
+    const info = await backend.getServerInfo()
     expect(info.settings).toMatchObject({ fsync: 'on', synchronousCommit: 'on' })
     expect(info.tables.map(({ table }) => table)).toContain('everthread_items')
+  })
+
+  test('its connections and its address are told without a password', async () => {
+    const backend = await openPostgres({ maxConnections: 3 })
+    const { port } = new URL(postgresUrl!)
+    const config = { host: '127.0.0.1', port: Number(port), database: 'postgres', ssl: false }
+    const pool = { totalCount: 1, idleCount: 1, waitingCount: 0 }
+    expect(backend.getInfo()).toEqual({ type: 'postgresql', connected: true, pool, config })
+    await backend.disconnect()
+    expect(backend.getInfo()).toMatchObject({ connected: false, pool: { totalCount: 0 } })
   })
 
   test('a role that commits without waiting is made to wait in our sessions', async () => {
     const user = await role('SET synchronous_commit = off')
     const backend = await openPostgres({ user })
     expect(backend.getDurability().durable).toBe(true)
-    expect((await backend.getInfo()).settings.synchronousCommit).toBe('on')
+    expect((await backend.getServerInfo()).settings.synchronousCommit).toBe('on')
   })
 
   test('in a pool of the application it is left as it is, and not called durable', async () => {
@@ -282,7 +292,7 @@ describePostgres('PostgreSQL deadlines', () => {
   })
 
   test('a read ends at its own deadline, and its connection is not used again', async () => {
-    const { backend, release } = await locked({ poolSize: 1 })
+    const { backend, release } = await locked({ maxConnections: 1 })
     const error = await failure(backend.countItems('k', { timeoutMs: 100 }))
     expect([error.code, error.effect]).toEqual(['TIMEOUT', 'none'])
     await release()
@@ -323,7 +333,7 @@ describePostgres('PostgreSQL deadlines', () => {
   })
 
   test('a call that waits for a connection ends at its deadline, and does not take one', async () => {
-    const { backend, release } = await locked({ poolSize: 1 })
+    const { backend, release } = await locked({ maxConnections: 1 })
     const first = backend.countItems('k')
     const second = await failure(backend.readRegister('k', { timeoutMs: 50 }))
     expect(second.code).toBe('TIMEOUT')
@@ -341,7 +351,7 @@ describePostgres('PostgreSQL connections that drop', () => {
     const user = await role()
     const backend = await openPostgres({ user, inFlightMax: 5 })
     await Promise.all(Array.from({ length: 8 }, (_, i) => backend.countItems(`k${i}`)))
-    expect((await backend.getInfo()).pool.idle).toBeGreaterThan(1)
+    expect(backend.getInfo().pool.idleCount).toBeGreaterThan(1)
     const ended = await sql(
       `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${user}'`,
     )

@@ -64,7 +64,7 @@ test('what cannot come back, and what is too long, is refused before any effect'
   )
   for (const place of places) expect(place.calls.get('apply') ?? 0).toBe(0)
   expect(store.status().places.backup.pending).toBe(0)
-  const { primary, backup } = store.getHealthStatus()
+  const { primary, backup } = store.getHealthStatus().backends
   expect([primary, backup].map(({ failures }) => failures)).toEqual([0, 0])
 })
 
@@ -109,7 +109,7 @@ test('what a driver refuses of its arguments counts against no place', async () 
     })
   }
   for (let i = 0; i < 3; i++) await store.set('k', i).catch(() => {})
-  const { primary, backup } = store.getHealthStatus()
+  const { primary, backup } = store.getHealthStatus().backends
   expect(primary).toMatchObject({ failures: 0, circuit: 'closed' })
   expect(backup).toMatchObject({ failures: 0, circuit: 'closed' })
 })
@@ -120,7 +120,7 @@ test('groups of nothing are no writes, and resolve', async () => {
   expect(await store.mset([])).toEqual(nothing)
   expect(await store.mset(new Map())).toEqual(nothing)
   expect(await store.appendItems('k', [])).toEqual({ ...nothing, ids: [] })
-  expect(await store.mget([])).toEqual(new Map())
+  expect(await store.mget([])).toEqual({})
   expect((await store.readItemsById('k', [])).items).toEqual([])
   for (const place of places) expect(place.calls.get('apply') ?? 0).toBe(0)
   await expect(store.appendItems('', [])).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })

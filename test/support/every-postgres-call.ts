@@ -30,6 +30,6 @@ export async function everyCall(backend: PostgresBackend): Promise<void> {
   await backend.digest(range, 64)
   for await (const operation of backend.scan(range)) await backend.repair([operation])
   await backend.getSchema()
-  await backend.getInfo()
+  await backend.getServerInfo()
   await backend.maintenance()
 }

@@ -105,7 +105,7 @@ export function postgresEngine(): PlaceEngine {
           await sql(`CREATE DATABASE ${name}`)
         },
         damage: async (value) => await damagePostgres({ url, schema: 'public' }, value, DAMAGED),
-        open: async () => await connected(new PostgresBackend({ url, poolSize: 2 })),
+        open: async () => await connected(new PostgresBackend({ url, maxConnections: 2 })),
       }
     },
   }

@@ -45,9 +45,6 @@ export const STORE_CALLS: Calls = {
   appendItems: ['k', [{ id: 'a', value: 1 }]],
   editItem: ['k', 'a', STAMP, 1],
   removeItem: ['k', 'a', STAMP],
-  checkClocks: ['retention'],
-  earliestNow: [],
-  decodeItems: ['k', [], () => 0, () => true],
   deleteThrough: ['k', STAMP],
   readItems: [{ key: 'k', limit: 1, order: 'newest', before: STAMP, after: STAMP }],
   readItemsById: ['k', ['a']],
@@ -58,6 +55,9 @@ export const STORE_CALLS: Calls = {
   isClearedThrough: ['k', STAMP],
   pause: [10],
   now: [],
+  earliestNow: [],
+  checkClocks: ['work', 'known'],
+  decodeItems: ['k', [], () => 0, Boolean],
   getHealthStatus: [],
   status: [],
   flushWAL: [1_000],
@@ -79,6 +79,8 @@ export const STORE_CALLS: Calls = {
 
 export const MANAGER_CALLS: Calls = {
   connect: [],
+  getConfig: [],
+  getHandles: [],
   getBackends: [],
   isConnected: [],
   hasCacheFallback: [],

@@ -62,7 +62,7 @@ function postgres(): ReplicaEngine {
     name: 'postgresql',
     open: async () => {
       const options = freshSchema()
-      const backend = await connected(new PostgresBackend({ ...options, poolSize: 3 }))
+      const backend = await connected(new PostgresBackend({ ...options, maxConnections: 3 }))
       schemas.set(backend, options)
       return backend
     },

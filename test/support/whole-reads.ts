@@ -11,7 +11,7 @@ import type {
   LatestRead,
   ReadMark,
   RegisterRead,
-} from '../../src/strategy/read/read-strategy.ts'
+} from '../../src/strategy/read/read-port.ts'
 import { append, clear, edit, remove, set, stampAt } from '../../src/testing/backend/operations.ts'
 import { reconcilerRig } from './reconciler-rig.ts'
 

@@ -1,5 +1,6 @@
 import { invalid } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
+import { refuseUnknown, type FieldsOf } from '../../core/options.ts'
 import { decodeUrlPart } from '../decode-url-part.ts'
 
 /** Options of a Memcached cache. */
@@ -33,8 +34,20 @@ export interface ResolvedMemcachedOptions {
 const PORT = 11_211
 const KEY_PREFIX_MAX = 100
 
+const FIELDS: FieldsOf<MemcachedOptions & { readonly type: string }> = {
+  type: true,
+  url: true,
+  servers: true,
+  username: true,
+  password: true,
+  timeoutMs: true,
+  keyPrefix: true,
+  maxValueBytes: true,
+}
+
 /** Fills the defaults in and refuses what cannot work. */
 export function resolveMemcachedOptions(options: MemcachedOptions): ResolvedMemcachedOptions {
+  refuseUnknown('', options, FIELDS)
   const fromUrl = options.url === undefined ? {} : parseUrl(options.url)
   const {
     servers = fromUrl.servers ?? [`127.0.0.1:${PORT}`],

@@ -37,7 +37,7 @@ import type {
   StoredOperation,
 } from '../replica-backend.ts'
 import { applyCalls } from './apply.ts'
-import { PostgresDriver } from './driver.ts'
+import { PostgresDriver, type PostgresPoolState } from './driver.ts'
 import { leaseRow, removeHintsFenced, trustFenced } from './leases.ts'
 import { sweepKey, tableSizes, unsweptKeys, vacuum, type TableSize } from './maintenance.ts'
 import {
@@ -61,15 +61,32 @@ import { tablesOf, type Tables } from './tables.ts'
 /** A migration may build indexes and wait for another process; VACUUM reads all. Milliseconds. */
 const PATIENT_MS_MAX = 10 * 60_000
 
-/** What `getInfo` tells about the server, the connections and the tables. */
+/** What `getInfo` tells: what this process knows of its connections. */
 export interface PostgresInfo {
+  readonly type: string
+  readonly connected: boolean
+  readonly pool: PostgresPoolState
+  /** Where it connects to. A pool of the application's own does not tell: then all of it is empty. */
+  readonly config: {
+    readonly host: string
+    readonly port: number
+    readonly database: string
+    /** The connection is encrypted. */
+    readonly ssl: boolean
+  }
+}
+
+/** What `getServerInfo` tells about the server and the tables. */
+export interface PostgresServerInfo {
   /** As the server wrote it, such as `15.4`. */
   readonly version: string
   readonly settings: ServerSettings
   readonly schemaVersion: number
-  readonly pool: { readonly total: number; readonly idle: number; readonly waiting: number }
   readonly tables: readonly TableSize[]
 }
+
+const UNKNOWN_ADDRESS = { host: '', port: 0, database: '', ssl: false }
+const NO_POOL: PostgresPoolState = { totalCount: 0, idleCount: 0, waitingCount: 0 }
 
 /**
  * A PostgreSQL database. Version 13 or newer.
@@ -242,18 +259,26 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     return { version, migrations: MIGRATION_TITLES }
   }
 
-  async getInfo(options: CallOptions = {}): Promise<PostgresInfo> {
-    const tables = await this.#call('getInfo', options, (session) =>
+  /** The state of the connections, without a round trip and without a password. */
+  getInfo(): PostgresInfo {
+    const { pool, connection } = this.#options
+    const { host, port, database, ssl } = connection
+    return {
+      type: this.getBackendType(),
+      connected: this.isConnected(),
+      pool: this.#opened?.poolState ?? NO_POOL,
+      config:
+        pool.given === undefined ? { host, port, database, ssl: ssl !== false } : UNKNOWN_ADDRESS,
+    }
+  }
+
+  /** Asks the server. */
+  async getServerInfo(options: CallOptions = {}): Promise<PostgresServerInfo> {
+    const tables = await this.#call('getServerInfo', options, (session) =>
       tableSizes(session, this.#tables),
     )
-    const { settings, poolState } = this.#opened!
-    return {
-      version: settings!.version,
-      settings: settings!,
-      schemaVersion: SCHEMA_VERSION,
-      pool: poolState,
-      tables,
-    }
+    const settings = this.#opened!.settings!
+    return { version: settings.version, settings, schemaVersion: SCHEMA_VERSION, tables }
   }
 
   /**

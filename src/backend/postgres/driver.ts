@@ -12,6 +12,13 @@ import { Slots } from './slots.ts'
 
 const BACKOFF = { firstMs: 100, maxMs: 5_000 }
 
+/** Connections, and the calls that wait for one. */
+export interface PostgresPoolState {
+  readonly totalCount: number
+  readonly idleCount: number
+  readonly waitingCount: number
+}
+
 /** One call in progress: what is needed to end it from outside. */
 interface Call {
   client: PgClient | undefined
@@ -43,14 +50,15 @@ export class PostgresDriver {
     this.#env = env
     this.#options = options
     this.#pool = pool
-    this.#slots = new Slots(options.pool === undefined ? options.poolSize : Infinity)
+    const { given, max, acquireTimeoutMs } = options.pool
+    this.#slots = new Slots(env, given === undefined ? max : Infinity, acquireTimeoutMs)
     pool.on('error', this.#onPoolError)
     pool.on('connect', this.#onConnect)
   }
 
   /** Makes the pool. It does not connect yet. */
   static async open(env: Env, options: ResolvedPostgresOptions): Promise<PostgresDriver> {
-    return new PostgresDriver(env, options, options.pool ?? (await openPool(options)))
+    return new PostgresDriver(env, options, options.pool.given ?? (await openPool(options)))
   }
 
   /** True when the server answered the last time it was asked. */
@@ -63,9 +71,9 @@ export class PostgresDriver {
     return this.#settings
   }
 
-  get poolState(): { readonly total: number; readonly idle: number; readonly waiting: number } {
+  get poolState(): PostgresPoolState {
     const { totalCount, idleCount, waitingCount } = this.#pool
-    return { total: totalCount, idle: idleCount, waiting: waitingCount + this.#slots.waiting }
+    return { totalCount, idleCount, waitingCount: waitingCount + this.#slots.waiting }
   }
 
   /**
@@ -120,7 +128,9 @@ export class PostgresDriver {
     await new Promise<void>((resolve, reject) => {
       const timer = this.#env.setTimer(this.#options.disconnectTimeoutMs, () => {
         for (const call of this.#calls) this.#destroy(call)
-        if (this.#options.pool === undefined) for (const c of this.#clients.keys()) destroySocket(c)
+        if (this.#options.pool.given === undefined) {
+          for (const c of this.#clients.keys()) destroySocket(c)
+        }
         resolve()
       })
       drained.then(resolve, reject).finally(() => timer.cancel())
@@ -132,7 +142,7 @@ export class PostgresDriver {
     this.#pool.off('error', this.#onPoolError)
     this.#pool.off('connect', this.#onConnect)
     // A pool of the application's own is left open, and nothing on its connections.
-    if (this.#options.pool !== undefined) {
+    if (this.#options.pool.given !== undefined) {
       for (const [client, onEnd] of this.#clients) {
         client.off('error', ignore)
         client.off('end', onEnd)

@@ -1,3 +1,5 @@
-export { PostgresBackend, type PostgresInfo } from './backend.ts'
+export { PostgresBackend, type PostgresInfo, type PostgresServerInfo } from './backend.ts'
+export type { PostgresPoolState } from './driver.ts'
 export type { PostgresOptions, PostgresSsl } from './options.ts'
+export type { PostgresPoolConfig } from './pool-options.ts'
 export type { PgAnswer, PgClient, PgPool, PgResult, PgStatement } from './pg-types.ts'

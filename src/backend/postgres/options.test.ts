@@ -59,7 +59,16 @@ test.each([
   [{ schema: 'a"b' }, 'schema'],
   [{ tablePrefix: 'x; DROP' }, 'tablePrefix'],
   [{ tablePrefix: 'p'.repeat(40) }, 'tablePrefix'],
-  [{ poolSize: 0 }, 'poolSize'],
+  [{ maxConnections: 0 }, 'maxConnections'],
+  [{ idleTimeoutMillis: 0 }, 'idleTimeoutMillis'],
+  [{ connectionTimeoutMillis: 0 }, 'connectionTimeoutMillis'],
+  [{ connectionTimeoutMillis: 1, connectTimeoutMs: 2 }, 'connectionTimeoutMillis'],
+  [{ pool: { max: 0 } }, 'pool.max'],
+  [{ pool: { max: 2, min: 3 } }, 'pool.min'],
+  [{ pool: { acquireTimeoutMillis: -1 } }, 'pool.acquireTimeoutMillis'],
+  [{ pool: { size: 1 } as never }, 'pool.size'],
+  [{ pool: 7 as never }, 'pool'],
+  [{ poolsize: 3 } as never, 'poolsize'],
   [{ port: 70_000 }, 'port'],
   [{ statementTimeoutMs: -1 }, 'statementTimeoutMs'],
   [{ url: 'mysql://h/d' }, 'postgres://'],
@@ -72,4 +81,24 @@ test('a URL that is refused is not quoted: it may hold a password', () => {
   expect(() => resolvePostgresOptions({ url: 'postgres://a:secret@h1:1,h2:2/d' })).not.toThrow(
     /secret/,
   )
+})
+
+test('the pool has the settings of `pool`, else those beside it', () => {
+  const { pool } = resolvePostgresOptions({ maxConnections: 5, idleTimeoutMillis: 7_000 })
+  expect(pool).toMatchObject({ given: undefined, max: 5, min: 0, idleTimeoutMs: 7_000 })
+  const settings = { max: 9, min: 2, idleTimeoutMillis: 8_000, acquireTimeoutMillis: 300 }
+  expect(resolvePostgresOptions({ maxConnections: 5, pool: settings }).pool).toEqual({
+    given: undefined,
+    max: 9,
+    min: 2,
+    idleTimeoutMs: 8_000,
+    acquireTimeoutMs: 300,
+  })
+  const own = { connect: async () => {} } as never
+  expect(resolvePostgresOptions({ pool: own }).pool.given).toBe(own)
+})
+
+test('the time to connect has two names', () => {
+  const of = resolvePostgresOptions({ connectionTimeoutMillis: 1_234 })
+  expect(of.connectTimeoutMs).toBe(1_234)
 })

@@ -2,8 +2,10 @@ import { isIPv4 } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { invalid, messageOf } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
+import { given, refuseUnknown, type FieldsOf } from '../../core/options.ts'
 import { decodeUrlPart } from '../decode-url-part.ts'
 import type { PgPool } from './pg-types.ts'
+import { resolvePool, type PostgresPoolConfig, type ResolvedPool } from './pool-options.ts'
 
 /**
  * - `true`: TLS, and the server's certificate must be valid for its name.
@@ -31,11 +33,16 @@ export interface PostgresOptions {
   /**
    * A pool of your own, used instead of all above. It is left open by `disconnect`, and no session
    * setting of it is changed: its statement timeout and durability are yours. It must send a Buffer as a
-   * parameter in binary format, as `pg` does.
+   * parameter in binary format, as `pg` does. A plain object has settings of our pool instead, which win
+   * over those beside it.
    */
-  readonly pool?: PgPool
+  readonly pool?: PgPool | PostgresPoolConfig
   /** Connections at most. Default: 10. */
-  readonly poolSize?: number
+  readonly maxConnections?: number
+  /** A connection that nobody needs is closed after this. Milliseconds. Default: 30,000. */
+  readonly idleTimeoutMillis?: number
+  /** The same as `connectTimeoutMs`, by the name that `pg` has for it. */
+  readonly connectionTimeoutMillis?: number
   /** Longest wait for a new connection. Milliseconds. Default: 5,000. */
   readonly connectTimeoutMs?: number
   /** The server cancels a statement after this. Milliseconds. Default: 10,000. */
@@ -54,8 +61,7 @@ export interface PostgresOptions {
 
 export interface ResolvedPostgresOptions {
   readonly connection: PgConnection
-  readonly pool: PgPool | undefined
-  readonly poolSize: number
+  readonly pool: ResolvedPool
   readonly connectTimeoutMs: number
   readonly statementTimeoutMs: number
   readonly disconnectTimeoutMs: number
@@ -75,6 +81,28 @@ export interface PgConnection {
   readonly ssl: false | ConnectionOptions
 }
 
+const FIELDS: FieldsOf<PostgresOptions & { readonly type: string }> = {
+  type: true,
+  url: true,
+  host: true,
+  port: true,
+  database: true,
+  user: true,
+  password: true,
+  ssl: true,
+  pool: true,
+  maxConnections: true,
+  idleTimeoutMillis: true,
+  connectionTimeoutMillis: true,
+  connectTimeoutMs: true,
+  statementTimeoutMs: true,
+  disconnectTimeoutMs: true,
+  inFlightMax: true,
+  schema: true,
+  tablePrefix: true,
+  migrate: true,
+}
+
 const TIMER_MS_MAX = 2 ** 31 - 1
 /** 63 bytes is the limit of the server; the longest name that is appended takes 32. */
 const IDENTIFIER = /^[a-z_][a-z0-9_]{0,62}$/
@@ -82,10 +110,9 @@ const PREFIX = /^[a-z_][a-z0-9_]{0,30}$/
 
 /** Fills the defaults in and refuses what cannot work. */
 export function resolvePostgresOptions(options: PostgresOptions): ResolvedPostgresOptions {
+  refuseUnknown('', options, FIELDS)
   const {
-    pool,
-    poolSize = 10,
-    connectTimeoutMs = 5_000,
+    connectTimeoutMs = options.connectionTimeoutMillis ?? 5_000,
     statementTimeoutMs = 10_000,
     disconnectTimeoutMs = 5_000,
     inFlightMax = 2,
@@ -93,8 +120,12 @@ export function resolvePostgresOptions(options: PostgresOptions): ResolvedPostgr
     tablePrefix = 'everthread_',
     migrate = 'connect',
   } = options
-  checkInteger('poolSize', poolSize, 1, 1_000)
+  const { connectionTimeoutMillis = connectTimeoutMs } = options
+  checkInteger('connectionTimeoutMillis', connectionTimeoutMillis, 1, TIMER_MS_MAX)
   checkInteger('connectTimeoutMs', connectTimeoutMs, 1, TIMER_MS_MAX)
+  if (connectionTimeoutMillis !== connectTimeoutMs) {
+    throw invalid('connectionTimeoutMillis must be connectTimeoutMs: give one of them')
+  }
   checkInteger('statementTimeoutMs', statementTimeoutMs, 1, TIMER_MS_MAX - CLIENT_GRACE_MS)
   checkInteger('disconnectTimeoutMs', disconnectTimeoutMs, 0, TIMER_MS_MAX)
   checkInteger('inFlightMax', inFlightMax, 1, 100)
@@ -102,8 +133,7 @@ export function resolvePostgresOptions(options: PostgresOptions): ResolvedPostgr
   checkIdentifier('tablePrefix', tablePrefix, PREFIX)
   return {
     connection: resolveConnection(options),
-    pool,
-    poolSize,
+    pool: resolvePool(options),
     connectTimeoutMs,
     statementTimeoutMs,
     disconnectTimeoutMs,
@@ -133,7 +163,7 @@ function resolveConnection(options: PostgresOptions): PgConnection {
     database = user,
     password,
     ssl = !isLocal(host),
-  } = { ...fromUrl, ...withoutUndefined(options) }
+  } = { ...fromUrl, ...given(options) }
   checkInteger('port', port, 1, 65_535)
   return { host, port, database, user, password, ssl: resolveSsl(ssl) }
 }
@@ -188,8 +218,4 @@ function resolveSsl(ssl: PostgresSsl): false | ConnectionOptions {
 function isLocal(host: string): boolean {
   if (host.startsWith('/') || host === 'localhost' || host === '::1') return true
   return isIPv4(host) && host.startsWith('127.')
-}
-
-function withoutUndefined(options: PostgresOptions): PostgresOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }

@@ -20,7 +20,7 @@ interface Destroyable {
  * settings in the startup parameter `options`; a pooler that refuses it is connected to without.
  */
 export async function openPool(options: ResolvedPostgresOptions): Promise<PgPool> {
-  const { connection, poolSize, connectTimeoutMs } = options
+  const { connection, pool, connectTimeoutMs } = options
   const { Client, Pool } = await loadPg()
   const config = { ...connection, connectionTimeoutMillis: connectTimeoutMs, keepAlive: true }
   const startup = startupOptions(options)
@@ -56,9 +56,10 @@ export async function openPool(options: ResolvedPostgresOptions): Promise<PgPool
   }
 
   return new OwnPool({
-    max: poolSize,
+    max: pool.max,
+    min: pool.min,
     Client: OwnClient,
-    idleTimeoutMillis: 30_000,
+    idleTimeoutMillis: pool.idleTimeoutMs,
     // An idle pool must not keep the process alive.
     allowExitOnIdle: true,
   })

@@ -38,7 +38,7 @@ export async function prepareSession(
   const { rows: looks } = await session.query({ text: LOOK })
   const { pid, pinned, plain } = looks[0]!
   const isDirect = processId === pid
-  const isOwnPool = options.pool === undefined
+  const isOwnPool = options.pool.given === undefined
   const isOurs = isOwnPool && isDirect && pinned === true
   const isAsItIs = isOurs || (!isOwnPool && isDirect && plain === true)
   session.use = { isOurs, local: isAsItIs ? undefined : localSettings(options) }

@@ -1,3 +1,4 @@
+import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
 
 /** Calls that may wait for a connection. */
@@ -14,14 +15,19 @@ interface Waiter {
  * as its own deadline allows; the pool's queue would apply the limit for connecting to it.
  */
 export class Slots {
+  readonly #env: Env
   readonly #max: number
+  readonly #waitMs: number | undefined
   #queue: Waiter[] = []
   #taken = 0
   #closed = false
   #onIdle: (() => void) | undefined
 
-  constructor(max: number) {
+  /** `waitMs`: a call that has waited for so long gives up, also before its own deadline. */
+  constructor(env: Env, max: number, waitMs?: number) {
+    this.#env = env
     this.#max = max
+    this.#waitMs = waitMs
   }
 
   get waiting(): number {
@@ -50,8 +56,28 @@ export class Slots {
     if (this.#queue.length >= WAITING_MAX) {
       throw new StorageError('OVERLOADED', `${WAITING_MAX} calls wait for PostgreSQL`)
     }
-    const taken = await new Promise<boolean>((wake) => this.#queue.push({ ended, wake }))
-    if (!taken) throw closed()
+    if (!(await this.#queued(ended))) throw closed()
+  }
+
+  #queued(ended: () => boolean): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const wake = (taken: boolean): void => {
+        timer?.cancel()
+        resolve(taken)
+      }
+      const waiter: Waiter = { ended, wake }
+      const waitMs = this.#waitMs
+      const timer =
+        waitMs === undefined
+          ? undefined
+          : this.#env.setTimer(waitMs, () => {
+              // Out of the queue at once, so that no slot is handed to a call that has given up.
+              this.#queue = this.#queue.filter((other) => other !== waiter)
+              const text = `no connection to PostgreSQL was free within ${waitMs} ms`
+              reject(new StorageError('TIMEOUT', text))
+            })
+      this.#queue.push(waiter)
+    })
   }
 
   #release(): void {

@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import { invalid } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
+import { given, refuseUnknown, type FieldsOf } from '../../core/options.ts'
 import { decodeUrlPart } from '../decode-url-part.ts'
 import type { GivenClient } from './given-client.ts'
 
@@ -107,12 +108,31 @@ const KEY_PREFIX_MAX = 100
 /** Each shard is asked by every listing. */
 const SHARDS_MAX = 256
 
+const CONNECTION_FIELDS: FieldsOf<RedisConnectionOptions & { readonly type: string }> = {
+  type: true,
+  url: true,
+  host: true,
+  port: true,
+  username: true,
+  password: true,
+  db: true,
+  tls: true,
+  sentinel: true,
+  cluster: true,
+  client: true,
+  keyPrefix: true,
+  connectTimeoutMs: true,
+  commandTimeoutMs: true,
+  socketTimeoutMs: true,
+}
+
 /** Fills the defaults in and refuses what cannot work. */
 export function resolveRedisOptions(options: RedisOptions): ResolvedRedisOptions {
-  const { inFlightMax = 2, shards } = options
+  refuseUnknown('', options, { ...CONNECTION_FIELDS, inFlightMax: true, shards: true })
+  const { inFlightMax = 2, shards, ...connection } = options
   checkInteger('inFlightMax', inFlightMax, 1, 100)
   if (shards !== undefined) checkInteger('shards', shards, 1, SHARDS_MAX)
-  return { connection: resolveRedisConnection(options, 'everthread:'), inFlightMax, shards }
+  return { connection: resolveRedisConnection(connection, 'everthread:'), inFlightMax, shards }
 }
 
 /** The same for what the database and the cache share. */
@@ -120,15 +140,16 @@ export function resolveRedisConnection(
   options: RedisConnectionOptions,
   defaultPrefix: string,
 ): ResolvedRedisConnection {
+  refuseUnknown('', options, CONNECTION_FIELDS)
   const fromUrl = options.url === undefined ? {} : parseUrl(options.url)
-  const given = { ...fromUrl, ...withoutUndefined(options) }
+  const resolved = { ...fromUrl, ...given(options) }
   const {
     client,
     connectTimeoutMs = 5_000,
     commandTimeoutMs = 5_000,
     socketTimeoutMs = 1_500,
-  } = given
-  const { sentinel, cluster = false, db = 0, keyPrefix = defaultPrefix, tls = false } = given
+  } = resolved
+  const { sentinel, cluster = false, db = 0, keyPrefix = defaultPrefix, tls = false } = resolved
   checkInteger('connectTimeoutMs', connectTimeoutMs, 1, TIMER_MS_MAX)
   checkInteger('commandTimeoutMs', commandTimeoutMs, 1, TIMER_MS_MAX)
   checkInteger('socketTimeoutMs', socketTimeoutMs, 10, TIMER_MS_MAX)
@@ -139,14 +160,14 @@ export function resolveRedisConnection(
   if (cluster !== false && db !== 0) throw invalid(`a Cluster has only db 0, got ${db}`)
   return {
     mode: cluster !== false ? 'cluster' : sentinel !== undefined ? 'sentinel' : 'standalone',
-    nodes: nodesOf(given),
+    nodes: nodesOf(resolved),
     sentinel: sentinel && {
       name: sentinel.name,
       username: sentinel.username,
       password: sentinel.password,
     },
-    username: given.username,
-    password: given.password,
+    username: resolved.username,
+    password: resolved.password,
     db,
     tls: tlsOf(tls),
     client,
@@ -225,10 +246,4 @@ function tlsOf(tls: RedisTls): ConnectionOptions | undefined {
   if (tls === false) return undefined
   if (tls === 'no-verify') return { rejectUnauthorized: false }
   return tls === true ? {} : tls
-}
-
-function withoutUndefined<T extends object>(options: T): T {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as unknown as T
 }

@@ -1,5 +1,6 @@
 import { invalid } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
+import { refuseUnknown, type FieldsOf } from '../../core/options.ts'
 import { decodeUrlPart } from '../decode-url-part.ts'
 import { DEFAULT_MULTIPART_BYTES, MULTIPART_BYTES_MIN } from './limits.ts'
 
@@ -77,11 +78,31 @@ const TIMER_MS_MAX = 2 ** 31 - 1
 const PREFIX_BYTES_MAX = 200
 const QUERY = ['region', 'endpoint', 'pathStyle', 'profile']
 
+const FIELDS: FieldsOf<S3Options & { readonly type: string }> = {
+  type: true,
+  url: true,
+  bucket: true,
+  prefix: true,
+  region: true,
+  endpoint: true,
+  pathStyle: true,
+  credentials: true,
+  profile: true,
+  requestTimeoutMs: true,
+  callTimeoutMs: true,
+  retriesMax: true,
+  requestsMax: true,
+  multipartBytes: true,
+  cacheBytes: true,
+  durable: true,
+}
+
 /** Fills the defaults in and refuses what cannot work. */
 export function resolveS3Options(
   options: S3Options,
   environment: NodeJS.ProcessEnv = process.env,
 ): ResolvedS3Options {
+  refuseUnknown('', options, FIELDS)
   const given = { ...(options.url === undefined ? {} : parseUrl(options.url)), ...defined(options) }
   const { bucket, prefix = 'everthread', credentials, profile, durable = true } = given
   const region =

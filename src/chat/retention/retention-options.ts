@@ -1,6 +1,6 @@
 import { invalid } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
-import { checkFields } from '../../strategy/strategy-factory.ts'
+import { checkFields } from '../../core/options.ts'
 
 /** What a conversation may keep. */
 export interface RetentionLimits {

@@ -122,7 +122,7 @@ export class Retention {
    */
   async #isOurTurn(): Promise<boolean> {
     const { store, tenant, options } = this.#parts
-    const { database } = store.getBackends('backup')
+    const { database } = store.getStorageManagers().backup.getHandles()
     if (database.lease === undefined) return true
     const request = { name: leaseName(tenant), holder: store.writer }
     try {

@@ -3,14 +3,14 @@ import type { DatabaseSource } from '../../backend/registry.ts'
 import { ValueCipher } from '../../core/encryption/value-cipher.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
-import { StorageManager } from '../../manager/storage-manager.ts'
+import { databaseSourceOf } from '../../store/place-config.ts'
 import { UsageError } from '../usage-error.ts'
 import { DEFAULT_DATABASES, type Settings } from './settings.ts'
 
 /** The database of a place, for a command that opens it alone. */
 export function databaseOf(settings: Settings, place: DatabasePlace): DatabaseSource {
-  const source = settings[place] ?? DEFAULT_DATABASES[place]
-  if (!(source instanceof StorageManager)) {
+  const source = databaseSourceOf(place, settings[place] ?? DEFAULT_DATABASES[place])
+  if (source !== undefined) {
     if (settings.encryption === undefined || place === 'primary') return source
     return new EncryptedBackend(source, new ValueCipher(settings.encryption), nodeEnv(), place)
   }

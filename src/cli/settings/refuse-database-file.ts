@@ -2,15 +2,18 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseDatabaseString } from '../../backend/connection-string.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
-import type { PlaceConfig } from '../../store/config.ts'
+import { sqliteFile } from '../../backend/sqlite/options.ts'
+import { databaseSourceOf, type PlaceConfig } from '../../store/place-config.ts'
 import { UsageError } from '../usage-error.ts'
 import { DEFAULT_DATABASES, type Settings } from './settings.ts'
 
 /** The file of a SQLite database, where the place is one on disk. */
-export function sqlitePath(place: DatabasePlace, database: PlaceConfig): string | undefined {
+export function sqlitePath(place: DatabasePlace, given: PlaceConfig): string | undefined {
+  const database = databaseSourceOf(place, given)
   const config = typeof database === 'string' ? parseDatabaseString(database, place) : database
-  if (!('type' in config) || config.type !== 'sqlite') return undefined
-  return config.path === ':memory:' ? undefined : config.path
+  if (config === undefined || !('type' in config) || config.type !== 'sqlite') return undefined
+  const path = sqliteFile(config)
+  return path === ':memory:' ? undefined : path
 }
 
 /**

@@ -10,7 +10,7 @@ import { itemValue, type Item } from '../../core/merge.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { StorageManager } from '../../manager/storage-manager.ts'
-import type { PlaceConfig } from '../../store/config.ts'
+import { placePartsOf, type PlaceConfig } from '../../store/place-config.ts'
 import { sqlitePath } from '../settings/refuse-database-file.ts'
 import type { ConversationSource, MessageBatch } from './conversation-source.ts'
 
@@ -34,10 +34,13 @@ export async function withPlaceSource<T>(
   const manager =
     database instanceof StorageManager
       ? database
-      : new StorageManager({ database: decrypted ?? database, name: place })
+      : new StorageManager({
+          database: decrypted ?? placePartsOf(place, database).database,
+          name: place,
+        })
   await manager.connect()
   try {
-    return await action(new PlaceSource(manager.getBackends().database, tenant))
+    return await action(new PlaceSource(manager.getHandles().database, tenant))
   } finally {
     await manager.disconnect()
   }

@@ -20,8 +20,8 @@ import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/
 import type { Stamp } from '../../core/stamp.ts'
 import { sleep } from '../../core/time.ts'
 import type { StoreContext } from '../../strategy/context.ts'
-import type { ReadStrategy } from '../../strategy/read/read-strategy.ts'
-import type { WriteGroup, WriteOutcome } from '../../strategy/write/write-strategy.ts'
+import type { ReadPort } from '../../strategy/read/read-port.ts'
+import type { WriteGroup, WriteOutcome } from '../../strategy/write/write-port.ts'
 import { ERASE_STAGES, type EraseReceipt, type EraseStage } from './erase-receipt.ts'
 import {
   ERASURE_PREFIX,
@@ -48,7 +48,7 @@ const KEYS_AT_ONCE = 16
 
 export interface ErasuresParts {
   readonly context: StoreContext
-  readonly read: ReadStrategy
+  readonly read: ReadPort
   readonly write: (group: WriteGroup) => Promise<WriteOutcome>
   readonly purge: (place: DatabasePlace) => Promise<readonly string[]>
   readonly onError: (task: string, error: unknown) => void

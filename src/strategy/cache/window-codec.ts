@@ -1,7 +1,7 @@
 import type { JsonText } from '../../core/json.ts'
 import { itemOfParts, type Item } from '../../core/merge.ts'
 import type { Stamp } from '../../core/stamp.ts'
-import type { Gone } from '../read/read-strategy.ts'
+import type { Gone } from '../read/read-port.ts'
 import type { EntryCodec } from './shared-cache.ts'
 
 /** The last items of a conversation, newest first. */

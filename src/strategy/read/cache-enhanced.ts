@@ -1,4 +1,3 @@
-import { invalid } from '../../core/errors.ts'
 import { checkInteger, PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import {
   applyOperation,
@@ -17,14 +16,9 @@ import { PrimaryFirstReadStrategy } from './primary-first.ts'
 import { HINT_AGE_MAX_MS } from './selecting-read-strategy.ts'
 import { HINTS_FRESH_MS } from '../replica-monitor.ts'
 import { judgePrimary } from './judge-primary.ts'
-import type { CacheUse, ItemsQuery, ItemsRead, ReadConfig, RegisterRead } from './read-strategy.ts'
+import type { CacheUse, ItemsQuery, ItemsRead, ReadConfig, RegisterRead } from './read-port.ts'
 
 export interface CacheEnhancedReadConfig extends ReadConfig {
-  /**
-   * Lay what is pending for the primary over the cached page, where it needs no look into the
-   * database, instead of passing the cache by. Default: true.
-   */
-  readonly enableCacheMerge?: boolean
   /**
    * Items of a conversation that are cached: its last ones; a longer page passes the cache by.
    * Default: 50, the default of a page.
@@ -53,7 +47,8 @@ const LOCAL_ENTRIES = 1_000
  * cache is passed by.
  */
 export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
-  override readonly type: string = 'cache-enhanced'
+  override readonly name: string = 'cache-enhanced'
+  override readonly config: Readonly<CacheEnhancedReadConfig>
   readonly cacheUse: CacheUse
   readonly #merge: boolean
   readonly #windowSize: number
@@ -66,8 +61,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     const { localEntries = singleProcess ? LOCAL_ENTRIES : 0, ...rest } = others
     // Where nobody else writes there are no hints but our own.
     super({ ...rest, ...(singleProcess && { maxHintAge: HINT_AGE_MAX_MS }) })
-    if (typeof enableCacheMerge !== 'boolean')
-      throw invalid('read.enableCacheMerge must be boolean')
+    this.config = Object.freeze({ ...config })
     this.#merge = enableCacheMerge
     this.#windowSize = checkInteger('read.windowSize', windowSize, 1, PAGE_ITEMS_MAX)
     this.cacheUse = {
@@ -84,7 +78,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     if (!isWindow || limit > this.#windowSize || !isUsable(context)) {
       return await super.readItems(context, query)
     }
-    const judged = judgePrimary(context, this.config.maxHintAgeMs)
+    const judged = judgePrimary(context, this.resolved.maxHintAgeMs)
     // Noted before the cache is asked, like before any place.
     const pending = await context.log.pending('primary', key)
     if (!this.#canLayOver(pending)) return await super.readItems(context, query)
@@ -105,7 +99,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     if (!isUsable(context) || (await isPending(context, key))) {
       return await super.readRegister(context, key)
     }
-    const judged = judgePrimary(context, this.config.maxHintAgeMs)
+    const judged = judgePrimary(context, this.resolved.maxHintAgeMs)
     const found = await context.cache!.get('value', key, registerCodec)
     const seen = context.tombstones.get(key)
     const isRecent = seen === undefined || ((found.hit && found.data?.stamp) || '') > seen

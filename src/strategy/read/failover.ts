@@ -1,7 +1,7 @@
 import type { DatabasePlace } from '../../core/operation.ts'
 import type { StoreContext } from '../context.ts'
 import { SelectingReadStrategy, type ReadPlan } from './selecting-read-strategy.ts'
-import type { ReadConfig } from './read-strategy.ts'
+import type { ReadConfig } from './read-port.ts'
 
 /**
  * Stays on the place that serves; after `maxRetries` failed attempts it switches to the other one.
@@ -9,7 +9,7 @@ import type { ReadConfig } from './read-strategy.ts'
  * serves again.
  */
 export class FailoverReadStrategy extends SelectingReadStrategy {
-  readonly type = 'failover'
+  readonly name = 'failover'
   #serving: DatabasePlace = 'primary'
 
   constructor(config: ReadConfig = {}) {

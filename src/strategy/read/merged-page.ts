@@ -20,7 +20,7 @@ import type { Operation } from '../../core/operation.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { observeKey, type StoreContext } from '../context.ts'
-import type { Gone, ItemsQuery } from './read-strategy.ts'
+import type { Gone, ItemsQuery } from './read-port.ts'
 import type { Source } from './source.ts'
 
 /** Fetches of one page: only removed rows make more than a few necessary. */

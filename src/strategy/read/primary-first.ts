@@ -7,7 +7,7 @@ import { SelectingReadStrategy, type ReadPlan } from './selecting-read-strategy.
  * asked and merged.
  */
 export class PrimaryFirstReadStrategy extends SelectingReadStrategy {
-  readonly type: string = 'primary-first'
+  readonly name: string = 'primary-first'
 
   protected plan({ places }: StoreContext, bothNeeded: boolean): ReadPlan {
     const primaryUp = places.primary.isHealthy()

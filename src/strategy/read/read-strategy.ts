@@ -1,113 +1,22 @@
-import type { LatestKey } from '../../backend/replica-backend.ts'
-import type { Item, Register } from '../../core/merge.ts'
-import type { Stamp } from '../../core/stamp.ts'
-import type { StoreContext } from '../context.ts'
-
-/** What every read tells about itself. */
-export interface ReadMark {
-  /**
-   * True when nothing is missing that any process acknowledged before the read began, but for what
-   * only another process's own log holds.
-   */
-  readonly complete: boolean
-}
-
-export interface ItemsQuery {
-  readonly key: string
-  readonly before?: Stamp
-  readonly after?: Stamp
-  readonly limit: number
-  readonly order: 'newest' | 'oldest'
-  /** The answer also says what is gone. */
-  readonly includeGone?: boolean
-}
-
-/** What a later look at a page must know, so that nothing that is laid over it comes back. */
-export interface Gone {
-  /** The removals of items that stand among those of the page. */
-  readonly removed: readonly Item[]
-  readonly deletedThrough: Stamp | undefined
-}
-
-export interface ItemsRead extends ReadMark {
-  /** Visible items in the order asked for. */
-  readonly items: readonly Item[]
-  /** True when there is nothing beyond the last item. */
-  readonly done: boolean
-  /** There when it was asked for. */
-  readonly gone?: Gone
-}
-
-export interface RegisterRead extends ReadMark {
-  readonly register: Register | undefined
-}
-
-export interface CountRead extends ReadMark {
-  readonly count: number
-}
-
-export interface KeysRead extends ReadMark {
-  readonly keys: readonly string[]
-  readonly done: boolean
-}
-
-export interface LatestRead extends ReadMark {
-  readonly keys: readonly LatestKey[]
-  readonly done: boolean
-}
+import type { StoreManagers } from '../../manager/store-managers.ts'
 
 /**
- * Which place answers a read. Whatever it is, the operations that are pending for that place are
- * laid over its answer, so that one's own messages are in it.
+ * How one value is read. Ours implement it and the full port, `ReadPort`. One of an application's own needs
+ * no more than this to be handed to a `StrategicStorageManager`, which then serves `get`, `mget` and
+ * `exists` with it. Its limits:
  *
- * A read that fails everywhere rejects with one `UNAVAILABLE` that has every cause; an outage never
- * reads as absence.
+ * - It answers for values alone: reading lists and keys is `UNSUPPORTED`, and `exists` asks for the value.
+ * - What the databases lack and the log still has is in its answers only if it looks for it there.
+ * - It is not asked for longer than 30 s at a time, and whatever it throws becomes `UNAVAILABLE`, unless it
+ *   is a `StorageError`.
+ *
+ * The erases of the store and the comparing of its databases read by themselves.
  */
 export interface ReadStrategy {
-  readonly type: string
-  /** Set by a strategy that reads through the primary's cache. */
-  readonly cacheUse?: CacheUse
-  readItems(context: StoreContext, query: ItemsQuery): Promise<ItemsRead>
-  /** The items of these ids that are there, removed ones too. */
-  readItemsById(context: StoreContext, key: string, ids: readonly string[]): Promise<ItemsRead>
-  readRegister(context: StoreContext, key: string): Promise<RegisterRead>
-  countItems(context: StoreContext, key: string): Promise<CountRead>
-  listKeys(
-    context: StoreContext,
-    query: { readonly prefix: string; readonly after?: string; readonly limit: number },
-  ): Promise<KeysRead>
-  listLatest(
-    context: StoreContext,
-    query: { readonly prefix: string; readonly before?: LatestKey; readonly limit: number },
-  ): Promise<LatestRead>
-}
-
-/** How a read strategy uses the cache. */
-export interface CacheUse {
-  /** This process is the only one that writes: then a cache in memory is as good as a shared one. */
-  readonly singleProcess: boolean
-  /** Time of one call of the cache. Milliseconds. */
-  readonly timeoutMs: number
-  /** Entries that this process keeps in memory in front of a shared cache; 0 for none. */
-  readonly localEntries: number
-  readonly ttlSeconds: number
-}
-
-/** The same for every read strategy. */
-export interface ReadConfig {
-  /** Ask the other database too when the first one has nothing. Default: false. */
-  readonly treatEmptyAsFailure?: boolean
-  /** Attempts at a place after the first one, before the other place is asked. Default: 0. */
-  readonly maxRetries?: number
-  /** Pause between them. Milliseconds. Default: 50. */
-  readonly retryDelay?: number
-  /** Time of one call of a place. Milliseconds. Default: 2000. */
-  readonly timeout?: number
-  /**
-   * How old the list of hints may be by which `complete` is judged, at most 60,000. Milliseconds. With
-   * the default of 0 it is fetched from the backup beside each read, and `complete` speaks for the
-   * moment of the call; else it may speak for a moment that was so long ago. For a backup whose calls
-   * are slow or cost money. Updates, removals and saves with ids always fetch it.
-   */
-  readonly maxHintAge?: number
+  /** Names it in `status` and in messages. */
+  readonly name: string
+  /** What it was made with; for people. */
+  readonly config: object
+  /** The value of the key, or undefined when it is absent. An outage must reject. */
+  execute(key: string, managers: StoreManagers): Promise<unknown>
 }

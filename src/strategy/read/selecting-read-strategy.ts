@@ -1,10 +1,12 @@
 import type { LatestKey } from '../../backend/replica-backend.ts'
 import { isCallersFault } from '../../core/errors.ts'
-import { checkInteger } from '../../core/limits.ts'
+import { checkBoolean, checkInteger } from '../../core/limits.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
+import type { StoreManagers } from '../../manager/store-managers.ts'
 import { observeItems, type StoreContext } from '../context.ts'
 import type { PrimaryVerdict } from '../replica-monitor.ts'
+import { storeOf } from '../store-calls.ts'
 import { firstAnswer } from './first-answer.ts'
 import { countMerged } from './merged-count.ts'
 import { listMergedKeys, listMergedLatest, readMergedRegister } from './merged-keys.ts'
@@ -17,9 +19,10 @@ import type {
   KeysRead,
   LatestRead,
   ReadConfig,
-  ReadStrategy,
+  ReadPort,
   RegisterRead,
-} from './read-strategy.ts'
+} from './read-port.ts'
+import type { ReadStrategy } from './read-strategy.ts'
 import { Source } from './source.ts'
 
 export interface ResolvedReadConfig {
@@ -35,11 +38,13 @@ export const HINT_AGE_MAX_MS = 60_000
 
 export function resolveReadConfig(config: ReadConfig = {}): ResolvedReadConfig {
   const { treatEmptyAsFailure = false, maxRetries = 0, retryDelay = 50, timeout = 2_000 } = config
-  const { maxHintAge = 0 } = config
+  const { maxHintAge = 0, enableCacheMerge = true } = config
   checkInteger('read.maxRetries', maxRetries, 0, 100)
   checkInteger('read.retryDelay', retryDelay, 0, DAY_MS)
   checkInteger('read.timeout', timeout, 1, DAY_MS)
   checkInteger('read.maxHintAge', maxHintAge, 0, HINT_AGE_MAX_MS)
+  checkBoolean('read.treatEmptyAsFailure', treatEmptyAsFailure)
+  checkBoolean('read.enableCacheMerge', enableCacheMerge)
   return {
     treatEmptyAsFailure,
     maxRetries,
@@ -66,12 +71,14 @@ interface Asked<T> {
  * A read strategy that is a choice of places. What the places answer is merged, what is pending is
  * laid over it, and the answer says whether it is complete: the same for every choice.
  */
-export abstract class SelectingReadStrategy implements ReadStrategy {
-  abstract readonly type: string
-  protected readonly config: ResolvedReadConfig
+export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
+  abstract readonly name: string
+  readonly config: Readonly<ReadConfig>
+  protected readonly resolved: ResolvedReadConfig
 
   constructor(config: ReadConfig = {}) {
-    this.config = resolveReadConfig(config)
+    this.config = Object.freeze({ ...config })
+    this.resolved = resolveReadConfig(config)
   }
 
   /** The places to ask, best first. `bothNeeded`: one of them alone could not be complete. */
@@ -79,6 +86,11 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
 
   /** Told which places answered. */
   protected answered(_context: StoreContext, _places: readonly DatabasePlace[]): void {}
+
+  /** One value by itself, in the store of these managers. */
+  async execute<T>(key: string, managers: StoreManagers): Promise<T | undefined> {
+    return await storeOf(managers).get<T>(this, key)
+  }
 
   async readItems(context: StoreContext, query: ItemsQuery): Promise<ItemsRead> {
     const { value, complete } = await this.#read(
@@ -152,7 +164,7 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
     context: StoreContext,
     run: (sources: readonly Source[]) => Promise<T>,
     isEmpty: (value: T) => boolean,
-    maxHintAgeMs = this.config.maxHintAgeMs,
+    maxHintAgeMs = this.resolved.maxHintAgeMs,
   ): Promise<Answer<T>> {
     const { log } = context
     // What an earlier life acknowledged may be in the log alone, which has yet to open; that it opens
@@ -161,14 +173,14 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
     const judged = judgePrimary(context, maxHintAgeMs)
     const ask = async (places: readonly DatabasePlace[]): Promise<Asked<T>> => {
       const sources = places.map(
-        (name) => new Source(context, context.places[name], this.config.timeoutMs),
+        (name) => new Source(context, context.places[name], this.resolved.timeoutMs),
       )
       const value = await this.#retrying(context, () => run(sources))
       this.answered(context, places)
       return { value, places }
     }
     const isWanted = ({ value }: Asked<T>): boolean =>
-      !this.config.treatEmptyAsFailure || !isEmpty(value)
+      !this.resolved.treatEmptyAsFailure || !isEmpty(value)
     const plan = this.plan(context, judged === undefined)
     const asked = await firstAnswer(context, plan, ask, isWanted)
     const { value, complete } = await this.#complete(context, asked, judged, ask)
@@ -205,8 +217,8 @@ export abstract class SelectingReadStrategy implements ReadStrategy {
       try {
         return await run()
       } catch (error) {
-        if (isCallersFault(error) || attempt >= this.config.maxRetries) throw error
-        await sleep(context.env, this.config.retryDelayMs)
+        if (isCallersFault(error) || attempt >= this.resolved.maxRetries) throw error
+        await sleep(context.env, this.resolved.retryDelayMs)
       }
     }
   }

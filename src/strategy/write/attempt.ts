@@ -32,7 +32,7 @@ import { AttemptState, PLACES } from './attempt-state.ts'
 import { lackingClears } from './lacking-clears.ts'
 import { Repeats, standsElsewhere } from './repeats.ts'
 import type { WritePolicy } from './write-policy.ts'
-import type { ResolvedWriteConfig, WriteGroup } from './write-strategy.ts'
+import type { ResolvedWriteConfig, WriteGroup } from './write-port.ts'
 
 export class Attempt {
   readonly #context: StoreContext

@@ -1,4 +1,6 @@
+import type { StoreManagers } from '../../manager/store-managers.ts'
 import type { StoreContext } from '../context.ts'
+import { storeOf } from '../store-calls.ts'
 import { resolveWriteConfig } from './write-config.ts'
 import { writeGroup } from './write-group.ts'
 import type { PlaceStates, WritePolicy } from './write-policy.ts'
@@ -7,21 +9,29 @@ import type {
   WriteConfig,
   WriteGroup,
   WriteOutcome,
-  WriteStrategy,
-} from './write-strategy.ts'
+  WritePort,
+} from './write-port.ts'
+import type { WriteStrategy } from './write-strategy.ts'
 
 /** Acknowledges when two of primary, backup and log have the write. The default. */
-export class IdempotentWriteStrategy implements WriteStrategy {
-  readonly type = 'idempotent'
+export class IdempotentWriteStrategy implements WritePort, WriteStrategy {
+  readonly name = 'idempotent'
+  readonly config: Readonly<WriteConfig>
   readonly needsLog: boolean = true
-  readonly #config: ResolvedWriteConfig
+  readonly #resolved: ResolvedWriteConfig
 
   constructor(config: WriteConfig = {}) {
-    this.#config = resolveWriteConfig(config)
+    this.config = Object.freeze({ ...config })
+    this.#resolved = resolveWriteConfig(config)
   }
 
-  execute(context: StoreContext, group: WriteGroup): Promise<WriteOutcome> {
-    return writeGroup(context, POLICY, this.#config, group)
+  write(context: StoreContext, group: WriteGroup): Promise<WriteOutcome> {
+    return writeGroup(context, POLICY, this.#resolved, group)
+  }
+
+  /** One value by itself, in the store of these managers; `undefined` deletes. */
+  async execute(key: string, value: unknown, managers: StoreManagers): Promise<WriteOutcome> {
+    return await storeOf(managers).set(this, key, value)
   }
 }
 

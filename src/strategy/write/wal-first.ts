@@ -1,4 +1,6 @@
+import type { StoreManagers } from '../../manager/store-managers.ts'
 import type { StoreContext } from '../context.ts'
+import { storeOf } from '../store-calls.ts'
 import { resolveWriteConfig } from './write-config.ts'
 import { writeGroup } from './write-group.ts'
 import type { PlaceStates, WritePolicy } from './write-policy.ts'
@@ -7,25 +9,33 @@ import type {
   WriteConfig,
   WriteGroup,
   WriteOutcome,
-  WriteStrategy,
-} from './write-strategy.ts'
+  WritePort,
+} from './write-port.ts'
+import type { WriteStrategy } from './write-strategy.ts'
 
 /**
  * Acknowledges when the log has the write; the primary follows at once in the background, the
  * backup by flush. It survives both databases being down. A clear of another process that this one
  * has not heard of is ordered against a save by their clocks.
  */
-export class WalFirstWriteStrategy implements WriteStrategy {
-  readonly type = 'wal-first'
+export class WalFirstWriteStrategy implements WritePort, WriteStrategy {
+  readonly name = 'wal-first'
+  readonly config: Readonly<WriteConfig>
   readonly needsLog: boolean = true
-  readonly #config: ResolvedWriteConfig
+  readonly #resolved: ResolvedWriteConfig
 
   constructor(config: WriteConfig = {}) {
-    this.#config = resolveWriteConfig(config)
+    this.config = Object.freeze({ ...config })
+    this.#resolved = resolveWriteConfig(config)
   }
 
-  execute(context: StoreContext, group: WriteGroup): Promise<WriteOutcome> {
-    return writeGroup(context, POLICY, this.#config, group)
+  write(context: StoreContext, group: WriteGroup): Promise<WriteOutcome> {
+    return writeGroup(context, POLICY, this.#resolved, group)
+  }
+
+  /** One value by itself, in the store of these managers; `undefined` deletes. */
+  async execute(key: string, value: unknown, managers: StoreManagers): Promise<WriteOutcome> {
+    return await storeOf(managers).set(this, key, value)
   }
 }
 

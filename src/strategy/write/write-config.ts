@@ -1,7 +1,7 @@
 import { invalid } from '../../core/errors.ts'
 import { checkInteger } from '../../core/limits.ts'
 import { HEDGE_BOUNDS } from '../hedge-delay.ts'
-import type { ResolvedWriteConfig, WriteConfig } from './write-strategy.ts'
+import type { ResolvedWriteConfig, WriteConfig } from './write-port.ts'
 
 const DAY_MS = 86_400_000
 

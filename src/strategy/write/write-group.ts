@@ -8,7 +8,7 @@ import { Attempt } from './attempt.ts'
 import type { AttemptResult } from './attempt-result.ts'
 import { isDurable } from './durable-places.ts'
 import type { WritePolicy } from './write-policy.ts'
-import type { ResolvedWriteConfig, WriteGroup, WriteOutcome } from './write-strategy.ts'
+import type { ResolvedWriteConfig, WriteGroup, WriteOutcome } from './write-port.ts'
 
 /** Times a group is stamped again because others were ahead. */
 const RESTAMPS_MAX = 24

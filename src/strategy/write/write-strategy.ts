@@ -1,83 +1,31 @@
-import type { Operation, PlaceName } from '../../core/operation.ts'
-import type { StoreContext } from '../context.ts'
-
-/** Operations that happen together or not at all. */
-export interface WriteGroup {
-  readonly operations: readonly Operation[]
-  /** Appends carry ids of the caller's, which must be new. */
-  readonly unique: boolean
-  /** It has stamps that were given out before: a log does not ask whether they are fresh. */
-  readonly isRepeat?: boolean
-  /** What the caller gave, where `operations` has what it repeats: written when that is gone by then. */
-  readonly given?: readonly Operation[]
-  /** It is merged and never judged: a `delete` may leave newer things standing. */
-  readonly mergeOnly?: boolean
-}
-
-export interface WriteOutcome {
-  /** As acknowledged: stamped again where needed; what stood already in place of a repeat. */
-  readonly operations: readonly Operation[]
-  readonly copies: readonly PlaceName[]
-  /** True when one of the copies survives a crash of its process and machine. */
-  readonly durable: boolean
-}
+import type { StoreManagers } from '../../manager/store-managers.ts'
+import type { WALManager } from '../../wal/wal-manager.ts'
 
 /**
- * When a write is acknowledged. All strategies write the same operations; they differ in what they
- * send at once and in what they wait for.
+ * How one value is written. Ours implement it and the full port, `WritePort`. One of an application's own
+ * needs no more than this to be handed to a `StrategicStorageManager`, which then serves `set`, `delete` and
+ * `mset` of one entry with it. Its limits:
+ *
+ * - It writes single values: lists, and groups of several keys, are `UNSUPPORTED`.
+ * - There is no receipt: nobody but the strategy knows which places have the value, so `copies` is empty
+ *   and `durable` false.
+ * - What it does not write to a database, and does not append to the log, reaches that database by the
+ *   comparing of both alone.
+ * - It is not waited for longer than 30 s, and whatever it throws becomes `UNAVAILABLE` with an unknown
+ *   effect, unless it is a `StorageError`.
+ *
+ * The erases of the store write by themselves.
  */
 export interface WriteStrategy {
-  readonly type: string
-  /** True when the strategy keeps its promise only with a log. */
-  readonly needsLog: boolean
-  /**
-   * @throws StorageError `CONFLICT`, `NOT_FOUND`, `OVERLOADED`, `TIMEOUT` or `UNAVAILABLE`, with its
-   * effect.
-   */
-  execute(context: StoreContext, group: WriteGroup): Promise<WriteOutcome>
-}
-
-export interface HedgeConfig {
-  /** Default: true. */
-  readonly enabled?: boolean
-  /** Bounds of the adaptive delay. Milliseconds. Default: 25 and 1000. */
-  readonly minMs?: number
-  readonly maxMs?: number
-  /** The delay as a multiple of the primary's recent p99. Default: 3. */
-  readonly factor?: number
-}
-
-/** The same for every write strategy. */
-export interface WriteConfig {
-  /**
-   * Ids of the caller's are checked by the store that serves the write. Without it a repeat with
-   * the same id replaces nothing and is not reported: it is merged. Default: true.
-   */
-  readonly enableIdempotency?: boolean
-  /**
-   * What becomes of a save with an id of the caller's while the primary, which decides whether the id is
-   * new, cannot be reached. True: the backup decides, with neither of them the own log; a process that
-   * reaches the primary meanwhile may take the same id. False: such a save is `UNAVAILABLE`, and an id
-   * is never taken twice, if all processes say so. Default: true.
-   */
-  readonly decideWithoutPrimary?: boolean
-  /** Time of one attempt. Milliseconds. Default: 5000. */
-  readonly timeout?: number
-  /** Attempts after the first one, with the same stamps. Default: 2. */
-  readonly maxRetries?: number
-  /** Pause before the first retry; doubles. Milliseconds. Default: 50. */
-  readonly retryDelay?: number
-  readonly hedge?: HedgeConfig
-  /** Durable places that must have a write before it is acknowledged. Default: 1. */
-  readonly minCopies?: number
-}
-
-export interface ResolvedWriteConfig {
-  readonly enableIdempotency: boolean
-  readonly decideWithoutPrimary: boolean
-  readonly timeoutMs: number
-  readonly maxRetries: number
-  readonly retryDelayMs: number
-  readonly hedge: Required<HedgeConfig>
-  readonly minCopies: number
+  /** Names it in `status` and in messages. */
+  readonly name: string
+  /** What it was made with; for people. */
+  readonly config: object
+  /** Writes the value; `undefined` deletes the key. Resolves when the write may be acknowledged. */
+  execute(
+    key: string,
+    value: unknown,
+    managers: StoreManagers,
+    walManager?: WALManager,
+  ): Promise<unknown>
 }

@@ -13,11 +13,11 @@ import { StrategicStorageManager } from '../../store/strategic-storage-manager.t
 import { CacheEnhancedReadStrategy } from '../../strategy/read/cache-enhanced.ts'
 import { FailoverReadStrategy } from '../../strategy/read/failover.ts'
 import { PrimaryFirstReadStrategy } from '../../strategy/read/primary-first.ts'
-import type { ReadStrategy } from '../../strategy/read/read-strategy.ts'
+import type { ReadPort } from '../../strategy/read/read-port.ts'
 import { DualWriteStrategy } from '../../strategy/write/dual-write.ts'
 import { IdempotentWriteStrategy } from '../../strategy/write/idempotent.ts'
 import { WalFirstWriteStrategy } from '../../strategy/write/wal-first.ts'
-import type { WriteStrategy } from '../../strategy/write/write-strategy.ts'
+import type { WritePort } from '../../strategy/write/write-port.ts'
 import { WALManager } from '../../wal/wal-manager.ts'
 import type { HistoryRecord } from '../history-checker/history.ts'
 import { Kernel } from './kernel.ts'
@@ -307,7 +307,7 @@ export class World {
     return new RemoteCache(this.cache, { life, from: node.process.index, observe })
   }
 
-  #reading(): ReadStrategy {
+  #reading(): ReadPort {
     const config = { timeout: READ_TIMEOUT_MS }
     switch (this.settings.read) {
       case 'primary-first':
@@ -319,7 +319,7 @@ export class World {
     }
   }
 
-  #writing(): WriteStrategy {
+  #writing(): WritePort {
     const config = { timeout: WRITE_TIMEOUT_MS }
     switch (this.settings.write) {
       case 'idempotent':

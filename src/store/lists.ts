@@ -1,0 +1,95 @@
+import { encodeJson } from '../core/json.ts'
+import { checkText, MESSAGE_ID_BYTES_MAX } from '../core/limits.ts'
+import type { AppendOperation, Operation } from '../core/operation.ts'
+import { STAMP_MIN, type Stamp } from '../core/stamp.ts'
+import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
+import { checkKey, checkStamp } from './check-arguments.ts'
+import { checkGroup } from './check-group.ts'
+import { encodeItems, type EncodedItem, type NewItem } from './new-values.ts'
+import { recogniseIds } from './recognise-ids.ts'
+import type { StoreCore } from './store-core.ts'
+import { UniqueLock } from './unique-lock.ts'
+import type { Values } from './values.ts'
+
+/** What an append came to. */
+export interface AppendOutcome extends WriteOutcome {
+  /** One for each item, in their order. */
+  readonly ids: readonly string[]
+}
+
+/** Writes to lists: what `StrategicStorageManager` makes of its calls. */
+export class Lists {
+  readonly #core: StoreCore
+  readonly #values: Values
+  readonly #write: WritePort
+  readonly #lock = new UniqueLock()
+
+  constructor(core: StoreCore, values: Values, write: WritePort) {
+    this.#core = core
+    this.#values = values
+    this.#write = write
+  }
+
+  async append(key: string, items: readonly NewItem[]): Promise<AppendOutcome> {
+    checkKey(key)
+    const encoded = encodeItems(items)
+    const appends = this.#appends(key, encoded)
+    const names = encoded.flatMap(({ id }) => (id === undefined ? [] : [`${key}\0${id}`]))
+    const outcome =
+      names.length === 0
+        ? await this.#values.write(this.#write, appends)
+        : await this.#lock.run(names, () => this.#appendUnique(appends))
+    return { ...outcome, ids: appends.map(({ id }) => id) }
+  }
+
+  async edit(key: string, id: string, position: Stamp, value: unknown): Promise<WriteOutcome> {
+    checkKey(key)
+    checkText('id', id, MESSAGE_ID_BYTES_MAX)
+    checkStamp('position', position)
+    const text = encodeJson(value)
+    const stamp = this.#core.context.clock.tick(key)
+    const edit = { kind: 'put', change: 'edit', key, id, position, stamp, value: text } as const
+    return await this.#values.write(this.#write, [edit])
+  }
+
+  async remove(key: string, id: string, position: Stamp): Promise<WriteOutcome> {
+    checkKey(key)
+    checkText('id', id, MESSAGE_ID_BYTES_MAX)
+    // An item that is removed and cleared has no position left.
+    if (position !== STAMP_MIN) checkStamp('position', position)
+    const stamp = this.#core.context.clock.tick(key)
+    const removal = { kind: 'put', change: 'remove', key, id, position, stamp } as const
+    return await this.#values.write(this.#write, [removal])
+  }
+
+  async deleteThrough(key: string, position: Stamp): Promise<WriteOutcome> {
+    checkKey(key)
+    checkStamp('position', position)
+    const operations: readonly Operation[] = [{ kind: 'delete', key, stamp: position }]
+    const group = { operations, unique: false, isRepeat: true, mergeOnly: true }
+    return await this.#core.run(() => this.#write.write(this.#core.context, group))
+  }
+
+  async #appendUnique(appends: readonly AppendOperation[]): Promise<WriteOutcome> {
+    checkGroup(appends)
+    return await this.#core.run(async () => {
+      const { context } = this.#core
+      const { operations, isRepeat } = await recogniseIds(context, appends)
+      return await this.#write.write(context, {
+        operations,
+        unique: true,
+        isRepeat,
+        ...(isRepeat && { given: appends }),
+      })
+    })
+  }
+
+  #appends(key: string, items: readonly EncodedItem[]): AppendOperation[] {
+    const { clock } = this.#core.context
+    return items.map(({ id, value }) => {
+      const position = clock.tick(key)
+      const put = { kind: 'put', change: 'append', key, value } as const
+      return { ...put, id: id ?? position, position, stamp: position }
+    })
+  }
+}

@@ -1,0 +1,130 @@
+// Goal: the programs of examples/ run as they stand, on every kind of database. Method: they are compiled
+// against the package as it is published, in strict mode, and run in folders of their own.
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { makePackageFolder, tsc } from '../support/package-folder.ts'
+import { describePostgres, postgresUrl } from '../support/postgres-backend.ts'
+import { describeRedis, hasRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
+import { ROOT } from '../support/source-files.ts'
+
+/** Long enough for a loaded machine: a limit for what never ends. Milliseconds. */
+const RUN_MS = 60_000
+
+let folder: string
+let redis: RedisServer | undefined
+
+beforeAll(async () => {
+  folder = makePackageFolder()
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(CONFIG))
+  if (hasRedis) redis = await startRedis()
+})
+afterAll(async () => {
+  await redis?.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const CONFIG = {
+  extends: join(ROOT, 'tsconfig.json'),
+  compilerOptions: {
+    noEmit: false,
+    outDir: 'compiled',
+    rootDir: 'examples',
+    declaration: false,
+    isolatedDeclarations: false,
+  },
+  include: ['examples'],
+}
+
+type Databases = Readonly<Record<string, string>>
+
+/** A kind of primary: the suite that is skipped aloud without its server, its name, its databases. */
+const KINDS: readonly (readonly [typeof describe.skip, string, () => Promise<Databases>])[] = [
+  [describe, 'SQLite twice', async () => ({})],
+  [describe, 'memory', async () => ({ ...both('memory:'), BACKUP_URL: 'memory:' })],
+  [describePostgres, 'PostgreSQL and SQLite', async () => both(await freshDatabase())],
+  [
+    describeRedis,
+    'Redis and SQLite',
+    async () => ({ ...both(`${redis!.url}/1`), CACHE_URL: `${redis!.url}/2` }),
+  ],
+]
+
+function both(url: string): Databases {
+  return { PRIMARY_URL: url, DATABASE_URL: url }
+}
+
+async function freshDatabase(): Promise<string> {
+  const name = `examples_${Math.random().toString(36).slice(2)}`
+  const client = new pg.Client(postgresUrl)
+  await client.connect()
+  await client.query(`CREATE DATABASE ${name}`)
+  await client.end()
+  return Object.assign(new URL(postgresUrl!), { pathname: `/${name}` }).href
+}
+
+test('the examples compile in strict mode', () => {
+  expect(tsc('-p', folder)).toBe('')
+})
+
+/** What each program prints, among other things. */
+const PROGRAMS: readonly (readonly [string, readonly string[]])[] = [
+  [
+    'strategic-store',
+    [
+      ' have it\nget: dark | mget: settings:2, settings:3\n',
+      'exists after delete: false',
+      'the backup has it too: dark',
+      'connected: true',
+      'healthy: true true',
+      'backends after disconnect: null',
+    ],
+  ],
+  [
+    'storage-manager',
+    [
+      'before connect: null false',
+      "database: { text: 'Hello' } | cache: { text: 'Hello' }",
+      "list: [ 'two', 'three' ]",
+      'connected: true 1 no error',
+      'fallback: false false',
+      'healthy: true healthy',
+      'after disconnect: null false',
+      'refused: database.port must be an integer from 1 to 65535, got 70000',
+    ],
+  ],
+  [
+    'custom-strategy',
+    [
+      "get: { n: 1 } | strategies: { read: 'cache-then-databases', write: 'log-first' }",
+      '{ n: 1 }\n{ n: 1 }\nafter delete: undefined',
+      'lists: strategy log-first cannot write lists: it has execute alone',
+    ],
+  ],
+]
+
+describe('the programs', () => {
+  for (const [suite, kind, databasesOf] of KINDS) {
+    suite(`on ${kind}`, () => {
+      test.each(PROGRAMS)('examples/%s.ts runs', (name, lines) => run(name, lines, databasesOf))
+    })
+  }
+})
+
+async function run(
+  name: string,
+  lines: readonly string[],
+  databasesOf: () => Promise<Databases>,
+): Promise<void> {
+  const databases = await databasesOf()
+  const cwd = await mkdtemp(join(folder, `${name}-`))
+  onTestFinished(() => rm(cwd, { recursive: true, force: true }))
+  await cp(join(folder, 'compiled', `${name}.js`), join(cwd, `${name}.js`))
+  const env = { ...process.env, ...databases }
+  const options = { cwd, env, timeout: RUN_MS }
+  const { stdout } = await promisify(execFile)(process.execPath, [`${name}.js`], options)
+  for (const line of lines) expect(stdout).toContain(line)
+}

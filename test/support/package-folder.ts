@@ -1,0 +1,23 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync } from 'node:fs'
+import { join } from 'node:path'
+import { ROOT } from './source-files.ts'
+
+const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+
+/** A package of its own, built, with the examples: in it `everthread` is found through its exports. */
+export function makePackageFolder(): string {
+  const cache = join(ROOT, 'node_modules', '.cache')
+  mkdirSync(cache, { recursive: true })
+  const folder = mkdtempSync(join(cache, 'everthread-docs-'))
+  cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
+  cpSync(join(ROOT, 'examples'), join(folder, 'examples'), { recursive: true })
+  tsc('-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'dist'), '--noCheck')
+  return folder
+}
+
+/** What the compiler says; nothing if all is well. */
+export function tsc(...args: readonly string[]): string {
+  const { stdout } = spawnSync(process.execPath, [TSC, ...args], { cwd: ROOT, encoding: 'utf8' })
+  return stdout
+}
