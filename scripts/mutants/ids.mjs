@@ -1,5 +1,7 @@
 // Mistakes about ids of callers' that are used again, about edits and clears, and about what `complete` says.
 
+import { OUTAGES } from './settings.mjs'
+
 const NO_FAULTS = { engine: 'simulation', faults: 'none' }
 const FAULTS = { engine: 'simulation', faults: 'some' }
 
@@ -9,20 +11,8 @@ export const ID_MUTANTS = [
     file: 'src/store/recognise-ids.ts',
     edits: [
       [
-        'return await readMergedById(context, sources, key, [...ids])',
-        'if (logged.length === 0) return await readMergedById(context, sources, key, [...ids])',
-      ],
-      [
-        'raiseDeletedThrough(state, context.tombstones.get(key))\n  for (const operation of logged)',
-        'for (const operation of logged)',
-      ],
-      [
-        'judgePut(item, append, tombstones.get(append.key), true)',
-        'judgePut(item, append, undefined, true)',
-      ],
-      [
-        'for (const operation of logged) applyOperation(state, operation)',
-        "for (const operation of logged) if (operation.kind === 'put') applyOperation(state, operation)",
+        'const items = new Map((await lookUp(context, key, ids, logged)).map((item) => [item.id, item]))',
+        "const items = new Map((await lookUp(context, key, ids, logged)).concat(logged.flatMap((each) => each.kind === 'put' && each.change === 'append' && ids.has(each.id) ? [{ id: each.id, position: each.position, appendedAt: each.position, appended: each.value }] : [])).map((item) => [item.id, item]))",
       ],
     ],
     programs: NO_FAULTS,
@@ -41,7 +31,7 @@ export const ID_MUTANTS = [
   {
     name: 'a clear past the primary is not told to it before it decides about an id',
     file: 'src/store/recognise-ids.ts',
-    edits: [['  await tellClear(context, key)\n', '']],
+    edits: [['await tellClear(context, key)', 'if (ids.size === 0) await tellClear(context, key)']],
     programs: FAULTS,
   },
   {
@@ -66,7 +56,7 @@ export const ID_MUTANTS = [
   {
     name: 'an answer of the primary alone is complete whatever the hints say',
     file: 'src/strategy/read/selecting-read-strategy.ts',
-    edits: [["if (verdict === 'current') return", 'if (verdict !== undefined) return']],
+    edits: [["if (verdict === 'current' && isTrusted) return", 'if (isTrusted) return']],
     programs: FAULTS,
   },
   {
@@ -74,5 +64,11 @@ export const ID_MUTANTS = [
     file: 'src/wal/file/takeover.ts',
     edits: [['return knownMs <= env.now() ? knownMs : meta.ceilingMs', 'return meta.ceilingMs']],
     tests: ['test/fault/file-wal-takeover.test.ts'],
+  },
+  {
+    name: 'hints that came and went beside a read are not noticed',
+    file: 'src/strategy/replica-monitor.ts',
+    edits: [["return isSame ? 'current' : 'ask-again'", "return isSame ? 'current' : 'current'"]],
+    simulate: { ...OUTAGES, faults: [...OUTAGES.faults, 'backup-paused', 'slow'] },
   },
 ]

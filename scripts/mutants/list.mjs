@@ -17,6 +17,7 @@ const JUMPS = {
   faults: ['clock', 'clock', 'primary-down', 'partition'],
   faultEveryMs: 600,
 }
+const MERGING = ['src/core/merge.test.ts', 'src/core/decide.test.ts']
 const LOST_DISK = { faults: ['wipe-primary', 'wipe-backup', 'kill', 'restart', 'slow'] }
 const CACHED = { read: 'cache-enhanced', faults: ['primary-down', 'cache-slow', 'slow', 'kill'] }
 
@@ -90,7 +91,7 @@ export const MUTANTS = [
   {
     name: 'a removed message may be brought back by an edit',
     file: 'src/core/merge.ts',
-    edits: [['const removed = a.removed || b.removed', 'const removed = b.removed']],
+    edits: [['maxStamp(a.removedOf, b.removedOf)', 'b.removedOf']],
     simulate: {},
   },
   {
@@ -98,11 +99,50 @@ export const MUTANTS = [
     file: 'src/core/merge.ts',
     edits: [
       [
-        'const edited = (a.editedAt ?? STAMP_MIN) >= (b.editedAt ?? STAMP_MIN) ? a : b',
+        'const edited = isLaterEdit(b, a) ? b : a',
         'const edited = a.editedAt !== undefined ? a : b',
       ],
     ],
     simulate: OUTAGES,
+  },
+  {
+    name: 'edits are ordered by their stamps alone',
+    file: 'src/core/merge.ts',
+    edits: [['ofA === ofB ? (a.editedAt', 'ofA !== undefined && ofB !== undefined ? (a.editedAt']],
+    tests: MERGING,
+  },
+  {
+    name: 'an edit survives the clear of its append',
+    file: 'src/core/merge.ts',
+    edits: [
+      [
+        '  if (item.position <= deletedThrough) return undefined\n',
+        '  if (item.position <= deletedThrough && !((item.editedAt ?? STAMP_MIN) > deletedThrough)) {\n    return undefined\n  }\n',
+      ],
+      ['isLeft(editedOf) && {', '(item.editedAt ?? STAMP_MIN) > deletedThrough && {'],
+    ],
+    tests: MERGING,
+  },
+  {
+    name: 'a removal survives a clear',
+    file: 'src/core/merge.ts',
+    edits: [
+      [
+        '  if (item.position <= deletedThrough) return undefined\n',
+        '  if (item.position <= deletedThrough && item.removedOf === undefined) return undefined\n',
+      ],
+      [
+        '...(removedOf !== undefined && isLeft(removedOf) && { removedOf })',
+        '...(removedOf !== undefined && { removedOf })',
+      ],
+    ],
+    tests: MERGING,
+  },
+  {
+    name: 'an id that was removed can be saved again, and is not seen',
+    file: 'src/core/decide.ts',
+    edits: [['? standing.removedOf === position\n', '? true\n']],
+    tests: MERGING,
   },
   {
     name: 'the last register to arrive wins',
@@ -117,8 +157,8 @@ export const MUTANTS = [
     file: 'src/core/merge.ts',
     edits: [
       [
-        'const position = maxStamp(a.position, b.position)',
-        'const position = a.position === STAMP_MIN ? b.position : a.position',
+        '(a.appendedAt ?? STAMP_MIN) >= (b.appendedAt ?? STAMP_MIN) ? a : b',
+        'a.appendedAt !== undefined ? a : b',
       ],
     ],
     simulate: {},
@@ -127,10 +167,7 @@ export const MUTANTS = [
     name: '`behind` is ignored: a save after a clear is swallowed',
     file: 'src/core/decide.ts',
     edits: [
-      [
-        "return cleared ? { outcome: 'behind', stamp: deletedThrough } : { outcome: 'applied' }",
-        "return { outcome: 'applied' }",
-      ],
+      ['return cleared && deletedThrough !== undefined\n', 'return deletedThrough === null\n'],
     ],
     simulate: CLOCKS,
   },
@@ -139,8 +176,8 @@ export const MUTANTS = [
     file: 'src/core/decide.ts',
     edits: [
       [
-        'if (unique && standing !== undefined &&',
-        'if (unique && standing === undefined && cleared &&',
+        'if (unique && standing !== undefined) return',
+        'if (unique && standing !== undefined && cleared) return',
       ],
     ],
     tests: ['src/core/decide.test.ts', 'test/store/write-strategies.test.ts'],
@@ -288,12 +325,6 @@ export const MUTANTS = [
     simulate: OUTAGES,
   },
   {
-    name: 'hints that came and went beside a read are not noticed',
-    file: 'src/strategy/replica-monitor.ts',
-    edits: [["return isSame ? 'current' : 'ask-again'", "return isSame ? 'current' : 'current'"]],
-    simulate: { ...OUTAGES, faults: [...OUTAGES.faults, 'backup-paused', 'slow'] },
-  },
-  {
     name: 'a read of the backup alone calls itself complete',
     file: 'src/strategy/read/selecting-read-strategy.ts',
     edits: [["if (!places.includes('primary')) return { value, complete: false }", '']],
@@ -354,13 +385,60 @@ export const MUTANTS = [
     file: 'src/strategy/cache/shared-cache.ts',
     edits: [
       [
-        'if (this.#out) return\n    const text =',
+        'if (this.#owing) return\n    const text =',
         'if (this.#out) return\n    ;[generation = generation, all = all] = await this.#call((cache) => getTexts(cache, [generationKey(key), generationKey(ALL)]))\n    const text =',
       ],
     ],
     tests: ['test/store/shared-cache.test.ts'],
   },
   // ---- answers
+  {
+    name: 'a place that lacks a clear is believed when it says that an id stands',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [['if (clears.length === 0) return result', 'return result']],
+    tests: ['test/store/ids-used-again.test.ts'],
+  },
+  {
+    name: 'a clear in the log says nothing about ids',
+    file: 'src/store/recognise-ids.ts',
+    edits: [["operation.kind === 'delete' || (", '(']],
+    tests: ['test/store/ids-used-again.test.ts'],
+  },
+  {
+    name: 'one failed call of a primary that lives lets the backup decide about an id',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [["place === 'primary' && (await this.#mayAskAgain(error))", 'false']],
+    tests: ['test/store/ids-used-again.test.ts'],
+  },
+  {
+    name: 'answers that overtook each other are those of an older database',
+    file: 'src/strategy/replica-monitor.ts',
+    edits: [[' && fetchedAt > known.heardAt', '']],
+    tests: ['test/store/replica-monitor.test.ts'],
+  },
+  {
+    name: 'a cache that comes back is not voided for what it was not told of',
+    file: 'src/strategy/cache/shared-cache.ts',
+    edits: [
+      ['up to now: nothing that is cached counts any more.\n        await this.#renew(ALL)', ''],
+    ],
+    tests: ['src/strategy/cache/shared-cache.test.ts'],
+  },
+  {
+    name: 'an answer that tells that the primary was replaced is complete',
+    file: 'src/strategy/read/selecting-read-strategy.ts',
+    edits: [['const isTrusted = monitor.isTrusted()', 'const isTrusted = true']],
+    tests: ['test/store/replaced-primary.test.ts'],
+  },
+  {
+    name: 'a list ends at a page of which nothing is seen',
+    file: 'src/strategy/read/merged-keys.ts',
+    edits: [
+      ['if (live.length > 0 || horizon === undefined) {', 'if (round === 0) {'],
+      ['if (entries.length > 0 || horizon === undefined) {', 'if (round === 0) {'],
+    ],
+    tests: ['test/store/cleared-pages.test.ts'],
+  },
   {
     name: 'an outage reads as an empty conversation',
     file: 'src/strategy/read/first-answer.ts',

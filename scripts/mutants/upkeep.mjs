@@ -203,7 +203,7 @@ export const UPKEEP_MUTANTS = [
   {
     name: 'what is laid over a cached page brings back what was removed',
     file: 'src/strategy/read/cache-enhanced.ts',
-    edits: [['if (removed.has(operation.id)) continue', '']],
+    edits: [['of [...items, ...gone.removed]) mergeItem', 'of items) mergeItem']],
     tests: ['src/strategy/read/cache-enhanced.test.ts'],
   },
   // ---- takeovers
@@ -280,17 +280,6 @@ export const UPKEEP_MUTANTS = [
     tests: RETENTION,
   },
   {
-    name: 'retention leaves messages that were edited',
-    file: 'src/chat/retention/retention.ts',
-    edits: [
-      [
-        'for (const { id, position } of cut.edited) await store.removeItem(key, id, position)',
-        'void cut.edited',
-      ],
-    ],
-    tests: RETENTION,
-  },
-  {
     name: 'retention clears what is saved meanwhile',
     file: 'src/chat/retention/retention.ts',
     edits: [['await store.deleteThrough(key, cut.through)', 'await store.delete(key)']],
@@ -308,8 +297,8 @@ export const UPKEEP_MUTANTS = [
     file: 'src/chat/chat-history.ts',
     edits: [
       [
-        "this.#store.erase('prefix', tenantPrefix(tenant), options",
-        "this.#store.erase('prefix', tenantPrefix(tenant).slice(0, -1 - tenant.length), options",
+        "this.#store.erase('prefix', tenantPrefix(tenant), deadlineMs",
+        "this.#store.erase('prefix', tenantPrefix(tenant).slice(0, -1 - tenant.length), deadlineMs",
       ],
     ],
     tests: TENANTS,

@@ -6,12 +6,12 @@ import type { ChatHistoryOptions } from '../chat/open-chat-history.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { secretsOf } from '../core/redact.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import { Terminal, type OutputStream } from './output/terminal.ts'
 import { loadConfig } from './settings/load-config.ts'
 import { readEnvironment, type Variables } from './settings/read-environment.ts'
 import { resolveSettings, type GivenSettings } from './settings/resolve-settings.ts'
-import { secretsOf } from './settings/secrets-of.ts'
 import type { Settings } from './settings/settings.ts'
 
 /** How long a command waits at its end for a place that works and lags. */

@@ -1,7 +1,8 @@
+import { inspect } from 'node:util'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeJson, encodeJson, type JsonText } from './json.ts'
+import { decodeJson, encodeJson, parseJson, type JsonText } from './json.ts'
 import { VALUE_BYTES_MAX, VALUE_DEPTH_MAX } from './limits.ts'
 
 class Secret {
@@ -182,4 +183,19 @@ test('a field named __proto__ stays an own field and changes no prototype', () =
   expect(Object.keys(value)).toEqual(['__proto__'])
   expect(encodeJson(value)).toBe('{"__proto__":{"x":1}}')
   expect('x' in { ...value }).toBe(false)
+})
+
+test.each([
+  ['{"password":hunter2hunter2}', "Unexpected token 'h'"],
+  ['hunter2', "Unexpected token 'h'"],
+  ['["hunter2",]', "Unexpected token ']'"],
+  ['{"hunter2" 1}', "Expected ':' after property name in JSON at position 11"],
+  ['', 'Unexpected end of JSON input'],
+])('what is no JSON is not quoted: %s', (text, message) => {
+  const error = caught(() => parseJson(text)) as Error
+  expect(error).toBeInstanceOf(SyntaxError)
+  expect(error.message.startsWith(message)).toBe(true)
+  expect(error.message).not.toContain('hunter')
+  // The cause is logged with the error.
+  expect(inspect(caught(() => decodeJson(text as JsonText)))).not.toContain('hunter')
 })

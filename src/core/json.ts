@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { invalid, StorageError } from './errors.ts'
+import { invalid, messageOf, StorageError } from './errors.ts'
 import { reading } from './given.ts'
 import { VALUE_BYTES_MAX, VALUE_DEPTH_MAX } from './limits.ts'
 
@@ -39,9 +39,25 @@ export function encodeJson(value: unknown, name = 'value'): JsonText {
  */
 export function decodeJson<T>(text: JsonText): T {
   try {
-    return JSON.parse(text) as T
+    return parseJson(text) as T
   } catch (cause) {
     throw new StorageError('CORRUPT', 'a stored value is not JSON', { cause })
+  }
+}
+
+/**
+ * As `JSON.parse`, whose error quotes the text around the mistake: that may be a password or a message,
+ * and errors are logged.
+ *
+ * @throws SyntaxError without any of the text.
+ */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    // `Unexpected token 'h', ..."rd":hunter2"... is not valid JSON`: the first part will do.
+    const [what = ''] = messageOf(error).split(/,? (?:\.{3})?"|^"/, 1)
+    throw new SyntaxError(what === '' ? 'not valid JSON' : what)
   }
 }
 

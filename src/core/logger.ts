@@ -15,13 +15,3 @@ export const silentLogger: Logger = {
   warn: nothing,
   error: nothing,
 }
-
-/** A connection string without its password and query secrets, fit for logs and status. */
-export function redactUrl(url: string): string {
-  return url
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/)([^/?#]*)@/i, (_all, scheme: string, user: string) => {
-      const name = user.split(':', 1)[0]!
-      return name === '' ? `${scheme}***@` : `${scheme}${name}:***@`
-    })
-    .replace(/([?&][^=&]*(?:password|secret|token|key)[^=&]*=)[^&#]*/gi, '$1***')
-}

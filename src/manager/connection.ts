@@ -1,7 +1,7 @@
 import type { Env } from '../core/env.ts'
 import { isStorageError, messageOf, StorageConnectionError, StorageError } from '../core/errors.ts'
+import { redactText } from '../core/redact.ts'
 import { withDeadline } from '../core/time.ts'
-import { redactText } from './redact-text.ts'
 
 /** What can be connected: a database or a cache. */
 export interface Connectable {

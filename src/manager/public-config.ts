@@ -1,4 +1,4 @@
-import { redactText } from './redact-text.ts'
+import { redactText } from '../core/redact.ts'
 
 const SECRET_FIELD = /password|passphrase|secret|token|^key$/i
 const DEPTH_MAX = 8

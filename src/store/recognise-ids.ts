@@ -1,5 +1,5 @@
 import { judgePut } from '../core/decide.ts'
-import { StorageError } from '../core/errors.ts'
+import { isStorageError, StorageError } from '../core/errors.ts'
 import { applyOperation, emptyState, raiseDeletedThrough, type Item } from '../core/merge.ts'
 import {
   DATABASE_PLACES,
@@ -9,9 +9,10 @@ import {
   type Operation,
 } from '../core/operation.ts'
 import { withDeadline } from '../core/time.ts'
-import type { StoreContext } from '../strategy/context.ts'
+import { observeKey, type StoreContext } from '../strategy/context.ts'
 import { readMergedById } from '../strategy/read/merged-page.ts'
 import { Source } from '../strategy/read/source.ts'
+import { conflictOf } from '../strategy/write/write-group.ts'
 
 /** How long a save waits for a database that may know its ids. Milliseconds. */
 const PATIENCE_MS = 1_000
@@ -54,7 +55,7 @@ export async function recogniseIds(
   return { operations, isRepeat }
 }
 
-/** What some place lacks of these ids, as far as this process, or a shared log, knows. */
+/** What some place lacks of these ids, and clears, as far as this process, or a shared log, knows. */
 async function inLog(
   { log }: StoreContext,
   key: string,
@@ -63,7 +64,10 @@ async function inLog(
   if (!log.isShared() && !DATABASE_PLACES.some((place) => log.hasPending(place, key))) return []
   const pending: Operation[] = []
   for (const place of DATABASE_PLACES) pending.push(...(await log.pending(place, key)))
-  const isAny = pending.some((operation) => operation.kind === 'put' && ids.has(operation.id))
+  const isAny = pending.some(
+    (operation) =>
+      operation.kind === 'delete' || (operation.kind === 'put' && ids.has(operation.id)),
+  )
   return isAny ? pending : []
 }
 
@@ -72,12 +76,23 @@ async function knowsAll({ env, monitor, places }: StoreContext): Promise<boolean
   if (!places.primary.isUp() || !places.backup.isUp()) return true
   try {
     const options = { place: 'backup', effect: 'none' } as const
-    await withDeadline(env, PATIENCE_MS, 'the hints', monitor.refreshHints(), options)
+    const asked = atMostTwice(() => monitor.refreshHints())
+    await withDeadline(env, PATIENCE_MS, 'the hints', asked, options)
   } catch {
     // Out of reach, as the health manager was told: the primary alone decides.
     return true
   }
   return monitor.isPrimaryCurrent() && monitor.isTrusted()
+}
+
+/** One failed call does not say that a place is out; a late one is not waited for twice. */
+async function atMostTwice<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (isStorageError(error, 'TIMEOUT')) throw error
+    return await ask()
+  }
 }
 
 /** The items of these ids in all places that answer; with none, those of the log. */
@@ -91,7 +106,7 @@ async function lookUp(
     if (!plan.every((place) => context.places[place].isUp())) continue
     const sources = plan.map((place) => new Source(context, context.places[place], PATIENCE_MS))
     try {
-      return await readMergedById(context, sources, key, [...ids])
+      return await atMostTwice(() => readMergedById(context, sources, key, [...ids]))
     } catch {
       // Told to the health manager; the next plan does without that place.
     }
@@ -99,6 +114,7 @@ async function lookUp(
   const state = emptyState()
   raiseDeletedThrough(state, context.tombstones.get(key))
   for (const operation of logged) applyOperation(state, operation)
+  observeKey(context, key, state.deletedThrough)
   return [...state.items.values()].filter(({ id }) => ids.has(id))
 }
 
@@ -127,7 +143,7 @@ function firstOf(
   if (item === undefined) return undefined
   const verdict = judgePut(item, append, tombstones.get(append.key), true)
   if (verdict.outcome === 'conflict') {
-    throw new StorageError('CONFLICT', `id ${item.id} is there with other content`)
+    throw new StorageError('CONFLICT', conflictOf(item))
   }
   if (verdict.outcome !== 'stands') return undefined
   const position = item.appendedAt ?? item.position

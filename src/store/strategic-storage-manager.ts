@@ -4,6 +4,7 @@ import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { decodeJson, isJson, type JsonText } from '../core/json.ts'
 import { awakeSleep } from '../core/keep-alive.ts'
 import {
+  checkArray,
   checkFunction,
   checkInteger,
   checkOneOf,
@@ -195,13 +196,17 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.decodeItems(key, items, decode, isJson)
   }
 
-  /** As `decodeItems` of `decode.ts`. */
+  /** As `decodeItems` of `rescue.ts`. */
   async decodeItems<T>(
     key: string,
     items: readonly Item[],
     decode: (item: Item) => T,
     isIntact: (value: JsonText) => boolean,
   ): Promise<T[]> {
+    checkKey(key)
+    checkArray('items', items)
+    checkFunction('decode', decode)
+    checkFunction('isIntact', isIntact)
     const { context } = this.#core
     return await this.#core.run(() => decodeItems(context, key, items, decode, isIntact))
   }
@@ -216,15 +221,12 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#lists.edit(key, id, position, value)
   }
 
-  /** Removes an item for ever; its id can never be used again in this list. */
+  /** Removes an item for good; its id cannot be used again in this list before a `delete`. */
   async removeItem(key: string, id: string, position: Stamp): Promise<WriteOutcome> {
     return await this.#lists.remove(key, id, position)
   }
 
-  /**
-   * Removes the items up to this position for good and leaves what stands behind it. An item among them
-   * that was edited after that moment is not seen any more, but its edit stays stored: remove it first.
-   */
+  /** Removes the items up to this position for good, with their edits, and leaves what stands behind it. */
   async deleteThrough(key: string, position: Stamp): Promise<WriteOutcome> {
     return await this.#lists.deleteThrough(key, position)
   }

@@ -49,6 +49,12 @@ interface Seen {
   readonly identityAt: number
 }
 
+interface Known {
+  readonly cursor: number
+  /** Monotonic time of the answer: calls that began before it may have been answered earlier. */
+  readonly heardAt: number
+}
+
 /**
  * Knows what the two databases say about themselves: whose hints the backup holds, whether each is
  * still the database it was, and how far the primary's clock is from ours.
@@ -57,6 +63,8 @@ export class ReplicaMonitor {
   readonly clocks: Clocks
   readonly #options: ReplicaMonitorOptions
   readonly #seen: Partial<Record<DatabasePlace, Seen>> = {}
+  /** The greatest cursor of ours that each place has told of, and when. */
+  readonly #cursors: Partial<Record<DatabasePlace, Known>> = {}
   /** Places that lost data: not complete on their own until a full reconcile has ended. */
   readonly #suspect = new Set<DatabasePlace>()
   /** The backup lost our hint, if we had one. */
@@ -236,14 +244,26 @@ export class ReplicaMonitor {
       // Asked before the database was replaced, answered after.
       if (fetchedAt < before.identityAt) return
       this.#changed(place, state.identity)
-    } else if ((before?.state.cursor ?? 0) > (state.cursor ?? 0)) {
+    } else if (this.#isOlder(place, state.cursor, fetchedAt)) {
       // An older version of the same database: a dump was restored.
       this.#changed(place, state.identity)
     }
+    this.#noteCursor(place, state.cursor)
     const identityAt = before === undefined || isOther ? fetchedAt : before.identityAt
     this.#seen[place] = { state, fetchedAt, identityAt }
     this.clocks.hear(place, state.nowMs, fetchedAt)
     clock.observe(state.head)
+  }
+
+  /** True when a cursor lies below one that was known before the call began that fetched it. */
+  #isOlder(place: DatabasePlace, cursor: number | undefined, fetchedAt: number): boolean {
+    const known = this.#cursors[place]
+    return known !== undefined && (cursor ?? 0) < known.cursor && fetchedAt > known.heardAt
+  }
+
+  #noteCursor(place: DatabasePlace, cursor = 0): void {
+    if (cursor <= (this.#cursors[place]?.cursor ?? 0)) return
+    this.#cursors[place] = { cursor, heardAt: this.#options.env.monotonic() }
   }
 
   /**
@@ -259,6 +279,7 @@ export class ReplicaMonitor {
 
   #changed(place: DatabasePlace, identity: string): void {
     this.#suspect.add(place)
+    delete this.#cursors[place]
     if (place === 'backup') this.#hintLost = true
     this.#options.log.resend(place)
     this.#options.onReplicaChanged(place, identity)

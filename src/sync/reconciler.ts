@@ -4,7 +4,7 @@
  */
 import type { ReplicaState } from '../backend/replica-backend.ts'
 import type { StampRange } from '../core/digest.ts'
-import { isStorageError, StorageError } from '../core/errors.ts'
+import { isStorageError, messageOf, StorageError } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { checkInteger } from '../core/limits.ts'
 import { STAMP_MAX, STAMP_MIN, stampFloor, type Stamp } from '../core/stamp.ts'
@@ -284,23 +284,29 @@ export class Reconciler {
     } finally {
       progress?.cancel()
     }
-    options.onProgress?.(work.tally.progress)
+    this.#tell(options, work.tally)
   }
 
   /** Tells how far it is, some times a second. */
-  #progressOf(
-    tally: Tally,
-    { onProgress }: PassOptions,
-  ): { readonly cancel: () => void } | undefined {
-    if (onProgress === undefined) return undefined
+  #progressOf(tally: Tally, options: PassOptions): { readonly cancel: () => void } | undefined {
+    if (options.onProgress === undefined) return undefined
     const { env } = this.#context
     const tell = (): ReturnType<typeof env.setTimer> =>
       env.setTimer(PROGRESS_MS, () => {
-        onProgress(tally.progress)
+        this.#tell(options, tally)
         timer = tell()
       })
     let timer = tell()
     return { cancel: () => timer.cancel() }
+  }
+
+  /** A listener that throws ends neither the pass nor the process. */
+  #tell({ onProgress }: PassOptions, tally: Tally): void {
+    try {
+      onProgress?.(tally.progress)
+    } catch (error) {
+      this.#context.env.logger.error({ error: messageOf(error) }, 'onProgress threw')
+    }
   }
 
   #work(

@@ -11,6 +11,8 @@ import { READ_BYTES_MAX } from './wal.ts'
 export class Owed {
   readonly #tickets = new Set<Ticket>()
   readonly #byKey = new Map<string, Set<Ticket>>()
+  /** What each place lacks of them: to count it costs nothing, however much is owed. */
+  readonly #lacking = { primary: new Set<Ticket>(), backup: new Set<Ticket>() }
   readonly #refused = { primary: new WeakSet<Ticket>(), backup: new WeakSet<Ticket>() }
   #bytes = 0
 
@@ -23,6 +25,7 @@ export class Owed {
   }
 
   add(ticket: Ticket): void {
+    this.#sort(ticket)
     if (this.#tickets.has(ticket)) return
     this.#tickets.add(ticket)
     this.#bytes += bytesOf(ticket)
@@ -36,8 +39,10 @@ export class Owed {
   /** Forgets the ticket once every place has it or the log took it over. */
   settle(ticket: Ticket): void {
     if (!this.#tickets.has(ticket)) return
+    this.#sort(ticket)
     if (!ticket.isLogged() && DATABASE_PLACES.some((place) => ticket.lacks(place))) return
     this.#tickets.delete(ticket)
+    for (const place of DATABASE_PLACES) this.#lacking[place].delete(ticket)
     this.#bytes -= bytesOf(ticket)
     for (const { key } of ticket.operations) {
       const set = this.#byKey.get(key)
@@ -47,9 +52,7 @@ export class Owed {
   }
 
   count(place: DatabasePlace): number {
-    let count = 0
-    for (const ticket of this.#tickets) if (ticket.lacks(place)) count++
-    return count
+    return this.#lacking[place].size
   }
 
   /** What the place lacks on this key, oldest first. */
@@ -84,9 +87,9 @@ export class Owed {
   take(place: DatabasePlace, limit: number, refused = false): Ticket[] {
     const taken: Ticket[] = []
     let bytes = 0
-    for (const ticket of this.#tickets) {
+    for (const ticket of this.#lacking[place]) {
       if (taken.length === limit) break
-      if (!ticket.lacks(place) || ticket.isSending(place)) continue
+      if (ticket.isSending(place)) continue
       if (this.#refused[place].has(ticket) !== refused) continue
       bytes += bytesOf(ticket)
       if (taken.length > 0 && bytes > READ_BYTES_MAX) break
@@ -97,6 +100,23 @@ export class Owed {
 
   all(): Ticket[] {
     return [...this.#tickets]
+  }
+
+  /** The oldest ones. */
+  first(count: number): Ticket[] {
+    const found: Ticket[] = []
+    for (const ticket of this.#tickets) {
+      if (found.length === count) break
+      found.push(ticket)
+    }
+    return found
+  }
+
+  #sort(ticket: Ticket): void {
+    for (const place of DATABASE_PLACES) {
+      if (ticket.lacks(place)) this.#lacking[place].add(ticket)
+      else this.#lacking[place].delete(ticket)
+    }
   }
 }
 

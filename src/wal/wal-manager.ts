@@ -17,7 +17,7 @@ import type { RefusedEntry, WAL, WalEntry, WalErased, WalOpened, WalStats } from
 
 /** Most time for reading what is pending for one key: entries may be on a disk that hangs. */
 const PENDING_MS = 1_000
-/** Pause between attempts to hand what memory owes to the log. */
+/** Pause before what memory owes is handed to the log, while it takes none. */
 const RELOG_MS = 1_000
 /** Most owed groups that are handed to the log at once. */
 const RELOG_GROUPS_MAX = 64
@@ -427,16 +427,20 @@ export class WALManager {
     this.#relogging = true
     const { signal } = this.#stop
     try {
+      let isTaking = false
       while (this.#owed.size > 0 && !signal.aborted) {
-        await sleep(this.#env, RELOG_MS, signal)
+        if (!isTaking) await sleep(this.#env, RELOG_MS, signal)
+        isTaking = false
         if (wal.stats().state !== 'open') continue
-        const tickets = this.#owed.all().slice(0, RELOG_GROUPS_MAX)
+        const tickets = this.#owed.first(RELOG_GROUPS_MAX)
         const outcomes = await Promise.allSettled(tickets.map((ticket) => ticket.log()))
         for (const outcome of outcomes) {
           if (outcome.status === 'fulfilled') continue
           this.#env.logger.warn({ error: messageOf(outcome.reason) }, 'the WAL is still out')
           break
         }
+        // At once the next ones: what memory alone owes is lost with the process.
+        isTaking = tickets.every((ticket) => ticket.isLogged())
       }
     } finally {
       this.#relogging = false

@@ -87,7 +87,7 @@ test('a group that waits for the ceiling notices it too', async () => {
   const { env, wal } = await opened(disk)
   await wal.append([operation(1)])
   disk.wipe('/data/wal')
-  const late = append('key', stampAt(Date.UTC(2026, 1, 1) - Date.UTC(2024, 0, 1)), 'late')
+  const late = append('key', stampAt(Date.UTC(2026, 0, 1) + 100_000 - Date.UTC(2024, 0, 1)), 'late')
   await refuses(wal.append([late]), 'UNAVAILABLE', 'none')
   await env.advance(1_000)
   await wal.append([late])

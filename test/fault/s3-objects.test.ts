@@ -244,6 +244,41 @@ describe('a group over several conversations', () => {
       .toBe(0)
     for (const key of ['a', 'b', 'c']) expect(await values(other, key)).toEqual([key])
   })
+
+  test('one that cannot be finished holds up neither the others nor a clear', async () => {
+    const { open, server } = await testBucket()
+    const journals = () => [...server.store().objects.keys()].filter((name) => name.includes('/j/'))
+    const dying = await open({}, dyingAt('s3.afterCommit'))
+    await expect(
+      dying.apply([append('a', stampAt(1), 1), append('b', stampAt(1), 1)]),
+    ).rejects.toThrow()
+    await dying.disconnect()
+    const [name] = journals()
+    server.store().put(name!.replace(/[^/]+$/, '0'), Buffer.from('damaged'), Date.now())
+    const other = await open()
+    await other.apply([append('c', stampAt(1), 1)])
+    await other.apply([clear('c', stampAt(2))])
+    server.store().age(61_000)
+    await expect
+      .poll(async () => {
+        await other.readState('w')
+        return journals().length
+      })
+      .toBe(0)
+    for (const key of ['a', 'b']) expect(await values(other, key)).toEqual([1])
+  })
+
+  test('is erased from however many journals dead processes left', async () => {
+    const { open, server } = await testBucket({ listMax: 2 })
+    for (let i = 0; i < 4; i++) {
+      const dying = await open({}, dyingAt('s3.beforeCommit'))
+      const group = [append('k', stampAt(i), `never-seen ${i}`), append('other', stampAt(i), i)]
+      await expect(dying.apply(group)).rejects.toThrow()
+      await dying.disconnect()
+    }
+    await (await open()).apply([clear('k', stampAt(9))])
+    expect(server.store().holding('never-seen')).toEqual([])
+  })
 })
 
 describe('names', () => {

@@ -264,6 +264,20 @@ describePostgres('PostgreSQL settings', () => {
     expect(rows).toEqual([{ n: 1 }])
     expect(pool.listenerCount('error')).toBe(0)
   })
+
+  test('connecting again and again leaves nothing on the connections of such a pool', async () => {
+    const pool = new pg.Pool({ connectionString: postgresUrl!, max: 1 })
+    onTestFinished(() => pool.end())
+    const counts = []
+    for (let i = 0; i < 3; i++) {
+      const backend = await openPostgres({ pool: pool as unknown as PgPool })
+      await backend.disconnect()
+      const client = await pool.connect()
+      counts.push(client.listenerCount('error') + client.listenerCount('end'))
+      client.release()
+    }
+    expect(new Set(counts).size).toBe(1)
+  })
 })
 
 describePostgres('PostgreSQL deadlines', () => {

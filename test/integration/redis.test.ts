@@ -29,6 +29,24 @@ describeRedis('Redis database', () => {
     return [backend, reference, keyPrefix]
   }
 
+  test('a database of a newer release is refused, and left as it is', async () => {
+    const [backend, , keyPrefix] = await setup()
+    await backend.apply([append('k', T[1]!, 'a')])
+    const metas = (await redisCommand(
+      server.url,
+      'KEYS',
+      `${keyPrefix}*meta*`,
+    )) as readonly string[]
+    await redisCommand(server.url, 'HSET', metas[0]!, 'format', '3')
+    const older = new RedisDatabaseBackend({ url: server.url, keyPrefix })
+    onTestFinished(async () => await older.disconnect())
+    await expect(older.connect()).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: 'the Redis database is of a newer release: format 3, known is 2',
+    })
+    expect(await redisCommand(server.url, 'HGET', metas[0]!, 'format')).toBe('3')
+  })
+
   // Goal: what a group has changed before a clear is judged by what it is then, not as it stood.
   test('a clear in a group is judged by what the group has left', async () => {
     const pair = await setup()

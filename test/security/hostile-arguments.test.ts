@@ -1,6 +1,9 @@
 // Goal: whatever a caller hands in, a public call rejects with a StorageError and nothing else.
 // Method: each argument of each method, and each field of one, is replaced by each of a list of bad
 // values in turn. A bad value may be good for a call: then it resolves.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import {
   ChatHistory,
@@ -119,6 +122,14 @@ test('a history opens with what it is handed, or rejects with a StorageError', a
     drainTimeout: 100,
     reconcile: false,
   }
+  // Where something is left out the default is a folder of the current one.
+  const before = process.cwd()
+  const folder = mkdtempSync(join(tmpdir(), 'everthread-hostile-'))
+  process.chdir(folder)
+  onTestFinished(() => {
+    process.chdir(before)
+    rmSync(folder, { recursive: true, force: true })
+  })
   const found = new Set<string>()
   for (const [given] of spoiled([good])) {
     try {

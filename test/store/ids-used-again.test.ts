@@ -1,5 +1,8 @@
 // Goal: an id of a caller's means one message, whichever process uses it again and whatever is out; a clear
 // sets it free. Method: two processes on shared databases in memory, each with a way to them of its own.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openChatHistory, type ChatHistory, type NewMessage } from '../../src/index.ts'
 import { sleep } from '../../src/core/time.ts'
@@ -81,6 +84,70 @@ describe('after a clear an id is free', () => {
   })
 })
 
+describe.each(['same', 'other'])(
+  'after a clear that a place lacks an id is free: %s content',
+  (content) => {
+    test('the backup, which decides while the primary is out', async () => {
+      const { env, open } = rig()
+      const one = await open()
+      const { position } = await env.drive(one.history.saveMessage('c', message('same', 'm1')))
+      await env.drive(one.history.flush())
+      one.backup.setMode('refused')
+      await env.drive(one.history.clearHistory('c'))
+      one.primary.setMode('refused')
+      one.backup.setMode('up')
+      const again = await env.drive(one.history.saveMessage('c', message(content, 'm1')))
+      expect(again.position > position).toBe(true)
+      one.primary.setMode('up')
+      await env.advance(20_000)
+      expect(await contents(env, one)).toEqual([content])
+    })
+
+    test('the primary, which another process cleared past', async () => {
+      const { env, open } = rig()
+      const [one, two] = [await open(), await open()]
+      const { position } = await env.drive(one.history.saveMessage('c', message('same', 'm1')))
+      await env.drive(one.history.flush())
+      one.primary.setMode('refused')
+      await env.drive(one.history.clearHistory('c'))
+      const again = await env.drive(two.history.saveMessage('c', message(content, 'm1')))
+      expect(again.position > position).toBe(true)
+      one.primary.setMode('up')
+      await env.advance(20_000)
+      expect(await contents(env, two)).toEqual([content])
+    })
+  },
+)
+
+test('a clear that only the log of an earlier life has sets an id free', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'everthread-test-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  const database = new DurableMemoryBackend()
+  const apply = database.apply.bind(database)
+  let isFlushed = true
+  database.apply = async (operations, options) => {
+    if (options?.cursor !== undefined && !isFlushed) throw new Error('not yet')
+    return await apply(operations, options)
+  }
+  const primary = faultyBackend(new DurableMemoryBackend())
+  const backup = faultyBackend(database)
+  const open = (): Promise<ChatHistory> =>
+    openChatHistory({ primary, backup, wal: `file:${directory}`, drainTimeout: 50 })
+  const before = await open()
+  const { position } = await before.saveMessage('c', message('same', 'm1'))
+  await before.flush()
+  backup.setMode('refused')
+  await before.clearHistory('c')
+  await before.close()
+  primary.setMode('refused')
+  backup.setMode('up')
+  isFlushed = false
+  const after = await open()
+  onTestFinished(() => after.close())
+  const again = await after.saveMessage('c', message('same', 'm1'))
+  expect(again.position > position).toBe(true)
+})
+
 describe('what another process saved past the primary', () => {
   async function savedPastPrimary(): Promise<{ env: VirtualEnv; one: Process; two: Process }> {
     const { env, open } = rig()
@@ -115,6 +182,27 @@ describe('what another process saved past the primary', () => {
     expect(await contents(env, one)).toEqual(['first'])
   })
 
+  test.each(['readHints', 'readItemsById'])(
+    'is not replaced although a call failed: %s',
+    async (failing) => {
+      const { env, two } = await savedPastPrimary()
+      let calls = 0
+      two.backup.onCall((operation) => {
+        if (operation === failing && ++calls === 1) throw new Error('the connection was reset')
+      })
+      const save = two.history.saveMessage('c', message('other', 'm1'))
+      await expect(env.drive(save)).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+      expect(calls).toBeGreaterThan(1)
+    },
+  )
+
+  test('is refused as a removed one once it is removed', async () => {
+    const { env, two } = await savedPastPrimary()
+    await env.drive(two.history.deleteMessage('c', 'm1'))
+    const save = two.history.saveMessage('c', message('first', 'm1'))
+    await expect(env.drive(save)).rejects.toThrow('was removed and cannot be used again')
+  })
+
   test('can be updated, and removed', async () => {
     const { env, two } = await savedPastPrimary()
     await env.drive(two.history.updateMessage('c', 'm1', { role: 'user', content: 'edited' }))
@@ -146,6 +234,33 @@ describe('what another process saved past the primary', () => {
     expect(await contents(env, two)).toEqual([])
     const update = two.history.updateMessage('c', 'm1', { role: 'user', content: 'edited' })
     await expect(env.drive(update)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+})
+
+describe('a primary that lives', () => {
+  test('decides although a call of it failed: of two contents one is refused', async () => {
+    const { env, open } = rig()
+    const [one, two] = [await open(), await open()]
+    // The backup has yet to get the first save.
+    one.backup.setMode('refused')
+    await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+    let calls = 0
+    two.primary.onCall((operation) => {
+      if (operation === 'apply' && ++calls === 1) throw new Error('the connection was reset')
+    })
+    const save = two.history.saveMessage('c', message('other', 'm1'))
+    await expect(env.drive(save)).rejects.toMatchObject({ code: 'CONFLICT' })
+    expect(await contents(env, two)).toEqual(['first'])
+  })
+
+  test('does not hold up a save that it can never take, as when its disk is full', async () => {
+    const { env, open } = rig()
+    const one = await open()
+    one.primary.onCall((operation) => {
+      if (operation === 'apply') throw new Error('the disk is full')
+    })
+    const { copies } = await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+    expect(copies).toEqual(['backup', 'wal'])
   })
 })
 

@@ -13,6 +13,7 @@ import {
 } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
+import { sleep } from '../../src/core/time.ts'
 import { virtualEnv, type VirtualEnv } from '../../src/testing/virtual-env.ts'
 import { json } from '../../src/testing/backend/operations.ts'
 import { reconcilerRig } from '../support/reconciler-rig.ts'
@@ -237,6 +238,23 @@ test('a pass that was asked for waits for that of another process, and fails if 
     code: 'UNAVAILABLE',
     effect: 'none',
   })
+})
+
+test('a listener of the progress that throws ends neither the pass nor the process', async () => {
+  const { env, primary, backup, open, leave } = rig()
+  const history = await open({ reconcile: false })
+  await leave(primary, 'a', 'only in the primary')
+  let told = 0
+  const onProgress = (): void => {
+    told++
+    throw new Error('a progress bar broke')
+  }
+  backup.onCall(async (operation) => {
+    if (operation === 'digest') await sleep(env, 250)
+  })
+  expect(await env.drive(history.reconcile({ onProgress }))).toMatchObject({ copied: 1 })
+  expect(await env.drive(history.verify({ onProgress }))).toMatchObject({ compared: 1 })
+  expect(told).toBeGreaterThan(2)
 })
 
 test('a pass over everything that was interrupted goes on where it was, in another process', async () => {

@@ -47,11 +47,13 @@ export function cacheSuite(name: string, open: () => Promise<CacheBackend>): voi
       // A second less would be over at once in a cache that counts whole seconds.
       await cache.set('brief', 1, 2)
       await cache.set('long', 1, 40 * 24 * 60 * 60)
+      await cache.set('longest', 1, 1e12)
       expect(await cache.get('brief')).toBe(1)
       const deadline = Date.now() + 10_000
       while ((await cache.get('brief')) !== undefined && Date.now() < deadline) await delay(50)
       expect(await cache.get('brief')).toBeUndefined()
       expect(await cache.get('long')).toBe(1)
+      expect(await cache.get('longest')).toBe(1)
     })
 
     test('what cannot be kept is refused before any effect', async () => {

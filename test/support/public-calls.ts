@@ -57,7 +57,7 @@ export const STORE_CALLS: Calls = {
   now: [],
   earliestNow: [],
   checkClocks: ['work', 'known'],
-  decodeItems: ['k', [], String, Boolean],
+  decodeItems: ['k', [], () => 0, Boolean],
   getHealthStatus: [],
   status: [],
   flushWAL: [1_000],

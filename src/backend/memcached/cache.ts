@@ -6,11 +6,12 @@ import {
   StorageConnectionError,
   StorageError,
 } from '../../core/errors.ts'
-import { decodeJson, encodeJson, type JsonText } from '../../core/json.ts'
+import { encodeJson } from '../../core/json.ts'
 import { checkText, KEY_BYTES_MAX } from '../../core/limits.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import { withDeadline } from '../../core/time.ts'
 import type { CacheBackend } from '../cache-backend.ts'
+import { cachedValue } from '../cached-value.ts'
 import { cacheKey } from './cache-key.ts'
 import { openMemjs, type MemjsClient } from './memjs-client.ts'
 import { resolveMemcachedOptions, type MemcachedOptions } from './options.ts'
@@ -45,7 +46,7 @@ export class MemcachedCacheBackend implements CacheBackend {
 
   async get<T>(key: string): Promise<T | undefined> {
     const { value } = await this.#call('get', key, (client, name) => client.get(name))
-    return value === null ? undefined : valueOf<T>(value.toString())
+    return value === null ? undefined : cachedValue<T>(value.toString())
   }
 
   /** A life is counted in seconds, rounded up. */
@@ -147,15 +148,5 @@ export class MemcachedCacheBackend implements CacheBackend {
     const seconds = Math.ceil(ttlSeconds)
     if (seconds <= RELATIVE_LIFE_MAX) return seconds
     return Math.min(DATE_MAX, Math.floor(this.#env.now() / 1_000) + seconds)
-  }
-}
-
-/** Undefined for what is no JSON: it is not ours, or damaged, and a cache may forget. */
-function valueOf<T>(text: string): T | undefined {
-  try {
-    return decodeJson<T>(text as JsonText)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
   }
 }

@@ -38,7 +38,8 @@ export class PostgresDriver {
   readonly #slots: Slots
   readonly #uses = new WeakMap<PgClient, SessionUse>()
   readonly #watched = new WeakSet<PgClient>()
-  readonly #clients = new Set<PgClient>()
+  /** Each with what is listening for its end. */
+  readonly #clients = new Map<PgClient, () => void>()
   readonly #calls = new Set<Call>()
   #settings: ServerSettings | undefined
   #reachable = false
@@ -127,7 +128,9 @@ export class PostgresDriver {
     await new Promise<void>((resolve, reject) => {
       const timer = this.#env.setTimer(this.#options.disconnectTimeoutMs, () => {
         for (const call of this.#calls) this.#destroy(call)
-        if (this.#options.pool.given === undefined) for (const c of this.#clients) destroySocket(c)
+        if (this.#options.pool.given === undefined) {
+          for (const c of this.#clients.keys()) destroySocket(c)
+        }
         resolve()
       })
       drained.then(resolve, reject).finally(() => timer.cancel())
@@ -138,11 +141,17 @@ export class PostgresDriver {
     await this.#slots.close()
     this.#pool.off('error', this.#onPoolError)
     this.#pool.off('connect', this.#onConnect)
-    // A pool of the application's own is left open.
-    if (this.#options.pool.given !== undefined) return
-    this.#pool.on('error', () => {})
+    // A pool of the application's own is left open, and nothing on its connections.
+    if (this.#options.pool.given !== undefined) {
+      for (const [client, onEnd] of this.#clients) {
+        client.off('error', ignore)
+        client.off('end', onEnd)
+      }
+      return
+    }
+    this.#pool.on('error', ignore)
     await this.#pool.end()
-    await Promise.all([...this.#clients].map((client) => ended(client)))
+    await Promise.all([...this.#clients.keys()].map((client) => ended(client)))
   }
 
   async #run<T>(call: Call, operation: string, work: (session: Session) => Promise<T>): Promise<T> {
@@ -210,9 +219,10 @@ export class PostgresDriver {
   #watch(client: PgClient): void {
     if (this.#watched.has(client)) return
     this.#watched.add(client)
-    this.#clients.add(client)
-    client.on('error', () => {})
-    client.once('end', () => this.#clients.delete(client))
+    const onEnd = (): void => void this.#clients.delete(client)
+    this.#clients.set(client, onEnd)
+    client.on('error', ignore)
+    client.once('end', onEnd)
   }
 
   /** Before the pool hands it out: an error may stand right behind the server's greeting. */
@@ -245,6 +255,10 @@ export class PostgresDriver {
       )
     })
   }
+}
+
+function ignore(): void {
+  // Whoever uses the connection hears of it by its query.
 }
 
 async function ended(client: PgClient): Promise<void> {

@@ -28,6 +28,8 @@ export interface PgClient {
   release(destroy?: boolean): void
   on(event: 'error', listener: (error: Error) => void): unknown
   once(event: 'end', listener: () => void): unknown
+  off(event: 'error', listener: (error: Error) => void): unknown
+  off(event: 'end', listener: () => void): unknown
 }
 
 /** A pool of connections, as `new pg.Pool()` makes it. */

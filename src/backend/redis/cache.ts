@@ -1,9 +1,10 @@
 import type { Env } from '../../core/env.ts'
 import { invalid, messageOf, StorageConnectionError, StorageError } from '../../core/errors.ts'
-import { decodeJson, encodeJson, type JsonText } from '../../core/json.ts'
+import { encodeJson } from '../../core/json.ts'
 import { checkText, KEY_BYTES_MAX } from '../../core/limits.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { CacheBackend } from '../cache-backend.ts'
+import { cachedValue } from '../cached-value.ts'
 import { bounded } from './caller.ts'
 import { openRouter } from './open-router.ts'
 import { resolveRedisConnection, type RedisConnectionOptions } from './options.ts'
@@ -14,6 +15,8 @@ import type { RedisRouter } from './router.ts'
 /** A cache that is slower than this is of no use. Milliseconds. */
 const TIMEOUT_MS = 500
 const CONNECT_MS = 1_000
+/** A longer life is given as this one; the server adds it to its clock. Milliseconds. */
+const LIFE_MS_MAX = 2 ** 52
 
 /** Options of a Redis cache. Its defaults differ: commands 500 ms, connecting 1,000 ms. */
 export interface RedisCacheOptions extends RedisConnectionOptions {
@@ -40,7 +43,7 @@ export class RedisCacheBackend implements CacheBackend {
 
   async get<T>(key: string): Promise<T | undefined> {
     const reply = await this.#send('get', [key], ([name]) => ['GET', name!])
-    return typeof reply === 'string' ? valueOf<T>(reply) : undefined
+    return typeof reply === 'string' ? cachedValue<T>(reply) : undefined
   }
 
   /** A life is counted in milliseconds, rounded up. */
@@ -122,15 +125,5 @@ export class RedisCacheBackend implements CacheBackend {
 }
 
 function millis(seconds: number): string {
-  return String(Math.min(Math.ceil(seconds * 1_000), Number.MAX_SAFE_INTEGER / 1_000))
-}
-
-/** Undefined for what is no JSON: it is not ours, or damaged, and a cache may forget. */
-function valueOf<T>(text: string): T | undefined {
-  try {
-    return decodeJson<T>(text as JsonText)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
+  return String(Math.min(Math.ceil(seconds * 1_000), LIFE_MS_MAX))
 }

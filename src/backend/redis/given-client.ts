@@ -33,6 +33,9 @@ export interface NodeRedisClient {
   off(event: string, listener: (...args: unknown[]) => void): unknown
 }
 
+/** Names it in messages. */
+const CLIENT = 'the Redis client of the application'
+
 /** Commands through a client that the application has opened, and that it closes. */
 export class GivenRouter implements RedisRouter {
   readonly isCluster: boolean
@@ -75,9 +78,8 @@ export class GivenRouter implements RedisRouter {
       this.#client.on('error', this.#onError)
     }
     const asked = this.#whenReady().then(async () => await this.#readServers())
-    const what = 'the Redis client of the application'
     const context = { effect: 'none' } as const
-    this.#servers = await withDeadline(this.#env, this.#connectTimeoutMs, what, asked, context)
+    this.#servers = await withDeadline(this.#env, this.#connectTimeoutMs, CLIENT, asked, context)
   }
 
   async send(_key: string, args: readonly string[]): Promise<unknown> {
@@ -113,18 +115,23 @@ export class GivenRouter implements RedisRouter {
     if (this.ready) return
     if (isIoredis(client) ? client.status === 'wait' : !client.isOpen) await client.connect()
     if (this.ready) return
-    await new Promise<void>((resolve, reject) => {
-      const ready = (): void => {
-        client.off('error', failed)
-        resolve()
-      }
-      const failed = (error: unknown): void => {
-        client.off('ready', ready)
-        reject(error as Error)
-      }
+    // The client is the application's: what was not answered must not leave anything on it.
+    const left = new AbortController()
+    const answered = new Promise<void>((resolve, reject) => {
+      const failed = (error: unknown): void => reject(error as Error)
+      const ready = (): void => resolve()
       client.on('ready', ready)
       client.on('error', failed)
+      left.signal.addEventListener('abort', () => {
+        client.off('ready', ready)
+        client.off('error', failed)
+      })
     })
+    try {
+      await withDeadline(this.#env, this.#connectTimeoutMs, CLIENT, answered, { effect: 'none' })
+    } finally {
+      left.abort()
+    }
   }
 
   async #readServers(): Promise<readonly RedisServerInfo[]> {

@@ -9,16 +9,13 @@ import { isStamp, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 /** An item from its record; `scripts/merge-lua.ts` has the format. */
 export function itemOfRecord(id: string, record: string): Item {
   const position = record.slice(1, 37) as Stamp
-  switch (record[0]) {
-    case 'q':
-      return { id, position, removedOf: position }
-    case 'a':
-      return { id, position, appendedAt: position, appended: record.slice(49) as JsonText }
-    default: {
-      const item = record[0] === 'y' ? mixedItem(id, record) : undefined
-      if (item !== undefined) return item
-    }
+  const kind = record[0]
+  if (kind === 'q') return { id, position, removedOf: position }
+  if (kind === 'a') {
+    return { id, position, appendedAt: position, appended: record.slice(49) as JsonText }
   }
+  const mixed = kind === 'y' ? mixedItem(id, record) : undefined
+  if (mixed !== undefined) return mixed
   throw new StorageError('CORRUPT', `Redis: item ${JSON.stringify(id)} has an unknown record`)
 }
 

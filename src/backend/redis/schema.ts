@@ -139,6 +139,7 @@ export class RedisSchema {
    * database has changed meanwhile.
    */
   async #upgrade(layout: Layout, identity: string, shards: readonly ShardMeta[]): Promise<boolean> {
+    for (const { format } of shards) refuseNewer(format)
     try {
       for (const [shard, { format }] of shards.entries()) {
         if (format !== RECORD_FORMAT) await upgradeShard(this.#caller, layout, shard, identity)
@@ -197,4 +198,11 @@ export class RedisSchema {
   #newIdentity(): string {
     return Buffer.from(this.#env.randomBytes(16)).toString('hex')
   }
+}
+
+/** What a newer release wrote is not understood, and must not be marked as ours. */
+function refuseNewer(format: string | undefined): void {
+  if (format === undefined || Number(format) <= Number(RECORD_FORMAT)) return
+  const text = `the Redis database is of a newer release: format ${format}, known is ${RECORD_FORMAT}`
+  throw new StorageError('UNSUPPORTED', text)
 }

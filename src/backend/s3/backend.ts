@@ -465,7 +465,12 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
     this.#housekeeping = true
     const work = this.#within(opened, {}, async (call) => {
       await client.delete(marks.superseded, call)
-      for (const { name } of left) await finishJournal(db, client, name, call)
+      // One that cannot be finished, such as on a damaged key, must not hold up the others.
+      const failures: unknown[] = []
+      for (const { name } of left) {
+        await finishJournal(db, client, name, call).catch((error: unknown) => failures.push(error))
+      }
+      if (failures.length > 0) throw failures[0]
     })
     const reported = work.catch((error: unknown) => {
       this.env.logger.warn({ error: messageOf(error) }, 'S3: what is left over stays for now')

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Env } from '../../core/env.ts'
-import { StorageError, type Effect } from '../../core/errors.ts'
+import { messageOf, StorageError, type Effect } from '../../core/errors.ts'
 import { awakeSleep } from '../../core/keep-alive.ts'
 import { backoffMs } from '../../core/time.ts'
 import { CredentialSource } from './credentials.ts'
@@ -9,7 +9,15 @@ import type { ResolvedS3Options } from './options.ts'
 import { isExpired, isNotSent, isPassing, refused, unanswered, type Refusal } from './s3-error.ts'
 import { loadSigner, type Sign } from './signer.ts'
 import { mapLimited, Slots } from './slots.ts'
-import { element, escapeXml, parseDeleteErrors, parseList, type ListAnswer } from './xml.ts'
+import {
+  element,
+  escapeXml,
+  hasRoot,
+  parseDeleteErrors,
+  parseList,
+  type ListAnswer,
+  type ListedObject,
+} from './xml.ts'
 
 /** What ends a call: its caller, its time, or `disconnect`. */
 export interface S3Call {
@@ -118,12 +126,24 @@ export class S3Client {
       prefix: root + prefix,
       ...(startAfter !== undefined && { 'start-after': root + startAfter }),
     }
-    const { body } = await this.#send({ method: 'GET', name: '', query }, call)
-    const { objects, isTruncated } = parseList(body.toString())
+    const request = { method: 'GET', name: '', query } as const
+    const xml = await this.#document(request, call, 'ListBucketResult')
+    const { objects, isTruncated } = this.#parsed(request, 'none', () => parseList(xml))
     return {
       objects: objects.map((object) => ({ ...object, name: object.name.slice(root.length) })),
       isTruncated,
     }
+  }
+
+  /** All names with this prefix, list by list. */
+  async listAll(prefix: string, call: S3Call): Promise<readonly ListedObject[]> {
+    const objects: ListedObject[] = []
+    for (let page: ListAnswer | undefined; page?.isTruncated !== false;) {
+      const last = objects.at(-1)?.name
+      page = await this.list(prefix, last === undefined ? {} : { startAfter: last }, call)
+      objects.push(...page.objects)
+    }
+    return objects
   }
 
   /** Whether the bucket keeps old versions of objects; undefined when it does not tell us. */
@@ -131,9 +151,10 @@ export class S3Client {
     this.counts.get++
     const request = { method: 'GET', name: '', query: { versioning: '' } } as const
     const { status, body } = await this.#send(request, call, [400, 403, 404, 405, 501])
-    if (status >= 300) return undefined
+    const xml = body.toString()
+    if (status >= 300 || !hasRoot(xml, 'VersioningConfiguration')) return undefined
     // `Suspended` keeps those that were made before.
-    return element(body.toString(), 'Status') !== ''
+    return element(xml, 'Status') !== ''
   }
 
   /** Removes objects; those that are not there count as removed. */
@@ -155,8 +176,8 @@ export class S3Client {
     const body = Buffer.from(`<Delete><Quiet>true</Quiet>${objects.join('')}</Delete>`)
     const headers = { 'content-md5': createHash('md5').update(body).digest('base64') }
     const request = { method: 'POST', name: '', query: { delete: '' }, headers, body } as const
-    const answer = await this.#send(request, call)
-    const errors = parseDeleteErrors(answer.body.toString())
+    const xml = await this.#document(request, call, 'DeleteResult')
+    const errors = this.#parsed(request, 'unknown', () => parseDeleteErrors(xml))
     if (errors.length === 0) return
     const text = `S3: ${errors.length} of ${names.length} objects were not deleted: ${errors[0]}`
     throw new StorageError('UNAVAILABLE', text, { effect: 'unknown' })
@@ -166,8 +187,9 @@ export class S3Client {
   async #putParts(name: string, body: Uint8Array, call: S3Call): Promise<void> {
     const size = this.#options.multipartBytes
     this.counts.put++
-    const started = await this.#send({ method: 'POST', name, query: { uploads: '' } }, call)
-    const uploadId = element(started.body.toString(), 'UploadId')
+    const start = { method: 'POST', name, query: { uploads: '' } } as const
+    const started = await this.#document(start, call, 'InitiateMultipartUploadResult')
+    const uploadId = element(started, 'UploadId')
     const parts: number[] = []
     for (let from = 0; from < body.byteLength; from += size) parts.push(from)
     try {
@@ -187,15 +209,42 @@ export class S3Client {
       this.counts.put++
       const request = { method: 'POST', name, query: { uploadId }, body: whole } as const
       // This one may fail with status 200: it is answered before the work is done.
-      const answer = await this.#send(request, call)
-      if (element(answer.body.toString(), 'Code') !== '') {
-        throw this.#refused(request, answer, 'unknown')
-      }
+      await this.#document(request, call, 'CompleteMultipartUploadResult')
     } catch (error) {
       // A lifecycle rule removes what this cannot; docs/operations.md has it.
       await this.#send({ method: 'DELETE', name, query: { uploadId } }, call, [404]).catch(() => {})
       throw error
     }
+  }
+
+  /**
+   * Sends a request that is answered by a document. A status of 200 alone says nothing: a proxy may have
+   * given it, and a page of its own would read as an empty list, or as done.
+   */
+  async #document(request: S3Request, call: S3Call, root: string): Promise<string> {
+    const answer = await this.#send(request, call)
+    const xml = answer.body.toString()
+    if (hasRoot(xml, root)) return xml
+    const effect = request.method === 'GET' ? 'none' : 'unknown'
+    if (hasRoot(xml, 'Error')) throw this.#refused(request, answer, effect)
+    throw new StorageError('UNAVAILABLE', `S3: ${this.#nameOf(request)}: no ${root} came`, {
+      effect,
+    })
+  }
+
+  /** What a document says; one that cannot be read is no answer. */
+  #parsed<T>(request: S3Request, effect: Effect, parse: () => T): T {
+    try {
+      return parse()
+    } catch (cause) {
+      const text = `S3: ${this.#nameOf(request)}: ${messageOf(cause)}`
+      throw new StorageError('UNAVAILABLE', text, { effect, cause })
+    }
+  }
+
+  #nameOf({ method, name }: Pick<S3Request, 'method' | 'name'>): string {
+    const { bucket, root } = this.#options
+    return `${method} ${bucket}/${root}${name}`
   }
 
   /** Sends a request until it is answered for good. `expected` are answers that are no errors. */
@@ -204,13 +253,15 @@ export class S3Client {
     call: S3Call,
     expected: readonly number[] = [],
   ): Promise<S3Answer> {
-    const what = `${request.method} ${this.#options.bucket}/${this.#options.root}${request.name}`
+    const what = this.#nameOf(request)
     const writes = request.method !== 'GET'
     let effect: Effect = 'none'
     for (let attempt = 0; ; attempt++) {
       let failure: StorageError
+      let isSent = false
+      const onSend = (): void => void (isSent = true)
       try {
-        const answer = await this.#slots.run(() => this.#attempt(request, call))
+        const answer = await this.#slots.run(() => this.#attempt(request, call, onSend))
         const repeated = effect === 'unknown'
         if (answer.status < 300 || expected.includes(answer.status)) return { ...answer, repeated }
         const refusal = refusalOf(answer)
@@ -219,9 +270,10 @@ export class S3Client {
         if (writes && refusal.status >= 500) effect = 'unknown'
         failure = refused(what, refusal, effect)
       } catch (error) {
-        if (call.signal.aborted) throw aborted(what, call.signal, writes ? 'unknown' : 'none')
-        if (error instanceof StorageError) throw error
-        if (writes && !isNotSent(error)) effect = 'unknown'
+        if (writes && isSent && !isNotSent(error)) effect = 'unknown'
+        if (call.signal.aborted) throw aborted(what, call.signal, effect)
+        // A try before this one may have had its effect.
+        if (error instanceof StorageError) throw withEffect(error, effect)
         failure = unanswered(what, error, effect)
       }
       if (attempt >= this.#options.retriesMax) throw failure
@@ -231,10 +283,14 @@ export class S3Client {
     }
   }
 
-  async #attempt(request: S3Request, { signal }: S3Call): Promise<Omit<S3Answer, 'repeated'>> {
+  async #attempt(
+    request: S3Request,
+    call: S3Call,
+    onSend: () => void,
+  ): Promise<Omit<S3Answer, 'repeated'>> {
     const { bucketUrl, root, region, requestTimeoutMs } = this.#options
     const { method, name, query = {}, body, signedAtMs = this.#env.now() } = request
-    signal.throwIfAborted()
+    call.signal.throwIfAborted()
     const search = new URLSearchParams(query).toString().replaceAll('+', '%20')
     const path = name === '' ? '' : `/${root}${name}`
     const url = `${bucketUrl}${path}${search === '' ? '' : `?${search}`}`
@@ -242,20 +298,23 @@ export class S3Client {
       .update(body ?? '')
       .digest('hex')
     const headers = { ...request.headers, 'x-amz-content-sha256': sha256 }
-    const credentials = await this.#credentials.get()
     this.#signer ??= loadSigner()
     const sign = await this.#signer
-    const signed = await sign({ method, url, headers, region, credentials, signedAtMs })
     const limit = new AbortController()
     const timer = this.#env.setTimer(requestTimeoutMs, () => {
       limit.abort(new Error(`no answer within ${requestTimeoutMs} ms`))
     })
+    const signal = AbortSignal.any([call.signal, limit.signal])
     try {
+      // Whoever gives them may take any time, or for ever.
+      const credentials = await unlessAborted(this.#credentials.get(), signal)
+      const signed = await sign({ method, url, headers, region, credentials, signedAtMs })
+      onSend()
       const answer = await fetch(url, {
         method,
         headers: signed,
         redirect: 'manual',
-        signal: AbortSignal.any([signal, limit.signal]),
+        signal,
         ...(body !== undefined && { body }),
       })
       const bytes = Buffer.from(await answer.arrayBuffer())
@@ -279,9 +338,26 @@ export class S3Client {
     answer: Omit<S3Answer, 'repeated'>,
     effect: Effect,
   ): StorageError {
-    const { bucket, root } = this.#options
-    return refused(`${request.method} ${bucket}/${root}${request.name}`, refusalOf(answer), effect)
+    return refused(this.#nameOf(request), refusalOf(answer), effect)
   }
+}
+
+function withEffect(error: StorageError, effect: Effect): StorageError {
+  if (effect === 'none' || error.effect === 'unknown') return error
+  return new StorageError(error.code, error.message, { effect, cause: error })
+}
+
+/** The promise, or the reason of the signal as soon as that aborts. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error)
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+    promise
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', onAbort))
+      .catch(() => {})
+  })
 }
 
 function refusalOf({ status, body }: Pick<S3Answer, 'status' | 'body'>): Refusal {

@@ -115,3 +115,17 @@ test('a function is asked once for all, and again shortly before they end', asyn
   await given.get()
   expect((await given.get()).accessKeyId).toBe('3')
 })
+
+test('credentials that are still good are used while nobody gives new ones', async () => {
+  let asked = 0
+  const credentials = async () => {
+    if (asked++ > 0) throw new Error('the endpoint is out')
+    return { accessKeyId: 'first', secretAccessKey: 's', expiresAt: Date.now() + 60_000 }
+  }
+  const given = source({}, { credentials })
+  await given.get()
+  expect((await given.get()).accessKeyId).toBe('first')
+  expect(asked).toBe(2)
+  given.forget()
+  await expect(given.get()).rejects.toThrow('the endpoint is out')
+})

@@ -1,11 +1,14 @@
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
+import { withDeadline } from '../../core/time.ts'
 import { containerCredentials, instanceCredentials } from './metadata-credentials.ts'
 import type { ResolvedS3Options, S3Credentials } from './options.ts'
 import { sharedFileCredentials } from './shared-files.ts'
 
 /** New credentials are asked for this long before the old ones end. Milliseconds. */
 const RENEW_BEFORE_MS = 5 * 60_000
+/** Whoever does not give them within this time is asked again by the next call. Milliseconds. */
+const ASK_MS_MAX = 15_000
 
 /** Gives the credentials of the moment, from the options or the standard chain. */
 export class CredentialSource {
@@ -31,7 +34,13 @@ export class CredentialSource {
       return this.#current
     }
     this.#asking ??= this.#ask().finally(() => (this.#asking = undefined))
-    return await this.#asking
+    try {
+      return await this.#asking
+    } catch (error) {
+      // They were asked for early: until they end there is time to ask again.
+      if (this.#current !== undefined && this.#env.now() < expiresAt) return this.#current
+      throw error
+    }
   }
 
   /** The server refused them: the next call asks again. */
@@ -40,7 +49,9 @@ export class CredentialSource {
   }
 
   async #ask(): Promise<S3Credentials> {
-    this.#current = checked(await this.#find())
+    const context = { effect: 'none' } as const
+    const found = withDeadline(this.#env, ASK_MS_MAX, 'S3: credentials', this.#find(), context)
+    this.#current = checked(await found)
     return this.#current
   }
 

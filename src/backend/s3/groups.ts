@@ -14,13 +14,7 @@ import type { BatchCall } from '../batcher.ts'
 import { judgeGroup } from '../key-states.ts'
 import type { S3Call, S3Client } from './client.ts'
 import type { Database } from './database.ts'
-import {
-  decodeJournal,
-  encodeJournal,
-  journalName,
-  withoutDead,
-  type GroupParts,
-} from './journal.ts'
+import { encodeJournal, journalName, readJournal, withoutDead, type GroupParts } from './journal.ts'
 import type { KeyReader } from './key-reader.ts'
 import { KEYS_AT_ONCE, VIEW_AGE_MS_MAX } from './limits.ts'
 import { mapLimited } from './slots.ts'
@@ -70,9 +64,8 @@ export async function finishJournal(
   name: string,
   call: S3Call,
 ): Promise<void> {
-  const bytes = await client.get(name, call)
-  if (bytes === undefined) return
-  const parts = decodeJournal(name, bytes)
+  const parts = await readJournal(client, name, call)
+  if (parts === undefined) return
   await db.locks.run([...parts.keys()], () => applyParts(db, parts, call))
   await client.delete([name], call)
 }

@@ -3,6 +3,7 @@
  * its last one was. What was cleared or removed must not stay in it, or get into it by a replay.
  */
 import { createHash } from 'node:crypto'
+import { isStorageError } from '../../core/errors.ts'
 import type { KeyState } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import { maxStamp } from '../../core/stamp.ts'
@@ -36,6 +37,26 @@ export function decodeJournal(name: string, bytes: Buffer): GroupParts {
   )
 }
 
+/**
+ * The journal of that name; undefined when there is none. One that is damaged is removed: nobody can apply it any
+ * more, and what it holds was acknowledged to nobody. It must not hold up the others, and may hold what was erased.
+ */
+export async function readJournal(
+  client: S3Client,
+  name: string,
+  call: S3Call,
+): Promise<GroupParts | undefined> {
+  const bytes = await client.get(name, call)
+  if (bytes === undefined) return undefined
+  try {
+    return decodeJournal(name, bytes)
+  } catch (error) {
+    if (!isStorageError(error, 'CORRUPT')) throw error
+    await client.delete([name], call)
+    return undefined
+  }
+}
+
 /** The operations without those whose value the state has cleared or removed. */
 export function withoutDead(state: KeyState, operations: readonly Operation[]): Operation[] {
   return operations.filter((operation) => !isDead(state, operation))
@@ -52,11 +73,9 @@ export async function scrubJournals(
   state: KeyState,
   call: S3Call,
 ): Promise<void> {
-  const { objects } = await client.list(layout.journal(''), {}, call)
-  for (const { name } of objects) {
-    const bytes = await client.get(name, call)
-    if (bytes === undefined) continue
-    const parts = decodeJournal(name, bytes)
+  for (const { name } of await client.listAll(layout.journal(''), call)) {
+    const parts = await readJournal(client, name, call)
+    if (parts === undefined) continue
     const own = parts.get(key) ?? []
     const left = withoutDead(state, own)
     if (left.length === own.length) continue

@@ -44,17 +44,7 @@ export class MarkStore {
 
   /** All of them, with one list unless there are very many. */
   async read(call: S3Call): Promise<Marks> {
-    const objects: ListedObject[] = []
-    const { marks } = this.#layout
-    for (let startAfter: string | undefined; ; startAfter = objects.at(-1)!.name) {
-      const page = await this.#client.list(
-        marks,
-        startAfter === undefined ? {} : { startAfter },
-        call,
-      )
-      objects.push(...page.objects)
-      if (!page.isTruncated) break
-    }
+    const objects = await this.#client.listAll(this.#layout.marks, call)
     const read = this.#sort(objects)
     this.#head = maxStamp(this.#head, read.head ?? STAMP_MIN)
     return read

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { StorageError } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 import type { S3Credentials } from './options.ts'
 
 const CONTAINER_HOST = 'http://169.254.170.2'
@@ -21,7 +22,7 @@ export async function containerCredentials(
       ? environment['AWS_CONTAINER_AUTHORIZATION_TOKEN']
       : (await readFile(tokenFile, 'utf8')).trim()
   const answer = await ask(url, token === undefined ? {} : { authorization: token })
-  return credentialsOf(await answer.json())
+  return credentialsOf(parseJson(await answer.text()))
 }
 
 /** Those of the instance's role (IMDSv2); undefined where there is no such endpoint. */
@@ -41,7 +42,7 @@ export async function instanceCredentials(
   const headers = { 'x-aws-ec2-metadata-token': token }
   const roles = `${host}/latest/meta-data/iam/security-credentials/`
   const role = (await (await ask(roles, headers)).text()).split('\n', 1)[0]!.trim()
-  return credentialsOf(await (await ask(`${roles}${role}`, headers)).json())
+  return credentialsOf(parseJson(await (await ask(`${roles}${role}`, headers)).text()))
 }
 
 async function ask(

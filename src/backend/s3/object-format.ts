@@ -12,6 +12,7 @@
 import { createHash } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { messageOf, StorageError } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 
 export type ObjectKind = 'identity' | 'version' | 'segment' | 'index' | 'journal' | 'lease'
 
@@ -40,7 +41,7 @@ export function decodeObject(kind: ObjectKind, name: string, bytes: Buffer): unk
   if (sha256(body) !== checksum) throw damaged(name, 'its checksum is wrong')
   try {
     const text = encoding === 'gzip' ? gunzipSync(body) : body
-    return JSON.parse(text.toString()) as unknown
+    return parseJson(text.toString())
   } catch (error) {
     throw damaged(name, messageOf(error))
   }

@@ -26,6 +26,11 @@ export function parseList(xml: string): ListAnswer {
   return { objects, isTruncated: element(xml, 'IsTruncated') === 'true' }
 }
 
+/** True for a document whose outermost element is this one. */
+export function hasRoot(xml: string, name: string): boolean {
+  return new RegExp(`^(?:\\uFEFF)?\\s*(?:<\\?[^>]*>\\s*)*<${name}[\\s/>]`).test(xml)
+}
+
 /** The text of the first such element; empty when there is none. */
 export function element(xml: string, name: string): string {
   const match = new RegExp(`<${name}(?: [^>]*)?>([^<]*)</${name}>`).exec(xml)

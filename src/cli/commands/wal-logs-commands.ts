@@ -77,11 +77,13 @@ async function runVerify(
   const logs = []
   for (const log of await logsIn(env, cli.path(directory))) {
     let entries = 0
-    const damage = await readEntries(env, log, async (found) => {
-      entries += found.length
-      progress.update(() => ({ text: `${entries} entries` }))
-    })
-    const deadLetters = (await readLetters(env, log)).length
+    const damage = [
+      ...(await readEntries(env, log, async (found) => {
+        entries += found.length
+        progress.update(() => ({ text: `${entries} entries` }))
+      })),
+    ]
+    const deadLetters = (await readLetters(env, log, (found) => damage.push(found))).length
     logs.push({ path: log.path, owner: log.owner, entries, deadLetters, damage })
   }
   progress.clear()
@@ -201,7 +203,10 @@ async function listOnDisk(
   const env = nodeEnv()
   const found: (LetterOnDisk & { readonly log: string })[] = []
   for (const log of await logsIn(env, cli.path(directory))) {
-    for (const letter of await readLetters(env, log)) found.push({ log: log.path, ...letter })
+    const letters = await readLetters(env, log, ({ path, offset, reason }) =>
+      cli.terminal.note(`damaged: ${path} at ${offset}: ${reason}`),
+    )
+    for (const letter of letters) found.push({ log: log.path, ...letter })
   }
   const shown = found.map(({ log, place, lsn, atMs, reason, operations }) => ({
     log,

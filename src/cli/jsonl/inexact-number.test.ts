@@ -28,3 +28,8 @@ test('nothing that JSON.stringify writes would change', () => {
     }),
   )
 })
+
+test('a number with a million zeros is judged as fast as any text', () => {
+  const zeros = '0'.repeat(1_000_000)
+  expect(inexactNumber(`[1.1${zeros}1]`)).toBe(`1.1${zeros}1`)
+})

@@ -43,7 +43,10 @@ function normalise(text: string): { digits: string; exponent: number } | undefin
   if (match === null) return undefined
   const [, sign = '', whole = '', fraction = '', power = '0'] = match
   const digits = (whole + fraction).replace(/^0+/, '')
-  const significant = digits.replace(/0+$/, '')
+  // Not by a pattern: one that looks for the end tries again at each of a million zeros.
+  let end = digits.length
+  while (digits[end - 1] === '0') end--
+  const significant = digits.slice(0, end)
   if (significant === '') return { digits: '0', exponent: 0 }
   const dropped = digits.length - significant.length
   return { digits: sign + significant, exponent: Number(power) - fraction.length + dropped }

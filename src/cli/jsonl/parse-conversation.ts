@@ -1,5 +1,6 @@
 import { encodeMessage } from '../../chat/codec.ts'
 import { isStorageError, messageOf } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 import { checkText, CONVERSATION_ID_BYTES_MAX, MESSAGE_ID_BYTES_MAX } from '../../core/limits.ts'
 import { BadLine } from './bad-line.ts'
 import { importMessage, type IdentifiedMessage } from './import-message.ts'
@@ -41,7 +42,7 @@ export function parseConversation(text: string): ImportedConversation {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown
+    return parseJson(text)
   } catch (error) {
     throw new BadLine(`is not JSON: ${messageOf(error)}`)
   }

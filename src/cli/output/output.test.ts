@@ -22,7 +22,13 @@ test('control characters of stored text do not reach the terminal', () => {
   expect(printable('\u001b[2J\u009b31m \u202e evil\ttab\nnext')).toBe(
     '\\u001b[2J\\u009b31m \\u202e evil\ttab\nnext',
   )
-  expect(printableLine('a \n\n b\tc')).toBe('a b c')
+  expect(printableLine('a \n\n b\tc  d')).toBe('a b c  d')
+  expect(printable('\u061c\u2028\u2029')).toBe('\\u061c\\u2028\\u2029')
+})
+
+test('a million spaces are put on one line as fast as any text', () => {
+  const spaces = ' '.repeat(1_000_000)
+  expect(printableLine(`${spaces}x`)).toBe(`${spaces}x`)
 })
 
 test('columns of a table stand below each other, wide characters counted', () => {

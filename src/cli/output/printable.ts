@@ -3,7 +3,7 @@
  * reorder what is shown, so they are printed as escapes. Line feeds and tabs stay.
  */
 // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\p{Bidi_Control}]/gu
 
 /** The text as it may be shown on a terminal. */
 export function printable(text: string): string {
@@ -12,5 +12,6 @@ export function printable(text: string): string {
 
 /** The same on one line. */
 export function printableLine(text: string): string {
-  return printable(text.replace(/\s*[\n\t]+\s*/g, ' '))
+  // The whole run at once: a pattern that looks for the line feed in it tries each of a million spaces.
+  return printable(text.replace(/\s+/g, (run) => (/[\n\t]/.test(run) ? ' ' : run)))
 }

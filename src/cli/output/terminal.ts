@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import { withoutSecrets } from '../settings/secrets-of.ts'
+import { redactText } from '../../core/redact.ts'
 import type { Variables } from '../settings/read-environment.ts'
 import { OutputClosed } from './output-closed.ts'
 import { printable } from './printable.ts'
@@ -72,7 +72,7 @@ export class Terminal {
 
   /** A line for people, on standard error. */
   note(text: string): void {
-    this.#stderr.write(`${printable(withoutSecrets(text, this.#secrets))}\n`)
+    this.#stderr.write(`${printable(redactText(text, this.#secrets))}\n`)
   }
 
   /** Coloured on a terminal, plain elsewhere. `NO_COLOR` and `FORCE_COLOR` decide if set. */

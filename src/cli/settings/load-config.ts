@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { extname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { messageOf } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 import { UsageError } from '../usage-error.ts'
 import { SETTING_NAMES, type Settings } from './settings.ts'
 
@@ -32,7 +33,7 @@ async function load(path: string, required: boolean): Promise<unknown> {
     throw new UsageError(`The configuration file cannot be read: ${messageOf(error)}`)
   }
   try {
-    if (extname(path) === '.json') return JSON.parse(text) as unknown
+    if (extname(path) === '.json') return parseJson(text)
     const module = (await import(pathToFileURL(path).href)) as { readonly default?: unknown }
     return module.default
   } catch (error) {

@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { messageOf } from '../../core/errors.ts'
+import { redactText, secretsOf } from '../../core/redact.ts'
 import { UsageError } from '../usage-error.ts'
 import { hasPassword } from './has-password.ts'
 import { loadConfig } from './load-config.ts'
 import { readEnvironment } from './read-environment.ts'
 import { resolveSettings } from './resolve-settings.ts'
-import { secretsOf, withoutSecrets } from './secrets-of.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -60,6 +61,13 @@ describe('where a setting comes from', () => {
     await expect(loadConfig(folder, 'x.json')).rejects.toThrow(UsageError)
   })
 
+  test('a broken configuration file is named without any of its secrets', async () => {
+    await writeFile(join(folder, 'c.json'), '{"primary":{"password":hunter2hunter2}}')
+    const error = await loadConfig(folder, join(folder, 'c.json')).catch(messageOf)
+    expect(error).toContain("c.json is broken: Unexpected token 'h'")
+    expect(error).not.toContain('hunter')
+  })
+
   test('both kinds of configuration file are read', async () => {
     await writeFile(join(folder, 'everthread.config.mjs'), 'export default { tenant: "m" }')
     expect(await loadConfig(folder, undefined)).toEqual({ tenant: 'm' })
@@ -107,7 +115,7 @@ describe('passwords', () => {
         const primary = `postgresql://user:${password}@host/db`
         const settings = resolveSettings({ config: {}, environment: { primary }, flags: {} })
         expect(settings.primary).toBe(primary)
-        const told = withoutSecrets(`cannot connect to ${primary}`, secretsOf(settings))
+        const told = redactText(`cannot connect to ${primary}`, secretsOf(settings))
         expect(told).toBe('cannot connect to postgresql://user:***@host/db')
       }),
     )
@@ -118,6 +126,6 @@ describe('passwords', () => {
       primary: { type: 'postgresql', password: 'hunter22' },
       backup: 's3://b?secretAccessKey=k%2Fey9',
     })
-    expect(withoutSecrets('hunter22 k%2Fey9 k/ey9', secrets)).toBe('*** *** ***')
+    expect(redactText('hunter22 k%2Fey9 k/ey9', secrets)).toBe('*** *** ***')
   })
 })

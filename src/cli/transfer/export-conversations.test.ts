@@ -1,6 +1,9 @@
+import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import type { ChatMessage } from '../../chat/message.ts'
 import type { Stamp } from '../../core/stamp.ts'
+import { parseConversation } from '../jsonl/parse-conversation.ts'
+import { readLines } from '../jsonl/read-lines.ts'
 import type { ConversationSource } from './conversation-source.ts'
 import { exportConversations, type ExportOptions } from './export-conversations.ts'
 import type { ExportReport } from './export-report.ts'
@@ -95,4 +98,20 @@ test('a long conversation is written in parts that make one line', async () => {
   expect(parts).toBeGreaterThan(1)
   const line = JSON.parse(text) as { messages: { content: string }[] }
   expect(line.messages.map(({ content }) => content)).toEqual(texts)
+})
+
+test('a long conversation goes on in more lines, and is read back with the same ids', async () => {
+  const texts = Array.from({ length: 7 }, (_, i) => `text ${i}`)
+  const source = sourceOf({ a: { began: 1, texts } })
+  const { report, text } = await run(source, { lineBytes: 60 })
+  expect(report).toMatchObject({ conversations: 1, messages: 7 })
+  const lines = []
+  for await (const line of readLines(Readable.from([Buffer.from(text)]))) {
+    if ('text' in line) lines.push(parseConversation(line.text))
+  }
+  expect(lines.map(({ conversationId }) => conversationId)).toEqual(lines.map(() => 'a'))
+  expect(lines.length).toBeGreaterThan(2)
+  const messages = lines.flatMap((line) => line.messages)
+  expect(messages.map(({ id }) => id)).toEqual(texts.map((_, i) => `import-${i}`))
+  expect(messages.map(({ content }) => content)).toEqual(texts)
 })

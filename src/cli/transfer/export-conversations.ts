@@ -11,12 +11,20 @@ const LOOKUPS_IN_FLIGHT = 16
 /** Text that is gathered before it is written. */
 const WRITE_CHARS = 256 * 1024
 
+/**
+ * A longer line is ended, and the conversation goes on in the next one: an import takes lines of 64 MiB, and
+ * encryption adds a third.
+ */
+const LINE_BYTES = 32 * 1024 * 1024
+
 export interface ExportOptions {
   readonly source: ConversationSource
   /** Only these; all when empty. */
   readonly conversations: readonly string[]
   readonly format: ExportFormat
   readonly write: (text: string) => Promise<void>
+  /** Bytes from which on a conversation goes on in another line. Default: 32 MiB. */
+  readonly lineBytes?: number
   /** Aborted to stop behind the line that is being written. */
   readonly signal: AbortSignal
   readonly onProgress: (progress: ExportProgress) => void
@@ -29,7 +37,7 @@ export interface ExportProgress {
 }
 
 /**
- * Writes one line a conversation, in the order in which they began: by the position of the first
+ * Writes one line a conversation, several for a long one, in the order in which they began: by the position of the first
  * message, which no outage, replay or copy changes. So the same content always makes the same
  * bytes, and an import of them begins the conversations in the same order again. The memory it
  * needs grows with a page of messages and with the number of conversations, not with their length.
@@ -110,10 +118,14 @@ interface ExportedLine {
 
 async function exportOne(
   conversationId: string,
-  { source, format, write }: ExportOptions,
+  { source, format, write, lineBytes = LINE_BYTES }: ExportOptions,
 ): Promise<ExportedLine> {
-  let text = `{"conversationId":${JSON.stringify(conversationId)},"messages":[`
+  const head = `{"conversationId":${JSON.stringify(conversationId)},"messages":[`
+  let text = head
+  let messages = 0
+  /** Of the message in its line: an import counts from 0 in each. */
   let index = 0
+  let bytes = 0
   let complete = true
   const damaged: DamagedPart[] = []
   try {
@@ -121,8 +133,16 @@ async function exportOne(
       complete &&= batch.complete
       for (const id of batch.damaged ?? []) damaged.push({ conversationId, id })
       for (const message of batch.messages) {
-        text += `${index === 0 ? '' : ','}${JSON.stringify(exportMessage(message, index, format))}`
+        if (bytes >= lineBytes) {
+          text += `]}\n${head}`
+          index = 0
+          bytes = 0
+        }
+        const written = JSON.stringify(exportMessage(message, index, format))
+        text += `${index === 0 ? '' : ','}${written}`
+        bytes += Buffer.byteLength(written)
         index++
+        messages++
         if (text.length < WRITE_CHARS) continue
         await write(text)
         text = ''
@@ -133,6 +153,6 @@ async function exportOne(
     if (!isStorageError(error, 'CORRUPT')) throw error
     damaged.push({ conversationId })
   }
-  if (index > 0) await write(`${text}]}\n`)
-  return { messages: index, complete, damaged }
+  if (messages > 0) await write(`${text}]}\n`)
+  return { messages, complete, damaged }
 }

@@ -1,4 +1,5 @@
-import { open, rename, rm } from 'node:fs/promises'
+import { lstat, open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Terminal } from '../output/terminal.ts'
 
 /** Where the lines of an export go. */
@@ -30,19 +31,41 @@ export function partialOf(path: string): string {
  */
 export async function fileSink(path: string): Promise<ExportSink> {
   const partial = partialOf(path)
-  const file = await open(partial, 'w', 0o600)
+  // Never one that stands: it may be a link to another file, or anybody's to read.
+  await rm(partial, { force: true })
+  const file = await open(partial, 'wx', 0o600)
   return {
     async write(text) {
       await file.writeFile(text)
     },
     async finish() {
       await file.sync()
+      const isOurs = await isStill(file, partial)
       await file.close()
+      if (!isOurs) throw new Error(`another export to ${path} has begun: this one is given up`)
       await rename(partial, path)
+      await syncFolder(dirname(path))
     },
     async abandon() {
+      const isOurs = await isStill(file, partial)
       await file.close()
-      await rm(partial, { force: true })
+      if (isOurs) await rm(partial, { force: true })
     },
+  }
+}
+
+/** True while the name is that of the file. */
+async function isStill(file: FileHandle, path: string): Promise<boolean> {
+  const [own, named] = await Promise.all([file.stat(), lstat(path).catch(() => undefined)])
+  return own.ino === named?.ino && own.dev === named.dev
+}
+
+/** A name is on stable storage when its folder is. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }

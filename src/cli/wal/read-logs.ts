@@ -2,12 +2,15 @@ import { basename, dirname, join, resolve } from 'node:path'
 import type { DiskEntry } from '../../core/disk.ts'
 import type { Env } from '../../core/env.ts'
 import { parseEnvelope } from '../../core/encryption/envelope.ts'
-import { messageOf } from '../../core/errors.ts'
+import { isStorageError, messageOf } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
+import { checkIds, checkKey, checkStamp } from '../../store/check-arguments.ts'
 import type { Lsn } from '../../wal/wal.ts'
 import { decodeGroup } from '../../wal/file/codec.ts'
 import type { Damage } from '../../wal/file/corrupt.ts'
 import { DEAD_LETTERS_NAME, scanLetters, type DeadLetter } from '../../wal/file/dead-letters.ts'
+import type { Frame } from '../../wal/file/frame.ts'
 import { LsnRanges } from '../../wal/file/lsn-ranges.ts'
 import { findMeta } from '../../wal/file/meta.ts'
 import { isLog, ownerState, type OwnerState } from '../../wal/file/owner.ts'
@@ -66,7 +69,7 @@ export async function readEntries(
     try {
       const scanned = await scanSegment(env, path, file, options, (frame, buffer, offset) => {
         try {
-          entries.push({ lsn: frame.lsn, operations: checkedGroup(buffer, frame.payloadStart) })
+          entries.push({ lsn: frame.lsn, operations: checkedGroup(buffer, frame) })
         } catch (error) {
           const reason = `entry ${frame.lsn} cannot be decoded: ${messageOf(error)}`
           damage.push({ path: join(path, file.name), offset, reason })
@@ -83,8 +86,12 @@ export async function readEntries(
   return damage
 }
 
-/** The dead letters of a log that its places still lack, as far as the disk says. */
-export async function readLetters(env: Env, { path }: LogOnDisk): Promise<readonly LetterOnDisk[]> {
+/** The dead letters of a log that its places still lack, as far as the disk says; what is damaged is told. */
+export async function readLetters(
+  env: Env,
+  { path }: LogOnDisk,
+  onDamage: (damage: Damage) => void,
+): Promise<readonly LetterOnDisk[]> {
   const names = new Set((await env.disk.list(path)).map(({ name }) => name))
   if (!names.has(DEAD_LETTERS_NAME)) return []
   const { meta } = await findMeta(env, path, names)
@@ -97,23 +104,43 @@ export async function readLetters(env: Env, { path }: LogOnDisk): Promise<readon
   const name = join(path, DEAD_LETTERS_NAME)
   const file = await env.disk.open(name, 'open')
   try {
-    await scanLetters(file, name, ({ place, lsn, atMs, reason }, buffer, payloadStart) => {
+    await scanLetters(file, name, ({ place, lsn, atMs, reason, offset }, buffer, range) => {
       if (acknowledged[place].has(lsn)) return
-      const operations = decodeGroup(buffer, payloadStart)
-      letters.set(`${place} ${lsn}`, { place, lsn, atMs, reason, operations })
+      try {
+        const operations = checkedGroup(buffer, range)
+        letters.set(`${place} ${lsn}`, { place, lsn, atMs, reason, operations })
+      } catch (error) {
+        const text = `letter of entry ${lsn} cannot be decoded: ${messageOf(error)}`
+        onDamage({ path: name, offset, reason: text })
+      }
     })
+  } catch (error) {
+    if (!isStorageError(error, 'CORRUPT')) throw error
+    onDamage({ path: name, offset: 0, reason: error.message })
   } finally {
     await file.close()
   }
   return [...letters.values()]
 }
 
-/** Throws for operations that no release writes, and for values that are neither encrypted nor JSON. */
-function checkedGroup(buffer: Buffer, payloadStart: number): readonly Operation[] {
-  const operations = decodeGroup(buffer, payloadStart)
+/**
+ * Throws for operations that no release writes: a checksum finds accidents only, and a log may come from
+ * anywhere. What they would do to a database no later write could mend.
+ */
+function checkedGroup(
+  buffer: Buffer,
+  { payloadStart, payloadEnd }: Pick<Frame, 'payloadStart' | 'payloadEnd'>,
+): readonly Operation[] {
+  const operations = decodeGroup(buffer.subarray(0, payloadEnd), payloadStart)
   for (const operation of operations) {
+    checkKey(operation.key)
+    checkStamp('stamp', operation.stamp)
+    if (operation.kind === 'put') {
+      checkIds([operation.id])
+      checkStamp('position', operation.position)
+    }
     if (!('value' in operation) || parseEnvelope(operation.value) !== undefined) continue
-    JSON.parse(operation.value)
+    parseJson(operation.value)
   }
   return operations
 }

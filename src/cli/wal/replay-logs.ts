@@ -56,7 +56,8 @@ export async function replayLogs(
       })),
     )
     // The segment of a letter may be gone.
-    for (const letter of await readLetters(env, log)) await merge([letter])
+    const letters = await readLetters(env, log, (found) => damage.push(found))
+    for (const letter of letters) await merge([letter])
   }
   return { logs: logs.length, entries, operations, rejected, damage }
 }
@@ -75,18 +76,23 @@ async function mergeBatch(
     await apply(batch.flatMap((entry) => entry.operations))
     return []
   } catch (error) {
-    if (!isStorageError(error, 'REJECTED')) throw error
+    if (!isRefused(error)) throw error
   }
   const rejected: { lsn: number; reason: string }[] = []
   for (const { lsn, operations } of batch) {
     try {
       await apply(operations)
     } catch (error) {
-      if (!isStorageError(error, 'REJECTED')) throw error
+      if (!isRefused(error)) throw error
       rejected.push({ lsn, reason: messageOf(error) })
     }
   }
   return rejected
+}
+
+/** Another try would end alike: the data is refused, or an encrypted value was changed or moved. */
+function isRefused(error: unknown): boolean {
+  return isStorageError(error, 'REJECTED') || isStorageError(error, 'CORRUPT')
 }
 
 function* batchesOf(entries: readonly EntryOnDisk[]): Iterable<readonly EntryOnDisk[]> {

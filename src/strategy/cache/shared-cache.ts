@@ -10,7 +10,8 @@
  * When the cache does not answer a writer, other processes may still reach it and believe it. The
  * writer then raises its hint in the backup, which makes every reader leave the cache alone, waits
  * once until no reader can hold a list of hints from before, and goes on without the cache. When it
- * is back the writer changes the generation of all keys before it takes the hint back.
+ * is back the writer tells it of its writes again, and then changes the generation of all keys before
+ * it takes the hint back: what was written without a word to the cache was written before that.
  */
 import type { CacheBackend } from '../../backend/cache-backend.ts'
 import { getTexts, setText } from '../../backend/cache-texts.ts'
@@ -76,7 +77,10 @@ export type EntryName = (typeof ENTRY_NAMES)[number]
 export class SharedCache {
   readonly #options: SharedCacheOptions
   readonly #local: LocalEntries | undefined
+  /** It is told of no writes. */
   #out = false
+  /** Readers are warned on this process's behalf, and it reads nothing from the cache itself. */
+  #owing = false
   #recovering: Promise<void> | undefined
   /** Runs while readers are being warned: until it ends no write is acknowledged. */
   #warning: Promise<void> | undefined
@@ -93,12 +97,12 @@ export class SharedCache {
 
   /** True while readers were told to leave the cache alone on this process's behalf. */
   owes(): boolean {
-    return this.#out
+    return this.#owing
   }
 
   /** The entry when it is there and still true; else what a later `fill` needs. */
   async get<T>(name: EntryName, key: string, codec: EntryCodec<T>): Promise<Lookup<T>> {
-    if (this.#out) return this.#missed(undefined)
+    if (this.#owing) return this.#missed(undefined)
     try {
       return await this.#lookUp(entryKey(name, key), key, codec)
     } catch (error) {
@@ -116,7 +120,7 @@ export class SharedCache {
     data: T,
     codec: EntryCodec<T>,
   ): Promise<void> {
-    if (this.#out) return
+    if (this.#owing) return
     const text = `${all} ${generation}\n${codec.encode(data)}`
     if (text.length > ENTRY_UNITS_MAX) return
     try {
@@ -177,7 +181,7 @@ export class SharedCache {
       hits: this.#hits,
       misses: this.#misses,
       hitRatio: reads === 0 ? 0 : this.#hits / reads,
-      state: this.#out ? 'out' : 'on',
+      state: this.#owing ? 'out' : 'on',
     }
   }
 
@@ -230,6 +234,7 @@ export class SharedCache {
   /** One bounded delay, and from then on the cache costs nothing until it is back. */
   async #leave(): Promise<void> {
     this.#out = true
+    this.#owing = true
     this.#recovering ??= this.#recover().finally(() => {
       this.#recovering = undefined
     })
@@ -258,11 +263,15 @@ export class SharedCache {
       await sleep(env, RETRY_MS)
       if (!this.#warned) await this.#warn()
       try {
-        // Whatever was written meanwhile: nothing that is cached counts any more.
         await this.#renew(ALL)
         this.#out = false
+        // Whatever it was not told of, up to now: nothing that is cached counts any more.
+        await this.#renew(ALL)
+        if (this.#out) continue
+        this.#owing = false
         return
       } catch (error) {
+        this.#out = true
         env.logger.debug({ error: messageOf(error) }, 'the cache is still out')
       }
     }

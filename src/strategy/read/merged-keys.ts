@@ -4,6 +4,7 @@
  * checked by a read of its own, since another place may have cleared it or know later messages.
  */
 import type { LatestKey } from '../../backend/replica-backend.ts'
+import { StorageError } from '../../core/errors.ts'
 import { applyOperation, emptyState, mergeRegister, raiseDeletedThrough } from '../../core/merge.ts'
 import { compareText } from '../../core/text.ts'
 import type { Register } from '../../core/merge.ts'
@@ -13,6 +14,8 @@ import type { Source } from './source.ts'
 
 /** Keys that are checked at once. */
 const CHECKS_MAX = 16
+/** Fetches of one page: only keys that were cleared elsewhere make more than one necessary. */
+const ROUNDS_MAX = 10_000
 
 export interface KeysQuery {
   readonly prefix: string
@@ -49,11 +52,30 @@ export async function readMergedRegister(
   return state.register
 }
 
+/** A page of keys that are seen. It is empty only at the end, so that whoever goes on has a key to go on from. */
 export async function listMergedKeys(
   context: StoreContext,
   sources: readonly Source[],
   query: KeysQuery,
 ): Promise<{ readonly keys: readonly string[]; readonly done: boolean }> {
+  let from = query
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const { live, horizon } = await liveKeys(context, sources, from)
+    if (live.length > 0 || horizon === undefined) {
+      const keys = live.slice(0, query.limit)
+      return { keys, done: horizon === undefined && live.length <= query.limit }
+    }
+    from = { ...query, after: horizon }
+  }
+  throw tooManyRounds()
+}
+
+/** Keys of the next page that are seen, one more than wanted, and up to which key that is known. */
+async function liveKeys(
+  context: StoreContext,
+  sources: readonly Source[],
+  query: KeysQuery,
+): Promise<{ readonly live: readonly string[]; readonly horizon: string | undefined }> {
   const pending = await pendingWithin(sources, (key) => isWithin(key, query))
   const pages = await Promise.all(sources.map((source) => source.listKeys(query)))
   const returned = pages.map(({ keys }) => new Set(keys))
@@ -66,35 +88,58 @@ export async function listMergedKeys(
   const live = await filterLive(candidates, query.limit + 1, async (key) =>
     sure(key) ? true : await isLive(context, sources, key),
   )
-  const cut = live.slice(0, query.limit)
-  return { keys: cut, done: horizon === undefined && live.length <= query.limit }
+  return { live, horizon }
 }
 
+/** The same by the latest item. What turns out to stand further on is kept for when that is reached. */
 export async function listMergedLatest(
   context: StoreContext,
   sources: readonly Source[],
   query: LatestKeysQuery,
 ): Promise<{ readonly keys: readonly LatestKey[]; readonly done: boolean }> {
+  const known = new Map<string, LatestKey | undefined>()
+  let from = query
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const horizon = await addLatest(context, sources, from, known)
+    const entries = [...known.values()]
+      .filter((entry) => entry !== undefined)
+      .filter((entry) => query.before === undefined || compareLatest(entry, query.before) > 0)
+      .filter((entry) => horizon === undefined || compareLatest(entry, horizon) <= 0)
+      .sort(compareLatest)
+    if (entries.length > 0 || horizon === undefined) {
+      const keys = entries.slice(0, query.limit)
+      return { keys, done: horizon === undefined && entries.length <= query.limit }
+    }
+    from = { ...query, before: horizon }
+  }
+  throw tooManyRounds()
+}
+
+/** Adds where the keys of the next page stand, and returns up to where that is known. */
+async function addLatest(
+  context: StoreContext,
+  sources: readonly Source[],
+  query: LatestKeysQuery,
+  known: Map<string, LatestKey | undefined>,
+): Promise<LatestKey | undefined> {
   const pending = await pendingWithin(sources, (key) => key.startsWith(query.prefix))
   const pages = await Promise.all(sources.map((source) => source.listLatest(query)))
   const returned = pages.map(({ keys }) => new Map(keys.map((entry) => [entry.key, entry.latest])))
-  const edges = pages.filter(({ done }) => !done).map(({ keys }) => keys.at(-1)!)
-  const horizon = edges.sort(compareLatest)[0]
   const candidates = new Set([...returned.flatMap((map) => [...map.keys()]), ...pending])
-  const entries: LatestKey[] = []
   await inChunks([...candidates], async (key) => {
+    if (known.has(key)) return
     const latest = returned[0]!.get(key)
     const sure =
       latest !== undefined && !pending.has(key) && returned.every((map) => map.get(key) === latest)
     const exact = sure ? latest : await latestOf(context, sources, key)
-    if (exact === undefined) return
-    const entry = { key, latest: exact }
-    if (query.before !== undefined && compareLatest(entry, query.before) <= 0) return
-    if (horizon === undefined || compareLatest(entry, horizon) <= 0) entries.push(entry)
+    known.set(key, exact === undefined ? undefined : { key, latest: exact })
   })
-  entries.sort(compareLatest)
-  const cut = entries.slice(0, query.limit)
-  return { keys: cut, done: horizon === undefined && entries.length <= query.limit }
+  const edges = pages.filter(({ done }) => !done).map(({ keys }) => keys.at(-1)!)
+  return edges.sort(compareLatest)[0]
+}
+
+function tooManyRounds(): StorageError {
+  return new StorageError('OVERLOADED', `a list needed more than ${ROUNDS_MAX} fetches`)
 }
 
 /** Latest first; equal ones by key. */

@@ -200,9 +200,11 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
     if (places.includes('backup')) return { value, complete: monitor.isTrusted() }
     const verdict = await judged
     if (verdict === undefined) return { value, complete: false }
-    if (verdict === 'current') return { value, complete: true }
+    // The answer may have told that the primary is another one by now.
+    const isTrusted = monitor.isTrusted()
+    if (verdict === 'current' && isTrusted) return { value, complete: true }
     try {
-      const again = await ask(verdict === 'lacking' ? DATABASE_PLACES : ['primary'])
+      const again = await ask(verdict === 'lacking' || !isTrusted ? DATABASE_PLACES : ['primary'])
       return { value: again.value, complete: monitor.isTrusted() }
     } catch {
       // The first answer stands; it says what it is worth.

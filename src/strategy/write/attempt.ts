@@ -12,10 +12,10 @@
  *
  * Whatever a late place answers only updates the books of the ticket: applying twice is harmless.
  */
-import type { ApplyResult } from '../../backend/replica-backend.ts'
+import type { ApplyOptions, ApplyResult } from '../../backend/replica-backend.ts'
 import { isRefusal, type Applied } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
-import { StorageError } from '../../core/errors.ts'
+import { isCallersFault, StorageError } from '../../core/errors.ts'
 import {
   DATABASE_PLACES,
   type DatabasePlace,
@@ -29,6 +29,7 @@ import { observeKey, type StoreContext } from '../context.ts'
 import { hedgeDelayMs } from '../hedge-delay.ts'
 import type { AttemptResult } from './attempt-result.ts'
 import { AttemptState, PLACES } from './attempt-state.ts'
+import { lackingClears } from './lacking-clears.ts'
 import { Repeats, standsElsewhere } from './repeats.ts'
 import type { WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-port.ts'
@@ -49,6 +50,8 @@ export class Attempt {
   #overdue = false
   /** It decides whether ids are new, and answers nobody. */
   #primarySilent = false
+  /** Its first call failed, and it was asked once more. */
+  #askedAgain = false
   /** Failed, while some place had yet to answer. */
   #undecided = false
   readonly #repeats: Repeats
@@ -164,7 +167,7 @@ export class Attempt {
     const sent = this.#operations
     const startedAt = context.env.monotonic()
     try {
-      const result = await context.places[place].apply(sent, {
+      const result = await this.#applied(place, sent, {
         decide:
           this.#group.mergeOnly !== true && (place === 'primary' || lacking || this.#isDelete),
         unique: this.#group.unique && this.#config.enableIdempotency,
@@ -182,9 +185,40 @@ export class Attempt {
     } catch (error) {
       // The ticket stays marked: the backup may have the hint all the same.
       if (hinted) this.#state.hint = 'none'
+      if (place === 'primary' && (await this.#mayAskAgain(error))) {
+        await this.#sendTo(place)
+        return
+      }
       this.#failed(place, error)
     }
     this.#step()
+  }
+
+  /** What the place says once it has heard of the clears that its answer lacked. */
+  async #applied(
+    place: DatabasePlace,
+    sent: readonly Operation[],
+    options: ApplyOptions & { readonly timeoutMs: number },
+  ): Promise<ApplyResult> {
+    const { places, tombstones } = this.#context
+    const result = await places[place].apply(sent, options)
+    const clears = lackingClears(tombstones, sent, result.applied)
+    if (clears.length === 0) return result
+    await places[place].apply(clears, { timeoutMs: options.timeoutMs })
+    return await places[place].apply(sent, options)
+  }
+
+  /** A call that failed does not say that the primary is out: while it lives, it decides. */
+  async #mayAskAgain(error: unknown): Promise<boolean> {
+    if (!this.#group.unique || this.#askedAgain || this.#isDecided()) return false
+    if (this.#isSettled() || isCallersFault(error)) return false
+    this.#askedAgain = true
+    if (!(await this.#context.monitor.isPrimaryAlive())) return false
+    if (this.#isSettled() || this.#isDecided()) return false
+    // What the failed call may have done is not forgotten.
+    this.#state.failed('primary', error)
+    this.#state.of.primary = 'sent'
+    return true
   }
 
   async #sendToLog(): Promise<void> {

@@ -118,7 +118,8 @@ function nameOf({ key, id }: PutOperation): string {
   return `${key}\0${id}`
 }
 
-function conflictOf(item: Item): string {
+/** Why an id that stands cannot be saved with this content. */
+export function conflictOf(item: Item): string {
   return isRemoved(item)
     ? `id ${item.id} was removed and cannot be used again until the conversation is cleared`
     : `id ${item.id} is there with other content`

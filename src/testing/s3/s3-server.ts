@@ -18,6 +18,8 @@ export type S3Fault =
   | 'slow-down'
   /** It is never answered, and has no effect. */
   | 'hang'
+  /** 200 with a page of a proxy, without an effect. */
+  | 'foreign-page'
 
 /** A request as faults are chosen by. */
 export interface S3Request {
@@ -98,6 +100,7 @@ export class S3Server {
     if (fault === 'lost-request') return void response.destroy()
     if (fault === 'hang') return
     if (fault === 'slow-down') return send(response, this.#error(503, 'SlowDown'))
+    if (fault === 'foreign-page') return send(response, FOREIGN_PAGE)
     const { headers } = message
     const refusal = checkSignature({ method, target, headers, body }, this.keys, this.now())
     const store = this.#stores.get(bucket)
@@ -122,6 +125,12 @@ export class S3Server {
     const body = Buffer.from(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`)
     return { status, headers: { 'content-type': 'application/xml' }, body }
   }
+}
+
+const FOREIGN_PAGE: Answer = {
+  status: 200,
+  headers: { 'content-type': 'text/html' },
+  body: Buffer.from('<html><body>Please log in.</body></html>'),
 }
 
 function send(response: ServerResponse, { status, headers, body }: Answer): void {

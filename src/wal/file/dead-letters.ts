@@ -21,7 +21,14 @@ import type { Lsn } from '../wal.ts'
 import { decodeGroup } from './codec.ts'
 import { corrupt } from './corrupt.ts'
 import { erasePayload } from './erase-payload.ts'
-import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameBytes, readFrame, sealFrame } from './frame.ts'
+import {
+  FRAME_ALIGNMENT,
+  FRAME_HEADER_BYTES,
+  frameBytes,
+  readFrame,
+  sealFrame,
+  type Frame,
+} from './frame.ts'
 import { DEAD_BYTES_SLACK, REASON_LENGTH_MAX } from './limits.ts'
 import { scanFrames, findLaterWrite } from './scan.ts'
 import {
@@ -46,6 +53,9 @@ interface Kept extends DeadLetter {
   readonly offset: number
   readonly bytes: number
 }
+
+/** Where the payload of a letter's entry stands in a buffer. */
+type Payload = Pick<Frame, 'payloadStart' | 'payloadEnd'>
 
 interface OpenFile {
   readonly file: DiskFile
@@ -283,7 +293,7 @@ export class DeadLetters {
 export async function scanLetters(
   file: DiskFile,
   path: string,
-  onLetter: (letter: Kept, buffer: Buffer, payloadStart: number) => void,
+  onLetter: (letter: Kept, buffer: Buffer, payload: Payload) => void,
 ): Promise<OpenFile> {
   const size = await file.size()
   const head = Buffer.alloc(SEGMENT_HEADER_BYTES)
@@ -298,7 +308,10 @@ export async function scanLetters(
     const reasonEnd = reasonStart + buffer.readUInt16LE(frame.payloadStart + 9)
     const reason = buffer.toString('utf8', reasonStart, reasonEnd)
     const bytes = frame.end - frame.start
-    onLetter({ place, lsn: frame.lsn, atMs, reason, offset, bytes }, buffer, reasonEnd)
+    onLetter({ place, lsn: frame.lsn, atMs, reason, offset, bytes }, buffer, {
+      payloadStart: reasonEnd,
+      payloadEnd: frame.payloadEnd,
+    })
     return true
   })
   // Letters are in no order of LSN: any valid frame behind an invalid one shows damage.

@@ -46,7 +46,7 @@ async function lookAtLetters(
   const path = join(directory, DEAD_LETTERS_NAME)
   const file = await env.disk.open(path, 'open')
   try {
-    await scanLetters(file, path, (_letter, buffer, payloadStart) => look(buffer, payloadStart))
+    await scanLetters(file, path, (_letter, buffer, { payloadStart }) => look(buffer, payloadStart))
   } finally {
     await file.close()
   }

@@ -1,3 +1,4 @@
+import { parseJson } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
 import { operationBytes } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
@@ -58,5 +59,5 @@ export function encodeOperations(operations: readonly Operation[]): string {
 }
 
 export function decodeOperations(text: string): readonly Operation[] {
-  return JSON.parse(text) as readonly Operation[]
+  return parseJson(text) as readonly Operation[]
 }

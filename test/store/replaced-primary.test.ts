@@ -1,0 +1,34 @@
+// Goal: an answer that tells that the primary was replaced is not called complete. Method: databases in
+// memory, virtual time; the primary loses its data between two probes.
+import { expect, onTestFinished, test } from 'vitest'
+import { openChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
+import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
+import { faultyBackend } from '../../src/testing/faulty-backend.ts'
+import { virtualEnv } from '../../src/testing/virtual-env.ts'
+import { sleep } from '../../src/core/time.ts'
+
+test.each<[string, ChatHistoryOptions]>([
+  ['primary-first', { read: 'primary-first' }],
+  ['failover', { read: 'failover' }],
+  ['an old list of hints', { read: { type: 'primary-first', config: { maxHintAge: 60_000 } } }],
+])('a primary that was just replaced is not believed alone: %s', async (_what, options) => {
+  const env = virtualEnv()
+  const database = new DurableMemoryBackend()
+  const primary = faultyBackend(database)
+  const backup = faultyBackend(new DurableMemoryBackend())
+  const history = await env.drive(
+    openChatHistory({ env, primary, backup, wal: 'memory:', ...options }),
+  )
+  onTestFinished(() => env.drive(history.close(), 100))
+  await env.drive(history.saveMessage('c', { role: 'user', content: 'hello' }))
+  await env.drive(history.store.flushWAL())
+  await env.advance(5_000)
+  expect(await env.drive(history.getHistory('c'))).toMatchObject({ complete: true })
+  // The hints are there before the primary tells who it is.
+  primary.onCall(async (operation) => {
+    if (operation === 'readItems') await sleep(env, 5)
+  })
+  database.wipe()
+  const { messages, complete } = await env.drive(history.getHistory('c'))
+  expect({ complete, count: messages.length }).toEqual({ complete: false, count: 1 })
+})
