@@ -15,9 +15,13 @@ export type {
   Receipt,
   Role,
 } from './chat/message.ts'
-export { openChatHistory, type ChatHistoryOptions } from './chat/open-chat-history.ts'
-export type { RetentionLimits, RetentionOptions } from './chat/retention/retention-options.ts'
-export type { RetentionReport } from './chat/retention/retention.ts'
+export { type ChatHistoryOptions, openChatHistory } from './chat/open-chat-history.ts'
+export type {
+  ResolvedRetention,
+  RetentionLimits,
+  RetentionOptions,
+} from './chat/retention/retention-options.ts'
+export type { Retention, RetentionParts, RetentionReport } from './chat/retention/retention.ts'
 export { EncryptedBackend } from './backend/encrypted/encrypted-backend.ts'
 export type { EncryptionKey, EncryptionKeys, EncryptionOptions } from './core/encryption/keyring.ts'
 export { ValueCipher } from './core/encryption/value-cipher.ts'
@@ -38,21 +42,39 @@ export type { ReconcileChoice, ReconcileOptions } from './sync/reconcile-options
 export type { DamagedRow, ReconcileProgress, ReconcileReport } from './sync/reconcile-report.ts'
 export type { PassOptions, VerifyOptions } from './sync/reconciler.ts'
 export {
-  CacheEnhancedReadStrategy,
   type CacheEnhancedReadConfig,
+  CacheEnhancedReadStrategy,
 } from './strategy/read/cache-enhanced.ts'
 export { FailoverReadStrategy } from './strategy/read/failover.ts'
 export { PrimaryFirstReadStrategy } from './strategy/read/primary-first.ts'
-export type { ReadConfig, ReadPort } from './strategy/read/read-port.ts'
+export type {
+  CacheUse,
+  CountedRead,
+  Gone,
+  ItemsQuery,
+  ItemsRead,
+  KeysRead,
+  LatestRead,
+  ReadConfig,
+  ReadMark,
+  ReadPort,
+  RegisterRead,
+} from './strategy/read/read-port.ts'
 export type { ReadStrategy } from './strategy/read/read-strategy.ts'
 export {
-  StrategyFactory,
+  type Choice,
+  type Flat,
   type HealthChoice,
+  type HealthManagerType,
   type ReadChoice,
+  StrategyFactory,
   type StrategySet,
   type StrategySetConfig,
   type WalChoice,
+  type WalManagerType,
+  type WithConfig,
   type WriteChoice,
+  type WriteStrategyType,
 } from './strategy/strategy-factory.ts'
 export { DualWriteStrategy } from './strategy/write/dual-write.ts'
 export { IdempotentWriteStrategy } from './strategy/write/idempotent.ts'
@@ -65,48 +87,158 @@ export type {
   WritePort,
 } from './strategy/write/write-port.ts'
 export type { WriteStrategy } from './strategy/write/write-strategy.ts'
-export { CircuitBreakerHealthManager, type CircuitBreakerConfig } from './health/circuit-breaker.ts'
+export { type CircuitBreakerConfig, CircuitBreakerHealthManager } from './health/circuit-breaker.ts'
 export type {
   HealthEvents,
+  HealthFailure,
   HealthManager,
   HealthProbe,
   HealthStats,
+  LatencyStats,
 } from './health/health-manager.ts'
-export { SimpleHealthManager, type SimpleHealthConfig } from './health/simple.ts'
-export { FileWALManager, type FileWALConfig } from './wal/file-wal-manager.ts'
-export { InMemoryWALManager, type InMemoryWALConfig } from './wal/in-memory-wal-manager.ts'
-export { RedisStreamWALManager, type RedisStreamWALConfig } from './wal/redis-stream-wal-manager.ts'
+export { type SimpleHealthConfig, SimpleHealthManager } from './health/simple.ts'
+export { type FileWALConfig, FileWALManager } from './wal/file-wal-manager.ts'
+export { type InMemoryWALConfig, InMemoryWALManager } from './wal/in-memory-wal-manager.ts'
+export { type RedisStreamWALConfig, RedisStreamWALManager } from './wal/redis-stream-wal-manager.ts'
 export type { WALManagerOptions } from './wal/manager-options.ts'
-export { WALManager, type WalManagerStats, type WalWrite } from './wal/wal-manager.ts'
-export type { Lsn, RefusedEntry, WAL, WalEntry, WalStats } from './wal/wal.ts'
 export {
-  StorageManager,
+  type FlushMark,
+  type PendingBatch,
+  WALManager,
+  type WalManagerStats,
+  type WalWrite,
+} from './wal/wal-manager.ts'
+export type {
+  Lsn,
+  RefusedEntry,
+  SharedWal,
+  WAL,
+  WalAppendOptions,
+  WalEntry,
+  WalErased,
+  WalOpened,
+  WalPlaceStats,
+  WalStats,
+} from './wal/wal.ts'
+export {
   type BackendSettings,
   type DatabaseInfo,
   type StorageBackends,
   type StorageInfo,
+  StorageManager,
   type StorageManagerConfig,
   type StorageSettings,
 } from './manager/storage-manager.ts'
 export type { BackendInfo } from './manager/slot.ts'
 export type { StoreManagers } from './manager/store-managers.ts'
 export type { BackendHealth, StorageHealth } from './manager/storage-health.ts'
-export type { CacheConfig, DatabaseConfig, WalConfig } from './backend/backend-config.ts'
+export type {
+  CacheConfig,
+  DatabaseConfig,
+  FileWalConfig,
+  InMemoryCacheConfig,
+  InMemoryConfig,
+  InMemoryWalConfig,
+  MemcachedConfig,
+  PostgresConfig,
+  RedisConfig,
+  RedisStreamWalConfig,
+  S3Config,
+  SqliteConfig,
+  WalConfig,
+} from './backend/backend-config.ts'
 export type { CacheBackend } from './backend/cache-backend.ts'
 export type { DatabaseBackend } from './backend/database-backend.ts'
 export { MemoryBackend } from './backend/memory/memory-backend.ts'
-export { MemoryCache } from './backend/memory/memory-cache.ts'
+export { MemoryCache, type MemoryCacheOptions } from './backend/memory/memory-cache.ts'
 export { plainAdapter, type PlainAdapterOptions } from './backend/plain-adapter.ts'
 export type { CacheSource, DatabaseSource } from './backend/registry.ts'
-export type { ReplicaBackend } from './backend/replica-backend.ts'
-export type { Env } from './core/env.ts'
+export type {
+  ApplyOptions,
+  ApplyResult,
+  CallOptions,
+  CountRead,
+  DamagedPart,
+  Durability,
+  FencedOptions,
+  Hint,
+  HintList,
+  ItemPage,
+  ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+  LatestKey,
+  LatestPage,
+  LatestQuery,
+  Lease,
+  LeaseFence,
+  LeaseRequest,
+  ReplicaBackend,
+  ReplicaState,
+  SchemaState,
+  StoredOperation,
+  WriterCursor,
+} from './backend/replica-backend.ts'
+export type { Env, ProcessIdentity, Timer } from './core/env.ts'
 export {
+  type Effect,
   isStorageError,
   StorageConnectionError,
   StorageError,
-  type Effect,
   type StorageErrorCode,
+  type StorageErrorOptions,
 } from './core/errors.ts'
 export type { Logger } from './core/logger.ts'
-export { nodeEnv } from './core/node-env.ts'
-export type { DatabasePlace, PlaceName } from './core/operation.ts'
+export { nodeEnv, type NodeEnvOptions } from './core/node-env.ts'
+export type {
+  AppendOperation,
+  DatabasePlace,
+  DeleteOperation,
+  EditOperation,
+  Operation,
+  PlaceName,
+  PutOperation,
+  RemoveOperation,
+  SetOperation,
+} from './core/operation.ts'
+export type { ReplicaBase } from './backend/replica-base.ts'
+export type { Session, SessionTokens } from './chat/session-token.ts'
+export type { BucketDigest, StampRange } from './core/digest.ts'
+export type { Disk, DiskEntry, DiskFile, DiskListener, SocketState } from './core/disk.ts'
+export type { ThroughOf } from './core/erase.ts'
+export type { FAILPOINTS, FailpointName, Failpoints } from './core/failpoint.ts'
+export type { JsonText } from './core/json.ts'
+export type { Item, ItemParts, Register } from './core/merge.ts'
+export type { Stamp, StampClock, StampClockOptions } from './core/stamp.ts'
+export type { HealthBase, HealthBaseConfig, Outcome } from './health/health-base.ts'
+export type { EraseScope } from './store/erase/erasure-record.ts'
+export type {
+  CacheStats,
+  ENTRY_NAMES,
+  EntryCodec,
+  EntryName,
+  FillToken,
+  Lookup,
+  SharedCache,
+  SharedCacheOptions,
+} from './strategy/cache/shared-cache.ts'
+export type { Clocks, ClocksOptions, ClocksStatus } from './strategy/clocks.ts'
+export type { StoreContext, StoreNotice } from './strategy/context.ts'
+export type {
+  ReadPlan,
+  ResolvedReadConfig,
+  SelectingReadStrategy,
+} from './strategy/read/selecting-read-strategy.ts'
+export type { FlushTarget } from './wal/flush-worker.ts'
+export type { RedisStreamOptions } from './wal/redis-stream/options.ts'
+export type { Ticket, TicketKeeper } from './wal/ticket.ts'
+export type { Applied } from './core/decide.ts'
+export type { Place } from './strategy/place.ts'
+export type {
+  PrimaryVerdict,
+  ReplicaMonitor,
+  ReplicaMonitorOptions,
+} from './strategy/replica-monitor.ts'
+export type { SeenTombstones } from './strategy/seen-tombstones.ts'
+export type { SessionUse, StatementSettings } from './backend/postgres/session.ts'

@@ -5,18 +5,21 @@ import type { Operation } from '../core/operation.ts'
 import type { Stamp } from '../core/stamp.ts'
 import type { DatabaseBackend } from './database-backend.ts'
 
+/** Every call of a database takes these. */
 export interface CallOptions {
   readonly signal?: AbortSignal
   /** After this the call rejects with `TIMEOUT` and the driver's work is cancelled. Milliseconds. */
   readonly timeoutMs?: number
 }
 
+/** How far the log of one writer has come at a place. */
 export interface WriterCursor {
   readonly writer: string
   /** Every WAL entry up to and including this LSN has been applied. */
   readonly lsn: number
 }
 
+/** How a call of `apply` is made. */
 export interface ApplyOptions extends CallOptions {
   /** Judge the operations first (`core/decide.ts`); otherwise they are only merged. */
   readonly decide?: boolean
@@ -28,6 +31,7 @@ export interface ApplyOptions extends CallOptions {
   readonly cursor?: WriterCursor
 }
 
+/** What `apply` answers. */
 export interface ApplyResult {
   /** The database that answered; see `ReplicaState.identity`. */
   readonly identity: string
@@ -35,6 +39,7 @@ export interface ApplyResult {
   readonly applied: readonly Applied[]
 }
 
+/** A page of one list. */
 export interface ItemQuery {
   readonly key: string
   /** Only positions below. */
@@ -48,6 +53,7 @@ export interface ItemQuery {
   readonly includeRemoved?: boolean
 }
 
+/** Items of one list, as a database has them. */
 export interface ItemPage {
   readonly identity: string
   readonly deletedThrough?: Stamp
@@ -57,12 +63,14 @@ export interface ItemPage {
   readonly done: boolean
 }
 
+/** What a database has of the value of a key. */
 export interface KeyRead {
   readonly identity: string
   readonly deletedThrough?: Stamp
   readonly register?: Register
 }
 
+/** How many items a database counts in one list. */
 export interface CountRead {
   readonly identity: string
   readonly deletedThrough?: Stamp
@@ -70,6 +78,7 @@ export interface CountRead {
   readonly count: number
 }
 
+/** A page of the keys that begin with a prefix. */
 export interface KeyQuery {
   readonly prefix: string
   /** Only keys above, by code point. */
@@ -77,6 +86,7 @@ export interface KeyQuery {
   readonly limit: number
 }
 
+/** One page of keys. */
 export interface KeyPage {
   readonly identity: string
   /** Keys with a register or a visible item, sorted by code point. */
@@ -84,12 +94,14 @@ export interface KeyPage {
   readonly done: boolean
 }
 
+/** A key and the position of its latest item. */
 export interface LatestKey {
   readonly key: string
   /** Position of the latest visible item. */
   readonly latest: Stamp
 }
 
+/** A page of the keys that begin with a prefix, by their latest item. */
 export interface LatestQuery {
   readonly prefix: string
   /** Only keys after this one in the order of the page. */
@@ -97,6 +109,7 @@ export interface LatestQuery {
   readonly limit: number
 }
 
+/** One page of keys by their latest item. */
 export interface LatestPage {
   readonly identity: string
   /** Keys with a visible item; latest first, and by key where two are equal. */
@@ -123,6 +136,7 @@ export interface HintList {
   readonly hintVersion?: number
 }
 
+/** What a database says of itself in one round trip. */
 export interface ReplicaState extends HintList {
   /** Identity of the other database as of the last full reconcile, kept by this one. */
   readonly trusted?: string
@@ -165,6 +179,7 @@ export interface LeaseFence {
   readonly token: number
 }
 
+/** A call that is refused unless the lease is still held. */
 export interface FencedOptions extends CallOptions {
   /** Without effect and `REJECTED` when the lease has a newer token. */
   readonly fence?: LeaseFence

@@ -16,6 +16,7 @@ export interface DiskFile {
   close(): Promise<void>
 }
 
+/** One entry of a folder. */
 export interface DiskEntry {
   readonly name: string
   readonly kind: 'file' | 'directory' | 'socket' | 'other'

@@ -2,6 +2,7 @@ import type { Disk } from './disk.ts'
 import type { Failpoints } from './failpoint.ts'
 import type { Logger } from './logger.ts'
 
+/** A timer that is running. */
 export interface Timer {
   cancel(): void
 }

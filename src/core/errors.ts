@@ -26,6 +26,7 @@ export type StorageErrorCode =
  */
 export type Effect = 'none' | 'unknown'
 
+/** What a `StorageError` knows besides its code and message. */
 export interface StorageErrorOptions {
   readonly effect?: Effect
   readonly place?: PlaceName

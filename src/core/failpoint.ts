@@ -29,8 +29,10 @@ export const FAILPOINTS = [
   's3.afterCommit',
 ] as const
 
+/** The moments that have a name. */
 export type FailpointName = (typeof FAILPOINTS)[number]
 
+/** Named moments at which a test may stop a process or make a call fail; nothing happens there otherwise. */
 export interface Failpoints {
   /** May throw, or return a promise that the caller awaits. */
   hit(name: FailpointName): void | Promise<void>

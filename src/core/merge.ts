@@ -38,6 +38,7 @@ export interface ItemParts {
   readonly removedOf?: Stamp
 }
 
+/** The value of a key and when it was set. */
 export interface Register {
   readonly stamp: Stamp
   readonly value: JsonText

@@ -11,6 +11,7 @@ const KEEP_ALIVE_MS = 2 ** 30
 /** No start time: there is no /proc, or it does not show the process. */
 const UNKNOWN_TIME = '0'
 
+/** What of `nodeEnv` is replaced. */
 export interface NodeEnvOptions {
   readonly logger?: Logger
   readonly failpoints?: Failpoints

@@ -59,6 +59,7 @@ export interface DeleteOperation {
   readonly stamp: Stamp
 }
 
+/** What happens to one item of a list. */
 export type PutOperation = AppendOperation | EditOperation | RemoveOperation
 
 /**

@@ -76,6 +76,7 @@ function writerTail(random: Uint8Array): string {
   return `${hex.slice(0, 4)}-${hex.slice(4)}`
 }
 
+/** What a clock works with. */
 export interface StampClockOptions {
   /** Wall clock, Unix milliseconds. */
   readonly now: () => number

@@ -18,7 +18,7 @@ import type { HealthManager } from '../health/health-manager.ts'
 import type { StorageBackends } from '../manager/storage-manager.ts'
 import { innerStrategies } from '../strategy/inner-strategies.ts'
 import type {
-  CountRead,
+  CountedRead,
   ItemsQuery,
   ItemsRead,
   KeysRead,
@@ -242,7 +242,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#core.run(() => this.#read.readItemsById(this.#core.context, key, ids))
   }
 
-  async countItems(key: string): Promise<CountRead> {
+  async countItems(key: string): Promise<CountedRead> {
     checkKey(key)
     return await this.#core.run(() => this.#read.countItems(this.#core.context, key))
   }

@@ -20,6 +20,7 @@ const PING_MS = 1_000
 /** How often a hint about the cache is raised again. */
 const CACHE_HINT_MS = 10_000
 
+/** What a monitor works with. */
 export interface ReplicaMonitorOptions {
   readonly env: Env
   readonly clock: StampClock

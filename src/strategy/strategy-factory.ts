@@ -31,8 +31,11 @@ import type { WriteConfig, WritePort } from './write/write-port.ts'
 import type { WriteStrategy } from './write/write-strategy.ts'
 
 export type ReadStrategyType = 'primary-first' | 'failover' | 'cache-enhanced'
+/** Write strategies by name. */
 export type WriteStrategyType = 'idempotent' | 'wal-first' | 'dual-write'
+/** Health managers by name. */
 export type HealthManagerType = 'circuit-breaker' | 'simple'
+/** Logs by name. */
 export type WalManagerType = 'file' | 'in-memory' | 'redis-stream'
 
 /** A type by its name, or with a configuration of its own. */
@@ -53,8 +56,10 @@ export type WalChoice =
   | WithConfig<'in-memory', InMemoryWALConfig>
   | WithConfig<'redis-stream', RedisStreamWALConfig>
 
-type Flat<Type extends string, Config> = { readonly type: Type } & Config
-type WithConfig<Type extends string, Config> =
+/** A type with its options beside it. */
+export type Flat<Type extends string, Config> = { readonly type: Type } & Config
+/** A type with its configuration, beside it or in `config`. */
+export type WithConfig<Type extends string, Config> =
   Flat<Type, Config> | { readonly type: Type; readonly config?: Config }
 type FlatWal =
   | Flat<'file', FileWALConfig>

@@ -17,6 +17,7 @@ export interface WalEntry {
   readonly operations: readonly Operation[]
 }
 
+/** How a group is appended to a log. */
 export interface WalAppendOptions {
   /**
    * Places that the writer is sending the group to itself: `read` leaves the entry out for them
@@ -31,6 +32,7 @@ export interface WalAppendOptions {
   readonly fresh?: boolean
 }
 
+/** What a log knows when it has been opened. */
 export interface WalOpened {
   /**
    * Stamps up to this time may have been appended before. Unix milliseconds; 0 for a new log. The
@@ -51,6 +53,7 @@ export interface RefusedEntry {
   readonly keys: readonly string[]
 }
 
+/** What of a log one place lacks. */
 export interface WalPlaceStats {
   /** Entries that the place still lacks, quarantined ones included. */
   readonly pendingEntries: number

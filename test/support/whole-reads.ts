@@ -5,7 +5,7 @@ import type { Operation } from '../../src/core/operation.ts'
 import type { StoreContext } from '../../src/strategy/context.ts'
 import { PrimaryFirstReadStrategy } from '../../src/strategy/read/primary-first.ts'
 import type {
-  CountRead,
+  CountedRead,
   ItemsRead,
   KeysRead,
   LatestRead,
@@ -45,7 +45,7 @@ export async function probe({ monitor }: StoreContext): Promise<void> {
 }
 
 type Answer = ReadMark &
-  Partial<Omit<ItemsRead & RegisterRead & CountRead, 'complete'>> & {
+  Partial<Omit<ItemsRead & RegisterRead & CountedRead, 'complete'>> & {
     readonly keys?: KeysRead['keys'] | LatestRead['keys']
   }
 

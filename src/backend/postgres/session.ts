@@ -2,6 +2,7 @@ import { StorageError } from '../../core/errors.ts'
 import { isStatementError } from './postgres-error.ts'
 import type { PgClient, PgResult, PgStatement } from './pg-types.ts'
 
+/** What a statement of a pooled session is run with. */
 export interface StatementSettings {
   /** Milliseconds. Default: that of the session. */
   readonly timeoutMs?: number

@@ -27,6 +27,7 @@ export interface RetentionOptions extends RetentionLimits {
   readonly interval?: number
 }
 
+/** `RetentionOptions` with their defaults. */
 export interface ResolvedRetention {
   readonly limitsOf: (conversationId: string) => RetentionLimits
   readonly intervalMs: number

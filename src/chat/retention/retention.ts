@@ -43,6 +43,7 @@ export interface RetentionReport {
   readonly unfinished: number
 }
 
+/** What a retention works with. */
 export interface RetentionParts {
   readonly env: Env
   readonly store: StrategicStorageManager

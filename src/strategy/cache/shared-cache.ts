@@ -20,6 +20,7 @@ import { messageOf, StorageError } from '../../core/errors.ts'
 import { sleep, withDeadline } from '../../core/time.ts'
 import { LocalEntries, type Entry } from './local-entries.ts'
 
+/** What a shared cache works with. */
 export interface SharedCacheOptions {
   readonly env: Env
   /** The cache as it is now, or undefined while it is away or memory stands in for it. */
@@ -50,6 +51,7 @@ export interface FillToken {
   readonly generation: string
 }
 
+/** How the cache in front of a store does. */
 export interface CacheStats {
   readonly hits: number
   readonly misses: number
@@ -58,6 +60,7 @@ export interface CacheStats {
   readonly state: 'on' | 'out'
 }
 
+/** What the cache says of an entry. */
 export type Lookup<T> =
   | { readonly hit: true; readonly data: T }
   | { readonly hit: false; readonly token: FillToken | undefined }
@@ -70,10 +73,12 @@ const ENTRY_UNITS_MAX = 4 * 1024 * 1024
 const RETRY_MS = 1_000
 const ALL = 'all'
 /** What readers cache of a key. */
-const ENTRY_NAMES = ['window', 'value'] as const
+export const ENTRY_NAMES = ['window', 'value'] as const
 
+/** What an entry of the cache holds. */
 export type EntryName = (typeof ENTRY_NAMES)[number]
 
+/** A cache that several processes keep true together. */
 export class SharedCache {
   readonly #options: SharedCacheOptions
   readonly #local: LocalEntries | undefined

@@ -12,6 +12,7 @@ export interface ReadMark {
   readonly complete: boolean
 }
 
+/** A page of one list, as a store is asked for it. */
 export interface ItemsQuery {
   readonly key: string
   readonly before?: Stamp
@@ -29,6 +30,7 @@ export interface Gone {
   readonly deletedThrough: Stamp | undefined
 }
 
+/** The answer of a store to an `ItemsQuery`. */
 export interface ItemsRead extends ReadMark {
   /** Visible items in the order asked for. */
   readonly items: readonly Item[]
@@ -38,19 +40,23 @@ export interface ItemsRead extends ReadMark {
   readonly gone?: Gone
 }
 
+/** The answer of a store for the value of a key. */
 export interface RegisterRead extends ReadMark {
   readonly register: Register | undefined
 }
 
-export interface CountRead extends ReadMark {
+/** How many items a store counts in one list. */
+export interface CountedRead extends ReadMark {
   readonly count: number
 }
 
+/** The answer of a store to a `KeyQuery`. */
 export interface KeysRead extends ReadMark {
   readonly keys: readonly string[]
   readonly done: boolean
 }
 
+/** The answer of a store to a `LatestQuery`. */
 export interface LatestRead extends ReadMark {
   readonly keys: readonly LatestKey[]
   readonly done: boolean
@@ -75,7 +81,7 @@ export interface ReadPort {
   /** The items of these ids that are there, removed ones too. */
   readItemsById(context: StoreContext, key: string, ids: readonly string[]): Promise<ItemsRead>
   readRegister(context: StoreContext, key: string): Promise<RegisterRead>
-  countItems(context: StoreContext, key: string): Promise<CountRead>
+  countItems(context: StoreContext, key: string): Promise<CountedRead>
   listKeys(
     context: StoreContext,
     query: { readonly prefix: string; readonly after?: string; readonly limit: number },

@@ -13,7 +13,7 @@ import { listMergedKeys, listMergedLatest, readMergedRegister } from './merged-k
 import { judgePrimary } from './judge-primary.ts'
 import { readMergedById, readMergedPage } from './merged-page.ts'
 import type {
-  CountRead,
+  CountedRead,
   ItemsQuery,
   ItemsRead,
   KeysRead,
@@ -25,6 +25,7 @@ import type {
 import type { ReadStrategy } from './read-strategy.ts'
 import { Source } from './source.ts'
 
+/** A `ReadConfig` with its defaults. */
 export interface ResolvedReadConfig {
   readonly treatEmptyAsFailure: boolean
   readonly maxRetries: number
@@ -127,7 +128,7 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
     return { register, complete }
   }
 
-  async countItems(context: StoreContext, key: string): Promise<CountRead> {
+  async countItems(context: StoreContext, key: string): Promise<CountedRead> {
     const { value: count, complete } = await this.#read(
       context,
       (sources) => countMerged(context, sources, key),

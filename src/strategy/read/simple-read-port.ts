@@ -5,7 +5,7 @@ import type { StoreManagers } from '../../manager/store-managers.ts'
 import { callSimple, valuesOnly } from '../call-simple.ts'
 import type { StoreContext } from '../context.ts'
 import type {
-  CountRead,
+  CountedRead,
   ItemsRead,
   KeysRead,
   LatestRead,
@@ -47,7 +47,7 @@ class SimpleReadPort implements ReadPort {
     throw valuesOnly(this.name, 'cannot read lists')
   }
 
-  async countItems(): Promise<CountRead> {
+  async countItems(): Promise<CountedRead> {
     throw valuesOnly(this.name, 'cannot read lists')
   }
 
