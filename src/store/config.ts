@@ -1,3 +1,4 @@
+import { ABSENT_DATABASE } from '../backend/absent-database.ts'
 import { EncryptedBackend } from '../backend/encrypted/encrypted-backend.ts'
 import type { EncryptionOptions } from '../core/encryption/keyring.ts'
 import { ValueCipher } from '../core/encryption/value-cipher.ts'
@@ -24,7 +25,11 @@ import {
 export interface StrategicStorageConfig {
   /** The database that is read and written first, and if need be the cache in front of it. */
   readonly primary: PlaceConfig
-  readonly backup: PlaceConfig
+  /**
+   * The database that stands in for it. Without one, primary and log are the two places: what the primary has
+   * is on no other database, and while it is out nothing can be read.
+   */
+  readonly backup?: PlaceConfig
   /** Used by the cache-enhanced read strategy. Default: the cache of `primary`. */
   readonly cache?: CachePlaceConfig
   /** Time to connect at start before a place counts as out. Milliseconds. Default: 5000. */
@@ -47,7 +52,7 @@ export interface StrategicStorageConfig {
   readonly env?: Env
 }
 
-/** The managers of a store's places; `cache` where the configuration has one. */
+/** The managers of a store's places. That of a backup which the store does not have is never connected. */
 export interface PlaceManagers extends StoreManagers {
   readonly backup: StorageManager
 }
@@ -57,6 +62,7 @@ export interface ResolvedStorageConfig {
   /** Encrypts what is stored outside of the primary. */
   readonly cipher: ValueCipher | undefined
   readonly managers: PlaceManagers
+  readonly hasBackup: boolean
   readonly drainTimeoutMs: number
   readonly maxClockDriftMs: number
   readonly probeTimeoutMs: number
@@ -76,10 +82,8 @@ export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedSt
   checkInteger('drainTimeout', drainTimeout, 0, DAY_MS)
   checkInteger('probeTimeout', probeTimeout, 1, DAY_MS)
   checkInteger('maxClockDriftMs', maxClockDriftMs, 0, Number.MAX_SAFE_INTEGER)
-  for (const place of ['primary', 'backup'] as const) {
-    if (config[place] === undefined) throw invalid(`${place} must be given`)
-  }
-  if (isSame(config.primary, config.backup)) {
+  if (config.primary === undefined) throw invalid('primary must be given')
+  if (config.backup !== undefined && isSame(config.primary, config.backup)) {
     throw invalid('primary and backup must be two databases, got the same one twice')
   }
   const cipher =
@@ -89,6 +93,7 @@ export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedSt
   const common = { connectTimeoutMs: connectTimeout }
   const manager = (name: 'primary' | 'backup'): StorageManager => {
     const place = config[name]
+    if (place === undefined) return new StorageManager({ database: ABSENT_DATABASE, name }, env)
     const isEncrypted = cipher !== undefined && name === 'backup'
     if (place instanceof StorageManager) {
       if (!isEncrypted) return place
@@ -109,6 +114,7 @@ export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedSt
   return {
     env,
     cipher,
+    hasBackup: config.backup !== undefined,
     managers: {
       primary: manager('primary'),
       backup: manager('backup'),

@@ -128,6 +128,7 @@ export class Maintenance {
     const { managers, context } = this.#options
     await Promise.all(
       DATABASE_PLACES.map(async (place) => {
+        if (context.places[place].isAbsent) return
         if (managers[place].isConnected()) {
           await this.#connectCache(place)
           return

@@ -15,6 +15,11 @@ const PASSED_BY =
   'cache-enhanced reads pass a cache in memory by, since other processes may write: give one that all ' +
   'share (redis:// or memcached://), or set read.config.singleProcess where only this process writes'
 
+/** The backup is where a process that cannot reach the cache warns those that can. */
+const NOBODY_WARNS =
+  'reads pass the shared cache by, since there is no backup through which a process could tell others that ' +
+  'it cannot reach the cache; set read.config.singleProcess where only this process writes'
+
 export interface SharedCacheParts {
   readonly env: Env
   /** Has the cache in front of the store. */
@@ -28,18 +33,14 @@ export interface SharedCacheParts {
  * The cache in front of the primary; none, and a line in the log, when it would be this process's memory
  * although others may write too: it could not know of their clears, so reads pass it by.
  */
-export function makeSharedCache({
-  env,
-  manager,
-  use,
-  places,
-  clock,
-}: SharedCacheParts): SharedCache | undefined {
-  const { cache } = manager.getHandles()
-  if (manager.getInfo().backends.cache.type === 'in-memory' && !use.singleProcess) {
-    env.logger.warn({}, PASSED_BY)
+export function makeSharedCache(parts: SharedCacheParts): SharedCache | undefined {
+  const { env, manager, use, places, clock } = parts
+  const why = whyNot(parts)
+  if (why !== undefined) {
+    env.logger.warn({}, why)
     return undefined
   }
+  const { cache } = manager.getHandles()
   return new SharedCache({
     env,
     timeoutMs: use.timeoutMs,
@@ -55,4 +56,10 @@ export function makeSharedCache({
       await sleep(env, HINTS_FRESH_MS)
     },
   })
+}
+
+function whyNot({ manager, use, places }: SharedCacheParts): string | undefined {
+  if (use.singleProcess) return undefined
+  if (manager.getInfo().backends.cache.type === 'in-memory') return PASSED_BY
+  return places.backup.isAbsent ? NOBODY_WARNS : undefined
 }

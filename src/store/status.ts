@@ -46,7 +46,7 @@ export interface WalStatus {
 export interface StoreStatus {
   /** The part of every stamp that is this process's own. */
   readonly writer: string
-  /** `ok`: three places work. `degraded`: saves are acknowledged with less. `down`: none works. */
+  /** `ok`: all places work: three, or two without a backup. `degraded`: saves are acknowledged with less. `down`: none works. */
   readonly overall: 'ok' | 'degraded' | 'down'
   readonly places: Readonly<Record<DatabasePlace, PlaceStatus>>
   readonly wal: WalStatus
@@ -97,7 +97,7 @@ export function statusOf({
   const wal = walStatus(context)
   const works = [
     primary.connected && primary.healthy,
-    backup.connected && backup.healthy,
+    ...(context.places.backup.isAbsent ? [] : [backup.connected && backup.healthy]),
     wal.state === 'open',
   ]
   const count = works.filter(Boolean).length
@@ -105,7 +105,7 @@ export function statusOf({
   const troubled = primary.quarantined + backup.quarantined + wal.owedGroups > 0 || !clocks.agree
   return {
     writer: context.clock.writerId,
-    overall: count === 0 ? 'down' : count < 3 || troubled ? 'degraded' : 'ok',
+    overall: count === 0 ? 'down' : count < works.length || troubled ? 'degraded' : 'ok',
     places: { primary, backup },
     wal,
     strategies,
@@ -124,6 +124,7 @@ function placeStatus(
   place: DatabasePlace,
 ): Omit<PlaceStatus, 'damaged'> {
   const { database } = manager.getInfo().backends
+  const { isAbsent } = context.places[place]
   const health = context.health.getHealthStats(place)
   const { log, lastErrors } = context.log.getStats()
   const pending = log?.places[place]
@@ -132,11 +133,13 @@ function placeStatus(
   return {
     type: database.type,
     connected: database.connected,
-    healthy: health.healthy,
+    healthy: health.healthy && !isAbsent,
     circuit: health.circuit,
     latency: health.latency,
     durable: database.durability?.durable ?? false,
-    reasons: database.durability?.reasons ?? ['not connected yet'],
+    reasons: isAbsent
+      ? ['the configuration has no backup']
+      : (database.durability?.reasons ?? ['not connected yet']),
     fallback: database.fallback,
     pending: pending?.pendingEntries ?? 0,
     lagMs: pending?.oldestPendingMs ?? 0,

@@ -1,3 +1,4 @@
+import { absent } from '../backend/absent-database.ts'
 import { Emitter } from '../core/emitter.ts'
 import { isStorageError, messageOf, StorageConnectionError, StorageError } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
@@ -6,6 +7,7 @@ import { StampClock } from '../core/stamp.ts'
 import { sleep, withDeadline } from '../core/time.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import type { StoreContext, StoreNotice } from '../strategy/context.ts'
+import { AbsentPlace } from '../strategy/absent-place.ts'
 import { Place } from '../strategy/place.ts'
 import { ReplicaMonitor } from '../strategy/replica-monitor.ts'
 import { SeenTombstones } from '../strategy/seen-tombstones.ts'
@@ -112,10 +114,13 @@ export class StoreCore {
     this.#state = 'open'
     monitor.start()
     health.startHealthCheck(async (place) => {
-      await monitor.probe(place)
+      if (!this.context.places[place].isAbsent) await monitor.probe(place)
     })
     log.startFlushWorker({
-      isReady: (place) => this.context.places[place].isHealthy(),
+      isReady: (place) => {
+        const { isAbsent } = this.context.places[place]
+        return isAbsent || this.context.places[place].isHealthy()
+      },
       apply: (place, operations, lsn) => this.#flush(place, operations, lsn),
     })
     this.#maintenance.start()
@@ -175,14 +180,21 @@ export class StoreCore {
     }
   }
 
+  /** @throws StorageError `UNSUPPORTED` where there is no backup to compare with. */
+  checkBackup(): void {
+    if (!this.#config.hasBackup) throw absent()
+  }
+
   /** A pass with options of its own waits for those before it; a plain one is shared. */
   async reconcile(options?: PassOptions): Promise<ReconcileReport> {
+    this.checkBackup()
     return options === undefined
       ? await this.#maintenance.reconcile()
       : await this.#maintenance.run((reconciler) => reconciler.reconcile(options))
   }
 
   async repair(options?: PassOptions): Promise<ReconcileReport> {
+    this.checkBackup()
     return await this.#maintenance.run((reconciler) => reconciler.repair(options))
   }
 
@@ -198,9 +210,10 @@ export class StoreCore {
       maxDriftMs: maxClockDriftMs,
       onDrift: (aheadMs, key) => this.#notice({ kind: 'clock-drift', aheadMs, key }),
     })
+    const makePlace = this.#config.hasBackup ? Place : AbsentPlace
     const places = {
       primary: new Place(env, 'primary', this.managers.primary.getHandles().database, health),
-      backup: new Place(env, 'backup', this.managers.backup.getHandles().database, health),
+      backup: new makePlace(env, 'backup', this.managers.backup.getHandles().database, health),
     }
     const manager = this.managers.cache ?? this.managers.primary
     // Whoever writes beside a shared cache renews what others read from it, if it reads it or not.
@@ -253,6 +266,7 @@ export class StoreCore {
   }
 
   async #connectPlace(place: DatabasePlace): Promise<void> {
+    if (this.context.places[place].isAbsent) return
     await this.managers[place].connect()
     // Observes its greatest stamp: what is written from here on comes after it.
     await this.context.monitor.probe(place)

@@ -87,11 +87,14 @@ export class StrategicStorageManager implements AsyncDisposable {
     walManager?: WALManager,
   ) {
     const resolved = resolveStorageConfig(config)
-    const { managers, env, cipher } = resolved
+    const { env, cipher, hasBackup } = resolved
+    const { backup, ...others } = resolved.managers
+    const managers = hasBackup ? { ...others, backup } : others
     this.#cipher = cipher
     this.#read = readPortOf(readStrategy, managers)
     this.#write = writePortOf(writeStrategy, managers)
-    const log = walManager ?? (this.#write.needsLog ? defaultLog(env) : undefined)
+    const needsLog = this.#write.needsLog || !hasBackup
+    const log = walManager ?? (needsLog ? defaultLog(env) : undefined)
     if (cipher !== undefined) log?.encryptWith(cipher)
     this.#core = new StoreCore(resolved, healthManager, log, this.#read.cacheUse)
     this.#values = new Values(this.#core)
@@ -103,7 +106,7 @@ export class StrategicStorageManager implements AsyncDisposable {
       context,
       read: inner.read,
       write: (group) => this.#core.run(() => inner.write.write(context, group)),
-      purge: (place) => managers[place].getHandles().database.purge!(),
+      purge: (place) => this.#core.managers[place].getHandles().database.purge!(),
       onError: (task, error) => this.#core.report(task, error),
     })
   }
@@ -313,7 +316,9 @@ export class StrategicStorageManager implements AsyncDisposable {
   /** How the places and the log are, as this process sees them; costs no round trip. */
   getHealthStatus(): StoreHealth {
     const { context, isOpen } = this.#core
-    const backends = context.health.getAllHealthStats()
+    const { primary, backup } = context.health.getAllHealthStats()
+    const isBackupHealthy = backup.healthy && !context.places.backup.isAbsent
+    const backends = { primary, backup: { ...backup, healthy: isBackupHealthy } }
     return { connected: isOpen, backends, walStats: context.log.getStats() }
   }
 
@@ -409,13 +414,21 @@ export class StrategicStorageManager implements AsyncDisposable {
   /** Compares without writing. With `deep` every value is compared with its digest, too. */
   async verify(given?: VerifyOptions): Promise<ReconcileReport> {
     const options = checkedPassOptions(given)
-    return await this.#core.run(() => this.#core.reconciler.verify(options))
+    return await this.#core.run(async () => {
+      this.#core.checkBackup()
+      return await this.#core.reconciler.verify(options)
+    })
   }
 
   /** Writes the intact values of the other database over damaged ones, and reconciles. */
   async repair(given?: PassOptions): Promise<ReconcileReport> {
     const options = checkedPassOptions(given)
     return await this.#core.run(() => this.#core.repair(options))
+  }
+
+  /** False where primary and log are the two places. */
+  hasBackup(): boolean {
+    return !this.#core.context.places.backup.isAbsent
   }
 
   /** One manager for each database, and one for the cache where the configuration has one. */

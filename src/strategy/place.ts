@@ -24,6 +24,8 @@ const GUARD_MS = 250
  */
 export class Place {
   readonly name: DatabasePlace
+  /** The configuration does not have this place. */
+  readonly isAbsent: boolean = false
   readonly #env: Env
   readonly #backend: ReplicaBackend
   readonly #health: HealthManager

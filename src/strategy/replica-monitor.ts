@@ -132,6 +132,8 @@ export class ReplicaMonitor {
 
   /** True when the last list of hints is empty but for our own. It may be old: a guess, no promise. */
   isPrimaryCurrent(): boolean {
+    // Without a backup nobody can write past the primary.
+    if (this.#options.places.backup.isAbsent) return true
     return this.#seen.backup !== undefined && this.foreignHints().length === 0
   }
 
@@ -164,15 +166,21 @@ export class ReplicaMonitor {
    * @throws StorageError when the backup does not answer in time.
    */
   async refreshHints(): Promise<void> {
+    if (this.#options.places.backup.isAbsent) return
     await this.#hints.run()
   }
 
-  /** True while the two databases are known to have been equal once and to be the same still. */
+  /**
+   * True while the two databases are known to have been equal once and to be the same still; without a
+   * backup, while the primary is the one that it was.
+   */
   isTrusted(): boolean {
     if (this.#suspect.size > 0) return false
     const primary = this.#seen.primary?.state
     const backup = this.#seen.backup?.state
-    if (backup === undefined || primary === undefined) return false
+    if (primary === undefined) return false
+    if (this.#options.places.backup.isAbsent) return true
+    if (backup === undefined) return false
     return backup.trusted === primary.identity && primary.trusted === backup.identity
   }
 
@@ -287,6 +295,7 @@ export class ReplicaMonitor {
   }
 
   async #poll(): Promise<void> {
+    if (this.#options.places.backup.isAbsent) return
     try {
       const { hints } = await this.probe('backup')
       if (this.#hintLost) await this.#raiseHintAgain()

@@ -70,6 +70,7 @@ export const STORE_CALLS: Calls = {
   reconcile: [{ scope: 'full', into: 'backup' }],
   verify: [{ deep: true, olderThanMs: 0 }],
   repair: [{ rowsPerSecond: 1_000 }],
+  hasBackup: [],
   getStorageManagers: [],
   getBackends: ['primary'],
   on: ['health', () => {}],

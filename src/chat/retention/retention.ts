@@ -122,7 +122,8 @@ export class Retention {
    */
   async #isOurTurn(): Promise<boolean> {
     const { store, tenant, options } = this.#parts
-    const { database } = store.getStorageManagers().backup.getHandles()
+    const { primary, backup } = store.getStorageManagers()
+    const { database } = (store.hasBackup() ? backup : primary).getHandles()
     if (database.lease === undefined) return true
     const request = { name: leaseName(tenant), holder: store.writer }
     try {

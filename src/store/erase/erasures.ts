@@ -346,6 +346,7 @@ export class Erasures {
     progress: Progress,
   ): Promise<readonly string[]> {
     const { context, purge } = this.#parts
+    if (context.places[place].isAbsent) return []
     if (!context.places[place].isUp()) throw new Pending('the place is out')
     const uncleared = await unclearedAt(context.places[place], record)
     if (uncleared.length > 0) {

@@ -15,6 +15,7 @@ export function judgePrimary(
 ): Promise<PrimaryVerdict | undefined> | undefined {
   const { env, monitor, places } = context
   if (!monitor.isPrimaryCurrent() || !monitor.isTrusted()) return undefined
+  if (places.backup.isAbsent) return Promise.resolve('current')
   if (maxHintAgeMs > 0 && monitor.hintsAgeMs() <= maxHintAgeMs) return Promise.resolve('current')
   if (!places.backup.isUp()) return Promise.resolve(undefined)
   const patienceMs = hedgeDelayMs(context, 'backup', HEDGE_BOUNDS)

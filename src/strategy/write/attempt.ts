@@ -73,6 +73,7 @@ export class Attempt {
     this.#ticket = context.log.issue(group.operations)
     this.#state = new AttemptState(context, config.minCopies)
     if (!context.log.hasLog()) this.#state.of.wal = 'failed'
+    if (context.places.backup.isAbsent) this.#state.of.backup = 'failed'
   }
 
   run(): Promise<AttemptResult> {
