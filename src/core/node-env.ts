@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import type { Env, ProcessIdentity } from './env.ts'
 import { noFailpoints, type Failpoints } from './failpoint.ts'
-import { silentLogger, type Logger } from './logger.ts'
+import { harmlessLogger, silentLogger, type Logger } from './logger.ts'
 import { nodeDisk } from './node-disk.ts'
 
 /** Any long time: what counts is that the interval is there. */
@@ -39,7 +39,7 @@ export function nodeEnv({
     randomBytes: (count) => randomBytes(count),
     disk: nodeDisk,
     process: { self, state: (identity) => processState(self, identity) },
-    logger,
+    logger: harmlessLogger(logger),
     failpoints,
   }
 }

@@ -64,4 +64,17 @@ describe('an entry that cannot be decrypted', () => {
     expect(entries.map(({ operations }) => operations)).toEqual([[operation('b', 6)]])
     expect(wal.stats().places.backup).toMatchObject({ pendingEntries: 6, quarantinedEntries: 0 })
   })
+
+  test('because its key is not there is read past as far as memory allows', async () => {
+    const { inner, wal, foreign } = await open()
+    const value = encodeJson('x'.repeat(1_000_000))
+    const locked = foreign.encrypt({ ...operation('a', 1), value })
+    const limits: number[] = []
+    inner.read = async (_place, limit) => {
+      limits.push(limit)
+      return Array.from({ length: limit }, (_, lsn) => ({ lsn, operations: [locked] }))
+    }
+    await expect(wal.read('backup', 10)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(limits).toEqual([10, 20, 40, 80])
+  })
 })

@@ -1,7 +1,7 @@
 import type { ThroughOf } from '../core/erase.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { isStorageError, type StorageError } from '../core/errors.ts'
-import type { DatabasePlace, Operation } from '../core/operation.ts'
+import { operationBytes, type DatabasePlace, type Operation } from '../core/operation.ts'
 import type {
   Lsn,
   RefusedEntry,
@@ -13,6 +13,12 @@ import type {
   WalOpened,
   WalStats,
 } from './wal.ts'
+
+/**
+ * Bytes of entries without their key that are read to get at those behind them. More would not fit into
+ * memory where most of a full log waits for a key.
+ */
+const LOCKED_BYTES_MAX = 64 * 1024 * 1024
 
 /** A log whose values are encrypted before they reach it; keys, ids and stamps stay as they are. */
 export class EncryptedWal implements WAL {
@@ -46,7 +52,8 @@ export class EncryptedWal implements WAL {
     for (let count = limit; ; count *= 2) {
       const entries = await this.#inner.read(place, count)
       const { plain, locked } = await this.#open(place, entries)
-      if (plain.length === 0 && locked !== undefined && entries.length === count) continue
+      const isMore = entries.length === count && bytesOf(entries) < LOCKED_BYTES_MAX
+      if (plain.length === 0 && locked !== undefined && isMore) continue
       if (plain.length === 0 && locked !== undefined) throw locked
       return plain.slice(0, limit)
     }
@@ -143,4 +150,12 @@ export class EncryptedWal implements WAL {
   #decrypt(operations: readonly Operation[]): readonly Operation[] {
     return operations.map((operation) => this.#cipher.decrypt(operation))
   }
+}
+
+function bytesOf(entries: readonly WalEntry[]): number {
+  let bytes = 0
+  for (const { operations } of entries) {
+    for (const operation of operations) bytes += operationBytes(operation)
+  }
+  return bytes
 }

@@ -155,3 +155,23 @@ test('dead letters are listed with their reasons, and sent again once their caus
   await backup.disconnect()
   expect((await cli.run(['wal', 'dead-letters', 'data/wal'])).code).toBe(0)
 })
+
+test('what others have stored reaches the terminal without control characters, whatever it is', async () => {
+  const backend = new SqliteBackend({ path: join(cli.cwd, 'x.db') })
+  await backend.connect()
+  const evil = '\u001b[2J\u009b31m'
+  const messages = [
+    { role: evil, content: evil, name: evil, toolCallId: evil, createdAt: evil },
+    { role: 'user', content: { evil }, name: [evil], toolCalls: evil, createdAt: 5 },
+    { role: 'user', content: [null, 7, { type: 'text', text: evil }], toolCalls: [null] },
+  ]
+  const stored = messages.map((message, i) => append('chat/0::c', stampAt(i), message, `id ${i}`))
+  await backend.apply(stored)
+  await backend.disconnect()
+  const places = ['--primary', 'sqlite:x.db', '--backup', 'sqlite:y.db']
+  const shown = await cli.run(['show', 'c', ...places])
+  expect(shown.stderr).not.toMatch(/TypeError|is not a function/)
+  for (const id of ['id 0', 'id 1', 'id 2']) expect(shown.stdout).toContain(id)
+  // oxlint-disable-next-line no-control-regex -- control characters are what this is about
+  expect(shown.stdout + shown.stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+})

@@ -29,8 +29,8 @@ const commands = {
       options[name] = place(name, options[name], modes[name])
     }
     history = await openChatHistory(options)
-    const isConnected = (name) => history.store.getBackends(name).database.isConnected()
-    apart = !isConnected('primary') || !isConnected('backup')
+    const { primary, backup } = history.status().places
+    apart = !primary.connected || !backup.connected
   },
   async perform({ step }) {
     return { ...(await performCall(history, step, now)), apart }

@@ -2,23 +2,28 @@
 // Method: a seed makes a program of a few steps for two or three processes: saves, repeats, edits, removals,
 // clears, reads, closing neighbours; half of them with kills, cuts and outages. The checker of histories
 // knows nothing of places. More of them: `npm run simulate -- --engine sqlite --programs 1000`.
-import { dirname } from 'node:path'
+import { rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeProgram } from '../../src/testing/programs/program.ts'
 import { describeViolations } from '../../src/testing/simulation/describe-result.ts'
 import { describeServers } from '../fault/support/describe-servers.ts'
-import { BuiltCli } from '../integration/cli-process.ts'
 import { describeRedis } from '../support/redis-server.ts'
 import type { EngineName } from './engines.ts'
 import { ProgramRunner, runAll, simulatedHost, type ProgramHost } from './run-programs.ts'
 
-let built: BuiltCli
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** Modules by themselves, as `npm run simulate` runs them: the package has bundles. */
+let compiled: string
 
 beforeAll(async () => {
-  built = await BuiltCli.build()
+  const script = new URL('../../scripts/compile-sources.mjs', import.meta.url).href
+  const { compileSources } = (await import(script)) as { compileSources(root: string): string }
+  compiled = compileSources(ROOT)
 })
-afterAll(async () => {
-  await built?.remove()
+afterAll(() => {
+  rmSync(compiled, { recursive: true, force: true })
 })
 
 /** What the programs of these seeds violated, each with its steps. */
@@ -44,7 +49,7 @@ async function violationsOf(
 function promises(engine: EngineName, count: number): void {
   let runner: ProgramRunner
   beforeAll(async () => {
-    runner = await ProgramRunner.start({ engine, compiled: dirname(built.entry), lanes: 4 })
+    runner = await ProgramRunner.start({ engine, compiled, lanes: 4 })
   })
   afterAll(async () => {
     await runner?.stop()

@@ -96,7 +96,7 @@ export class MemcachedCacheBackend implements CacheBackend {
     this.#reachable = false
     const client = this.#client
     this.#client = undefined
-    ;(await client)?.close()
+    await closed(client)
   }
 
   isConnected(): boolean {
@@ -140,7 +140,7 @@ export class MemcachedCacheBackend implements CacheBackend {
       this.#client = undefined
       this.#reachable = false
     }
-    ;(await opening).close()
+    await closed(opening)
   }
 
   #expires(ttlSeconds: number | undefined): number {
@@ -149,4 +149,10 @@ export class MemcachedCacheBackend implements CacheBackend {
     if (seconds <= RELATIVE_LIFE_MAX) return seconds
     return Math.min(DATE_MAX, Math.floor(this.#env.now() / 1_000) + seconds)
   }
+}
+
+/** One that could not be opened has nothing to close, and its error was told by the call that opened it. */
+async function closed(opening: Promise<MemjsClient> | undefined): Promise<void> {
+  const client = await opening?.catch(() => undefined)
+  client?.close()
 }

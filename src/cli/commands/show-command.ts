@@ -51,21 +51,34 @@ async function print(cli: CliContext, page: HistoryPage): Promise<void> {
   if (!page.complete) terminal.note('The latest messages of other processes may be missing.')
 }
 
+/** What is stored may be of another release, or of somebody else: nothing but being a message is sure. */
 function linesOf(message: ChatMessage, { terminal }: CliContext): string[] {
-  const { id, role, content, createdAt, toolCalls, toolCallId, name } = message
-  const who = name === undefined ? role : `${role} (${printableLine(name)})`
-  const answers = toolCallId === undefined ? '' : ` answers ${printableLine(toolCallId)}`
+  const { id, role, content, createdAt, toolCalls, toolCallId, name }: Stored = message
+  const who = name === undefined ? textOf(role) : `${textOf(role)} (${textOf(name)})`
+  const answers = toolCallId === undefined ? '' : ` answers ${textOf(toolCallId)}`
   const heading =
-    terminal.colour('bold', who) +
-    terminal.colour('dim', `${answers}  ${printableLine(createdAt)}  ${printableLine(id)}`)
-  const body = typeof content === 'string' ? [content] : (content ?? []).map(partText)
-  const calls = (toolCalls ?? []).map((call) => `-> ${JSON.stringify(call)}`)
+    terminal.colour('bold', printableLine(who)) +
+    terminal.colour('dim', printableLine(`${answers}  ${textOf(createdAt)}  ${textOf(id)}`))
+  const body = listOf(content).map(partText)
+  const calls = listOf(toolCalls).map((call) => `-> ${JSON.stringify(call)}`)
   const text = [...body, ...calls].join('\n')
   return [heading, ...(text === '' ? [] : printable(text).split('\n').map(indent)), '']
 }
 
-function partText(part: { readonly type: string; readonly text?: unknown }): string {
-  return part.type === 'text' && typeof part.text === 'string' ? part.text : JSON.stringify(part)
+type Stored = { readonly [Field in keyof ChatMessage]?: unknown }
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]
+}
+
+function partText(part: unknown): string {
+  if (typeof part === 'string') return part
+  const { type, text } = (part ?? {}) as { readonly type?: unknown; readonly text?: unknown }
+  return type === 'text' && typeof text === 'string' ? text : JSON.stringify(part)
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function indent(line: string): string {

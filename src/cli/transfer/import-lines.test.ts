@@ -5,6 +5,7 @@ import type { Stamp } from '../../core/stamp.ts'
 import type { Line } from '../jsonl/read-lines.ts'
 import type { ImportTarget } from './import-conversation.ts'
 import { importLines, type ImportLinesOptions, type ImportOutcome } from './import-lines.ts'
+import { ImportTally } from './import-tally.ts'
 import { newReceipts } from './new-receipts.ts'
 
 const WRITER = '8000-000000000001'
@@ -214,4 +215,14 @@ test('a failure that is not about the store being away is not hidden', async () 
   })
   const { failure } = await run(target, [conversation('a', ['1'])], { retryForMs: 30_000 })
   expect(failure).toEqual(new Error('a bug'))
+})
+
+test('fields that are different in each line are counted by name up to a hundred', async () => {
+  const tally = new ImportTally({ isNew: () => true, onProblem: () => {} })
+  tally.ignored(['x'.repeat(1_000_000)])
+  for (let i = 0; i < 1_000; i++) tally.ignored([`field ${i}`, 'field 0'])
+  const { ignoredFields } = tally.report(undefined)
+  expect(Object.keys(ignoredFields)).toHaveLength(100)
+  expect(ignoredFields['field 0']).toBe(1_001)
+  expect(JSON.stringify(ignoredFields).length).toBeLessThan(10_000)
 })

@@ -31,7 +31,7 @@ export interface ImportReport {
     readonly singleCopy: number
   }
   readonly badLines: number
-  /** Fields beside `conversationId` and `messages`, with the number of lines that had them. */
+  /** Fields beside `conversationId` and `messages`, with the number of lines that had them: the first hundred. */
   readonly ignoredFields: Readonly<Record<string, number>>
   /** The first ones; the counts above have all. */
   readonly problems: readonly ImportProblem[]

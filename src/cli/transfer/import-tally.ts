@@ -3,6 +3,9 @@ import type { ImportProblem, ImportReport } from './import-report.ts'
 
 /** Problems that are kept with their text: a file that is bad throughout must not fill the memory. */
 const PROBLEMS_MAX = 1_000
+/** Ignored fields that are kept by name, and how much of a name, for the same reason. */
+const FIELDS_MAX = 100
+const FIELD_CHARS_MAX = 200
 
 export interface ImportTallyOptions {
   readonly onProblem: (problem: ImportProblem) => void
@@ -58,7 +61,11 @@ export class ImportTally {
   }
 
   ignored(fields: readonly string[]): void {
-    for (const field of fields) this.#ignored.set(field, (this.#ignored.get(field) ?? 0) + 1)
+    for (const given of fields) {
+      const field = given.slice(0, FIELD_CHARS_MAX).toWellFormed()
+      const count = this.#ignored.get(field) ?? 0
+      if (count > 0 || this.#ignored.size < FIELDS_MAX) this.#ignored.set(field, count + 1)
+    }
   }
 
   problem(problem: ImportProblem): void {
