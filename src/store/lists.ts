@@ -5,6 +5,7 @@ import { STAMP_MIN, type Stamp } from '../core/stamp.ts'
 import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import { checkKey, checkStamp } from './check-arguments.ts'
 import { checkGroup } from './check-group.ts'
+import { KnownIds } from './known-ids.ts'
 import { encodeItems, type EncodedItem, type NewItem } from './new-values.ts'
 import { recogniseIds } from './recognise-ids.ts'
 import type { StoreCore } from './store-core.ts'
@@ -23,11 +24,13 @@ export class Lists {
   readonly #values: Values
   readonly #write: WritePort
   readonly #lock = new UniqueLock()
+  readonly #known: KnownIds
 
   constructor(core: StoreCore, values: Values, write: WritePort) {
     this.#core = core
     this.#values = values
     this.#write = write
+    this.#known = new KnownIds(core.context.tombstones)
   }
 
   async append(key: string, items: readonly NewItem[]): Promise<AppendOutcome> {
@@ -49,7 +52,7 @@ export class Lists {
     const text = encodeJson(value)
     const stamp = this.#core.context.clock.tick(key)
     const edit = { kind: 'put', change: 'edit', key, id, position, stamp, value: text } as const
-    return await this.#values.write(this.#write, [edit])
+    return await this.#told(this.#values.write(this.#write, [edit]))
   }
 
   async remove(key: string, id: string, position: Stamp): Promise<WriteOutcome> {
@@ -59,7 +62,7 @@ export class Lists {
     if (position !== STAMP_MIN) checkStamp('position', position)
     const stamp = this.#core.context.clock.tick(key)
     const removal = { kind: 'put', change: 'remove', key, id, position, stamp } as const
-    return await this.#values.write(this.#write, [removal])
+    return await this.#told(this.#values.write(this.#write, [removal]))
   }
 
   async deleteThrough(key: string, position: Stamp): Promise<WriteOutcome> {
@@ -74,14 +77,18 @@ export class Lists {
     checkGroup(appends)
     return await this.#core.run(async () => {
       const { context } = this.#core
-      const { operations, isRepeat } = await recogniseIds(context, appends)
-      return await this.#write.write(context, {
-        operations,
-        unique: true,
-        isRepeat,
-        ...(isRepeat && { given: appends }),
-      })
+      const { operations, isRepeat } = await recogniseIds(context, this.#known, appends)
+      const given = isRepeat && { given: appends }
+      const group = { operations, unique: true, isRepeat, ...given }
+      return await this.#told(this.#write.write(context, group))
     })
+  }
+
+  /** What is acknowledged under an id of the caller's is known from here on. */
+  async #told(written: Promise<WriteOutcome>): Promise<WriteOutcome> {
+    const outcome = await written
+    this.#known.acknowledged(outcome.operations)
+    return outcome
   }
 
   #appends(key: string, items: readonly EncodedItem[]): AppendOperation[] {

@@ -13,6 +13,7 @@ import { observeKey, type StoreContext } from '../strategy/context.ts'
 import { readMergedById } from '../strategy/read/merged-page.ts'
 import { Source } from '../strategy/read/source.ts'
 import { conflictOf } from '../strategy/write/write-group.ts'
+import type { KnownIds } from './known-ids.ts'
 
 /** How long a save waits for a database that may know its ids. Milliseconds. */
 const PATIENCE_MS = 1_000
@@ -27,27 +28,29 @@ export interface Recognised {
 
 /**
  * Finds out which of these appends, all to one key, stand already where the database that is about to
- * decide does not see them: in the own log, or in the backup when another process wrote past the
- * primary. So a process that reaches both databases recognises an id that either has, before anything
+ * decide does not see them: in the memory of this process, in the own log, or in the backup when another
+ * process wrote past the primary. So a process that reaches both databases recognises an id that either has, before anything
  * is written. What was cleared stands no more: its id is free.
  *
  * @throws StorageError `CONFLICT` when an id stands with other content.
  */
 export async function recogniseIds(
   context: StoreContext,
+  known: KnownIds,
   appends: readonly AppendOperation[],
 ): Promise<Recognised> {
   const { key } = appends[0]!
   const ids = new Set(appends.map(({ id }) => id))
   const logged = await inLog(context, key, ids)
-  if (logged.length === 0 && (await knowsAll(context))) {
+  const isKnown = appends.some((append) => known.itemOf(append) !== undefined)
+  if (logged.length === 0 && !isKnown && (await knowsAll(context))) {
     return { operations: appends, isRepeat: false }
   }
   const items = new Map((await lookUp(context, key, ids, logged)).map((item) => [item.id, item]))
   await tellClear(context, key)
   let isRepeat = false
   const operations = appends.map((append) => {
-    const first = firstOf(append, items.get(append.id), context)
+    const first = firstOf(append, items.get(append.id) ?? known.itemOf(append), context)
     if (first !== undefined) isRepeat = true
     // A clear may have come to light: what is new stands after it.
     return first ?? restamp(append, context.clock.tick(key))

@@ -30,6 +30,10 @@ function* checkPair(
     ? knew(second, first, log.options)
     : first.together === true && second.together === true
   if (!isJudged) return
+  // A third save under the id may have come to a place that saw neither: the later position counts.
+  const isThird = (append: AppendRecord): boolean =>
+    append !== first && append !== second && append.startMs <= second.settledMs!
+  if (second.together !== true && message.appends.some(isThird)) return
   const records = [first, second]
   const between = log.clears.filter(
     (clear) => effectEndMs(clear) >= first.startMs && clear.startMs <= second.settledMs!,
@@ -39,7 +43,10 @@ function* checkPair(
       if (message.isChanged) return
       const text = `${first.content} and ${second.content} are both acknowledged as ${message.id}`
       yield { kind: 'unique', text, records }
-    } else if (first.position !== second.position) {
+    } else if (
+      first.position !== second.position &&
+      (second.together === true || isSameLife(first, second))
+    ) {
       const text = `${first.content} was acknowledged at ${first.position}, and again at ${second.position}`
       yield { kind: 'moved', text, records }
     }
@@ -49,6 +56,11 @@ function* checkPair(
   if (clear === undefined || first.position! < second.position!) return
   const text = `${second.content} was saved after a clear and is acknowledged at ${second.position}, which is from before it`
   yield { kind: 'not-free', text, records: [first, clear, second] }
+}
+
+/** A try of another process may have put the same content elsewhere before it reached who knew it. */
+function isSameLife(one: AppendRecord, other: AppendRecord): boolean {
+  return one.process === other.process && one.incarnation === other.incarnation
 }
 
 /** The id of a message that was removed, and not cleared since, is taken for good. */

@@ -168,7 +168,10 @@ function* checkGone(
     }
   }
   const writer = log.writers.get(shown.content)
-  if (writer?.kind === 'edit' && creators.every(({ startMs }) => startMs > effectEndMs(writer))) {
+  // A save that could not see what stands may be ordered before the edit by clocks.
+  const isLater = (append: AppendRecord): boolean =>
+    append.together === true && append.startMs > effectEndMs(writer!)
+  if (writer?.kind === 'edit' && creators.every(isLater)) {
     yield {
       kind: 'zombie',
       text: `${shown.content} is an edit from before the message was saved, and ${where} ${relation(writer, read)}`,

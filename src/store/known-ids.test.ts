@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { isRemoved, itemValue } from '../core/merge.ts'
+import { SeenTombstones } from '../strategy/seen-tombstones.ts'
+import { append, edit, remove, stampAt } from '../testing/backend/operations.ts'
+import { KnownIds } from './known-ids.ts'
+
+const one = append('k', stampAt(1), 'one', 'id')
+const other = append('k', stampAt(5), 'other', 'id')
+
+function knowing(): { readonly known: KnownIds; readonly tombstones: SeenTombstones } {
+  const tombstones = new SeenTombstones()
+  const known = new KnownIds(tombstones)
+  known.acknowledged([one])
+  return { known, tombstones }
+}
+
+test('a save that was acknowledged stands with its content, and with no other', () => {
+  const { known } = knowing()
+  expect(known.itemOf(append('k', stampAt(5), 'one', 'id'))).toMatchObject({
+    position: stampAt(1),
+    appended: one.value,
+  })
+  expect(itemValue(known.itemOf(other)!)).not.toBe(other.value)
+  expect(known.itemOf(append('k', stampAt(5), 'one', 'another'))).toBeUndefined()
+})
+
+test('what was edited since stands with any content, what was removed with none', () => {
+  const { known } = knowing()
+  known.acknowledged([edit('k', 'id', stampAt(1), stampAt(2), 'edited')])
+  expect(itemValue(known.itemOf(other)!)).toBe(other.value)
+  known.acknowledged([remove('k', 'id', stampAt(1), stampAt(3))])
+  expect(isRemoved(known.itemOf(other)!)).toBe(true)
+})
+
+test('a clear sets the id free', () => {
+  const { known, tombstones } = knowing()
+  tombstones.see('k', stampAt(4))
+  expect(known.itemOf(other)).toBeUndefined()
+  known.acknowledged([other])
+  expect(known.itemOf(other)).toMatchObject({ position: stampAt(5) })
+})

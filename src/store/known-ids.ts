@@ -1,0 +1,75 @@
+import { hash } from 'node:crypto'
+import type { JsonText } from '../core/json.ts'
+import type { Item } from '../core/merge.ts'
+import type { AppendOperation, Operation } from '../core/operation.ts'
+import type { Stamp } from '../core/stamp.ts'
+import type { SeenTombstones } from '../strategy/seen-tombstones.ts'
+
+/** Ids that are remembered; the one that was told of first is forgotten first. */
+const IDS_MAX = 20_000
+
+interface Known {
+  readonly position: Stamp
+  /** Hash of the value as it was saved. */
+  readonly saved?: string
+  readonly edited?: boolean
+  readonly removed?: boolean
+}
+
+/**
+ * What this process acknowledged under callers' ids in this life. With both databases out and the entry
+ * gone from the log nobody else could tell a repeat from a new save.
+ */
+export class KnownIds {
+  readonly #ids = new Map<string, Known>()
+  readonly #tombstones: SeenTombstones
+
+  constructor(tombstones: SeenTombstones) {
+    this.#tombstones = tombstones
+  }
+
+  /** These were acknowledged; of several positions of an id the greatest counts. */
+  acknowledged(operations: readonly Operation[]): void {
+    for (const operation of operations) {
+      if (operation.kind !== 'put') continue
+      const name = nameOf(operation)
+      const before = this.#ids.get(name)
+      if (operation.change === 'append') {
+        if (before !== undefined && before.position >= operation.position) continue
+        this.#remember(name, { position: operation.position, saved: hashOf(operation.value) })
+      } else if (before !== undefined) {
+        const change = operation.change === 'edit' ? { edited: true } : { removed: true }
+        this.#remember(name, { ...before, ...change })
+      }
+    }
+  }
+
+  /** The item that stands under the id of this append, as far as is remembered; none once it was cleared. */
+  itemOf(append: AppendOperation): Item | undefined {
+    const known = this.#ids.get(nameOf(append))
+    if (known === undefined || known.position <= (this.#tombstones.get(append.key) ?? '')) {
+      return undefined
+    }
+    const { position, saved, edited, removed } = known
+    const { id, value } = append
+    if (removed === true) return { id, position, removedOf: position }
+    // What was edited since counts as the same content.
+    const isSame = edited === true || saved === hashOf(value)
+    return { id, position, appendedAt: position, appended: isSame ? value : ('' as JsonText) }
+  }
+
+  #remember(name: string, known: Known): void {
+    this.#ids.delete(name)
+    this.#ids.set(name, known)
+    if (this.#ids.size > IDS_MAX) this.#ids.delete(this.#ids.keys().next().value!)
+  }
+}
+
+/** Neither keys nor ids have a NUL. */
+function nameOf({ key, id }: { readonly key: string; readonly id: string }): string {
+  return `${key}\0${id}`
+}
+
+function hashOf(value: JsonText): string {
+  return hash('sha1', value, 'base64')
+}
