@@ -20,7 +20,7 @@ async function startBackup(): Promise<S3Server> {
   return server
 }
 
-test('a damaged version of a conversation: its folder is emptied, reconciled, and what was set aside sent again', async () => {
+test('a damaged version of a conversation is begun anew by a pass, and what was set aside sent again', async () => {
   const runbook = await Runbook.open('S3', cli)
   const server = await startBackup()
   await cli.save([conversationOf('a', 5), conversationOf('b', 5)])
@@ -37,12 +37,9 @@ test('a damaged version of a conversation: its folder is emptied, reconciled, an
   await cli.save([conversationOf('a', 7), conversationOf('b', 7)])
   const status = await cli.run(['status'])
   expect([status.code, status.stdout]).toEqual([3, expect.stringMatching(/! backup: refuses/)])
-  for (const command of ['verify', 'reconcile', 'repair']) {
-    const { code, stderr } = await cli.run([command])
-    expect([command, code]).toEqual([command, 1])
-    expect(stderr).toContain(newest.slice(newest.indexOf('/k/')))
-  }
-  for (const name of names()) objects.delete(name)
+  const verified = await cli.run(['verify'])
+  expect(verified.code).toBe(3)
+  expect(verified.stdout + verified.stderr).toContain(newest.slice(newest.indexOf('/k/')))
   await runbook.step('everthread reconcile')
   await runbook.step('everthread wal dead-letters data/wal --resend')
   expect((await cli.run(['verify', '--deep'])).code).toBe(0)

@@ -26,8 +26,8 @@ async function movedMessage(): Promise<{
   const value = json({ role: 'user', content: 'again' })
   const again = { kind: 'put', change: 'append', key, id: 'm1', value } as const
   await primary.apply([{ ...again, position: later, stamp: later }])
-  const text = json({ role: 'user', content: 'edited' })
-  return { history, change: [key, 'm1', receipt.position, text] }
+  const edited = { role: 'user', content: 'edited' }
+  return { history, change: [key, 'm1', receipt.position, edited] }
 }
 
 async function shown(history: ChatHistory): Promise<unknown[]> {
