@@ -13,6 +13,7 @@ async function read(gone: Gone, pending: readonly Operation[]): Promise<readonly
     log: { pending: async () => pending, isUnknown: () => false },
     cache: { get: async () => ({ hit: true, data: { items: [], done: true, gone } }) },
     monitor: { isPrimaryCurrent: () => true, isTrusted: () => true, hintsAgeMs: () => 0 },
+    places: { backup: { isAbsent: false } },
     tombstones: new SeenTombstones(),
     clock: new StampClock({ now: () => 0, writer: new Uint8Array(8) }),
   } as unknown as StoreContext
