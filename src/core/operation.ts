@@ -79,6 +79,11 @@ export function restamp(operation: Operation, stamp: Stamp, position?: Stamp): O
   return { ...operation, stamp, ...(position !== undefined && { position }) }
 }
 
+/** One text for an item of a key: neither keys nor ids have a NUL. */
+export function itemName({ key, id }: { readonly key: string; readonly id: string }): string {
+  return `${key}\0${id}`
+}
+
 /** Bytes an operation roughly costs in memory, in a batch and on the wire. */
 export function operationBytes(operation: Operation): number {
   const value = 'value' in operation ? operation.value.length : 0

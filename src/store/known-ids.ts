@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { JsonText } from '../core/json.ts'
 import type { Item } from '../core/merge.ts'
-import type { AppendOperation, Operation } from '../core/operation.ts'
+import { itemName, type AppendOperation, type Operation } from '../core/operation.ts'
 import type { Stamp } from '../core/stamp.ts'
 import type { SeenTombstones } from '../strategy/seen-tombstones.ts'
 
@@ -32,7 +32,7 @@ export class KnownIds {
   acknowledged(operations: readonly Operation[]): void {
     for (const operation of operations) {
       if (operation.kind !== 'put') continue
-      const name = nameOf(operation)
+      const name = itemName(operation)
       const before = this.#ids.get(name)
       if (operation.change === 'append') {
         if (before !== undefined && before.position >= operation.position) continue
@@ -46,7 +46,7 @@ export class KnownIds {
 
   /** The item that stands under the id of this append, as far as is remembered; none once it was cleared. */
   itemOf(append: AppendOperation): Item | undefined {
-    const known = this.#ids.get(nameOf(append))
+    const known = this.#ids.get(itemName(append))
     if (known === undefined || known.position <= (this.#tombstones.get(append.key) ?? '')) {
       return undefined
     }
@@ -63,11 +63,6 @@ export class KnownIds {
     this.#ids.set(name, known)
     if (this.#ids.size > IDS_MAX) this.#ids.delete(this.#ids.keys().next().value!)
   }
-}
-
-/** Neither keys nor ids have a NUL. */
-function nameOf({ key, id }: { readonly key: string; readonly id: string }): string {
-  return `${key}\0${id}`
 }
 
 function hashOf(value: JsonText): string {

@@ -1,6 +1,6 @@
 import { encodeJson } from '../core/json.ts'
 import { checkText, MESSAGE_ID_BYTES_MAX } from '../core/limits.ts'
-import type { AppendOperation, Operation } from '../core/operation.ts'
+import { itemName, type AppendOperation, type Operation } from '../core/operation.ts'
 import { STAMP_MIN, type Stamp } from '../core/stamp.ts'
 import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import { checkKey, checkStamp } from './check-arguments.ts'
@@ -37,7 +37,7 @@ export class Lists {
     checkKey(key)
     const encoded = encodeItems(items)
     const appends = this.#appends(key, encoded)
-    const names = encoded.flatMap(({ id }) => (id === undefined ? [] : [`${key}\0${id}`]))
+    const names = encoded.flatMap(({ id }) => (id === undefined ? [] : [itemName({ key, id })]))
     const outcome =
       names.length === 0
         ? await this.#values.write(this.#write, appends)

@@ -1,6 +1,6 @@
 import { isStorageError, StorageError, type Effect } from '../../core/errors.ts'
 import { isRemoved, type Item } from '../../core/merge.ts'
-import { restamp, type Operation, type PutOperation } from '../../core/operation.ts'
+import { itemName, restamp, type Operation } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { backoffMs, sleep } from '../../core/time.ts'
 import { observeKey, type StoreContext } from '../context.ts'
@@ -98,7 +98,7 @@ function stampAgain(
     if (answer.outcome === 'behind') {
       context.clock.observe(answer.stamp, operation.key)
       if (operation.kind === 'put' && answer.position !== undefined) {
-        positions.set(nameOf(operation), answer.position)
+        positions.set(itemName(operation), answer.position)
       }
     } else if (answer.outcome === 'conflict') {
       throw new StorageError('CONFLICT', conflictOf(answer.item), { effect })
@@ -107,15 +107,10 @@ function stampAgain(
     }
   })
   const operations = (given ?? group.operations).map((operation) => {
-    const position = operation.kind === 'put' ? positions.get(nameOf(operation)) : undefined
+    const position = operation.kind === 'put' ? positions.get(itemName(operation)) : undefined
     return restamp(operation, context.clock.tick(operation.key), position)
   })
   return { ...group, isRepeat: false, operations }
-}
-
-/** Neither keys nor ids have a NUL. */
-function nameOf({ key, id }: PutOperation): string {
-  return `${key}\0${id}`
 }
 
 /** Why an id that stands cannot be saved with this content. */
