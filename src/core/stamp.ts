@@ -133,10 +133,8 @@ export class StampClock {
   #fromMs = 0
   /** Some server's clock has confirmed the current run. */
   #isProven = false
-  /** Somebody compares the wall clock with others, and says what came of it. */
+  /** Somebody compares the wall clock with others, and may yet say that a run is to be taken back. */
   #isJudged = false
-  /** Nobody has confirmed the wall clock: what each key has is noted, should all of it be taken back. */
-  #isDoubtful = false
   /** The time of the last confirmation. */
   #confirmedMs = 0
   /** Runs that were left by a leap, in either direction: no stamp of theirs is made again. */
@@ -171,19 +169,29 @@ export class StampClock {
   correct(offsetMs: number): void {
     this.#offsetMs = offsetMs
     this.#confirmedMs = this.now()
-    if (!this.#isProven && this.#ms - this.#confirmedMs > this.#leapMs) this.#comeBack()
+    if (this.#isProven) return
+    if (this.#ms - this.#confirmedMs > this.#leapMs) this.#comeBack()
     this.#isProven = true
-    this.doubt(false)
+    this.#forgetPassed()
   }
 
-  /** Whether the wall clock is in doubt: then nothing is corrected, and a later correction takes back more. */
-  doubt(isDoubtful: boolean): void {
-    this.#isJudged = true
-    if (isDoubtful === this.#isDoubtful) return
-    this.#isDoubtful = isDoubtful
+  /** Whether anybody may yet correct this clock: only then what each key has is noted. Default: false. */
+  judge(isJudged: boolean): void {
+    if (isJudged === this.#isJudged) return
+    this.#isJudged = isJudged
+    if (!isJudged) this.#forgetPassed()
+  }
+
+  /** All later stamps are above these floors: nothing is taken back any more. */
+  #forgetPassed(): void {
     for (const [key, stamp] of this.#drifted) {
-      if (!isDoubtful && stampMs(stamp) < this.#ms) this.#drifted.delete(key)
+      if (stampMs(stamp) < this.#ms) this.#drifted.delete(key)
     }
+  }
+
+  /** The current run may be taken back, and then each key goes on from what it has. */
+  get #isDoubtful(): boolean {
+    return this.#isJudged && !this.#isProven
   }
 
   /** The next stamp. Greater than every stamp observed, and than those observed for `key`. */
@@ -225,7 +233,6 @@ export class StampClock {
       this.#leaveRun()
       this.#fromMs = ms
       this.#isProven = false
-      this.#isDoubtful = this.#isJudged
     }
     this.#ms = ms
     this.#counter = counter

@@ -24,6 +24,8 @@ export interface ClocksOptions {
   readonly env: Env
   readonly clock: StampClock
   readonly maxDriftMs: number
+  /** Those that the store has. */
+  readonly places: readonly DatabasePlace[]
   readonly onDisagree: (place: DatabasePlace, aheadMs: number) => void
 }
 
@@ -46,6 +48,8 @@ interface Heard extends Reading {
 export class Clocks {
   readonly #options: ClocksOptions
   readonly #heard: Partial<Record<DatabasePlace, Heard>> = {}
+  /** Databases without a clock of their own. */
+  readonly #silent = new Set<DatabasePlace>()
   /** Our wall clock when it last agreed with a server's. */
   #agreed: Reading | undefined
   #offsetMs = 0
@@ -54,7 +58,7 @@ export class Clocks {
 
   constructor(options: ClocksOptions) {
     this.#options = options
-    options.clock.doubt(true)
+    options.clock.judge(true)
   }
 
   /**
@@ -62,11 +66,12 @@ export class Clocks {
    * none of its own.
    */
   hear(place: DatabasePlace, serverMs: number | undefined, startedAt: number): void {
-    const { env, clock } = this.#options
+    const { env, clock, places } = this.#options
     const wall = this.#wall()
     if (serverMs === undefined) {
+      this.#silent.add(place)
       // With nobody to ask, our own is all there is.
-      if (this.#known().length === 0) clock.doubt(false)
+      if (places.every((known) => this.#silent.has(known))) clock.judge(false)
       return
     }
     const endedAt = env.monotonic()
@@ -147,7 +152,6 @@ export class Clocks {
     if (followed === undefined) {
       this.#offsetMs = 0
       clock.set(0)
-      clock.doubt(true)
       return
     }
     const { least, most } = followed

@@ -79,7 +79,8 @@ export class ReplicaMonitor {
   constructor(options: ReplicaMonitorOptions) {
     this.#options = options
     const { env, clock, maxClockDriftMs: maxDriftMs, onClockDisagrees: onDisagree } = options
-    this.clocks = new Clocks({ env, clock, maxDriftMs, onDisagree })
+    const places = DATABASE_PLACES.filter((place) => !options.places[place].isAbsent)
+    this.clocks = new Clocks({ env, clock, maxDriftMs, places, onDisagree })
   }
 
   start(): void {

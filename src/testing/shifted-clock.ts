@@ -2,8 +2,8 @@ import type { ReplicaBackend, ReplicaState } from '../backend/replica-backend.ts
 
 /** How far a server's clock is off. */
 export interface ShiftedClock {
-  /** Milliseconds; the test may change it at any time. */
-  ms: number
+  /** Milliseconds; the test may change it at any time. Undefined: the server has no clock, as SQLite. */
+  ms: number | undefined
 }
 
 /** A database whose server has a clock that is off by this much. */
@@ -19,7 +19,8 @@ export function shiftedClock<Backend extends ReplicaBackend>(
       if (name !== 'readState') return method
       return async (...args: unknown[]) => {
         const state = (await method(...args)) as ReplicaState
-        return { ...state, nowMs: (state.nowMs ?? 0) + shift.ms }
+        const { nowMs = 0, ...rest } = state
+        return shift.ms === undefined ? rest : { ...rest, nowMs: nowMs + shift.ms }
       }
     },
   })

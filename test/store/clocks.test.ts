@@ -10,7 +10,7 @@ import {
 import { stampMs } from '../../src/core/stamp.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend } from '../../src/testing/faulty-backend.ts'
-import { shiftedClock } from '../../src/testing/shifted-clock.ts'
+import { shiftedClock, type ShiftedClock } from '../../src/testing/shifted-clock.ts'
 import { virtualEnv } from '../../src/testing/virtual-env.ts'
 
 const DAY = 86_400_000
@@ -22,7 +22,10 @@ function rig() {
   const log = (_fields: object, text: string): void => void lines.push(text)
   const logger = { debug: () => {}, info: log, warn: log, error: log }
   const env = virtualEnv({ logger })
-  const clocks = { primary: { ms: 0 }, backup: { ms: 0 } }
+  const clocks: Record<'primary' | 'backup', ShiftedClock> = {
+    primary: { ms: 0 },
+    backup: { ms: 0 },
+  }
   const primary = faultyBackend(shiftedClock(new DurableMemoryBackend(env), clocks.primary))
   const backup = faultyBackend(shiftedClock(new DurableMemoryBackend(env), clocks.backup))
   const events: StoreEvents['clock-disagrees'][] = []
@@ -124,6 +127,26 @@ for (const [name, ms] of [
     expect(await contents(history)).toEqual(['before', 'at once', 'after'])
   })
 }
+
+test('a backup without a clock confirms none: a conversation that was stamped ahead goes on from there', async () => {
+  const { env, clocks, primary, open, say, contents } = rig()
+  clocks.backup.ms = undefined
+  const history = await open()
+  await env.advance(20_000)
+  await say(history, 'before')
+  primary.setMode('refused')
+  env.jumpWallClock(FAR)
+  clocks.primary.ms = -FAR
+  await say(history, 'ahead')
+  await say(history, 'ahead too')
+  await env.advance(100)
+  await say(history, 'elsewhere', 'other')
+  await env.advance(1_500)
+  primary.setMode('up')
+  await env.advance(20_000)
+  await say(history, 'after')
+  expect(await contents(history)).toEqual(['before', 'ahead', 'ahead too', 'after'])
+})
 
 test('an own clock that jumps while both databases are out stops retention at once', async () => {
   const { env, clocks, primary, backup, open, say, contents } = rig()
