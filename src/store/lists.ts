@@ -77,9 +77,15 @@ export class Lists {
     checkGroup(appends)
     return await this.#core.run(async () => {
       const { context } = this.#core
-      const { operations, isRepeat } = await recogniseIds(context, this.#known, appends)
-      const given = isRepeat && { given: appends }
-      const group = { operations, unique: true, isRepeat, ...given }
+      const { operations, earlier } = await recogniseIds(context, this.#known, appends)
+      const isRepeat = earlier.length > 0
+      const group = {
+        operations,
+        unique: true,
+        isRepeat,
+        earlier,
+        ...(isRepeat && { given: appends }),
+      }
       return await this.#told(this.#write.write(context, group))
     })
   }

@@ -22,8 +22,8 @@ const PLANS: readonly (readonly DatabasePlace[])[] = [DATABASE_PLACES, ['primary
 export interface Recognised {
   /** One for each append: as it stands, or itself. */
   readonly operations: readonly Operation[]
-  /** Some of them stand: their stamps were given out before. */
-  readonly isRepeat: boolean
+  /** Those of them that stand: their stamps were given out before. */
+  readonly earlier: readonly Operation[]
 }
 
 /**
@@ -44,18 +44,18 @@ export async function recogniseIds(
   const logged = await inLog(context, key, ids)
   const isKnown = appends.some((append) => known.itemOf(append) !== undefined)
   if (logged.length === 0 && !isKnown && (await knowsAll(context))) {
-    return { operations: appends, isRepeat: false }
+    return { operations: appends, earlier: [] }
   }
   const items = new Map((await lookUp(context, key, ids, logged)).map((item) => [item.id, item]))
   await tellClear(context, key)
-  let isRepeat = false
+  const earlier: Operation[] = []
   const operations = appends.map((append) => {
     const first = firstOf(append, items.get(append.id) ?? known.itemOf(append), context)
-    if (first !== undefined) isRepeat = true
+    if (first !== undefined) earlier.push(first)
     // A clear may have come to light: what is new stands after it.
     return first ?? restamp(append, context.clock.tick(key))
   })
-  return { operations, isRepeat }
+  return { operations, earlier }
 }
 
 /** What some place lacks of these ids, and clears, as far as this process, or a shared log, knows. */

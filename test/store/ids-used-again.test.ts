@@ -148,6 +148,21 @@ test('a clear that only the log of an earlier life has sets an id free', async (
   expect(again.position > position).toBe(true)
 })
 
+test('an id that another process removed is taken, also where only the place that decides can be asked', async () => {
+  const { env, open } = rig()
+  const [one, two] = [await open(), await open()]
+  await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+  await env.drive(two.history.deleteMessage('c', 'm1'))
+  await env.drive(two.history.flush())
+  for (const place of [one.primary, one.backup]) {
+    place.onCall((operation) => {
+      if (operation === 'readItemsById') throw new Error('the connection was reset')
+    })
+  }
+  const save = one.history.saveMessage('c', message('first', 'm1'))
+  await expect(env.drive(save)).rejects.toThrow('was removed and cannot be used again')
+})
+
 describe('what another process saved past the primary', () => {
   async function savedPastPrimary(): Promise<{ env: VirtualEnv; one: Process; two: Process }> {
     const { env, open } = rig()

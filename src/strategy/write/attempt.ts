@@ -68,7 +68,7 @@ export class Attempt {
     this.#config = config
     this.#group = group
     this.#operations = group.operations
-    this.#repeats = new Repeats(group.unique ? group.operations : [])
+    this.#repeats = new Repeats(group.unique ? group.operations : [], group.earlier)
     this.#isDelete = group.operations.some(({ kind }) => kind === 'delete')
     this.#ticket = context.log.issue(group.operations)
     this.#state = new AttemptState(context, config.minCopies)
@@ -280,8 +280,9 @@ export class Attempt {
 
   // ---- answers
 
-  #answered(place: DatabasePlace, sent: readonly Operation[], { applied }: ApplyResult): void {
+  #answered(place: DatabasePlace, sent: readonly Operation[], result: ApplyResult): void {
     const context = this.#context
+    const applied = this.#repeats.judged(sent, result.applied)
     sent.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
     this.#state.of[place] = 'done'
     const refused = applied.some(isRefusal)

@@ -1,5 +1,5 @@
 import type { Applied } from '../../core/decide.ts'
-import { operationsOfItem } from '../../core/merge.ts'
+import { isRemoved, operationsOfItem } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 
 /** What an answer says about repeats of callers' ids. */
@@ -21,14 +21,29 @@ const NO_REPEATS: RepeatVerdict = { operations: undefined, isSplit: false, sprea
  */
 export class Repeats {
   readonly #group: readonly Operation[]
+  readonly #earlier: readonly Operation[]
   /** Operations of the group that a database or the log has as they are. */
   readonly #own = new Set<Operation>()
   /** Operations that stand already in some place. */
   readonly #standing = new Set<Operation>()
 
-  /** @param group The operations with callers' ids: none where the ids are this writer's own. */
-  constructor(group: readonly Operation[]) {
+  /**
+   * @param group The operations with callers' ids: none where the ids are this writer's own.
+   * @param earlier Those that stand since an earlier call.
+   */
+  constructor(group: readonly Operation[], earlier: readonly Operation[] = []) {
     this.#group = group
+    this.#earlier = earlier
+  }
+
+  /** A place takes what was removed since for done; for a call that began after that the id is taken. */
+  judged(sent: readonly Operation[], applied: readonly Applied[]): readonly Applied[] {
+    if (this.#earlier.length === 0) return applied
+    return applied.map((answer, i) => {
+      const isTaken =
+        answer.outcome === 'stands' && isRemoved(answer.item) && this.#earlier.includes(sent[i]!)
+      return isTaken ? { ...answer, outcome: 'conflict' } : answer
+    })
   }
 
   /** True when some place said what stands already: those stamps are not given out anew. */

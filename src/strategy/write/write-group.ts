@@ -87,7 +87,7 @@ function acknowledged(
 /** One `behind` stamps the whole group again; message ids stay. Throws what stands for good. */
 function stampAgain(
   context: StoreContext,
-  { given, ...group }: WriteGroup,
+  { given, earlier: _, ...group }: WriteGroup,
   { sent, applied }: Extract<AttemptResult, { kind: 'refused' }>,
   effect: Effect,
 ): WriteGroup {

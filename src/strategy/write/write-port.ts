@@ -8,6 +8,8 @@ export interface WriteGroup {
   readonly unique: boolean
   /** It has stamps that were given out before: a log does not ask whether they are fresh. */
   readonly isRepeat?: boolean
+  /** Those that stand since an earlier call: one that was removed by then is `CONFLICT`. */
+  readonly earlier?: readonly Operation[]
   /** What the caller gave, where `operations` has what it repeats: written when that is gone by then. */
   readonly given?: readonly Operation[]
   /** It is merged and never judged: a `delete` may leave newer things standing. */
