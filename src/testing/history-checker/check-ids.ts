@@ -70,10 +70,12 @@ function* checkRemoved(
   message: MessageLog,
   append: AppendRecord,
 ): Iterable<Violation> {
+  const options = { ...log.options, sequencer: false }
   for (const removal of message.removals) {
-    if (!knew(append, removal, log.options)) continue
+    if (!knew(append, removal, options)) continue
+    // A clear that the removal did not know of had taken what was removed, or took it later.
     const isCleared = log.clears.some(
-      (clear) => effectEndMs(clear) >= removal.startMs && clear.startMs <= append.settledMs!,
+      (clear) => clear.startMs <= append.settledMs! && !knew(removal, clear, options),
     )
     if (isCleared) continue
     const text = `${append.content} is acknowledged as ${message.id}, which was removed`

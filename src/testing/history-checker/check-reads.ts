@@ -4,6 +4,7 @@ import type {
   EditRecord,
   GetRecord,
   ReadRecord,
+  RemoveRecord,
   ShownMessage,
   Violation,
 } from './history.ts'
@@ -160,7 +161,7 @@ function* checkGone(
   }
   const removal = message.removes.latest(read)
   const isSame = removal?.position !== undefined && removal.position === shown.position
-  if (removal !== undefined && (isSame || !log.mayBeCleared(removal.startMs, read))) {
+  if (removal !== undefined && (isSame || isRemoved(log, message, read, creators, removal))) {
     yield {
       kind: 'zombie',
       text: `${shown.content} was removed and ${where} ${relation(removal, read)}`,
@@ -178,6 +179,21 @@ function* checkGone(
       records: [writer, ...creators, read],
     }
   }
+}
+
+/** True when the removal must have been of what these saves made. */
+function isRemoved(
+  log: ConversationLog,
+  { appends }: MessageLog,
+  read: ReadRecord,
+  creators: readonly AppendRecord[],
+  removal: RemoveRecord,
+): boolean {
+  if (log.mayBeCleared(removal.startMs, read)) return false
+  // A save under the id since is judged by what it was answered.
+  if (creators.some(({ startMs }) => startMs >= effectEndMs(removal))) return false
+  // Of several, it was of one that its process could see.
+  return appends.length === 1 || creators.every((append) => knew(removal, append, log.options))
 }
 
 /** The saves that the shown message may come from: those that were told its position, or may have been. */
