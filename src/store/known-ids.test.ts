@@ -32,6 +32,14 @@ test('what was edited since stands with any content, what was removed with none'
   expect(isRemoved(known.itemOf(other)!)).toBe(true)
 })
 
+test('what another process had saved is known once it was edited or removed here', () => {
+  const known = new KnownIds(new SeenTombstones())
+  known.acknowledged([edit('k', 'id', stampAt(1), stampAt(2), 'edited')])
+  expect(itemValue(known.itemOf(other)!)).toBe(other.value)
+  known.acknowledged([remove('k', 'id', stampAt(1), stampAt(3))])
+  expect(isRemoved(known.itemOf(other)!)).toBe(true)
+})
+
 test('a clear sets the id free', () => {
   const { known, tombstones } = knowing()
   tombstones.see('k', stampAt(4))

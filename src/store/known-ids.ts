@@ -37,9 +37,9 @@ export class KnownIds {
       if (operation.change === 'append') {
         if (before !== undefined && before.position >= operation.position) continue
         this.#remember(name, { position: operation.position, saved: hashOf(operation.value) })
-      } else if (before !== undefined) {
+      } else if (before === undefined || before.position <= operation.position) {
         const change = operation.change === 'edit' ? { edited: true } : { removed: true }
-        this.#remember(name, { ...before, ...change })
+        this.#remember(name, { ...before, position: operation.position, ...change })
       }
     }
   }

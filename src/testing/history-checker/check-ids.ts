@@ -1,7 +1,7 @@
 import { mustStand } from './check-reads.ts'
 import { knew, type ConversationLog, type MessageLog } from './conversation-log.ts'
 import type { AppendRecord, MessageWrite, Violation } from './history.ts'
-import { effectEndMs, viewOf } from './visibility.ts'
+import { viewOf } from './visibility.ts'
 
 /** What saves, edits and removals were answered, by what stood under their id. */
 export function* checkIds(log: ConversationLog): Iterable<Violation> {
@@ -37,7 +37,7 @@ function* checkPair(
   if (second.together !== true && message.appends.some(isThird)) return
   const records = [first, second]
   const between = log.clears.filter(
-    (clear) => effectEndMs(clear) >= first.startMs && clear.startMs <= second.settledMs!,
+    (clear) => !log.isBefore(clear, first) && clear.startMs <= second.settledMs!,
   )
   if (between.length === 0) {
     if (first.content !== second.content) {
