@@ -159,6 +159,17 @@ test('a start after a kill is not ahead of the clock, and so of other processes'
   expect((await next.wal.open(next.writer)).ceilingMs).toBeLessThanOrEqual(machine.nowMs)
 })
 
+test('nor is one after it, when that start was closed in order', async () => {
+  const machine = new Machine()
+  const process = await machine.opened()
+  await process.wal.append([operation(1)])
+  process.kill()
+  const second = await machine.opened()
+  await second.wal.close()
+  const third = machine.start()
+  expect((await third.wal.open(third.writer)).ceilingMs).toBeLessThanOrEqual(machine.nowMs)
+})
+
 test('a process takes over a neighbour that dies while it runs, and its listener runs', async () => {
   const machine = new Machine()
   const [a, b] = [await machine.opened(), await machine.opened()]

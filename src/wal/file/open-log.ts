@@ -29,7 +29,10 @@ export interface OpenLogOptions {
   readonly letters: DeadLetters
   readonly salt: number
   readonly metaGeneration: number
+  /** Stamps up to here may have been acknowledged, says the meta file. Unix milliseconds. */
   readonly ceilingMs: number
+  /** Up to here they were given out, as far as is known. Unix milliseconds. */
+  readonly reachedMs: number
   readonly onReadable: (place: DatabasePlace) => void
   /** The directory is gone: nothing is acknowledged any more, and another log is to go on. */
   readonly onLost: () => void
@@ -38,7 +41,7 @@ export interface OpenLogOptions {
 }
 
 type Heritage = Required<
-  Pick<OpenLogOptions, 'salt' | 'formerWriters' | 'ceilingMs' | 'letters' | 'recent'>
+  Pick<OpenLogOptions, 'salt' | 'formerWriters' | 'ceilingMs' | 'reachedMs' | 'letters' | 'recent'>
 >
 
 /** A log that this process owns and writes to. */
@@ -65,7 +68,7 @@ export class OpenLog {
     this.index = index
     this.#formerWriters = options.formerWriters.slice(-FORMER_WRITERS_MAX)
     this.#recent = options.recent ?? new RecentEntries(options.options.cacheBytes)
-    this.#greatestMs = options.ceilingMs
+    this.#greatestMs = options.reachedMs
     this.#committer = new Committer({
       env,
       segments,
@@ -219,8 +222,14 @@ export class OpenLog {
   /** What a log that goes on with this one's entries begins with. */
   get heritage(): Heritage {
     const { salt, letters } = this.#options
-    const ceilingMs = Math.max(this.#greatestMs, this.meta.ceilingMs)
-    return { salt, letters, ceilingMs, formerWriters: this.#formerWriters, recent: this.#recent }
+    return {
+      salt,
+      letters,
+      ceilingMs: Math.max(this.#greatestMs, this.meta.ceilingMs),
+      reachedMs: this.#greatestMs,
+      formerWriters: this.#formerWriters,
+      recent: this.#recent,
+    }
   }
 
   /** Saves everything and lets go of the files. */

@@ -180,6 +180,7 @@ async function start(
       salt,
       metaGeneration: recovered?.meta?.generation ?? 0,
       ceilingMs: recovered?.meta?.ceilingMs ?? 0,
+      reachedMs: recovered === undefined ? 0 : reachedMs(env, recovered),
       onReadable,
       onLost,
     })
