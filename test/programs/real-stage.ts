@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { ChatHistoryOptions } from '../../src/index.ts'
 import type { DatabasePlace } from '../../src/core/operation.ts'
 import { DATABASE_PLACES } from '../../src/core/operation.ts'
@@ -11,6 +13,7 @@ import {
   type Program,
 } from '../../src/testing/programs/program.ts'
 import type { Stage } from '../../src/testing/programs/run-program.ts'
+import { hasProgram } from '../support/has-program.ts'
 import { modeOf, type Door, type Engine } from './engines.ts'
 import { ProcessEnded, type ProgramProcess } from './program-process.ts'
 
@@ -21,6 +24,9 @@ const RETRY_MS = 50
 const FLUSH_MS_MAX = 5_000
 /** A place that connects later than this counts as out, which it never is without a fault. */
 const OPEN_MS_MAX = 60_000
+
+const VISIT = 'SELECT count(*) FROM everthread_items'
+const hasSqlite = hasProgram('sqlite3')
 
 /** One process of a program, whichever operating system process it is at the moment. */
 export interface Slot {
@@ -102,7 +108,22 @@ export class RealStage implements Stage {
 
   async reopen(process: number): Promise<void> {
     await this.#close(process)
+    await this.#visit(process)
     await this.#open(process)
+  }
+
+  /**
+   * Another program reads the files and closes them. One of our own processes may be none: with
+   * @photostructure/sqlite a closed file stays open until its statements are collected.
+   */
+  async #visit(process: number): Promise<void> {
+    const { primary, backup } = this.#seats[process]!.options
+    for (const place of hasSqlite ? [primary, backup] : []) {
+      if (typeof place !== 'object' || !('type' in place) || place.type !== 'sqlite') continue
+      // Somebody may hold a lock just now: it has come and gone all the same.
+      const visit = promisify(execFile)('sqlite3', [place.path!, VISIT])
+      await visit.catch(() => undefined)
+    }
   }
 
   async kill(process: number, afterMs: number): Promise<void> {
