@@ -1,6 +1,12 @@
 import { judgePut } from '../core/decide.ts'
 import { isStorageError, StorageError } from '../core/errors.ts'
-import { applyOperation, emptyState, raiseDeletedThrough, type Item } from '../core/merge.ts'
+import {
+  applyOperation,
+  emptyState,
+  joinItems,
+  raiseDeletedThrough,
+  type Item,
+} from '../core/merge.ts'
 import {
   DATABASE_PLACES,
   restamp,
@@ -50,7 +56,7 @@ export async function recogniseIds(
   await tellClear(context, key)
   const earlier: Operation[] = []
   const operations = appends.map((append) => {
-    const first = firstOf(append, items.get(append.id) ?? known.itemOf(append), context)
+    const first = firstOf(append, joined(items.get(append.id), known.itemOf(append)), context)
     if (first !== undefined) earlier.push(first)
     // A clear may have come to light: what is new stands after it.
     return first ?? restamp(append, context.clock.tick(key))
@@ -135,6 +141,11 @@ async function tellClear({ cache, places, tombstones }: StoreContext, key: strin
   } catch {
     // Out, as the health manager was told: another place decides, or nobody.
   }
+}
+
+/** What was found, and what is remembered of it: with a place out, either may lack something. */
+function joined(found: Item | undefined, known: Item | undefined): Item | undefined {
+  return found === undefined || known === undefined ? (found ?? known) : joinItems(found, known)
 }
 
 /** The first save that this one repeats; undefined when its id is free. */

@@ -184,7 +184,7 @@ function* checkGone(
 /** True when the removal must have been of what these saves made. */
 function isRemoved(
   log: ConversationLog,
-  { appends }: MessageLog,
+  message: MessageLog,
   read: ReadRecord,
   creators: readonly AppendRecord[],
   removal: RemoveRecord,
@@ -192,8 +192,17 @@ function isRemoved(
   if (log.mayBeCleared(removal.startMs, read)) return false
   // A save under the id since is judged by what it was answered.
   if (creators.some(({ startMs }) => startMs >= effectEndMs(removal))) return false
-  // Of several, it was of one that its process could see.
-  return appends.length === 1 || creators.every((append) => knew(removal, append, log.options))
+  return isOfAny(log, message, removal, creators)
+}
+
+/** Of several saves under an id a change is of one that its process could see. */
+function isOfAny(
+  log: ConversationLog,
+  { appends }: MessageLog,
+  change: EditRecord | RemoveRecord,
+  creators: readonly AppendRecord[],
+): boolean {
+  return appends.length === 1 || creators.every((append) => knew(change, append, log.options))
 }
 
 /** The saves that the shown message may come from: those that were told its position, or may have been. */
@@ -260,7 +269,8 @@ function isOvertaken(
   // An edit is of an append that was there.
   if (writer.kind === 'append' && isSame) return true
   const writers = writer.kind === 'edit' ? [writer] : creatorsOf(message, shown)
-  if (!writers.every((write) => log.isBefore(write, edit))) return false
+  const isOf = writer.kind === 'edit' || isOfAny(log, message, edit, creatorsOf(message, shown))
+  if (!isOf || !writers.every((write) => log.isBefore(write, edit))) return false
   return isSame || !writers.some(({ startMs }) => log.mayBeCleared(startMs, read))
 }
 
