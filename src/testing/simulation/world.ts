@@ -153,6 +153,8 @@ export class World {
       const history = new ChatHistory(this.#makeStore(node, life))
       try {
         await history.store.connect()
+        // Killed at the very moment.
+        if (!life.isAlive) return
         node.history = history
         this.say(node.name, 'open', { writer: history.status().writer })
         return
