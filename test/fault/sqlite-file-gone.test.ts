@@ -1,6 +1,6 @@
 // Goal: a SQLite file that is removed, or replaced, under a running store is noticed before anything is
 // acknowledged that nobody will find, and comes back from the other database and the log. Method: files that
-// are moved and removed while stores use them, in threads of the compiled package and without them.
+// are moved and removed while stores use them; in threads it is in test/integration/sqlite-threads.test.ts.
 import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
