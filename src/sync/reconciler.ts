@@ -131,7 +131,7 @@ export class Reconciler {
         const work = this.#work(tally, options, () => lease.check())
         const parts = new Tally()
         await this.#mendParts({ ...work, tally: parts }, options)
-        const before = parts.damaged === 0 ? undefined : await this.#probeBoth()
+        const before = await this.#probeBoth()
         await this.#look(work, options, true)
         const copied = new Tally()
         await this.#compare(
@@ -141,10 +141,8 @@ export class Reconciler {
           { copy: true },
         )
         addCopied(tally, copied)
-        // What was mended is another database, which is not trusted before it is known to be whole.
-        if (before !== undefined && isWhole(copied, options.into) && isUndamaged(tally)) {
-          await this.#finish(before, lease)
-        }
+        // What was mended, or has lost rows, is another database: it is not trusted before it is known to be whole.
+        if (isWhole(copied, options.into) && isUndamaged(tally)) await this.#finish(before, lease)
         tally.addDamageOf(parts)
       }),
     )

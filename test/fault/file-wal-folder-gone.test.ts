@@ -1,6 +1,7 @@
 // Goal: a receipt that names the log is true although somebody removes the folder of the log while its process
 //   runs: it is noticed before anything more is acknowledged, and the log goes on with all that some place lacks.
 // Method: a simulated disk on which the folder is removed, at each moment of the way; then the machine loses power.
+import { dirname } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Operation } from '../../src/core/operation.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
@@ -159,3 +160,34 @@ test('wherever the process dies on the way to a new folder, the log opens again'
     return
   }
 })
+
+// Goal: a file of the log that somebody removes alone is never a shorter log. Method: each kind, while the process
+//   runs; what is acknowledged after it is there after a power cut, or opening says CORRUPT.
+test.each([
+  ['newest segment', /\.wal$/, -1, 'goes on'],
+  ['oldest segment', /\.wal$/, 0, 'CORRUPT'],
+  ['segment in the middle', /\.wal$/, 1, 'CORRUPT'],
+  ['note of what places have', /meta-/, 0, 'goes on'],
+  ['heartbeat', /heartbeat$/, 0, 'goes on'],
+  ['spare segment', /spare-/, 0, 'goes on'],
+] as const)(
+  'without its %s nothing that was acknowledged is missing',
+  async (_what, name, at, then) => {
+    const disk = new SimulatedDisk()
+    const { env, wal } = await opened(disk)
+    for (let i = 1; i <= 100; i++) await wal.append([operation(i)])
+    const files = disk.paths().filter((path) => name.test(path))
+    const file = files.sort().at(at)!
+    await disk.remove(file)
+    await disk.syncDirectory(dirname(file))
+    await wal.append([operation(101)]).catch(() => undefined)
+    await env.advance(2_000)
+    await wal.append([operation(102)])
+    await env.advance(2_000)
+    const wanted = all(...Array.from({ length: 100 }, (_, i) => i + 1), 102)
+    expect(await readOperations(wal, 'primary')).toEqual(expect.arrayContaining(wanted))
+    const found = afterPowerCut(disk).then(({ wal: again }) => readOperations(again, 'primary'))
+    if (then === 'CORRUPT') await refuses(found, 'CORRUPT', 'none')
+    else expect(await found).toEqual(expect.arrayContaining(wanted))
+  },
+)

@@ -169,6 +169,42 @@ describeRedis('a log in Redis streams under faults', () => {
     expect(await a.pending('primary', 'k')).toHaveLength(2)
   })
 
+  test.each([
+    ['DEL', []],
+    ['XTRIM', ['MAXLEN', '1']],
+  ])(
+    'entries that somebody removes with %s are appended again from memory',
+    async (command, args) => {
+      const own = await startRedis()
+      onTestFinished(() => own.stop())
+      const prefix = freshPrefix()
+      const a = await openLog(own.url, prefix)
+      const options = { fresh: true, hold: ['primary'] } as const
+      for (const i of [1, 2, 3]) await a.append([append('k', stampAt(i), i)], options)
+      const names = (await redisCommand(own.url, 'KEYS', `${prefix}*:s`)) as string[]
+      for (const name of names) await redisCommand(own.url, command, name, ...args)
+      await expect(a.append([append('k', stampAt(4), 4)], options)).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        effect: 'none',
+      })
+      await eventually(async () => expect(await a.pending('primary', 'k')).toHaveLength(3))
+      await eventually(() => a.append([append('k', stampAt(4), 4)], options))
+      const b = await openLog(own.url, prefix)
+      for (const wal of [a, b]) expect(await wal.pending('primary', 'k')).toHaveLength(4)
+    },
+  )
+
+  test('a stream that is removed while it is empty is made again', async () => {
+    const own = await startRedis()
+    onTestFinished(() => own.stop())
+    const prefix = freshPrefix()
+    const a = await openLog(own.url, prefix)
+    const names = (await redisCommand(own.url, 'KEYS', `${prefix}*:s`)) as string[]
+    await redisCommand(own.url, 'DEL', ...names)
+    await eventually(() => a.append([append('k', stampAt(1), 1)], { fresh: true }))
+    expect(await a.pending('primary', 'k')).toHaveLength(1)
+  })
+
   // Its entries never expire, but what keeps stamps in order does.
   test.each(['allkeys-lru', 'volatile-ttl'])(
     'a server whose policy is %s is refused as a log',

@@ -139,6 +139,8 @@ async function sessionsOf(
   for (const client of clients) {
     const ask = async <T extends object>(text: string): Promise<T[]> =>
       (await client.query<T>(text)).rows
+    // A library that a session has loaded shows settings of its own: of our triggers it is this one.
+    await ask(`LOAD 'plpgsql'`)
     const all = await ask<{ name: string; setting: string }>('SHOW ALL')
     const [process] = await ask<{ pid: number }>('SELECT pg_backend_pid() AS pid')
     const statements = await ask<{ name: string }>('SELECT name FROM pg_prepared_statements')

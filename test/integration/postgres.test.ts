@@ -3,6 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { PostgresBackend } from '../../src/backend/postgres/backend.ts'
 import type { PostgresOptions } from '../../src/backend/postgres/options.ts'
 import type { PgPool } from '../../src/backend/postgres/pg-types.ts'
+import { digestOf } from '../../src/core/digest.ts'
 import { isStorageError, type StorageError } from '../../src/core/errors.ts'
 import { decodeJson } from '../../src/core/json.ts'
 import { itemValue } from '../../src/core/merge.ts'
@@ -134,7 +135,10 @@ describePostgres('PostgreSQL', () => {
     const backend = await openPostgres(options)
     const late = message('k')
     await backend.apply([message('k')])
-    await sql(`UPDATE ${options.schema}.everthread_keys SET deleted_through = '${nextStamp()}'`)
+    const stamp = nextStamp()
+    const digest = digestOf({ kind: 'delete', key: 'k', stamp })
+    await sql(`UPDATE ${options.schema}.everthread_keys
+      SET deleted_through = '${stamp}', deleted_digest = ${digest}`)
     expect((await backend.apply([late], { decide: true })).applied[0]!.outcome).toBe('behind')
     expect((await backend.countItems('k')).count).toBe(0)
     await backend.maintenance()

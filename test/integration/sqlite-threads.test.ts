@@ -120,6 +120,29 @@ test('the log is moved into the file beside the commits', async () => {
   await backend.disconnect()
 })
 
+test('a file that is removed while threads have it open is noticed, and begun anew', async () => {
+  const path = join(directory, 'gone.db')
+  const backend = await openFile(path)
+  onTestFinished(() => backend.disconnect())
+  await backend.apply([append(1)])
+  rmSync(path)
+  await expect(backend.apply([append(2)])).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await expect
+    .poll(
+      async () =>
+        await backend.get('k').then(
+          () => true,
+          () => false,
+        ),
+    )
+    .toBe(true)
+  await backend.apply([append(3)])
+  expect((await backend.countItems('k')).count).toBe(1)
+  for await (const part of backend.checkParts()) throw new Error(`${part.name} is damaged`)
+  await backend.mendParts()
+  expect((await backend.countItems('k')).count).toBe(1)
+})
+
 test('with threads off no thread is started', async () => {
   const workers = watchWorkers()
   const backend = new Backend({ path: join(directory, 'own.db'), threads: false })

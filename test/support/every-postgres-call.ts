@@ -29,6 +29,8 @@ export async function everyCall(backend: PostgresBackend): Promise<void> {
   await backend.lease({ name: 'l', holder: 'h', ttlMs: 1_000 })
   await backend.digest(range, 64)
   for await (const operation of backend.scan(range)) await backend.repair([operation])
+  for await (const part of backend.checkParts()) throw new Error(`${part.name} is damaged`)
+  await backend.mendParts()
   await backend.getSchema()
   await backend.getServerInfo()
   await backend.maintenance()

@@ -18,6 +18,7 @@ import type {
   ApplyResult,
   CallOptions,
   CountRead,
+  DamagedPart,
   Durability,
   FencedOptions,
   Hint,
@@ -50,6 +51,7 @@ import {
 import { CLIENT_GRACE_MS, resolvePostgresOptions, type PostgresOptions } from './options.ts'
 import type { ResolvedPostgresOptions } from './options.ts'
 import { isMissingRight, isMissingTable, isSerializationFailure } from './postgres-error.ts'
+import { damagedParts, mendParts } from './parts.ts'
 import { digestRange, scanRange, type Ask } from './ranges.ts'
 import * as reads from './reads.ts'
 import { repairRows } from './repair.ts'
@@ -242,6 +244,14 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     return await this.#call('repair', options, (session) =>
       repairRows(session, this.#tables, operations),
     )
+  }
+
+  checkParts(options?: CallOptions): AsyncIterable<DamagedPart> {
+    return damagedParts(this.#ask('checkParts', options), this.#tables)
+  }
+
+  async mendParts(options: CallOptions = {}): Promise<void> {
+    await mendParts((work) => this.#call('mendParts', options, work), this.#tables)
   }
 
   /** Makes the tables or brings them up to date; `connect` does it unless told otherwise. */

@@ -59,7 +59,8 @@ export async function trustFenced(
 
 /**
  * Removes each hint whose count is the same, unless the fence stands in the way, and counts that it did:
- * whoever saw no hints before and after can tell whether there were some in between.
+ * whoever saw no hints before and after can tell whether there were some in between. A hint that goes in
+ * any other way was lost (`guards.ts`).
  */
 export async function removeHintsFenced(
   session: Session,
@@ -67,10 +68,11 @@ export async function removeHintsFenced(
   hints: readonly Hint[],
   fence: LeaseFence | undefined,
 ): Promise<void> {
-  const statement = prepared(
+  const mark = prepared(
     `WITH fence AS (${fenceSql(tables, 3)}), newer AS (SELECT 1 FROM fence WHERE token > $4),
      gone AS (
-       DELETE FROM ${tables.hints} h USING unnest($1::text[], $2::bigint[]) AS r(writer, count)
+       UPDATE ${tables.hints} h SET count = 0
+       FROM unnest($1::text[], $2::bigint[]) AS r(writer, count)
        WHERE h.writer = r.writer AND h.count = r.count AND NOT EXISTS (SELECT 1 FROM newer)
        RETURNING 1),
      counted AS (
@@ -79,8 +81,11 @@ export async function removeHintsFenced(
      SELECT 1 FROM newer`,
     [hints.map(({ writer }) => writer), hints.map(({ count }) => count), ...fenceValues(fence)],
   )
-  const { rows } = await session.write(statement)
-  if (rows.length > 0) throw fenced(fence!)
+  await session.transaction(async () => {
+    const { rows } = await session.query(mark)
+    if (rows.length > 0) throw fenced(fence!)
+    await session.query(prepared(`DELETE FROM ${tables.hints} WHERE count = 0::bigint`, []))
+  })
 }
 
 /** SQL: the token that stands. Locked, so that nobody takes the lease before this has ended. */

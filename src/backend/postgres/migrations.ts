@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { placedDigest } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
 import { STAMP_MIN, type Stamp } from '../../core/stamp.ts'
+import { guardTables } from './guards.ts'
 import { lastPositionSql, ZERO } from './head-sql.ts'
 import { groupSql } from './prefix.ts'
 import type { Session } from './session.ts'
 import type { Tables } from './tables.ts'
 
 /** The schema version that this code reads and writes. */
-export const SCHEMA_VERSION = 5
+export const SCHEMA_VERSION = 6
 
 /** Each takes the schema from the version before to its own number, counted from 1. */
 const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [
@@ -17,6 +18,7 @@ const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [
   touchAnew,
   placeParts,
   indexGroups,
+  guardTables,
 ]
 
 /** What each of them does, for people. */
@@ -26,6 +28,7 @@ export const MIGRATION_TITLES: readonly string[] = [
   'touched: at most a second behind the latest item instead of ten',
   'items: edits and removals belong to a position, and go with it',
   'index for the latest keys of a tenant',
+  'rows that somebody else removes give the database a new identity',
 ]
 
 /*

@@ -4,24 +4,31 @@ import { coarseSql, lastPositionSql, listHeadSql, visibleSql, ZERO } from './hea
 import { groupSql } from './prefix.ts'
 import { identitySql, type Tables } from './tables.ts'
 
-/** SQL: identity and the key's deletedThrough, of which every read answer starts. */
+/**
+ * SQL: identity and the key's deletedThrough, of which every read answer starts; the digest of the clear
+ * shows damage.
+ */
 function markSql(tables: Tables): string {
-  return `mark AS MATERIALIZED (SELECT ${identitySql(tables)} AS identity,
-    (SELECT o.deleted_through FROM ${tables.keys} o WHERE o.key = $1) AS d)`
+  return `mark AS MATERIALIZED (SELECT ${identitySql(tables)} AS identity, o.deleted_through AS d,
+      o.deleted_digest AS d_digest
+    FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT * FROM ${tables.keys} k
+      WHERE k.key = $1 LIMIT 1) o ON true)`
 }
+
+const MARK = 'mark.identity, mark.d, mark.d_digest'
 
 /** Parameter: key. */
 export function registerSql(tables: Tables): string {
   return `WITH ${markSql(tables)}
-    SELECT mark.identity, mark.d, o.register_stamp AS stamp, o.register_value AS value
+    SELECT ${MARK}, o.register_stamp AS stamp, o.register_value AS value
     FROM mark LEFT JOIN LATERAL (SELECT * FROM ${tables.keys} o
       WHERE o.key = $1 AND o.register_stamp > COALESCE(mark.d, ${ZERO}) LIMIT 1) o ON true`
 }
 
 /**
  * A page by keyset as rows of `PAGE_SELECT`, in no order and up to twice as many as asked for: the
- * reader sorts them. The row without an item has the identity and deletedThrough in the other two
- * columns; it comes first.
+ * reader sorts them. The row without an item has the identity and deletedThrough with its digest in the other
+ * two columns; it comes first.
  * Parameters: key, lower and upper bound (exclusive), limit.
  *
  * Items whose position is their id come from the primary key, the others from an index of their own.
@@ -45,7 +52,8 @@ export function pageSql(
       WHERE i.key = $1 AND i.position <> i.item AND i.position > ${low} AND i.position < $3::uuid
         ${includeRemoved ? '' : `AND ${seenSql('false')}`}
       ORDER BY i.position ${direction} LIMIT $4)
-    SELECT NULL::uuid AS item, identity AS appended, d::text AS rest FROM mark
+    SELECT NULL::uuid AS item, identity AS appended,
+      CASE WHEN d IS NOT NULL THEN pg_catalog.concat_ws(' ', d::text, d_digest::text) END AS rest FROM mark
     UNION ALL SELECT ${PAGE_SELECT} FROM moved
     UNION ALL SELECT ${PAGE_SELECT} FROM (
       SELECT ${ITEM_SELECT} FROM ${items} i
@@ -72,7 +80,7 @@ function seenSql(isOut: string): string {
 /** One probe an item: LIMIT keeps the planner from reading the whole key. Parameters: key, items. */
 export function itemsSql(tables: Tables): string {
   return `WITH ${markSql(tables)}
-    SELECT mark.identity, mark.d, r.* FROM mark LEFT JOIN (
+    SELECT ${MARK}, r.* FROM mark LEFT JOIN (
       SELECT i.* FROM pg_catalog.unnest($2::uuid[]) AS w(item) CROSS JOIN LATERAL (
         SELECT ${ITEM_SELECT} FROM ${tables.items} t
         WHERE t.key = $1 AND t.item = w.item LIMIT 1) i) r ON true`
@@ -82,7 +90,7 @@ export function itemsSql(tables: Tables): string {
 export function countSql(tables: Tables): string {
   return `WITH ${markSql(tables)},
     bounds AS MATERIALIZED (SELECT COALESCE(d, ${ZERO}) AS d FROM mark)
-    SELECT mark.identity, mark.d, (SELECT pg_catalog.count(*) FROM ${tables.items} i
+    SELECT ${MARK}, (SELECT pg_catalog.count(*) FROM ${tables.items} i
       WHERE i.key = $1 AND ${visibleSql('i', '(SELECT d FROM bounds)')}) AS count FROM mark`
 }
 

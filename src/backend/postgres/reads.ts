@@ -17,6 +17,7 @@ import type {
 } from '../replica-backend.ts'
 import { TOUCHED_LAG_MS } from './head-sql.ts'
 import { itemKeyOf } from './item-key.ts'
+import { checkClear, damagedKey } from './key-row.ts'
 import { itemFrom, itemOfPage } from './item-row.ts'
 import type { PgStatement } from './pg-types.ts'
 import { groupOf, prefixEnd } from './prefix.ts'
@@ -46,7 +47,7 @@ export async function readRegister(ask: Ask, tables: Tables, key: string): Promi
   const row = rows[0]!
   const stamp = row['stamp'] as Stamp | null
   return {
-    ...markOf(row),
+    ...markOf(key, row),
     ...(stamp !== null && { register: { stamp, value: row['value'] as JsonText } }),
   }
 }
@@ -54,7 +55,9 @@ export async function readRegister(ask: Ask, tables: Tables, key: string): Promi
 export async function readItems(ask: Ask, tables: Tables, query: ItemQuery): Promise<ItemPage> {
   const { rows } = await ask(pageStatement(tables, query))
   const mark = rows.find(({ item }) => item === null)!
-  const deletedThrough = (mark['rest'] ?? undefined) as Stamp | undefined
+  const clear = (mark['rest'] as string | null)?.split(' ')
+  const [deletedThrough, digest] = (clear ?? []) as [Stamp?, string?]
+  checkClear(query.key, deletedThrough, digest)
   const items: Item[] = []
   for (const row of rows) {
     const item = row === mark ? undefined : itemOfPage(row, deletedThrough)
@@ -98,13 +101,13 @@ export async function readItemsById(
 ): Promise<ItemPage> {
   const items = ids.map((id) => itemKeyOf(id).item)
   const { rows } = await ask(prepared(itemsSql(tables), [key, items]))
-  const mark = markOf(rows[0]!)
+  const mark = markOf(key, rows[0]!)
   return { ...mark, items: itemsFrom(rows, mark.deletedThrough), done: true }
 }
 
 export async function countItems(ask: Ask, tables: Tables, key: string): Promise<CountRead> {
   const { rows } = await ask(prepared(countSql(tables), [key]))
-  return { ...markOf(rows[0]!), count: Number(rows[0]!['count']) }
+  return { ...markOf(key, rows[0]!), count: Number(rows[0]!['count']) }
 }
 
 export async function listKeys(
@@ -154,6 +157,8 @@ export async function listLatest(
       touched = row['touched'] as Stamp
       key = row['key'] as string
       if (latest === null) continue
+      // The order in which keys come would be another one.
+      if (latest >= boundOf(touched)) throw damagedKey(key)
       if (before === undefined || compareLatest({ key, latest }, before) > 0) {
         found.push({ key, latest })
       }
@@ -199,10 +204,11 @@ function hintListOf(row: Row): HintList {
   }
 }
 
-function markOf(row: Row): Mark {
-  const deletedThrough = row['d'] as Stamp | null
+function markOf(key: string, row: Row): Mark {
+  const deletedThrough = (row['d'] ?? undefined) as Stamp | undefined
   const identity = row['identity'] as string
-  return deletedThrough === null ? { identity } : { identity, deletedThrough }
+  checkClear(key, deletedThrough, row['d_digest'] ?? undefined)
+  return deletedThrough === undefined ? { identity } : { identity, deletedThrough }
 }
 
 /** A join without rows answers with one row of NULLs. */

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { BucketDigest, StampRange } from '../../core/digest.ts'
 import type { Env } from '../../core/env.ts'
-import { messageOf, StorageConnectionError, StorageError } from '../../core/errors.ts'
+import { messageOf, StorageConnectionError, StorageError, type Effect } from '../../core/errors.ts'
 import { KeepAlive } from '../../core/keep-alive.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
@@ -17,6 +17,7 @@ import type {
   ApplyResult,
   CallOptions,
   CountRead,
+  DamagedPart,
   Durability,
   FencedOptions,
   Hint,
@@ -39,9 +40,12 @@ import { isOutdated, MEMORY } from './connection.ts'
 import { readSchema } from './read-schema.ts'
 import { loadSqliteDriver, type SqliteDriver } from './driver.ts'
 import { SqliteEngine } from './engine.ts'
+import { FILE_CHECK_MS, FileWatch } from './file-watch.ts'
 import { hostOf, type EngineHost, type EngineMethod } from './engine-host.ts'
+import { EngineThreads, type Role } from './engine-threads.ts'
 import { EngineThread, hasEngineWorker } from './engine-thread.ts'
 import { resolveSqliteOptions, type ResolvedSqliteOptions, type SqliteOptions } from './options.ts'
+import type { PartsPage } from './parts.ts'
 import { SCAN_START, type ScanCursor } from './scan.ts'
 import { isBusy, sqliteError } from './sqlite-error.ts'
 
@@ -61,14 +65,6 @@ const TURN_KEYS_MAX = 4_096
 /** How often the log is moved into the file while there are writes. Milliseconds. */
 const CHECKPOINT_MS = 500
 
-/** What a thread is for: a long scan must not hold up a commit. */
-type Role = 'writer' | 'scanner'
-
-interface HostSlot {
-  host?: EngineHost
-  opening?: Promise<EngineHost>
-}
-
 /**
  * A SQLite file on a local disk, shared by the processes of one machine.
  *
@@ -81,10 +77,14 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   readonly #batcher: Batcher
   /** The connection of this thread. */
   #engine: SqliteEngine | undefined
-  readonly #hosts: Record<Role, HostSlot> = { writer: {}, scanner: {} }
+  readonly #threads: EngineThreads
   #connecting: Promise<void> | undefined
   #durability: Durability = { durable: false, reasons: ['not connected yet'] }
   readonly #alive: KeepAlive
+  readonly #watch: FileWatch
+  #watchedAt = 0
+  /** Between `connect` and `disconnect`, whatever becomes of the file. */
+  #isOpen = false
   #turnAt = 0
   #checkpointAt = 0
   #checkpointing = false
@@ -97,6 +97,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     const { threads, ...resolved } = resolveSqliteOptions(options)
     const hasThreads = threads && resolved.path !== MEMORY && hasEngineWorker()
     this.#options = { ...resolved, threads: hasThreads }
+    this.#threads = new EngineThreads(() => this.#whenFree(() => this.#openThread()))
+    this.#watch = new FileWatch(resolved.path)
     this.#batcher = new Batcher({
       env,
       name: 'SQLite',
@@ -131,11 +133,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       // Whoever connects is told.
     })
     this.#batcher.close()
-    const engine = this.#engine
-    this.#engine = undefined
-    await Promise.all(Object.values(this.#hosts).map(closeHost))
-    // The last one: it moves the log into the file.
-    engine?.close()
+    this.#isOpen = false
+    await this.#close()
   }
 
   isConnected(): boolean {
@@ -257,6 +256,26 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     return await this.#callHost('writer', options, 'repair', operations)
   }
 
+  async *checkParts(options: CallOptions = {}): AsyncGenerator<DamagedPart> {
+    yield* await this.#callHost('scanner', options, 'checkFile')
+    for (const method of ['checkOwners', 'checkKeys'] as const) {
+      let after: number | undefined = 0
+      while (after !== undefined) {
+        const page: PartsPage = await this.#callHost('scanner', options, method, after)
+        yield* page.parts
+        after = page.next
+      }
+    }
+  }
+
+  async mendParts(options: CallOptions = {}): Promise<void> {
+    await this.#callHost('writer', options, 'mendFile')
+    for (const method of ['mendOwners', 'mendKeys'] as const) {
+      let after: number | undefined = 0
+      while (after !== undefined) after = await this.#callHost('writer', options, method, after)
+    }
+  }
+
   /** Most of the file is in the range: it is read in its own order. */
   async #digestFile(
     range: StampRange,
@@ -302,15 +321,54 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
+  async #close(): Promise<void> {
+    const engine = this.#engine
+    this.#engine = undefined
+    await this.#threads.close()
+    // The last one: it moves the log into the file.
+    engine?.close()
+  }
+
+  /**
+   * Nothing is read from a file that nobody finds any more, nor acknowledged in it.
+   *
+   * @throws StorageError `UNAVAILABLE` that says what became of it, until its path was opened anew.
+   */
+  #checkFile(effect: Effect): void {
+    this.#watchedAt = this.env.monotonic()
+    const gone = this.#isOpen ? this.#watch.look() : undefined
+    if (gone === undefined) return
+    if (this.#connecting === undefined) {
+      this.#connecting = this.#reopen(gone).finally(() => (this.#connecting = undefined))
+      this.#connecting.catch((error: unknown) => {
+        this.env.logger.warn({ error: messageOf(error) }, 'SQLite: it cannot be opened anew yet')
+      })
+    }
+    throw new StorageError('UNAVAILABLE', gone, { effect })
+  }
+
+  async #reopen(gone: string): Promise<void> {
+    if (this.#engine !== undefined) {
+      this.env.logger.error({}, gone)
+      const { identity } = this.#engine.readHints()
+      await this.#close()
+      this.#watch.leave(identity)
+    }
+    await this.#open()
+  }
+
   async #open(): Promise<void> {
     try {
       const driver = await loadSqliteDriver()
       const engine = await this.#whenFree(() => this.#makeEngine(driver))
-      const { durability, version } = engine.settings
       this.#engine = engine
+      if (this.#watch.hasLeft(engine.readHints().identity)) engine.mendFile()
+      this.#watch.opened()
+      const { durability, version } = engine.settings
       this.#durability = durability
       await this.#host('writer')
       this.#checkpointAt = this.env.monotonic()
+      this.#isOpen = true
       this.#batcher.open()
       if (isOutdated(version)) {
         const text = 'this SQLite can damage a file that two processes write to; 3.51.3 has the fix'
@@ -328,26 +386,21 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   /** Opened when it is needed first, and again when its thread has died. */
   async #host(role: Role): Promise<EngineHost> {
-    if (this.#engine === undefined) throw new StorageError('CLOSED', 'SQLite is not connected')
+    if (this.#engine === undefined) throw this.#notConnected()
     if (!this.#options.threads) return hostOf(this.#engine)
-    const slot = this.#hosts[role]
-    if (slot.host?.isAlive === true) return slot.host
-    if (slot.opening !== undefined) return await slot.opening
-    const opening = this.#whenFree(() => this.#openThread())
-    slot.opening = opening
-    try {
-      const host = await opening
-      if (slot.opening === opening) slot.host = host
-      return host
-    } finally {
-      if (slot.opening === opening) delete slot.opening
-    }
+    return await this.#threads.get(role)
   }
 
   async #openThread(): Promise<EngineThread> {
     const { library } = await loadSqliteDriver()
     const identity = this.#newIdentity()
     return await EngineThread.open({ options: this.#options, identity, library })
+  }
+
+  #notConnected(): StorageError {
+    const gone = this.#isOpen ? this.#watch.gone : undefined
+    if (gone !== undefined) return new StorageError('UNAVAILABLE', gone)
+    return new StorageError('CLOSED', 'SQLite is not connected')
   }
 
   #makeEngine(driver: SqliteDriver): SqliteEngine {
@@ -361,10 +414,11 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   async #call<T>(work: (engine: SqliteEngine) => T, options: CallOptions = {}): Promise<T> {
     const attempt = (): T => {
-      if (this.#engine === undefined) throw new StorageError('CLOSED', 'SQLite is not connected')
+      if (this.#engine === undefined) throw this.#notConnected()
       return work(this.#engine)
     }
     try {
+      if (this.env.monotonic() - this.#watchedAt >= FILE_CHECK_MS) this.#checkFile('none')
       await this.#letOthersRun()
       return await this.#whenFree(attempt, options)
     } catch (error) {
@@ -380,10 +434,12 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   ): Promise<ReturnType<SqliteEngine[Method]>> {
     try {
       if (!this.#options.threads) await this.#letOthersRun()
-      return await this.#whenFree(async () => {
+      const result = await this.#whenFree(async () => {
         const host = await this.#host(role)
         return await host.call(method, ...args)
       }, options)
+      this.#checkFile('unknown')
+      return result
     } catch (error) {
       throw sqliteError(error, 'none')
     }
@@ -434,13 +490,6 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       await this.#alive.during(() => sleep(this.env, BUSY_PAUSE_MS, signal))
     }
   }
-}
-
-async function closeHost(slot: HostSlot): Promise<void> {
-  const { host, opening } = slot
-  delete slot.host
-  delete slot.opening
-  await ((await opening?.catch(() => undefined)) ?? host)?.close()
 }
 
 /** What lies in the future, or has no live position, is little, and found by its keys. */

@@ -16,6 +16,12 @@ export type EngineMethod =
   | 'lastIds'
   | 'addBlockDigests'
   | 'scanPage'
+  | 'checkFile'
+  | 'checkKeys'
+  | 'checkOwners'
+  | 'mendFile'
+  | 'mendKeys'
+  | 'mendOwners'
 
 /** A connection, in this thread or in one of its own. */
 export interface EngineHost {

@@ -10,6 +10,7 @@ import { checkFence, grantLease, leaseOf } from '../lease.ts'
 import type {
   ApplyResult,
   CountRead,
+  DamagedPart,
   Hint,
   HintList,
   ItemPage,
@@ -31,11 +32,20 @@ import type { SqliteDriver } from './driver.ts'
 import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from './item-row.ts'
 import { readKeyIds, type KeyIdPage } from './key-pages.ts'
 import { prefixEnd } from './key-range.ts'
-import { KeyTable, optionalStamp } from './key-table.ts'
+import { checkClear, KeyTable, optionalStamp } from './key-table.ts'
 import { findLease, writeLease } from './lease-table.ts'
 import { readLatestKeys } from './list-latest.ts'
 import { migrate } from './migrations.ts'
 import type { ResolvedSqliteOptions } from './options.ts'
+import {
+  checkFile,
+  checkKeys,
+  checkOwners,
+  mendFile,
+  mendKeys,
+  mendOwners,
+  type PartsPage,
+} from './parts.ts'
 import { readPage } from './read-items.ts'
 import { repairRows } from './repair.ts'
 import { keysWithRows, readScanPage, type ScanCursor, type ScanPage } from './scan.ts'
@@ -43,7 +53,8 @@ import type { SqliteSession } from './session.ts'
 import { checkSameId, itemBytes, stampOf } from './stamp-bytes.ts'
 
 const FIND_KEY = `
-  SELECT key_id, deleted_through, register_stamp, register FROM everthread_keys WHERE key = ?`
+  SELECT key_id, deleted_through, deleted_digest, register_stamp, register
+  FROM everthread_keys WHERE key = ?`
 const FIND_ITEM = `
   SELECT ${READ_COLUMNS} FROM everthread_items WHERE key_id = ? AND item = ?`
 const COUNT = `
@@ -54,16 +65,19 @@ const LIST = `
   WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) AND key > ?3
     AND (register_stamp IS NOT NULL OR latest IS NOT NULL)
   ORDER BY key LIMIT ?4`
+const IDENTITY = 'SELECT identity FROM everthread_meta'
 const META = 'SELECT trusted, head FROM everthread_meta'
 const HINT_VERSION = 'SELECT hint_count FROM everthread_meta'
 const HINTS = 'SELECT writer, count FROM everthread_hints ORDER BY writer'
 const CURSOR = 'SELECT lsn FROM everthread_cursors WHERE writer = ?'
-const REMOVE_HINT = 'DELETE FROM everthread_hints WHERE writer = ? AND count = ?'
+const MARK_HINT = 'UPDATE everthread_hints SET count = 0 WHERE writer = ? AND count = ?'
+const REMOVE_HINTS = 'DELETE FROM everthread_hints WHERE count = 0'
 const TRUST = 'UPDATE everthread_meta SET trusted = ?'
 
 interface FoundKey {
   readonly key_id: number
   readonly deleted_through: Uint8Array | null
+  readonly deleted_digest: number | null
   readonly register_stamp: Uint8Array | null
   readonly register: JsonText | null
 }
@@ -76,7 +90,6 @@ export class SqliteEngine {
   readonly settings: SqliteSettings
   readonly #session: SqliteSession
   readonly #keys: KeyTable
-  readonly #identity: string
 
   /** @param identity Given to the database if it is new. */
   constructor(driver: SqliteDriver, options: ResolvedSqliteOptions, identity: string) {
@@ -84,7 +97,7 @@ export class SqliteEngine {
     this.#keys = new KeyTable(this.#session)
     try {
       this.settings = readSettings(this.#session, options.path)
-      this.#identity = migrate(this.#session, identity)
+      migrate(this.#session, identity)
     } catch (error) {
       this.#session.close()
       throw error
@@ -103,10 +116,11 @@ export class SqliteEngine {
   /** One transaction for all calls: one commit is shared by many saves. */
   run(calls: readonly BatchCall[]): ApplyResult[] {
     try {
-      const answers: readonly Applied[][] = this.#session.write(() =>
-        applyBatch(this.#session, this.#keys, calls),
-      )
-      return answers.map((applied) => ({ identity: this.#identity, applied }))
+      return this.#session.write(() => {
+        const answers: readonly Applied[][] = applyBatch(this.#session, this.#keys, calls)
+        const identity = this.#identity()
+        return answers.map((applied) => ({ identity, applied }))
+      })
     } catch (error) {
       this.#keys.forget()
       throw error
@@ -114,10 +128,12 @@ export class SqliteEngine {
   }
 
   readRegister(key: string): KeyRead {
-    const row = this.#findKey(key)
-    if (row === undefined || row.register_stamp === null) return this.#mark(row)
-    const register = { stamp: stampOf(row.register_stamp), value: row.register! }
-    return { ...this.#mark(row), register }
+    return this.#session.read(() => {
+      const row = this.#findKey(key)
+      if (row === undefined || row.register_stamp === null) return this.#mark(row)
+      const register = { stamp: stampOf(row.register_stamp), value: row.register! }
+      return { ...this.#mark(row), register }
+    })
   }
 
   readItems(query: ItemQuery): ItemPage {
@@ -153,14 +169,18 @@ export class SqliteEngine {
 
   listKeys({ prefix, after = '', limit }: KeyQuery): KeyPage {
     const end = prefixEnd(prefix) ?? null
-    const rows = this.#session.all<{ key: string }>(LIST, prefix, end, after, limit + 1)
-    const keys = rows.slice(0, limit).map(({ key }) => key)
-    return { identity: this.#identity, keys, done: rows.length <= limit }
+    return this.#session.read(() => {
+      const rows = this.#session.all<{ key: string }>(LIST, prefix, end, after, limit + 1)
+      const keys = rows.slice(0, limit).map(({ key }) => key)
+      return { identity: this.#identity(), keys, done: rows.length <= limit }
+    })
   }
 
   listLatest(query: LatestQuery): LatestPage {
-    const page = this.#session.read(() => readLatestKeys(this.#session, query))
-    return { identity: this.#identity, ...page }
+    return this.#session.read(() => ({
+      identity: this.#identity(),
+      ...readLatestKeys(this.#session, query),
+    }))
   }
 
   readState(writer: string): ReplicaState {
@@ -184,13 +204,14 @@ export class SqliteEngine {
   #hintList(): HintList {
     const hints = this.#session.all<Hint>(HINTS).map(({ writer, count }) => ({ writer, count }))
     const { hint_count } = this.#session.get<{ hint_count: number }>(HINT_VERSION)!
-    return { identity: this.#identity, hints, hintVersion: hint_count }
+    return { identity: this.#identity(), hints, hintVersion: hint_count }
   }
 
   removeHints(hints: readonly Hint[], fence: LeaseFence | undefined): void {
     this.#session.write(() => {
       checkFence(fence, (name) => findLease(this.#session, name)?.token)
-      for (const { writer, count } of hints) this.#session.run(REMOVE_HINT, writer, count)
+      for (const { writer, count } of hints) this.#session.run(MARK_HINT, writer, count)
+      this.#session.run(REMOVE_HINTS)
     })
   }
 
@@ -253,20 +274,52 @@ export class SqliteEngine {
     return this.#session.write(() => repairRows(this.#session, operations))
   }
 
+  checkFile(): readonly DamagedPart[] {
+    return this.#session.read(() => checkFile(this.#session))
+  }
+
+  checkKeys(after: number): PartsPage {
+    return this.#session.read(() => checkKeys(this.#session, after))
+  }
+
+  checkOwners(after: number): PartsPage {
+    return this.#session.read(() => checkOwners(this.#session, after))
+  }
+
+  mendFile(): void {
+    this.#session.write(() => mendFile(this.#session))
+  }
+
+  mendKeys(after: number): number | undefined {
+    this.#keys.forget()
+    return this.#session.write(() => mendKeys(this.#session, after))
+  }
+
+  mendOwners(after: number): number | undefined {
+    return this.#session.write(() => mendOwners(this.#session, after))
+  }
+
   /** False while a reader of another process still needs the log beside the file. */
   purge(): boolean {
     const answer = this.#session.get<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)')
     return answer?.busy === 0
   }
 
+  /** Each time anew: another one may stand there since (`guards.ts`). */
+  #identity(): string {
+    return this.#session.get<{ identity: string }>(IDENTITY)!.identity
+  }
+
   #findKey(key: string): FoundKey | undefined {
-    return this.#session.get<FoundKey>(FIND_KEY, key)
+    const row = this.#session.get<FoundKey>(FIND_KEY, key)
+    if (row !== undefined) checkClear(key, row)
+    return row
   }
 
   #mark(row: FoundKey | undefined): { identity: string; deletedThrough?: Stamp } {
     const deletedThrough = optionalStamp(row?.deleted_through)
     return {
-      identity: this.#identity,
+      identity: this.#identity(),
       ...(deletedThrough !== undefined && { deletedThrough }),
     }
   }

@@ -97,14 +97,7 @@ export class ItemTable {
 
   /** The greatest stamp of any item of the key. */
   head(keyId: number): Stamp | undefined {
-    const own = this.#stamp(HEAD_OWN, keyId, HASHED_ITEMS)
-    const moved = this.#stamp(HEAD_MOVED, keyId)
-    return maxStamp(maxStamp(own, moved), this.#stamp(HEAD_EDITED, keyId))
-  }
-
-  #stamp(sql: string, ...parameters: readonly SqliteValue[]): Stamp | undefined {
-    const row = this.#session.get<{ stamp: Uint8Array | null }>(sql, ...parameters)
-    return optionalStamp(row?.stamp)
+    return headOfItems(this.#session, keyId)
   }
 
   #find(keyId: number, id: string): ItemRow | undefined {
@@ -140,6 +133,13 @@ export class ItemTable {
     this.#keys.raise(key, position, visible)
     if (!visible && before !== undefined && itemValue(before) !== undefined) this.#keys.lower(key)
   }
+}
+
+/** The greatest stamp of any item of the key. */
+export function headOfItems(session: SqliteSession, keyId: number): Stamp | undefined {
+  const read = (sql: string, ...bounds: readonly SqliteValue[]): Stamp | undefined =>
+    optionalStamp(session.get<{ stamp: Uint8Array | null }>(sql, keyId, ...bounds)?.stamp)
+  return maxStamp(maxStamp(read(HEAD_OWN, HASHED_ITEMS), read(HEAD_MOVED)), read(HEAD_EDITED))
 }
 
 function isSame(a: Item, b: Item): boolean {

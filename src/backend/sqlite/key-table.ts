@@ -1,3 +1,5 @@
+import { digestOf } from '../../core/digest.ts'
+import { StorageError } from '../../core/errors.ts'
 import { stampMs, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 import { HAS_VALUE } from './item-row.ts'
 import { COARSE_MS, LATEST_MS } from './migrations.ts'
@@ -21,14 +23,20 @@ interface StoredKey {
   readonly touched: Uint8Array
   readonly latest: Uint8Array | null
   readonly deleted_through: Uint8Array | null
+  readonly deleted_digest: number | null
   readonly register_stamp: Uint8Array | null
 }
 
 const VERSION = 'PRAGMA data_version'
 const FIND = `
-  SELECT key_id, touched, latest, deleted_through, register_stamp
+  SELECT key_id, touched, latest, deleted_through, deleted_digest, register_stamp
   FROM everthread_keys WHERE key = ?`
-const CREATE = 'INSERT INTO everthread_keys (key, touched) VALUES (?, ?) RETURNING key_id'
+/** Above all ids that items have: one whose key was lost would be taken for one of this key. */
+const CREATE = `
+  INSERT INTO everthread_keys (key_id, key, touched)
+  VALUES (1 + max(
+    coalesce((SELECT max(key_id) FROM everthread_keys), 0),
+    coalesce((SELECT max(key_id) FROM everthread_items), 0)), ?, ?) RETURNING key_id`
 const RAISE = 'UPDATE everthread_keys SET touched = ?, latest = ? WHERE key_id = ?'
 
 const LATEST_OWN = latestOwnSql('?', '?')
@@ -77,6 +85,7 @@ export class KeyTable {
     if (known !== undefined) return known
     const stored = this.#session.get<StoredKey>(FIND, key)
     if (stored === undefined) return undefined
+    checkClear(key, stored)
     const row: KeyRow = {
       keyId: stored.key_id,
       touched: stampOf(stored.touched),
@@ -136,6 +145,38 @@ export class KeyTable {
 export function laterOf(own: Uint8Array | null, moved: Uint8Array | null): Stamp | undefined {
   if (own === null || moved === null) return optionalStamp(own ?? moved)
   return stampOf(Buffer.compare(own, moved) > 0 ? own : moved)
+}
+
+/** True when the column `latest` is as far behind the latest visible position as it may be. */
+export function fitsLatest(latest: Uint8Array | null, seen: Stamp | undefined): boolean {
+  if (latest === null || seen === undefined) return latest === null && seen === undefined
+  const noted = stampOf(latest)
+  return noted <= seen && !isLater(seen, noted, LATEST_MS)
+}
+
+type ClearColumns = Pick<StoredKey, 'deleted_through' | 'deleted_digest'>
+
+/** True when the clear of a key, or that there is none, is what was written. */
+export function isClearWhole(
+  key: string,
+  { deleted_through: through, deleted_digest: digest }: ClearColumns,
+): boolean {
+  if (through === null || digest === null) return through === null && digest === null
+  return digestOf({ kind: 'delete', key, stamp: stampOf(through) }) === digest
+}
+
+/**
+ * Nobody goes by a clear that somebody else has changed.
+ *
+ * @throws StorageError `CORRUPT`
+ */
+export function checkClear(key: string, columns: ClearColumns): void {
+  if (!isClearWhole(key, columns)) throw damagedKey(key)
+}
+
+export function damagedKey(key: string): StorageError {
+  const text = `SQLite: the row of ${JSON.stringify(key)} in everthread_keys is damaged`
+  return new StorageError('CORRUPT', text)
 }
 
 export function optionalStamp(bytes: Uint8Array | null | undefined): Stamp | undefined {

@@ -9,7 +9,7 @@ import { STAMP_MAX, stampFloor, stampMs, type Stamp } from '../../core/stamp.ts'
 import { compareLatest } from '../key-states.ts'
 import type { LatestKey, LatestQuery } from '../replica-backend.ts'
 import { prefixEnd } from './key-range.ts'
-import { latestMovedSql, latestOwnSql, laterOf } from './key-table.ts'
+import { damagedKey, fitsLatest, latestMovedSql, latestOwnSql, laterOf } from './key-table.ts'
 import { LATEST_MS } from './migrations.ts'
 import type { SqliteSession } from './session.ts'
 import { HASHED_ITEMS, stampBytes, stampOf } from './stamp-bytes.ts'
@@ -101,9 +101,11 @@ function* candidates(
   }
 }
 
-function entryOf({ key, own, moved }: Candidate): LatestKey {
-  // One of them is there: `latest` is NULL for a key without a visible item.
-  return { key, latest: laterOf(own, moved)! }
+function entryOf({ key, latest, own, moved }: Candidate): LatestKey {
+  const seen = laterOf(own, moved)
+  // The order in which candidates come would be another one.
+  if (seen === undefined || !fitsLatest(latest, seen)) throw damagedKey(key)
+  return { key, latest: seen }
 }
 
 function isInPage(entry: LatestKey, { before }: LatestQuery): boolean {

@@ -24,6 +24,7 @@ import { placedDigest } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { SqliteSession } from './session.ts'
 import { stampOf } from './stamp-bytes.ts'
+import { GUARDS } from './guards.ts'
 
 /** How far `touched` may lag. Milliseconds. */
 export const COARSE_MS = 60_000
@@ -125,7 +126,13 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX everthread_items_removed_of ON everthread_items (key_id, removed_of)
     WHERE removed_of IS NOT NULL;
   `,
+  GUARDS.join(''),
 ]
+
+/** The statement that makes each index. */
+export const INDEXES: readonly string[] = MIGRATIONS.flatMap((sql) =>
+  Array.from(sql.matchAll(/CREATE INDEX [^;]+;/g), ([statement]) => statement),
+)
 
 /** The version from which on the digests of edits and removals have their positions in them. */
 const PLACED_VERSION = 4
@@ -138,19 +145,18 @@ export const MIGRATION_TITLES: readonly string[] = [
   'table of leases',
   'latest: at most a second behind the latest item instead of a minute',
   'items: edits and removals belong to a position, and go with it',
+  'rows that somebody else removes give the database a new identity',
 ]
 
 /**
- * Brings the schema up to date in one transaction, and returns the database's identity.
+ * Brings the schema up to date in one transaction.
  *
  * @param identity Given to the database if it is new.
  * @throws StorageError `UNSUPPORTED` when a newer release has made the schema.
  */
-export function migrate(session: SqliteSession, identity: string): string {
+export function migrate(session: SqliteSession, identity: string): void {
   const current = session.read(() => versionOf(session))
   if (current !== SCHEMA_VERSION) session.write(() => climb(session, identity))
-  const row = session.get<{ identity: string }>('SELECT identity FROM everthread_meta')
-  return row!.identity
 }
 
 function climb(session: SqliteSession, identity: string): void {

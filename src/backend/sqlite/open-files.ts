@@ -28,7 +28,7 @@ function openFiles(): Map<string, OpenFile> {
  *   it is open under another name: the `-wal` beside a file goes by its name.
  */
 export function checkMayOpen(library: string, path: string): void {
-  const file = openFiles().get(idOf(path) ?? '')
+  const file = openFiles().get(fileIdOf(path) ?? '')
   if (file === undefined) return
   if (file.library !== library) {
     const text = `${path} is open in this process by ${file.library}: ${library} would drop its locks`
@@ -43,7 +43,7 @@ export function checkMayOpen(library: string, path: string): void {
 /** A connection to the file was opened. Returns what to call when it is closed. */
 export function noteOpened(library: string, path: string): () => void {
   const files = openFiles()
-  const id = idOf(path)
+  const id = fileIdOf(path)
   if (id === undefined) return () => {}
   const file = files.get(id) ?? { library, path: realpathSync(path), connections: 0 }
   files.set(id, file)
@@ -59,7 +59,8 @@ export function notedFiles(): readonly { readonly path: string; readonly inode: 
   return [...openFiles()].map(([id, { path }]) => ({ path, inode: Number(id.split(':')[1]) }))
 }
 
-function idOf(path: string): string | undefined {
+/** Device and inode; undefined where nothing is. */
+export function fileIdOf(path: string): string | undefined {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
   return stat && `${stat.dev}:${stat.ino}`
 }

@@ -6,12 +6,12 @@
  * number (or empty), `1` when other partitions have marks, then for each key of this partition: key,
  * least and greatest stamp.
  *
- * Returns `lost` when the partition is another one; `done` and the number when the group is there
+ * Returns `lost` when the partition is another one, or entries of it are gone; `done` and the number when the group is there
  * already; `full` and the bytes pending; `behind` with keys and their last stamps; `ok` and the number.
  */
 export const APPEND_LUA: string = `
 local f = call('HMGET', META, 'identity', 'floor', 'bytes', 'head')
-if f[1] ~= ARGV[2] then return { 'lost' } end
+if f[1] ~= ARGV[2] or not isWhole() then return { 'lost' } end
 local group, consumer, places, former = ARGV[3], ARGV[5], ARGV[12], ARGV[13]
 local bytes = tonumber(ARGV[9])
 if former ~= '' then
@@ -53,6 +53,7 @@ end
 if ARGV[4] == 'fresh' then call('SET', B .. 'g:' .. group, n, 'PX', ARGV[7]) end
 if ARGV[14] == '1' then call('HSET', B .. 'x', group, n) end
 call('HINCRBY', META, 'bytes', bytes)
+call('HINCRBY', META, 'kept', 1)
 if ARGV[10] > (f[4] or '') then call('HSET', META, 'head', ARGV[10]) end
 return { 'ok', n }
 `

@@ -3,7 +3,7 @@
  * server.
  *
  *   meta     identity, partitions, run, n (last entry), head (greatest stamp), bytes (pending),
- *            floor (no stamp at or below it is fresh), writers (how many ever)
+ *            kept (entries in the stream: fewer are there when somebody else has removed some), floor (no stamp at or below it is fresh), writers (how many ever)
  *   s        the stream; entry N has the id N-0 and the fields o (operations), k (its keys of this
  *            partition), g (group), b (bytes). Groups `p` and `b`: primary and backup
  *   i:P:KEY  entries with the key that place P lacks; all scores 0, so ordered by their 16 digits
@@ -29,6 +29,9 @@ local function numberOf(id) return string.match(id, '^(%d+)') end
 local function isPending(place, n)
   return #call('XPENDING', S, place, idOf(n), idOf(n), 1) > 0
     or call('ZSCORE', B .. 'd:' .. place, pad(n)) ~= false
+end
+local function isWhole()
+  return call('EXISTS', S) == 1 and call('XLEN', S) == tonumber(call('HGET', META, 'kept') or '-1')
 end
 local function writerOf(consumer) return string.match(consumer, '^[^/]*') end
 local function entryOf(n)

@@ -25,7 +25,7 @@ return reply
  * \`lost\` when the partition is another one, else \`ok\` and how many entries are left.
  */
 export const ERASE_LUA: string = `
-if call('HGET', META, 'identity') ~= ARGV[2] then return { 'lost' } end
+if call('HGET', META, 'identity') ~= ARGV[2] or not isWhole() then return { 'lost' } end
 local changes = {}
 for i = 3, #ARGV, 2 do changes[ARGV[i]] = ARGV[i + 1] end
 local T = S .. ':new'
@@ -55,5 +55,6 @@ while true do
   from = '(' .. found[#found][1]
 end
 call('RENAME', T, S)
+call('HSET', META, 'kept', left)
 return { 'ok', left }
 `

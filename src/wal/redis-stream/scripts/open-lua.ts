@@ -3,7 +3,7 @@
  *
  * In a new run entries may be missing that clients know of. Their numbers are never given out again:
  * the next one lies far above those that were lost. And no stamp is fresh any more that a client has
- * seen.
+ * seen. The same where entries are gone that the partition should have: it gets a new identity.
  *
  * Arguments: base, new identity, partitions, run that the client saw last (or empty), its greatest
  * number, its greatest stamp (or empty). Returns identity, partitions, run, n, head, bytes, `new` or
@@ -32,6 +32,22 @@ for _, place in ipairs({ 'p', 'b' }) do
     if pending == 0 then call('XGROUP', 'DELCONSUMER', S, place, name) end
   end
 end
+if state == 'old' and not isWhole() then
+  -- Somebody else has removed entries: whoever knows of them finds another partition.
+  f[1] = ARGV[2]
+  local bytes, from = 0, '-'
+  while true do
+    local found = call('XRANGE', S, from, '+', 'COUNT', 500)
+    for _, item in ipairs(found) do
+      local m = numberOf(item[1])
+      if isPending('p', m) or isPending('b', m) then bytes = bytes + tonumber(entryOf(m).b) end
+      from = '(' .. item[1]
+    end
+    if #found < 500 then break end
+  end
+  call('HSET', META, 'identity', f[1], 'bytes', unpad(bytes))
+end
+call('HSET', META, 'kept', call('XLEN', S))
 local n = tonumber(f[4] or '0')
 if f[3] ~= run or known > n then
   n = math.max(n, known) + JUMP

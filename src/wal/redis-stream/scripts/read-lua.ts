@@ -67,6 +67,8 @@ for _, pair in ipairs(call('XPENDING', S, place)[4] or {}) do
       local entry = entryOf(n)
       if entry then
         give(reply, n, entry)
+      else
+        call('XACK', S, place, item[1])
       end
     end
   end
@@ -127,13 +129,14 @@ return reply
 `
 
 /**
- * Arguments: base, consumer, lease in milliseconds. Returns identity, n, head, bytes, entries kept,
+ * Arguments: base, consumer, lease in milliseconds. Returns identity (empty when entries are gone), n, head, bytes, entries kept,
  * then for each place whether there is something to take over.
  */
 export const POLL_LUA: string = `
 local f = call('HMGET', META, 'identity', 'n', 'head', 'bytes')
-local reply = { f[1] or '', f[2] or '0', f[3] or '', f[4] or '0', call('XLEN', S) }
-if not f[1] then return reply end
+local found = f[1] and isWhole() and f[1] or ''
+local reply = { found, f[2] or '0', f[3] or '', f[4] or '0', call('XLEN', S) }
+if found == '' then return reply end
 for place in string.gmatch('pb', '.') do
   local found = 0
   for _, pair in ipairs(call('XPENDING', S, place)[4] or {}) do

@@ -9,7 +9,8 @@ local function trim()
     if refused then low = math.min(low, tonumber(refused)) end
   end
   -- By number, never by length: what a place lacks is above.
-  call('XTRIM', S, 'MINID', '=', idOf(unpad(low)))
+  local removed = call('XTRIM', S, 'MINID', '=', idOf(unpad(low)))
+  if removed > 0 then call('HINCRBY', META, 'kept', -removed) end
 end
 `
 
