@@ -151,9 +151,15 @@ export class WALManager {
         { place: 'wal' },
       )
     }
-    const ticket = new Ticket(this.#keeper, operations)
-    this.#open.add(ticket)
-    return ticket
+    return this.#issued(operations)
+  }
+
+  /** One place has these for good: the other one is owed them, however full the log is. */
+  owe(has: DatabasePlace, operations: readonly Operation[]): void {
+    if (operations.length === 0) return
+    const ticket = this.#issued(operations)
+    ticket.applied(has)
+    ticket.acknowledge()
   }
 
   /**
@@ -406,6 +412,12 @@ export class WALManager {
    */
   async cleanup(_beforeTimestamp: number): Promise<number> {
     return 0
+  }
+
+  #issued(operations: readonly Operation[]): Ticket {
+    const ticket = new Ticket(this.#keeper, operations)
+    this.#open.add(ticket)
+    return ticket
   }
 
   #owe(ticket: Ticket): void {
