@@ -17,6 +17,8 @@ export const HINT_POLL_MS = 1_000
 export const HINTS_FRESH_MS = 2_000
 /** A primary that has not answered a short call for so long is taken for out. Milliseconds. */
 const PING_MS = 1_000
+/** A primary that said who it is so short a time ago is not asked again. Milliseconds. */
+const MET_MS = 100
 /** How often a hint about the cache is raised again. */
 const CACHE_HINT_MS = 10_000
 
@@ -75,6 +77,9 @@ export class ReplicaMonitor {
   readonly #background = new BackgroundLoop()
   readonly #hints = new SharedFetch(() => this.#fetchHints())
   readonly #pings = new SharedFetch(() => this.#ping())
+  readonly #meetings = new SharedFetch(() => this.#ping())
+  /** Monotonic time of the latest call that the primary answered with its identity. */
+  #metAt = Number.NEGATIVE_INFINITY
 
   constructor(options: ReplicaMonitorOptions) {
     this.#options = options
@@ -110,6 +115,7 @@ export class ReplicaMonitor {
    *   since: what it says it has is gone.
    */
   sawIdentity(place: DatabasePlace, identity: string, startedAt: number): void {
+    if (place === 'primary') this.#metAt = Math.max(this.#metAt, startedAt)
     const seen = this.#seen[place]
     if (seen === undefined || seen.state.identity === identity) return
     if (startedAt < seen.identityAt) {
@@ -214,11 +220,23 @@ export class ReplicaMonitor {
     )
   }
 
+  /**
+   * Asks the primary who it is, unless it has just said so: one that was replaced knows no id.
+   *
+   * @throws StorageError when it does not answer in time, as the health manager is told.
+   */
+  async meetPrimary(): Promise<void> {
+    if (this.#options.env.monotonic() - this.#metAt < MET_MS) return
+    await this.#meetings.run()
+  }
+
   async #ping(): Promise<void> {
-    const { places } = this.#options
-    await places.primary.longCall('readHints', PING_MS, (backend, options) =>
+    const { env, places } = this.#options
+    const startedAt = env.monotonic()
+    const { identity } = await places.primary.longCall('readHints', PING_MS, (backend, options) =>
       backend.readHints(options),
     )
+    this.sawIdentity('primary', identity, startedAt)
   }
 
   async #fetchHints(): Promise<void> {
