@@ -67,12 +67,8 @@ async function inLog(
 ): Promise<readonly Operation[]> {
   if (!log.isShared() && !DATABASE_PLACES.some((place) => log.hasPending(place, key))) return []
   const pending: Operation[] = []
-  for (const place of DATABASE_PLACES) pending.push(...(await log.pending(place, key)))
-  const isAny = pending.some(
-    (operation) =>
-      operation.kind === 'delete' || (operation.kind === 'put' && ids.has(operation.id)),
-  )
-  return isAny ? pending : []
+  for (const place of DATABASE_PLACES) pending.push(...(await log.pendingOf(place, key, ids)))
+  return pending
 }
 
 /** True when the database that decides has all that any process can be asked about. */
