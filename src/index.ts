@@ -101,13 +101,8 @@ export { type FileWALConfig, FileWALManager } from './wal/file-wal-manager.ts'
 export { type InMemoryWALConfig, InMemoryWALManager } from './wal/in-memory-wal-manager.ts'
 export { type RedisStreamWALConfig, RedisStreamWALManager } from './wal/redis-stream-wal-manager.ts'
 export type { WALManagerOptions } from './wal/manager-options.ts'
-export {
-  type FlushMark,
-  type PendingBatch,
-  WALManager,
-  type WalManagerStats,
-  type WalWrite,
-} from './wal/wal-manager.ts'
+export { type FlushMark, type PendingBatch, WALManager, type WalWrite } from './wal/wal-manager.ts'
+export type { WalManagerStats } from './wal/wal-manager-stats.ts'
 export type {
   Lsn,
   RefusedEntry,

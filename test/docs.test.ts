@@ -1,8 +1,8 @@
 // Goal: the documents say what the code does. Method: tables are compared with the types they
 // describe, code is compiled against the package as it is published, and the example is run.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makePackageFolder, tsc } from './support/package-folder.ts'
 import { ROOT, sourceFiles } from './support/source-files.ts'
@@ -39,18 +39,36 @@ function fields(path: string, name: string): string[] {
   return [...match[1]!.matchAll(/^ {2}(?:readonly )?'?([\w-]+)'?\??:/gm)].map(([, field]) => field!)
 }
 
-test('what the README links to is in the package', () => {
+describe('the documents of the package', () => {
   const npm = ['pack', '--dry-run', '--json', '--ignore-scripts']
   const { stdout } = spawnSync('npm', npm, { cwd: ROOT, encoding: 'utf8' })
   const [packed] = JSON.parse(stdout) as [{ readonly files: readonly { readonly path: string }[] }]
   const files = packed.files.map(({ path }) => path)
-  const links = [...read('README.md').matchAll(/\]\(([^)#]+)/g)].map(([, link]) => link!)
-  const local = links.filter((link) => !/^[a-z]+:/.test(link))
-  expect(local).toContain('SECURITY.md')
-  const missing = local.filter(
-    (link) => !files.some((file) => `${file}/`.startsWith(`${link.replace(/\/$/, '')}/`)),
-  )
-  expect(missing).toEqual([])
+  const documents = files.filter((file) => file.endsWith('.md'))
+
+  test('link to what is in the package', () => {
+    const links = documents.flatMap((file) =>
+      [...read(file).matchAll(/\]\(([^)#\s]+)/g)]
+        .filter(([, link]) => !/^[a-z]+:/.test(link!))
+        .map(([, link]) => ({ file, target: posix.join(posix.dirname(file), link!) })),
+    )
+    expect(links).toContainEqual({ file: 'README.md', target: 'SECURITY.md' })
+    const missing = links.filter(
+      ({ target }) => !files.some((file) => `${file}/`.startsWith(`${target.replace(/\/$/, '')}/`)),
+    )
+    expect(missing).toEqual([])
+  })
+
+  test('name files of the repository that are there', () => {
+    const current = documents.filter((file) => file !== 'CHANGELOG.md')
+    const named = current.flatMap((file) =>
+      [...read(file).matchAll(/`((?:src|test|bench|scripts|api)\/[\w./-]+\.\w+)`/g)].map(
+        ([, path]) => path!,
+      ),
+    )
+    expect(named).toContain('test/store/damaged-rows.test.ts')
+    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+  })
 })
 
 test('the table of errors has each code of the union once', () => {

@@ -96,6 +96,16 @@ export function isBadArgument(error: unknown): boolean {
   return false
 }
 
+/**
+ * True when a bound of ours was reached, a queue or tries at a busy key: the place goes on to serve
+ * others. A server that is full says so itself: that is the cause then.
+ */
+export function isOwnBound(error: unknown): boolean {
+  let cause = error
+  for (let i = 0; i < CAUSES_MAX && isStorageError(cause, 'OVERLOADED'); i++) cause = cause.cause
+  return isStorageError(error, 'OVERLOADED') && cause === undefined
+}
+
 /** The effect of any thrown value; what is not ours may have done anything. */
 export function effectOf(error: unknown): Effect {
   return isStorageError(error) ? error.effect : 'unknown'

@@ -23,13 +23,14 @@ export class Lists {
   readonly #core: StoreCore
   readonly #values: Values
   readonly #write: WritePort
-  readonly #lock = new UniqueLock()
+  readonly #lock: UniqueLock
   readonly #known: KnownIds
 
   constructor(core: StoreCore, values: Values, write: WritePort) {
     this.#core = core
     this.#values = values
     this.#write = write
+    this.#lock = new UniqueLock(core.context.env)
     this.#known = new KnownIds(core.context.tombstones)
   }
 

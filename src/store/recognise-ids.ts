@@ -16,6 +16,7 @@ import {
 } from '../core/operation.ts'
 import { withDeadline } from '../core/time.ts'
 import { observeKey, type StoreContext } from '../strategy/context.ts'
+import { HEDGE_BOUNDS, hedgeDelayMs } from '../strategy/hedge-delay.ts'
 import { readMergedById } from '../strategy/read/merged-page.ts'
 import { Source } from '../strategy/read/source.ts'
 import { conflictOf } from '../strategy/write/write-group.ts'
@@ -72,17 +73,17 @@ async function inLog(
 ): Promise<readonly Operation[]> {
   if (!log.isShared() && !DATABASE_PLACES.some((place) => log.hasPending(place, key))) return []
   const pending: Operation[] = []
-  for (const place of DATABASE_PLACES) pending.push(...(await log.pending(place, key)))
-  const isAny = pending.some(
-    (operation) =>
-      operation.kind === 'delete' || (operation.kind === 'put' && ids.has(operation.id)),
-  )
-  return isAny ? pending : []
+  for (const place of DATABASE_PLACES) pending.push(...(await log.pendingOf(place, key, ids)))
+  return pending
 }
 
 /** True when the database that decides has all that any process can be asked about. */
-async function knowsAll({ env, monitor, places }: StoreContext): Promise<boolean> {
+async function knowsAll(context: StoreContext): Promise<boolean> {
+  const { env, monitor, places } = context
   if (!places.primary.isUp() || !places.backup.isUp()) return true
+  // One that was replaced meanwhile knows no id. One that is late or out is judged by the write itself.
+  const delayMs = hedgeDelayMs(context, 'primary', HEDGE_BOUNDS)
+  const met = withDeadline(env, delayMs, 'the primary', monitor.meetPrimary()).catch(() => {})
   try {
     const options = { place: 'backup', effect: 'none' } as const
     const asked = atMostTwice(() => monitor.refreshHints())
@@ -91,6 +92,7 @@ async function knowsAll({ env, monitor, places }: StoreContext): Promise<boolean
     // Out of reach, as the health manager was told: the primary alone decides.
     return true
   }
+  await met
   return monitor.isPrimaryCurrent() && monitor.isTrusted()
 }
 

@@ -39,14 +39,14 @@ export async function decodeItems<T>(
   return items.filter(({ id }) => !gone.has(id)).map((item) => decode(rescued.get(item.id) ?? item))
 }
 
-/** The same for the value of a key. */
+/** The same for the value of a key; undefined when it was deleted meanwhile. */
 export async function decodeRegister<T>(
   context: StoreContext,
   key: string,
   register: Register,
-): Promise<T> {
-  const { value } = isJson(register.value) ? register : await rescueRegister(context, key, register)
-  return decodeJson<T>(value)
+): Promise<T | undefined> {
+  const whole = isJson(register.value) ? register : await rescueRegister(context, key, register)
+  return whole === undefined ? undefined : decodeJson<T>(whole.value)
 }
 
 /** One place's answer; undefined when it gave none. */
@@ -70,7 +70,7 @@ async function rescueItems(
     const isWhole = (version: Item | undefined): version is Item =>
       version !== undefined && isIntact(itemValue(version) ?? ('' as JsonText))
     const whole = versions.filter(isWhole).find((each) => itemStamp(each) >= itemStamp(item))
-    if (whole === undefined && answers.primary && answers.backup && versions.every(isAbsent))
+    if (whole === undefined && haveAllAnswered(context, answers) && versions.every(isAbsent))
       continue
     if (whole === undefined) {
       const place = placeWith(answers, (map) => map.get(item.id) !== undefined)
@@ -89,20 +89,22 @@ async function rescueRegister(
   context: StoreContext,
   key: string,
   found: Register,
-): Promise<Register> {
-  const answers = await askEach(context, (source) => readMergedRegister(context, [source], key))
-  const whole = DATABASE_PLACES.map((place) => answers[place]).find(
+): Promise<Register | undefined> {
+  const answers = await askEach(context, async (source) => ({
+    register: await readMergedRegister(context, [source], key),
+  }))
+  const versions = DATABASE_PLACES.map((place) => answers[place]?.register)
+  const whole = versions.find(
     (each) => each !== undefined && each.stamp >= found.stamp && isJson(each.value),
   )
   if (whole === undefined) {
-    throw damaged(
-      'the value',
-      key,
-      placeWith(answers, ({ stamp }) => stamp === found.stamp),
-    )
+    if (haveAllAnswered(context, answers) && versions.every((each) => each === undefined))
+      return undefined
+    const place = placeWith(answers, ({ register }) => register?.stamp === found.stamp)
+    throw damaged('the value', key, place)
   }
   await mend(context, key, [{ kind: 'set', key, ...whole }], (place) => {
-    const version = answers[place]
+    const version = answers[place]?.register
     return version?.stamp === whole.stamp && !isJson(version.value)
   })
   return whole
@@ -114,7 +116,7 @@ function isAbsent(version: Item | undefined): boolean {
 
 async function askEach<T>(
   context: StoreContext,
-  ask: (source: Source) => Promise<T | undefined>,
+  ask: (source: Source) => Promise<T>,
 ): Promise<Answers<T>> {
   const settled = await Promise.allSettled(
     DATABASE_PLACES.map((name) => ask(new Source(context, context.places[name], READ_TIMEOUT_MS))),
@@ -123,6 +125,10 @@ async function askEach<T>(
     each.status === 'fulfilled' ? each.value : undefined,
   )
   return { primary, backup }
+}
+
+function haveAllAnswered<T>({ places }: StoreContext, answers: Answers<T>): boolean {
+  return DATABASE_PLACES.every((place) => places[place].isAbsent || answers[place] !== undefined)
 }
 
 function placeWith<T>(answers: Answers<T>, has: (answer: T) => boolean): DatabasePlace | undefined {

@@ -5,7 +5,7 @@ import type { StorageManager } from '../manager/storage-manager.ts'
 import type { CacheStats } from '../strategy/cache/shared-cache.ts'
 import type { ClocksStatus } from '../strategy/clocks.ts'
 import type { StoreContext } from '../strategy/context.ts'
-import type { WalManagerStats } from '../wal/wal-manager.ts'
+import type { WalManagerStats } from '../wal/wal-manager-stats.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PlaceManagers } from './config.ts'
 

@@ -1,3 +1,4 @@
+import { AwakeClock } from '../core/awake-clock.ts'
 import { BackgroundLoop } from '../core/background-loop.ts'
 import type { Hint, ReplicaState } from '../backend/replica-backend.ts'
 import type { Env } from '../core/env.ts'
@@ -17,6 +18,8 @@ export const HINT_POLL_MS = 1_000
 export const HINTS_FRESH_MS = 2_000
 /** A primary that has not answered a short call for so long is taken for out. Milliseconds. */
 const PING_MS = 1_000
+/** A primary that said who it is so short a time ago is not asked again. Milliseconds. */
+const MET_MS = 100
 /** How often a hint about the cache is raised again. */
 const CACHE_HINT_MS = 10_000
 
@@ -44,8 +47,9 @@ export type PrimaryVerdict = 'current' | 'ask-again' | 'lacking'
 
 interface Seen {
   readonly state: ReplicaState
-  /** Monotonic time at which the call that fetched it began. */
+  /** Monotonic time at which the call that fetched it began; and the same by the clock that counts sleep. */
   readonly fetchedAt: number
+  readonly awakeAt: number
   /** When the call began that told the identity first. */
   readonly identityAt: number
 }
@@ -72,13 +76,18 @@ export class ReplicaMonitor {
   #hintLost = false
   /** When our hint about the cache was raised last. Monotonic milliseconds. */
   #cacheHintAt = Number.NEGATIVE_INFINITY
+  readonly #awake: AwakeClock
   readonly #background = new BackgroundLoop()
   readonly #hints = new SharedFetch(() => this.#fetchHints())
   readonly #pings = new SharedFetch(() => this.#ping())
+  readonly #meetings = new SharedFetch(() => this.#ping())
+  /** Monotonic time of the latest call that the primary answered with its identity. */
+  #metAt = Number.NEGATIVE_INFINITY
 
   constructor(options: ReplicaMonitorOptions) {
     this.#options = options
     const { env, clock, maxClockDriftMs: maxDriftMs, onClockDisagrees: onDisagree } = options
+    this.#awake = new AwakeClock(env)
     const places = DATABASE_PLACES.filter((place) => !options.places[place].isAbsent)
     this.clocks = new Clocks({ env, clock, maxDriftMs, places, onDisagree })
   }
@@ -97,9 +106,9 @@ export class ReplicaMonitor {
   /** A real round trip; also the probe of the health manager, which judges its outcome. */
   async probe(place: DatabasePlace): Promise<ReplicaState> {
     const { env, clock, places, timeoutMs } = this.#options
-    const fetchedAt = env.monotonic()
+    const begun = { fetchedAt: env.monotonic(), awakeAt: this.#awake.now() }
     const state = await places[place].readState(clock.writerId, timeoutMs)
-    this.#observe(place, state, fetchedAt)
+    this.#observe(place, state, begun)
     return state
   }
 
@@ -110,6 +119,7 @@ export class ReplicaMonitor {
    *   since: what it says it has is gone.
    */
   sawIdentity(place: DatabasePlace, identity: string, startedAt: number): void {
+    if (place === 'primary') this.#metAt = Math.max(this.#metAt, startedAt)
     const seen = this.#seen[place]
     if (seen === undefined || seen.state.identity === identity) return
     if (startedAt < seen.identityAt) {
@@ -139,11 +149,9 @@ export class ReplicaMonitor {
     return this.#seen.backup !== undefined && this.foreignHints().length === 0
   }
 
-  /** Milliseconds since the last list of hints was asked for. */
+  /** Milliseconds since the last list of hints was asked for, also those that the machine slept. */
   hintsAgeMs(): number {
-    return (
-      this.#options.env.monotonic() - (this.#seen.backup?.fetchedAt ?? Number.NEGATIVE_INFINITY)
-    )
+    return this.#awake.now() - (this.#seen.backup?.awakeAt ?? Number.NEGATIVE_INFINITY)
   }
 
   /**
@@ -214,11 +222,23 @@ export class ReplicaMonitor {
     )
   }
 
+  /**
+   * Asks the primary who it is, unless it has just said so: one that was replaced knows no id.
+   *
+   * @throws StorageError when it does not answer in time, as the health manager is told.
+   */
+  async meetPrimary(): Promise<void> {
+    if (this.#options.env.monotonic() - this.#metAt < MET_MS) return
+    await this.#meetings.run()
+  }
+
   async #ping(): Promise<void> {
-    const { places } = this.#options
-    await places.primary.longCall('readHints', PING_MS, (backend, options) =>
+    const { env, places } = this.#options
+    const startedAt = env.monotonic()
+    const { identity } = await places.primary.longCall('readHints', PING_MS, (backend, options) =>
       backend.readHints(options),
     )
+    this.sawIdentity('primary', identity, startedAt)
   }
 
   async #fetchHints(): Promise<void> {
@@ -227,17 +247,21 @@ export class ReplicaMonitor {
       await this.probe('backup')
       return
     }
-    const fetchedAt = env.monotonic()
+    const [fetchedAt, awakeAt] = [env.monotonic(), this.#awake.now()]
     const list = await places.backup.longCall('readHints', timeoutMs, (backend, options) =>
       backend.readHints(options),
     )
     this.sawIdentity('backup', list.identity, fetchedAt)
     const seen = this.#seen.backup
     if (seen.fetchedAt > fetchedAt) return
-    this.#seen.backup = { ...seen, fetchedAt, state: { ...seen.state, ...list } }
+    this.#seen.backup = { ...seen, fetchedAt, awakeAt, state: { ...seen.state, ...list } }
   }
 
-  #observe(place: DatabasePlace, state: ReplicaState, fetchedAt: number): void {
+  #observe(
+    place: DatabasePlace,
+    state: ReplicaState,
+    { fetchedAt, awakeAt }: Pick<Seen, 'fetchedAt' | 'awakeAt'>,
+  ): void {
     const { clock } = this.#options
     const before = this.#seen[place]
     if (before !== undefined && before.fetchedAt > fetchedAt) return
@@ -252,7 +276,7 @@ export class ReplicaMonitor {
     }
     this.#noteCursor(place, state.cursor)
     const identityAt = before === undefined || isOther ? fetchedAt : before.identityAt
-    this.#seen[place] = { state, fetchedAt, identityAt }
+    this.#seen[place] = { state, fetchedAt, awakeAt, identityAt }
     this.clocks.hear(place, state.nowMs, fetchedAt)
     clock.observe(state.head)
   }

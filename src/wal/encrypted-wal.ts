@@ -2,16 +2,17 @@ import type { ThroughOf } from '../core/erase.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { isStorageError, type StorageError } from '../core/errors.ts'
 import { operationBytes, type DatabasePlace, type Operation } from '../core/operation.ts'
-import type {
-  Lsn,
-  RefusedEntry,
-  SharedWal,
-  WAL,
-  WalAppendOptions,
-  WalEntry,
-  WalErased,
-  WalOpened,
-  WalStats,
+import {
+  pendingOf,
+  type Lsn,
+  type RefusedEntry,
+  type SharedWal,
+  type WAL,
+  type WalAppendOptions,
+  type WalEntry,
+  type WalErased,
+  type WalOpened,
+  type WalStats,
 } from './wal.ts'
 
 /**
@@ -46,6 +47,14 @@ export class EncryptedWal implements WAL {
 
   async pending(place: DatabasePlace, key: string): Promise<readonly Operation[]> {
     return this.#decrypt(await this.#inner.pending(place, key))
+  }
+
+  async pendingOf(
+    place: DatabasePlace,
+    key: string,
+    ids: ReadonlySet<string>,
+  ): Promise<readonly Operation[]> {
+    return this.#decrypt(await pendingOf(this.#inner, place, key, ids))
   }
 
   async read(place: DatabasePlace, limit: number): Promise<readonly WalEntry[]> {

@@ -2,13 +2,25 @@ import type { Env } from '../core/env.ts'
 import { StorageError } from '../core/errors.ts'
 import type { DatabasePlace, Operation } from '../core/operation.ts'
 import { PendingIndex } from './pending-index.ts'
-import type { Lsn, WAL, WalAppendOptions, WalEntry, WalOpened, WalStats } from './wal.ts'
+import { PendingItems } from './pending-items.ts'
+import {
+  ofIds,
+  type Lsn,
+  type SharedWal,
+  type WAL,
+  type WalAppendOptions,
+  type WalEntry,
+  type WalOpened,
+  type WalStats,
+} from './wal.ts'
 
 /** What logs have in common whose pending entries are in a {@link PendingIndex}. */
 export abstract class IndexedWal implements WAL {
   protected readonly env: Env
   protected index: PendingIndex = new PendingIndex()
   protected isOpen = false
+  readonly shared?: SharedWal
+  #items: PendingItems | undefined
   #listener: (place: DatabasePlace) => void = () => {}
 
   constructor(env: Env) {
@@ -24,7 +36,9 @@ export abstract class IndexedWal implements WAL {
   acknowledge(place: DatabasePlace, lsns: readonly Lsn[]): void {
     let changed = false
     for (const lsn of lsns) if (this.index.acknowledge(place, lsn)) changed = true
-    if (changed) this.onAcknowledged(place, lsns)
+    if (!changed) return
+    this.onAcknowledged(place, lsns)
+    this.#items?.acknowledged()
   }
 
   release(place: DatabasePlace, lsns: readonly Lsn[]): void {
@@ -41,10 +55,22 @@ export abstract class IndexedWal implements WAL {
     this.checkOpen()
     const lsns = this.index.pending(place, key)
     if (lsns.length === 0) return []
-    const entries = await this.load(lsns)
-    return entries.flatMap(({ operations }) =>
-      operations.filter((operation) => operation.key === key),
-    )
+    return operationsOf(await this.load(lsns), key)
+  }
+
+  async pendingOf(
+    place: DatabasePlace,
+    key: string,
+    ids: ReadonlySet<string>,
+  ): Promise<readonly Operation[]> {
+    this.checkOpen()
+    // Of what other processes appended only the server knows.
+    if (this.shared !== undefined) return ofIds(await this.pending(place, key), ids)
+    const items = this.#itemsNow()
+    await items.read(place, key)
+    const lsns = items.find(place, key, ids)
+    if (lsns.length === 0) return []
+    return ofIds(operationsOf(await this.load(lsns), key), ids)
   }
 
   pendingKeys(place: DatabasePlace): Iterable<string> {
@@ -74,6 +100,7 @@ export abstract class IndexedWal implements WAL {
   }
 
   resend(place: DatabasePlace): void {
+    this.forgetItems()
     const readable = this.index.resend(place)
     this.onAcknowledged(place, [])
     if (readable) this.notify(place)
@@ -89,6 +116,11 @@ export abstract class IndexedWal implements WAL {
   /** What the place has was changed: for these entries, or, when empty, for any. */
   protected abstract onAcknowledged(place: DatabasePlace, lsns: readonly Lsn[]): void
 
+  /** Payloads were taken out of entries. */
+  protected forgetItems(): void {
+    this.#items?.forget()
+  }
+
   protected notify(place: DatabasePlace): void {
     try {
       this.#listener(place)
@@ -103,4 +135,18 @@ export abstract class IndexedWal implements WAL {
       throw new StorageError('CLOSED', 'the log is not open', { effect: 'none', place: 'wal' })
     }
   }
+
+  /** The index of a log that is opened again is another one. */
+  #itemsNow(): PendingItems {
+    if (this.#items?.index !== this.index) {
+      this.#items = new PendingItems(this.index, (lsns) => this.load(lsns))
+    }
+    return this.#items
+  }
+}
+
+function operationsOf(entries: readonly WalEntry[], key: string): readonly Operation[] {
+  return entries.flatMap(({ operations }) =>
+    operations.filter((operation) => operation.key === key),
+  )
 }

@@ -55,6 +55,11 @@ export class Owed {
     return this.#lacking[place].size
   }
 
+  has(place: DatabasePlace, key: string): boolean {
+    for (const ticket of this.#byKey.get(key) ?? []) if (ticket.lacks(place)) return true
+    return false
+  }
+
   /** What the place lacks on this key, oldest first. */
   pending(place: DatabasePlace, key: string): Operation[] {
     const operations: Operation[] = []

@@ -246,24 +246,29 @@ export class PendingIndex {
   }
 
   hasPending(name: DatabasePlace, key: string): boolean {
-    const id = this.#keys.id(key)
-    return id !== undefined && this.#places[name].counts.get(id) > 0
+    return this.count(name, key) > 0
   }
 
-  /** Entries with the key that the place lacks, in order. */
-  pending(name: DatabasePlace, key: string): readonly Lsn[] {
+  /** How many entries with the key the place lacks. */
+  count(name: DatabasePlace, key: string): number {
+    const id = this.#keys.id(key)
+    return id === undefined ? 0 : this.#places[name].counts.get(id)
+  }
+
+  /** Entries with the key that the place lacks, in order: those after `after`. */
+  pending(name: DatabasePlace, key: string, after: Lsn = 0): readonly Lsn[] {
     const place = this.#places[name]
     const id = this.#keys.id(key)
     const found: Lsn[] = []
     if (id === undefined || place.counts.get(id) === 0) return found
-    let lsn = this.#entries.expand(place.first.get(id))
-    while (lsn !== 0) {
+    let lsn = this.#entries.expand(place.last.get(id))
+    while (lsn > after) {
       found.push(lsn)
-      lsn = this.#entries.link(lsn, place.index, 'next')
+      lsn = this.#entries.link(lsn, place.index, 'previous')
     }
-    const groups = this.#groupsOfKey.get(id)
-    if (groups === undefined) return found
-    found.push(...groups.filter((group) => this.state(name, group) !== ACKNOWLEDGED))
+    for (const group of this.#groupsOfKey.get(id) ?? []) {
+      if (group > after && this.state(name, group) !== ACKNOWLEDGED) found.push(group)
+    }
     return found.sort((a, b) => a - b)
   }
 

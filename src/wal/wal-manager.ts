@@ -13,7 +13,16 @@ import { resolveManagerOptions, type WALManagerOptions } from './manager-options
 import { OpenTickets } from './open-tickets.ts'
 import { Owed } from './owed.ts'
 import { Ticket, type TicketKeeper } from './ticket.ts'
-import type { RefusedEntry, WAL, WalEntry, WalErased, WalOpened, WalStats } from './wal.ts'
+import { fullness, type WalManagerStats } from './wal-manager-stats.ts'
+import {
+  ofIds,
+  pendingOf,
+  type RefusedEntry,
+  type WAL,
+  type WalEntry,
+  type WalErased,
+  type WalOpened,
+} from './wal.ts'
 
 /** Most time for reading what is pending for one key: entries may be on a disk that hangs. */
 const PENDING_MS = 1_000
@@ -151,9 +160,15 @@ export class WALManager {
         { place: 'wal' },
       )
     }
-    const ticket = new Ticket(this.#keeper, operations)
-    this.#open.add(ticket)
-    return ticket
+    return this.#issued(operations)
+  }
+
+  /** One place has these for good: the other one is owed them, however full the log is. */
+  owe(has: DatabasePlace, operations: readonly Operation[]): void {
+    if (operations.length === 0) return
+    const ticket = this.#issued(operations)
+    ticket.applied(has)
+    ticket.acknowledge()
   }
 
   /**
@@ -191,8 +206,7 @@ export class WALManager {
 
   /** True when this process knows of something that the place lacks; `pending` may know more. */
   hasPending(place: DatabasePlace, key: string): boolean {
-    if (this.#wal?.hasPending(place, key) === true) return true
-    return this.#owed.size > 0 && this.#owed.pending(place, key).length > 0
+    return this.#wal?.hasPending(place, key) === true || this.#owed.has(place, key)
   }
 
   /**
@@ -203,11 +217,18 @@ export class WALManager {
    */
   async pending(place: DatabasePlace, key: string): Promise<readonly Operation[]> {
     const owed = this.#owed.pending(place, key)
-    if (this.#wal === undefined) return owed
-    if (!this.isShared() && !this.#wal.hasPending(place, key)) return owed
-    const logged = this.#wal.pending(place, key)
-    const options = { place: 'wal', effect: 'none' } as const
-    return [...(await withDeadline(this.#env, PENDING_MS, 'the log', logged, options)), ...owed]
+    return [...(await this.#logged(place, key, (wal) => wal.pending(place, key))), ...owed]
+  }
+
+  /** Those of `pending` that are about these ids, and its deletes: no dearer in a long outage. */
+  async pendingOf(
+    place: DatabasePlace,
+    key: string,
+    ids: ReadonlySet<string>,
+  ): Promise<readonly Operation[]> {
+    const owed = ofIds(this.#owed.pending(place, key), ids)
+    const logged = this.#logged(place, key, (wal) => pendingOf(wal, place, key, ids))
+    return [...(await logged), ...owed]
   }
 
   /** Keys that `pending` may have something for. */
@@ -408,6 +429,23 @@ export class WALManager {
     return 0
   }
 
+  async #logged(
+    place: DatabasePlace,
+    key: string,
+    ask: (wal: WAL) => Promise<readonly Operation[]>,
+  ): Promise<readonly Operation[]> {
+    const wal = this.#wal
+    if (wal === undefined || (!this.isShared() && !wal.hasPending(place, key))) return []
+    const options = { place: 'wal', effect: 'none' } as const
+    return await withDeadline(this.#env, PENDING_MS, 'the log', ask(wal), options)
+  }
+
+  #issued(operations: readonly Operation[]): Ticket {
+    const ticket = new Ticket(this.#keeper, operations)
+    this.#open.add(ticket)
+    return ticket
+  }
+
   #owe(ticket: Ticket): void {
     this.#owed.add(ticket)
     for (const place of DATABASE_PLACES) {
@@ -452,22 +490,4 @@ export class WALManager {
 export interface FlushMark {
   readonly head: number
   readonly owed: readonly Ticket[]
-}
-
-export interface WalManagerStats {
-  /** Undefined when there is no log. */
-  readonly log: WalStats | undefined
-  /** Acknowledged groups that only memory owes. */
-  readonly owedGroups: number
-  readonly owedBytes: number
-  readonly inFlight: number
-  readonly lastErrors: Readonly<Record<DatabasePlace, unknown>>
-}
-
-function fullness({ entries, bytes, pendingEntriesMax, pendingBytesMax }: WalStats): string {
-  const limits = [
-    ...(pendingEntriesMax === undefined ? [] : [`${pendingEntriesMax} entries`]),
-    `${pendingBytesMax} bytes`,
-  ]
-  return `the WAL has ${entries} entries of ${bytes} bytes that some place lacks (limit ${limits.join(' or ')})`
 }

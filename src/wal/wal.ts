@@ -118,6 +118,15 @@ export interface WAL {
    * Held and quarantined entries count; those not yet durable do not.
    */
   pending(place: DatabasePlace, key: string): Promise<readonly Operation[]>
+  /**
+   * Those of `pending` that are about these ids, and its deletes: what costs no more in a long outage.
+   * Without this method they are sought in all that `pending` has.
+   */
+  pendingOf?(
+    place: DatabasePlace,
+    key: string,
+    ids: ReadonlySet<string>,
+  ): Promise<readonly Operation[]>
   /** Keys with pending operations at the place, in any order. */
   pendingKeys(place: DatabasePlace): Iterable<string>
   /**
@@ -183,4 +192,27 @@ export interface SharedWal {
   isDurable(): boolean
   /** Names the servers that keep the log: a copy in a database on the same server is the same copy. */
   serverIds(): readonly string[]
+}
+
+/** Of the operations of one key those that are about these ids, and deletes. */
+export function ofIds(
+  operations: readonly Operation[],
+  ids: ReadonlySet<string>,
+): readonly Operation[] {
+  return operations.filter(
+    (operation) =>
+      operation.kind === 'delete' || (operation.kind === 'put' && ids.has(operation.id)),
+  )
+}
+
+/** `WAL.pendingOf` of any log. */
+export async function pendingOf(
+  wal: WAL,
+  place: DatabasePlace,
+  key: string,
+  ids: ReadonlySet<string>,
+): Promise<readonly Operation[]> {
+  return wal.pendingOf === undefined
+    ? ofIds(await wal.pending(place, key), ids)
+    : await wal.pendingOf(place, key, ids)
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { RedisCacheBackend } from '../../src/backend/redis/cache.ts'
 import { RedisDatabaseBackend, type RedisOptions } from '../../src/backend/redis/index.ts'
+import { crc16 } from '../../src/backend/redis/slots.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import { openChatHistory } from '../../src/index.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
@@ -48,6 +49,34 @@ describeRedis('Redis that forgets', () => {
     expect((await other.readState('w')).identity).toBe(state.identity)
     expect(await writer.getRange('k', 0, 9)).toEqual([1])
     expect(await writer.getRange('j', 0, 9)).toHaveLength(6)
+  })
+
+  test('a hint that a server lost is not passed over', async () => {
+    const server = await start('everysec')
+    const writer = await connected({ port: server.port })
+    await writer.apply([append('k', stampAt(1), 1)], { decide: true })
+    await server.restart()
+    await expect.poll(async () => await identityOf(writer), POLL).not.toMatch(/^away/)
+    const keep = saveFiles(server)
+    const { identity } = await writer.apply([], { hint: 'w' })
+    await server.kill()
+    keep.restore()
+    await server.restart()
+    await expect.poll(async () => await identityOf(writer), POLL).not.toMatch(/^away/)
+    expect((await writer.readState('w')).hints).toHaveLength(0)
+    expect(await identityOf(writer)).not.toBe(identity)
+  })
+
+  test('a hint is a change of its own shard, whichever shard its operations are in', async () => {
+    const server = await start('everysec')
+    const options = { port: server.port, keyPrefix: freshPrefix(), shards: 2 }
+    const writer = await connected(options)
+    const writes = async (): Promise<number> =>
+      Number(await redisCommand(server.url, 'HGET', `${options.keyPrefix}{0}:meta`, 'writes'))
+    const before = await writes()
+    const key = ['a', 'b', 'c', 'd'].find((name) => crc16(name) % 2 === 1)!
+    await writer.apply([append(key, stampAt(1), 1)], { decide: true, hint: 'w' })
+    expect(await writes()).toBe(before + 1)
   })
 
   test.each<[string, Readonly<Record<string, string>>, boolean, RegExp]>([

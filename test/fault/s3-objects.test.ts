@@ -81,6 +81,22 @@ describe('compaction', () => {
     expect(await values(await open(), 'k')).toHaveLength(10)
   })
 
+  test('a process that slept for hours adds no version below the newest', async () => {
+    const { open, server } = await testBucket()
+    // Its monotonic clock stands still meanwhile.
+    const env = { ...nodeEnv(), now: () => Date.now() + server.clockOffsetMs }
+    const [sleeper, other] = [await open({}, env), await open({}, env)]
+    await sleeper.apply([append('k', stampAt(0), 0)])
+    server.clockOffsetMs += 2 * HOUR_MS
+    for (let i = 1; i <= 5; i++) await other.apply([append('k', stampAt(i), i)])
+    server.clockOffsetMs += 2 * HOUR_MS
+    await other.digest(WHOLE_RANGE, 1)
+    const versions = [...server.store().objects.keys()].filter((name) => name.includes('/k/'))
+    expect(versions).toHaveLength(1)
+    await sleeper.apply([append('k', stampAt(6), 6)])
+    expect(await values(await open({}, env), 'k')).toHaveLength(7)
+  })
+
   test('a process that dies in it leaves what a later one removes', async () => {
     const { open, server } = await testBucket()
     const many = Array.from({ length: 100 }, (_, i) => append('k', stampAt(i), `${i} ${TEXT}`))

@@ -59,8 +59,20 @@ test('an encrypted log is replayed into a plain database with its key only', asy
   const refused = await run(replay, {})
   expect(refused.code).toBe(4)
   expect(refused.stderr).toMatch(/the log is encrypted/)
-  expect((await run(replay)).code).toBe(0)
+  // Nobody knows what the database is to be: a copy of the primary, or one that must have nothing plain.
+  const unclear = await run(replay)
+  expect(unclear.code).toBe(2)
+  expect(unclear.stderr).toMatch(/--as primary.*plain.*--as backup/s)
+  const encrypted = ['wal', 'replay', 'data/wal', '--to', 'sqlite:encrypted.db', '--as', 'backup']
+  expect((await run(encrypted)).code).toBe(0)
+  expect((await run([...replay, '--as', 'primary'])).code).toBe(0)
   expect(await filesWith(cli.cwd, CANARY)).toContain('copy.db')
+  expect(await filesWith(cli.cwd, CANARY)).not.toContain('encrypted.db')
+  const backup = ['--from', 'backup', '--backup', 'sqlite:encrypted.db']
+  expect((await run(['export', ...backup])).stdout).toContain(CANARY)
+  expect((await run(['wal', 'replay', 'data/wal', '--to', 'backup', '--as', 'primary'])).code).toBe(
+    2,
+  )
   expect((await run(['wal', 'verify', 'data/wal'], {})).code).toBe(0)
 })
 

@@ -278,6 +278,17 @@ describe('streams and exit codes', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   })
 
+  test.each([
+    [['import', 'bad.jsonl'], 3],
+    [['status', '--watch', '--json', '--interval', '0.1'], 0],
+  ])('a reader that has gone changes no verdict: %j', async (args, expected) => {
+    await writeFile(join(cli.cwd, 'bad.jsonl'), 'no conversation\n')
+    const child = cli.start(args)
+    child.stdout!.destroy()
+    const [code] = (await once(child, 'close')) as [number]
+    expect(code).toBe(expected)
+  })
+
   test('settings come from the file, the environment and flags, in rising order', async () => {
     const config = { primary: 'sqlite:c1.db', backup: 'sqlite:c2.db', wal: 'file:wal', tenant: 'a' }
     await writeFile(join(cli.cwd, 'everthread.config.json'), JSON.stringify(config))

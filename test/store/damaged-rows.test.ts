@@ -3,11 +3,19 @@
 // are overwritten in them; and a database in memory that answers with garbage in each field.
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { isStorageError, openChatHistory, type ChatHistory } from '../../src/index.ts'
+import {
+  isStorageError,
+  openChatHistory,
+  StrategicStorageManager,
+  StrategyFactory,
+  type ChatHistory,
+} from '../../src/index.ts'
 import { conversationKey } from '../../src/chat/keys.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
+import type { JsonText } from '../../src/core/json.ts'
 import { damageSqlite } from '../../src/testing/damage-sqlite.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
+import { faultyBackend } from '../../src/testing/faulty-backend.ts'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 
@@ -98,6 +106,39 @@ describe('a damaged value', () => {
     expect((await history.verify({ deep: true })).damaged).toBe(0)
   })
 })
+
+test.each(['both', 'primary', 'no backup'])(
+  'a damaged value that was deleted meanwhile is absent if all databases say so: %s',
+  async (who) => {
+    const primary = new DurableMemoryBackend()
+    const backup = faultyBackend(new DurableMemoryBackend())
+    const store = new StrategicStorageManager(
+      who === 'no backup' ? { primary } : { primary, backup, reconcile: false },
+      StrategyFactory.createReadStrategy(),
+      StrategyFactory.createWriteStrategy(),
+      StrategyFactory.createHealthManager(),
+      StrategyFactory.createWALManager('in-memory'),
+    )
+    onTestFinished(() => store.disconnect())
+    await store.connect()
+    await store.set('k', 'value')
+    await store.flushWAL()
+    const read = primary.readRegister.bind(primary)
+    let isDeleting = true
+    primary.readRegister = async (key, options) => {
+      const found = await read(key, options)
+      if (!isDeleting) return found
+      isDeleting = false
+      await store.delete('k')
+      await store.flushWAL()
+      if (who === 'primary') backup.setMode('refused')
+      return { ...found, register: { ...found.register!, value: '{"cut' as JsonText } }
+    }
+    const value = store.get('k')
+    if (who === 'primary') await expect(value).rejects.toMatchObject({ code: 'CORRUPT' })
+    else expect(await value).toBeUndefined()
+  },
+)
 
 describe('a database that answers with garbage', () => {
   const values: readonly unknown[] = [undefined, null, 7, '', 'garbage', [], {}, NaN]

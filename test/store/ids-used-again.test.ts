@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openChatHistory, type ChatHistory, type NewMessage } from '../../src/index.ts'
+import { StorageError } from '../../src/core/errors.ts'
 import { sleep } from '../../src/core/time.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
@@ -266,6 +267,45 @@ describe('a primary that lives', () => {
     const save = two.history.saveMessage('c', message('other', 'm1'))
     await expect(env.drive(save)).rejects.toMatchObject({ code: 'CONFLICT' })
     expect(await contents(env, two)).toEqual(['first'])
+  })
+
+  test('decides although it is busy: the save is to be tried again', async () => {
+    const { env, open } = rig()
+    const [one, two] = [await open(), await open()]
+    two.primary.onCall((operation) => {
+      if (operation === 'apply') throw new StorageError('OVERLOADED', 'much is waiting')
+    })
+    const save = two.history.saveMessage('c', message('other', 'm1'))
+    await expect(env.drive(save)).rejects.toMatchObject({ code: 'OVERLOADED', effect: 'none' })
+    await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+    await env.advance(10_000)
+    expect(await contents(env, one)).toEqual(['first'])
+    // Of its own ids nobody has to decide.
+    const own = { role: 'user', content: 'without an id' } as const
+    const { copies } = await env.drive(two.history.saveMessage('c', own))
+    expect(copies).toEqual(['backup', 'wal'])
+  })
+
+  test('decides nothing while it answers nobody, however much waits for it', async () => {
+    const { env, open } = rig()
+    const one = await open()
+    one.primary.onCall((operation) => {
+      if (operation === 'apply') throw new StorageError('OVERLOADED', 'much is waiting')
+      throw new Error('the connection was reset')
+    })
+    const { copies } = await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+    expect(copies).toEqual(['backup', 'wal'])
+  })
+
+  test('does not hold up a save for which it has no memory', async () => {
+    const { env, open } = rig()
+    const one = await open()
+    const cause = new Error("OOM command not allowed when used memory > 'maxmemory'.")
+    one.primary.onCall((operation) => {
+      if (operation === 'apply') throw new StorageError('OVERLOADED', cause.message, { cause })
+    })
+    const { copies } = await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+    expect(copies).toEqual(['backup', 'wal'])
   })
 
   test('does not hold up a save that it can never take, as when its disk is full', async () => {

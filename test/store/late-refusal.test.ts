@@ -4,8 +4,14 @@ import { WHOLE_RANGE } from '../../src/backend/buckets.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import { StampClock } from '../../src/core/stamp.ts'
-import { openChatHistory } from '../../src/index.ts'
+import { conversationKey } from '../../src/chat/keys.ts'
+import type { JsonText } from '../../src/core/json.ts'
+import { sleep } from '../../src/core/time.ts'
+import { InMemoryWALManager, openChatHistory } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
+import { eventually } from '../../src/testing/eventually.ts'
+import { faultyBackend } from '../../src/testing/faulty-backend.ts'
+import { virtualEnv } from '../../src/testing/virtual-env.ts'
 
 // Found by the simulation (seed 2003636).
 test('a removal that was overtaken by a clear leaves both databases with the clear alone', async () => {
@@ -37,6 +43,59 @@ test('a removal that was overtaken by a clear leaves both databases with the cle
   const kept = await everythingIn(backup)
   expect(kept).toMatchObject([{ kind: 'delete' }])
   expect(await everythingIn(primary)).toEqual(kept)
+})
+
+test('a removal that was refused is owed to nobody', async () => {
+  const primary = new DurableMemoryBackend()
+  const backup = faultyBackend(new DurableMemoryBackend())
+  const apply = primary.apply.bind(primary)
+  primary.apply = async (operations, options) => {
+    const [first] = operations
+    if (options?.decide === true && first?.kind === 'put' && first.change === 'remove') {
+      await apply([{ kind: 'delete', key: first.key, stamp: first.position }])
+    }
+    return await apply(operations, options)
+  }
+  const history = await openChatHistory({ primary, backup, wal: 'memory:', reconcile: false })
+  onTestFinished(() => history.close())
+  await history.saveMessage('c', { id: 'mine', role: 'user', content: 'hello' })
+  await history.flush()
+  backup.setMode('refused')
+  await expect(history.deleteMessage('c', 'mine')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await eventually(() => expect(history.status().places.backup.pending).toBe(0))
+})
+
+test('an id that was taken at both places stands at both positions in both, with a full log too', async () => {
+  const env = virtualEnv()
+  const [first, second] = [new DurableMemoryBackend(env), new DurableMemoryBackend(env)]
+  const stamp = new StampClock({ now: () => env.now(), writer: env.randomBytes(8) }).tick('')
+  const key = conversationKey('', 'c')
+  const primary = faultyBackend(first)
+  const backup = faultyBackend(second)
+  const walManager = new InMemoryWALManager({ maxEntries: 1 }, env)
+  const history = await env.drive(
+    openChatHistory({ env, primary, backup, wal: walManager, reconcile: false }),
+  )
+  onTestFinished(() => env.drive(history.close()))
+  const value = '{"role":"user","content":"hello"}' as JsonText
+  const other = { kind: 'put', change: 'append', key, id: 'mine', value } as const
+  await first.apply([{ ...other, position: stamp, stamp }])
+  // Nothing is heard of the primary, so that the backup is asked; the primary answers first all the same.
+  primary.onCall(async (operation) => {
+    if (operation === 'apply') await sleep(env, 2_500)
+    else throw new Error('the connection was reset')
+  })
+  backup.onCall(async (operation) => {
+    if (operation === 'apply') await sleep(env, 3_000)
+  })
+  const receipt = await env.drive(
+    history.saveMessage('c', { id: 'mine', role: 'user', content: 'hello' }),
+  )
+  expect(receipt.position).toBe(stamp)
+  primary.onCall(() => {})
+  backup.onCall(() => {})
+  await env.advance(30_000)
+  expect(await everythingIn(second)).toEqual(await everythingIn(first))
 })
 
 async function everythingIn(backend: ReplicaBackend): Promise<unknown[]> {

@@ -1,7 +1,7 @@
 // Goal: an answer that tells that the primary was replaced is not called complete. Method: databases in
 // memory, virtual time; the primary loses its data between two probes.
 import { expect, onTestFinished, test } from 'vitest'
-import { openChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
+import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend } from '../../src/testing/faulty-backend.ts'
 import { virtualEnv } from '../../src/testing/virtual-env.ts'
@@ -31,4 +31,26 @@ test.each<[string, ChatHistoryOptions]>([
   database.wipe()
   const { messages, complete } = await env.drive(history.getHistory('c'))
   expect({ complete, count: messages.length }).toEqual({ complete: false, count: 1 })
+})
+
+test('a primary that was just replaced decides no id that the backup has', async () => {
+  const env = virtualEnv()
+  const primary = new DurableMemoryBackend(env)
+  const backup = new DurableMemoryBackend(env)
+  const open = async (): Promise<ChatHistory> => {
+    const history = await env.drive(openChatHistory({ env, primary, backup, wal: 'memory:' }))
+    onTestFinished(() => env.drive(history.close(), 100))
+    return history
+  }
+  // A process that never saw the id: it knows nothing of it by itself.
+  const [one, two] = [await open(), await open()]
+  await env.drive(one.saveMessage('c', { id: 'm1', role: 'user', content: 'first' }))
+  await env.drive(one.flush())
+  await env.advance(5_000)
+  primary.wipe()
+  const save = two.saveMessage('c', { id: 'm1', role: 'user', content: 'other' })
+  await expect(env.drive(save)).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+  await env.advance(60_000)
+  const { messages } = await env.drive(two.getHistory('c'))
+  expect(messages.map(({ content }) => content)).toEqual(['first'])
 })

@@ -14,6 +14,7 @@ import {
 } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
+import { virtualEnv } from '../../src/testing/virtual-env.ts'
 
 /** A store's way to the cache server. */
 class CacheLine implements CacheBackend {
@@ -357,3 +358,35 @@ async function plainWriter({ primary, backup, cache }: Side): Promise<ChatHistor
   })
   return history
 }
+
+test('a list of hints that is believed for a while is as old as the sleep of the machine', async () => {
+  const server = new MemoryCache()
+  await server.connect()
+  const [primary, backup] = [new DurableMemoryBackend(), new DurableMemoryBackend()]
+  const common = {
+    primary,
+    backup,
+    wal: 'memory:',
+    drainTimeout: 100,
+    read: { type: 'cache-enhanced', config: { maxHintAge: 1_000 } },
+  } as const
+  const line = new CacheLine(server)
+  const writer = await openChatHistory({ ...common, cache: line })
+  onTestFinished(() => writer.close())
+  // Its clocks stand still, as those of a machine that sleeps.
+  const env = virtualEnv({ startMs: Date.now() })
+  const sleeper = await env.drive(
+    openChatHistory({ ...common, cache: new CacheLine(server), env, reconcile: false }),
+  )
+  onTestFinished(() => env.drive(sleeper.close()))
+  await writer.saveMessage('c', { role: 'user', content: '1' })
+  await writer.flush()
+  for (let i = 0; i < 2; i++) await env.drive(sleeper.getHistory('c'))
+  expect(sleeper.status().cache!.hits).toBe(1)
+  line.isCut = true
+  await writer.saveMessage('c', { role: 'user', content: '2' })
+  env.jumpWallClock(5_000)
+  const { messages, complete } = await env.drive(sleeper.getHistory('c'))
+  expect(complete).toBe(true)
+  expect(messages.map(({ content }) => content)).toEqual(['1', '2'])
+})

@@ -24,7 +24,7 @@ export async function applyBatch(
   acknowledged: Acknowledged,
 ): Promise<readonly (ApplyResult | StorageError)[]> {
   const isHome = shard === 0
-  if (!isHome) await raiseHints(session, calls)
+  if (!isHome) await raiseHints(session, calls, acknowledged)
   const results: (ApplyResult | StorageError)[] = []
   let waiting = calls.map((_, i) => i)
   while (waiting.length > 0) {
@@ -69,9 +69,12 @@ export function answersOf(
 export async function raiseHints(
   session: RedisSession,
   calls: readonly BatchCall[],
+  acknowledged: Acknowledged,
 ): Promise<void> {
   const hints = calls.flatMap(({ hint }) => (hint === undefined ? [] : [hint]))
-  if (hints.length > 0) await session.ask((db) => raiseCall(db, hints, []))
+  if (hints.length === 0) return
+  const { identity, reply } = await session.ask((db) => raiseCall(db, hints, []))
+  acknowledged(0, identity, Number(reply[0]))
 }
 
 export async function raiseCursors(

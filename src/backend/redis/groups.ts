@@ -100,7 +100,7 @@ class SpreadGroup {
       ...(hint !== undefined && { hint }),
       ...(cursor !== undefined && { cursor }),
     }
-    await raiseHints(this.#session, [marks])
+    await raiseHints(this.#session, [marks], this.#acknowledged)
     const result = decide ? await this.#judged(limitMs) : await this.#merged()
     await raiseCursors(this.#session, [marks])
     return result

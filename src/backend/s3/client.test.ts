@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { nodeEnv } from '../../core/node-env.ts'
 import { S3Server, type S3Fault, type S3Request } from '../../testing/s3/s3-server.ts'
@@ -73,4 +75,16 @@ test('credentials that never come end with the time of a request, and nothing wa
   const client = setup(() => undefined, { credentials, requestTimeoutMs: 20 })
   const put = client.put('x', Buffer.from('y'), CALL)
   await expect(put).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'none' })
+})
+
+test('an empty list that says there are more is no answer: it would hide what stands behind it', async () => {
+  const list = '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>'
+  const other = createServer((_request, response) => void response.end(list))
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void other.close())
+  const { port } = other.address() as AddressInfo
+  const client = setup(() => undefined, { endpoint: `http://127.0.0.1:${port}` })
+  const refused = { code: 'UNAVAILABLE', effect: 'none' }
+  await expect(client.list('k/', { limit: 1 }, CALL)).rejects.toMatchObject(refused)
+  await expect(client.listAll('k/', CALL)).rejects.toMatchObject(refused)
 })

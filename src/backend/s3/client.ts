@@ -129,6 +129,11 @@ export class S3Client {
     const request = { method: 'GET', name: '', query } as const
     const xml = await this.#document(request, call, 'ListBucketResult')
     const { objects, isTruncated } = this.#parsed(request, 'none', () => parseList(xml))
+    if (isTruncated && objects.length === 0) {
+      // Taken for an end it would hide what stands behind it.
+      const text = `S3: ${this.#nameOf(request)}: a list without names says that there are more`
+      throw new StorageError('UNAVAILABLE', text, { effect: 'none' })
+    }
     return {
       objects: objects.map((object) => ({ ...object, name: object.name.slice(root.length) })),
       isTruncated,

@@ -4,6 +4,7 @@ import type { JsonText } from '../../core/json.ts'
 import { applyOperation, emptyState, type Item, type KeyState } from '../../core/merge.ts'
 import { operationBytes } from '../../core/operation.ts'
 import { copyState } from '../key-states.ts'
+import { AwakeClock } from '../../core/awake-clock.ts'
 import type { S3Call, S3Client } from './client.ts'
 import { putValues } from './key-change.ts'
 import { numberIn, type Layout } from './layout.ts'
@@ -19,7 +20,7 @@ export interface KeyView {
   /** Of its newest version; 0 when there is none. */
   readonly number: number
   readonly version: Version | undefined
-  /** When it was known to be the newest. Monotonic milliseconds. */
+  /** When it was known to be the newest, by the reader's clock. */
   readonly checkedAt: number
 }
 
@@ -40,7 +41,7 @@ export class ReplacedError extends Error {
 
 /** Reads keys, and keeps in memory what cannot change: objects are never written twice. */
 export class KeyReader {
-  readonly #env: Env
+  readonly #clock: AwakeClock
   readonly #client: S3Client
   readonly #layout: Layout
   /** By folder. */
@@ -54,7 +55,7 @@ export class KeyReader {
   readonly #fetching = new WeakMap<S3Call, Map<string, Promise<unknown>>>()
 
   constructor(env: Env, client: S3Client, layout: Layout, cacheBytes: number) {
-    this.#env = env
+    this.#clock = new AwakeClock(env)
     this.#client = client
     this.#layout = layout
     this.#views = new Lru(cacheBytes / 4)
@@ -63,9 +64,9 @@ export class KeyReader {
     this.#bases = new Lru(cacheBytes / 4)
   }
 
-  /** Monotonic milliseconds. */
+  /** Milliseconds by which views are dated: a process that slept has old ones. */
   now(): number {
-    return this.#env.monotonic()
+    return this.#clock.now()
   }
 
   /** The newest version of a key: one list, and one read unless it is known. */
@@ -76,7 +77,7 @@ export class KeyReader {
   /** The same by folder, for keys whose names are not known. */
   async viewOf(folder: string, call: S3Call, ageMsMax = 0): Promise<KeyView> {
     const known = this.#views.get(folder)
-    const checkedAt = this.#env.monotonic()
+    const checkedAt = this.now()
     if (known !== undefined && checkedAt - known.checkedAt < ageMsMax) return known
     for (let attempt = 0; attempt < REREADS_MAX; attempt++) {
       const { objects } = await this.#client.list(folder, { limit: 1 }, call)

@@ -107,7 +107,7 @@ export class KeyWriter {
     const next = { key, number: number + 1, ...compacted, summary, garbage, erases: false }
     const { state: kept, ...version } = next
     const nonce = Buffer.from(env.randomBytes(12)).toString('hex')
-    const checkedAt = env.monotonic()
+    const checkedAt = reader.now()
     const name = layout.version(key, version.number)
     if (!(await client.create(name, encodeVersion(version, nonce), call, signedAtMs))) {
       await this.#removeValues(key, written, call)
@@ -129,7 +129,7 @@ export class KeyWriter {
     // Before the age of the view is looked at: what is signed now, but arrives too late to be a
     // version on top of that view, is refused by the server.
     const signedAtMs = env.now()
-    const startedAt = env.monotonic()
+    const startedAt = reader.now()
     const view = await reader.load(key, call, mustBeFresh ? 0 : VIEW_AGE_MS_MAX)
     const isFresh = mustBeFresh || view.checkedAt >= startedAt
     const change = changeKey(await this.#withStanding(key, view, calls, call), calls)
@@ -146,14 +146,14 @@ export class KeyWriter {
   async cleanUp(key: string, version: Version | undefined, call: S3Call): Promise<void> {
     if (version === undefined) return
     if (!version.erases && version.garbage.length === 0) return
-    const { reader, env, client, layout } = this.#options
+    const { reader, client, layout } = this.#options
     const state = await reader.stateOf(key, version, call)
     if (version.erases) {
       await scrubJournals(client, layout, key, state, call)
       await this.#overwriteEarlier(version, call)
     }
     await this.#removeValues(key, version.garbage, call)
-    reader.remember({ ...version, erases: false, garbage: [] }, state, env.monotonic())
+    reader.remember({ ...version, erases: false, garbage: [] }, state, reader.now())
   }
 
   async #commit(
@@ -166,7 +166,7 @@ export class KeyWriter {
     const { env, client, layout, reader } = this.#options
     const { next, state, written } = await this.#prepare(key, view, change, call)
     const nonce = Buffer.from(env.randomBytes(12)).toString('hex')
-    const checkedAt = env.monotonic()
+    const checkedAt = reader.now()
     await env.failpoints.hit('s3.beforeCommit')
     const name = layout.version(key, next.number)
     const stands = await client.create(name, encodeVersion(next, nonce), call, signedAtMs)

@@ -38,7 +38,7 @@ async function runStatus(cli: CliContext, flags: StatusFlags): Promise<ExitCode>
     if (flags.watch === true) await watch(cli, history, flags)
     return history.status()
   })
-  if (flags.watch === true) return cli.interruptCode
+  if (flags.watch === true) return cli.io.interrupt.aborted ? cli.interruptCode : EXIT.ok
   await print(cli, status, flags)
   switch (status.overall) {
     case 'ok':
@@ -53,7 +53,7 @@ async function runStatus(cli: CliContext, flags: StatusFlags): Promise<ExitCode>
 async function watch(cli: CliContext, history: ChatHistory, flags: StatusFlags): Promise<void> {
   const { interrupt, stdout } = cli.io
   const pauseMs = Math.max(INTERVAL_MS_MIN, flags.interval * 1000)
-  while (!interrupt.aborted) {
+  while (!interrupt.aborted && !cli.terminal.isClosed) {
     const isDrawn = stdout.isTTY === true && flags.json !== true
     if (isDrawn) await cli.terminal.write(REDRAW)
     await print(cli, history.status(), flags)

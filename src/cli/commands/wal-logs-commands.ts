@@ -1,5 +1,5 @@
-import type { Command } from 'commander'
-import { createDatabase } from '../../backend/registry.ts'
+import { Option, type Command } from 'commander'
+import { createDatabase, type DatabaseSource } from '../../backend/registry.ts'
 import { isoTime } from '../../core/iso-time.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import { parseConversationKey } from '../../chat/keys.ts'
@@ -8,9 +8,10 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printableLine } from '../output/printable.ts'
 import { Progress } from '../output/progress.ts'
 import { table } from '../output/table.ts'
-import type { DatabasePlace } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import { cipherOf } from '../settings/cipher-of.ts'
 import { databaseOf } from '../settings/database-of.ts'
+import type { Settings } from '../settings/settings.ts'
 import { hasPassword } from '../settings/has-password.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { UsageError } from '../usage-error.ts'
@@ -24,6 +25,7 @@ interface ReplayFlags extends StoreFlags {
   readonly json?: boolean
   readonly dryRun?: boolean
   readonly to: string
+  readonly as?: DatabasePlace
 }
 
 interface LettersFlags extends StoreFlags {
@@ -48,6 +50,11 @@ export function addWalLogsCommands(wal: Command, cli: CliContext): void {
     .requiredOption(
       '--to <url>',
       'the database: a URL, or primary or backup for that of the settings',
+    )
+    .addOption(
+      new Option('--as <place>', 'with keys and a URL: write values plain or encrypted').choices(
+        DATABASE_PLACES,
+      ),
     )
     .option('--dry-run', 'count what there is and connect to nothing')
   addStoreOptions(replay).action(async (directory: string, flags: ReplayFlags) => {
@@ -124,8 +131,7 @@ async function runReplay(
   const env = nodeEnv({ logger: cli.logger(flags) })
   const logs = await logsIn(env, cli.path(directory))
   const cipher = await cipherOf(settings)
-  const isPlace = flags.to === 'primary' || flags.to === 'backup'
-  const source = isPlace ? databaseOf(settings, flags.to as DatabasePlace) : flags.to
+  const source = targetOf(settings, flags)
   const target = flags.dryRun === true ? undefined : await createDatabase(source, env, 'to')
   const progress = new Progress(cli.io.stderr)
   try {
@@ -152,6 +158,20 @@ async function runReplay(
     progress.clear()
     await target?.disconnect()
   }
+}
+
+/** Where values go. With keys those of a primary are plain, and those of a backup are not. */
+function targetOf(settings: Settings, { to, as }: ReplayFlags): DatabaseSource {
+  const place = DATABASE_PLACES.find((name) => name === to)
+  if (place !== undefined) {
+    if (as !== undefined) throw new UsageError(`--as is for a URL: --to ${to} says it already`)
+    return databaseOf(settings, place)
+  }
+  if (as !== undefined) return databaseOf({ ...settings, [as]: to }, as)
+  if (settings.encryption === undefined) return to
+  throw new UsageError(
+    'with keys --to URL needs --as primary, which writes plain values, or --as backup, which encrypts them',
+  )
 }
 
 async function runLetters(

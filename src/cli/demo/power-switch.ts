@@ -6,6 +6,9 @@ import { StorageConnectionError } from '../../core/errors.ts'
 /** Calls that answer from memory and therefore never fail. */
 const ALWAYS = new Set<PropertyKey>(['getBackendType', 'getDurability', 'disconnect'])
 
+/** Generators: they fail when they are read, like the others by a rejection. */
+const GENERATORS = new Set<PropertyKey>(['scan', 'scanStored', 'checkParts'])
+
 export interface PowerSwitchOptions {
   /** The database file. */
   readonly path: string
@@ -59,8 +62,7 @@ export class PowerSwitch {
         place: 'primary',
         operation: String(name),
       })
-      // `scan` is a generator: it fails when it is read, like the others by a rejection.
-      return name === 'scan' ? failingScan(error) : Promise.reject(error)
+      return GENERATORS.has(name) ? failingScan(error) : Promise.reject(error)
     }
   }
 

@@ -70,6 +70,9 @@ test('a reader that has gone is told apart from other failures of the output', a
   stdout.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
   await new Promise((resolve) => setImmediate(resolve))
   await expect(terminal.write('x')).rejects.toThrow(OutputClosed)
+  // What a command has to say at its end does not change its verdict.
+  await terminal.writeLine('x')
+  expect(terminal.isClosed).toBe(true)
 })
 
 test('progress is drawn on a terminal only, and not more often than eyes can see', () => {

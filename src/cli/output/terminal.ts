@@ -61,8 +61,18 @@ export class Terminal {
     })
   }
 
+  /** True once nobody reads standard output any more. */
+  get isClosed(): boolean {
+    return this.#failure instanceof OutputClosed
+  }
+
+  /** A line of what a command has to say. A reader that has gone changes nothing of how it ends. */
   async writeLine(text = ''): Promise<void> {
-    await this.write(`${text}\n`)
+    try {
+      await this.write(`${text}\n`)
+    } catch (error) {
+      if (!(error instanceof OutputClosed)) throw error
+    }
   }
 
   /** One JSON document on a line of its own. */

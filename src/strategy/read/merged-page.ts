@@ -76,15 +76,17 @@ export async function readMergedById(
   key: string,
   ids: readonly string[],
 ): Promise<Item[]> {
-  const walks = await startWalks(sources, key)
+  const wanted = new Set(ids)
+  const pending: Operation[] = []
+  for (const source of sources) pending.push(...(await source.pendingOf(key, wanted)))
   const state = emptyState()
   raiseDeletedThrough(state, context.tombstones.get(key))
-  const pages = await Promise.all(walks.map(({ source }) => source.readItemsById(key, ids)))
+  const pages = await Promise.all(sources.map((source) => source.readItemsById(key, ids)))
   for (const page of pages) {
     raiseDeletedThrough(state, page.deletedThrough)
     for (const item of page.items) mergeItem(state, item)
   }
-  for (const { pending } of walks) for (const operation of pending) applyOperation(state, operation)
+  for (const operation of pending) applyOperation(state, operation)
   observeKey(context, key, state.deletedThrough)
   return ids.map((id) => state.items.get(id)).filter((item) => item !== undefined)
 }

@@ -34,6 +34,11 @@ export class Source {
     return await this.#context.log.pending(this.place.name, key)
   }
 
+  /** Those of `pending` that are about these ids, and its deletes. */
+  async pendingOf(key: string, ids: ReadonlySet<string>): Promise<readonly Operation[]> {
+    return await this.#context.log.pendingOf(this.place.name, key, ids)
+  }
+
   async pendingKeys(): Promise<Set<string>> {
     return await this.#context.log.pendingKeys(this.place.name)
   }

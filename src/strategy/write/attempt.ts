@@ -15,7 +15,7 @@
 import type { ApplyOptions, ApplyResult } from '../../backend/replica-backend.ts'
 import { isRefusal, type Applied } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
-import { isCallersFault, StorageError } from '../../core/errors.ts'
+import { isCallersFault, isOwnBound, StorageError } from '../../core/errors.ts'
 import {
   DATABASE_PLACES,
   type DatabasePlace,
@@ -50,7 +50,7 @@ export class Attempt {
   #overdue = false
   /** It decides whether ids are new, and answers nobody. */
   #primarySilent = false
-  /** Its first call failed, and it was asked once more. */
+  /** A call of the primary failed, but it lives: it was asked once more. */
   #askedAgain = false
   /** Failed, while some place had yet to answer. */
   #undecided = false
@@ -212,8 +212,8 @@ export class Attempt {
   async #mayAskAgain(error: unknown): Promise<boolean> {
     if (!this.#group.unique || this.#askedAgain || this.#isDecided()) return false
     if (this.#isSettled() || isCallersFault(error)) return false
-    this.#askedAgain = true
     if (!(await this.#context.monitor.isPrimaryAlive())) return false
+    this.#askedAgain = true
     if (this.#isSettled() || this.#isDecided()) return false
     // What the failed call may have done is not forgotten.
     this.#state.failed('primary', error)
@@ -287,7 +287,8 @@ export class Attempt {
     this.#state.of[place] = 'done'
     const refused = applied.some(isRefusal)
     const repeats = refused ? undefined : this.#repeats.answered(sent, applied)
-    if (repeats !== undefined) this.#spread(place, repeats.spread)
+    // This place lacked ids that stand elsewhere in the other one: that one gets ours as well.
+    if (repeats !== undefined) this.#context.log.owe(place, repeats.spread)
     if (this.#isSettled()) {
       if (refused) this.#lateRefusal(place, sent, applied)
       else if (standsElsewhere(sent, applied).length > 0) this.#ticket.missed(place)
@@ -306,26 +307,11 @@ export class Attempt {
     if (!this.#ticket.isLogged()) this.#ticket.operations = this.#operations
   }
 
-  /** This place lacked ids that stand elsewhere in the other one: that one gets ours as well. */
-  #spread(place: DatabasePlace, operations: readonly Operation[]): void {
-    if (operations.length === 0) return
-    const ticket = this.#context.log.issue(operations)
-    ticket.applied(place)
-    ticket.acknowledge()
-  }
-
   #refused(place: DatabasePlace, sent: readonly Operation[], applied: readonly Applied[]): void {
     this.#state.of[place] = 'failed'
+    this.#ticket.void()
     // Another place may have taken it, before it had heard of what stands in the way.
-    const effect = this.#state.effect()
-    if (effect === 'unknown' && applied.every(({ outcome }) => outcome === 'gone')) {
-      // Nobody sees it wherever it comes to, but a removal is kept for ever: by all places, or by none.
-      this.#ticket.missed(place)
-      this.#ticket.acknowledge()
-    } else {
-      this.#ticket.void()
-    }
-    this.#settle({ kind: 'refused', sent, applied, effect })
+    this.#settle({ kind: 'refused', sent, applied, effect: this.#state.effect() })
   }
 
   #lateRefusal(
@@ -349,9 +335,18 @@ export class Attempt {
   #failed(place: PlaceName, error: unknown): void {
     this.#state.failed(place, error)
     if (place !== 'wal') this.#ticket.missed(place)
-    if (this.#isSettled() || !this.#state.isHopeless(error)) return
+    if (this.#isSettled()) return
+    if (place === 'primary' && this.#isBusyDecider(error)) {
+      this.#fail('OVERLOADED', 'the primary decides whether the id is new, and is busy')
+    }
+    if (!this.#state.isHopeless(error)) return
     this.#ticket.void()
     this.#settle({ kind: 'failed', error: this.#state.errors.at(-1)! })
+  }
+
+  /** It lives and decides for others meanwhile: so no other place may, and none was asked yet. */
+  #isBusyDecider(error: unknown): boolean {
+    return this.#askedAgain && this.#state.of.backup === 'idle' && isOwnBound(error)
   }
 
   // ---- deciding
@@ -466,7 +461,7 @@ export class Attempt {
     if (copies.length < 2) this.#context.notify({ kind: 'degraded-write', copies })
   }
 
-  #fail(code: 'UNAVAILABLE' | 'TIMEOUT', why: string): void {
+  #fail(code: 'UNAVAILABLE' | 'TIMEOUT' | 'OVERLOADED', why: string): void {
     const causes = this.#state.errors.map(({ message }) => message).join('; ')
     const error = new StorageError(code, causes === '' ? why : `${why}: ${causes}`, {
       effect: this.#state.effect(),

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
-import { append, set, stampAt } from '../backend/operations.ts'
-import { READ_BYTES_MAX } from '../../wal/wal.ts'
+import { DATABASE_PLACES, type Operation } from '../../core/operation.ts'
+import { ofIds, pendingOf, READ_BYTES_MAX, type Lsn } from '../../wal/wal.ts'
+import { append, clear, set, stampAt } from '../backend/operations.ts'
 import { pendingKeys, readLsns, type WalContext } from './context.ts'
 
 export function pendingReads({ setup }: WalContext): void {
@@ -60,6 +61,42 @@ export function pendingReads({ setup }: WalContext): void {
     wal.acknowledge('backup', [lsn])
     expect(await snapshot).toHaveLength(1)
     expect(await wal.pending('primary', 'a')).toEqual([])
+  })
+
+  test('pendingOf has what pending has of some ids, and deletes, whatever came in between', async () => {
+    const wal = await setup()
+    const lsns: Lsn[] = []
+    const fill = async (from: number): Promise<void> => {
+      for (let i = from; i < from + 150; i++) {
+        const operations: Operation[] = [append('k', stampAt(i), i, `id${i % 40}`)]
+        if (i % 7 === 0) operations.push(append('other', stampAt(i), i, 'id1'))
+        if (i % 11 === 0) operations.push(append('k', stampAt(i), i, `second${i}`))
+        if (i % 50 === 0) operations.push(clear('k', stampAt(i - 40)))
+        lsns.push(await wal.append(operations))
+      }
+    }
+    const compare = async (): Promise<void> => {
+      for (const place of DATABASE_PLACES) {
+        for (const ids of [['id3', 'second22', 'none'], ['id1'], []].map((list) => new Set(list))) {
+          const expected = ofIds(await wal.pending(place, 'k'), ids)
+          expect(await pendingOf(wal, place, 'k', ids)).toEqual(expected)
+        }
+      }
+    }
+    await fill(0)
+    await compare()
+    const third = lsns.filter((_, i) => i % 3 === 0)
+    wal.acknowledge('primary', third)
+    await fill(150)
+    await compare()
+    wal.acknowledge('backup', third)
+    await compare()
+    wal.resend('primary')
+    await compare()
+    await wal.erase?.((key) => (key === 'k' ? stampAt(60) : undefined))
+    await compare()
+    for (const place of DATABASE_PLACES) wal.acknowledge(place, lsns)
+    await compare()
   })
 
   test('read gives the oldest entries, at most as many as asked for, again and again', async () => {

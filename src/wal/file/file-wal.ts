@@ -129,6 +129,7 @@ export class FileWal extends IndexedWal {
   async erase(throughOf: ThroughOf): Promise<WalErased> {
     this.checkOpen()
     const count = await this.#log!.erase(throughOf)
+    this.forgetItems()
     const pending: string[] = []
     for (const name of await this.#directory.others(this.#log!.path)) {
       const path = join(this.#directory.path, name)

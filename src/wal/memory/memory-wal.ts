@@ -85,6 +85,7 @@ export class MemoryWal extends IndexedWal {
       this.#operations.set(lsn, left)
       count++
     }
+    this.forgetItems()
     return { count, pending: [], remains: [] }
   }
 

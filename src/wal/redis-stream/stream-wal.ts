@@ -75,7 +75,7 @@ export class RedisStreamWal extends IndexedWal {
     this.#entries = new StreamEntries(options.memoryBytesMax)
   }
 
-  readonly shared: SharedWal = {
+  override readonly shared: SharedWal = {
     pendingKeys: async (place) => {
       const own = [...this.index.pendingKeys(place)]
       const found = await this.#ifReachable(() => this.#reader!.pendingKeys(place))

@@ -63,7 +63,7 @@ local function applyGroup(at, size, flags)
   return answers, headOfOps(effective, nil)
 end
 
-local reply, head = { 0 }, nil
+local reply, head, hinted = { 0 }, nil, false
 local at = 4
 for _ = 1, tonumber(ARGV[3]) do
   local flags, marked, size = ARGV[at]:sub(1, 1), ARGV[at]:sub(2, 2) == '+', tonumber(ARGV[at]:sub(3))
@@ -86,6 +86,7 @@ for _ = 1, tonumber(ARGV[3]) do
     if not answers then answers, stamp = applyGroup(at, size, flags) end
     head = later(head, stamp)
     if hint ~= '' then
+      hinted = true
       count('hints', redis.call('HSET', HINTS, hint, redis.call('HINCRBY', META, 'hintCount', 1)))
     end
     if writer ~= '' then
@@ -98,10 +99,9 @@ for _ = 1, tonumber(ARGV[3]) do
   end
   at = at + size * OP_FIELDS
 end
-if head then
-  writeLists()
-  reply[1] = noteChange(head)
-end
+if head then writeLists() end
+-- A hint that is lost would leave the other database believed: it is a change too.
+if head or hinted then reply[1] = noteChange(head) end
 return reply
 `,
 )

@@ -2,7 +2,7 @@ import { defineScript, type RedisScript } from '../script.ts'
 
 /**
  * Raises hints and cursors. Keys: meta, hints, cursors. Arguments: identity, number of hints, their
- * writers, then writer and LSN of each cursor.
+ * writers, then writer and LSN of each cursor. Returns the number of changes so far, or 0 without hints.
  */
 export const RAISE: RedisScript = defineScript(
   'raise-3',
@@ -18,6 +18,6 @@ for i = 3 + hints, #ARGV, 2 do
     count('cursors', redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]))
   end
 end
-return 1
+return hints > 0 and redis.call('HINCRBY', KEYS[1], 'writes', 1) or 0
 `,
 )
