@@ -56,6 +56,15 @@ class HangingWal extends MemoryWal {
     if (this.hangs === 'read') await new Promise(() => {})
     return await super.pending(place, key)
   }
+
+  override async pendingOf(
+    place: 'primary' | 'backup',
+    key: string,
+    ids: ReadonlySet<string>,
+  ): Promise<readonly Operation[]> {
+    if (this.hangs === 'read') await new Promise(() => {})
+    return await super.pendingOf(place, key, ids)
+  }
 }
 
 /** A database whose pages can be made to wait. */
