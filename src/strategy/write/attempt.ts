@@ -201,11 +201,16 @@ export class Attempt {
     options: ApplyOptions & { readonly timeoutMs: number },
   ): Promise<ApplyResult> {
     const { places, tombstones } = this.#context
+    const { timeoutMs } = options
     const result = await places[place].apply(sent, options)
     const clears = lackingClears(tombstones, sent, result.applied)
-    if (clears.length === 0) return result
-    await places[place].apply(clears, { timeoutMs: options.timeoutMs })
-    return await places[place].apply(sent, options)
+    if (clears.length > 0) {
+      await places[place].apply(clears, { timeoutMs })
+      return await places[place].apply(sent, options)
+    }
+    // It counts as a copy of what is acknowledged, which stands further on than what it had.
+    if (this.#repeats.isSplit(sent, result.applied)) await places[place].apply(sent, { timeoutMs })
+    return result
   }
 
   /** A call that failed does not say that the primary is out: while it lives, it decides. */

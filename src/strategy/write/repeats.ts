@@ -63,7 +63,7 @@ export class Repeats {
     const took = sent.filter((_, i) => applied[i]?.outcome === 'applied')
     const spread = took.filter((each) => this.#standing.has(each) && this.#group.includes(each))
     for (const operation of took) this.#noteOwn(operation)
-    const isSplit = standsElsewhere(sent, applied).some((each) => this.#own.has(each))
+    const isSplit = this.isSplit(sent, applied)
     const operations = sent.flatMap((operation, i): readonly Operation[] => {
       const answer = applied[i]
       if (answer?.outcome !== 'stands') return [operation]
@@ -73,6 +73,11 @@ export class Repeats {
     })
     const hasRepeats = applied.some(({ outcome }) => outcome === 'stands')
     return { operations: hasRepeats ? operations : undefined, isSplit, spread }
+  }
+
+  /** The place has one elsewhere than another place that took it from this attempt. */
+  isSplit(sent: readonly Operation[], applied: readonly Applied[]): boolean {
+    return standsElsewhere(sent, applied).some((each) => this.#own.has(each))
   }
 
   #noteOwn(operation: Operation): void {
