@@ -3,7 +3,7 @@
  * keep a `KeyState` for each key instead of rows.
  */
 import { decide, isRefusal, type Applied } from '../core/decide.ts'
-import { digestOf, type BucketDigest, type StampRange } from '../core/digest.ts'
+import { addDigest, digestOf, type BucketDigest, type StampRange } from '../core/digest.ts'
 import {
   applyOperation,
   byPosition,
@@ -97,11 +97,7 @@ export function digestOperations(
 ): readonly BucketDigest[] {
   const result = bucketsOf(range, buckets)
   for (const operation of operations) {
-    const bucket = bucketAt(result, placeOf(operation))
-    const digest = digestOf(operation)
-    bucket.count++
-    bucket.low += digest % 0x1000000
-    bucket.high += Math.floor(digest / 0x1000000)
+    addDigest(bucketAt(result, placeOf(operation)), digestOf(operation))
   }
   return result
 }

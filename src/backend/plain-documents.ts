@@ -10,6 +10,7 @@
  * anything else is written; merging twice changes nothing. An empty journal has no operations.
  */
 import { StorageError } from '../core/errors.ts'
+import { renewedEnvelope } from '../core/encryption/envelope.ts'
 import {
   emptyState,
   itemOfParts,
@@ -76,7 +77,11 @@ export class PlainDocuments {
     if (document === undefined) return emptyState()
     const { format, deletedThrough, register } = document
     const items = format === STATE_FORMAT ? document.items : document.items.flatMap(upgraded)
-    return { deletedThrough, register, items: new Map(items.map((item) => [item.id, item])) }
+    return {
+      deletedThrough,
+      register: register && { ...register, value: renewedEnvelope(register.value) },
+      items: new Map(items.map((item) => [item.id, renewedItem(item)])),
+    }
   }
 
   async writeState(key: string, state: KeyState): Promise<void> {
@@ -134,6 +139,15 @@ export class PlainDocuments {
     if (document === undefined) return undefined
     if (document.format === FORMAT || document.format === newest) return document
     throw new StorageError('CORRUPT', `${name} is not what the plain adapter wrote there`)
+  }
+}
+
+/** Without the digests that encrypted values once carried: so the next write of the key has it. */
+function renewedItem({ appended, edited, ...item }: Item): Item {
+  return {
+    ...item,
+    ...(appended !== undefined && { appended: renewedEnvelope(appended) }),
+    ...(edited !== undefined && { edited: renewedEnvelope(edited) }),
   }
 }
 

@@ -1,8 +1,15 @@
 /*
  * Digests that two replicas compare instead of rows. Each register of an item, of a key and each
- * tombstone has a 48-bit digest; a bucket's digest is their sum, so it does not depend on order and
- * a database can compute it. A writer stores the digest beside the value: comparing stored digests
- * is cheap, computing them again from the values finds damage.
+ * tombstone has one, an integer of 48 bits, of two parts:
+ *
+ *   name    28 bits of key, id, position and stamps: which operation it is. A bucket's digest is the sum
+ *           of names, so it does not depend on order and a database can compute it
+ *   check   20 bits of what is stored, the value with it. Only that database compares them with its own
+ *           values, to find damage
+ *
+ * A stamp belongs to one content, so names are enough to compare databases by. And where values are
+ * encrypted nothing is made of the plain ones: a name has only what stands beside it, and a check is that of
+ * the encrypted text. Whoever has the database cannot try what a message might say.
  */
 import { hash } from 'node:crypto'
 import { digestInEnvelope } from './encryption/envelope.ts'
@@ -16,8 +23,8 @@ export interface StampRange {
 }
 
 /**
- * Count and sum of the digests in one range. The 48-bit digests are summed in two halves of 24
- * bits, so that half a billion rows fit into exact integers everywhere.
+ * Count and sum of the names in one range. The 28-bit names are summed in two halves of 14 bits, so
+ * that half a trillion rows fit into exact integers everywhere.
  */
 export interface BucketDigest extends StampRange {
   readonly count: number
@@ -25,7 +32,35 @@ export interface BucketDigest extends StampRange {
   readonly high: number
 }
 
-export const DIGEST_BITS = 48
+/** Bits of the check, below those of the name. */
+const CHECK_BITS = 20
+const CHECKS = 2 ** CHECK_BITS
+/** Bits of each half of the name. */
+const HALF_BITS = 14
+
+/** SQL: the halves of the name in a digest. With a cast, so that PostgreSQL takes no operator of another's. */
+export function halvesSql(digest: string): { readonly low: string; readonly high: string } {
+  return {
+    low: `((${digest} >> ${CHECK_BITS}) & CAST(${2 ** HALF_BITS - 1} AS bigint))`,
+    high: `(${digest} >> ${CHECK_BITS + HALF_BITS})`,
+  }
+}
+
+/** Adds the name in a digest to a bucket. */
+export function addDigest(
+  bucket: { count: number; low: number; high: number },
+  digest: number,
+): void {
+  const name = nameIn(digest)
+  bucket.count++
+  bucket.low += name % 2 ** HALF_BITS
+  bucket.high += Math.floor(name / 2 ** HALF_BITS)
+}
+
+/** The name in a digest: two databases that have the same operation have the same one. */
+export function nameIn(digest: number): number {
+  return Math.floor(digest / CHECKS)
+}
 
 /** The digest of one operation, as stored beside its value. An integer below 2^48. */
 export function digestOf(operation: Operation): number {
@@ -34,30 +69,38 @@ export function digestOf(operation: Operation): number {
 
 /** The same where the value is not at hand, but its `valueDigest` is. */
 export function digestWith(operation: Operation, value: number): number {
-  return isPlaced(operation) ? placedDigest(value, operation.position) : value
+  const placed = isPlaced(operation) ? placedDigest(value, operation.position) : value
+  return renewedDigest(operation, placed)
 }
 
 /**
- * The digest without the position that an edit or a removal belongs to. An encrypted value carries
- * it, so that databases compare the plain ones.
+ * The digest of an operation out of the one that an earlier release stored, which was 48 bits of what the
+ * check is made of: so its value is not needed, and one that was damaged still does not fit.
  */
+export function renewedDigest(operation: Operation, stored: number): number {
+  return nameOf(operation) * CHECKS + (stored % CHECKS)
+}
+
+/** A digest of the same name that what fits this one does not fit. */
+export function unfitDigest(digest: number): number {
+  return nameIn(digest) * CHECKS + ((digest + 1) % CHECKS)
+}
+
+/** What the check is made of, but for the position that an edit or a removal belongs to. */
 export function valueDigest(operation: Operation): number {
   const known = 'value' in operation ? digestInEnvelope(operation.value) : undefined
   return known ?? digestOfText(canonical(operation))
 }
 
-/**
- * The digest of an edit or a removal out of the one without its position, which is what was stored
- * before positions counted: databases of that time are brought up to date without their values.
- */
+/** The same with that position, out of the one without it, which was stored before positions counted. */
 export function placedDigest(digest: number, position: Stamp): number {
   const other = digestOfText(position)
-  const low = ((digest % HALF) ^ (other % HALF)) >>> 0
-  const high = (Math.floor(digest / HALF) ^ Math.floor(other / HALF)) >>> 0
-  return high * HALF + low
+  const low = ((digest % QUARTER) ^ (other % QUARTER)) >>> 0
+  const high = (Math.floor(digest / QUARTER) ^ Math.floor(other / QUARTER)) >>> 0
+  return high * QUARTER + low
 }
 
-const HALF = 0x1000000
+const QUARTER = 0x1000000
 
 function digestOfText(text: string): number {
   return Number.parseInt(hash('sha1', text, 'hex').slice(0, 12), 16)
@@ -66,6 +109,20 @@ function digestOfText(text: string): number {
 /** An edit or a removal: the position that it carries is another's. */
 function isPlaced(operation: Operation): operation is EditOperation | RemoveOperation {
   return operation.kind === 'put' && operation.change !== 'append'
+}
+
+/** Neither keys nor ids have a NUL. */
+function nameOf(operation: Operation): number {
+  return Number.parseInt(hash('sha1', nameText(operation), 'hex').slice(0, 7), 16)
+}
+
+function nameText(operation: Operation): string {
+  const { key, kind, stamp } = operation
+  if (kind !== 'put') return `${kind === 'set' ? 's' : 'd'}\0${key}\0${stamp}`
+  const { id, position, change } = operation
+  const item = `${change[0]!}\0${key}\0${id}\0${position}`
+  // The stamp of an append is its position, and that of a removal does not count.
+  return change === 'edit' ? `${item}\0${stamp}` : item
 }
 
 /** Length prefixes keep the parts apart, whatever they contain. */

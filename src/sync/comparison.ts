@@ -3,7 +3,8 @@
  * are cut until they are small, and only then rows are exchanged. What one place lacks is merged
  * into it as ordinary operations, so this may run beside writes and be repeated at will.
  */
-import type { BucketDigest, StampRange } from '../core/digest.ts'
+import type { StoredOperation } from '../backend/replica-backend.ts'
+import { nameIn, type BucketDigest, type StampRange } from '../core/digest.ts'
 import { operationBytes, type DatabasePlace, type Operation } from '../core/operation.ts'
 import { stampMs, type Stamp } from '../core/stamp.ts'
 import { damagedRow, isDamaged, Merger, placeOf, readRows, subjectOf, type Work } from './rows.ts'
@@ -39,7 +40,7 @@ export interface ComparisonOptions {
 /** The names of the rows of one place in a range, and the rows while there is room for them. */
 interface Side {
   readonly place: DatabasePlace
-  readonly rows: Map<string, Operation | undefined>
+  readonly rows: Map<string, StoredOperation | undefined>
   readonly subjects: Map<string, Operation | undefined>
 }
 
@@ -153,12 +154,11 @@ export class Comparison {
   async #collect(place: DatabasePlace, range: StampRange): Promise<Side> {
     const side: Side = { place, rows: new Map(), subjects: new Map() }
     let bytes = 0
-    for await (const { operation, digest } of readRows(this.#work, place, range)) {
-      bytes += operationBytes(operation)
-      const kept = bytes <= EXCHANGE_BYTES_MAX ? operation : undefined
-      const subject = subjectOf(operation)
-      side.rows.set(nameOf(operation, digest), kept)
-      side.subjects.set(subject, kept)
+    for await (const stored of readRows(this.#work, place, range)) {
+      bytes += operationBytes(stored.operation)
+      const kept = bytes <= EXCHANGE_BYTES_MAX ? stored : undefined
+      side.rows.set(nameOf(stored), kept)
+      side.subjects.set(subjectOf(stored.operation), kept?.operation)
     }
     return side
   }
@@ -168,14 +168,13 @@ export class Comparison {
     const merger = this.#mergerFrom(side.place)
     const again = new Set<string>()
     for (const name of names) {
-      const operation = side.rows.get(name)
-      if (operation === undefined) again.add(name)
-      else await this.#copyOne(side.place, operation, digestIn(name), merger)
+      const stored = side.rows.get(name)
+      if (stored === undefined) again.add(name)
+      else await this.#copyOne(side.place, stored, merger)
     }
     if (again.size > 0) {
-      for await (const { operation, digest } of readRows(this.#work, side.place, range)) {
-        if (!again.has(nameOf(operation, digest))) continue
-        await this.#copyOne(side.place, operation, digest, merger)
+      for await (const stored of readRows(this.#work, side.place, range)) {
+        if (again.has(nameOf(stored))) await this.#copyOne(side.place, stored, merger)
       }
     }
     await merger?.flush()
@@ -183,13 +182,12 @@ export class Comparison {
 
   async #copyOne(
     from: DatabasePlace,
-    operation: Operation,
-    digest: number,
+    stored: StoredOperation,
     merger: Merger | undefined,
   ): Promise<void> {
-    if (isDamaged({ operation, digest })) {
-      this.#work.tally.addDamaged(damagedRow(from, operation, false))
-    } else await merger?.add(operation)
+    if (isDamaged(stored)) {
+      this.#work.tally.addDamaged(damagedRow(from, stored.operation, false))
+    } else await merger?.add(stored.operation)
   }
 
   #mergerFrom(from: DatabasePlace): Merger | undefined {
@@ -219,17 +217,13 @@ function isCuttable({ from, to }: StampRange): boolean {
 }
 
 /**
- * A name is the subject, two NULs, the digest and where the row stands, which the digest of a removal or
- * an edit does not have; neither keys nor ids have a NUL.
+ * A name is the subject, two NULs, that of the digest and where the row stands; neither keys nor ids have a
+ * NUL.
  */
-function nameOf(operation: Operation, digest: number): string {
-  return `${subjectOf(operation)}\0\0${digest} ${placeOf(operation)}`
+function nameOf({ operation, digest }: StoredOperation): string {
+  return `${subjectOf(operation)}\0\0${nameIn(digest)} ${placeOf(operation)}`
 }
 
 function subjectIn(name: string): string {
   return name.slice(0, name.lastIndexOf('\0\0'))
-}
-
-function digestIn(name: string): number {
-  return Number.parseInt(name.slice(name.lastIndexOf('\0\0') + 2), 10)
 }

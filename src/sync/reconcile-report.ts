@@ -29,7 +29,7 @@ export interface ReconcileReport {
   readonly compared: number
   readonly missingInPrimary: number
   readonly missingInBackup: number
-  /** In both, with different content; counted apart from the missing ones. */
+  /** In both, with different stamps; counted apart from the missing ones. */
   readonly differing: number
   /** Of these: two contents that were saved under one id. The later position counts. */
   readonly conflicts: number

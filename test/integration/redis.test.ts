@@ -37,14 +37,14 @@ describeRedis('Redis database', () => {
       'KEYS',
       `${keyPrefix}*meta*`,
     )) as readonly string[]
-    await redisCommand(server.url, 'HSET', metas[0]!, 'format', '3')
+    await redisCommand(server.url, 'HSET', metas[0]!, 'format', '4')
     const older = new RedisDatabaseBackend({ url: server.url, keyPrefix })
     onTestFinished(async () => await older.disconnect())
     await expect(older.connect()).rejects.toMatchObject({
       code: 'UNSUPPORTED',
-      message: 'the Redis database is of a newer release: format 3, known is 2',
+      message: 'the Redis database is of a newer release: format 4, known is 3',
     })
-    expect(await redisCommand(server.url, 'HGET', metas[0]!, 'format')).toBe('3')
+    expect(await redisCommand(server.url, 'HGET', metas[0]!, 'format')).toBe('4')
   })
 
   // Goal: what a group has changed before a clear is judged by what it is then, not as it stood.

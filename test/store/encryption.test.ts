@@ -18,6 +18,7 @@ import {
   type ChatHistoryOptions,
   type EncryptionKey,
 } from '../../src/index.ts'
+import { damageSqlite } from '../../src/testing/damage-sqlite.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
 import { filesWith } from '../support/files-with.ts'
 
@@ -67,12 +68,7 @@ async function rig(): Promise<Rig> {
       onTestFinished(() => history.close())
       return history
     },
-    raw: async () => {
-      const backend = new SqliteBackend({ path: join(directory, 'backup.db') })
-      await backend.connect()
-      onTestFinished(() => backend.disconnect())
-      return backend
-    },
+    raw: async () => await openFile(join(directory, 'backup.db')),
   }
 }
 
@@ -135,7 +131,7 @@ test('a new key in front writes, old ones still read; an id that was saved under
   await second.flush()
   const stored = await storedAppends(await raw())
   const keyOf = (id: string): string =>
-    /^et1\.(\w+)\./.exec(stored.find((operation) => operation.id === id)!.value)![1]!
+    /^et2\.(\w+)\./.exec(stored.find((operation) => operation.id === id)!.value)![1]!
   expect([keyOf('a'), keyOf('b')]).toEqual(['k1', 'k2'])
   primary().setMode('refused')
   expect((await second.saveMessage('c', { id: 'a', ...SAID })).id).toBe('a')
@@ -296,3 +292,67 @@ test('without encryption a value in the form of an envelope has the digest of it
   await history.store.set('k', values[0])
   expect(await history.store.get('k')).toBe(values[0])
 })
+
+test('plain primary and encrypted backup compare as equal: switched on, rotated, by processes of either kind', async () => {
+  const { open } = await rig()
+  const [old, next] = [newKey('k1'), newKey('k2')]
+  const expectEqual = async (history: ChatHistory): Promise<void> => {
+    await history.flush()
+    const equal = {
+      missingInPrimary: 0,
+      missingInBackup: 0,
+      differing: 0,
+      conflicts: 0,
+      damaged: 0,
+    }
+    expect(await history.verify({ deep: true })).toMatchObject(equal)
+    expect(await history.reconcile()).toMatchObject({ ...equal, copied: 0, rowsRead: 0 })
+  }
+  const write = async (history: ChatHistory, content: string): Promise<void> => {
+    const { id } = await history.saveMessage('c', { role: 'user', content })
+    await history.updateMessage('c', id, { role: 'user', content: `${content}, edited` })
+    await history.store.set('settings', content)
+    const removed = await history.saveMessage('c', { role: 'user', content: 'removed' })
+    await history.deleteMessage('c', removed.id)
+    await expectEqual(history)
+  }
+  const plain = await open()
+  await write(plain, 'plain')
+  // One process has been given the key, and the other one not yet.
+  const encrypted = await open([old])
+  await write(encrypted, 'encrypted')
+  await write(plain, 'plain, beside it')
+  await expectEqual(encrypted)
+  await plain.close()
+  await encrypted.close()
+  const rotated = await open([next, old])
+  await write(rotated, 'rotated')
+  expect(await rotated.countMessages('c')).toBe(4)
+})
+
+test('a damaged value of the plain primary is found, and mended from the encrypted backup', async () => {
+  const { directory, open } = await rig()
+  const keys = [newKey('k1')]
+  const history = await open(keys)
+  const { id } = await history.saveMessage('c', SAID)
+  await history.flush()
+  await history.close()
+  const [stored] = await storedAppends(await openFile(join(directory, 'primary.db')))
+  const harm = { key: stored!.key, part: 'appended', id } as const
+  await damageSqlite(join(directory, 'primary.db'), harm)
+  const later = await open(keys)
+  expect(await later.verify()).toMatchObject({ differing: 0, damaged: 0 })
+  expect(await later.verify({ deep: true })).toMatchObject({
+    damaged: 1,
+    damagedRows: [{ place: 'primary', id }],
+  })
+  expect(await later.repair()).toMatchObject({ damaged: 1, repaired: 1 })
+  expect((await later.getHistory('c')).messages).toMatchObject([SAID])
+})
+
+async function openFile(path: string): Promise<ReplicaBackend> {
+  const backend = new SqliteBackend({ path })
+  await backend.connect()
+  onTestFinished(() => backend.disconnect())
+  return backend
+}

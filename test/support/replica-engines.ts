@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
@@ -13,6 +14,7 @@ import { damageSqlite } from '../../src/testing/damage-sqlite.ts'
 import { S3Server } from '../../src/testing/s3/s3-server.ts'
 import type { DamagedValue } from '../../src/testing/replica-backend-conformance.ts'
 import { damagePostgres, damageRedis } from './damage.ts'
+import { dumpBucket, dumpPostgres, dumpRedis } from './dump.ts'
 import { freshSchema } from './postgres-backend.ts'
 import { hasRedis, startRedis, type RedisServer } from './redis-server.ts'
 
@@ -22,6 +24,8 @@ export interface ReplicaEngine {
   readonly open: () => Promise<ReplicaBackend>
   /** Changes a stored value past the backend. Absent where there is nothing to be damaged. */
   readonly damage?: (backend: ReplicaBackend, value: DamagedValue) => Promise<void>
+  /** All that is stored, of one that was disconnected. Absent where that is nothing. */
+  readonly dump?: (backend: ReplicaBackend) => Promise<Buffer>
 }
 
 /**
@@ -53,6 +57,7 @@ function sqlite(): ReplicaEngine {
       return backend
     },
     damage: async (backend, value) => await damageSqlite(paths.get(backend)!, value),
+    dump: async (backend) => await readFile(paths.get(backend)!),
   }
 }
 
@@ -67,6 +72,7 @@ function postgres(): ReplicaEngine {
       return backend
     },
     damage: async (backend, value) => await damagePostgres(schemas.get(backend)!, value),
+    dump: async (backend) => await dumpPostgres(schemas.get(backend)!),
   }
 }
 
@@ -88,11 +94,13 @@ function redis(): ReplicaEngine {
     damage: async (backend, value) => {
       await damageRedis(server.url, prefixes.get(backend)!, value)
     },
+    dump: async (backend) => await dumpRedis(server.url, prefixes.get(backend)!),
   }
 }
 
 function s3(): ReplicaEngine {
   const server = new S3Server()
+  const prefixes = new WeakMap<object, string>()
   beforeAll(() => server.start())
   afterAll(() => server.stop())
   return {
@@ -100,8 +108,12 @@ function s3(): ReplicaEngine {
     open: async () => {
       const prefix = `pair-${randomBytes(6).toString('hex')}`
       const { endpoint, keys: credentials } = server
-      return await connected(new S3Backend({ bucket: 'bucket', prefix, endpoint, credentials }))
+      const options = { bucket: 'bucket', prefix, endpoint, credentials }
+      const backend = await connected(new S3Backend(options))
+      prefixes.set(backend, prefix)
+      return backend
     },
+    dump: (backend) => Promise.resolve(dumpBucket(server, prefixes.get(backend)!)),
   }
 }
 

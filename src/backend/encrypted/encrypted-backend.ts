@@ -1,5 +1,5 @@
 import { judgePut, type Applied } from '../../core/decide.ts'
-import type { BucketDigest, StampRange } from '../../core/digest.ts'
+import { digestOf, unfitDigest, type BucketDigest, type StampRange } from '../../core/digest.ts'
 import type { ValueCipher } from '../../core/encryption/value-cipher.ts'
 import type { Env } from '../../core/env.ts'
 import { isStorageError, StorageError } from '../../core/errors.ts'
@@ -35,8 +35,8 @@ import type {
 import { storedOperations } from '../stored-operations.ts'
 
 /**
- * A database whose values are encrypted before they reach it. Keys, ids, stamps and digests stay as
- * they are, so it is listed, compared and reconciled like any other.
+ * A database whose values are encrypted before they reach it. Keys, ids and stamps stay as they are, so it
+ * is listed, compared and reconciled like any other.
  */
 export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
   readonly #source: DatabaseSource
@@ -162,10 +162,13 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
-  /** A value that was changed or moved is empty, and so does not fit its digest. */
+  /** With the digests of the plain values, where what is stored fits its own. */
   async *scanStored(range: StampRange, options?: CallOptions): AsyncGenerator<StoredOperation> {
     for await (const { operation, digest } of storedOperations(this.#inner, range, options)) {
-      yield { operation: this.#decryptOrEmpty(operation), digest }
+      const plain = this.#decryptOrEmpty(operation)
+      const isIntact = digestOf(operation) === digest && plain.isIntact
+      const known = digestOf(plain.operation)
+      yield { operation: plain.operation, digest: isIntact ? known : damagedDigest(digest, known) }
     }
   }
 
@@ -224,14 +227,20 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
     return { ...page, items: page.items.map((item) => this.#cipher.decryptItem(key, item)) }
   }
 
-  #decryptOrEmpty(operation: Operation): Operation {
+  /** A value that was changed or moved is empty. */
+  #decryptOrEmpty(operation: Operation): { readonly operation: Operation; isIntact: boolean } {
     try {
-      return this.#cipher.decrypt(operation)
+      return { operation: this.#cipher.decrypt(operation), isIntact: true }
     } catch (error) {
       if (!isStorageError(error, 'CORRUPT') || !('value' in operation)) throw error
-      return { ...operation, value: '' as JsonText }
+      return { operation: { ...operation, value: '' as JsonText }, isIntact: false }
     }
   }
+}
+
+/** Another digest than the one that would fit, of the same name as what is stored. */
+function damagedDigest(stored: number, fitting: number): number {
+  return stored === fitting ? unfitDigest(fitting) : stored
 }
 
 /** The engine that a source names, before it is there. */

@@ -5,11 +5,12 @@ import { STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 import { guardTables } from './guards.ts'
 import { lastPositionSql, ZERO } from './head-sql.ts'
 import { groupSql } from './prefix.ts'
+import { renewDigests } from './renew-digests.ts'
 import type { Session } from './session.ts'
 import type { Tables } from './tables.ts'
 
 /** The schema version that this code reads and writes. */
-export const SCHEMA_VERSION = 6
+export const SCHEMA_VERSION = 7
 
 /** Each takes the schema from the version before to its own number, counted from 1. */
 const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [
@@ -19,6 +20,8 @@ const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [
   placeParts,
   indexGroups,
   guardTables,
+  // Only digests change: `renewDigests`.
+  () => [],
 ]
 
 /** What each of them does, for people. */
@@ -29,6 +32,7 @@ export const MIGRATION_TITLES: readonly string[] = [
   'items: edits and removals belong to a position, and go with it',
   'index for the latest keys of a tenant',
   'rows that somebody else removes give the database a new identity',
+  'digests: nothing in them is made of encrypted values',
 ]
 
 /*
@@ -139,6 +143,9 @@ function placeParts({ prefix, keys, items }: Tables): readonly string[] {
   ]
 }
 
+/** The version from which on digests begin with the names of operations. */
+const NAMED_VERSION = 7
+
 /** The version from which on the digests of edits and removals have their positions in them. */
 const PLACED_VERSION = 4
 /** Rows that are brought up to date by one statement. */
@@ -239,6 +246,7 @@ export async function migrate(session: Session, tables: Tables): Promise<void> {
       for (const text of steps(tables)) await session.query({ text })
     }
     if (from < PLACED_VERSION) await placeDigests(session, tables)
+    if (from > 0 && from < NAMED_VERSION) await renewDigests(session, tables)
     await session.query({
       text: `INSERT INTO ${tables.meta} VALUES ('version', $1)
              ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value`,

@@ -5,6 +5,7 @@
  *
  * Parameters: from (inclusive), to (exclusive).
  */
+import { halvesSql } from '../../core/digest.ts'
 import { coarseSql, ZERO } from './head-sql.ts'
 import type { Tables } from './tables.ts'
 
@@ -51,8 +52,9 @@ function registersSql(tables: Tables): string {
 
 /** Digests by bucket. Parameters: from, to, and the lower edges of the buckets. */
 export function digestSql(tables: Tables): string {
+  const { low, high } = halvesSql('r.digest')
   return `SELECT pg_catalog.width_bucket(r.place, $3::uuid[]) AS bucket, pg_catalog.count(*) AS count,
-      pg_catalog.sum(r.digest & 16777215::bigint) AS low, pg_catalog.sum(r.digest >> 24) AS high
+      pg_catalog.sum(${low}) AS low, pg_catalog.sum(${high}) AS high
     FROM (${registersSql(tables)}) r GROUP BY 1`
 }
 

@@ -7,14 +7,14 @@ import { SET_FORMAT } from './scripts/set-format-1.ts'
 import { UPGRADE } from './scripts/upgrade-12.ts'
 
 /** The format of records that this code reads and writes. */
-export const RECORD_FORMAT = '2'
+export const RECORD_FORMAT = '3'
 
 /** Members of the time line that are looked at at once. */
 const STEPS = 500
 
 /**
- * Brings the records of a shard to today's format. Safe beside others who do the same, and goes on
- * where it was cut off: each record says its format.
+ * Brings the records of a shard to today's format. Safe beside others who do the same, and begins anew
+ * where it was cut off: what is of today's format stays as it is.
  */
 export async function upgradeShard(
   caller: RedisCaller,
@@ -30,7 +30,7 @@ export async function upgradeShard(
       args: [identity, min, STAMP_MAX, String(STEPS)],
       writes: false,
     })) as readonly string[]
-    for (const [key, ids] of changedIn(members)) {
+    for (const [key, ids] of idsIn(members)) {
       const keys = [...layout.shardKeys(shard), layout.hash(shard, key), layout.set(shard, key)]
       const args = [identity, String(layout.hashPrefixBytes(shard)), ...ids]
       await caller.run({ script: UPGRADE, keys, args, writes: true })
@@ -42,13 +42,12 @@ export async function upgradeShard(
   await caller.run({ script: SET_FORMAT, keys: [meta], args, writes: true })
 }
 
-/** The ids of edited and removed items by key: only their records have changed. */
-function changedIn(members: readonly string[]): ReadonlyMap<string, ReadonlySet<string>> {
-  const changed = new Map<string, Set<string>>()
-  for (const { kind, key, id } of members.map(momentOf)) {
-    if (kind !== 'e' && kind !== 'r') continue
-    const ids = changed.get(key) ?? new Set()
-    changed.set(key, ids.add(id))
+/** By key; that of a register or a tombstone is of no item. */
+function idsIn(members: readonly string[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const found = new Map<string, Set<string>>()
+  for (const { key, id } of members.map(momentOf)) {
+    const ids = found.get(key) ?? new Set()
+    found.set(key, ids.add(id))
   }
-  return changed
+  return found
 }

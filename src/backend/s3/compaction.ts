@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { valueDigest } from '../../core/digest.ts'
+import { renewedEnvelope } from '../../core/encryption/envelope.ts'
 import { isStorageError } from '../../core/errors.ts'
 import type { JsonText } from '../../core/json.ts'
 import { applyOperation, emptyState, operationsOf, type KeyState } from '../../core/merge.ts'
@@ -65,14 +66,17 @@ export async function compact(
   { reader, client, layout }: Part,
   key: string,
   state: KeyState,
-  version: Pick<Version, 'base' | 'segments'> | undefined,
+  version: Pick<Version, 'base' | 'segments' | 'isEarlier'> | undefined,
   erases: boolean,
   call: S3Call,
 ): Promise<Compacted> {
   const before = version?.segments ?? []
   const operations = operationsOf(key, state)
   const live = liveCounts(operations)
-  const worthy = before.filter((segment) => isKept(segment, live.get(segment.name) ?? 0, erases))
+  const worthy =
+    version?.isEarlier === true
+      ? []
+      : before.filter((segment) => isKept(segment, live.get(segment.name) ?? 0, erases))
   const rest = before.filter((segment) => !worthy.includes(segment))
   const unreadable = erases ? [] : await unreadableOf(reader, key, operations, rest, call)
   const kept = [...worthy, ...unreadable]
@@ -83,7 +87,8 @@ export async function compact(
     if (!('value' in operation) || keptNames.has(refOf(operation.value)?.segment ?? '')) {
       return operation
     }
-    return { ...operation, value: await reader.value(key, operation.value, call) }
+    const value = await reader.value(key, operation.value, call)
+    return { ...operation, value: renewedEnvelope(value) }
   })
   if (kept.length === 0 && isSmall(whole)) {
     return { segments: [], tail: whole, state: fold(whole), written: [], garbage }

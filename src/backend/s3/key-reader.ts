@@ -11,7 +11,7 @@ import { numberIn, type Layout } from './layout.ts'
 import { REREADS_MAX } from './limits.ts'
 import { Lru } from './lru.ts'
 import { damaged, decodeObject } from './object-format.ts'
-import { summaryOf } from './summary.ts'
+import { SUMMARY_RULE, summaryOf } from './summary.ts'
 import { refOf } from './value-ref.ts'
 import { decodeOperations, decodeVersion, type StoredOperations, type Version } from './version.ts'
 
@@ -203,10 +203,10 @@ export class KeyReader {
 
   /** With a summary by today's rules; undefined when what it names was replaced meanwhile. */
   async #summarized(version: Version, call: S3Call): Promise<Version | undefined> {
-    if (version.summary.rule === 2) return version
+    if (version.summary.rule === SUMMARY_RULE) return version
     try {
       const state = await this.stateOf(version.key, version, call)
-      return { ...version, summary: summaryOf(version.key, state) }
+      return { ...version, summary: summaryOf(version.key, state), isEarlier: true }
     } catch (error) {
       if (error instanceof ReplacedError) return undefined
       throw error

@@ -199,11 +199,12 @@ export class KeyWriter {
     call: S3Call,
   ): Promise<{ next: Version; state: LoadedKey['state']; written: readonly string[] }> {
     const { client, layout, reader } = this.#options
+    const isEarlier = version?.isEarlier === true
     // Before the version is offered: who is compacting on top of an earlier one will be refused.
-    const standing = erases ? await this.#valuesOf(key, call) : []
+    const standing = erases || isEarlier ? await this.#valuesOf(key, call) : []
     const tail = tailOf(key, state, version, touched)
     const segments = version?.segments ?? []
-    const mustCompact = isTailFull(tail) || (erases && holdsDead(segments, key, state))
+    const mustCompact = isEarlier || isTailFull(tail) || (erases && holdsDead(segments, key, state))
     let compacted: Compacted | undefined
     if (mustCompact) {
       await this.#removeOrphans(key, version, call)
@@ -222,7 +223,7 @@ export class KeyWriter {
       tail: compacted?.tail ?? tail,
       summary: summaryOf(key, state),
       garbage,
-      erases: erases || version?.erases === true,
+      erases: erases || isEarlier || version?.erases === true,
     }
     return { next, state: compacted?.state ?? state, written: compacted?.written ?? [] }
   }

@@ -1,4 +1,4 @@
-import type { BucketDigest, StampRange } from '../../core/digest.ts'
+import { addDigest, type BucketDigest, type StampRange } from '../../core/digest.ts'
 import { operationsOf } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import { bucketsOf, type Bucket } from '../buckets.ts'
@@ -102,11 +102,7 @@ async function addVersion(
   await reader.read(key, call, async ({ state }) => {
     for (const operation of operationsOf(key, state)) {
       const bucket = bucketAt(buckets, placeOf(operation))
-      if (bucket === undefined) continue
-      const digest = digestOfStored(operation)
-      bucket.count++
-      bucket.low += digest % 0x1000000
-      bucket.high += Math.floor(digest / 0x1000000)
+      if (bucket !== undefined) addDigest(bucket, digestOfStored(operation))
     }
   })
 }

@@ -1,4 +1,4 @@
-import { digestOf, digestWith } from '../../core/digest.ts'
+import { addDigest, digestOf, digestWith } from '../../core/digest.ts'
 import { headOf, itemValue, operationsOf, type KeyState } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
@@ -21,20 +21,24 @@ export interface KeySummary {
   readonly last?: Stamp
   readonly low: number
   readonly high: number
-  /** Left out by those who made it before edits and removals belonged to positions. */
-  readonly rule?: 2
+  /**
+   * Another one says what earlier releases summed. 2: digests of values; left out: and edits and removals
+   * without their positions.
+   */
+  readonly rule?: number
 }
 
+/** By which a summary is made today. */
+export const SUMMARY_RULE = 3
+
 export function summaryOf(key: string, state: KeyState): KeySummary {
-  let [count, low, high, visible] = [0, 0, 0, 0]
+  const sum = { count: 0, low: 0, high: 0 }
+  let visible = 0
   let first: Stamp | undefined
   let last: Stamp | undefined
   for (const operation of operationsOf(key, state)) {
     const at = placeOf(operation)
-    const digest = digestOfStored(operation)
-    count++
-    low += digest % 0x1000000
-    high += Math.floor(digest / 0x1000000)
+    addDigest(sum, digestOfStored(operation))
     last = maxStamp(last, at)
     if (first === undefined || at < first) first = at
   }
@@ -52,12 +56,10 @@ export function summaryOf(key: string, state: KeyState): KeySummary {
     visible,
     ...(latest !== undefined && { latest }),
     ...(head !== undefined && { head }),
-    count,
+    ...sum,
     ...(first !== undefined && { first }),
     ...(last !== undefined && { last }),
-    low,
-    high,
-    rule: 2,
+    rule: SUMMARY_RULE,
   }
 }
 

@@ -32,6 +32,11 @@ export interface Version {
   readonly garbage: readonly string[]
   /** Earlier versions hold what this one erased: to be overwritten by whoever sees it. */
   readonly erases: boolean
+  /**
+   * An earlier release wrote it: its encrypted values carry digests of the plain ones. The next version
+   * has them without, and erases it. Never stored.
+   */
+  readonly isEarlier?: true
 }
 
 interface StoredVersion {

@@ -2,7 +2,7 @@
  * Digests of a range, summed by the database over some keys. An operation stands in the range by its
  * place: a put by its own position, which is mostly that of the row, others by their stamp.
  */
-import type { StampRange } from '../../core/digest.ts'
+import { halvesSql, type StampRange } from '../../core/digest.ts'
 import type { Bucket } from '../buckets.ts'
 import { rowKinds, type RowKinds } from './row-kinds.ts'
 import type { SqliteSession } from './session.ts'
@@ -142,9 +142,10 @@ function add(buckets: readonly Bucket[], sums: readonly Sum[]): void {
 }
 
 function sumSql(places: string, buckets: number, firstEdge: number): string {
+  const halves = halvesSql('digest')
   return `
     SELECT ${bucketSql(0, powerOfTwo(buckets), firstEdge)} AS bucket, count(*) AS count,
-      sum(digest & 0xffffff) AS low, sum(digest >> 24) AS high
+      sum(${halves.low}) AS low, sum(${halves.high}) AS high
     FROM (${places}) WHERE ?1 IS ?1 GROUP BY 1`
 }
 

@@ -22,6 +22,7 @@
  */
 import { placedDigest } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
+import { renewDigests } from './renew-digests.ts'
 import type { SqliteSession } from './session.ts'
 import { stampOf } from './stamp-bytes.ts'
 import { GUARDS } from './guards.ts'
@@ -127,12 +128,17 @@ const MIGRATIONS: readonly string[] = [
     WHERE removed_of IS NOT NULL;
   `,
   GUARDS.join(''),
+  // Only digests change: `renew-digests.ts`.
+  '',
 ]
 
 /** The statement that makes each index. */
 export const INDEXES: readonly string[] = MIGRATIONS.flatMap((sql) =>
   Array.from(sql.matchAll(/CREATE INDEX [^;]+;/g), ([statement]) => statement),
 )
+
+/** The version from which on digests begin with the names of operations. */
+const NAMED_VERSION = 6
 
 /** The version from which on the digests of edits and removals have their positions in them. */
 const PLACED_VERSION = 4
@@ -146,6 +152,7 @@ export const MIGRATION_TITLES: readonly string[] = [
   'latest: at most a second behind the latest item instead of a minute',
   'items: edits and removals belong to a position, and go with it',
   'rows that somebody else removes give the database a new identity',
+  'digests: nothing in them is made of encrypted values',
 ]
 
 /**
@@ -172,6 +179,7 @@ function climb(session: SqliteSession, identity: string): void {
   if (current === 0) session.exec('CREATE TABLE everthread_schema (version INTEGER) STRICT')
   for (const sql of MIGRATIONS.slice(current)) session.exec(sql)
   if (current < PLACED_VERSION) placeDigests(session)
+  if (current > 0 && current < NAMED_VERSION) renewDigests(session)
   if (current === 0) {
     session.run('INSERT INTO everthread_schema VALUES (?)', SCHEMA_VERSION)
     session.run('INSERT INTO everthread_meta (id, identity) VALUES (1, ?)', identity)

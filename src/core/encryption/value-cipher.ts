@@ -6,7 +6,6 @@
  * text, and no other one does, also when many processes share a key and none of them counts.
  */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
-import { valueDigest } from '../digest.ts'
 import { messageOf, StorageError } from '../errors.ts'
 import type { JsonText } from '../json.ts'
 import type { Item } from '../merge.ts'
@@ -61,9 +60,7 @@ export class ValueCipher {
     const cipher = createCipheriv(ALGORITHM, key.encryption, nonce).setAAD(place)
     const text = Buffer.concat([cipher.update(plain), cipher.final()])
     const bytes = Buffer.concat([nonce, cipher.getAuthTag(), text])
-    const digest = valueDigest(operation)
-    const value = formatEnvelope({ keyId: key.id, check: key.check, digest, bytes })
-    return { ...operation, value }
+    return { ...operation, value: formatEnvelope({ keyId: key.id, check: key.check, bytes }) }
   }
 
   /**
@@ -139,7 +136,10 @@ export class ValueCipher {
   }
 }
 
-/** Length prefixes keep the parts apart. An edit is bound to its stamp, which no other one has. */
+/**
+ * Length prefixes keep the parts apart. An edit is bound to its stamp, which no other one has. `et1` stands
+ * for how it is encrypted, which has not changed since.
+ */
 function placeOf(operation: ValueOperation): Buffer {
   const { kind, key, stamp } = operation
   const parts = kind === 'set' ? ['set', key, stamp] : [operation.change, key, operation.id, stamp]

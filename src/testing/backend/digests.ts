@@ -71,7 +71,7 @@ export function digests({ setup }: ConformanceContext): void {
       }
     })
 
-    test('a different value, stamp or tombstone gives a different digest', async () => {
+    test('a different stamp or tombstone gives a different digest, and a value does not', async () => {
       const digest = async (operations: readonly Operation[]): Promise<unknown> => {
         const backend = await setup()
         await backend.apply(operations)
@@ -82,7 +82,6 @@ export function digests({ setup }: ConformanceContext): void {
       const states = [
         [],
         [base],
-        [append('k', stampAt(1), 'b', 'id')],
         [append('k', stampAt(2), 'a', 'id')],
         [append('j', stampAt(1), 'a', 'id')],
         [append('k', stampAt(1), 'a', 'di')],
@@ -96,6 +95,8 @@ export function digests({ setup }: ConformanceContext): void {
       ]
       const digestsOfStates = await Promise.all(states.map(digest))
       expect(new Set(digestsOfStates).size).toBe(states.length)
+      // What is compared tells nothing of what was said.
+      expect(await digest([append('k', stampAt(1), 'b', 'id')])).toBe(await digest([base]))
     })
 
     test('buckets cover the range without gaps and add up to it', async () => {

@@ -1,7 +1,7 @@
 import { defineScript, type RedisScript } from '../script.ts'
 
 /**
- * Sums the digests of a part of the time line. Keys: meta, time. Arguments: identity, lower bound,
+ * Sums the names in the digests of a part of the time line, in halves (`core/digest.ts`). Keys: meta, time. Arguments: identity, lower bound,
  * end of the range, members to look at, then the place where each bucket but the first begins.
  * Returns where to go on (or empty), then count, low and high of each bucket.
  */
@@ -17,8 +17,9 @@ for _, member in ipairs(members) do
   while ARGV[4 + bucket] and ARGV[4 + bucket] <= place do bucket = bucket + 1 end
   local at = 3 * bucket - 1
   reply[at] = reply[at] + 1
-  reply[at + 1] = reply[at + 1] + tonumber(member:sub(43, 48), 16)
-  reply[at + 2] = reply[at + 2] + tonumber(member:sub(37, 42), 16)
+  local digest = tonumber(member:sub(37, 43), 16)
+  reply[at + 1] = reply[at + 1] + digest % 16384
+  reply[at + 2] = reply[at + 2] + math.floor(digest / 16384)
 end
 return reply
 `,
