@@ -14,6 +14,7 @@ import {
 import { itemValue, type Item } from '../core/merge.ts'
 import type { DatabasePlace } from '../core/operation.ts'
 import type { Stamp } from '../core/stamp.ts'
+import { DAY_MS } from '../core/time.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import type { StorageBackends } from '../manager/storage-manager.ts'
 import { innerStrategies } from '../strategy/inner-strategies.ts'
@@ -58,7 +59,6 @@ import { StoreCore } from './store-core.ts'
 import type { StoreEvents } from './store-events.ts'
 import { Values } from './values.ts'
 
-const DAY_MS = 86_400_000
 /** Longest that a call may be told to wait. */
 const WAIT_MS_MAX = DAY_MS
 const PLACES = ['primary', 'backup', 'cache']

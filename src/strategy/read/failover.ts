@@ -1,7 +1,18 @@
 import type { DatabasePlace } from '../../core/operation.ts'
+import { byDefault } from '../../core/option-kinds.ts'
 import type { StoreContext } from '../context.ts'
-import { SelectingReadStrategy, type ReadPlan } from './selecting-read-strategy.ts'
+import {
+  READ_OPTIONS,
+  SelectingReadStrategy,
+  type ReadOptions,
+  type ReadPlan,
+} from './selecting-read-strategy.ts'
 import type { ReadConfig } from './read-port.ts'
+
+export const FAILOVER_OPTIONS: ReadOptions = {
+  ...READ_OPTIONS,
+  maxRetries: byDefault(1, READ_OPTIONS.maxRetries),
+}
 
 /**
  * Stays on the place that serves; after `maxRetries` failed attempts it switches to the other one.
@@ -13,7 +24,7 @@ export class FailoverReadStrategy extends SelectingReadStrategy {
   #serving: DatabasePlace = 'primary'
 
   constructor(config: ReadConfig = {}) {
-    super({ maxRetries: 1, ...config })
+    super(config, FAILOVER_OPTIONS)
   }
 
   protected plan({ places, log }: StoreContext, bothNeeded: boolean): ReadPlan {
