@@ -114,9 +114,16 @@ export function hidden<Value>(option: Option<Value>): Option<Value> {
 /** A text that may be empty and that no message shows: a password, or a URL that may have one in it. */
 export function secret(): Option<string> {
   const isGood = (given: unknown): boolean =>
-    typeof given === 'string' && given.length <= TEXT_MAX && given.isWellFormed()
+    typeof given === 'string' &&
+    given.length <= TEXT_MAX &&
+    given.isWellFormed() &&
+    !given.includes('\0')
   return hidden(
-    value(`well-formed text of at most ${TEXT_MAX} characters`, isGood, (given) => given),
+    value(
+      `well-formed text without NUL of at most ${TEXT_MAX} characters`,
+      isGood,
+      (given) => given,
+    ),
   )
 }
 

@@ -140,7 +140,8 @@ export function given<Options extends object>(
   }
 }
 
-function nearest(name: string, names: readonly string[]): string | undefined {
+/** The name that a misspelt one may mean. */
+export function nearest(name: string, names: readonly string[]): string | undefined {
   const typos = names.map((known) => distance(name.toLowerCase(), known.toLowerCase()))
   const least = Math.min(...typos)
   return least <= TYPOS_MAX ? names[typos.indexOf(least)] : undefined

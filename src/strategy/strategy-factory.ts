@@ -251,10 +251,10 @@ function chosen<Type extends string>(
     return { type: type as Type, config: beside }
   }
   refuseUnknown(path, fields, ['type', 'config'])
+  const { config = {} } = beside['config'] === undefined ? { config: second } : beside
   if (beside['config'] !== undefined) refuseSecond(path, second)
-  const config = (beside['config'] ?? second ?? {}) as object
-  check(config, at(path, 'config'))
-  return { type: type as Type, config }
+  check(config as object, at(path, 'config'))
+  return { type: type as Type, config: config as object }
 }
 
 function refuseSecond(path: string, second: object | undefined): void {

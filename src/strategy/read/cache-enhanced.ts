@@ -6,6 +6,7 @@ import {
   raiseDeletedThrough,
   visibleItems,
 } from '../../core/merge.ts'
+import { fieldsOf } from '../../core/given.ts'
 import type { Operation, PutOperation } from '../../core/operation.ts'
 import { boolean, byDefault, integer, ms } from '../../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../../core/options.ts'
@@ -70,15 +71,16 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
   readonly #registers = new FillQueue<RegisterRead>()
 
   constructor(config: CacheEnhancedReadConfig = {}) {
+    const given = fieldsOf('options', config)
     const { windowSize, ttl, cacheTimeout, singleProcess, ...others } = resolve(
       '',
-      config,
+      given,
       CACHE_ENHANCED_OPTIONS,
     )
     const { localEntries = singleProcess ? LOCAL_ENTRIES : 0, ...read } = others
     // Where nobody else writes there are no hints but our own.
     super({ ...read, ...(singleProcess && { maxHintAge: HINT_AGE_MAX_MS }) })
-    this.config = Object.freeze({ ...config })
+    this.config = Object.freeze(given)
     this.#merge = read.enableCacheMerge
     this.#windowSize = windowSize
     this.cacheUse = { singleProcess, timeoutMs: cacheTimeout, localEntries, ttlSeconds: ttl }

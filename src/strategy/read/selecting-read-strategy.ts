@@ -1,5 +1,6 @@
 import type { LatestKey } from '../../backend/replica-backend.ts'
 import { isCallersFault } from '../../core/errors.ts'
+import { fieldsOf } from '../../core/given.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import { boolean, byDefault, integer, ms } from '../../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../../core/options.ts'
@@ -71,8 +72,9 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
   protected readonly resolved: ResolvedReadConfig
 
   constructor(config: ReadConfig = {}, options: ReadOptions = READ_OPTIONS) {
-    const { retryDelay, timeout, maxHintAge, ...same } = resolve('', config, options)
-    this.config = Object.freeze({ ...config })
+    const given = fieldsOf('options', config)
+    const { retryDelay, timeout, maxHintAge, ...same } = resolve('', given, options)
+    this.config = Object.freeze(given)
     this.resolved = {
       ...same,
       retryDelayMs: retryDelay,
