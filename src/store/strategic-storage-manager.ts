@@ -49,6 +49,7 @@ import {
   checkedKeysQuery,
   checkedLatestQuery,
   checkedPassOptions,
+  checkedVerifyOptions,
   checkStamp,
 } from './check-arguments.ts'
 import { Lists, type AppendOutcome } from './lists.ts'
@@ -426,7 +427,7 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** Compares without writing. With `deep` every value is compared with its digest, too. */
   async verify(given?: VerifyOptions): Promise<ReconcileReport> {
-    const options = checkedPassOptions(given)
+    const options = checkedVerifyOptions(given)
     return await this.#core.run(async () => {
       this.#core.checkBackup()
       return await this.#core.reconciler.verify(options)

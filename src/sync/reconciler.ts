@@ -35,7 +35,7 @@ const RESUME_MAX_MS = 24 * 60 * 60 * 1_000
 /** No stamp of this protocol is older. 2020-01-01. */
 const EPOCH_MS = 1_577_836_800_000
 /** The most that a verification may leave out. */
-const OLDER_THAN_MS_MAX = 365 * DAY_MS
+export const OLDER_THAN_MS_MAX: number = 365 * DAY_MS
 
 /** How one pass is run. */
 export interface PassOptions {
