@@ -67,7 +67,7 @@ export function showsDefault(cell: string, value: unknown): boolean {
     return texts.some((text) => cell === text || new RegExp(`^${text}[;,]`).test(cell))
   }
   if (typeof value === 'object') return cell !== ''
-  return cell.replaceAll('`', '').includes(String(value))
+  return cell.replaceAll('`', '').includes(String(value as string | boolean))
 }
 
 function sizeOf(value: number): string {

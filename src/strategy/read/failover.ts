@@ -1,15 +1,12 @@
+import { fieldsOf } from '../../core/given.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
 import { byDefault } from '../../core/option-kinds.ts'
+import { resolve } from '../../core/options.ts'
 import type { StoreContext } from '../context.ts'
-import {
-  READ_OPTIONS,
-  SelectingReadStrategy,
-  type ReadOptions,
-  type ReadPlan,
-} from './selecting-read-strategy.ts'
+import { READ_OPTIONS, SelectingReadStrategy, type ReadPlan } from './selecting-read-strategy.ts'
 import type { ReadConfig } from './read-port.ts'
 
-export const FAILOVER_OPTIONS: ReadOptions = {
+export const FAILOVER_OPTIONS: typeof READ_OPTIONS = {
   ...READ_OPTIONS,
   maxRetries: byDefault(1, READ_OPTIONS.maxRetries),
 }
@@ -21,10 +18,13 @@ export const FAILOVER_OPTIONS: ReadOptions = {
  */
 export class FailoverReadStrategy extends SelectingReadStrategy {
   readonly name = 'failover'
+  override readonly config: Readonly<ReadConfig>
   #serving: DatabasePlace = 'primary'
 
   constructor(config: ReadConfig = {}) {
-    super(config, FAILOVER_OPTIONS)
+    const given = fieldsOf('options', config)
+    super(resolve('', given, FAILOVER_OPTIONS))
+    this.config = Object.freeze(given)
   }
 
   protected plan({ places, log }: StoreContext, bothNeeded: boolean): ReadPlan {

@@ -38,9 +38,7 @@ export interface ResolvedReadConfig {
 
 export const HINT_AGE_MAX_MS = 60_000
 
-export type ReadOptions = OptionTable<ReadConfig, keyof ReadConfig>
-
-export const READ_OPTIONS: ReadOptions = {
+export const READ_OPTIONS: OptionTable<ReadConfig, keyof ReadConfig> = {
   treatEmptyAsFailure: byDefault(false, boolean()),
   maxRetries: byDefault(0, integer(0, 100)),
   retryDelay: byDefault(50, ms(0, DAY_MS)),
@@ -71,9 +69,9 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
   readonly config: Readonly<ReadConfig>
   protected readonly resolved: ResolvedReadConfig
 
-  constructor(config: ReadConfig = {}, options: ReadOptions = READ_OPTIONS) {
+  constructor(config: ReadConfig = {}) {
     const given = fieldsOf('options', config)
-    const { retryDelay, timeout, maxHintAge, ...same } = resolve('', given, options)
+    const { retryDelay, timeout, maxHintAge, ...same } = resolve('', given, READ_OPTIONS)
     this.config = Object.freeze(given)
     this.resolved = {
       ...same,
