@@ -55,11 +55,6 @@ export function checkInteger(name: string, value: unknown, min: number, max: num
   return value as number
 }
 
-/** Refuses anything but true and false. */
-export function checkBoolean(name: string, value: unknown): asserts value is boolean {
-  if (typeof value !== 'boolean') throw invalid(`${name} must be boolean, got ${showValue(value)}`)
-}
-
 /** Refuses null and what is not an object; a list is none either. */
 export function checkObject(name: string, value: unknown): asserts value is object {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return

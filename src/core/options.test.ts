@@ -31,6 +31,28 @@ const TABLE: OptionTable<Options, 'timeoutMs'> = {
   password: secret(),
 }
 
+// A table that is not exactly that of its type does not compile.
+// @ts-expect-error a field is missing
+export const lacking: OptionTable<{ readonly a?: number; readonly b?: number }> = {
+  a: integer(0, 1),
+}
+export const more: OptionTable<{ readonly a?: number }> = {
+  a: integer(0, 1),
+  // @ts-expect-error a field is too many
+  b: integer(0, 1),
+}
+export const wrongs: OptionTable<
+  { readonly a: number; readonly b?: number; readonly c?: string },
+  'b'
+> = {
+  // @ts-expect-error it is not said to be needed
+  a: integer(0, 1),
+  // @ts-expect-error it has no default
+  b: integer(0, 1),
+  // @ts-expect-error another type
+  c: boolean(),
+}
+
 test('what is left out, or undefined, has its default or is not there', () => {
   expect(resolve('', { name: 'a', mode: undefined }, TABLE)).toEqual({ name: 'a', timeoutMs: 500 })
   const all = { name: 'a', timeoutMs: 1, nodes: [{ port: 1 }], tls: { ca: 'x' } }

@@ -74,7 +74,7 @@ export function resolve<T extends Table>(path: string, given: unknown, table: T)
 }
 
 /**
- * The options that the query of a URL has. Only their names are told in errors.
+ * The options that the query of a URL has; one that may be a secret is `hidden`.
  *
  * @throws StorageError `INVALID_ARGUMENT` as `resolve`, or for one that is given twice.
  */
