@@ -193,7 +193,7 @@ const QUERY = {
   sentinel: text(),
   nodes: hidden(value<string>('host:port,host:port', isAddresses, (given) => given)),
   keyPrefix: KEY_PREFIX,
-  tls: oneOf('no-verify'),
+  tls: oneOf('true', 'no-verify'),
 }
 
 /** Fills the defaults in and refuses what cannot work. */
@@ -298,7 +298,7 @@ function parseUrl(
     ...(url.username !== '' && { username: decodeUrlPart(url.username, 'user') }),
     ...(url.password !== '' && { password: decodeUrlPart(url.password, 'password') }),
     ...(database !== '' && { db: Number(database) }),
-    ...(isSecure && { tls: tls ?? true }),
+    ...(isSecure && { tls: tls === 'no-verify' ? tls : true }),
     ...(sentinel !== undefined && { sentinel: { name: sentinel } }),
   }
   return { options, more: addressesOf(nodes) }

@@ -47,3 +47,14 @@ test.each<[unknown, string]>([
   expect(resolve).toThrow(message)
   expect(resolve).not.toThrow('hidden')
 })
+
+test('a bad variable of the environment is refused by its name, unless an option wins over it', () => {
+  const bucket = 'bucket'
+  const refused = (variables: Record<string, string>) => () =>
+    resolveS3Options({ bucket }, variables)
+  expect(refused({ AWS_REGION: 'eu west' })).toThrow(/^AWS_REGION must be/)
+  expect(refused({ AWS_ENDPOINT_URL: 'https://a:hidden@b' })).toThrow(/^AWS_ENDPOINT_URL must be/)
+  expect(refused({ AWS_ENDPOINT_URL: 'https://a:hidden@b' })).not.toThrow('hidden')
+  expect(resolveS3Options({ bucket, region: 'a' }, { AWS_REGION: 'eu west' }).region).toBe('a')
+  expect(resolveS3Options({ bucket }, { AWS_REGION: '' }).region).toBe('us-east-1')
+})

@@ -162,7 +162,8 @@ export function resolveS3Options(
   environment: NodeJS.ProcessEnv = process.env,
   path = '',
 ): ResolvedS3Options {
-  const merged = { ...fromEnvironment(environment), ...withUrl(path, options, parseUrl) }
+  const named: S3Options = withUrl(path, options, parseUrl)
+  const merged = { ...named, ...fromEnvironment(named, environment) }
   const {
     bucket,
     prefix,
@@ -190,15 +191,16 @@ export function resolveS3Options(
   }
 }
 
-/** What the environment says, each variable checked under its own name. An empty one is not set. */
-function fromEnvironment(environment: NodeJS.ProcessEnv): object {
+/** What the environment says of what was not named, each variable checked under its own name. */
+function fromEnvironment(named: S3Options, environment: NodeJS.ProcessEnv): S3Options {
   const first = (option: Option<string>, ...names: readonly string[]): string | undefined => {
     const name = names.find((each) => (environment[each] ?? '') !== '')
     return name === undefined ? undefined : option.check(name, environment[name])
   }
+  const { region: namedRegion, endpoint: namedEndpoint } = named
   return given({
-    region: first(S3_OPTIONS.region, 'AWS_REGION', 'AWS_DEFAULT_REGION'),
-    endpoint: first(ENDPOINT, 'AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'),
+    region: namedRegion ?? first(region, 'AWS_REGION', 'AWS_DEFAULT_REGION'),
+    endpoint: namedEndpoint ?? first(endpoint, 'AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'),
   })
 }
 
