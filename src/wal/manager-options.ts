@@ -1,7 +1,8 @@
 import { MIB } from '../core/limits.ts'
-import { byDefault, bytes, integer, ms, oneOf } from '../core/option-kinds.ts'
-import type { OptionTable } from '../core/options.ts'
+import { byDefault, bytes, having, integer, ms, oneOf } from '../core/option-kinds.ts'
+import type { Option, OptionTable } from '../core/options.ts'
 import { DAY_MS } from '../core/time.ts'
+import type { WAL } from './wal.ts'
 
 /** What every kind of log takes. */
 export interface WALManagerOptions {
@@ -27,3 +28,13 @@ export const MANAGER_OPTIONS: OptionTable<WALManagerOptions, keyof WALManagerOpt
   owedBytesMax: byDefault(256 * MIB, bytes(0, Number.MAX_SAFE_INTEGER)),
   onWalDown: byDefault('direct', oneOf('direct', 'refuse')),
 }
+
+/** A log that is handed in. */
+export const WAL_OPTION: Option<WAL> = having('a log', [
+  'open',
+  'append',
+  'acknowledge',
+  'pending',
+  'read',
+  'close',
+])

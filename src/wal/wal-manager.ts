@@ -3,7 +3,7 @@ import { isErased, type ThroughOf } from '../core/erase.ts'
 import { messageOf, StorageError } from '../core/errors.ts'
 import { encodeJson } from '../core/json.ts'
 import { checkText, KEY_BYTES_MAX } from '../core/limits.ts'
-import { checkEnv, having } from '../core/option-kinds.ts'
+import { checkEnv } from '../core/option-kinds.ts'
 import { resolve } from '../core/options.ts'
 import type { Stamp } from '../core/stamp.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
@@ -11,7 +11,7 @@ import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/ope
 import { sleep, withDeadline } from '../core/time.ts'
 import { EncryptedWal } from './encrypted-wal.ts'
 import { FlushWorker, type FlushTarget } from './flush-worker.ts'
-import { MANAGER_OPTIONS, type WALManagerOptions } from './manager-options.ts'
+import { MANAGER_OPTIONS, WAL_OPTION, type WALManagerOptions } from './manager-options.ts'
 import { OpenTickets } from './open-tickets.ts'
 import { Owed } from './owed.ts'
 import { Ticket, type TicketKeeper } from './ticket.ts'
@@ -25,15 +25,6 @@ import {
   type WalErased,
   type WalOpened,
 } from './wal.ts'
-
-const WAL_OPTION = having<WAL>('a log', [
-  'open',
-  'append',
-  'acknowledge',
-  'pending',
-  'read',
-  'close',
-])
 
 /** Most time for reading what is pending for one key: entries may be on a disk that hangs. */
 const PENDING_MS = 1_000
