@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { DOCUMENTED, limitsOf, showsDefault } from './support/option-docs.ts'
 import { makePackageFolder, tsc } from './support/package-folder.ts'
 import { ROOT, sourceFiles } from './support/source-files.ts'
 
@@ -29,6 +30,29 @@ function firstColumn(text: string, header = 'option'): string[] {
     .flatMap(([, , ...cells]) => cells)
     .flatMap((cell) => [...cell.matchAll(/`([\w-]+)`/g)].map(([, name]) => name!))
     .sort()
+}
+
+/** The rows of the tables with this header, by the names of their columns; the first one has none. */
+function rowsOf(text: string, header: string): Readonly<Record<string, string>>[] {
+  const tables = text.match(/(?:^\|.*\n)+/gm) ?? []
+  return tables
+    .map((table) =>
+      table
+        .trimEnd()
+        .split('\n')
+        .map((line) =>
+          line
+            .split('|')
+            .slice(1, -1)
+            .map((cell) => cell.trim()),
+        ),
+    )
+    .filter(([names]) => names![0] === header)
+    .flatMap(([names, , ...rows]) =>
+      rows.map((row) =>
+        Object.fromEntries(row.map((cell, i) => [i === 0 ? '' : names![i]!, cell])),
+      ),
+    )
 }
 
 /** The fields that an interface of a file declares, without those it inherits. */
@@ -176,6 +200,21 @@ describe('operations.md has every option and field', () => {
   ])('under %j in the table of each %s', (start, header, names) => {
     expect(firstColumn(section(operations, start), header)).toEqual([...names].sort())
   })
+})
+
+test.each(DOCUMENTED)('under %j the %s has the limits and defaults of the code', (...of) => {
+  const [start, header, table] = of
+  const wrong = rowsOf(section(read('docs/operations.md'), start), header).flatMap((row) =>
+    [...row['']!.matchAll(/`(\w+)`/g)].flatMap(([, name]) => {
+      const option = table[name!]
+      if (option === undefined) return []
+      const hasDefault =
+        option.default === undefined || showsDefault(row['default']!, option.default)
+      const hasLimits = (row['limits'] ?? '') === limitsOf(option)
+      return hasDefault && hasLimits ? [] : [{ name, row, takes: option.takes }]
+    }),
+  )
+  expect(wrong).toEqual([])
 })
 
 test('api.md names everything that the package exports', () => {

@@ -3,28 +3,21 @@
  * name the path: `primary.database.port`.
  */
 import { invalid } from '../core/errors.ts'
-import { checkInteger } from '../core/limits.ts'
-import { refuseUnknown, within, type FieldsOf } from '../core/options.ts'
+import { oneOf } from '../core/option-kinds.ts'
+import { at, resolve, type Option } from '../core/options.ts'
 import { showValue } from '../core/show-value.ts'
-import type { CacheConfig, DatabaseConfig, InMemoryCacheConfig } from './backend-config.ts'
+import type { CacheConfig, DatabaseConfig } from './backend-config.ts'
 import type { CacheBackend } from './cache-backend.ts'
 import { parseCacheString, parseDatabaseString } from './connection-string.ts'
 import type { DatabaseBackend } from './database-backend.ts'
 import { resolveMemcachedOptions } from './memcached/options.ts'
+import { MEMORY_CACHE_OPTIONS } from './memory/memory-cache.ts'
 import { resolvePostgresOptions } from './postgres/options.ts'
-import { resolveRedisConnection, resolveRedisOptions } from './redis/options.ts'
-import {
-  isCacheBackend,
-  isDatabaseBackend,
-  isReplicaBackend,
-  type CacheSource,
-  type DatabaseSource,
-} from './registry.ts'
+import { REDIS_CONNECTION, resolveRedisConnection, resolveRedisOptions } from './redis/options.ts'
+import { isCacheBackend, isDatabaseBackend, isReplicaBackend } from './registry.ts'
 import type { ReplicaBackend } from './replica-backend.ts'
 import { resolveS3Options } from './s3/options.ts'
 import { resolveSqliteOptions } from './sqlite/options.ts'
-
-const CACHE_FIELDS: FieldsOf<InMemoryCacheConfig> = { type: true, maxEntries: true, maxBytes: true }
 
 /**
  * The database by its fields, or the backend that was handed in.
@@ -32,77 +25,86 @@ const CACHE_FIELDS: FieldsOf<InMemoryCacheConfig> = { type: true, maxEntries: tr
  * @throws StorageError `INVALID_ARGUMENT` that names the field by its path.
  */
 export function checkDatabaseSource(
-  source: DatabaseSource,
+  source: unknown,
   path: string,
 ): DatabaseConfig | DatabaseBackend | ReplicaBackend {
   if (typeof source === 'string') {
     const address = parseDatabaseString(source, path)
-    within(path, () => checkDatabase(address))
+    checkDatabase(address, path)
     return address
   }
   if (isReplicaBackend(source) || isDatabaseBackend(source)) return source
-  checkTyped(source, path)
-  within(path, () => checkDatabase(source))
+  checkTyped<DatabaseConfig>(source, path)
+  checkDatabase(source, path)
   return source.type === 'postgres' ? { ...source, type: 'postgresql' } : source
 }
 
+/** A database, in any of the forms in which one is named. */
+export const DATABASE_OPTION: Option<ReturnType<typeof checkDatabaseSource>> = {
+  takes: 'a connection string, an object with a type, or a backend',
+  check: (path, source) => checkDatabaseSource(source, path),
+}
+
 /** The same for a cache. */
-export function checkCacheSource(source: CacheSource, path: string): CacheConfig | CacheBackend {
+export const CACHE_OPTION: Option<ReturnType<typeof checkCacheSource>> = {
+  takes: DATABASE_OPTION.takes,
+  check: (path, source) => checkCacheSource(source, path),
+}
+
+/** `checkDatabaseSource` for a cache. */
+export function checkCacheSource(source: unknown, path: string): CacheConfig | CacheBackend {
   const given = typeof source === 'string' ? parseCacheString(source, path) : source
   if (isCacheBackend(given)) return given
-  checkTyped(given, path)
-  within(path, () => checkCache(given))
+  checkTyped<CacheConfig>(given, path)
+  checkCache(given, path)
   return given
 }
 
-function checkDatabase(config: DatabaseConfig): void {
+function checkDatabase(config: DatabaseConfig, path: string): void {
   switch (config.type) {
     case 'in-memory':
-      refuseUnknown('', config, ['type'])
+      resolve(path, config, { type: oneOf('in-memory') })
       return
     case 'postgresql':
     case 'postgres':
-      resolvePostgresOptions(config)
+      resolvePostgresOptions(config, path)
       return
     case 'sqlite':
-      resolveSqliteOptions(config)
+      resolveSqliteOptions(config, path)
       return
     case 'redis':
-      resolveRedisOptions(config)
+      resolveRedisOptions(config, path)
       return
     case 's3':
-      resolveS3Options(config)
+      resolveS3Options(config, process.env, path)
       return
     default:
-      throw unknownType(config, 'postgresql, sqlite, redis, s3 or in-memory')
+      throw unknownType(config, path, 'postgresql, sqlite, redis, s3 or in-memory')
   }
 }
 
-function checkCache(config: CacheConfig): void {
+function checkCache(config: CacheConfig, path: string): void {
   switch (config.type) {
     case 'in-memory':
-      refuseUnknown('', config, CACHE_FIELDS)
-      for (const name of ['maxEntries', 'maxBytes'] as const) {
-        if (config[name] !== undefined) checkInteger(name, config[name], 1, Number.MAX_SAFE_INTEGER)
-      }
+      resolve(path, config, MEMORY_CACHE_OPTIONS)
       return
     case 'redis':
-      resolveRedisConnection(config, '')
+      resolveRedisConnection(config, REDIS_CONNECTION, path)
       return
     case 'memcached':
-      resolveMemcachedOptions(config)
+      resolveMemcachedOptions(config, path)
       return
     default:
-      throw unknownType(config, 'in-memory, redis or memcached')
+      throw unknownType(config, path, 'in-memory, redis or memcached')
   }
 }
 
-function checkTyped(source: unknown, path: string): void {
+function checkTyped<Config>(source: unknown, path: string): asserts source is Config {
   if (typeof source === 'object' && source !== null && 'type' in source) return
-  throw invalid(`${path} must be a connection string, an object with a type, or a backend`)
+  throw invalid(`${path} must be ${DATABASE_OPTION.takes}`)
 }
 
-function unknownType(config: unknown, types: string): Error {
+function unknownType(config: unknown, path: string, types: string): Error {
   const { type } = config as { type: unknown }
-  return invalid(`type must be ${types}, got ${showValue(type)}`)
+  return invalid(`${at(path, 'type')} must be ${types}, got ${showValue(type)}`)
 }

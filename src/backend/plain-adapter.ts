@@ -10,9 +10,11 @@ import {
 import { headOf, operationsOf, visibleItems, type KeyState } from '../core/merge.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import type { Operation } from '../core/operation.ts'
+import { boolean, byDefault, ms, value } from '../core/option-kinds.ts'
+import { resolve, type OptionTable, type Resolved } from '../core/options.ts'
 import { maxStamp, type Stamp } from '../core/stamp.ts'
 import { compareText } from '../core/text.ts'
-import { withDeadline } from '../core/time.ts'
+import { TIMER_MS_MAX, withDeadline } from '../core/time.ts'
 import { Batcher } from './batcher.ts'
 import { checkSignal } from './check-signal.ts'
 import type { DatabaseBackend } from './database-backend.ts'
@@ -26,6 +28,7 @@ import {
 } from './key-states.ts'
 import { PlainAdapterWriter } from './plain-adapter-writer.ts'
 import { PlainDocuments, type PlainMeta } from './plain-documents.ts'
+import { isDatabaseBackend } from './registry.ts'
 import { ReplicaBase } from './replica-base.ts'
 import type {
   ApplyOptions,
@@ -55,6 +58,13 @@ export interface PlainAdapterOptions {
   readonly timeoutMs?: number
 }
 
+export const PLAIN_ADAPTER_OPTIONS: OptionTable<PlainAdapterOptions, 'timeoutMs'> = {
+  durable: boolean(),
+  timeoutMs: byDefault(10_000, ms(1, TIMER_MS_MAX)),
+}
+
+const BACKEND = value<DatabaseBackend>('a DatabaseBackend', isDatabaseBackend)
+
 /**
  * Makes a replica of a backend that has only `get`, `set` and `list`: it keeps the stamps in
  * documents of its own there (`plain-documents.ts`).
@@ -72,7 +82,8 @@ export function plainAdapter(
   env: Env = nodeEnv(),
   options: PlainAdapterOptions = {},
 ): ReplicaBackend {
-  return new PlainAdapter(backend, env, options)
+  BACKEND.check('backend', backend)
+  return new PlainAdapter(backend, env, resolve('', options, PLAIN_ADAPTER_OPTIONS))
 }
 
 /** Documents that are read at once when all of them are needed. */
@@ -91,11 +102,15 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
   #ready = false
   #owned = false
 
-  constructor(backend: DatabaseBackend, env: Env, { durable, timeoutMs }: PlainAdapterOptions) {
+  constructor(
+    backend: DatabaseBackend,
+    env: Env,
+    { durable, timeoutMs }: Resolved<typeof PLAIN_ADAPTER_OPTIONS>,
+  ) {
     super(env)
     this.#backend = backend
     this.#durable = durable
-    this.#timeoutMs = timeoutMs ?? 10_000
+    this.#timeoutMs = timeoutMs
     this.#documents = new PlainDocuments(backend)
     this.#writer = new PlainAdapterWriter(this.#documents, () => this.#newIdentity())
     this.#batcher = new Batcher({

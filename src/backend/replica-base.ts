@@ -3,6 +3,7 @@ import { StorageError } from '../core/errors.ts'
 import { decodeJson, encodeJson } from '../core/json.ts'
 import { checkText, KEY_BYTES_MAX } from '../core/limits.ts'
 import { itemValue } from '../core/merge.ts'
+import { checkEnv } from '../core/option-kinds.ts'
 import { restamp, type Operation } from '../core/operation.ts'
 import { StampClock, type Stamp } from '../core/stamp.ts'
 import type { DatabaseBackend } from './database-backend.ts'
@@ -29,6 +30,7 @@ export abstract class ReplicaBase implements DatabaseBackend {
   readonly #clock: StampClock
 
   constructor(env: Env) {
+    checkEnv(env)
     this.env = env
     this.#clock = new StampClock({ now: () => env.now(), writer: env.randomBytes(8) })
   }

@@ -1,16 +1,11 @@
 import { invalid, StorageError } from '../core/errors.ts'
-import { fieldsOf } from '../core/given.ts'
-import {
-  checkArray,
-  checkInteger,
-  checkOneOf,
-  checkText,
-  MESSAGE_ID_BYTES_MAX,
-  PAGE_ITEMS_MAX,
-} from '../core/limits.ts'
+import { checkArray, checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
 import { itemValue, type Item } from '../core/merge.ts'
 import type { Operation } from '../core/operation.ts'
 import { DATABASE_PLACES } from '../core/operation.ts'
+import { byDefault, integer, ms, oneOf, secret } from '../core/option-kinds.ts'
+import { resolve, type OptionTable, type Resolved } from '../core/options.ts'
+import { DAY_MS } from '../core/time.ts'
 import { isoTime } from '../core/iso-time.ts'
 import { STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
 import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
@@ -69,7 +64,21 @@ export interface EraseOptions {
   readonly deadlineMs?: number
 }
 
-const DEFAULT_LIMIT = 50
+const LIMIT = byDefault(50, integer(1, PAGE_ITEMS_MAX))
+const HISTORY: OptionTable<HistoryOptions, 'limit'> = {
+  limit: LIMIT,
+  before: secret(),
+  after: secret(),
+  order: oneOf('newest', 'oldest'),
+  session: secret(),
+}
+const CLEAR: OptionTable<ClearOptions, 'wait'> = {
+  wait: byDefault('acknowledged', oneOf('acknowledged', 'everywhere')),
+}
+const ERASE: OptionTable<EraseOptions, 'deadlineMs'> = {
+  deadlineMs: byDefault(30_000, ms(0, DAY_MS)),
+}
+const LIST = { limit: LIMIT, before: secret() }
 
 /**
  * Conversations of one tenant. Every method rejects with a `StorageError`; after `close` with
@@ -141,7 +150,7 @@ export class ChatHistory implements AsyncDisposable {
 
   /** One page of a conversation; an unknown conversation is an empty one. */
   async getHistory(conversationId: string, options?: HistoryOptions): Promise<HistoryPage> {
-    const { session, ...rest } = fieldsOf('options', options)
+    const { session, ...rest } = resolve('', options, HISTORY)
     if (session === undefined) return await this.#getHistory(conversationId, rest)
     if (this.#sessions === undefined) throw invalid('session needs the option sessionSecret')
     return await this.#sessions.read(session, () => this.#getHistory(conversationId, rest))
@@ -149,13 +158,10 @@ export class ChatHistory implements AsyncDisposable {
 
   async #getHistory(
     conversationId: string,
-    options: Omit<HistoryOptions, 'session'>,
+    { limit, before, after, order }: Resolved<Omit<typeof HISTORY, 'session'>>,
   ): Promise<HistoryPage> {
     const key = this.#key(conversationId)
-    const { before, after, order } = options
-    if (order !== undefined) checkOneOf('order', order, ['newest', 'oldest'])
     const forward = order === 'oldest' || (order === undefined && after !== undefined)
-    const limit = checkInteger('limit', options.limit ?? DEFAULT_LIMIT, 1, PAGE_ITEMS_MAX)
     const page = await this.#store.readItems({
       key,
       limit,
@@ -233,8 +239,7 @@ export class ChatHistory implements AsyncDisposable {
 
   /** Removes all messages of a conversation. They never come back, whatever is replayed later. */
   async clearHistory(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
-    const { wait = 'acknowledged' } = fieldsOf('options', options)
-    checkOneOf('wait', wait, ['acknowledged', 'everywhere'])
+    const { wait } = resolve('', options, CLEAR)
     const key = this.#key(conversationId)
     const { copies, durable, operations } = await this.#store.delete(key)
     const has = DATABASE_PLACES.filter((place) => copies.includes(place))
@@ -255,7 +260,7 @@ export class ChatHistory implements AsyncDisposable {
    * @throws StorageError as `clearHistory`.
    */
   async eraseConversation(conversationId: string, options?: EraseOptions): Promise<EraseReceipt> {
-    const { deadlineMs } = fieldsOf('options', options)
+    const { deadlineMs } = resolve('', options, ERASE)
     return await this.#store.erase('key', this.#key(conversationId), deadlineMs)
   }
 
@@ -266,7 +271,7 @@ export class ChatHistory implements AsyncDisposable {
    * @throws StorageError `INVALID_ARGUMENT` for another tenant than this history's.
    */
   async eraseTenant(tenant: string, options?: EraseOptions): Promise<EraseReceipt> {
-    const { deadlineMs } = fieldsOf('options', options)
+    const { deadlineMs } = resolve('', options, ERASE)
     if (tenant !== this.#tenant) {
       throw invalid(`tenant must be this history's, ${JSON.stringify(this.#tenant)}`)
     }
@@ -287,8 +292,7 @@ export class ChatHistory implements AsyncDisposable {
     readonly limit?: number
     readonly before?: string
   }): Promise<ConversationPage> {
-    const { limit: given = DEFAULT_LIMIT, before } = fieldsOf('options', options)
-    const limit = checkInteger('limit', given, 1, PAGE_ITEMS_MAX)
+    const { limit, before } = resolve('', options, LIST)
     const page = await this.#store.listLatest({
       prefix: tenantPrefix(this.#tenant),
       limit,

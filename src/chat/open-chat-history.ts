@@ -2,18 +2,21 @@ import type { WalConfig } from '../backend/backend-config.ts'
 import { parseWalString } from '../backend/connection-string.ts'
 import type { EncryptionOptions } from '../core/encryption/keyring.ts'
 import type { Env } from '../core/env.ts'
-import { invalid } from '../core/errors.ts'
-import { reading } from '../core/given.ts'
-import { checkObject } from '../core/limits.ts'
-import { checkFields } from '../core/options.ts'
+import { checkText, TENANT_BYTES_MAX } from '../core/limits.ts'
+import { byDefault, ENV, LOGGER } from '../core/option-kinds.ts'
+import { resolve, type Option, type OptionTable } from '../core/options.ts'
 import type { ReconcileChoice } from '../sync/reconcile-options.ts'
 import type { Logger } from '../core/logger.ts'
-import { showValue } from '../core/show-value.ts'
 import { nodeEnv } from '../core/node-env.ts'
-import type { CachePlaceConfig, PlaceConfig } from '../store/place-config.ts'
+import { STORE_OPTIONS } from '../store/config.ts'
+import { PLACE_OPTION, type CachePlaceConfig, type PlaceConfig } from '../store/place-config.ts'
 import { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
 import {
+  HEALTH_CHOICE,
+  READ_CHOICE,
   StrategyFactory,
+  WAL_CHOICE,
+  WRITE_CHOICE,
   type HealthChoice,
   type ReadChoice,
   type WalChoice,
@@ -21,14 +24,13 @@ import {
 } from '../strategy/strategy-factory.ts'
 import { WALManager } from '../wal/wal-manager.ts'
 import { ChatHistory } from './chat-history.ts'
-import { tenantPrefix } from './keys.ts'
 import {
-  resolveRetention,
+  RETENTION_OPTION,
   type ResolvedRetention,
   type RetentionOptions,
 } from './retention/retention-options.ts'
 import { Retention } from './retention/retention.ts'
-import { SessionTokens } from './session-token.ts'
+import { SESSION_SECRET, SessionTokens } from './session-token.ts'
 
 /** Where everything is kept when nothing is said: below the working directory, without a server. */
 export const CHAT_HISTORY_DEFAULTS = {
@@ -84,24 +86,48 @@ export interface ChatHistoryOptions {
 /** A session token further ahead of our clock than this is refused. Milliseconds. */
 const SESSION_AHEAD_MS = 300_000
 
-const FIELDS = [
-  'primary',
-  'backup',
-  'wal',
-  'cache',
-  'read',
-  'write',
-  'health',
-  'tenant',
-  'sessionSecret',
-  'retention',
-  'encryption',
-  'connectTimeout',
-  'drainTimeout',
-  'reconcile',
-  'logger',
-  'env',
-] as const
+type Wal = NonNullable<ChatHistoryOptions['wal']>
+
+const WAL_OPTION: Option<Wal> = {
+  takes: `a connection string, ${WAL_CHOICE.takes}, or a WALManager`,
+  check(path, wal) {
+    if (!(wal instanceof WALManager)) WAL_CHOICE.check(path, walConfigOf(path, wal))
+    return wal as Wal
+  },
+}
+
+const TENANT: Option<string> = {
+  takes: `text of at most ${TENANT_BYTES_MAX} bytes`,
+  check(path, tenant) {
+    if (tenant === '') return tenant
+    checkText(path, tenant, TENANT_BYTES_MAX)
+    return tenant
+  },
+}
+
+type Checked = Omit<ChatHistoryOptions, 'retention'> & { readonly retention?: ResolvedRetention }
+
+export const CHAT_HISTORY_OPTIONS: OptionTable<
+  Checked,
+  'primary' | 'backup' | 'wal' | 'tenant' | 'connectTimeout' | 'drainTimeout'
+> = {
+  primary: byDefault(CHAT_HISTORY_DEFAULTS.primary, PLACE_OPTION),
+  backup: byDefault(CHAT_HISTORY_DEFAULTS.backup, PLACE_OPTION),
+  wal: byDefault(CHAT_HISTORY_DEFAULTS.wal, WAL_OPTION),
+  cache: STORE_OPTIONS.cache,
+  read: READ_CHOICE,
+  write: WRITE_CHOICE,
+  health: HEALTH_CHOICE,
+  tenant: byDefault('', TENANT),
+  sessionSecret: SESSION_SECRET,
+  retention: RETENTION_OPTION,
+  encryption: STORE_OPTIONS.encryption,
+  connectTimeout: STORE_OPTIONS.connectTimeout,
+  drainTimeout: STORE_OPTIONS.drainTimeout,
+  reconcile: STORE_OPTIONS.reconcile,
+  logger: LOGGER,
+  env: ENV,
+}
 
 /**
  * Opens a chat history. It starts as long as one durable place is there; the others are connected
@@ -111,8 +137,7 @@ const FIELDS = [
  * can be used, `CORRUPT` when the log is damaged.
  */
 export async function openChatHistory(options: ChatHistoryOptions = {}): Promise<ChatHistory> {
-  checkObject('options', options)
-  const { env, store, tenant, tokens, limits } = reading('options', () => partsOf(options))
+  const { env, store, tenant, tokens, limits } = partsOf(options)
   await store.connect()
   const retention =
     limits === undefined ? undefined : new Retention({ env, store, tenant, options: limits })
@@ -130,46 +155,26 @@ interface Parts {
 
 /** Everything that the options ask for; nothing is opened yet. */
 function partsOf(options: ChatHistoryOptions): Parts {
-  checkFields('options', options, FIELDS)
-  const { primary, backup, wal } = { ...CHAT_HISTORY_DEFAULTS, ...defined(options) }
-  const { cache, read, write, health, tenant = '' } = options
-  const { connectTimeout, drainTimeout, reconcile, logger } = options
-  tenantPrefix(tenant)
-  const limits = options.retention === undefined ? undefined : resolveRetention(options.retention)
-  const tokens =
-    options.sessionSecret === undefined
-      ? undefined
-      : new SessionTokens(options.sessionSecret, SESSION_AHEAD_MS)
-  const env = options.env ?? nodeEnv(logger === undefined ? {} : { logger })
+  const { wal, tenant, sessionSecret, retention, read, write, health, logger, ...places } = resolve(
+    '',
+    options,
+    CHAT_HISTORY_OPTIONS,
+  )
+  const env = places.env ?? nodeEnv(logger === undefined ? {} : { logger })
   const store = new StrategicStorageManager(
-    {
-      primary,
-      backup,
-      env,
-      ...(cache !== undefined && { cache }),
-      ...(options.encryption !== undefined && { encryption: options.encryption }),
-      ...(connectTimeout !== undefined && { connectTimeout }),
-      ...(drainTimeout !== undefined && { drainTimeout }),
-      ...(reconcile !== undefined && { reconcile }),
-    },
+    { ...places, env },
     StrategyFactory.createReadStrategy(read),
     StrategyFactory.createWriteStrategy(write),
     StrategyFactory.createHealthManager(health, undefined, env),
-    openWal(wal, env),
+    wal instanceof WALManager
+      ? wal
+      : StrategyFactory.createWALManager(walConfigOf('wal', wal), undefined, env),
   )
-  return { env, store, tenant, tokens, limits }
+  const tokens =
+    sessionSecret === undefined ? undefined : new SessionTokens(sessionSecret, SESSION_AHEAD_MS)
+  return { env, store, tenant, tokens, limits: retention }
 }
 
-/** The options that were given: an explicit `undefined` gets the default too. */
-function defined(options: ChatHistoryOptions): ChatHistoryOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-}
-
-function openWal(wal: NonNullable<ChatHistoryOptions['wal']>, env: Env): WALManager {
-  if (wal instanceof WALManager) return wal
-  const config = typeof wal === 'string' ? parseWalString(wal, 'wal') : wal
-  if (typeof config !== 'object' || config === null) {
-    throw invalid(`wal must be a connection string or an object, got ${showValue(config)}`)
-  }
-  return StrategyFactory.createWALManager(config, undefined, env)
+function walConfigOf(path: string, wal: unknown): WalChoice {
+  return (typeof wal === 'string' ? parseWalString(wal, path) : wal) as WalChoice
 }

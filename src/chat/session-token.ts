@@ -16,6 +16,7 @@ import {
   MESSAGE_ID_BYTES_MAX,
   TENANT_BYTES_MAX,
 } from '../core/limits.ts'
+import type { Option } from '../core/options.ts'
 import { isStamp, stampMs, type Stamp } from '../core/stamp.ts'
 
 export interface Session {
@@ -43,6 +44,19 @@ const TOKEN_LENGTH_MAX = Math.ceil((BODY_BYTES_MAX * 4) / 3) + 64
 /** Shortest secret: 128 bits, if its bytes are random. */
 const SECRET_BYTES_MIN = 16
 
+/** Messages never show it. */
+export const SESSION_SECRET: Option<string | Uint8Array> = {
+  takes: `text or bytes, at least ${SECRET_BYTES_MIN} bytes`,
+  check(path, secret) {
+    if (typeof secret !== 'string' && !(secret instanceof Uint8Array)) {
+      throw invalid(`${path} must be text or bytes`)
+    }
+    const { byteLength } = Buffer.from(secret)
+    if (byteLength >= SECRET_BYTES_MIN) return secret
+    throw invalid(`${path} must be at least ${SECRET_BYTES_MIN} bytes, got ${byteLength}`)
+  },
+}
+
 /** Signs and checks session tokens. All processes of one application share the secret. */
 export class SessionTokens {
   readonly #secret: Buffer
@@ -50,15 +64,7 @@ export class SessionTokens {
 
   /** @throws StorageError `INVALID_ARGUMENT` for a secret of less than 16 bytes. */
   constructor(secret: string | Uint8Array, maxAheadMs: number) {
-    if (typeof secret !== 'string' && !ArrayBuffer.isView(secret)) {
-      throw invalid('sessionSecret must be text or bytes')
-    }
-    this.#secret = Buffer.from(secret)
-    if (this.#secret.byteLength < SECRET_BYTES_MIN) {
-      throw invalid(
-        `sessionSecret must be at least ${SECRET_BYTES_MIN} bytes, got ${this.#secret.byteLength}`,
-      )
-    }
+    this.#secret = Buffer.from(SESSION_SECRET.check('sessionSecret', secret))
     this.#maxAheadMs = maxAheadMs
   }
 

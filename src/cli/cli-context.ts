@@ -65,8 +65,12 @@ export class CliContext {
     const environment = await readEnvironment(variables, (path) =>
       readFile(this.path(path), 'utf8'),
     )
-    const settings = withKeys(resolveSettings({ config, environment, flags }))
+    const sources = { config, environment, flags }
+    const settings = withKeys(resolveSettings(sources))
     this.terminal.hide(secretsOf(settings))
+    // Loaded late: `--help` and mistakes need no store.
+    const { checkSettings } = await import('./settings/setting-options.ts')
+    checkSettings(settings, sources)
     return settings
   }
 
@@ -77,7 +81,6 @@ export class CliContext {
     more: Pick<ChatHistoryOptions, 'reconcile'> = {},
   ): Promise<T> {
     const settings = await this.settings(flags)
-    // Loaded late: `--help` and mistakes need no store.
     const { openChatHistory } = await import('../chat/open-chat-history.ts')
     const history = await openChatHistory({
       ...settings,

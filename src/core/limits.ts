@@ -1,6 +1,7 @@
 import { invalid } from './errors.ts'
-import { showValue } from './show-value.ts'
+import { showKind, showValue } from './show-value.ts'
 
+export const MIB: number = 1024 * 1024
 /** Longest key of the base layer, in UTF-8 bytes. */
 export const KEY_BYTES_MAX = 1024
 /** Longest message id, in UTF-8 bytes. */
@@ -54,16 +55,10 @@ export function checkInteger(name: string, value: unknown, min: number, max: num
   return value as number
 }
 
-/** Refuses anything but true and false. */
-export function checkBoolean(name: string, value: unknown): asserts value is boolean {
-  if (typeof value !== 'boolean') throw invalid(`${name} must be boolean, got ${showValue(value)}`)
-}
-
 /** Refuses null and what is not an object; a list is none either. */
 export function checkObject(name: string, value: unknown): asserts value is object {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return
-  const got = Array.isArray(value) ? 'an array' : showValue(value)
-  throw invalid(`${name} must be an object, got ${got}`)
+  throw invalid(`${name} must be an object, got ${showKind(value)}`)
 }
 
 /** Refuses anything but an array. */

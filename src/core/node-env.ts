@@ -4,6 +4,8 @@ import type { Env, ProcessIdentity } from './env.ts'
 import { noFailpoints, type Failpoints } from './failpoint.ts'
 import { harmlessLogger, silentLogger, type Logger } from './logger.ts'
 import { nodeDisk } from './node-disk.ts'
+import { byDefault, having, LOGGER } from './option-kinds.ts'
+import { resolve, type OptionTable } from './options.ts'
 
 /** Any long time: what counts is that the interval is there. */
 const KEEP_ALIVE_MS = 2 ** 30
@@ -17,11 +19,14 @@ export interface NodeEnvOptions {
   readonly failpoints?: Failpoints
 }
 
+export const NODE_ENV_OPTIONS: OptionTable<NodeEnvOptions, keyof NodeEnvOptions> = {
+  logger: byDefault(silentLogger, LOGGER),
+  failpoints: byDefault(noFailpoints, having<Failpoints>('failpoints', ['hit'])),
+}
+
 /** The real environment: this machine's clocks, disk and randomness. */
-export function nodeEnv({
-  logger = silentLogger,
-  failpoints = noFailpoints,
-}: NodeEnvOptions = {}): Env {
+export function nodeEnv(options: NodeEnvOptions = {}): Env {
+  const { logger, failpoints } = resolve('', options, NODE_ENV_OPTIONS)
   const self = ownIdentity()
   return {
     now: () => Date.now(),

@@ -1,53 +1,134 @@
-import { invalid, isStorageError } from './errors.ts'
-import { checkObject } from './limits.ts'
-
-/** The fields of an options type: a list that lacks one, or has one too many, does not compile. */
-export type FieldsOf<Options> = Readonly<Record<keyof Required<Options>, true>>
+/*
+ * Options by one table for each type of them: what a field may be, and what holds where it is left out.
+ * From the table come the checks, the defaults, the parsing of text, and what the documents say.
+ */
+import { invalid } from './errors.ts'
+import { fieldsOf, reading } from './given.ts'
 
 /** Most letters that a misspelt name may differ by and still be guessed. */
 const TYPOS_MAX = 2
 
+/** What one option may be. */
+export interface Option<Value> {
+  /** What it takes, in messages and documents: `an integer from 1 to 1000 ms`. */
+  readonly takes: string
+  /** What holds where it is left out. */
+  readonly default?: Value
+  readonly needed?: true
+  /** @throws StorageError `INVALID_ARGUMENT` that names the path, what is taken and what was given. */
+  readonly check: (path: string, value: unknown) => Value
+  /** What a text stands for, in the query of a URL; not checked yet. Absent: no text does. */
+  readonly parse?: (text: string) => unknown
+  /** The fields of an object. */
+  readonly fields?: Readonly<Record<string, Option<unknown>>>
+}
+
+/** An option that has a default. */
+export type Filled<Value> = Option<Value> & { readonly default: Value }
+/** An option that must be given. */
+export type Needed<Value> = Option<Value> & { readonly needed: true }
+
+/**
+ * The table of an options type: one that lacks a field, or has one too many, does not compile. The
+ * fields of `Defaults` have a default; those that the type demands are needed.
+ */
+export type OptionTable<Options extends object, Defaults extends keyof Options = never> = {
+  readonly [Name in keyof Options]-?: Name extends Defaults
+    ? Filled<Exclude<Options[Name], undefined>>
+    : object extends Pick<Options, Name>
+      ? Option<Exclude<Options[Name], undefined>>
+      : Needed<Options[Name]>
+}
+
+type AnyFields = Readonly<Record<string, unknown>>
+
+/** Any table. */
+export type Table = Readonly<Record<string, Option<unknown>>>
+
+type Sure<T> = {
+  [Name in keyof T]: T[Name] extends Filled<unknown> | Needed<unknown> ? Name : never
+}[keyof T]
+type ValueOf<T> = T extends Option<infer Value> ? Value : never
+
+/** What a table makes of the options: fields with a default, or needed, are there. */
+export type Resolved<T> = { readonly [Name in Sure<T>]: ValueOf<T[Name]> } & {
+  readonly [Name in Exclude<keyof T, Sure<T>>]?: ValueOf<T[Name]>
+}
+
+/**
+ * The options with their defaults, read once. `undefined` counts as left out.
+ *
+ * @param path What they are of, such as `read.config`; empty for the argument of a constructor.
+ * @throws StorageError `INVALID_ARGUMENT` that names the field by its path.
+ */
+export function resolve<T extends Table>(path: string, given: unknown, table: T): Resolved<T> {
+  const fields = fieldsOf(path === '' ? 'options' : path, given as AnyFields | undefined)
+  refuseUnknown(path, fields, Object.keys(table))
+  const resolved = Object.entries(table).map(([name, option]) => {
+    const value = fields[name]
+    if (value === undefined && option.needed !== true) return [name, option.default] as const
+    const field = at(path, name)
+    return [name, reading(field, () => option.check(field, value))] as const
+  })
+  return Object.fromEntries(resolved.filter(([, value]) => value !== undefined)) as Resolved<T>
+}
+
+/**
+ * The options that the query of a URL has; one that may be a secret is `hidden`.
+ *
+ * @throws StorageError `INVALID_ARGUMENT` as `resolve`, or for one that is given twice.
+ */
+export function resolveQuery<T extends Table>(
+  path: string,
+  query: URLSearchParams,
+  table: T,
+): Resolved<T> {
+  const entries = [...query].map(([name, text]) => [name, table[name]?.parse?.(text) ?? text])
+  const given = Object.fromEntries(entries) as AnyFields
+  const twice = [...query.keys()].find((name, i, names) => names.indexOf(name) < i)
+  if (twice !== undefined) throw invalid(`${at(path, twice)} must be given once`)
+  return resolve(path, given, table)
+}
+
+/**
+ * The options with what their `url` says laid below them: a field that is given beside it wins.
+ *
+ * @param parse Takes the url and its path. Its errors never quote it: it may hold a password.
+ */
+export function withUrl(
+  path: string,
+  options: unknown,
+  parse: (url: string, path: string) => object,
+): object {
+  const { url, ...rest } = fieldsOf(path === '' ? 'options' : path, options as AnyFields)
+  if (url === undefined) return rest
+  const field = at(path, 'url')
+  if (typeof url !== 'string') throw invalid(`${field} must be a URL, got ${typeof url}`)
+  return { ...rest, ...parse(url, field), ...given(rest) }
+}
+
+/** What of resolved options is in this table. */
+export function pick<T extends Table>(table: T, resolved: Resolved<NoInfer<T>>): Resolved<T> {
+  const known = Object.entries(resolved).filter(([name]) => name in table)
+  return Object.fromEntries(known) as Resolved<T>
+}
+
+/** The path of a field. */
+export function at(path: string, field: string): string {
+  return path === '' ? field : `${path}.${field}`
+}
+
 /**
  * Refuses a field that does not exist: a misspelt option must not be one that silently does nothing.
  *
- * @param path What the fields are of, such as `read.config`; empty for the arguments of a constructor.
  * @throws StorageError `INVALID_ARGUMENT` that names the field, and the one that may be meant.
  */
-export function refuseUnknown(
-  path: string,
-  given: object,
-  known: Readonly<Record<string, true>> | readonly string[],
-): void {
-  const names = Array.isArray(known) ? (known as readonly string[]) : Object.keys(known)
+export function refuseUnknown(path: string, given: object, names: readonly string[]): void {
   const unknown = Object.keys(given).find((field) => !names.includes(field))
   if (unknown === undefined) return
   const meant = nearest(unknown, names)
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`
-  const field = path === '' ? unknown : `${path}.${unknown}`
-  throw invalid(`${field} is not known${hint}; known are ${names.join(', ')}`)
-}
-
-/** The same for an object that may be left out and must be one. */
-export function checkFields(
-  path: string,
-  given: object | undefined,
-  known: Readonly<Record<string, true>> | readonly string[],
-): void {
-  if (given === undefined) return
-  checkObject(path, given)
-  refuseUnknown(path, given, known)
-}
-
-/** Runs a check of the fields of one object, whose errors then name the path to it: `database.port`. */
-export function within<T>(path: string, check: () => T): T {
-  try {
-    return check()
-  } catch (error) {
-    if (!isStorageError(error, 'INVALID_ARGUMENT')) throw error
-    const { message } = error
-    const startsWithField = /^[a-z]\w*(?:\.\w+)* (?:must|is not|names|takes)\b/.test(message)
-    throw invalid(`${path}${startsWithField ? '.' : ': '}${message}`)
-  }
+  throw invalid(`${at(path, unknown)} is not known${hint}; known are ${names.join(', ')}`)
 }
 
 /** The options that were given: an explicit `undefined` counts as left out. */
@@ -59,7 +140,8 @@ export function given<Options extends object>(
   }
 }
 
-function nearest(name: string, names: readonly string[]): string | undefined {
+/** The name that a misspelt one may mean. */
+export function nearest(name: string, names: readonly string[]): string | undefined {
   const typos = names.map((known) => distance(name.toLowerCase(), known.toLowerCase()))
   const least = Math.min(...typos)
   return least <= TYPOS_MAX ? names[typos.indexOf(least)] : undefined

@@ -12,10 +12,16 @@ export function showValue(value: unknown): string {
         ? `${JSON.stringify(value.slice(0, SHOWN_LENGTH_MAX))}…`
         : JSON.stringify(value)
     case 'object':
+      if (Array.isArray(value)) return 'an array'
       return value === null ? 'null' : 'an object'
     case 'function':
       return 'a function'
     default:
       return String(value)
   }
+}
+
+/** The same without the content of a text, which may be a secret. */
+export function showKind(value: unknown): string {
+  return typeof value === 'string' ? 'a string' : showValue(value)
 }

@@ -1,6 +1,10 @@
 import type { Env } from './env.ts'
 import { StorageError, type StorageErrorOptions } from './errors.ts'
 
+export const DAY_MS = 86_400_000
+/** Longest time of a timer. Milliseconds. */
+export const TIMER_MS_MAX: number = 2 ** 31 - 1
+
 /** Resolves after at least `delayMs`, or at once when the signal aborts. It never rejects. */
 export async function sleep(env: Env, delayMs: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted === true) return

@@ -1,6 +1,8 @@
 import type { Env } from '../core/env.ts'
-import { checkInteger } from '../core/limits.ts'
+import { byDefault, integer, ms } from '../core/option-kinds.ts'
+import { resolve, type OptionTable } from '../core/options.ts'
 import type { DatabasePlace } from '../core/operation.ts'
+import { DAY_MS } from '../core/time.ts'
 import {
   allowsCall,
   CLOSED_CIRCUIT,
@@ -9,7 +11,7 @@ import {
   type CircuitEvent,
   type CircuitLimits,
 } from './circuit.ts'
-import { HealthBase, type HealthBaseConfig, type Outcome } from './health-base.ts'
+import { HEALTH_OPTIONS, HealthBase, type HealthBaseConfig, type Outcome } from './health-base.ts'
 import type { HealthStats } from './health-manager.ts'
 
 /** Times are in milliseconds. */
@@ -33,6 +35,14 @@ export interface CircuitBreakerConfig extends HealthBaseConfig {
   readonly recoverySuccessThreshold?: number
 }
 
+export const CIRCUIT_OPTIONS: OptionTable<CircuitBreakerConfig, keyof CircuitBreakerConfig> = {
+  ...HEALTH_OPTIONS,
+  failureThreshold: byDefault(3, integer(1, 10_000)),
+  failureWindow: byDefault(10_000, ms(1, DAY_MS)),
+  circuitOpenDuration: byDefault(2_000, ms(1, DAY_MS)),
+  recoverySuccessThreshold: byDefault(2, integer(1, 10_000)),
+}
+
 /**
  * Keeps calls away from a place that fails. `failureThreshold` failures within `failureWindow` open
  * its circuit for `circuitOpenDuration`; then one call at a time is let through, and
@@ -46,20 +56,9 @@ export class CircuitBreakerHealthManager extends HealthBase {
   }
 
   constructor(env: Env, config: CircuitBreakerConfig = {}) {
-    super(env, config)
-    const { failureThreshold = 3, failureWindow = 10_000 } = config
-    const { circuitOpenDuration = 2_000, recoverySuccessThreshold = 2 } = config
-    this.#limits = {
-      failureThreshold: checkInteger('failureThreshold', failureThreshold, 1, 10_000),
-      failureWindow: checkInteger('failureWindow', failureWindow, 1, 86_400_000),
-      circuitOpenDuration: checkInteger('circuitOpenDuration', circuitOpenDuration, 1, 86_400_000),
-      recoverySuccessThreshold: checkInteger(
-        'recoverySuccessThreshold',
-        recoverySuccessThreshold,
-        1,
-        10_000,
-      ),
-    }
+    const resolved = resolve('', config, CIRCUIT_OPTIONS)
+    super(env, resolved)
+    this.#limits = resolved
   }
 
   /**

@@ -1,7 +1,9 @@
 import { Emitter } from '../core/emitter.ts'
 import type { Env } from '../core/env.ts'
 import { isBadArgument, isCallersFault, isStorageError, messageOf } from '../core/errors.ts'
-import { checkInteger } from '../core/limits.ts'
+import { byDefault, checkEnv, integer, ms } from '../core/option-kinds.ts'
+import type { OptionTable } from '../core/options.ts'
+import { DAY_MS } from '../core/time.ts'
 import type { DatabasePlace } from '../core/operation.ts'
 import type {
   HealthEvents,
@@ -29,6 +31,12 @@ export interface HealthBaseConfig {
   readonly latencyWindowSize?: number
 }
 
+export const HEALTH_OPTIONS: OptionTable<HealthBaseConfig, keyof HealthBaseConfig> = {
+  healthCheckInterval: byDefault(1_000, ms(1, DAY_MS)),
+  maxFailureHistory: byDefault(50, integer(1, 100_000)),
+  latencyWindowSize: byDefault(256, integer(1, 1_000_000)),
+}
+
 /**
  * Calls that nobody waits for and that are large on purpose. In the percentiles, which say how long a
  * save or read may take before another place is asked as well, they would make each outage cost more.
@@ -45,11 +53,9 @@ export abstract class HealthBase implements HealthManager {
   readonly #emitter: Emitter<HealthEvents>
   readonly #loop: ProbeLoop
 
-  constructor(env: Env, config: HealthBaseConfig) {
-    const { healthCheckInterval = 1_000, maxFailureHistory = 50, latencyWindowSize = 256 } = config
-    checkInteger('healthCheckInterval', healthCheckInterval, 1, 86_400_000)
-    checkInteger('maxFailureHistory', maxFailureHistory, 1, 100_000)
-    checkInteger('latencyWindowSize', latencyWindowSize, 1, 1_000_000)
+  constructor(env: Env, config: Required<HealthBaseConfig>) {
+    checkEnv(env)
+    const { healthCheckInterval, maxFailureHistory, latencyWindowSize } = config
     const record = (place: DatabasePlace): PlaceRecord =>
       new PlaceRecord(place, maxFailureHistory, latencyWindowSize)
     this.env = env

@@ -1,6 +1,7 @@
 import type { Env } from '../core/env.ts'
+import { resolve } from '../core/options.ts'
 import type { DatabasePlace } from '../core/operation.ts'
-import { HealthBase, type HealthBaseConfig, type Outcome } from './health-base.ts'
+import { HEALTH_OPTIONS, HealthBase, type HealthBaseConfig, type Outcome } from './health-base.ts'
 import type { HealthStats } from './health-manager.ts'
 
 /** Probing and bounds; there is nothing to judge by. */
@@ -15,7 +16,7 @@ export class SimpleHealthManager extends HealthBase {
   readonly #healthy: Record<DatabasePlace, boolean> = { primary: true, backup: true }
 
   constructor(env: Env, config: SimpleHealthConfig = {}) {
-    super(env, config)
+    super(env, resolve('', config, HEALTH_OPTIONS))
   }
 
   isHealthy(place: DatabasePlace): boolean {

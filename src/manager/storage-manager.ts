@@ -1,5 +1,10 @@
 import type { CacheBackend } from '../backend/cache-backend.ts'
-import { checkCacheSource, checkDatabaseSource } from '../backend/check-source.ts'
+import {
+  CACHE_OPTION,
+  DATABASE_OPTION,
+  type checkCacheSource,
+  type checkDatabaseSource,
+} from '../backend/check-source.ts'
 import type { CacheConfig, DatabaseConfig } from '../backend/backend-config.ts'
 import { MemoryBackend } from '../backend/memory/memory-backend.ts'
 import { MemoryCache } from '../backend/memory/memory-cache.ts'
@@ -11,8 +16,8 @@ import {
 } from '../backend/registry.ts'
 import type { Durability, ReplicaBackend } from '../backend/replica-backend.ts'
 import type { Env } from '../core/env.ts'
-import { checkBoolean, checkInteger, checkObject } from '../core/limits.ts'
-import { refuseUnknown, type FieldsOf } from '../core/options.ts'
+import { boolean, byDefault, checkEnv, ms, needed, text } from '../core/option-kinds.ts'
+import { resolve, type OptionTable } from '../core/options.ts'
 import { KeepAlive } from '../core/keep-alive.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import { redactText, secretsOf } from '../core/redact.ts'
@@ -84,15 +89,22 @@ const NEVER_CONNECTED: Durability = {
   reasons: ['not connected yet'],
   unknown: true,
 }
-const DEADLINE_MS_MAX = 600_000
-const FIELDS: FieldsOf<StorageManagerConfig> = {
-  database: true,
-  cache: true,
-  name: true,
-  allowInMemoryFallback: true,
-  connectTimeoutMs: true,
-  disconnectTimeoutMs: true,
+
+interface Checked extends Omit<StorageManagerConfig, 'database' | 'cache'> {
+  readonly database: ReturnType<typeof checkDatabaseSource>
+  readonly cache?: ReturnType<typeof checkCacheSource>
 }
+
+export const STORAGE_OPTIONS: OptionTable<Checked, Exclude<keyof Checked, 'database'>> = {
+  database: needed(DATABASE_OPTION),
+  cache: byDefault({ type: 'in-memory' }, CACHE_OPTION),
+  name: byDefault('storage', text()),
+  allowInMemoryFallback: byDefault(false, boolean()),
+  connectTimeoutMs: byDefault(5_000, ms(1, 600_000)),
+  disconnectTimeoutMs: byDefault(5_000, ms(1, 600_000)),
+}
+
+const HEALTH_CHECK_OPTIONS = { timeoutMs: byDefault(5_000, ms(1, 600_000)) }
 
 /**
  * The cache and the database of one place.
@@ -112,17 +124,12 @@ export class StorageManager {
 
   /** @throws StorageError `INVALID_ARGUMENT` that names the field by its path, such as `database.port`. */
   constructor(config: StorageManagerConfig, env: Env = nodeEnv()) {
-    checkObject('config', config)
-    refuseUnknown('', config, FIELDS)
-    const { name = 'storage', allowInMemoryFallback = false, cache = 'memory:' } = config
-    const { connectTimeoutMs = 5_000, disconnectTimeoutMs = 5_000 } = config
-    checkInteger('connectTimeoutMs', connectTimeoutMs, 1, DEADLINE_MS_MAX)
-    checkInteger('disconnectTimeoutMs', disconnectTimeoutMs, 1, DEADLINE_MS_MAX)
-    checkBoolean('allowInMemoryFallback', allowInMemoryFallback)
-    const database = checkDatabaseSource(config.database, 'database')
-    const cacheSource = checkCacheSource(cache, 'cache')
+    const resolved = resolve('', config, STORAGE_OPTIONS)
+    checkEnv(env)
+    const { database, cache, name, allowInMemoryFallback } = resolved
+    const { connectTimeoutMs, disconnectTimeoutMs } = resolved
     const cacheField = `${name} cache`
-    const secrets = [...secretsOf(database), ...secretsOf(cacheSource)]
+    const secrets = [...secretsOf(database), ...secretsOf(cache)]
     const common = { env, connectTimeoutMs, disconnectTimeoutMs, secrets }
     this.#env = env
     this.#alive = KeepAlive.of(env)
@@ -130,7 +137,7 @@ export class StorageManager {
     this.#settings = publicConfig(
       {
         database: settingsOf(database),
-        cache: settingsOf(cacheSource),
+        cache: settingsOf(cache),
         name,
         allowInMemoryFallback,
         connectTimeoutMs,
@@ -149,8 +156,8 @@ export class StorageManager {
     this.#cache = new Slot<CacheBackend>({
       ...common,
       name: cacheField,
-      type: typeOf(cacheSource),
-      create: () => createCache(cacheSource, env, cacheField),
+      type: typeOf(cache),
+      create: () => createCache(cache, env, cacheField),
       createFallback: () => new MemoryCache({}, env),
       retryBehindFallback: true,
     })
@@ -229,7 +236,8 @@ export class StorageManager {
   }
 
   /** A real round trip to both. Never rejects: what went wrong is in `details`. */
-  async healthCheck({ timeoutMs = 5_000 }: { timeoutMs?: number } = {}): Promise<StorageHealth> {
+  async healthCheck(options: { readonly timeoutMs?: number } = {}): Promise<StorageHealth> {
+    const { timeoutMs } = resolve('', options, HEALTH_CHECK_OPTIONS)
     const env = this.#env
     const redact = (text: string): string => redactText(text, this.#secrets)
     const [cache, database] = await this.#alive.during(() =>

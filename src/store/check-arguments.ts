@@ -1,13 +1,8 @@
 /* What the base layer is handed besides values. Each check refuses with `INVALID_ARGUMENT`. */
 import type { KeyQuery, LatestKey, LatestQuery } from '../backend/replica-backend.ts'
 import { invalid } from '../core/errors.ts'
-import { fieldsOf } from '../core/given.ts'
 import {
   checkArray,
-  checkFunction,
-  checkInteger,
-  checkObject,
-  checkOneOf,
   checkPrefix,
   checkText,
   KEY_BYTES_MAX,
@@ -15,10 +10,23 @@ import {
   PAGE_ITEMS_MAX,
 } from '../core/limits.ts'
 import { DATABASE_PLACES } from '../core/operation.ts'
+import {
+  boolean,
+  callback,
+  fields,
+  integer,
+  ms,
+  needed,
+  oneOf,
+  text,
+  value,
+} from '../core/option-kinds.ts'
+import { resolve, type Option, type OptionTable } from '../core/options.ts'
 import { showValue } from '../core/show-value.ts'
 import { isStamp, STAMP_LIMIT, type Stamp } from '../core/stamp.ts'
 import type { ItemsQuery } from '../strategy/read/read-port.ts'
-import type { VerifyOptions } from '../sync/reconciler.ts'
+import { ROWS_PER_SECOND } from '../sync/reconcile-options.ts'
+import { OLDER_THAN_MS_MAX, type PassOptions, type VerifyOptions } from '../sync/reconciler.ts'
 
 /** A bound of a page may be any text of a stamp's form: those of times are no stamps. */
 const BOUND = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -41,61 +49,65 @@ export function checkStamp(name: string, stamp: unknown): asserts stamp is Stamp
   throw invalid(`${name} must be that of an item, got ${showValue(stamp)}`)
 }
 
-export function checkedItemsQuery(given: ItemsQuery): ItemsQuery {
-  const query = givenQuery(given)
-  checkKey(query.key)
-  checkLimit(query.limit)
-  checkOneOf('order', query.order, ['newest', 'oldest'])
-  if (query.before !== undefined) checkBound('before', query.before)
-  if (query.after !== undefined) checkBound('after', query.after)
-  return query
+const POSITION: Option<Stamp> = value(
+  'a position',
+  (given) => typeof given === 'string' && BOUND.test(given),
+)
+const PREFIX: Option<string> = {
+  takes: `text of at most ${KEY_BYTES_MAX} bytes`,
+  check(path, prefix) {
+    checkPrefix(path, prefix, KEY_BYTES_MAX)
+    return prefix
+  },
+}
+const LIMIT = needed(integer(1, PAGE_ITEMS_MAX))
+const LATEST_KEY: OptionTable<LatestKey> = { latest: needed(POSITION), key: needed(PREFIX) }
+
+const ITEMS_QUERY: OptionTable<ItemsQuery> = {
+  key: needed(text(KEY_BYTES_MAX)),
+  before: POSITION,
+  after: POSITION,
+  limit: LIMIT,
+  order: needed(oneOf('newest', 'oldest')),
+  includeGone: boolean(),
+}
+const KEYS_QUERY: OptionTable<KeyQuery> = { prefix: needed(PREFIX), after: PREFIX, limit: LIMIT }
+const LATEST_QUERY: OptionTable<LatestQuery> = {
+  prefix: needed(PREFIX),
+  before: fields(LATEST_KEY),
+  limit: LIMIT,
+}
+const PASS: OptionTable<PassOptions> = {
+  scope: oneOf('full', 'recent'),
+  into: oneOf(...DATABASE_PLACES),
+  rowsPerSecond: ROWS_PER_SECOND,
+  onProgress: callback(),
+  signal: value('an AbortSignal', (given) => given instanceof AbortSignal),
+}
+const VERIFY: OptionTable<VerifyOptions> = {
+  ...PASS,
+  deep: boolean(),
+  olderThanMs: ms(0, OLDER_THAN_MS_MAX),
 }
 
-export function checkedKeysQuery(given: KeyQuery): KeyQuery {
-  const query = givenQuery(given)
-  checkPrefix('prefix', query.prefix, KEY_BYTES_MAX)
-  checkLimit(query.limit)
-  if (query.after !== undefined) checkPrefix('after', query.after, KEY_BYTES_MAX)
-  return query
+export function checkedItemsQuery(query: ItemsQuery): ItemsQuery {
+  return resolve('', query, ITEMS_QUERY)
 }
 
-export function checkedLatestQuery(given: LatestQuery): LatestQuery {
-  const query = givenQuery(given)
-  checkPrefix('prefix', query.prefix, KEY_BYTES_MAX)
-  checkLimit(query.limit)
-  if (query.before === undefined) return query
-  checkObject('before', query.before)
-  const before = fieldsOf<LatestKey>('before', query.before)
-  checkBound('before.latest', before.latest)
-  checkPrefix('before.key', before.key, KEY_BYTES_MAX)
-  return { ...query, before: { latest: before.latest, key: before.key } }
+export function checkedKeysQuery(query: KeyQuery): KeyQuery {
+  return resolve('', query, KEYS_QUERY)
 }
 
-/** What `reconcile`, `verify` and `repair` are handed. */
-export function checkedPassOptions<T extends VerifyOptions>(given: T | undefined): T | undefined {
-  if (given === undefined) return undefined
-  const options = fieldsOf('options', given) as T
-  const { scope, into, rowsPerSecond, onProgress, signal } = options
-  if (scope !== undefined) checkOneOf('scope', scope, ['full', 'recent'])
-  if (into !== undefined) checkOneOf('into', into, DATABASE_PLACES)
-  if (rowsPerSecond !== undefined) checkInteger('rowsPerSecond', rowsPerSecond, 1, 1_000_000_000)
-  if (onProgress !== undefined) checkFunction('onProgress', onProgress)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalid(`signal must be an AbortSignal, got ${showValue(signal)}`)
-  }
-  return options
+export function checkedLatestQuery(query: LatestQuery): LatestQuery {
+  return resolve('', query, LATEST_QUERY)
 }
 
-function givenQuery<T extends object>(query: T): T {
-  checkObject('query', query)
-  return fieldsOf('query', query) as T
+/** What `reconcile` and `repair` are handed. */
+export function checkedPassOptions(options: PassOptions | undefined): PassOptions {
+  return resolve('', options, PASS)
 }
 
-function checkLimit(limit: unknown): void {
-  checkInteger('limit', limit, 1, PAGE_ITEMS_MAX)
-}
-
-function checkBound(name: string, bound: unknown): asserts bound is Stamp {
-  if (typeof bound === 'string' && BOUND.test(bound)) return
-  throw invalid(`${name} must be a position, got ${showValue(bound)}`)
+/** What `verify` is handed. */
+export function checkedVerifyOptions(options: VerifyOptions | undefined): VerifyOptions {
+  return resolve('', options, VERIFY)
 }

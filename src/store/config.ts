@@ -1,22 +1,29 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ABSENT_DATABASE } from '../backend/absent-database.ts'
+import { isDatabaseBackend, isReplicaBackend } from '../backend/registry.ts'
 import { EncryptedBackend } from '../backend/encrypted/encrypted-backend.ts'
-import type { EncryptionOptions } from '../core/encryption/keyring.ts'
+import { ENCRYPTION_OPTIONS, type EncryptionOptions } from '../core/encryption/keyring.ts'
 import { ValueCipher } from '../core/encryption/value-cipher.ts'
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
-import { checkInteger } from '../core/limits.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import type { Logger } from '../core/logger.ts'
+import { byDefault, ENV, fields, LOGGER, ms, needed } from '../core/option-kinds.ts'
+import { resolve, type OptionTable } from '../core/options.ts'
+import { DAY_MS } from '../core/time.ts'
 import { StorageManager } from '../manager/storage-manager.ts'
 import type { StoreManagers } from '../manager/store-managers.ts'
 import {
+  CACHE_PLACE_OPTION,
   cachePartsOf,
   databaseSourceOf,
+  PLACE_OPTION,
   placePartsOf,
   type CachePlaceConfig,
   type PlaceConfig,
 } from './place-config.ts'
 import {
+  RECONCILE_OPTION,
   resolveReconcileOptions,
   type ReconcileChoice,
   type ResolvedReconcileOptions,
@@ -69,27 +76,35 @@ export interface ResolvedStorageConfig {
   readonly reconcile: ResolvedReconcileOptions
 }
 
-const DAY_MS = 86_400_000
 /** The cache of the store in messages: `store cache`. */
 const CACHE_NAME = 'store'
 
+export const STORE_OPTIONS: OptionTable<
+  StrategicStorageConfig,
+  'connectTimeout' | 'drainTimeout' | 'maxClockDriftMs' | 'probeTimeout'
+> = {
+  primary: needed(PLACE_OPTION),
+  backup: PLACE_OPTION,
+  cache: CACHE_PLACE_OPTION,
+  connectTimeout: byDefault(5_000, ms(1, DAY_MS)),
+  drainTimeout: byDefault(5_000, ms(0, DAY_MS)),
+  maxClockDriftMs: byDefault(300_000, ms(0, Number.MAX_SAFE_INTEGER)),
+  probeTimeout: byDefault(2_000, ms(1, DAY_MS)),
+  reconcile: RECONCILE_OPTION,
+  encryption: fields(ENCRYPTION_OPTIONS),
+  logger: LOGGER,
+  env: ENV,
+}
+
 /** Fills the defaults in and refuses what cannot work, naming the field. */
-export function resolveStorageConfig(config: StrategicStorageConfig): ResolvedStorageConfig {
-  const { connectTimeout = 5_000, drainTimeout = 5_000, probeTimeout = 2_000 } = config
-  const { maxClockDriftMs = 300_000, logger } = config
+export function resolveStorageConfig(given: StrategicStorageConfig): ResolvedStorageConfig {
+  const config = resolve('', given, STORE_OPTIONS)
+  const { connectTimeout, drainTimeout, probeTimeout, maxClockDriftMs, logger } = config
   const env = config.env ?? nodeEnv(logger === undefined ? {} : { logger })
-  checkInteger('connectTimeout', connectTimeout, 1, DAY_MS)
-  checkInteger('drainTimeout', drainTimeout, 0, DAY_MS)
-  checkInteger('probeTimeout', probeTimeout, 1, DAY_MS)
-  checkInteger('maxClockDriftMs', maxClockDriftMs, 0, Number.MAX_SAFE_INTEGER)
-  if (config.primary === undefined) throw invalid('primary must be given')
   if (config.backup !== undefined && isSame(config.primary, config.backup)) {
     throw invalid('primary and backup must be two databases, got the same one twice')
   }
-  const cipher =
-    config.encryption === undefined
-      ? undefined
-      : new ValueCipher(checkEncryption(config.encryption))
+  const cipher = config.encryption && new ValueCipher(config.encryption)
   const common = { connectTimeoutMs: connectTimeout }
   const manager = (name: 'primary' | 'backup'): StorageManager => {
     const place = config[name]
@@ -134,24 +149,31 @@ function cacheManager(
   env: Env,
 ): StorageManager | undefined {
   if (place === undefined || place instanceof StorageManager) return place
-  const { cache = 'memory:', database = 'memory:' } = cachePartsOf(place)
+  const { cache = 'memory:', database = 'memory:' } = cachePartsOf('cache', place)
   return new StorageManager({ cache, database, connectTimeoutMs, name: CACHE_NAME }, env)
 }
 
 function isSame(primary: PlaceConfig, backup: PlaceConfig): boolean {
   if (primary instanceof StorageManager) return primary === backup
-  const database = databaseSourceOf('primary', primary)
+  const one = databaseSourceOf('primary', primary)
+  const other = databaseSourceOf('backup', backup)
   // Each connection to memory is a database of its own.
-  if (database === 'memory:' || database === 'sqlite::memory:') return false
-  return database === databaseSourceOf('backup', backup)
+  if (isInMemory(one)) return false
+  return one === other || (isConfig(one) && isConfig(other) && isDeepStrictEqual(one, other))
 }
 
-function checkEncryption(options: EncryptionOptions): EncryptionOptions {
-  const given: unknown = options
-  if (typeof given !== 'object' || given === null || !('keys' in given)) {
-    throw invalid('encryption must be an object with keys')
-  }
-  const unknown = Object.keys(given).filter((name) => name !== 'keys')
-  if (unknown.length > 0) throw invalid(`encryption has no field ${unknown.join(', ')}`)
-  return options
+/** True for what says how to connect, false for what is ready. */
+function isConfig(source: unknown): source is object {
+  return (
+    typeof source === 'object' &&
+    source !== null &&
+    !isReplicaBackend(source) &&
+    !isDatabaseBackend(source)
+  )
+}
+
+function isInMemory(source: unknown): boolean {
+  if (!isConfig(source)) return false
+  const { type, path } = source as { readonly type?: unknown; readonly path?: unknown }
+  return type === 'in-memory' || path === ':memory:'
 }

@@ -2,7 +2,7 @@ import type { Hint } from '../backend/replica-backend.ts'
 import { BackgroundLoop } from '../core/background-loop.ts'
 import { messageOf } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
-import { backoffMs, sleep, withDeadline } from '../core/time.ts'
+import { DAY_MS, backoffMs, sleep, withDeadline } from '../core/time.ts'
 import { isCacheHint, raiserOf } from '../strategy/cache/cache-hint.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import type { ResolvedReconcileOptions } from '../sync/reconcile-options.ts'
@@ -17,7 +17,6 @@ const CURSOR_MS = 10_000
 const CURSOR_TIMEOUT_MS = 2_000
 /** A live writer with nothing owed takes its hint back within seconds. */
 const HINT_FORGOTTEN_MS = 30_000
-const DAY_MS = 86_400_000
 /** Pause between attempts to connect a cache. */
 const CACHE_RETRY_MS = 5_000
 /** How long `stop` waits for a pass to end. */

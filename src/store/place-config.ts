@@ -1,4 +1,9 @@
-import { checkCacheSource, checkDatabaseSource } from '../backend/check-source.ts'
+import {
+  CACHE_OPTION,
+  DATABASE_OPTION,
+  type checkCacheSource,
+  type checkDatabaseSource,
+} from '../backend/check-source.ts'
 import {
   isCacheBackend,
   isDatabaseBackend,
@@ -7,7 +12,7 @@ import {
   type DatabaseSource,
 } from '../backend/registry.ts'
 import { invalid } from '../core/errors.ts'
-import { refuseUnknown } from '../core/options.ts'
+import { at, resolve, type Option, type OptionTable } from '../core/options.ts'
 import { StorageManager } from '../manager/storage-manager.ts'
 
 /** What one place consists of: a database, and if need be a cache in front of it. */
@@ -30,39 +35,46 @@ export type PlaceConfig = DatabaseSource | PlaceParts | StorageManager
 /** The cache of a store: what to connect to, alone or as a part, or a manager that is ready. */
 export type CachePlaceConfig = CacheSource | CachePlaceParts | StorageManager
 
-/** Names of `PlaceParts` and `CachePlaceParts`. */
-const PARTS = ['database', 'cache']
+interface Parts {
+  readonly database?: ReturnType<typeof checkDatabaseSource>
+  readonly cache?: ReturnType<typeof checkCacheSource>
+}
+
+const PARTS: OptionTable<Parts> = { database: DATABASE_OPTION, cache: CACHE_OPTION }
+
+/** One database place. */
+export const PLACE_OPTION: Option<PlaceConfig> = {
+  takes: `${DATABASE_OPTION.takes}, { database, cache } of these, or a StorageManager`,
+  check(path, place) {
+    if (!(place instanceof StorageManager)) placePartsOf(path, place)
+    return place as PlaceConfig
+  },
+}
+
+/** The cache of a store. */
+export const CACHE_PLACE_OPTION: Option<CachePlaceConfig> = {
+  takes: PLACE_OPTION.takes,
+  check(path, place) {
+    if (!(place instanceof StorageManager)) cachePartsOf(path, place)
+    return place as CachePlaceConfig
+  },
+}
 
 /**
  * The parts of a place, however it is given.
  *
  * @throws StorageError `INVALID_ARGUMENT` that names the field.
  */
-export function placePartsOf(
-  name: string,
-  place: Exclude<PlaceConfig, StorageManager>,
-): PlaceParts {
-  if (!isParts<PlaceParts>(place)) {
-    checkDatabaseSource(place as DatabaseSource, name)
-    return { database: place as DatabaseSource }
-  }
-  refuseUnknown(name, place, PARTS)
-  if (place.database === undefined) throw invalid(`${name}.database must be given`)
-  checkDatabaseSource(place.database, `${name}.database`)
-  if (place.cache !== undefined) checkCacheSource(place.cache, `${name}.cache`)
-  return place
+export function placePartsOf(path: string, place: unknown): PlaceParts {
+  if (!isParts(place)) return { database: DATABASE_OPTION.check(path, place) }
+  const { database, ...cache } = resolve(path, place, PARTS)
+  if (database === undefined) throw invalid(`${at(path, 'database')} must be given`)
+  return { database, ...cache }
 }
 
 /** The same for a cache. */
-export function cachePartsOf(place: Exclude<CachePlaceConfig, StorageManager>): CachePlaceParts {
-  if (!isParts<CachePlaceParts>(place)) {
-    checkCacheSource(place as CacheSource, 'cache')
-    return { cache: place as CacheSource }
-  }
-  refuseUnknown('cache', place, PARTS)
-  if (place.cache !== undefined) checkCacheSource(place.cache, 'cache.cache')
-  if (place.database !== undefined) checkDatabaseSource(place.database, 'cache.database')
-  return place
+export function cachePartsOf(path: string, place: unknown): CachePlaceParts {
+  return isParts(place) ? resolve(path, place, PARTS) : { cache: CACHE_OPTION.check(path, place) }
 }
 
 /** The database that a place names; undefined where a manager has it. */
@@ -71,7 +83,7 @@ export function databaseSourceOf(name: string, place: PlaceConfig): DatabaseSour
 }
 
 /** A configuration of an engine has a `type`, and a ready engine has methods: parts have neither. */
-function isParts<Parts extends object>(place: unknown): place is Parts {
+function isParts(place: unknown): boolean {
   if (typeof place !== 'object' || place === null || 'type' in place) return false
   return !isReplicaBackend(place) && !isDatabaseBackend(place) && !isCacheBackend(place)
 }

@@ -14,6 +14,8 @@ import {
 import { itemValue, type Item } from '../core/merge.ts'
 import type { DatabasePlace } from '../core/operation.ts'
 import type { Stamp } from '../core/stamp.ts'
+import { having, value } from '../core/option-kinds.ts'
+import { DAY_MS } from '../core/time.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import type { StorageBackends } from '../manager/storage-manager.ts'
 import { innerStrategies } from '../strategy/inner-strategies.ts'
@@ -35,7 +37,7 @@ import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
 import { defaultLog } from '../wal/default-log.ts'
 import type { RefusedEntry } from '../wal/wal.ts'
-import type { WALManager } from '../wal/wal-manager.ts'
+import { WALManager } from '../wal/wal-manager.ts'
 import { resolveStorageConfig, type PlaceManagers, type StrategicStorageConfig } from './config.ts'
 import { Erasures } from './erase/erasures.ts'
 import type { EraseReceipt } from './erase/erase-receipt.ts'
@@ -47,6 +49,7 @@ import {
   checkedKeysQuery,
   checkedLatestQuery,
   checkedPassOptions,
+  checkedVerifyOptions,
   checkStamp,
 } from './check-arguments.ts'
 import { Lists, type AppendOutcome } from './lists.ts'
@@ -58,10 +61,19 @@ import { StoreCore } from './store-core.ts'
 import type { StoreEvents } from './store-events.ts'
 import { Values } from './values.ts'
 
-const DAY_MS = 86_400_000
 /** Longest that a call may be told to wait. */
 const WAIT_MS_MAX = DAY_MS
 const PLACES = ['primary', 'backup', 'cache']
+
+const HEALTH_MANAGER = having<HealthManager>('a health manager', [
+  'isHealthy',
+  'markSuccess',
+  'markFailure',
+  'getHealthStats',
+  'startHealthCheck',
+  'stopHealthCheck',
+])
+const WAL_MANAGER = value<WALManager>('a WALManager', (given) => given instanceof WALManager)
 
 /** Values, lists and their items in two databases and a log, through exchangeable strategies. */
 export class StrategicStorageManager implements AsyncDisposable {
@@ -87,6 +99,8 @@ export class StrategicStorageManager implements AsyncDisposable {
     walManager?: WALManager,
   ) {
     const resolved = resolveStorageConfig(config)
+    HEALTH_MANAGER.check('healthManager', healthManager)
+    if (walManager !== undefined) WAL_MANAGER.check('walManager', walManager)
     const { env, cipher, hasBackup } = resolved
     const { backup, ...others } = resolved.managers
     const managers = hasBackup ? { ...others, backup } : others
@@ -413,7 +427,7 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** Compares without writing. With `deep` every value is compared with its digest, too. */
   async verify(given?: VerifyOptions): Promise<ReconcileReport> {
-    const options = checkedPassOptions(given)
+    const options = checkedVerifyOptions(given)
     return await this.#core.run(async () => {
       this.#core.checkBackup()
       return await this.#core.reconciler.verify(options)

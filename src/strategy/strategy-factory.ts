@@ -1,32 +1,45 @@
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
-import { checkObject } from '../core/limits.ts'
-import { checkFields, refuseUnknown, type FieldsOf } from '../core/options.ts'
+import { fieldsOf } from '../core/given.ts'
 import type { Logger } from '../core/logger.ts'
-import { showValue } from '../core/show-value.ts'
+import { ENV, listed, LOGGER, oneOf } from '../core/option-kinds.ts'
+import { at, refuseUnknown, resolve, type Option, type OptionTable } from '../core/options.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import {
+  CIRCUIT_OPTIONS,
   CircuitBreakerHealthManager,
   type CircuitBreakerConfig,
 } from '../health/circuit-breaker.ts'
+import { HEALTH_OPTIONS } from '../health/health-base.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import { SimpleHealthManager, type SimpleHealthConfig } from '../health/simple.ts'
 import { defaultLog } from '../wal/default-log.ts'
-import { FileWALManager, type FileWALConfig } from '../wal/file-wal-manager.ts'
-import { InMemoryWALManager, type InMemoryWALConfig } from '../wal/in-memory-wal-manager.ts'
+import { FileWALManager, resolveFileWAL, type FileWALConfig } from '../wal/file-wal-manager.ts'
+import {
+  InMemoryWALManager,
+  MEMORY_WAL_OPTIONS,
+  type InMemoryWALConfig,
+} from '../wal/in-memory-wal-manager.ts'
 import {
   RedisStreamWALManager,
+  resolveStreamWAL,
   type RedisStreamWALConfig,
 } from '../wal/redis-stream-wal-manager.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
-import { CacheEnhancedReadStrategy, type CacheEnhancedReadConfig } from './read/cache-enhanced.ts'
-import { FailoverReadStrategy } from './read/failover.ts'
+import {
+  CACHE_ENHANCED_OPTIONS,
+  CacheEnhancedReadStrategy,
+  type CacheEnhancedReadConfig,
+} from './read/cache-enhanced.ts'
+import { FAILOVER_OPTIONS, FailoverReadStrategy } from './read/failover.ts'
 import { PrimaryFirstReadStrategy } from './read/primary-first.ts'
 import type { ReadConfig, ReadPort } from './read/read-port.ts'
 import type { ReadStrategy } from './read/read-strategy.ts'
+import { READ_OPTIONS } from './read/selecting-read-strategy.ts'
 import { DualWriteStrategy } from './write/dual-write.ts'
 import { IdempotentWriteStrategy } from './write/idempotent.ts'
 import { WalFirstWriteStrategy } from './write/wal-first.ts'
+import { resolveWriteConfig } from './write/write-config.ts'
 import type { WriteConfig, WritePort } from './write/write-port.ts'
 import type { WriteStrategy } from './write/write-strategy.ts'
 
@@ -61,10 +74,6 @@ export type Flat<Type extends string, Config> = { readonly type: Type } & Config
 /** A type with its configuration, beside it or in `config`. */
 export type WithConfig<Type extends string, Config> =
   Flat<Type, Config> | { readonly type: Type; readonly config?: Config }
-type FlatWal =
-  | Flat<'file', FileWALConfig>
-  | Flat<'in-memory', InMemoryWALConfig>
-  | Flat<'redis-stream', RedisStreamWALConfig>
 
 export interface StrategySetConfig {
   readonly read?: ReadChoice
@@ -85,87 +94,42 @@ export interface StrategySet {
   readonly walManager: WALManager | undefined
 }
 
-const SET_FIELDS: FieldsOf<StrategySetConfig> = {
-  read: true,
-  write: true,
-  health: true,
-  wal: true,
-  logger: true,
-  env: true,
-}
-const WRITE_FIELDS: FieldsOf<WriteConfig> = {
-  enableIdempotency: true,
-  decideWithoutPrimary: true,
-  timeout: true,
-  maxRetries: true,
-  retryDelay: true,
-  hedge: true,
-  minCopies: true,
-}
-const READ_FIELDS = [
-  'treatEmptyAsFailure',
-  'maxRetries',
-  'retryDelay',
-  'enableCacheMerge',
-  'timeout',
-  'maxHintAge',
-]
-const CACHE_FIELDS = [
-  ...READ_FIELDS,
-  'windowSize',
-  'ttl',
-  'cacheTimeout',
-  'localEntries',
-  'singleProcess',
-]
+/** What a choice of each type may have, checked. */
+type Checks<Type extends string> = Readonly<Record<Type, (config: object, path: string) => unknown>>
 
-const SIMPLE_FIELDS = ['healthCheckInterval', 'maxFailureHistory', 'latencyWindowSize']
-const CIRCUIT_FIELDS = [
-  ...SIMPLE_FIELDS,
-  'failureThreshold',
-  'failureWindow',
-  'circuitOpenDuration',
-  'recoverySuccessThreshold',
-]
-const WAL_FIELDS = [
-  'type',
-  'flushIntervalMs',
-  'gatherMs',
-  'batchEntries',
-  'owedBytesMax',
-  'onWalDown',
-]
-const MEMORY_WAL_FIELDS = [...WAL_FIELDS, 'maxEntries']
-const FILE_WAL_FIELDS = [
-  ...WAL_FIELDS,
-  'filePath',
-  'maxFileSize',
-  'rotateOnSize',
-  'sync',
-  'maxPendingBytes',
-]
+const READ: Checks<ReadStrategyType> = {
+  'primary-first': (config, path) => resolve(path, config, READ_OPTIONS),
+  failover: (config, path) => resolve(path, config, FAILOVER_OPTIONS),
+  'cache-enhanced': (config, path) => resolve(path, config, CACHE_ENHANCED_OPTIONS),
+}
+const WRITE: Checks<WriteStrategyType> = {
+  idempotent: resolveWriteConfig,
+  'wal-first': resolveWriteConfig,
+  'dual-write': resolveWriteConfig,
+}
+const HEALTH: Checks<HealthManagerType> = {
+  'circuit-breaker': (config, path) => resolve(path, config, CIRCUIT_OPTIONS),
+  simple: (config, path) => resolve(path, config, HEALTH_OPTIONS),
+}
+const WAL: Checks<WalManagerType> = {
+  file: resolveFileWAL,
+  'in-memory': (config, path) => resolve(path, config, MEMORY_WAL_OPTIONS),
+  'redis-stream': resolveStreamWAL,
+}
 
-const STREAM_WAL_FIELDS = [
-  ...WAL_FIELDS,
-  'url',
-  'host',
-  'port',
-  'username',
-  'password',
-  'db',
-  'tls',
-  'sentinel',
-  'cluster',
-  'client',
-  'keyPrefix',
-  'connectTimeoutMs',
-  'commandTimeoutMs',
-  'socketTimeoutMs',
-  'partitions',
-  'leaseMs',
-  'pendingBytesMax',
-  'memoryBytesMax',
-]
+export const READ_CHOICE: Option<ReadChoice> = choiceOf(READ)
+export const WRITE_CHOICE: Option<WriteChoice> = choiceOf(WRITE)
+export const HEALTH_CHOICE: Option<HealthChoice> = choiceOf(HEALTH)
+export const WAL_CHOICE: Option<WalChoice | WalManagerType> = choiceOf(WAL, true)
+
+export const SET_OPTIONS: OptionTable<StrategySetConfig> = {
+  read: READ_CHOICE,
+  write: WRITE_CHOICE,
+  health: HEALTH_CHOICE,
+  wal: WAL_CHOICE,
+  logger: LOGGER,
+  env: ENV,
+}
 
 /**
  * Makes strategies by name: the type and its configuration, or both as `{ type, config }`. What it does not
@@ -178,12 +142,7 @@ export const StrategyFactory = {
     given?: CacheEnhancedReadConfig,
     _healthManager?: HealthManager,
   ): ReadStrategy & ReadPort {
-    const { type, config } = chosen<ReadStrategyType, CacheEnhancedReadConfig>(
-      'read',
-      choice,
-      given,
-    )
-    checkFields('read.config', config, type === 'cache-enhanced' ? CACHE_FIELDS : READ_FIELDS)
+    const { type, config } = chosen('read', choice, given, READ)
     switch (type) {
       case 'primary-first':
         return new PrimaryFirstReadStrategy(config)
@@ -191,8 +150,6 @@ export const StrategyFactory = {
         return new FailoverReadStrategy(config)
       case 'cache-enhanced':
         return new CacheEnhancedReadStrategy(config)
-      default:
-        throw unknown('read', type, 'primary-first, failover or cache-enhanced')
     }
   },
 
@@ -202,8 +159,7 @@ export const StrategyFactory = {
     given?: WriteConfig,
     _healthManager?: HealthManager,
   ): WriteStrategy & WritePort {
-    const { type, config } = chosen<WriteStrategyType, WriteConfig>('write', choice, given)
-    checkFields('write.config', config, WRITE_FIELDS)
+    const { type, config } = chosen('write', choice, given, WRITE)
     switch (type) {
       case 'idempotent':
         return new IdempotentWriteStrategy(config)
@@ -211,8 +167,6 @@ export const StrategyFactory = {
         return new WalFirstWriteStrategy(config)
       case 'dual-write':
         return new DualWriteStrategy(config)
-      default:
-        throw unknown('write', type, 'idempotent, wal-first or dual-write')
     }
   },
 
@@ -221,19 +175,12 @@ export const StrategyFactory = {
     given?: CircuitBreakerConfig,
     env: Env = nodeEnv(),
   ): HealthManager {
-    const { type, config } = chosen<HealthManagerType, CircuitBreakerConfig>(
-      'health',
-      choice,
-      given,
-    )
-    checkFields('health.config', config, type === 'simple' ? SIMPLE_FIELDS : CIRCUIT_FIELDS)
+    const { type, config } = chosen('health', choice, given, HEALTH)
     switch (type) {
       case 'circuit-breaker':
         return new CircuitBreakerHealthManager(env, config)
       case 'simple':
         return new SimpleHealthManager(env, config)
-      default:
-        throw unknown('health', type, 'circuit-breaker or simple')
     }
   },
 
@@ -242,19 +189,14 @@ export const StrategyFactory = {
     given?: FileWALConfig | InMemoryWALConfig | RedisStreamWALConfig,
     env: Env = nodeEnv(),
   ): WALManager {
-    const config = flatten(choice, given)
-    switch (config.type) {
+    const { type, config } = chosen('wal', choice, given, WAL, true)
+    switch (type) {
       case 'file':
-        checkFields('wal', config, FILE_WAL_FIELDS)
         return new FileWALManager(config, env)
       case 'in-memory':
-        checkFields('wal', config, MEMORY_WAL_FIELDS)
         return new InMemoryWALManager(config, env)
       case 'redis-stream':
-        checkFields('wal', config, STREAM_WAL_FIELDS)
         return new RedisStreamWALManager(config, env)
-      default:
-        throw unknown('wal', (config as { type: unknown }).type, 'file, in-memory or redis-stream')
     }
   },
 
@@ -263,9 +205,8 @@ export const StrategyFactory = {
    * logger is told so; `dual-write`, which needs none, has none.
    */
   async createStrategySet(given: StrategySetConfig = {}): Promise<StrategySet> {
-    checkFields('config', given, SET_FIELDS)
-    const { read, write, health, wal, logger } = given
-    const env = given.env ?? nodeEnv(logger === undefined ? {} : { logger })
+    const { read, write, health, wal, logger, ...rest } = resolve('', given, SET_OPTIONS)
+    const env = rest.env ?? nodeEnv(logger === undefined ? {} : { logger })
     const healthManager = StrategyFactory.createHealthManager(health, undefined, env)
     const readStrategy = StrategyFactory.createReadStrategy(read)
     const writeStrategy = StrategyFactory.createWriteStrategy(write)
@@ -279,36 +220,58 @@ export const StrategyFactory = {
   },
 } as const
 
-function chosen<Type extends string, Config>(
-  field: string,
-  choice: Choice<Type, Config>,
-  given: Config | undefined,
-): { readonly type: Type; readonly config: Config | undefined } {
-  if (typeof choice === 'string') return { type: choice, config: given }
-  checkFields(field, choice, ['type', 'config'])
-  if (given !== undefined && choice.config !== undefined) {
-    throw invalid(`${field}.config must be given once: in the first argument or the second`)
+interface Chosen<Type extends string> {
+  readonly type: Type
+  readonly config: object
+}
+
+/**
+ * A choice by its type, or as `{ type, config }`; with `isFlat` the fields may stand beside the type.
+ *
+ * @throws StorageError `INVALID_ARGUMENT` that names what is wrong by its path.
+ */
+function chosen<Type extends string>(
+  path: string,
+  choice: unknown,
+  second: object | undefined,
+  checks: Checks<Type>,
+  isFlat = false,
+): Chosen<Type> {
+  const fields = fieldsOf<Record<string, unknown>>(
+    path,
+    typeof choice === 'string' ? { type: choice } : (choice as Record<string, unknown>),
+  )
+  const { type, ...beside } = fields
+  const types = Object.keys(checks)
+  oneOf(...types).check(at(path, 'type'), type)
+  const check = checks[type as Type]
+  if (isFlat && !('config' in fields) && Object.keys(beside).length > 0) {
+    refuseSecond(path, second)
+    check(beside, path)
+    return { type: type as Type, config: beside }
   }
-  return { type: choice.type, config: choice.config ?? given }
+  refuseUnknown(path, fields, ['type', 'config'])
+  const { config = {} } = beside['config'] === undefined ? { config: second } : beside
+  if (beside['config'] !== undefined) refuseSecond(path, second)
+  check(config as object, at(path, 'config'))
+  return { type: type as Type, config: config as object }
 }
 
-/** A log by its type, as `{ type, config: { … } }`, or with its fields beside the type. */
-function flatten(choice: WalChoice | WalManagerType, given: object | undefined): FlatWal {
-  if (typeof choice === 'string') return withType(choice, given)
-  checkObject('wal', choice)
-  if (!('config' in choice)) return withType(choice.type, { ...choice, type: undefined }, given)
-  refuseUnknown('wal', choice, ['type', 'config'])
-  return withType(choice.type, choice.config, given)
+function refuseSecond(path: string, second: object | undefined): void {
+  if (second === undefined) return
+  throw invalid(`${at(path, 'config')} must be given once: in the first argument or the second`)
 }
 
-function withType(type: WalManagerType, config: object | undefined, second?: object): FlatWal {
-  if (second !== undefined) throw invalid('wal.config must be given once, not in a second argument')
-  const { type: inner, ...fields } = (config ?? {}) as { readonly type?: unknown }
-  checkObject('wal.config', config ?? {})
-  if (inner !== undefined) throw invalid('wal.config.type is not known: it stands beside config')
-  return { ...fields, type } as FlatWal
-}
-
-function unknown(field: string, type: unknown, types: string): Error {
-  return invalid(`${field}.type must be ${types}, got ${showValue(type)}`)
+function choiceOf<Type extends string, Choice>(
+  checks: Checks<Type>,
+  isFlat = false,
+): Option<Choice> {
+  return {
+    takes: `${listed(Object.keys(checks))}, alone or as { type, config }`,
+    check(path, choice) {
+      chosen(path, choice, undefined, checks, isFlat)
+      return choice as Choice
+    },
+    parse: (text) => text,
+  }
 }

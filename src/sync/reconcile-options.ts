@@ -1,6 +1,6 @@
-import { invalid } from '../core/errors.ts'
-import { showValue } from '../core/show-value.ts'
-import { checkInteger } from '../core/limits.ts'
+import { byDefault, either, fields, integer, ms, value } from '../core/option-kinds.ts'
+import { resolve, type Option, type OptionTable } from '../core/options.ts'
+import { DAY_MS } from '../core/time.ts'
 
 /** When the two databases are compared by themselves, and how fast. */
 export interface ReconcileOptions {
@@ -31,31 +31,35 @@ export interface ResolvedReconcileOptions {
   readonly rowsPerSecond: number
 }
 
-const YEAR_MS = 366 * 24 * 60 * 60 * 1_000
-const FIELDS: ReadonlySet<string> = new Set(['interval', 'window', 'fullInterval', 'rowsPerSecond'])
+/** Rows that a pass may be told to read in a second. */
+export const ROWS_PER_SECOND: Option<number> = integer(1, 1_000_000_000)
+const YEAR_MS = 366 * DAY_MS
+
+export const RECONCILE_OPTIONS: OptionTable<ReconcileOptions, keyof ReconcileOptions> = {
+  interval: byDefault(60_000, ms(1_000, YEAR_MS)),
+  window: byDefault(300_000, ms(1_000, YEAR_MS)),
+  fullInterval: byDefault(DAY_MS, ms(1_000, YEAR_MS)),
+  rowsPerSecond: byDefault(20_000, ROWS_PER_SECOND),
+}
+
+export const RECONCILE_OPTION: Option<ReconcileChoice> = either(
+  value<false | 'on-demand'>(
+    'false, on-demand',
+    (given) => given === false || given === 'on-demand',
+  ),
+  fields(RECONCILE_OPTIONS),
+)
 
 /** Fills the defaults in and refuses what cannot work, naming the field. */
-export function resolveReconcileOptions(
-  options: ReconcileChoice | undefined,
-): ResolvedReconcileOptions {
-  if (options !== undefined && options !== false && options !== 'on-demand') {
-    if (typeof options !== 'object' || options === null) {
-      throw invalid(`reconcile must be an object, false or on-demand, got ${showValue(options)}`)
-    }
-    const unknown = Object.keys(options).find((field) => !FIELDS.has(field))
-    if (unknown !== undefined) throw invalid(`reconcile.${unknown} is not an option`)
-  }
-  const {
-    interval = 60_000,
-    window = 300_000,
-    fullInterval = 86_400_000,
-    rowsPerSecond = 20_000,
-  } = typeof options === 'object' ? options : {}
+export function resolveReconcileOptions(choice: ReconcileChoice = {}): ResolvedReconcileOptions {
+  const checked = RECONCILE_OPTION.check('reconcile', choice)
+  const isByClock = typeof checked === 'object'
+  const options = resolve('reconcile', isByClock ? checked : {}, RECONCILE_OPTIONS)
   return {
-    when: options === 'on-demand' ? options : options === false ? 'needed' : 'clock',
-    intervalMs: checkInteger('reconcile.interval', interval, 1_000, YEAR_MS),
-    windowMs: checkInteger('reconcile.window', window, 1_000, YEAR_MS),
-    fullIntervalMs: checkInteger('reconcile.fullInterval', fullInterval, 1_000, YEAR_MS),
-    rowsPerSecond: checkInteger('reconcile.rowsPerSecond', rowsPerSecond, 1, 1_000_000_000),
+    when: isByClock ? 'clock' : checked === false ? 'needed' : checked,
+    intervalMs: options.interval,
+    windowMs: options.window,
+    fullIntervalMs: options.fullInterval,
+    rowsPerSecond: options.rowsPerSecond,
   }
 }

@@ -8,6 +8,7 @@ import { isStorageError, messageOf, StorageError } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { checkInteger } from '../core/limits.ts'
 import { STAMP_MAX, STAMP_MIN, stampFloor, type Stamp } from '../core/stamp.ts'
+import { DAY_MS } from '../core/time.ts'
 import { isCacheHint } from '../strategy/cache/cache-hint.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import { Comparison } from './comparison.ts'
@@ -33,9 +34,8 @@ const NOTE_MS = 2_000
 const RESUME_MAX_MS = 24 * 60 * 60 * 1_000
 /** No stamp of this protocol is older. 2020-01-01. */
 const EPOCH_MS = 1_577_836_800_000
-const DAY_MS = 86_400_000
 /** The most that a verification may leave out. */
-const OLDER_THAN_MS_MAX = 365 * DAY_MS
+export const OLDER_THAN_MS_MAX: number = 365 * DAY_MS
 
 /** How one pass is run. */
 export interface PassOptions {

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { byDefault, integer, needed, text } from '../core/option-kinds.ts'
+import { resolve, type OptionTable } from '../core/options.ts'
 
 /** `up` is from the client to the server, `down` are the replies. */
 export type Direction = 'up' | 'down'
@@ -47,6 +49,11 @@ interface Link {
   readonly left: Record<Direction, number>
 }
 
+export const FAULT_PROXY_OPTIONS: OptionTable<FaultProxyOptions, 'host'> = {
+  port: needed(integer(1, 65_535)),
+  host: byDefault('127.0.0.1', text()),
+}
+
 /** A TCP proxy on 127.0.0.1 that injects network faults. */
 export class FaultProxy {
   readonly stats: FaultProxyStats = { connections: 0, up: 0, down: 0 }
@@ -57,8 +64,8 @@ export class FaultProxy {
   #listener: Server | undefined
   #port = 0
 
-  private constructor({ port, host = '127.0.0.1' }: FaultProxyOptions) {
-    this.#target = { port, host }
+  private constructor(options: FaultProxyOptions) {
+    this.#target = resolve('', options, FAULT_PROXY_OPTIONS)
   }
 
   /** Opens a proxy on a free port. */

@@ -25,9 +25,9 @@ export {
   SimulatedDisk,
   type AttachedDisk,
   type FaultOptions,
-  type SimulatedDiskOptions,
   type SimulatedOperation,
 } from './simulated-disk.ts'
+export type { SimulatedDiskOptions } from './simulated-disk-options.ts'
 export { walConformance, type WalConformanceOptions, type WalFixture } from './wal-conformance.ts'
 export { checkHistory } from './history-checker/check-history.ts'
 export type {

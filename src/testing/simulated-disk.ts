@@ -1,15 +1,8 @@
 import { basename, dirname } from 'node:path'
 import type { Disk, DiskEntry, DiskFile, DiskListener, SocketState } from '../core/disk.ts'
 import { SimulatedFile } from './simulated-file.ts'
-
-export interface SimulatedDiskOptions {
-  /** Modification times come from here. Default: 0. */
-  readonly now?: () => number
-  /** Awaited before each operation; takes virtual time. Default: none. */
-  readonly delay?: () => Promise<void>
-  /** Bytes that all files together may have. Default: no limit. */
-  readonly capacity?: number
-}
+import { resolve } from '../core/options.ts'
+import { SIMULATED_DISK_OPTIONS, type SimulatedDiskOptions } from './simulated-disk-options.ts'
 
 interface Directory {
   readonly entries: Map<string, Node>
@@ -81,7 +74,8 @@ export class SimulatedDisk implements Disk {
   #operationsLeft = Infinity
   readonly #counts = new Map<SimulatedOperation, number>()
 
-  constructor({ now = () => 0, delay, capacity = Infinity }: SimulatedDiskOptions = {}) {
+  constructor(options: SimulatedDiskOptions = {}) {
+    const { now = () => 0, delay, capacity } = resolve('', options, SIMULATED_DISK_OPTIONS)
     this.#now = now
     this.#delay = delay
     this.capacity = capacity

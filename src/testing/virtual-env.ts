@@ -2,6 +2,8 @@ import type { Disk } from '../core/disk.ts'
 import type { Env, ProcessIdentity, Timer } from '../core/env.ts'
 import { noFailpoints, type Failpoints } from '../core/failpoint.ts'
 import { silentLogger, type Logger } from '../core/logger.ts'
+import { byDefault, having, integer, LOGGER, ms } from '../core/option-kinds.ts'
+import { resolve, type OptionTable } from '../core/options.ts'
 
 /** What a virtual environment starts with. */
 export interface VirtualEnvOptions {
@@ -45,10 +47,22 @@ const TURNS = 2
 /** Timers that one `advance` may run: more are a loop that never lets time pass. */
 const TIMERS_MAX = 1_000_000
 
+export const VIRTUAL_ENV_OPTIONS: OptionTable<
+  VirtualEnvOptions,
+  'seed' | 'startMs' | 'logger' | 'failpoints'
+> = {
+  seed: byDefault(1, integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
+  startMs: byDefault(Date.UTC(2026, 0, 1), ms(0, Number.MAX_SAFE_INTEGER)),
+  disk: having('a Disk', ['open', 'list', 'remove']),
+  process: having('what is known of processes', ['state']),
+  logger: byDefault(silentLogger, LOGGER),
+  failpoints: byDefault(noFailpoints, having<Failpoints>('failpoints', ['hit'])),
+}
+
 /** A deterministic environment for tests: virtual time and seeded randomness. */
 export function virtualEnv(options: VirtualEnvOptions = {}): VirtualEnv {
-  const { seed = 1, startMs = Date.UTC(2026, 0, 1), disk = noDisk() } = options
-  const { logger = silentLogger, failpoints = noFailpoints } = options
+  const given = resolve('', options, VIRTUAL_ENV_OPTIONS)
+  const { seed, startMs, logger, failpoints, disk = noDisk() } = given
   const random = seededRandom(seed)
   const timers = new Set<Pending>()
   let elapsedMs = 0

@@ -1,8 +1,10 @@
 import type { Env } from '../core/env.ts'
-import { checkInteger, checkText } from '../core/limits.ts'
+import { MIB } from '../core/limits.ts'
 import { nodeEnv } from '../core/node-env.ts'
+import { boolean, byDefault, bytes, oneOf, text } from '../core/option-kinds.ts'
+import { at, pick, resolve, type OptionTable, type Resolved } from '../core/options.ts'
 import { FileWal } from './file/file-wal.ts'
-import type { WALManagerOptions } from './manager-options.ts'
+import { MANAGER_OPTIONS, type WALManagerOptions } from './manager-options.ts'
 import { WALManager } from './wal-manager.ts'
 
 export interface FileWALConfig extends WALManagerOptions {
@@ -22,23 +24,38 @@ export interface FileWALConfig extends WALManagerOptions {
 export const WAL_DIRECTORY = './data/wal'
 /** Longest path of Linux. */
 const PATH_BYTES_MAX = 4_096
-const SEGMENT_BYTES = 16 * 1024 * 1024
-const PENDING_BYTES = 1024 * 1024 * 1024
+const SEGMENT_BYTES_MAX = 1024 * MIB
+
+export type FileWALOptions = OptionTable<
+  FileWALConfig & { readonly type?: 'file' },
+  keyof FileWALConfig
+>
+
+export const FILE_WAL_OPTIONS: FileWALOptions = {
+  type: oneOf('file'),
+  ...MANAGER_OPTIONS,
+  filePath: byDefault(WAL_DIRECTORY, text(PATH_BYTES_MAX)),
+  maxFileSize: byDefault(16 * MIB, bytes(64 * 1024, SEGMENT_BYTES_MAX)),
+  rotateOnSize: byDefault(true, boolean()),
+  sync: byDefault('always', oneOf('always', 'never')),
+  maxPendingBytes: byDefault(1024 * MIB, bytes(64 * 1024, Number.MAX_SAFE_INTEGER)),
+}
+
+/** Fills the defaults in and refuses what cannot work. */
+export function resolveFileWAL(config: unknown, path = ''): Resolved<FileWALOptions> {
+  const resolved = resolve(path, config, FILE_WAL_OPTIONS)
+  const { maxFileSize, rotateOnSize, maxPendingBytes } = resolved
+  // One ever growing segment has all that may be pending.
+  const max = rotateOnSize ? Number.MAX_SAFE_INTEGER : SEGMENT_BYTES_MAX
+  bytes(maxFileSize, max).check(at(path, 'maxPendingBytes'), maxPendingBytes)
+  return resolved
+}
 
 /** A log on this machine's disk: it survives the process and, with an honest disk, the machine. */
 export class FileWALManager extends WALManager {
   constructor(config: FileWALConfig = {}, env: Env = nodeEnv()) {
-    const {
-      filePath = WAL_DIRECTORY,
-      maxFileSize = SEGMENT_BYTES,
-      rotateOnSize = true,
-      sync = 'always',
-      maxPendingBytes = PENDING_BYTES,
-      ...options
-    } = config
-    checkText('wal.filePath', filePath, PATH_BYTES_MAX)
-    checkInteger('wal.maxFileSize', maxFileSize, 64 * 1024, 1024 * 1024 * 1024)
-    checkInteger('wal.maxPendingBytes', maxPendingBytes, maxFileSize, Number.MAX_SAFE_INTEGER)
+    const resolved = resolveFileWAL(config)
+    const { filePath, maxFileSize, rotateOnSize, sync, maxPendingBytes } = resolved
     const segmentBytes = rotateOnSize ? maxFileSize : maxPendingBytes
     const wal = new FileWal(env, {
       directory: filePath,
@@ -46,6 +63,6 @@ export class FileWALManager extends WALManager {
       pendingBytesMax: maxPendingBytes,
       sync,
     })
-    super(env, wal, options)
+    super(env, wal, pick(MANAGER_OPTIONS, resolved))
   }
 }

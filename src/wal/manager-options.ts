@@ -1,5 +1,8 @@
-import { checkInteger, checkOneOf } from '../core/limits.ts'
-import { given } from '../core/options.ts'
+import { MIB } from '../core/limits.ts'
+import { byDefault, bytes, having, integer, ms, oneOf } from '../core/option-kinds.ts'
+import type { Option, OptionTable } from '../core/options.ts'
+import { DAY_MS } from '../core/time.ts'
+import type { WAL } from './wal.ts'
 
 /** What every kind of log takes. */
 export interface WALManagerOptions {
@@ -18,24 +21,20 @@ export interface WALManagerOptions {
   readonly onWalDown?: 'direct' | 'refuse'
 }
 
-const DEFAULTS: Required<WALManagerOptions> = {
-  flushIntervalMs: 5_000,
-  gatherMs: 100,
-  batchEntries: 500,
-  owedBytesMax: 256 * 1024 * 1024,
-  onWalDown: 'direct',
+export const MANAGER_OPTIONS: OptionTable<WALManagerOptions, keyof WALManagerOptions> = {
+  flushIntervalMs: byDefault(5_000, ms(1, DAY_MS)),
+  gatherMs: byDefault(100, ms(0, DAY_MS)),
+  batchEntries: byDefault(500, integer(1, 100_000)),
+  owedBytesMax: byDefault(256 * MIB, bytes(0, Number.MAX_SAFE_INTEGER)),
+  onWalDown: byDefault('direct', oneOf('direct', 'refuse')),
 }
 
-const DAY_MS = 86_400_000
-const BATCH_ENTRIES_MAX = 100_000
-
-/** Fills the defaults in and refuses what cannot work. */
-export function resolveManagerOptions(options: WALManagerOptions): Required<WALManagerOptions> {
-  const resolved = { ...DEFAULTS, ...given(options) }
-  checkInteger('wal.flushIntervalMs', resolved.flushIntervalMs, 1, DAY_MS)
-  checkInteger('wal.gatherMs', resolved.gatherMs, 0, DAY_MS)
-  checkInteger('wal.batchEntries', resolved.batchEntries, 1, BATCH_ENTRIES_MAX)
-  checkInteger('wal.owedBytesMax', resolved.owedBytesMax, 0, Number.MAX_SAFE_INTEGER)
-  checkOneOf('wal.onWalDown', resolved.onWalDown, ['direct', 'refuse'])
-  return resolved
-}
+/** A log that is handed in. */
+export const WAL_OPTION: Option<WAL> = having('a log', [
+  'open',
+  'append',
+  'acknowledge',
+  'pending',
+  'read',
+  'close',
+])

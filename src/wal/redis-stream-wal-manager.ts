@@ -1,22 +1,43 @@
-import { resolveRedisConnection, type ResolvedRedisConnection } from '../backend/redis/options.ts'
+import {
+  REDIS_CONNECTION,
+  resolveRedis,
+  type RedisConnectionTable,
+  type ResolvedRedisConnection,
+} from '../backend/redis/options.ts'
 import { openRouter } from '../backend/redis/open-router.ts'
 import type { Env } from '../core/env.ts'
-import { invalid } from '../core/errors.ts'
 import { nodeEnv } from '../core/node-env.ts'
-import {
-  resolveRedisStreamOptions,
-  type RedisStreamOptions,
-  type ResolvedRedisStreamOptions,
-} from './redis-stream/options.ts'
+import { byDefault, oneOf } from '../core/option-kinds.ts'
+import { pick, type Resolved } from '../core/options.ts'
+import { STREAM_OPTIONS, type RedisStreamOptions } from './redis-stream/options.ts'
 import { RedisStreamWal } from './redis-stream/stream-wal.ts'
-import type { WALManagerOptions } from './manager-options.ts'
+import { MANAGER_OPTIONS, type WALManagerOptions } from './manager-options.ts'
 import { WALManager } from './wal-manager.ts'
 
 /** A shared log by `url` or by fields; a field wins over the same part of the url. */
 export interface RedisStreamWALConfig extends RedisStreamOptions, WALManagerOptions {}
 
-/** A command of the log that is not answered by then has an unknown outcome. Milliseconds. */
-const COMMAND_MS = 1_000
+type StreamTable = RedisConnectionTable & typeof STREAM_OPTIONS & typeof MANAGER_OPTIONS
+
+export const STREAM_WAL_OPTIONS: StreamTable = {
+  ...REDIS_CONNECTION,
+  ...STREAM_OPTIONS,
+  ...MANAGER_OPTIONS,
+  type: oneOf('redis-stream'),
+  // A command of the log that is not answered by then has an unknown outcome.
+  commandTimeoutMs: byDefault(1_000, REDIS_CONNECTION.commandTimeoutMs),
+}
+
+/** What the query of a URL says of the log itself: `?partitions=16&leaseMs=1000`. */
+const QUERY = { ...STREAM_OPTIONS, onWalDown: MANAGER_OPTIONS.onWalDown }
+
+/** Fills the defaults in and refuses what cannot work. */
+export function resolveStreamWAL(
+  config: RedisStreamWALConfig,
+  path = '',
+): { readonly resolved: Resolved<StreamTable>; readonly connection: ResolvedRedisConnection } {
+  return resolveRedis(config, STREAM_WAL_OPTIONS, path, QUERY)
+}
 
 /**
  * A log in Redis streams that several processes share: each lays what the others appended, and no
@@ -24,66 +45,12 @@ const COMMAND_MS = 1_000
  */
 export class RedisStreamWALManager extends WALManager {
   constructor(config: RedisStreamWALConfig, env: Env = nodeEnv()) {
-    const { wal, connection, manager } = split(config)
-    const stream = new RedisStreamWal(env, wal, {
+    const { resolved, connection } = resolveStreamWAL(config)
+    const stream = new RedisStreamWal(env, pick(STREAM_OPTIONS, resolved), {
       makeRouter: (current) => openRouter(current, connection),
       keyPrefix: connection.keyPrefix,
       timeoutMs: connection.commandTimeoutMs,
     })
-    super(env, stream, manager)
+    super(env, stream, pick(MANAGER_OPTIONS, resolved))
   }
-}
-
-interface Split {
-  readonly wal: ResolvedRedisStreamOptions
-  readonly connection: ResolvedRedisConnection
-  readonly manager: WALManagerOptions
-}
-
-function split(config: RedisStreamWALConfig): Split {
-  const { flushIntervalMs, gatherMs, batchEntries, owedBytesMax, onWalDown, ...rest } = config
-  const { partitions, leaseMs, pendingBytesMax, memoryBytesMax, ...connection } = rest
-  const given = { ...fromQuery(config.url), ...defined({ partitions, leaseMs, pendingBytesMax }) }
-  const manager = { flushIntervalMs, gatherMs, batchEntries, owedBytesMax, onWalDown }
-  return {
-    wal: resolveRedisStreamOptions({ ...given, ...defined({ memoryBytesMax }) }),
-    connection: resolveRedisConnection(
-      { ...connection, commandTimeoutMs: connection.commandTimeoutMs ?? COMMAND_MS },
-      'everthread:',
-    ),
-    manager: { ...downFromQuery(config.url), ...defined(manager) },
-  }
-}
-
-/** What a connection string says of the log itself: `?partitions=16&leaseMs=1000`. */
-function fromQuery(url: string | undefined): Partial<ResolvedRedisStreamOptions> {
-  const query = queryOf(url)
-  return Object.fromEntries(
-    ['partitions', 'leaseMs', 'pendingBytesMax', 'memoryBytesMax'].flatMap((name) => {
-      const text = query.get(name)
-      if (text === null) return []
-      if (!/^\d+$/.test(text)) throw invalid(`wal: ${name} must be a number`)
-      return [[name, Number(text)]]
-    }),
-  )
-}
-
-function downFromQuery(url: string | undefined): WALManagerOptions {
-  const text = queryOf(url).get('onWalDown')
-  if (text === null) return {}
-  if (text !== 'direct' && text !== 'refuse')
-    throw invalid('wal: onWalDown must be direct or refuse')
-  return { onWalDown: text }
-}
-
-function queryOf(url: string | undefined): URLSearchParams {
-  return url !== undefined && URL.canParse(url) ? new URL(url).searchParams : new URLSearchParams()
-}
-
-function defined<T extends object>(
-  options: T,
-): Partial<{ [K in keyof T]: Exclude<T[K], undefined> }> {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as Partial<{ [K in keyof T]: Exclude<T[K], undefined> }>
 }

@@ -3,13 +3,15 @@ import { isErased, type ThroughOf } from '../core/erase.ts'
 import { messageOf, StorageError } from '../core/errors.ts'
 import { encodeJson } from '../core/json.ts'
 import { checkText, KEY_BYTES_MAX } from '../core/limits.ts'
+import { checkEnv } from '../core/option-kinds.ts'
+import { resolve } from '../core/options.ts'
 import type { Stamp } from '../core/stamp.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
 import { sleep, withDeadline } from '../core/time.ts'
 import { EncryptedWal } from './encrypted-wal.ts'
 import { FlushWorker, type FlushTarget } from './flush-worker.ts'
-import { resolveManagerOptions, type WALManagerOptions } from './manager-options.ts'
+import { MANAGER_OPTIONS, WAL_OPTION, type WALManagerOptions } from './manager-options.ts'
 import { OpenTickets } from './open-tickets.ts'
 import { Owed } from './owed.ts'
 import { Ticket, type TicketKeeper } from './ticket.ts'
@@ -65,9 +67,11 @@ export class WALManager {
 
   /** Without a `wal` only memory remembers what a place lacks: for two-database strategies. */
   constructor(env: Env, wal: WAL | undefined, options: WALManagerOptions = {}) {
+    checkEnv(env)
+    if (wal !== undefined) WAL_OPTION.check('wal', wal)
     this.#env = env
     this.#wal = wal
-    this.#options = resolveManagerOptions(options)
+    this.#options = resolve('', options, MANAGER_OPTIONS)
     const current = (): WAL | undefined => this.#wal
     this.#keeper = {
       get wal() {

@@ -161,3 +161,30 @@ test.each([
     expect(String(error)).not.toMatch(/p%|u%/)
   },
 )
+
+test.each<[string, Calls]>([
+  ['chat history', CHAT_CALLS],
+  ['store', STORE_CALLS],
+])('every method of a %s refuses an option that it does not know', async (what, calls) => {
+  const history = await open()
+  const subject = what === 'store' ? history.store : history
+  const taken: string[] = []
+  for (const [name, args] of Object.entries(calls)) {
+    for (const [i, arg] of args.entries()) {
+      if (!isOptions(arg)) continue
+      const given = args.with(i, { ...arg, noSuchOption: 1 })
+      const error = await call(subject, name, given).catch((reason: unknown) => reason)
+      const isRefused = isStorageError(error, 'INVALID_ARGUMENT')
+      if (!isRefused || !error.message.startsWith('noSuchOption is not known')) {
+        taken.push(`${name}: ${String(error)}`)
+      }
+    }
+  }
+  expect(taken).toEqual([])
+})
+
+/** Not a message, an item, a value or a function. */
+function isOptions(arg: unknown): arg is object {
+  if (typeof arg !== 'object' || arg === null || Array.isArray(arg)) return false
+  return !('role' in arg)
+}

@@ -85,7 +85,10 @@ test('wal-first with a log in memory waits for a database: the log alone is not 
 })
 
 test.each([
-  [{ primary: 'memory:', backup: 'memory:', wall: 'memory:' }, /options\.wall is not known/],
+  [
+    { primary: 'memory:', backup: 'memory:', wall: 'memory:' },
+    /^wall is not known; did you mean wal\?/,
+  ],
   [{ primary: 'nonsense' }, /primary/],
   [{ wal: 'nonsense' }, /wal/],
   [{ write: 'twice' }, /write\.type must be idempotent, wal-first or dual-write, got "twice"/],
@@ -93,8 +96,11 @@ test.each([
     { write: { type: 'idempotent', config: { timeOut: 1 } } },
     /write\.config\.timeOut is not known/,
   ],
-  [{ write: { type: 'idempotent', config: { timeout: 0 } } }, /write\.timeout .* got 0/],
-  [{ read: { type: 'failover', config: { maxRetries: -1 } } }, /read\.maxRetries .* got -1/],
+  [{ write: { type: 'idempotent', config: { timeout: 0 } } }, /write\.config\.timeout .* got 0/],
+  [
+    { read: { type: 'failover', config: { maxRetries: -1 } } },
+    /read\.config\.maxRetries .* got -1/,
+  ],
   [
     { health: { type: 'simple', config: { failureThreshold: 1 } } },
     /health\.config\.failureThreshold/,

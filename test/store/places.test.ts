@@ -82,13 +82,13 @@ test.each<[Record<string, unknown>, string]>([
   [{ primary: { cache: 'memory:' } }, 'primary.database must be given'],
   [{ cache: { caches: 'memory:' } }, 'cache.caches is not known; did you mean cache?'],
   [{ wal: { type: 'file', config: { filepath: 'x' } } }, 'did you mean filePath?'],
-  [{ wal: { type: 'file', config: { filePath: '' } } }, 'wal.filePath must not be empty'],
+  [{ wal: { type: 'file', config: { filePath: '' } } }, 'wal.config.filePath must not be empty'],
   [{ wal: { type: 'file', config: 7 } }, 'wal.config must be an object'],
   [{ wal: { type: 'file', config: {}, filePath: 'x' } }, 'wal.filePath is not known'],
   [{ wal: { type: 'in-memory', batchEntries: -5 } }, 'wal.batchEntries must be an integer'],
-  [{ wal: { type: 'in-memory', config: { onWalDown: 'ignore' } } }, 'wal.onWalDown must be'],
+  [{ wal: { type: 'in-memory', config: { onWalDown: 'ignore' } } }, 'wal.config.onWalDown must be'],
   [{ primary: 'sqlite:./a.db', backup: { database: 'sqlite:./a.db' } }, 'two databases'],
-  [{ read: { type: 'failover', config: { enableCacheMerge: 1 } } }, 'read.enableCacheMerge'],
+  [{ read: { type: 'failover', config: { enableCacheMerge: 1 } } }, 'read.config.enableCacheMerge'],
 ])('%j is refused before anything is opened', async (options, message) => {
   const given = { primary: 'memory:', backup: 'memory:', wal: 'memory:', ...options }
   await expect(openChatHistory(given as ChatHistoryOptions)).rejects.toMatchObject({

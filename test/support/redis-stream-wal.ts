@@ -5,8 +5,9 @@ import {
   type RedisConnectionOptions,
 } from '../../src/backend/redis/options.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
+import { resolve } from '../../src/core/options.ts'
 import {
-  resolveRedisStreamOptions,
+  STREAM_OPTIONS,
   type ResolvedRedisStreamOptions,
 } from '../../src/wal/redis-stream/options.ts'
 import { RedisStreamWal } from '../../src/wal/redis-stream/stream-wal.ts'
@@ -21,8 +22,8 @@ export function redisStreamWal(
   connection: RedisConnectionOptions,
   options: Partial<ResolvedRedisStreamOptions> = {},
 ): RedisStreamWal {
-  const resolved = resolveRedisConnection({ commandTimeoutMs: 1_000, ...connection }, 'everthread:')
-  return new RedisStreamWal(nodeEnv(), resolveRedisStreamOptions(options), {
+  const resolved = resolveRedisConnection({ commandTimeoutMs: 1_000, ...connection })
+  return new RedisStreamWal(nodeEnv(), resolve('', options, STREAM_OPTIONS), {
     makeRouter: (env) => openRouter(env, resolved),
     keyPrefix: resolved.keyPrefix,
     timeoutMs: resolved.commandTimeoutMs,

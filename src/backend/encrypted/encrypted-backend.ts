@@ -5,6 +5,8 @@ import type { Env } from '../../core/env.ts'
 import { isStorageError, StorageError } from '../../core/errors.ts'
 import type { JsonText } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
+import { having } from '../../core/option-kinds.ts'
+import { checkDatabaseSource } from '../check-source.ts'
 import { parseDatabaseString } from '../connection-string.ts'
 import { createDatabase, type DatabaseSource } from '../registry.ts'
 import { ReplicaBase } from '../replica-base.ts'
@@ -34,6 +36,8 @@ import type {
 } from '../replica-backend.ts'
 import { storedOperations } from '../stored-operations.ts'
 
+const CIPHER = having<ValueCipher>('a ValueCipher', ['ready', 'encrypt', 'decrypt'])
+
 /**
  * A database whose values are encrypted before they reach it. Keys, ids and stamps stay as they are, so it
  * is listed, compared and reconciled like any other.
@@ -46,6 +50,8 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
 
   constructor(source: DatabaseSource, cipher: ValueCipher, env: Env, field = 'database') {
     super(env)
+    checkDatabaseSource(source, field)
+    CIPHER.check('cipher', cipher)
     this.#source = source
     this.#cipher = cipher
     this.#field = field

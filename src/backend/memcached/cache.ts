@@ -9,6 +9,7 @@ import {
 import { encodeJson } from '../../core/json.ts'
 import { checkText, KEY_BYTES_MAX } from '../../core/limits.ts'
 import { nodeEnv } from '../../core/node-env.ts'
+import { checkEnv } from '../../core/option-kinds.ts'
 import { withDeadline } from '../../core/time.ts'
 import type { CacheBackend } from '../cache-backend.ts'
 import { cachedValue } from '../cached-value.ts'
@@ -40,6 +41,7 @@ export class MemcachedCacheBackend implements CacheBackend {
   #reachable = false
 
   constructor(options: MemcachedOptions, env: Env = nodeEnv()) {
+    checkEnv(env)
     this.#env = env
     this.#options = resolveMemcachedOptions(options)
   }

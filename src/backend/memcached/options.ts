@@ -1,6 +1,17 @@
 import { invalid } from '../../core/errors.ts'
-import { checkInteger } from '../../core/limits.ts'
-import { refuseUnknown, type FieldsOf } from '../../core/options.ts'
+import { MIB } from '../../core/limits.ts'
+import {
+  byDefault,
+  bytes,
+  hidden,
+  list,
+  matching,
+  ms,
+  oneOf,
+  secret,
+  value,
+} from '../../core/option-kinds.ts'
+import { resolve, resolveQuery, withUrl, type OptionTable } from '../../core/options.ts'
 import { decodeUrlPart } from '../decode-url-part.ts'
 
 /** Options of a Memcached cache. */
@@ -32,56 +43,54 @@ export interface ResolvedMemcachedOptions {
 }
 
 const PORT = 11_211
-const KEY_PREFIX_MAX = 100
 
-const FIELDS: FieldsOf<MemcachedOptions & { readonly type: string }> = {
-  type: true,
-  url: true,
-  servers: true,
-  username: true,
-  password: true,
-  timeoutMs: true,
-  keyPrefix: true,
-  maxValueBytes: true,
+export const MEMCACHED_OPTIONS: OptionTable<
+  MemcachedOptions & { readonly type?: 'memcached' },
+  'servers' | 'timeoutMs' | 'keyPrefix' | 'maxValueBytes'
+> = {
+  type: oneOf('memcached'),
+  url: secret(),
+  servers: byDefault([`127.0.0.1:${PORT}`], list(hidden(value<string>('host:port', isServer)), 1)),
+  username: secret(),
+  password: secret(),
+  timeoutMs: byDefault(500, ms(1, 60_000)),
+  keyPrefix: byDefault(
+    'everthread:',
+    matching(/^[!-~]{0,100}$/, 'at most 100 printable ASCII characters'),
+  ),
+  maxValueBytes: byDefault(1_000_000, bytes(1, 1024 * MIB)),
+}
+
+const QUERY = {
+  nodes: hidden(
+    value<string>('host:port,host:port', (given) => String(given).split(',').every(isServer)),
+  ),
 }
 
 /** Fills the defaults in and refuses what cannot work. */
-export function resolveMemcachedOptions(options: MemcachedOptions): ResolvedMemcachedOptions {
-  refuseUnknown('', options, FIELDS)
-  const fromUrl = options.url === undefined ? {} : parseUrl(options.url)
-  const {
-    servers = fromUrl.servers ?? [`127.0.0.1:${PORT}`],
-    username = fromUrl.username,
-    password = fromUrl.password,
-    timeoutMs = 500,
-    keyPrefix = 'everthread:',
-    maxValueBytes = 1_000_000,
-  } = options
-  if (servers.length === 0) throw invalid('servers must not be empty')
-  for (const server of servers) checkServer(server)
-  checkInteger('timeoutMs', timeoutMs, 1, 60_000)
-  checkInteger('maxValueBytes', maxValueBytes, 1, 1024 * 1024 * 1024)
-  if (keyPrefix.length > KEY_PREFIX_MAX || !/^[!-~]*$/.test(keyPrefix)) {
-    throw invalid(`keyPrefix must be at most ${KEY_PREFIX_MAX} printable ASCII characters`)
-  }
+export function resolveMemcachedOptions(
+  options: MemcachedOptions,
+  path = '',
+): ResolvedMemcachedOptions {
+  const resolved = resolve(path, withUrl(path, options, parseUrl), MEMCACHED_OPTIONS)
+  const { servers, username, password, timeoutMs, keyPrefix, maxValueBytes } = resolved
   return { servers, username, password, timeoutMs, keyPrefix, maxValueBytes }
 }
 
-/** Never quotes the URL in an error: it may hold the password. */
-function parseUrl(text: string): Pick<MemcachedOptions, 'servers' | 'username' | 'password'> {
+function parseUrl(text: string, path: string): MemcachedOptions {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url?.protocol !== 'memcached:') throw invalid('url must be a valid memcached:// URL')
-  const more = url.searchParams.get('nodes')
+  if (url?.protocol !== 'memcached:') throw invalid(`${path} must be a valid memcached:// URL`)
+  const { nodes = '' } = resolveQuery(path, url.searchParams, QUERY)
   const first = `${url.hostname === '' ? '127.0.0.1' : url.hostname}:${url.port || PORT}`
   return {
-    servers: [first, ...(more === null || more === '' ? [] : more.split(','))],
+    servers: [first, ...(nodes === '' ? [] : nodes.split(','))],
     ...(url.username !== '' && { username: decodeUrlPart(url.username, 'user') }),
     ...(url.password !== '' && { password: decodeUrlPart(url.password, 'password') }),
   }
 }
 
-function checkServer(server: string): void {
-  const match = /^[^:@,\s]+:(\d{1,5})$/.exec(server)
-  if (match !== null && Number(match[1]) > 0 && Number(match[1]) <= 65_535) return
-  throw invalid('servers must be host:port each')
+function isServer(server: unknown): boolean {
+  if (typeof server !== 'string') return false
+  const [, port] = /^[^:@,\s]+:(\d{1,5})$/.exec(server) ?? []
+  return Number(port) > 0 && Number(port) <= 65_535
 }

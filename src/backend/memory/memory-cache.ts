@@ -1,8 +1,10 @@
 import type { Env } from '../../core/env.ts'
 import { invalid, StorageError } from '../../core/errors.ts'
 import { decodeJson, encodeJson, type JsonText } from '../../core/json.ts'
-import { checkInteger, checkText, KEY_BYTES_MAX } from '../../core/limits.ts'
+import { checkText, KEY_BYTES_MAX, MIB } from '../../core/limits.ts'
 import { nodeEnv } from '../../core/node-env.ts'
+import { byDefault, bytes, checkEnv, integer, oneOf } from '../../core/option-kinds.ts'
+import { resolve, type OptionTable } from '../../core/options.ts'
 import type { CacheBackend } from '../cache-backend.ts'
 
 /** Bounds of the cache. */
@@ -11,6 +13,15 @@ export interface MemoryCacheOptions {
   readonly maxEntries?: number
   /** Most bytes of keys and values, as UTF-16. Default: 64 MiB. */
   readonly maxBytes?: number
+}
+
+export const MEMORY_CACHE_OPTIONS: OptionTable<
+  MemoryCacheOptions & { readonly type?: 'in-memory' },
+  keyof MemoryCacheOptions
+> = {
+  type: oneOf('in-memory'),
+  maxEntries: byDefault(10_000, integer(1, Number.MAX_SAFE_INTEGER)),
+  maxBytes: byDefault(64 * MIB, bytes(1, Number.MAX_SAFE_INTEGER)),
 }
 
 interface Entry {
@@ -39,10 +50,11 @@ export class MemoryCache implements CacheBackend {
   #connected = false
 
   constructor(options: MemoryCacheOptions = {}, env: Env = nodeEnv()) {
-    const { maxEntries = 10_000, maxBytes = 64 * 1024 * 1024 } = options
+    const { maxEntries, maxBytes } = resolve('', options, MEMORY_CACHE_OPTIONS)
+    checkEnv(env)
     this.#env = env
-    this.#maxEntries = checkInteger('maxEntries', maxEntries, 1, Number.MAX_SAFE_INTEGER)
-    this.#maxBytes = checkInteger('maxBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER)
+    this.#maxEntries = maxEntries
+    this.#maxBytes = maxBytes
   }
 
   /** Entries that are held now, expired ones that nobody has asked for included. */

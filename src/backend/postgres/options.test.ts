@@ -52,7 +52,7 @@ test('only no-verify does not verify, and disable does not encrypt', () => {
 
 test('a Unix socket comes from the host parameter', () => {
   const { connection } = resolvePostgresOptions({ url: 'postgres:///db?host=/run/pg&port=1' })
-  expect([connection.host, connection.ssl]).toEqual(['/run/pg', false])
+  expect(connection).toMatchObject({ host: '/run/pg', port: 1, ssl: false })
 })
 
 test.each([
@@ -71,6 +71,9 @@ test.each([
   [{ poolsize: 3 } as never, 'poolsize'],
   [{ port: 70_000 }, 'port'],
   [{ statementTimeoutMs: -1 }, 'statementTimeoutMs'],
+  [{ migrate: 'always' as never }, 'migrate must be connect or never'],
+  [{ url: 'postgres://h/d?sslmod=require' }, 'url.sslmod is not known; did you mean sslmode?'],
+  [{ url: 'postgres://h/d?sslmode=disable&sslmode=require' }, 'url.sslmode must be given once'],
   [{ url: 'mysql://h/d' }, 'postgres://'],
   [{ url: 'postgres://a:secret@h1:1,h2:2/d' }, 'one host'],
 ])('%j is refused', (options, name) => {

@@ -1,11 +1,35 @@
 import { isIPv4 } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import { invalid, messageOf } from '../../core/errors.ts'
-import { checkInteger } from '../../core/limits.ts'
-import { given, refuseUnknown, type FieldsOf } from '../../core/options.ts'
+import { invalid } from '../../core/errors.ts'
+import {
+  byDefault,
+  integer,
+  matching,
+  ms,
+  oneOf,
+  secret,
+  text,
+  value,
+} from '../../core/option-kinds.ts'
+import {
+  at,
+  resolve,
+  resolveQuery,
+  withUrl,
+  type OptionTable,
+  type Resolved,
+} from '../../core/options.ts'
+import { TIMER_MS_MAX } from '../../core/time.ts'
 import { decodeUrlPart } from '../decode-url-part.ts'
+import { TLS_OPTION } from '../tls-option.ts'
 import type { PgPool } from './pg-types.ts'
-import { resolvePool, type PostgresPoolConfig, type ResolvedPool } from './pool-options.ts'
+import {
+  CONNECTIONS,
+  POOL_OPTION,
+  poolOf,
+  type PostgresPoolConfig,
+  type ResolvedPool,
+} from './pool-options.ts'
 
 /**
  * - `true`: TLS, and the server's certificate must be valid for its name.
@@ -81,59 +105,80 @@ export interface PgConnection {
   readonly ssl: false | ConnectionOptions
 }
 
-const FIELDS: FieldsOf<PostgresOptions & { readonly type: string }> = {
-  type: true,
-  url: true,
-  host: true,
-  port: true,
-  database: true,
-  user: true,
-  password: true,
-  ssl: true,
-  pool: true,
-  maxConnections: true,
-  idleTimeoutMillis: true,
-  connectionTimeoutMillis: true,
-  connectTimeoutMs: true,
-  statementTimeoutMs: true,
-  disconnectTimeoutMs: true,
-  inFlightMax: true,
-  schema: true,
-  tablePrefix: true,
-  migrate: true,
-}
+/** The client gives up this much later than the server: its answer tells more. Milliseconds. */
+export const CLIENT_GRACE_MS = 1_000
 
-const TIMER_MS_MAX = 2 ** 31 - 1
 /** 63 bytes is the limit of the server; the longest name that is appended takes 32. */
 const IDENTIFIER = /^[a-z_][a-z0-9_]{0,62}$/
 const PREFIX = /^[a-z_][a-z0-9_]{0,30}$/
 
+export const POSTGRES_OPTIONS: OptionTable<
+  PostgresOptions & { readonly type?: 'postgresql' | 'postgres' },
+  | 'host'
+  | 'port'
+  | 'user'
+  | 'maxConnections'
+  | 'idleTimeoutMillis'
+  | 'statementTimeoutMs'
+  | 'disconnectTimeoutMs'
+  | 'inFlightMax'
+  | 'schema'
+  | 'tablePrefix'
+  | 'migrate'
+> = {
+  type: oneOf('postgresql', 'postgres'),
+  url: secret(),
+  host: byDefault('127.0.0.1', text()),
+  port: byDefault(5432, integer(1, 65_535)),
+  database: text(),
+  user: byDefault('postgres', text()),
+  password: secret(),
+  ssl: TLS_OPTION,
+  pool: POOL_OPTION,
+  maxConnections: byDefault(10, CONNECTIONS),
+  idleTimeoutMillis: byDefault(30_000, ms(1, TIMER_MS_MAX)),
+  connectionTimeoutMillis: ms(1, TIMER_MS_MAX),
+  connectTimeoutMs: ms(1, TIMER_MS_MAX),
+  statementTimeoutMs: byDefault(10_000, ms(1, TIMER_MS_MAX - CLIENT_GRACE_MS)),
+  disconnectTimeoutMs: byDefault(5_000, ms(0, TIMER_MS_MAX)),
+  inFlightMax: byDefault(2, integer(1, 100)),
+  schema: byDefault('public', matching(IDENTIFIER, 'at most 63 lowercase letters, digits and _')),
+  tablePrefix: byDefault(
+    'everthread_',
+    matching(PREFIX, 'at most 31 lowercase letters, digits and _'),
+  ),
+  migrate: byDefault('connect', oneOf('connect', 'never')),
+}
+
+/** What the query of a URL says. The last ones are for other clients, and change nothing here. */
+const QUERY = {
+  host: text(),
+  port: integer(1, 65_535),
+  sslmode: value<string>(
+    'disable, no-verify, prefer, require, verify-ca or verify-full',
+    (given) => sslOf(given) !== undefined,
+  ),
+  application_name: secret(),
+  channel_binding: secret(),
+  pgbouncer: secret(),
+}
+
 /** Fills the defaults in and refuses what cannot work. */
-export function resolvePostgresOptions(options: PostgresOptions): ResolvedPostgresOptions {
-  refuseUnknown('', options, FIELDS)
-  const {
-    connectTimeoutMs = options.connectionTimeoutMillis ?? 5_000,
-    statementTimeoutMs = 10_000,
-    disconnectTimeoutMs = 5_000,
-    inFlightMax = 2,
-    schema = 'public',
-    tablePrefix = 'everthread_',
-    migrate = 'connect',
-  } = options
-  const { connectionTimeoutMillis = connectTimeoutMs } = options
-  checkInteger('connectionTimeoutMillis', connectionTimeoutMillis, 1, TIMER_MS_MAX)
-  checkInteger('connectTimeoutMs', connectTimeoutMs, 1, TIMER_MS_MAX)
-  if (connectionTimeoutMillis !== connectTimeoutMs) {
-    throw invalid('connectionTimeoutMillis must be connectTimeoutMs: give one of them')
+export function resolvePostgresOptions(
+  options: PostgresOptions,
+  path = '',
+): ResolvedPostgresOptions {
+  const resolved = resolve(path, withUrl(path, options, parseUrl), POSTGRES_OPTIONS)
+  const { connectionTimeoutMillis, connectTimeoutMs = connectionTimeoutMillis ?? 5_000 } = resolved
+  if (connectionTimeoutMillis !== undefined && connectionTimeoutMillis !== connectTimeoutMs) {
+    const field = at(path, 'connectionTimeoutMillis')
+    throw invalid(`${field} must be connectTimeoutMs: give one of them`)
   }
-  checkInteger('statementTimeoutMs', statementTimeoutMs, 1, TIMER_MS_MAX - CLIENT_GRACE_MS)
-  checkInteger('disconnectTimeoutMs', disconnectTimeoutMs, 0, TIMER_MS_MAX)
-  checkInteger('inFlightMax', inFlightMax, 1, 100)
-  checkIdentifier('schema', schema, IDENTIFIER)
-  checkIdentifier('tablePrefix', tablePrefix, PREFIX)
+  const { statementTimeoutMs, disconnectTimeoutMs, inFlightMax } = resolved
+  const { schema, tablePrefix, migrate } = resolved
   return {
-    connection: resolveConnection(options),
-    pool: resolvePool(options),
+    connection: connectionOf(resolved),
+    pool: poolOf(resolved, path),
     connectTimeoutMs,
     statementTimeoutMs,
     disconnectTimeoutMs,
@@ -144,56 +189,40 @@ export function resolvePostgresOptions(options: PostgresOptions): ResolvedPostgr
   }
 }
 
-/** The client gives up this much later than the server: its answer tells more. Milliseconds. */
-export const CLIENT_GRACE_MS = 1_000
-
-function checkIdentifier(name: string, text: string, pattern: RegExp): void {
-  if (pattern.test(text)) return
-  throw invalid(
-    `${name} must be lowercase letters, digits and underscores, got ${JSON.stringify(text)}`,
-  )
-}
-
-function resolveConnection(options: PostgresOptions): PgConnection {
-  const fromUrl = options.url === undefined ? {} : parseUrl(options.url)
-  const {
-    host = '127.0.0.1',
-    port = 5432,
-    user = 'postgres',
-    database = user,
-    password,
-    ssl = !isLocal(host),
-  } = { ...fromUrl, ...given(options) }
-  checkInteger('port', port, 1, 65_535)
+function connectionOf({
+  host,
+  port,
+  user,
+  database = user,
+  password,
+  ssl = !isLocal(host),
+}: Resolved<typeof POSTGRES_OPTIONS>): PgConnection {
   return { host, port, database, user, password, ssl: resolveSsl(ssl) }
 }
 
-/** Never quotes the URL in an error: it may hold the password. */
-function parseUrl(text: string): PostgresOptions {
-  let url: URL
-  try {
-    url = new URL(text)
-  } catch (error) {
-    throw invalid(`url must be a PostgreSQL URL of one host: ${messageOf(error)}`)
-  }
+function parseUrl(text: string, path: string): PostgresOptions {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined) throw invalid(`${path} must be a PostgreSQL URL of one host`)
   if (!['postgres:', 'postgresql:'].includes(url.protocol)) {
-    throw invalid(`url must start with postgres://, got ${url.protocol}`)
+    throw invalid(`${path} must start with postgres://, got ${url.protocol}`)
   }
-  const host = url.searchParams.get('host') ?? decodeUrlPart(url.hostname, 'host')
+  const query = resolveQuery(path, url.searchParams, QUERY)
+  const host = query.host ?? decodeUrlPart(url.hostname, 'host')
   const database = decodeUrlPart(url.pathname.slice(1), 'database')
-  const sslmode = url.searchParams.get('sslmode')
+  const ssl = sslOf(query.sslmode)
   return {
     ...(host !== '' && { host: host.replace(/^\[(.*)\]$/, '$1') }),
     ...(url.port !== '' && { port: Number(url.port) }),
+    ...(query.port !== undefined && { port: query.port }),
     ...(url.username !== '' && { user: decodeUrlPart(url.username, 'user') }),
     ...(url.password !== '' && { password: decodeUrlPart(url.password, 'password') }),
     ...(database !== '' && { database }),
-    ...(sslmode !== null && { ssl: sslOf(sslmode) }),
+    ...(ssl !== undefined && { ssl }),
   }
 }
 
 /** Every mode that encrypts also verifies; only `no-verify` says that it does not. */
-function sslOf(mode: string): PostgresSsl {
+function sslOf(mode: unknown): PostgresSsl | undefined {
   switch (mode) {
     case 'disable':
       return false
@@ -205,7 +234,7 @@ function sslOf(mode: string): PostgresSsl {
     case 'verify-full':
       return true
     default:
-      throw invalid(`sslmode must be disable, no-verify, require or verify-full, got ${mode}`)
+      return undefined
   }
 }
 

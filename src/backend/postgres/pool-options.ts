@@ -1,6 +1,7 @@
-import { checkInteger, checkObject } from '../../core/limits.ts'
-import { refuseUnknown, type FieldsOf } from '../../core/options.ts'
-import type { PostgresOptions } from './options.ts'
+import { invalid } from '../../core/errors.ts'
+import { byDefault, hasMethods, integer, ms } from '../../core/option-kinds.ts'
+import { at, resolve, type Option, type OptionTable } from '../../core/options.ts'
+import { TIMER_MS_MAX } from '../../core/time.ts'
 import type { PgPool } from './pg-types.ts'
 
 /** Settings of our own pool. */
@@ -27,40 +28,45 @@ export interface ResolvedPool {
   readonly acquireTimeoutMs: number | undefined
 }
 
-const FIELDS: FieldsOf<PostgresPoolConfig> = {
-  max: true,
-  min: true,
-  idleTimeoutMillis: true,
-  acquireTimeoutMillis: true,
+export const CONNECTIONS: Option<number> = integer(1, 1_000)
+
+export const POOL_OPTIONS: OptionTable<PostgresPoolConfig, 'min'> = {
+  max: CONNECTIONS,
+  min: byDefault(0, integer(0, 1_000)),
+  idleTimeoutMillis: ms(1, TIMER_MS_MAX),
+  acquireTimeoutMillis: ms(1, TIMER_MS_MAX),
 }
 
-const CONNECTIONS_MAX = 1_000
-const TIMER_MS_MAX = 2 ** 31 - 1
+/** A pool of the application's own, or settings of ours. */
+export const POOL_OPTION: Option<PgPool | PostgresPoolConfig> = {
+  takes: 'a pool of pg or an object',
+  fields: POOL_OPTIONS,
+  check: (path, given) => (isPool(given) ? given : resolve(path, given, POOL_OPTIONS)),
+}
 
-/** Fills the defaults in and refuses what cannot work. */
-export function resolvePool(options: PostgresOptions): ResolvedPool {
-  const { pool, maxConnections = 10, idleTimeoutMillis = 30_000 } = options
-  checkInteger('maxConnections', maxConnections, 1, CONNECTIONS_MAX)
-  checkInteger('idleTimeoutMillis', idleTimeoutMillis, 1, TIMER_MS_MAX)
-  const givenPool = isPool(pool) ? pool : undefined
-  const settings = isPool(pool) ? {} : checkSettings(pool ?? {})
-  const { max = maxConnections, min = 0, acquireTimeoutMillis } = settings
-  const idleTimeoutMs = settings.idleTimeoutMillis ?? idleTimeoutMillis
-  checkInteger('pool.max', max, 1, CONNECTIONS_MAX)
-  checkInteger('pool.min', min, 0, max)
-  checkInteger('pool.idleTimeoutMillis', idleTimeoutMs, 1, TIMER_MS_MAX)
-  if (acquireTimeoutMillis !== undefined) {
-    checkInteger('pool.acquireTimeoutMillis', acquireTimeoutMillis, 1, TIMER_MS_MAX)
+interface PoolChoice {
+  readonly pool?: PgPool | PostgresPoolConfig
+  readonly maxConnections: number
+  readonly idleTimeoutMillis: number
+}
+
+/** The pool that checked options ask for. */
+export function poolOf(options: PoolChoice, path: string): ResolvedPool {
+  const { pool, maxConnections, idleTimeoutMillis } = options
+  const own = isPool(pool) ? pool : undefined
+  const { max = maxConnections, min = 0, ...times } = isPool(pool) ? {} : (pool ?? {})
+  if (min > max) {
+    throw invalid(`${at(path, 'pool.min')} must be an integer from 0 to ${max}, got ${min}`)
   }
-  return { given: givenPool, max, min, idleTimeoutMs, acquireTimeoutMs: acquireTimeoutMillis }
+  return {
+    given: own,
+    max,
+    min,
+    idleTimeoutMs: times.idleTimeoutMillis ?? idleTimeoutMillis,
+    acquireTimeoutMs: times.acquireTimeoutMillis,
+  }
 }
 
-function isPool(pool: PostgresOptions['pool']): pool is PgPool {
-  return typeof (pool as { connect?: unknown } | undefined | null)?.connect === 'function'
-}
-
-function checkSettings(settings: PostgresPoolConfig): PostgresPoolConfig {
-  checkObject('pool', settings)
-  refuseUnknown('pool', settings, FIELDS)
-  return settings
+function isPool(pool: unknown): pool is PgPool {
+  return hasMethods(pool, ['connect'])
 }

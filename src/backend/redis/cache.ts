@@ -3,18 +3,21 @@ import { invalid, messageOf, StorageConnectionError, StorageError } from '../../
 import { encodeJson } from '../../core/json.ts'
 import { checkText, KEY_BYTES_MAX } from '../../core/limits.ts'
 import { nodeEnv } from '../../core/node-env.ts'
+import { byDefault, checkEnv } from '../../core/option-kinds.ts'
 import type { CacheBackend } from '../cache-backend.ts'
 import { cachedValue } from '../cached-value.ts'
 import { bounded } from './caller.ts'
 import { openRouter } from './open-router.ts'
-import { resolveRedisConnection, type RedisConnectionOptions } from './options.ts'
-import type { ResolvedRedisConnection } from './options.ts'
+import {
+  REDIS_CONNECTION,
+  resolveRedisConnection,
+  type RedisConnectionOptions,
+  type RedisConnectionTable,
+  type ResolvedRedisConnection,
+} from './options.ts'
 import { redisError } from './redis-error.ts'
 import type { RedisRouter } from './router.ts'
 
-/** A cache that is slower than this is of no use. Milliseconds. */
-const TIMEOUT_MS = 500
-const CONNECT_MS = 1_000
 /** A longer life is given as this one; the server adds it to its clock. Milliseconds. */
 const LIFE_MS_MAX = 2 ** 52
 
@@ -22,6 +25,14 @@ const LIFE_MS_MAX = 2 ** 52
 export interface RedisCacheOptions extends RedisConnectionOptions {
   /** What every key of the cache starts with. No braces. Default: `everthread-cache:`. */
   readonly keyPrefix?: string
+}
+
+/** A cache that is slow is of no use. */
+export const REDIS_CACHE_OPTIONS: RedisConnectionTable = {
+  ...REDIS_CONNECTION,
+  keyPrefix: byDefault('everthread-cache:', REDIS_CONNECTION.keyPrefix),
+  connectTimeoutMs: byDefault(1_000, REDIS_CONNECTION.connectTimeoutMs),
+  commandTimeoutMs: byDefault(500, REDIS_CONNECTION.commandTimeoutMs),
 }
 
 /**
@@ -36,9 +47,9 @@ export class RedisCacheBackend implements CacheBackend {
   #router: RedisRouter | undefined
 
   constructor(options: RedisCacheOptions, env: Env = nodeEnv()) {
+    checkEnv(env)
     this.#env = env
-    const limits = { commandTimeoutMs: TIMEOUT_MS, connectTimeoutMs: CONNECT_MS }
-    this.#connection = resolveRedisConnection({ ...limits, ...options }, 'everthread-cache:')
+    this.#connection = resolveRedisConnection(options, REDIS_CACHE_OPTIONS)
   }
 
   async get<T>(key: string): Promise<T | undefined> {

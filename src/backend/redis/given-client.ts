@@ -1,5 +1,7 @@
 import type { Env } from '../../core/env.ts'
 import { invalid, messageOf, StorageError } from '../../core/errors.ts'
+import { hasMethods, value } from '../../core/option-kinds.ts'
+import type { Option } from '../../core/options.ts'
 import { withDeadline } from '../../core/time.ts'
 import type { RawConnection } from './raw-connection.ts'
 import type { RedisRouter } from './router.ts'
@@ -32,6 +34,14 @@ export interface NodeRedisClient {
   on(event: string, listener: (...args: unknown[]) => void): unknown
   off(event: string, listener: (...args: unknown[]) => void): unknown
 }
+
+/** What a client must have; `GivenRouter` looks closer when it is made. */
+export const CLIENT_OPTION: Option<GivenClient> = value(
+  'a client of redis or ioredis',
+  (given) =>
+    hasMethods(given, ['connect', 'on', 'off']) &&
+    (hasMethods(given, ['call']) || hasMethods(given, ['sendCommand'])),
+)
 
 /** Names it in messages. */
 const CLIENT = 'the Redis client of the application'

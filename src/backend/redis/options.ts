@@ -1,9 +1,33 @@
 import type { ConnectionOptions } from 'node:tls'
 import { invalid } from '../../core/errors.ts'
-import { checkInteger } from '../../core/limits.ts'
-import { given, refuseUnknown, type FieldsOf } from '../../core/options.ts'
+import {
+  boolean,
+  byDefault,
+  either,
+  fields,
+  hidden,
+  integer,
+  list,
+  ms,
+  needed,
+  oneOf,
+  secret,
+  text,
+  value,
+} from '../../core/option-kinds.ts'
+import {
+  at,
+  resolve,
+  resolveQuery,
+  withUrl,
+  type OptionTable,
+  type Resolved,
+  type Table,
+} from '../../core/options.ts'
+import { TIMER_MS_MAX } from '../../core/time.ts'
 import { decodeUrlPart } from '../decode-url-part.ts'
-import type { GivenClient } from './given-client.ts'
+import { TLS_OPTION } from '../tls-option.ts'
+import { CLIENT_OPTION, type GivenClient } from './given-client.ts'
 
 /** Where one server listens. */
 export interface RedisAddress {
@@ -103,142 +127,192 @@ export interface ResolvedRedisOptions {
   readonly shards: number | undefined
 }
 
-const TIMER_MS_MAX = 2 ** 31 - 1
-const KEY_PREFIX_MAX = 100
-/** Each shard is asked by every listing. */
-const SHARDS_MAX = 256
+const PORT = integer(1, 65_535)
+const ADDRESS: OptionTable<RedisAddress> = { host: needed(text()), port: needed(PORT) }
+const NODES = list(fields(ADDRESS), 1)
+/** Braces would decide the slot of a key. */
+const KEY_PREFIX = value<string>(
+  'a text of at most 100 characters without braces',
+  (given) => typeof given === 'string' && isPrefix(given),
+  (given) => given,
+)
 
-const CONNECTION_FIELDS: FieldsOf<RedisConnectionOptions & { readonly type: string }> = {
-  type: true,
-  url: true,
-  host: true,
-  port: true,
-  username: true,
-  password: true,
-  db: true,
-  tls: true,
-  sentinel: true,
-  cluster: true,
-  client: true,
-  keyPrefix: true,
-  connectTimeoutMs: true,
-  commandTimeoutMs: true,
-  socketTimeoutMs: true,
+function isPrefix(given: string): boolean {
+  return /^[^{}]{0,100}$/s.test(given) && !given.includes('\0') && given.isWellFormed()
+}
+
+type Sentinel = NonNullable<RedisConnectionOptions['sentinel']>
+const SENTINEL: OptionTable<Sentinel> = {
+  name: needed(text()),
+  nodes: NODES,
+  username: secret(),
+  password: secret(),
+}
+
+export type RedisConnectionTable = OptionTable<
+  RedisConnectionOptions & { readonly type?: string },
+  | 'host'
+  | 'db'
+  | 'tls'
+  | 'cluster'
+  | 'keyPrefix'
+  | 'connectTimeoutMs'
+  | 'commandTimeoutMs'
+  | 'socketTimeoutMs'
+>
+
+export const REDIS_CONNECTION: RedisConnectionTable = {
+  type: oneOf('redis'),
+  url: secret(),
+  host: byDefault('127.0.0.1', text()),
+  port: PORT,
+  username: secret(),
+  password: secret(),
+  db: byDefault(0, integer(0, 1_000_000)),
+  tls: byDefault(false, TLS_OPTION),
+  sentinel: fields(SENTINEL),
+  cluster: byDefault(false, either(boolean(), fields({ nodes: needed(NODES) }))),
+  client: CLIENT_OPTION,
+  keyPrefix: byDefault('everthread:', KEY_PREFIX),
+  connectTimeoutMs: byDefault(5_000, ms(1, TIMER_MS_MAX)),
+  commandTimeoutMs: byDefault(5_000, ms(1, TIMER_MS_MAX)),
+  socketTimeoutMs: byDefault(1_500, ms(10, TIMER_MS_MAX)),
+}
+
+export const REDIS_OPTIONS: RedisConnectionTable &
+  OptionTable<Pick<RedisOptions, 'inFlightMax' | 'shards'>, 'inFlightMax'> = {
+  ...REDIS_CONNECTION,
+  inFlightMax: byDefault(2, integer(1, 100)),
+  // Each shard is asked by every listing.
+  shards: integer(1, 256),
+}
+
+/** What the query of a URL says of the servers. */
+const QUERY = {
+  cluster: boolean(),
+  sentinel: text(),
+  nodes: hidden(value<string>('host:port,host:port', isAddresses, (given) => given)),
+  keyPrefix: KEY_PREFIX,
+  tls: oneOf('true', 'no-verify'),
 }
 
 /** Fills the defaults in and refuses what cannot work. */
-export function resolveRedisOptions(options: RedisOptions): ResolvedRedisOptions {
-  refuseUnknown('', options, { ...CONNECTION_FIELDS, inFlightMax: true, shards: true })
-  const { inFlightMax = 2, shards, ...connection } = options
-  checkInteger('inFlightMax', inFlightMax, 1, 100)
-  if (shards !== undefined) checkInteger('shards', shards, 1, SHARDS_MAX)
-  return { connection: resolveRedisConnection(connection, 'everthread:'), inFlightMax, shards }
+export function resolveRedisOptions(options: RedisOptions, path = ''): ResolvedRedisOptions {
+  const { resolved, connection } = resolveRedis(options, REDIS_OPTIONS, path)
+  return { connection, inFlightMax: resolved.inFlightMax, shards: resolved.shards }
 }
 
-/** The same for what the database and the cache share. */
+/** The same for what the database, the cache and the log share; each has defaults of its own. */
 export function resolveRedisConnection(
   options: RedisConnectionOptions,
-  defaultPrefix: string,
+  table: RedisConnectionTable = REDIS_CONNECTION,
+  path = '',
 ): ResolvedRedisConnection {
-  refuseUnknown('', options, CONNECTION_FIELDS)
-  const fromUrl = options.url === undefined ? {} : parseUrl(options.url)
-  const resolved = { ...fromUrl, ...given(options) }
-  const {
-    client,
-    connectTimeoutMs = 5_000,
-    commandTimeoutMs = 5_000,
-    socketTimeoutMs = 1_500,
-  } = resolved
-  const { sentinel, cluster = false, db = 0, keyPrefix = defaultPrefix, tls = false } = resolved
-  checkInteger('connectTimeoutMs', connectTimeoutMs, 1, TIMER_MS_MAX)
-  checkInteger('commandTimeoutMs', commandTimeoutMs, 1, TIMER_MS_MAX)
-  checkInteger('socketTimeoutMs', socketTimeoutMs, 10, TIMER_MS_MAX)
-  checkInteger('db', db, 0, 1_000_000)
-  checkKeyPrefix(keyPrefix)
-  if (cluster !== false && sentinel !== undefined)
-    throw invalid('cluster and sentinel exclude each other')
-  if (cluster !== false && db !== 0) throw invalid(`a Cluster has only db 0, got ${db}`)
+  return resolveRedis(options, table, path).connection
+}
+
+/** The same for a table that has more; `inQuery` is what of it the query of a URL may say. */
+export function resolveRedis<T extends RedisConnectionTable>(
+  options: RedisConnectionOptions,
+  table: T,
+  path: string,
+  inQuery: Table = {},
+): { readonly resolved: Resolved<T>; readonly connection: ResolvedRedisConnection } {
+  let more: readonly RedisAddress[] = []
+  const merged = withUrl(path, options, (url, field) => {
+    const parsed = parseUrl(url, field, inQuery)
+    more = parsed.more
+    return parsed.options
+  })
+  const resolved = resolve(path, merged, table)
+  const connection = resolved as unknown as Resolved<RedisConnectionTable>
+  return { resolved, connection: connectionOf(connection, more, path) }
+}
+
+function connectionOf(
+  resolved: Resolved<RedisConnectionTable>,
+  more: readonly RedisAddress[],
+  path: string,
+): ResolvedRedisConnection {
+  const { sentinel, cluster, db, tls, client, username, password } = resolved
+  if (cluster !== false && sentinel !== undefined) {
+    throw invalid(
+      `${at(path, 'cluster')} must be left out beside sentinel: they exclude each other`,
+    )
+  }
+  if (cluster !== false && db !== 0) {
+    throw invalid(`${at(path, 'db')} must be 0: a Cluster has only db 0, got ${db}`)
+  }
   return {
     mode: cluster !== false ? 'cluster' : sentinel !== undefined ? 'sentinel' : 'standalone',
-    nodes: nodesOf(resolved),
+    nodes: nodesOf(resolved, more),
     sentinel: sentinel && {
       name: sentinel.name,
       username: sentinel.username,
       password: sentinel.password,
     },
-    username: resolved.username,
-    password: resolved.password,
+    username,
+    password,
     db,
     tls: tlsOf(tls),
     client,
-    keyPrefix,
-    connectTimeoutMs,
-    commandTimeoutMs,
-    socketTimeoutMs,
+    keyPrefix: resolved.keyPrefix,
+    connectTimeoutMs: resolved.connectTimeoutMs,
+    commandTimeoutMs: resolved.commandTimeoutMs,
+    socketTimeoutMs: resolved.socketTimeoutMs,
   }
 }
 
-interface FromUrl extends RedisConnectionOptions {
-  readonly more?: readonly RedisAddress[]
-}
-
-function nodesOf(given: FromUrl): readonly RedisAddress[] {
-  const { sentinel, cluster, host = '127.0.0.1', more = [] } = given
-  const { port = sentinel === undefined ? 6379 : 26_379 } = given
+function nodesOf(
+  { sentinel, cluster, host, port }: Resolved<RedisConnectionTable>,
+  more: readonly RedisAddress[],
+): readonly RedisAddress[] {
   const named = typeof cluster === 'object' ? cluster.nodes : sentinel?.nodes
-  const nodes = named ?? [{ host, port }, ...more]
-  if (nodes.length === 0) throw invalid('nodes must not be empty')
-  for (const node of nodes) checkInteger('port', node.port, 1, 65_535)
-  return nodes
+  const first = { host, port: port ?? (sentinel === undefined ? 6379 : 26_379) }
+  return named ?? [first, ...more]
 }
 
-/** Braces would decide the slot of a key. */
-function checkKeyPrefix(prefix: string): void {
-  if (
-    typeof prefix === 'string' &&
-    prefix.length <= KEY_PREFIX_MAX &&
-    !/[{}]/.test(prefix) &&
-    !prefix.includes('\0') &&
-    prefix.isWellFormed()
-  )
-    return
-  throw invalid(`keyPrefix must be a text of at most ${KEY_PREFIX_MAX} characters without braces`)
-}
-
-/** Never quotes the URL in an error: it may hold the password. */
-function parseUrl(text: string): FromUrl {
+function parseUrl(
+  text: string,
+  path: string,
+  inQuery: Table,
+): { readonly options: object; readonly more: readonly RedisAddress[] } {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined) throw invalid('url must be a valid redis:// URL')
+  if (url === undefined) throw invalid(`${path} must be a valid redis:// URL`)
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
-    throw invalid(`url must start with redis:// or rediss://, got ${url.protocol}`)
+    throw invalid(`${path} must start with redis:// or rediss://, got ${url.protocol}`)
   }
-  const query = url.searchParams
-  const path = url.pathname.slice(1)
-  if (!/^\d*$/.test(path)) throw invalid('the path of a Redis url must be the number of a database')
+  const database = url.pathname.slice(1)
+  if (!/^\d*$/.test(database)) {
+    throw invalid(`${path} must have the number of a database as its path`)
+  }
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
-  const sentinel = query.get('sentinel')
-  const keyPrefix = query.get('keyPrefix')
-  const secure = url.protocol === 'rediss:'
-  return {
+  const isSecure = url.protocol === 'rediss:'
+  const query = resolveQuery(path, url.searchParams, { ...inQuery, ...QUERY })
+  const { sentinel, nodes, tls, ...rest } = query
+  if (tls !== undefined && !isSecure) throw invalid(`${path} must start with rediss:// for tls`)
+  const options = {
+    ...rest,
     ...(host !== '' && { host }),
     ...(url.port !== '' && { port: Number(url.port) }),
     ...(url.username !== '' && { username: decodeUrlPart(url.username, 'user') }),
     ...(url.password !== '' && { password: decodeUrlPart(url.password, 'password') }),
-    ...(path !== '' && { db: Number(path) }),
-    ...(secure && { tls: query.get('tls') === 'no-verify' ? ('no-verify' as const) : true }),
-    ...(keyPrefix !== null && { keyPrefix }),
-    ...(query.get('cluster') === 'true' && { cluster: true }),
-    ...(sentinel !== null && { sentinel: { name: sentinel } }),
-    more: addressesOf(query.get('nodes')),
+    ...(database !== '' && { db: Number(database) }),
+    ...(isSecure && { tls: tls === 'no-verify' ? tls : true }),
+    ...(sentinel !== undefined && { sentinel: { name: sentinel } }),
   }
+  return { options, more: addressesOf(nodes) }
 }
 
-function addressesOf(text: string | null): readonly RedisAddress[] {
-  if (text === null || text === '') return []
-  return text.split(',').map((part) => {
-    const at = part.lastIndexOf(':')
-    if (at <= 0) throw invalid('nodes of a Redis url must be host:port,host:port')
-    return { host: part.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(part.slice(at + 1)) }
+function isAddresses(given: unknown): boolean {
+  return addressesOf(String(given)).every(({ port }) => port > 0 && port <= 65_535)
+}
+
+function addressesOf(text = ''): readonly RedisAddress[] {
+  const parts = text.split(',').filter((part) => part !== '')
+  return parts.map((part) => {
+    const [, host = '', port] = /^(.+):(\d{1,5})$/.exec(part) ?? []
+    return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
   })
 }
 

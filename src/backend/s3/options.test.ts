@@ -32,9 +32,9 @@ test.each<[unknown, string]>([
   [{}, 'bucket must be'],
   [{ bucket: 'a' }, 'bucket must be'],
   [{ url: 'https://bucket' }, 'url must be s3://'],
-  [{ url: 's3://key:secret@bucket' }, 'holds no credentials'],
-  [{ url: 's3://bucket?secretAccessKey=hidden' }, 'not "secretAccessKey"'],
-  [{ url: 's3://bucket?pathStyle=1' }, 'pathStyle in the url must be'],
+  [{ url: 's3://key:secret@bucket' }, 'url must have no credentials'],
+  [{ url: 's3://bucket?secretAccessKey=hidden' }, 'url.secretAccessKey is not known'],
+  [{ url: 's3://bucket?pathStyle=1' }, 'url.pathStyle must be boolean'],
   [{ bucket: 'bucket', prefix: '../x' }, 'prefix must be'],
   [{ bucket: 'bucket', prefix: 'a//b' }, 'prefix must be'],
   [{ bucket: 'bucket', endpoint: 'minio:9000' }, 'endpoint must be'],
@@ -46,4 +46,15 @@ test.each<[unknown, string]>([
   const resolve = () => resolveS3Options(options as S3Options, {})
   expect(resolve).toThrow(message)
   expect(resolve).not.toThrow('hidden')
+})
+
+test('a bad variable of the environment is refused by its name, unless an option wins over it', () => {
+  const bucket = 'bucket'
+  const refused = (variables: Record<string, string>) => () =>
+    resolveS3Options({ bucket }, variables)
+  expect(refused({ AWS_REGION: 'eu west' })).toThrow(/^AWS_REGION must be/)
+  expect(refused({ AWS_ENDPOINT_URL: 'https://a:hidden@b' })).toThrow(/^AWS_ENDPOINT_URL must be/)
+  expect(refused({ AWS_ENDPOINT_URL: 'https://a:hidden@b' })).not.toThrow('hidden')
+  expect(resolveS3Options({ bucket, region: 'a' }, { AWS_REGION: 'eu west' }).region).toBe('a')
+  expect(resolveS3Options({ bucket }, { AWS_REGION: '' }).region).toBe('us-east-1')
 })

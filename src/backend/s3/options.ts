@@ -1,6 +1,30 @@
 import { invalid } from '../../core/errors.ts'
-import { checkInteger } from '../../core/limits.ts'
-import { refuseUnknown, type FieldsOf } from '../../core/options.ts'
+import { MIB } from '../../core/limits.ts'
+import {
+  boolean,
+  byDefault,
+  bytes,
+  callback,
+  either,
+  fields,
+  integer,
+  matching,
+  ms,
+  needed,
+  oneOf,
+  secret,
+  text,
+} from '../../core/option-kinds.ts'
+import {
+  at,
+  given,
+  resolve,
+  resolveQuery,
+  withUrl,
+  type Option,
+  type OptionTable,
+} from '../../core/options.ts'
+import { TIMER_MS_MAX } from '../../core/time.ts'
 import { decodeUrlPart } from '../decode-url-part.ts'
 import { DEFAULT_MULTIPART_BYTES, MULTIPART_BYTES_MIN } from './limits.ts'
 
@@ -73,149 +97,139 @@ export interface ResolvedS3Options {
   readonly durable: boolean
 }
 
-const TIMER_MS_MAX = 2 ** 31 - 1
-/** A name has at most 1,024 bytes, most of which are the key's. */
-const PREFIX_BYTES_MAX = 200
-const QUERY = ['region', 'endpoint', 'pathStyle', 'profile']
-
-const FIELDS: FieldsOf<S3Options & { readonly type: string }> = {
-  type: true,
-  url: true,
-  bucket: true,
-  prefix: true,
-  region: true,
-  endpoint: true,
-  pathStyle: true,
-  credentials: true,
-  profile: true,
-  requestTimeoutMs: true,
-  callTimeoutMs: true,
-  retriesMax: true,
-  requestsMax: true,
-  multipartBytes: true,
-  cacheBytes: true,
-  durable: true,
+export const CREDENTIAL_OPTIONS: OptionTable<S3Credentials> = {
+  accessKeyId: needed(secret()),
+  secretAccessKey: needed(secret()),
+  sessionToken: secret(),
+  expiresAt: integer(0, Number.MAX_SAFE_INTEGER, 'ms'),
 }
+
+const ENDPOINT: Option<string> = {
+  takes: 'an https:// or http:// URL without credentials, query and fragment',
+  parse: (text) => text,
+  check(path, text) {
+    if (isEndpoint(text)) return text as string
+    throw invalid(`${path} must be ${ENDPOINT.takes}`)
+  },
+}
+
+export const S3_OPTIONS: OptionTable<
+  S3Options & { readonly type?: 's3' },
+  | 'prefix'
+  | 'requestTimeoutMs'
+  | 'callTimeoutMs'
+  | 'retriesMax'
+  | 'requestsMax'
+  | 'multipartBytes'
+  | 'cacheBytes'
+  | 'durable'
+> = {
+  type: oneOf('s3'),
+  url: secret(),
+  bucket: matching(
+    /^[a-zA-Z0-9][a-zA-Z0-9._-]{1,253}[a-zA-Z0-9]$/,
+    'the name of a bucket: 3 to 255 letters, digits, dots and dashes',
+  ),
+  // A name has at most 1,024 bytes, most of which are the key's.
+  prefix: byDefault(
+    'everthread',
+    matching(
+      /^(?!.{201})(?!(?:.*\/)?\.{1,2}(?:\/|$))(?:[\w.=-]+(?:\/[\w.=-]+)*)?$/,
+      'at most 200 letters, digits, . _ = - with single slashes between',
+    ),
+  ),
+  region: matching(/^[a-z0-9-]{1,64}$/i, '1 to 64 letters, digits and dashes'),
+  endpoint: ENDPOINT,
+  pathStyle: boolean(),
+  credentials: either(callback<() => Promise<S3Credentials>>(), fields(CREDENTIAL_OPTIONS)),
+  profile: text(),
+  requestTimeoutMs: byDefault(5_000, ms(1, TIMER_MS_MAX)),
+  callTimeoutMs: byDefault(30_000, ms(1, TIMER_MS_MAX)),
+  retriesMax: byDefault(3, integer(0, 20)),
+  requestsMax: byDefault(32, integer(1, 1_000)),
+  multipartBytes: byDefault(DEFAULT_MULTIPART_BYTES, bytes(MULTIPART_BYTES_MIN, 1024 * MIB)),
+  cacheBytes: byDefault(64 * MIB, bytes(0, 2 ** 40)),
+  durable: byDefault(true, boolean()),
+}
+
+/** What the query of a URL may say. */
+const { region, endpoint, pathStyle, profile } = S3_OPTIONS
+const QUERY = { region, endpoint, pathStyle, profile }
 
 /** Fills the defaults in and refuses what cannot work. */
 export function resolveS3Options(
   options: S3Options,
   environment: NodeJS.ProcessEnv = process.env,
+  path = '',
 ): ResolvedS3Options {
-  refuseUnknown('', options, FIELDS)
-  const given = { ...(options.url === undefined ? {} : parseUrl(options.url)), ...defined(options) }
-  const { bucket, prefix = 'everthread', credentials, profile, durable = true } = given
-  const region =
-    given.region ?? environment['AWS_REGION'] ?? environment['AWS_DEFAULT_REGION'] ?? 'us-east-1'
-  const endpoint =
-    given.endpoint ?? environment['AWS_ENDPOINT_URL_S3'] ?? environment['AWS_ENDPOINT_URL']
-  const numbers = {
-    requestTimeoutMs: checkInteger(
-      'requestTimeoutMs',
-      given.requestTimeoutMs ?? 5_000,
-      1,
-      TIMER_MS_MAX,
-    ),
-    callTimeoutMs: checkInteger('callTimeoutMs', given.callTimeoutMs ?? 30_000, 1, TIMER_MS_MAX),
-    retriesMax: checkInteger('retriesMax', given.retriesMax ?? 3, 0, 20),
-    requestsMax: checkInteger('requestsMax', given.requestsMax ?? 32, 1, 1_000),
-    multipartBytes: checkInteger(
-      'multipartBytes',
-      given.multipartBytes ?? DEFAULT_MULTIPART_BYTES,
-      MULTIPART_BYTES_MIN,
-      1024 ** 3,
-    ),
-    cacheBytes: checkInteger('cacheBytes', given.cacheBytes ?? 64 * 1024 ** 2, 0, 2 ** 40),
-  }
-  checkBucket(bucket)
-  checkPrefix(prefix)
-  if (typeof region !== 'string' || !/^[a-z0-9-]{1,64}$/i.test(region)) {
-    throw invalid('region must be letters, digits and dashes')
-  }
-  const pathStyle = given.pathStyle ?? (endpoint !== undefined || bucket.includes('.'))
+  const named: S3Options = withUrl(path, options, parseUrl)
+  const merged = { ...named, ...fromEnvironment(named, environment) }
+  const {
+    bucket,
+    prefix,
+    region = 'us-east-1',
+    endpoint,
+    ...rest
+  } = resolve(path, merged, S3_OPTIONS)
+  if (bucket === undefined) throw invalid(`${at(path, 'bucket')} must be given, or a url`)
+  const pathStyle = rest.pathStyle ?? (endpoint !== undefined || bucket.includes('.'))
+  const { requestTimeoutMs, callTimeoutMs, retriesMax, requestsMax } = rest
   return {
     bucket,
     root: prefix === '' ? '' : `${prefix}/`,
     region,
-    bucketUrl: bucketUrl(bucket, region, endpoint, pathStyle),
-    credentials,
-    profile,
-    durable,
-    ...numbers,
+    bucketUrl: bucketUrl(bucket, endpoint ?? `https://s3.${region}.amazonaws.com`, pathStyle),
+    credentials: rest.credentials,
+    profile: rest.profile,
+    durable: rest.durable,
+    requestTimeoutMs,
+    callTimeoutMs,
+    retriesMax,
+    requestsMax,
+    multipartBytes: rest.multipartBytes,
+    cacheBytes: rest.cacheBytes,
   }
 }
 
-function bucketUrl(
-  bucket: string,
-  region: string,
-  endpoint: string | undefined,
-  pathStyle: boolean,
-): string {
-  const base = endpoint ?? `https://s3.${region}.amazonaws.com`
-  const url = URL.canParse(base) ? new URL(base) : undefined
-  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw invalid('endpoint must be an https:// or http:// URL')
+/** What the environment says of what was not named, each variable checked under its own name. */
+function fromEnvironment(named: S3Options, environment: NodeJS.ProcessEnv): S3Options {
+  const first = (option: Option<string>, ...names: readonly string[]): string | undefined => {
+    const name = names.find((each) => (environment[each] ?? '') !== '')
+    return name === undefined ? undefined : option.check(name, environment[name])
   }
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw invalid('endpoint must be a URL without credentials, query and fragment')
-  }
-  const path = url.pathname.replace(/\/+$/, '')
+  const { region: namedRegion, endpoint: namedEndpoint } = named
+  return given({
+    region: namedRegion ?? first(region, 'AWS_REGION', 'AWS_DEFAULT_REGION'),
+    endpoint: namedEndpoint ?? first(endpoint, 'AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'),
+  })
+}
+
+function bucketUrl(bucket: string, endpoint: string, pathStyle: boolean): string {
+  const { protocol, host, pathname } = new URL(endpoint)
+  const path = pathname.replace(/\/+$/, '')
   return pathStyle
-    ? `${url.protocol}//${url.host}${path}/${bucket}`
-    : `${url.protocol}//${bucket}.${url.host}${path}`
+    ? `${protocol}//${host}${path}/${bucket}`
+    : `${protocol}//${bucket}.${host}${path}`
 }
 
-function checkBucket(bucket: string | undefined): asserts bucket is string {
-  if (typeof bucket === 'string' && /^[a-zA-Z0-9][a-zA-Z0-9._-]{1,253}[a-zA-Z0-9]$/.test(bucket)) {
-    return
-  }
-  throw invalid('bucket must be the name of a bucket: 3 to 255 letters, digits, dots and dashes')
+function isEndpoint(text: unknown): boolean {
+  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) return false
+  return url.username + url.password + url.search + url.hash === ''
 }
 
-function checkPrefix(prefix: string): void {
-  const isPath = /^(?:[\w.=-]+(?:\/[\w.=-]+)*)?$/.test(prefix)
-  const hasDots = prefix.split('/').some((part) => part === '.' || part === '..')
-  if (isPath && !hasDots && prefix.length <= PREFIX_BYTES_MAX) return
-  throw invalid(
-    `prefix must be at most ${PREFIX_BYTES_MAX} letters, digits, . _ = - with single slashes between`,
-  )
-}
-
-/** Never quotes the URL in an error: somebody may have put a secret into it. */
-function parseUrl(text: string): S3Options {
+function parseUrl(text: string, path: string): object {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol !== 's3:' || url.hostname === '') {
-    throw invalid('url must be s3://bucket/prefix')
+    throw invalid(`${path} must be s3://bucket/prefix`)
   }
   if (url.username !== '' || url.password !== '') {
-    throw invalid('url of S3 holds no credentials; use credentials or the environment')
-  }
-  const query = url.searchParams
-  for (const name of query.keys()) {
-    if (!QUERY.includes(name)) {
-      throw invalid(`url of S3 understands ${QUERY.join(', ')}, not ${JSON.stringify(name)}`)
-    }
+    throw invalid(`${path} must have no credentials; use credentials or the environment`)
   }
   const prefix = decodeUrlPart(url.pathname, 'prefix').replace(/^\/+|\/+$/g, '')
-  const [region, endpoint, profile] = ['region', 'endpoint', 'profile'].map((name) =>
-    query.get(name),
-  )
-  const pathStyle = query.get('pathStyle')
-  if (pathStyle !== null && pathStyle !== 'true' && pathStyle !== 'false') {
-    throw invalid('pathStyle in the url must be true or false')
-  }
   return {
     bucket: url.hostname,
     ...(prefix !== '' && { prefix }),
-    ...(region && { region }),
-    ...(endpoint && { endpoint }),
-    ...(profile && { profile }),
-    ...(pathStyle !== null && { pathStyle: pathStyle === 'true' }),
+    ...resolveQuery(path, url.searchParams, QUERY),
   }
-}
-
-function defined<T extends object>(options: T): T {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as unknown as T
 }

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { invalid } from '../../core/errors.ts'
-import { checkInteger } from '../../core/limits.ts'
-import { refuseUnknown, type FieldsOf } from '../../core/options.ts'
-import { showValue } from '../../core/show-value.ts'
+import { boolean, byDefault, ms, oneOf, secret, text, value } from '../../core/option-kinds.ts'
+import { at, resolve, type OptionTable } from '../../core/options.ts'
 import { parseDatabaseString } from '../connection-string.ts'
 
 export interface SqliteOptions {
@@ -33,53 +32,49 @@ export interface ResolvedSqliteOptions {
   readonly threads: boolean
 }
 
-const FIELDS: FieldsOf<SqliteOptions & { readonly type: string }> = {
-  type: true,
-  path: true,
-  database: true,
-  url: true,
-  busyTimeoutMs: true,
-  timeoutMs: true,
-  threads: true,
+export const SQLITE_OPTIONS: OptionTable<
+  SqliteOptions & { readonly type?: 'sqlite' },
+  'busyTimeoutMs' | 'timeoutMs' | 'threads'
+> = {
+  type: oneOf('sqlite'),
+  path: text(),
+  database: value('a name of a file, without folders', isFileName),
+  url: secret(),
+  busyTimeoutMs: byDefault(5_000, ms(0, 600_000)),
+  timeoutMs: byDefault(10_000, ms(1, 3_600_000)),
+  threads: byDefault(true, boolean()),
 }
 
 /** Fills the defaults in and refuses what cannot work. */
-export function resolveSqliteOptions(options: SqliteOptions): ResolvedSqliteOptions {
-  refuseUnknown('', options, FIELDS)
-  const { busyTimeoutMs = 5_000, timeoutMs = 10_000, threads = true } = options
-  if (typeof threads !== 'boolean') throw invalid('threads must be boolean')
-  return {
-    path: sqliteFile(options),
-    busyTimeoutMs: checkInteger('busyTimeoutMs', busyTimeoutMs, 0, 600_000),
-    timeoutMs: checkInteger('timeoutMs', timeoutMs, 1, 3_600_000),
-    threads,
-  }
+export function resolveSqliteOptions(options: SqliteOptions, path = ''): ResolvedSqliteOptions {
+  const resolved = resolve(path, options, SQLITE_OPTIONS)
+  const { busyTimeoutMs, timeoutMs, threads } = resolved
+  return { path: fileOf(resolved, path), busyTimeoutMs, timeoutMs, threads }
+}
+
+function isFileName(given: unknown): boolean {
+  return typeof given === 'string' && /^[^/\\]+$/.test(given) && !given.includes('\0')
 }
 
 /** The file that the options name. */
-export function sqliteFile({ path, database, url }: SqliteOptions): string {
-  if (path !== undefined) {
-    if (url !== undefined) throw invalid('give either path or url of the SQLite file, not both')
-    checkName('path', path)
-    return database === undefined ? path : join(path, fileName(path, database))
-  }
-  if (database !== undefined) throw invalid('path must be given: the folder of the SQLite file')
-  if (url === undefined) throw invalid('the SQLite database needs a path or a url')
-  const config = parseDatabaseString(url, 'url')
-  if (config.type !== 'sqlite') throw invalid(`url must be sqlite:PATH, got type ${config.type}`)
-  return config.path
+export function sqliteFile(options: SqliteOptions): string {
+  return resolveSqliteOptions(options).path
 }
 
-function fileName(path: string, database: string): string {
-  checkName('database', database)
-  if (path === ':memory:') throw invalid('database must be left out: :memory: has no file')
-  if (/[/\\]/.test(database)) {
-    throw invalid(`database must be a name of a file, without folders, got ${showValue(database)}`)
+function fileOf({ path: file, database, url }: SqliteOptions, path: string): string {
+  if (file === undefined) {
+    if (database === undefined && url !== undefined) return fileOfUrl(url, at(path, 'url'))
+    const has = database === undefined ? 'the SQLite file, or a url' : 'the folder of database'
+    throw invalid(`${at(path, 'path')} must be given: ${has}`)
   }
-  return database
+  if (url !== undefined) throw invalid(`${at(path, 'url')} must be left out beside path`)
+  if (database === undefined) return file
+  if (file !== ':memory:') return join(file, database)
+  throw invalid(`${at(path, 'database')} must be left out: :memory: has no file`)
 }
 
-function checkName(field: string, name: unknown): void {
-  if (typeof name === 'string' && name !== '' && !name.includes('\0')) return
-  throw invalid(`${field} must be the name of a SQLite file, got ${showValue(name)}`)
+function fileOfUrl(url: string, path: string): string {
+  const config = parseDatabaseString(url, path)
+  if (config.type === 'sqlite') return config.path
+  throw invalid(`${path} must be sqlite:PATH, got type ${config.type}`)
 }

@@ -1,6 +1,7 @@
 import { invalid } from '../../core/errors.ts'
-import { checkInteger } from '../../core/limits.ts'
-import { checkFields } from '../../core/options.ts'
+import { byDefault, callback, integer, ms } from '../../core/option-kinds.ts'
+import { resolve, type Option, type OptionTable } from '../../core/options.ts'
+import { DAY_MS } from '../../core/time.ts'
 
 /** What a conversation may keep. */
 export interface RetentionLimits {
@@ -35,38 +36,36 @@ export interface ResolvedRetention {
   readonly usesAge: boolean
 }
 
-const DAY_MS = 86_400_000
-const LIMIT_FIELDS = ['maxAge', 'maxMessages'] as const
+const LIMIT_OPTIONS: OptionTable<RetentionLimits> = {
+  maxAge: ms(1_000, Number.MAX_SAFE_INTEGER),
+  maxMessages: integer(1, Number.MAX_SAFE_INTEGER),
+}
+
+export const RETENTION_OPTIONS: OptionTable<RetentionOptions, 'interval'> = {
+  ...LIMIT_OPTIONS,
+  forConversation: callback(),
+  interval: byDefault(DAY_MS / 24, ms(1_000, DAY_MS)),
+}
+
+/** The option as it is used: with its defaults. */
+export const RETENTION_OPTION: Option<ResolvedRetention> = {
+  takes: 'an object',
+  fields: RETENTION_OPTIONS,
+  check: (path, given) => resolveRetention(given as RetentionOptions, path),
+}
 
 /** Fills the defaults in and refuses what cannot work, naming the field. */
-export function resolveRetention(options: RetentionOptions): ResolvedRetention {
-  checkFields('retention', options, [...LIMIT_FIELDS, 'forConversation', 'interval'])
-  const { maxAge, maxMessages, forConversation, interval = DAY_MS / 24 } = options
-  const limits = checkLimits('retention', {
-    ...(maxAge !== undefined && { maxAge }),
-    ...(maxMessages !== undefined && { maxMessages }),
-  })
-  if (forConversation !== undefined && typeof forConversation !== 'function') {
-    throw invalid('retention.forConversation must be a function')
-  }
+export function resolveRetention(options: RetentionOptions, path = 'retention'): ResolvedRetention {
+  const { forConversation, interval, ...limits } = resolve(path, options, RETENTION_OPTIONS)
   if (Object.keys(limits).length === 0 && forConversation === undefined) {
-    throw invalid('retention must have maxAge, maxMessages or forConversation')
+    throw invalid(`${path} must have maxAge, maxMessages or forConversation`)
   }
   return {
     limitsOf: (id) => {
       const own = forConversation?.(id)
-      return own === undefined ? limits : checkLimits('retention.forConversation()', own)
+      return own === undefined ? limits : resolve(`${path}.forConversation()`, own, LIMIT_OPTIONS)
     },
     usesAge: limits.maxAge !== undefined,
-    intervalMs: checkInteger('retention.interval', interval, 1_000, DAY_MS),
+    intervalMs: interval,
   }
-}
-
-export function checkLimits(name: string, limits: RetentionLimits): RetentionLimits {
-  checkFields(name, limits, LIMIT_FIELDS)
-  const { maxAge, maxMessages } = limits
-  const max = Number.MAX_SAFE_INTEGER
-  if (maxAge !== undefined) checkInteger(`${name}.maxAge`, maxAge, 1_000, max)
-  if (maxMessages !== undefined) checkInteger(`${name}.maxMessages`, maxMessages, 1, max)
-  return limits
 }

@@ -3,6 +3,8 @@ import { extname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { messageOf } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
+import { checkObject } from '../../core/limits.ts'
+import { refuseUnknown } from '../../core/options.ts'
 import { UsageError } from '../usage-error.ts'
 import { SETTING_NAMES, type Settings } from './settings.ts'
 
@@ -42,16 +44,11 @@ async function load(path: string, required: boolean): Promise<unknown> {
 }
 
 function checkConfig(value: unknown, path: string): Settings {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UsageError(`The configuration file ${path} must hold an object.`)
+  try {
+    checkObject('it', value)
+    refuseUnknown('', value, SETTING_NAMES)
+    return value
+  } catch (error) {
+    throw new UsageError(`The configuration file ${path} is wrong: ${messageOf(error)}`)
   }
-  for (const name of Object.keys(value)) {
-    if (!(SETTING_NAMES as readonly string[]).includes(name)) {
-      throw new UsageError(
-        `The configuration file ${path} has the unknown field "${name}". ` +
-          `It may have: ${SETTING_NAMES.join(', ')}.`,
-      )
-    }
-  }
-  return value
 }

@@ -1,4 +1,5 @@
 import { messageOf } from '../../core/errors.ts'
+import { nearest } from '../../core/options.ts'
 import { UsageError } from '../usage-error.ts'
 import { ENVIRONMENT, SETTING_NAMES, type SettingName } from './settings.ts'
 
@@ -7,12 +8,13 @@ export type Variables = Readonly<Record<string, string | undefined>>
 /**
  * The settings in the environment. A variable that is empty counts as not set.
  *
- * @throws UsageError when a variable is given twice, or its file cannot be read.
+ * @throws UsageError when a variable is misspelt or given twice, or its file cannot be read.
  */
 export async function readEnvironment(
   variables: Variables,
   readText: (path: string) => Promise<string>,
 ): Promise<Partial<Record<SettingName, string>>> {
+  refuseNearMisses(variables)
   const settings: Partial<Record<SettingName, string>> = {}
   for (const name of SETTING_NAMES) {
     const variable = ENVIRONMENT[name]
@@ -25,6 +27,18 @@ export async function readEnvironment(
     if (text !== '') settings[name] = text
   }
   return settings
+}
+
+/** A variable that is nearly one of ours would do nothing; others may be another program's. */
+function refuseNearMisses(variables: Variables): void {
+  const names = Object.values(ENVIRONMENT).flatMap((name) => [name, `${name}_FILE`])
+  for (const variable of Object.keys(variables)) {
+    if (!variable.startsWith('EVERTHREAD_') || names.includes(variable)) continue
+    const begun = names.find((name) => name.startsWith(`${variable}_`))
+    const meant = begun ?? nearest(variable, names)
+    if (meant === undefined) continue
+    throw new UsageError(`${variable} is not known; did you mean ${meant}?`)
+  }
 }
 
 async function readSecret(

@@ -56,6 +56,29 @@ describe('where a setting comes from', () => {
     await expect(failing).rejects.toThrow('EVERTHREAD_WAL_FILE cannot be read: ENOENT')
   })
 
+  test.each([
+    ['EVERTHREAD_PRIMARY', 'EVERTHREAD_PRIMARY_URL'],
+    ['EVERTHREAD_BACKUP_ULR', 'EVERTHREAD_BACKUP_URL'],
+    ['EVERTHREAD_TENNANT', 'EVERTHREAD_TENANT'],
+    ['EVERTHREAD_WAL_FLIE', 'EVERTHREAD_WAL_FILE'],
+    ['EVERTHREAD_ENCRYPTION', 'EVERTHREAD_ENCRYPTION_KEYS'],
+  ])('%s is a mistake: %s is meant', async (variable, meant) => {
+    const reading = readEnvironment({ [variable]: 'x' }, async () => 'x')
+    await expect(reading).rejects.toThrow(`${variable} is not known; did you mean ${meant}?`)
+  })
+
+  test('a variable that is like none of ours is another program’s', async () => {
+    const variables = { EVERTHREAD_DASHBOARD_PORT: '1', EVERTHREAD_: '1', WAL: '1' }
+    expect(await readEnvironment(variables, async () => 'x')).toEqual({})
+  })
+
+  test('a field of the configuration file that is misspelt is told what it may mean', async () => {
+    await writeFile(join(folder, 'everthread.config.json'), '{"primry":"x"}')
+    await expect(loadConfig(folder, undefined)).rejects.toThrow(
+      'everthread.config.json is wrong: primry is not known; did you mean primary?',
+    )
+  })
+
   test('no configuration file is no settings, but a named one must be there', async () => {
     expect(await loadConfig(folder, undefined)).toEqual({})
     await expect(loadConfig(folder, 'x.json')).rejects.toThrow(UsageError)

@@ -11,8 +11,9 @@ import type { JsonText } from '../json.ts'
 import type { Item } from '../merge.ts'
 import { operationsOfItem } from '../merge.ts'
 import type { Operation } from '../operation.ts'
+import { resolve } from '../options.ts'
 import { formatEnvelope, parseEnvelope } from './envelope.ts'
-import { loadKeys, type DerivedKey, type EncryptionOptions } from './keyring.ts'
+import { ENCRYPTION_OPTIONS, loadKeys, type DerivedKey, type EncryptionOptions } from './keyring.ts'
 
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
@@ -27,7 +28,7 @@ export class ValueCipher {
   #newest: DerivedKey | undefined
 
   constructor(options: EncryptionOptions) {
-    this.#options = options
+    this.#options = resolve('', options, ENCRYPTION_OPTIONS)
   }
 
   /**

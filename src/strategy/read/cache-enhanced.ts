@@ -1,4 +1,4 @@
-import { checkInteger, PAGE_ITEMS_MAX } from '../../core/limits.ts'
+import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import {
   applyOperation,
   emptyState,
@@ -6,14 +6,17 @@ import {
   raiseDeletedThrough,
   visibleItems,
 } from '../../core/merge.ts'
+import { fieldsOf } from '../../core/given.ts'
 import type { Operation, PutOperation } from '../../core/operation.ts'
+import { boolean, byDefault, integer, ms } from '../../core/option-kinds.ts'
+import { resolve, type OptionTable } from '../../core/options.ts'
 import type { FillToken, Lookup } from '../cache/shared-cache.ts'
 import { registerCodec } from '../cache/register-codec.ts'
 import { windowCodec, type Window } from '../cache/window-codec.ts'
 import { observeItems, observeKey, type StoreContext } from '../context.ts'
 import { FillQueue } from '../cache/fill-queue.ts'
 import { PrimaryFirstReadStrategy } from './primary-first.ts'
-import { HINT_AGE_MAX_MS } from './selecting-read-strategy.ts'
+import { HINT_AGE_MAX_MS, READ_OPTIONS } from './selecting-read-strategy.ts'
 import { HINTS_FRESH_MS } from '../replica-monitor.ts'
 import { judgePrimary } from './judge-primary.ts'
 import type { CacheUse, ItemsQuery, ItemsRead, ReadConfig, RegisterRead } from './read-port.ts'
@@ -40,6 +43,18 @@ export interface CacheEnhancedReadConfig extends ReadConfig {
 /** Entries kept decoded where no other process writes. */
 const LOCAL_ENTRIES = 1_000
 
+export const CACHE_ENHANCED_OPTIONS: OptionTable<
+  CacheEnhancedReadConfig,
+  Exclude<keyof CacheEnhancedReadConfig, 'localEntries'>
+> = {
+  ...READ_OPTIONS,
+  windowSize: byDefault(50, integer(1, PAGE_ITEMS_MAX)),
+  ttl: byDefault(300, integer(1, 30 * 86_400, 's')),
+  cacheTimeout: byDefault(100, ms(1, 60_000)),
+  localEntries: integer(0, 10_000_000),
+  singleProcess: byDefault(false, boolean()),
+}
+
 /**
  * The cache, then primary-first. Cached are the last items of each conversation and single values,
  * as the primary has them; a write of any process that shares the cache makes them untrue before it
@@ -56,20 +71,19 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
   readonly #registers = new FillQueue<RegisterRead>()
 
   constructor(config: CacheEnhancedReadConfig = {}) {
-    const { enableCacheMerge = true, windowSize = 50, ttl = 300, cacheTimeout = 100 } = config
-    const { singleProcess = false, ...others } = config
-    const { localEntries = singleProcess ? LOCAL_ENTRIES : 0, ...rest } = others
+    const given = fieldsOf('options', config)
+    const { windowSize, ttl, cacheTimeout, singleProcess, ...others } = resolve(
+      '',
+      given,
+      CACHE_ENHANCED_OPTIONS,
+    )
+    const { localEntries = singleProcess ? LOCAL_ENTRIES : 0, ...read } = others
     // Where nobody else writes there are no hints but our own.
-    super({ ...rest, ...(singleProcess && { maxHintAge: HINT_AGE_MAX_MS }) })
-    this.config = Object.freeze({ ...config })
-    this.#merge = enableCacheMerge
-    this.#windowSize = checkInteger('read.windowSize', windowSize, 1, PAGE_ITEMS_MAX)
-    this.cacheUse = {
-      singleProcess,
-      timeoutMs: checkInteger('read.cacheTimeout', cacheTimeout, 1, 60_000),
-      localEntries: checkInteger('read.localEntries', localEntries, 0, 10_000_000),
-      ttlSeconds: checkInteger('read.ttl', ttl, 1, 30 * 86_400),
-    }
+    super({ ...read, ...(singleProcess && { maxHintAge: HINT_AGE_MAX_MS }) })
+    this.config = Object.freeze(given)
+    this.#merge = read.enableCacheMerge
+    this.#windowSize = windowSize
+    this.cacheUse = { singleProcess, timeoutMs: cacheTimeout, localEntries, ttlSeconds: ttl }
   }
 
   override async readItems(context: StoreContext, query: ItemsQuery): Promise<ItemsRead> {

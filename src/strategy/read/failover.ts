@@ -1,7 +1,15 @@
+import { fieldsOf } from '../../core/given.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
+import { byDefault } from '../../core/option-kinds.ts'
+import { resolve } from '../../core/options.ts'
 import type { StoreContext } from '../context.ts'
-import { SelectingReadStrategy, type ReadPlan } from './selecting-read-strategy.ts'
+import { READ_OPTIONS, SelectingReadStrategy, type ReadPlan } from './selecting-read-strategy.ts'
 import type { ReadConfig } from './read-port.ts'
+
+export const FAILOVER_OPTIONS: typeof READ_OPTIONS = {
+  ...READ_OPTIONS,
+  maxRetries: byDefault(1, READ_OPTIONS.maxRetries),
+}
 
 /**
  * Stays on the place that serves; after `maxRetries` failed attempts it switches to the other one.
@@ -10,10 +18,13 @@ import type { ReadConfig } from './read-port.ts'
  */
 export class FailoverReadStrategy extends SelectingReadStrategy {
   readonly name = 'failover'
+  override readonly config: Readonly<ReadConfig>
   #serving: DatabasePlace = 'primary'
 
   constructor(config: ReadConfig = {}) {
-    super({ maxRetries: 1, ...config })
+    const given = fieldsOf('options', config)
+    super(resolve('', given, FAILOVER_OPTIONS))
+    this.config = Object.freeze(given)
   }
 
   protected plan({ places, log }: StoreContext, bothNeeded: boolean): ReadPlan {

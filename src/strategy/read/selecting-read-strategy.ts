@@ -1,8 +1,10 @@
 import type { LatestKey } from '../../backend/replica-backend.ts'
 import { isCallersFault } from '../../core/errors.ts'
-import { checkBoolean, checkInteger } from '../../core/limits.ts'
+import { fieldsOf } from '../../core/given.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
-import { sleep } from '../../core/time.ts'
+import { boolean, byDefault, integer, ms } from '../../core/option-kinds.ts'
+import { resolve, type OptionTable } from '../../core/options.ts'
+import { DAY_MS, sleep } from '../../core/time.ts'
 import type { StoreManagers } from '../../manager/store-managers.ts'
 import { observeItems, type StoreContext } from '../context.ts'
 import type { PrimaryVerdict } from '../replica-monitor.ts'
@@ -34,25 +36,15 @@ export interface ResolvedReadConfig {
   readonly maxHintAgeMs: number
 }
 
-const DAY_MS = 86_400_000
 export const HINT_AGE_MAX_MS = 60_000
 
-export function resolveReadConfig(config: ReadConfig = {}): ResolvedReadConfig {
-  const { treatEmptyAsFailure = false, maxRetries = 0, retryDelay = 50, timeout = 2_000 } = config
-  const { maxHintAge = 0, enableCacheMerge = true } = config
-  checkInteger('read.maxRetries', maxRetries, 0, 100)
-  checkInteger('read.retryDelay', retryDelay, 0, DAY_MS)
-  checkInteger('read.timeout', timeout, 1, DAY_MS)
-  checkInteger('read.maxHintAge', maxHintAge, 0, HINT_AGE_MAX_MS)
-  checkBoolean('read.treatEmptyAsFailure', treatEmptyAsFailure)
-  checkBoolean('read.enableCacheMerge', enableCacheMerge)
-  return {
-    treatEmptyAsFailure,
-    maxRetries,
-    retryDelayMs: retryDelay,
-    timeoutMs: timeout,
-    maxHintAgeMs: maxHintAge,
-  }
+export const READ_OPTIONS: OptionTable<ReadConfig, keyof ReadConfig> = {
+  treatEmptyAsFailure: byDefault(false, boolean()),
+  maxRetries: byDefault(0, integer(0, 100)),
+  retryDelay: byDefault(50, ms(0, DAY_MS)),
+  timeout: byDefault(2_000, ms(1, DAY_MS)),
+  maxHintAge: byDefault(0, ms(0, HINT_AGE_MAX_MS)),
+  enableCacheMerge: byDefault(true, boolean()),
 }
 
 /** Reads to try one after another; each asks all of its places at once and merges them. */
@@ -78,8 +70,15 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
   protected readonly resolved: ResolvedReadConfig
 
   constructor(config: ReadConfig = {}) {
-    this.config = Object.freeze({ ...config })
-    this.resolved = resolveReadConfig(config)
+    const given = fieldsOf('options', config)
+    const { retryDelay, timeout, maxHintAge, ...same } = resolve('', given, READ_OPTIONS)
+    this.config = Object.freeze(given)
+    this.resolved = {
+      ...same,
+      retryDelayMs: retryDelay,
+      timeoutMs: timeout,
+      maxHintAgeMs: maxHintAge,
+    }
   }
 
   /** The places to ask, best first. `bothNeeded`: one of them alone could not be complete. */

@@ -1,3 +1,4 @@
+import { fieldsOf } from '../../core/given.ts'
 import type { StoreManagers } from '../../manager/store-managers.ts'
 import type { StoreContext } from '../context.ts'
 import { storeOf } from '../store-calls.ts'
@@ -21,8 +22,9 @@ export class IdempotentWriteStrategy implements WritePort, WriteStrategy {
   readonly #resolved: ResolvedWriteConfig
 
   constructor(config: WriteConfig = {}) {
-    this.config = Object.freeze({ ...config })
-    this.#resolved = resolveWriteConfig(config)
+    const given = fieldsOf('options', config)
+    this.#resolved = resolveWriteConfig(given)
+    this.config = Object.freeze(given)
   }
 
   write(context: StoreContext, group: WriteGroup): Promise<WriteOutcome> {

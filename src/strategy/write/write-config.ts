@@ -1,30 +1,39 @@
 import { invalid } from '../../core/errors.ts'
-import { checkInteger } from '../../core/limits.ts'
+import { boolean, byDefault, fields, integer, ms, positive } from '../../core/option-kinds.ts'
+import { at, resolve, type OptionTable } from '../../core/options.ts'
+import { DAY_MS } from '../../core/time.ts'
 import { HEDGE_BOUNDS } from '../hedge-delay.ts'
-import type { ResolvedWriteConfig, WriteConfig } from './write-port.ts'
+import type { HedgeConfig, ResolvedWriteConfig, WriteConfig } from './write-port.ts'
 
-const DAY_MS = 86_400_000
+export const HEDGE_OPTIONS: OptionTable<HedgeConfig, keyof HedgeConfig> = {
+  enabled: byDefault(true, boolean()),
+  minMs: byDefault(HEDGE_BOUNDS.minMs, ms(1, DAY_MS)),
+  maxMs: byDefault(HEDGE_BOUNDS.maxMs, ms(1, DAY_MS)),
+  factor: byDefault(HEDGE_BOUNDS.factor, positive()),
+}
+
+export const WRITE_OPTIONS: OptionTable<
+  Omit<WriteConfig, 'hedge'> & { readonly hedge?: Required<HedgeConfig> },
+  keyof WriteConfig
+> = {
+  enableIdempotency: byDefault(true, boolean()),
+  decideWithoutPrimary: byDefault(true, boolean()),
+  timeout: byDefault(5_000, ms(1, DAY_MS)),
+  maxRetries: byDefault(2, integer(0, 100)),
+  retryDelay: byDefault(50, ms(0, DAY_MS)),
+  hedge: byDefault({ enabled: true, ...HEDGE_BOUNDS }, fields(HEDGE_OPTIONS)),
+  minCopies: byDefault(1, integer(1, 3)),
+}
 
 /** Fills the defaults in and refuses what cannot work. */
-export function resolveWriteConfig(config: WriteConfig = {}): ResolvedWriteConfig {
-  const { enableIdempotency = true, timeout = 5_000, maxRetries = 2, retryDelay = 50 } = config
-  const { enabled = true, ...bounds } = config.hedge ?? {}
-  const { minMs, maxMs, factor } = { ...HEDGE_BOUNDS, ...bounds }
-  const { minCopies = 1, decideWithoutPrimary = true } = config
-  checkInteger('write.timeout', timeout, 1, DAY_MS)
-  checkInteger('write.maxRetries', maxRetries, 0, 100)
-  checkInteger('write.retryDelay', retryDelay, 0, DAY_MS)
-  checkInteger('write.minCopies', minCopies, 1, 3)
-  checkInteger('write.hedge.minMs', minMs, 1, DAY_MS)
-  checkInteger('write.hedge.maxMs', maxMs, minMs, DAY_MS)
-  if (!(factor > 0)) throw invalid(`write.hedge.factor must be above 0, got ${factor}`)
-  return {
-    enableIdempotency,
-    decideWithoutPrimary,
-    timeoutMs: timeout,
-    maxRetries,
-    retryDelayMs: retryDelay,
-    hedge: { enabled, minMs, maxMs, factor },
-    minCopies,
+export function resolveWriteConfig(
+  config: WriteConfig | undefined,
+  path = '',
+): ResolvedWriteConfig {
+  const { timeout, retryDelay, ...same } = resolve(path, config, WRITE_OPTIONS)
+  const { minMs, maxMs } = same.hedge
+  if (maxMs < minMs) {
+    throw invalid(`${at(path, 'hedge.maxMs')} must be at least minMs, ${minMs}, got ${maxMs}`)
   }
+  return { ...same, timeoutMs: timeout, retryDelayMs: retryDelay }
 }

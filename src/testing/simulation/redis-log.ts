@@ -1,7 +1,8 @@
 import { resolveRedisConnection } from '../../backend/redis/options.ts'
 import { SingleRouter } from '../../backend/redis/single-router.ts'
 import type { Env } from '../../core/env.ts'
-import { resolveRedisStreamOptions } from '../../wal/redis-stream/options.ts'
+import { resolve } from '../../core/options.ts'
+import { STREAM_OPTIONS } from '../../wal/redis-stream/options.ts'
 import { RedisStreamWal } from '../../wal/redis-stream/stream-wal.ts'
 import type { WAL } from '../../wal/wal.ts'
 import type { LogDevice, LogFault } from './log-device.ts'
@@ -37,8 +38,8 @@ export class RedisLog implements LogDevice {
   createWal(env: Env): WAL {
     const { host, from, observe, partitions, memoryBytesMax, pendingBytesMax } = this.#options
     const caller = { life: this.#life!, from, observe }
-    const connection = resolveRedisConnection({ commandTimeoutMs: TIMEOUT_MS }, 'everthread:')
-    const options = resolveRedisStreamOptions({ partitions, memoryBytesMax, pendingBytesMax })
+    const connection = resolveRedisConnection({ commandTimeoutMs: TIMEOUT_MS })
+    const options = resolve('', { partitions, memoryBytesMax, pendingBytesMax }, STREAM_OPTIONS)
     return new RedisStreamWal(env, options, {
       makeRouter: (current) =>
         new SingleRouter(current, connection, (_env, _address, limits, onLost) =>

@@ -1,7 +1,6 @@
-import { invalid } from '../../core/errors.ts'
-import { checkInteger } from '../../core/limits.ts'
-
-const MIB = 1024 * 1024
+import { MIB } from '../../core/limits.ts'
+import { byDefault, bytes, ms, needed, oneOf, text } from '../../core/option-kinds.ts'
+import { resolve, type OptionTable } from '../../core/options.ts'
 
 export interface FileWalOptions {
   /**
@@ -29,26 +28,16 @@ export interface FileWalOptions {
 
 export type ResolvedFileWalOptions = Required<FileWalOptions>
 
+const OPTIONS: OptionTable<FileWalOptions, Exclude<keyof FileWalOptions, 'directory'>> = {
+  directory: needed(text()),
+  segmentBytes: byDefault(16 * MIB, bytes(4096, 1024 * MIB)),
+  pendingBytesMax: byDefault(1024 * MIB, bytes(1, Number.MAX_SAFE_INTEGER)),
+  sync: byDefault('always', oneOf('always', 'never')),
+  heartbeatMs: byDefault(10_000, ms(10, 20_000)),
+  cacheBytes: byDefault(16 * MIB, bytes(0, 1024 * MIB)),
+}
+
 /** Fills the defaults in and rejects what cannot work. */
 export function resolveFileWalOptions(options: FileWalOptions): ResolvedFileWalOptions {
-  const {
-    directory,
-    segmentBytes = 16 * MIB,
-    pendingBytesMax = 1024 * MIB,
-    sync = 'always',
-    heartbeatMs = 10_000,
-    cacheBytes = 16 * MIB,
-  } = options
-  if (directory === '') throw invalid('directory must not be empty')
-  if (sync !== 'always' && sync !== 'never') {
-    throw invalid(`sync must be always or never, got ${String(sync)}`)
-  }
-  return {
-    directory,
-    segmentBytes: checkInteger('segmentBytes', segmentBytes, 4096, 1024 * MIB),
-    pendingBytesMax: checkInteger('pendingBytesMax', pendingBytesMax, 1, Number.MAX_SAFE_INTEGER),
-    sync,
-    heartbeatMs: checkInteger('heartbeatMs', heartbeatMs, 10, 20_000),
-    cacheBytes: checkInteger('cacheBytes', cacheBytes, 0, 1024 * MIB),
-  }
+  return resolve('', options, OPTIONS)
 }

@@ -1,7 +1,9 @@
 import type { Env } from '../../core/env.ts'
 import { withoutErased, type ThroughOf } from '../../core/erase.ts'
 import { invalid, StorageError } from '../../core/errors.ts'
-import { checkInteger } from '../../core/limits.ts'
+import { MIB } from '../../core/limits.ts'
+import { byDefault, bytes, integer } from '../../core/option-kinds.ts'
+import { resolve, type OptionTable } from '../../core/options.ts'
 import { operationBytes, type DatabasePlace, type Operation } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import { HELD, PENDING } from '../entry-table.ts'
@@ -16,6 +18,11 @@ export interface MemoryWalOptions {
   readonly pendingBytesMax?: number
 }
 
+const OPTIONS: OptionTable<MemoryWalOptions, keyof MemoryWalOptions> = {
+  maxEntries: byDefault(100_000, integer(1, 100_000_000)),
+  pendingBytesMax: byDefault(256 * MIB, bytes(1, 2 ** 40)),
+}
+
 /**
  * A log in the memory of this process. It is not a durable place: a process that ends takes its
  * entries with it. Closing and opening the same object keeps them.
@@ -28,9 +35,9 @@ export class MemoryWal extends IndexedWal {
 
   constructor(env: Env, options: MemoryWalOptions = {}) {
     super(env)
-    const { maxEntries = 100_000, pendingBytesMax = 256 * 1024 * 1024 } = options
-    this.#maxEntries = checkInteger('maxEntries', maxEntries, 1, 100_000_000)
-    this.#pendingBytesMax = checkInteger('pendingBytesMax', pendingBytesMax, 1, 2 ** 40)
+    const { maxEntries, pendingBytesMax } = resolve('', options, OPTIONS)
+    this.#maxEntries = maxEntries
+    this.#pendingBytesMax = pendingBytesMax
   }
 
   async open(): Promise<WalOpened> {

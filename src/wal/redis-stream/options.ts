@@ -1,9 +1,9 @@
 import type { RedisConnectionOptions } from '../../backend/redis/options.ts'
 import type { RedisRouter } from '../../backend/redis/router.ts'
 import type { Env } from '../../core/env.ts'
-import { checkInteger } from '../../core/limits.ts'
-
-const MIB = 1024 * 1024
+import { MIB } from '../../core/limits.ts'
+import { byDefault, bytes, integer, ms } from '../../core/option-kinds.ts'
+import type { OptionTable } from '../../core/options.ts'
 
 /** Where a shared log is, and how it behaves. */
 export interface RedisStreamOptions extends RedisConnectionOptions {
@@ -27,18 +27,13 @@ export interface ResolvedRedisStreamOptions {
   readonly memoryBytesMax: number
 }
 
-/** Fills the defaults in and refuses what cannot work. */
-export function resolveRedisStreamOptions(
-  options: Omit<RedisStreamOptions, keyof RedisConnectionOptions>,
-): ResolvedRedisStreamOptions {
-  const { partitions = 8, leaseMs = 2_000 } = options
-  const { pendingBytesMax = 1024 * MIB, memoryBytesMax = 64 * MIB } = options
-  return {
-    partitions: checkInteger('wal.partitions', partitions, 1, 256),
-    leaseMs: checkInteger('wal.leaseMs', leaseMs, 50, 3_600_000),
-    pendingBytesMax: checkInteger('wal.pendingBytesMax', pendingBytesMax, 1, 2 ** 50),
-    memoryBytesMax: checkInteger('wal.memoryBytesMax', memoryBytesMax, 0, 2 ** 40),
-  }
+type Own = Omit<RedisStreamOptions, keyof RedisConnectionOptions>
+
+export const STREAM_OPTIONS: OptionTable<Own, keyof Own> = {
+  partitions: byDefault(8, integer(1, 256)),
+  leaseMs: byDefault(2_000, ms(50, 3_600_000)),
+  pendingBytesMax: byDefault(1024 * MIB, bytes(1, 2 ** 50)),
+  memoryBytesMax: byDefault(64 * MIB, bytes(0, 2 ** 40)),
 }
 
 /** How a log reaches its server. */
