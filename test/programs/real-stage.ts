@@ -17,10 +17,13 @@ import { hasProgram } from '../support/has-program.ts'
 import { modeOf, type Door, type Engine } from './engines.ts'
 import { ProcessEnded, type ProgramProcess } from './program-process.ts'
 
-/** Longest that healed databases and logs may take to be equal. Milliseconds. */
+/**
+ * Longest that healed databases and logs may take to be equal: the lease of a process that was killed in a
+ * pass lasts ten seconds. Milliseconds.
+ */
 const SETTLE_MS_MAX = 30_000
-const SETTLE_TRIES_MAX = 20
 const RETRY_MS = 50
+const RETRY_MS_MAX = 500
 const FLUSH_MS_MAX = 5_000
 /** A place that connects later than this counts as out, which it never is without a fault. */
 const OPEN_MS_MAX = 60_000
@@ -161,10 +164,9 @@ export class RealStage implements Stage {
     }
     const untilMs = now() + SETTLE_MS_MAX
     let error = await this.#settleOnce(reconcile)
-    for (let tries = 1; error !== undefined && tries < SETTLE_TRIES_MAX; tries++) {
-      // Without faults nothing needs a second try.
-      if (!this.#isFaulty || now() > untilMs) break
-      await sleep(RETRY_MS * tries)
+    // Without faults nothing needs a second try.
+    for (let tries = 1; error !== undefined && this.#isFaulty && now() < untilMs; tries++) {
+      await sleep(Math.min(RETRY_MS * tries, RETRY_MS_MAX))
       error = await this.#settleOnce(reconcile)
     }
     if (error !== undefined) this.leftovers.push(`does not come together: ${error}`)
