@@ -61,8 +61,14 @@ export class Engine {
     return new Door({ primary: await open(), ...(this.#postgres && { backup: await open() }) })
   }
 
+  /** Only one that all processes share is any. */
+  hasCache({ seed }: Program): boolean {
+    return this.name === 'redis' && seed % 3 === 0
+  }
+
   /** The places of a program, as the process behind each door has them. */
-  places({ seed }: Program): (door: Door) => Places {
+  places(program: Program): (door: Door) => Places {
+    const { seed } = program
     const name = `p${randomBytes(6).toString('hex')}`
     const folder = join(this.folder, name)
     mkdirSync(folder)
@@ -90,9 +96,18 @@ export class Engine {
       case 'redis':
         return (door) => ({
           primary: {
-            type: 'redis',
-            url: `redis://127.0.0.1:${door.port('primary')}`,
-            keyPrefix: `${name}:`,
+            database: {
+              type: 'redis',
+              url: `redis://127.0.0.1:${door.port('primary')}`,
+              keyPrefix: `${name}:`,
+            },
+            ...(this.hasCache(program) && {
+              cache: {
+                type: 'redis',
+                url: `redis://127.0.0.1:${this.#log!.port}/0`,
+                keyPrefix: `${name}c:`,
+              },
+            }),
           },
           backup: sqlite('backup'),
           wal: `redis-stream://127.0.0.1:${this.#log!.port}/0?keyPrefix=${name}:`,

@@ -28,6 +28,7 @@ const FLUSH_MS_MAX = 5_000
 /** A place that connects later than this counts as out, which it never is without a fault. */
 const OPEN_MS_MAX = 60_000
 
+const KEYS = `k1:${Buffer.alloc(32, 7).toString('base64')}`
 const VISIT = 'SELECT count(*) FROM everthread_items'
 const hasSqlite = hasProgram('sqlite3')
 
@@ -74,11 +75,17 @@ export class RealStage implements Stage {
       options: {
         ...places(door),
         write: { type: program.store.write, config: { timeout: 2_000 } },
-        read: { type: program.store.read, config: {} },
+        // Where there is a cache, it is read by.
+        read: {
+          type: engine.hasCache(program) ? 'cache-enhanced' : program.store.read,
+          config: {},
+        },
         health: { type: program.store.health, config: {} },
         // What is cut is not waited for as long as what is only slow.
         connectTimeout: this.#isFaulty ? 1_000 : OPEN_MS_MAX,
         ...(this.#isFaulty && { drainTimeout: 500 }),
+        // Some encrypt: a program is the same whatever its stores do.
+        ...(program.seed % 4 === 1 && { encryption: { keys: KEYS } }),
       },
     }))
   }
