@@ -49,6 +49,16 @@ test('a page of a proxy does not end an upload', async () => {
   await expect(put).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'unknown' })
 })
 
+test('a write whose answer was lost is not reported as undone when what stands cannot be read', async () => {
+  let puts = 0
+  const client = setup(({ method }) => {
+    if (method === 'PUT') return puts++ === 0 ? 'lost-reply' : undefined
+    return 'internal-error'
+  })
+  const create = client.create('made once', Buffer.from('ours'), CALL)
+  await expect(create).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'unknown' })
+})
+
 test('a page of a proxy does not say that the bucket keeps no versions', async () => {
   const client = setup(() => 'foreign-page')
   expect(await client.keepsVersions(CALL)).toBeUndefined()

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Env } from '../../core/env.ts'
-import { messageOf, StorageError, type Effect } from '../../core/errors.ts'
+import { isStorageError, messageOf, StorageError, type Effect } from '../../core/errors.ts'
 import { awakeSleep } from '../../core/keep-alive.ts'
 import { backoffMs } from '../../core/time.ts'
 import { CredentialSource } from './credentials.ts'
@@ -108,7 +108,12 @@ export class S3Client {
     const answer = await this.#send({ method: 'PUT', name, body, headers, signedAtMs }, call, [412])
     if (answer.status !== 412) return true
     if (!answer.repeated) return false
-    return (await this.get(name, call))?.equals(body) === true
+    try {
+      return (await this.get(name, call))?.equals(body) === true
+    } catch (error) {
+      // Ours may be the one that stands.
+      throw isStorageError(error) ? withEffect(error, 'unknown') : error
+    }
   }
 
   /** The names with this prefix above `startAfter`, in the order of their bytes. */
