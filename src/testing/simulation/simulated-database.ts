@@ -1,9 +1,8 @@
-import type { Env } from '../../core/env.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
 import { DurableMemoryBackend } from '../durable-memory-backend.ts'
 import type { Kernel } from './kernel.ts'
 import type { RandomSource } from './random-source.ts'
-import { SimulatedServer } from './simulated-server.ts'
+import { serverEnv, SimulatedServer } from './simulated-server.ts'
 
 /** One database server. What it has applied is durable; it loses it only by `wipe`. */
 export class SimulatedDatabase extends SimulatedServer<DurableMemoryBackend> {
@@ -12,13 +11,8 @@ export class SimulatedDatabase extends SimulatedServer<DurableMemoryBackend> {
 
   constructor(kernel: Kernel, name: DatabasePlace, random: RandomSource, startMs: number) {
     const clock = { skewMs: 0 }
-    const env = {
-      now: () => Math.floor(startMs + kernel.now + clock.skewMs),
-      monotonic: () => kernel.now,
-      random: () => random.next(),
-      randomBytes: (count: number) => random.bytes(count),
-    } as Env
-    super(kernel, name, random, new DurableMemoryBackend(env))
+    const now = (): number => Math.floor(startMs + kernel.now + clock.skewMs)
+    super(kernel, name, random, new DurableMemoryBackend(serverEnv(kernel, random, now)))
     this.name = name
     this.#clock = clock
   }

@@ -1,3 +1,4 @@
+import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { Kernel } from './kernel.ts'
 import type { RandomSource } from './random-source.ts'
@@ -9,6 +10,17 @@ const LATENCY_MS_MAX = 8_000
 export interface Reply<T> {
   readonly resolve: (value: T) => void
   readonly reject: (error: unknown) => void
+}
+
+/** What a server has of its machine: no disk, and no process that anybody looks for. */
+export function serverEnv(kernel: Kernel, random: RandomSource, now: () => number): Env {
+  return {
+    now,
+    monotonic: () => kernel.now,
+    setTimer: (delayMs: number, callback: () => void) => kernel.schedule(delayMs, callback),
+    random: () => random.next(),
+    randomBytes: (count: number) => random.bytes(count),
+  } as Env
 }
 
 /** A server, shared by all processes over a network that loses, delays and reorders. */

@@ -2,7 +2,6 @@ import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import type { CacheBackend } from '../../backend/cache-backend.ts'
 import { MemoryCache } from '../../backend/memory/memory-cache.ts'
 import { ChatHistory } from '../../chat/chat-history.ts'
-import type { Env } from '../../core/env.ts'
 import type { FailpointName } from '../../core/failpoint.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
 import { CircuitBreakerHealthManager } from '../../health/circuit-breaker.ts'
@@ -29,7 +28,7 @@ import type { CallObserver } from './remote-call.ts'
 import { RemoteReplica } from './remote-replica.ts'
 import { drawSettings, hasBadClocks, type SimulationSettings } from './settings.ts'
 import { SimulatedDatabase } from './simulated-database.ts'
-import { SimulatedServer } from './simulated-server.ts'
+import { serverEnv, SimulatedServer } from './simulated-server.ts'
 import { SimulatedProcess, type Life } from './simulated-process.ts'
 import { LogStorage } from './simulated-wal.ts'
 import type { LogDevice } from './log-device.ts'
@@ -110,9 +109,12 @@ export class World {
     const database = (name: DatabasePlace): SimulatedDatabase =>
       new SimulatedDatabase(this.kernel, name, this.#chance(name), START_MS)
     this.databases = { primary: database('primary'), backup: database('backup') }
-    const monotonic = (): number => this.kernel.now
-    const cache = new MemoryCache({}, { monotonic } as Env)
-    this.cache = new SimulatedServer(this.kernel, 'cache', this.#chance('cache'), cache)
+    const chance = this.#chance('cache')
+    const cache = new MemoryCache(
+      {},
+      serverEnv(this.kernel, chance, () => this.kernel.now),
+    )
+    this.cache = new SimulatedServer(this.kernel, 'cache', chance, cache)
     this.redis = new RedisHost({
       kernel: this.kernel,
       random: this.#chance('redis'),
