@@ -244,13 +244,26 @@ describe('a stamp clock', () => {
   test('comes back to where it was before the leap, however far ahead that was', () => {
     const { wall, clock } = clockAt(START_MS)
     clock.judge(true)
+    // An earlier start's: no run of this clock has what lies below.
+    clock.observeMs(START_MS + 4 * 60_000)
     clock.correct(0)
-    wall.ms += 4 * 60_000
     const early = clock.tick('a')
     wall.ms += 60 * 60_000
     clock.tick('b')
     clock.correct(START_MS - wall.ms)
     expect(clock.tick('a') > early).toBe(true)
+  })
+
+  test('comes back to above a stamp that it leapt to for one key', () => {
+    const { wall, clock } = clockAt(START_MS)
+    clock.judge(true)
+    clock.correct(0)
+    wall.ms += 4 * 60_000
+    const seen = clockAt(START_MS + 8 * 60_000).clock.tick()
+    clock.observe(seen, 'a')
+    clock.correct(START_MS - wall.ms)
+    expect(clock.tick('a') > seen).toBe(true)
+    expect(stampMs(clock.tick('b'))).toBeLessThan(START_MS + 1_000)
   })
 
   test('a leap that is confirmed is gone on with, whatever is heard later', () => {

@@ -135,6 +135,8 @@ export class StampClock {
   #isProven = false
   /** Somebody compares the wall clock with others, and may yet say that a run is to be taken back. */
   #isJudged = false
+  /** The last time of the confirmed runs: a leap after them is not taken back further. */
+  #provenMs = 0
   /** The time of the last confirmation. */
   #confirmedMs = 0
   /** Runs that were left by a leap, in either direction: no stamp of theirs is made again. */
@@ -232,6 +234,7 @@ export class StampClock {
     if (ms - Math.max(this.#ms, this.#confirmedMs) > this.#leapMs) {
       this.#leaveRun()
       this.#fromMs = ms
+      if (this.#isProven) this.#provenMs = this.#ms
       this.#isProven = false
     }
     this.#ms = ms
@@ -240,7 +243,7 @@ export class StampClock {
 
   #comeBack(): void {
     this.#leaveRun()
-    this.#ms = this.#fromMs = Math.max(this.#confirmedMs, this.#forgottenMs)
+    this.#ms = this.#fromMs = Math.max(this.#confirmedMs, this.#provenMs, this.#forgottenMs)
     this.#counter = COUNTER_MAX
     this.#observed = STAMP_MIN
   }
@@ -257,7 +260,11 @@ export class StampClock {
   /** Makes later stamps greater than this one. */
   observe(stamp: Stamp | undefined, key?: string): void {
     if (stamp === undefined || stamp >= STAMP_LIMIT) return
+    this.#rise(stamp, key)
     if (this.#isDoubtful && key !== undefined) this.#note(stamp, key)
+  }
+
+  #rise(stamp: Stamp, key: string | undefined): void {
     // A page of a conversation is observed item by item, and only its last one tells anything new.
     if (stamp <= this.#observed) return
     const ms = stampMs(stamp)
