@@ -60,6 +60,29 @@ export const ID_MUTANTS = [
     programs: FAULTS,
   },
   {
+    name: 'a repeat of what another process removed is answered by the save',
+    file: 'src/strategy/write/repeats.ts',
+    edits: [['if (this.#earlier.length === 0) return applied', 'return applied']],
+    tests: ['test/store/ids-used-again.test.ts'],
+  },
+  {
+    name: 'an id that this process removed is known only if it had saved it',
+    file: 'src/store/known-ids.ts',
+    edits: [
+      [
+        'before === undefined || before.position <= operation.position',
+        'before !== undefined && before.position <= operation.position',
+      ],
+    ],
+    tests: ['src/store/known-ids.test.ts'],
+  },
+  {
+    name: 'a start after one that followed a kill goes on at its ceiling',
+    file: 'src/wal/file/open-log.ts',
+    edits: [['this.#greatestMs = options.reachedMs', 'this.#greatestMs = options.ceilingMs']],
+    programs: { engine: 'sqlite', faults: 'some' },
+  },
+  {
     name: 'a start goes on at the saved ceiling, ahead of other processes',
     file: 'src/wal/file/takeover.ts',
     edits: [['return knownMs <= env.now() ? knownMs : meta.ceilingMs', 'return meta.ceilingMs']],

@@ -231,8 +231,20 @@ export const MUTANTS = [
   {
     name: 'a leap of the clock that was wrong is never taken back',
     file: 'src/core/stamp.ts',
-    edits: [['if (!this.#isProven && this.#ms', 'if (this.#ms < 0 && this.#ms']],
+    edits: [['if (this.#ms - this.#confirmedMs > this.#leapMs) this.#comeBack()', '']],
     tests: ['src/core/stamp.test.ts', 'test/store/clocks.test.ts'],
+  },
+  {
+    name: 'a database without a clock confirms the clock of a process',
+    file: 'src/strategy/clocks.ts',
+    edits: [['if (places.every((known) => this.#silent.has(known)))', 'if (places.length > 0)']],
+    tests: ['test/store/clocks.test.ts'],
+  },
+  {
+    name: 'a leap is taken back below what a server had confirmed',
+    file: 'src/core/stamp.ts',
+    edits: [['Math.max(this.#confirmedMs, this.#provenMs, ', 'Math.max(this.#confirmedMs, ']],
+    tests: ['src/core/stamp.test.ts'],
   },
   {
     name: 'stamps of a run that was left are made again',
@@ -362,8 +374,8 @@ export const MUTANTS = [
         "else if (stored.operation.kind !== 'delete') await merger?.add(stored.operation)",
       ],
       [
-        '} else await merger?.add(operation)',
-        "} else if (operation.kind !== 'delete') await merger?.add(operation)",
+        '} else await merger?.add(stored.operation)',
+        "} else if (stored.operation.kind !== 'delete') await merger?.add(stored.operation)",
       ],
     ],
     simulate: LOST_DISK,
@@ -395,12 +407,12 @@ export const MUTANTS = [
   {
     name: 'a place that lacks a clear is believed when it says that an id stands',
     file: 'src/strategy/write/attempt.ts',
-    edits: [['if (clears.length === 0) return result', 'return result']],
+    edits: [['if (clears.length > 0) {', 'if (clears.length < 0) {']],
     tests: ['test/store/ids-used-again.test.ts'],
   },
   {
     name: 'a clear in the log says nothing about ids',
-    file: 'src/store/recognise-ids.ts',
+    file: 'src/wal/wal.ts',
     edits: [["operation.kind === 'delete' || (", '(']],
     tests: ['test/store/ids-used-again.test.ts'],
   },
@@ -453,7 +465,7 @@ export const MUTANTS = [
   {
     name: 'a database that does not connect becomes memory',
     file: 'src/manager/storage-manager.ts',
-    edits: [['allowInMemoryFallback = false', 'allowInMemoryFallback = true']],
+    edits: [['allowInMemoryFallback: byDefault(false,', 'allowInMemoryFallback: byDefault(true,']],
     tests: ['src/manager/storage-manager.test.ts'],
   },
   {
