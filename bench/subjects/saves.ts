@@ -50,6 +50,23 @@ export async function everthread({
   }
 }
 
+/** The same with an id of the caller's for each message: who it belongs to is asked before it is saved. */
+export async function everthreadIds(target: Target): Promise<Subject> {
+  const history = await storeOnPostgres(target.url, target.directory, 'ids', {
+    write: 'idempotent',
+  })
+  let saved = 0
+  return {
+    name: 'everthread idempotent, ids of the caller',
+    promise: PROMISES.idempotent,
+    run: (_round, i) => {
+      return history.saveMessage(`c${i % CONVERSATIONS}`, { ...BODY, id: `id ${saved++}` })
+    },
+    settle: () => history.flush(),
+    close: () => history.close(),
+  }
+}
+
 /** What the statement of the engine costs, without a log, a backup and all that decides about them. */
 export async function engineAlone({ url }: Target): Promise<Subject> {
   const backend = new PostgresBackend({ url })
