@@ -140,7 +140,7 @@ class OwnHealth implements HealthManager {
     return { primary: this.getHealthStats('primary'), backup: this.getHealthStats('backup') }
   }
   startHealthCheck(): void {}
-  async stopHealthCheck(): Promise<void> {}
+  stopHealthCheck(): void {}
 }
 
 interface Managers {
