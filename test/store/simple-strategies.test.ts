@@ -2,6 +2,7 @@
 // declaration names. Method: stores on memory with strategies that are written here.
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
+  StorageManager,
   StrategicStorageManager,
   StrategyFactory,
   type ReadStrategy,
@@ -76,6 +77,35 @@ describe('strategies with execute alone', () => {
     await store.flushWAL()
     expect(await backup.get('k')).toBeUndefined()
     expect(store.status().strategies).toEqual({ read: 'backup-last', write: 'log-then-primary' })
+  })
+
+  test('delete as well where they know of nothing but setting', async () => {
+    const places: unknown[] = []
+    const write: WriteStrategy = {
+      name: 'sets-alone',
+      config: {},
+      async execute(key, value, { primary, backup, cache }) {
+        places.push(primary, backup, cache)
+        await primary.getBackends()!.database.set(key, value)
+        await backup!.getBackends()!.database.set(key, value)
+        await cache!.getBackends()!.cache.set(key, value, 60)
+      },
+    }
+    const store = await open({ write, wal: 'none', config: { cache: 'memory:' } })
+    await store.set('k', { a: 1 })
+    const { cache } = store.getBackends('cache')!
+    expect(await cache.get('k')).toEqual({ a: 1 })
+    await store.delete('k')
+    expect(await store.get('k')).toBeUndefined()
+    expect(await store.exists('k')).toBe(false)
+    expect(await store.getBackends('backup')!.database.get('k')).toBeUndefined()
+    expect(await cache.get('k')).toBeUndefined()
+    expect(places.every((place) => place instanceof StorageManager)).toBe(true)
+    // A slip elsewhere deletes nothing.
+    const { database } = store.getBackends()!
+    await database.set('kept', 1)
+    await expect(database.set('kept', undefined)).rejects.toThrow('must be JSON')
+    expect(await database.get('kept')).toBe(1)
   })
 
   test('refuse lists and groups of several keys', async () => {
