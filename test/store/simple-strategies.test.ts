@@ -38,22 +38,26 @@ class LogThenPrimary implements WriteStrategy {
   }
 }
 
-async function open(
-  given: {
-    readonly read?: ReadStrategy
-    readonly write?: WriteStrategy
-    readonly wal?: WALManager | 'none'
-    readonly config?: Partial<StrategicStorageConfig>
-  } = {},
-): Promise<StrategicStorageManager> {
+interface Given {
+  readonly read?: ReadStrategy
+  readonly write?: WriteStrategy
+  readonly wal?: WALManager | 'none'
+  readonly config?: Partial<StrategicStorageConfig>
+}
+
+function storeOf(given: Given): StrategicStorageManager {
   const { wal = StrategyFactory.createWALManager('in-memory', { gatherMs: 0 }) } = given
-  const store = new StrategicStorageManager(
+  return new StrategicStorageManager(
     { primary: 'memory:', backup: 'memory:', ...given.config },
     given.read ?? new BackupLast(),
     given.write ?? new LogThenPrimary(),
     StrategyFactory.createHealthManager(),
     wal === 'none' ? undefined : wal,
   )
+}
+
+async function open(given: Given = {}): Promise<StrategicStorageManager> {
+  const store = storeOf(given)
   onTestFinished(() => store.disconnect())
   await store.connect()
   return store
@@ -206,6 +210,26 @@ describe('the log', () => {
     expect(await store.get('k')).toBeUndefined()
     await expect(wal.append({ key: '', value: 1 })).rejects.toThrow('key must not be empty')
     await expect(wal.append({ key: 'k', value: () => 1 })).rejects.toThrow('must be JSON')
+  })
+
+  test('serves one store at a time, and another one once that has disconnected', async () => {
+    const wal = StrategyFactory.createWALManager('in-memory', { gatherMs: 0 })
+    // Changes nothing: a store starts them when it connects.
+    wal.startFlushWorker()
+    const first = await open({ wal })
+    const second = storeOf({ wal })
+    await expect(second.connect()).rejects.toThrow(
+      'another store has this log until it disconnects',
+    )
+    await second.disconnect()
+    await first.set('of-first', 1)
+    await first.flushWAL()
+    expect(await first.getBackends('backup')!.database.list('')).toEqual(['of-first'])
+    await first.disconnect()
+    const third = await open({ wal })
+    await third.set('of-third', 1)
+    await third.flushWAL()
+    expect(await third.getBackends('backup')!.database.list('')).toEqual(['of-third'])
   })
 
   test('has no call that marks an entry as flushed', () => {
