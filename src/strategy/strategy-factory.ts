@@ -76,11 +76,11 @@ export type WithConfig<Type extends string, Config> =
   Flat<Type, Config> | { readonly type: Type; readonly config?: Config }
 
 export interface StrategySetConfig {
-  readonly read?: ReadChoice
-  readonly write?: WriteChoice
-  readonly health?: HealthChoice
+  read?: ReadChoice
+  write?: WriteChoice
+  health?: HealthChoice
   /** Left out: a log in files at `./data/wal` where the write strategy needs one, else none. */
-  readonly wal?: WalChoice | WalManagerType
+  wal?: WalChoice | WalManagerType
   /** Any pino-like logger. Default: silent. */
   readonly logger?: Logger
   readonly env?: Env
