@@ -45,6 +45,13 @@ const CONFIG: StrategicStorageConfig = {
   cache: { cache: { type: 'redis', url: 'redis://localhost:6379/1' } },
 }
 
+/** A program may put its configuration together step by step. */
+CONFIG.backup = { database: { type: 'sqlite', path: './data', database: 'backup.db' } }
+const SET: StrategySetConfig = {}
+SET.wal = { type: 'file' }
+const PLACE: StorageManagerConfig = { database: { type: 'in-memory' } }
+PLACE.cache = { type: 'in-memory' }
+
 const OTHERS: readonly StorageManagerConfig[] = [
   { database: { type: 'postgres', url: 'postgres://app@localhost/app' } },
   { database: { type: 'sqlite', path: './data/app.db' }, cache: { type: 'in-memory' } },
@@ -140,7 +147,7 @@ class OwnHealth implements HealthManager {
     return { primary: this.getHealthStats('primary'), backup: this.getHealthStats('backup') }
   }
   startHealthCheck(): void {}
-  async stopHealthCheck(): Promise<void> {}
+  stopHealthCheck(): void {}
 }
 
 interface Managers {

@@ -102,8 +102,8 @@ export abstract class HealthBase implements HealthManager {
     return { primary: this.getHealthStats('primary'), backup: this.getHealthStats('backup') }
   }
 
-  startHealthCheck(probe: HealthProbe): void {
-    this.#loop.start(probe)
+  startHealthCheck(probe?: HealthProbe): void {
+    if (probe !== undefined) this.#loop.start(probe)
   }
 
   async stopHealthCheck(): Promise<void> {

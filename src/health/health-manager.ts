@@ -49,6 +49,9 @@ export type HealthProbe = (place: DatabasePlace) => Promise<void>
  * it never decides what is true.
  *
  * A caller's mistake (`INVALID_ARGUMENT`, `CONFLICT`, …) is not a failure of the place.
+ *
+ * One of an application's own can spoil nothing: what it throws is logged, the first time for each method, a
+ * place that it does not judge is tried, and what its statistics lack is filled in.
  */
 export interface HealthManager {
   /** False while calls to the place would most likely fail. Costs no round trip. */
@@ -58,10 +61,13 @@ export interface HealthManager {
   markFailure(place: DatabasePlace, error: unknown, operation: string): void
   getHealthStats(place: DatabasePlace): HealthStats
   getAllHealthStats(): Readonly<Record<DatabasePlace, HealthStats>>
-  /** Probes in a loop until `stopHealthCheck`. A probe's outcome counts like a call's. */
-  startHealthCheck(probe: HealthProbe): void
-  /** Resolves when no probe is running any more. */
-  stopHealthCheck(): Promise<void>
+  /**
+   * Probes in a loop until `stopHealthCheck`. A probe's outcome counts like a call's. A store hands its probe
+   * in when it connects; without one, ours start nothing.
+   */
+  startHealthCheck(probe?: HealthProbe): void
+  /** Ours resolve when no probe is running any more. */
+  stopHealthCheck(): void | Promise<void>
   /**
    * Adds a listener and returns the function that removes it. Without it the store tells of no `health`
    * events, and a place that is back is noticed a moment later.

@@ -29,9 +29,9 @@ import { measure, probeCache, probeDatabase, type StorageHealth } from './storag
 
 /** What one place consists of, and how long it may take. */
 export interface StorageManagerConfig {
-  readonly database: DatabaseSource
+  database: DatabaseSource
   /** Default: in memory. */
-  readonly cache?: CacheSource
+  cache?: CacheSource
   /** Names this place in messages, such as `primary`. Default: `storage`. */
   readonly name?: string
   /**

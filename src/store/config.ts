@@ -31,14 +31,14 @@ import {
 
 export interface StrategicStorageConfig {
   /** The database that is read and written first, and if need be the cache in front of it. */
-  readonly primary: PlaceConfig
+  primary: PlaceConfig
   /**
    * The database that stands in for it. Without one, primary and log are the two places: what the primary has
    * is on no other database, and while it is out nothing can be read.
    */
-  readonly backup?: PlaceConfig
+  backup?: PlaceConfig
   /** Used by the cache-enhanced read strategy. Default: the cache of `primary`. */
-  readonly cache?: CachePlaceConfig
+  cache?: CachePlaceConfig
   /** Time to connect at start before a place counts as out. Milliseconds. Default: 5000. */
   readonly connectTimeout?: number
   /** Time to drain at `disconnect`. Milliseconds. Default: 5000. */

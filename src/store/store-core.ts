@@ -3,7 +3,7 @@ import { Emitter } from '../core/emitter.ts'
 import { isStorageError, messageOf, StorageConnectionError, StorageError } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
 import { KeepAlive } from '../core/keep-alive.ts'
-import { StampClock } from '../core/stamp.ts'
+import { StampClock, type Stamp } from '../core/stamp.ts'
 import { sleep, withDeadline } from '../core/time.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import type { StoreContext, StoreNotice } from '../strategy/context.ts'
@@ -46,6 +46,9 @@ export class StoreCore {
   readonly damaged: Record<DatabasePlace, number> = { primary: 0, backup: 0 }
   readonly #config: ResolvedStorageConfig
   readonly #maintenance: Maintenance
+  readonly #tick = (key: string): Stamp => this.context.clock.tick(key)
+  /** The log is this store's until it disconnects. */
+  #hasLog = false
   #logOpen = false
   #openingLog: Promise<void> | undefined
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
@@ -67,8 +70,6 @@ export class StoreCore {
       env.logger.error({ error: messageOf(error) }, 'an event listener threw'),
     )
     this.context = this.#makeContext(health, log ?? new WALManager(env, undefined), cacheUse)
-    const { clock } = this.context
-    this.context.log.stampWith((key) => clock.tick(key))
     this.reconciler = new Reconciler(this.context, config.reconcile)
     this.#maintenance = new Maintenance({
       context: this.context,
@@ -98,6 +99,8 @@ export class StoreCore {
   async #connect(): Promise<void> {
     if (this.#state === 'open') return
     if (this.#state === 'closed') throw new StorageError('CLOSED', 'the store was disconnected')
+    this.context.log.take(this.#tick)
+    this.#hasLog = true
     const cached = this.#attempt('cache connect', async () => {
       await this.managers.cache?.connect()
     })
@@ -149,7 +152,8 @@ export class StoreCore {
     if (owedGroups > 0) {
       env.logger.error({ owedGroups }, 'the log is out: some places lack what only memory held')
     }
-    await log.close()
+    // Another store may have it.
+    if (this.#hasLog) await log.close()
     await this.#disconnectManagers()
     this.#state = 'closed'
   }

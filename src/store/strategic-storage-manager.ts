@@ -16,6 +16,7 @@ import type { DatabasePlace } from '../core/operation.ts'
 import type { Stamp } from '../core/stamp.ts'
 import { having, value } from '../core/option-kinds.ts'
 import { DAY_MS } from '../core/time.ts'
+import { guardedHealth } from '../health/guarded-health.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import type { StorageBackends } from '../manager/storage-manager.ts'
 import { innerStrategies } from '../strategy/inner-strategies.ts'
@@ -35,7 +36,7 @@ import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import type { WriteStrategy } from '../strategy/write/write-strategy.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
-import { defaultLog } from '../wal/default-log.ts'
+import { defaultLog, tellOfDefaultLog } from '../wal/default-log.ts'
 import type { RefusedEntry } from '../wal/wal.ts'
 import { WALManager } from '../wal/wal-manager.ts'
 import { resolveStorageConfig, type PlaceManagers, type StrategicStorageConfig } from './config.ts'
@@ -108,9 +109,11 @@ export class StrategicStorageManager implements AsyncDisposable {
     this.#read = readPortOf(readStrategy, managers)
     this.#write = writePortOf(writeStrategy, managers)
     const needsLog = this.#write.needsLog || !hasBackup
-    const log = walManager ?? (needsLog ? defaultLog(env) : undefined)
+    const log = walManager ?? (needsLog ? defaultLog(env, env.logger) : undefined)
+    if (log !== undefined) tellOfDefaultLog(log, env.logger)
     if (cipher !== undefined) log?.encryptWith(cipher)
-    this.#core = new StoreCore(resolved, healthManager, log, this.#read.cacheUse)
+    const health = guardedHealth(env, healthManager)
+    this.#core = new StoreCore(resolved, health, log, this.#read.cacheUse)
     this.#values = new Values(this.#core)
     this.#lists = new Lists(this.#core, this.#values, this.#write)
     rememberStore(managers, this.#values)

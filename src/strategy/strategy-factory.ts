@@ -76,11 +76,11 @@ export type WithConfig<Type extends string, Config> =
   Flat<Type, Config> | { readonly type: Type; readonly config?: Config }
 
 export interface StrategySetConfig {
-  readonly read?: ReadChoice
-  readonly write?: WriteChoice
-  readonly health?: HealthChoice
+  read?: ReadChoice
+  write?: WriteChoice
+  health?: HealthChoice
   /** Left out: a log in files at `./data/wal` where the write strategy needs one, else none. */
-  readonly wal?: WalChoice | WalManagerType
+  wal?: WalChoice | WalManagerType
   /** Any pino-like logger. Default: silent. */
   readonly logger?: Logger
   readonly env?: Env
@@ -202,7 +202,7 @@ export const StrategyFactory = {
 
   /**
    * One of each. Without `wal` a write strategy that needs a log has one in files at `./data/wal`, and the
-   * logger is told so; `dual-write`, which needs none, has none.
+   * logger, without one that of the store, is told so; `dual-write`, which needs none, has none.
    */
   async createStrategySet(given: StrategySetConfig = {}): Promise<StrategySet> {
     const { read, write, health, wal, logger, ...rest } = resolve('', given, SET_OPTIONS)
@@ -213,7 +213,7 @@ export const StrategyFactory = {
     const walManager =
       wal === undefined
         ? writeStrategy.needsLog
-          ? defaultLog(env)
+          ? defaultLog(env, logger ?? rest.env?.logger)
           : undefined
         : StrategyFactory.createWALManager(wal, undefined, env)
     return { readStrategy, writeStrategy, healthManager, walManager }

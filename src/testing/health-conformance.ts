@@ -22,7 +22,7 @@ export function healthConformance({ name, create }: HealthConformanceOptions): v
     const env = virtualEnv()
     const health = create(env, INTERVAL_MS)
     onTestFinished(async () => {
-      await env.drive(health.stopHealthCheck())
+      await env.drive(Promise.resolve(health.stopHealthCheck()))
       expect(env.pendingTimers()).toBe(0)
     })
     return { env, health }

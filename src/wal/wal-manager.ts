@@ -1,6 +1,6 @@
 import type { Env } from '../core/env.ts'
 import { isErased, type ThroughOf } from '../core/erase.ts'
-import { messageOf, StorageError } from '../core/errors.ts'
+import { invalid, messageOf, StorageError } from '../core/errors.ts'
 import { encodeJson } from '../core/json.ts'
 import { checkText, KEY_BYTES_MAX } from '../core/limits.ts'
 import { checkEnv } from '../core/option-kinds.ts'
@@ -87,8 +87,11 @@ export class WALManager {
     if (this.#wal !== undefined) this.#wal = new EncryptedWal(this.#wal, cipher)
   }
 
-  /** What is appended by `append` is stamped so: by the clock of the store. */
-  stampWith(tick: (key: string) => Stamp): void {
+  /** A store has it from here to `close`: its clock stamps what `append` appends. */
+  take(tick: (key: string) => Stamp): void {
+    if (this.#tick !== undefined && this.#tick !== tick) {
+      throw invalid('walManager: another store has this log until it disconnects')
+    }
     this.#tick = tick
   }
 
@@ -136,6 +139,7 @@ export class WALManager {
   async close(): Promise<void> {
     this.#stop.abort()
     await this.#wal?.close()
+    this.#tick = this.#target = undefined
   }
 
   /** Earlier incarnations of this process and of others whose logs it took over: they are dead. */
@@ -324,13 +328,11 @@ export class WALManager {
   }
 
   /**
-   * Starts bringing what is pending to the databases. A store does it when it connects; later it may be
-   * called without a target, to go on after `stopFlushWorker`.
+   * Starts bringing what is pending to the databases. A store does it when it connects; until it disconnects this
+   * may be called without a target, to go on after `stopFlushWorker`. Without a store it does nothing.
    */
   startFlushWorker(target: FlushTarget | undefined = this.#target): void {
-    if (target === undefined) {
-      throw new StorageError('CLOSED', 'a store starts the flush worker when it connects')
-    }
+    if (target === undefined) return
     this.#target = target
     if (this.#workers !== undefined) return
     const { flushIntervalMs, gatherMs, batchEntries } = this.#options

@@ -2,6 +2,7 @@
 // declaration names. Method: stores on memory with strategies that are written here.
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
+  StorageManager,
   StrategicStorageManager,
   StrategyFactory,
   type ReadStrategy,
@@ -37,22 +38,26 @@ class LogThenPrimary implements WriteStrategy {
   }
 }
 
-async function open(
-  given: {
-    readonly read?: ReadStrategy
-    readonly write?: WriteStrategy
-    readonly wal?: WALManager | 'none'
-    readonly config?: Partial<StrategicStorageConfig>
-  } = {},
-): Promise<StrategicStorageManager> {
+interface Given {
+  readonly read?: ReadStrategy
+  readonly write?: WriteStrategy
+  readonly wal?: WALManager | 'none'
+  readonly config?: Partial<StrategicStorageConfig>
+}
+
+function storeOf(given: Given): StrategicStorageManager {
   const { wal = StrategyFactory.createWALManager('in-memory', { gatherMs: 0 }) } = given
-  const store = new StrategicStorageManager(
+  return new StrategicStorageManager(
     { primary: 'memory:', backup: 'memory:', ...given.config },
     given.read ?? new BackupLast(),
     given.write ?? new LogThenPrimary(),
     StrategyFactory.createHealthManager(),
     wal === 'none' ? undefined : wal,
   )
+}
+
+async function open(given: Given = {}): Promise<StrategicStorageManager> {
+  const store = storeOf(given)
   onTestFinished(() => store.disconnect())
   await store.connect()
   return store
@@ -76,6 +81,35 @@ describe('strategies with execute alone', () => {
     await store.flushWAL()
     expect(await backup.get('k')).toBeUndefined()
     expect(store.status().strategies).toEqual({ read: 'backup-last', write: 'log-then-primary' })
+  })
+
+  test('delete as well where they know of nothing but setting', async () => {
+    const places: unknown[] = []
+    const write: WriteStrategy = {
+      name: 'sets-alone',
+      config: {},
+      async execute(key, value, { primary, backup, cache }) {
+        places.push(primary, backup, cache)
+        await primary.getBackends()!.database.set(key, value)
+        await backup!.getBackends()!.database.set(key, value)
+        await cache!.getBackends()!.cache.set(key, value, 60)
+      },
+    }
+    const store = await open({ write, wal: 'none', config: { cache: 'memory:' } })
+    await store.set('k', { a: 1 })
+    const { cache } = store.getBackends('cache')!
+    expect(await cache.get('k')).toEqual({ a: 1 })
+    await store.delete('k')
+    expect(await store.get('k')).toBeUndefined()
+    expect(await store.exists('k')).toBe(false)
+    expect(await store.getBackends('backup')!.database.get('k')).toBeUndefined()
+    expect(await cache.get('k')).toBeUndefined()
+    expect(places.every((place) => place instanceof StorageManager)).toBe(true)
+    // A slip elsewhere deletes nothing.
+    const { database } = store.getBackends()!
+    await database.set('kept', 1)
+    await expect(database.set('kept', undefined)).rejects.toThrow('must be JSON')
+    expect(await database.get('kept')).toBe(1)
   })
 
   test('refuse lists and groups of several keys', async () => {
@@ -176,6 +210,26 @@ describe('the log', () => {
     expect(await store.get('k')).toBeUndefined()
     await expect(wal.append({ key: '', value: 1 })).rejects.toThrow('key must not be empty')
     await expect(wal.append({ key: 'k', value: () => 1 })).rejects.toThrow('must be JSON')
+  })
+
+  test('serves one store at a time, and another one once that has disconnected', async () => {
+    const wal = StrategyFactory.createWALManager('in-memory', { gatherMs: 0 })
+    // Changes nothing: a store starts them when it connects.
+    wal.startFlushWorker()
+    const first = await open({ wal })
+    const second = storeOf({ wal })
+    await expect(second.connect()).rejects.toThrow(
+      'another store has this log until it disconnects',
+    )
+    await second.disconnect()
+    await first.set('of-first', 1)
+    await first.flushWAL()
+    expect(await first.getBackends('backup')!.database.list('')).toEqual(['of-first'])
+    await first.disconnect()
+    const third = await open({ wal })
+    await third.set('of-third', 1)
+    await third.flushWAL()
+    expect(await third.getBackends('backup')!.database.list('')).toEqual(['of-third'])
   })
 
   test('has no call that marks an entry as flushed', () => {

@@ -9,6 +9,7 @@ import {
   StrategicStorageManager,
   StrategyFactory,
   type Logger,
+  type StrategicStorageConfig,
   type StrategySet,
   type StrategySetConfig,
 } from '../../src/index.ts'
@@ -77,6 +78,15 @@ test.each(['idempotent', 'wal-first'] as const)(
   },
 )
 
+test('the store says so where the set has no logger', async () => {
+  const { logger, lines } = recorder()
+  const set = await StrategyFactory.createStrategySet()
+  const store = storeOf(set, { logger })
+  await store.connect()
+  await store.disconnect()
+  expect(lines).toEqual(['no log was given: one is kept in files at ./data/wal'])
+})
+
 test('a set whose write strategy needs no log has none', async () => {
   const { logger, lines } = recorder()
   const set = await StrategyFactory.createStrategySet({ write: 'dual-write', logger })
@@ -119,9 +129,12 @@ test('a strategy that is called by itself works in the store of its managers', a
   })
 })
 
-function storeOf(set: StrategySet): StrategicStorageManager {
+function storeOf(
+  set: StrategySet,
+  more: Partial<StrategicStorageConfig> = {},
+): StrategicStorageManager {
   return new StrategicStorageManager(
-    { primary: { database: 'memory:' }, backup: { database: 'memory:' } },
+    { primary: { database: 'memory:' }, backup: { database: 'memory:' }, ...more },
     set.readStrategy,
     set.writeStrategy,
     set.healthManager,

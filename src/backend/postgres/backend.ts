@@ -6,6 +6,7 @@ import {
   StorageConnectionError,
   StorageError,
 } from '../../core/errors.ts'
+import { KeepAlive } from '../../core/keep-alive.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
 import { withDeadline } from '../../core/time.ts'
@@ -163,7 +164,8 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     this.#ready = undefined
     this.#isReady = false
     this.#batcher.close()
-    await (await driver)?.close()
+    // An idle connection would let the process end before it has closed.
+    await KeepAlive.of(this.env).during(async () => await (await driver)?.close())
   }
 
   apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult> {

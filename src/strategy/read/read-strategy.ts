@@ -17,6 +17,6 @@ export interface ReadStrategy {
   readonly name: string
   /** What it was made with; for people. */
   readonly config: object
-  /** The value of the key, or undefined when it is absent. An outage must reject. */
+  /** The value of the key, or undefined when it is absent: null is a value. An outage must reject. */
   execute(key: string, managers: StoreManagers): Promise<unknown>
 }

@@ -3,6 +3,7 @@ import { decodeJson } from '../../core/json.ts'
 import type { StoreManagers } from '../../manager/store-managers.ts'
 import { callSimple, valuesOnly } from '../call-simple.ts'
 import type { StoreContext } from '../context.ts'
+import { deletingManagers } from './deleting-managers.ts'
 import type { WriteGroup, WriteOutcome, WritePort } from './write-port.ts'
 import type { WriteStrategy } from './write-strategy.ts'
 
@@ -14,6 +15,7 @@ class SimpleWritePort implements WritePort {
   readonly config: object
   readonly #strategy: WriteStrategy
   readonly #managers: StoreManagers
+  #deleting: StoreManagers | undefined
 
   constructor(strategy: WriteStrategy, managers: StoreManagers) {
     this.#strategy = strategy
@@ -29,10 +31,13 @@ class SimpleWritePort implements WritePort {
     }
     if (operation.kind === 'put') throw valuesOnly(this.name, 'cannot write lists')
     const { key } = operation
-    const value = operation.kind === 'set' ? decodeJson<unknown>(operation.value) : undefined
+    const [value, managers] =
+      operation.kind === 'set'
+        ? [decodeJson<unknown>(operation.value), this.#managers]
+        : [undefined, (this.#deleting ??= deletingManagers(this.#managers))]
     try {
       await callSimple(env, this.name, 'unknown', () =>
-        this.#strategy.execute(key, value, this.#managers, log.hasLog() ? log : undefined),
+        this.#strategy.execute(key, value, managers, log.hasLog() ? log : undefined),
       )
     } finally {
       // Also after a failure: some place may have it.

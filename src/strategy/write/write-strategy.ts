@@ -21,7 +21,11 @@ export interface WriteStrategy {
   readonly name: string
   /** What it was made with; for people. */
   readonly config: object
-  /** Writes the value; `undefined` deletes the key. Resolves when the write may be acknowledged. */
+  /**
+   * Writes the value; `undefined` deletes the key. Resolves when the write may be acknowledged. A strategy that
+   * knows of nothing but setting deletes as well: while a key is deleted, `undefined` that is set in a database or
+   * cache of these managers, or appended to the log, deletes it there.
+   */
   execute(
     key: string,
     value: unknown,
