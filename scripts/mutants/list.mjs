@@ -7,6 +7,7 @@
  *   programs      engine and faults of the generated programs that catch it
  *   tests         test files, one of which must fail, where the simulation has no such part
  */
+import { CLOCK_MUTANTS } from './clocks.mjs'
 import { LOG_MUTANTS } from './logs.mjs'
 import { ID_MUTANTS } from './ids.mjs'
 import { CLOCKS, OUTAGES } from './settings.mjs'
@@ -24,6 +25,7 @@ const CACHED = { read: 'cache-enhanced', faults: ['primary-down', 'cache-slow', 
 export const MUTANTS = [
   ...UPKEEP_MUTANTS,
   ...LOG_MUTANTS,
+  ...CLOCK_MUTANTS,
   ...ID_MUTANTS,
   // ---- bringing it to the databases
   {
@@ -227,36 +229,6 @@ export const MUTANTS = [
     file: 'src/core/stamp.ts',
     edits: [['if (used === undefined || used < counter) return', 'void used\n    return']],
     tests: ['src/core/stamp.test.ts'],
-  },
-  {
-    name: 'a leap of the clock that was wrong is never taken back',
-    file: 'src/core/stamp.ts',
-    edits: [['if (this.#ms - this.#confirmedMs > this.#leapMs) this.#comeBack()', '']],
-    tests: ['src/core/stamp.test.ts', 'test/store/clocks.test.ts'],
-  },
-  {
-    name: 'a database without a clock confirms the clock of a process',
-    file: 'src/strategy/clocks.ts',
-    edits: [['if (places.every((known) => this.#silent.has(known)))', 'if (places.length > 0)']],
-    tests: ['test/store/clocks.test.ts'],
-  },
-  {
-    name: 'a leap is taken back below what a server had confirmed',
-    file: 'src/core/stamp.ts',
-    edits: [['Math.max(this.#confirmedMs, this.#provenMs, ', 'Math.max(this.#confirmedMs, ']],
-    tests: ['src/core/stamp.test.ts'],
-  },
-  {
-    name: 'stamps of a run that was left are made again',
-    file: 'src/core/stamp.ts',
-    edits: [['if (run !== undefined) return this.#unused(run.toMs + 1, 0)', 'void run']],
-    tests: ['src/core/stamp.test.ts'],
-  },
-  {
-    name: 'the clock of the primary is followed however far it is off',
-    file: 'src/strategy/clocks.ts',
-    edits: [['if ([ours, backup, this.#agreed].some(', 'if (primary || [ours].some(']],
-    tests: ['test/store/clocks.test.ts'],
   },
   {
     name: 'retention does not ask whether the clocks agree',
