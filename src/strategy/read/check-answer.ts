@@ -62,8 +62,10 @@ export function checkCount(place: DatabasePlace, key: string, count: number): vo
 /**
  * A backup whose values are still encrypted here belongs to processes that have keys, and this one has
  * none: nothing of it is damaged. In the primary, which is plain, such a value is.
+ *
+ * @throws StorageError `UNAVAILABLE`, with the key that is needed.
  */
-function refuseLocked(place: DatabasePlace, value: string | undefined): void {
+export function refuseLocked(place: DatabasePlace, value: string | undefined): void {
   const key = place === 'backup' && value !== undefined ? neededKey(value) : undefined
   if (key === undefined) return
   throw new StorageError('UNAVAILABLE', missingKey(key), { operation: 'read', place })
