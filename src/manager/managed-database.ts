@@ -1,4 +1,5 @@
 import type { BucketDigest, StampRange } from '../core/digest.ts'
+import { missingKey, neededKey } from '../core/encryption/envelope.ts'
 import { StorageError } from '../core/errors.ts'
 import type { KeepAlive } from '../core/keep-alive.ts'
 import type { Operation } from '../core/operation.ts'
@@ -70,6 +71,7 @@ export class ManagedDatabase implements ReplicaBackend {
 
   async apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult> {
     refuseLastStamps(operations)
+    refuseEncrypted(operations)
     return await this.#call((engine) => engine.apply(operations, options))
   }
 
@@ -140,6 +142,7 @@ export class ManagedDatabase implements ReplicaBackend {
   }
 
   async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
+    refuseEncrypted(operations)
     return await this.#call(async (engine) =>
       engine.repair === undefined ? 0 : await engine.repair(operations, options),
     )
@@ -206,4 +209,15 @@ function refuseLastStamps(operations: readonly Operation[]): void {
   if (last === undefined) return
   const text = `the stamp ${last.stamp} of key ${JSON.stringify(last.key)} is of no clock's time`
   throw new StorageError('REJECTED', text)
+}
+
+/**
+ * Refuses what a process without keys read from an encrypted place: in another one it would pass for the
+ * plain value. A database that is encrypted does that below this, so no encrypted value comes by here.
+ */
+function refuseEncrypted(operations: readonly Operation[]): void {
+  for (const operation of operations) {
+    const key = 'value' in operation ? neededKey(operation.value) : undefined
+    if (key !== undefined) throw new StorageError('REJECTED', missingKey(key))
+  }
 }

@@ -67,7 +67,8 @@ export interface PlaceManagers extends StoreManagers {
 export interface ResolvedStorageConfig {
   readonly env: Env
   /** Encrypts what is stored outside of the primary. */
-  readonly cipher: ValueCipher | undefined
+  /** Without keys where no encryption is asked for: then it refuses what others have encrypted. */
+  readonly cipher: ValueCipher
   readonly managers: PlaceManagers
   readonly hasBackup: boolean
   readonly drainTimeoutMs: number
@@ -104,12 +105,12 @@ export function resolveStorageConfig(given: StrategicStorageConfig): ResolvedSto
   if (config.backup !== undefined && isSame(config.primary, config.backup)) {
     throw invalid('primary and backup must be two databases, got the same one twice')
   }
-  const cipher = config.encryption && new ValueCipher(config.encryption)
+  const cipher = new ValueCipher(config.encryption)
   const common = { connectTimeoutMs: connectTimeout }
   const manager = (name: 'primary' | 'backup'): StorageManager => {
     const place = config[name]
     if (place === undefined) return new StorageManager({ database: ABSENT_DATABASE, name }, env)
-    const isEncrypted = cipher !== undefined && name === 'backup'
+    const isEncrypted = config.encryption !== undefined && name === 'backup'
     if (place instanceof StorageManager) {
       if (!isEncrypted) return place
       throw invalid('backup must not be a StorageManager with encryption: give what it connects to')

@@ -84,7 +84,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   readonly #values: Values
   readonly #lists: Lists
   readonly #erasures: Erasures
-  readonly #cipher: ValueCipher | undefined
+  readonly #cipher: ValueCipher
 
   /**
    * Without a `walManager` a write strategy that needs a log has one in files at `./data/wal`. Strategies of
@@ -111,7 +111,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     const needsLog = this.#write.needsLog || !hasBackup
     const log = walManager ?? (needsLog ? defaultLog(env, env.logger) : undefined)
     if (log !== undefined) tellOfDefaultLog(log, env.logger)
-    if (cipher !== undefined) log?.encryptWith(cipher)
+    log?.encryptWith(cipher)
     const health = guardedHealth(env, healthManager)
     this.#core = new StoreCore(resolved, health, log, this.#read.cacheUse)
     this.#values = new Values(this.#core)
@@ -132,7 +132,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   async connect(): Promise<void> {
     await this.#core.alive.during(async () => {
       // Without keys nothing may be written: not even to the log.
-      await this.#cipher?.ready()
+      await this.#cipher.ready()
       await this.#core.connect()
       this.#erasures.start()
     })

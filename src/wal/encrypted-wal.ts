@@ -114,7 +114,7 @@ export class EncryptedWal implements WAL {
 
   async erase(throughOf: ThroughOf): Promise<WalErased> {
     if (this.#inner.erase !== undefined) return await this.#inner.erase(throughOf)
-    const remains = ['encrypted entries of the log, which cannot erase, until it lets go of them']
+    const remains = ['entries of the log, which cannot erase, until it lets go of them']
     return { count: 0, pending: [], remains }
   }
 

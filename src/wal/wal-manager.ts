@@ -82,7 +82,7 @@ export class WALManager {
     }
   }
 
-  /** From now on values are encrypted before they reach the log. Only before `open`. */
+  /** From now on values are encrypted before they reach the log, where there are keys. Only before `open`. */
   encryptWith(cipher: ValueCipher): void {
     if (this.#wal !== undefined) this.#wal = new EncryptedWal(this.#wal, cipher)
   }

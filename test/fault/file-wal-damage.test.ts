@@ -1,7 +1,9 @@
 // Goal: a torn end is cut, damage anywhere else is reported with file and offset, and what is
 //   damaged is left as it was.
 // Method: a log of several writes is killed; then its file is cut or changed at every byte.
-import { expect, test } from 'vitest'
+import { basename, dirname } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Disk, DiskFile } from '../../src/core/disk.ts'
 import { isStorageError } from '../../src/core/errors.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
@@ -9,6 +11,8 @@ import { virtualEnv, type VirtualEnv } from '../../src/testing/virtual-env.ts'
 import { readOperations } from '../../src/testing/wal/context.ts'
 import { FileWal } from '../../src/wal/file/file-wal.ts'
 import type { FileWalOptions } from '../../src/wal/file/options.ts'
+import { scanSegment, segmentFiles } from '../../src/wal/file/segment-scan.ts'
+import type { Lsn } from '../../src/wal/wal.ts'
 
 interface Log {
   readonly disk: SimulatedDisk
@@ -238,3 +242,41 @@ test('a torn dead letter is cut, a damaged one is CORRUPT', async () => {
   disk.flip(last, offsets[0]! + 30)
   expect(isStorageError(await outcome(disk), 'CORRUPT')).toBe(true)
 })
+
+test.each([0, 1])(
+  'what its owner writes while a log of %i entries is read is no damage',
+  async (count) => {
+    const disk = new SimulatedDisk()
+    const owner = machine(disk)
+    const wal = walOf(owner)
+    await wal.open('writer-1')
+    onTestFinished(() => wal.close())
+    let written = 0
+    const write = async (): Promise<Lsn> => await wal.append([operation(written++)])
+    for (let i = 0; i < count; i++) await write()
+    // Between any two looks of the reader the owner makes two writes, one after the other.
+    const open = async (path: string, how: 'open'): Promise<DiskFile> => {
+      const file = await owner.env.disk.open(path, how)
+      const read = async (buffer: Uint8Array, offset: number): Promise<number> => {
+        const count = await file.read(buffer, offset)
+        for (let i = 0; i < 2 && written < 12; i++) await write()
+        return count
+      }
+      return { read, size: () => file.size(), close: () => file.close() } as DiskFile
+    }
+    const [directory, name] = [dirname(segmentOf(disk)), basename(segmentOf(disk))]
+    const [segment] = segmentFiles([name])
+    const found: Lsn[] = []
+    const reader = { disk: { open } as unknown as Disk }
+    const scanned = await scanSegment(
+      reader,
+      directory,
+      segment!,
+      { durableThrough: 0 },
+      ({ lsn }) => found.push(lsn),
+    )
+    expect(scanned.damage).toBeUndefined()
+    expect(found).toEqual(found.map((_, i) => i + 1))
+    expect(scanned.next).toBe(found.length + 1)
+  },
+)

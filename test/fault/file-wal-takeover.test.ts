@@ -8,7 +8,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { ProcessIdentity } from '../../src/core/env.ts'
 import type { FailpointName } from '../../src/core/failpoint.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
-import type { Operation } from '../../src/core/operation.ts'
+import { DATABASE_PLACES, type Operation } from '../../src/core/operation.ts'
+import { stampFloor, stampMs, type Stamp } from '../../src/core/stamp.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
 import { SimulatedDisk, type AttachedDisk } from '../../src/testing/simulated-disk.ts'
 import { virtualEnv, type VirtualEnv } from '../../src/testing/virtual-env.ts'
@@ -158,6 +159,30 @@ test('a start after a kill is not ahead of the clock, and so of other processes'
   const next = machine.start()
   expect((await next.wal.open(next.writer)).ceilingMs).toBeLessThanOrEqual(machine.nowMs)
 })
+
+test.each(['closed', 'killed'])(
+  'each start goes on above one that was ahead itself, and %s',
+  async (end) => {
+    const machine = new Machine()
+    const startMs = machine.nowMs
+    let reachedMs = startMs + 3_600_000
+    machine.nowMs = reachedMs
+    for (let life = 0; life < 4; life++) {
+      const { wal, writer, kill } = machine.start()
+      const { ceilingMs, head } = await wal.open(writer)
+      const knownMs = Math.max(ceilingMs, head === undefined ? 0 : stampMs(head))
+      if (life > 0) expect(knownMs).toBeGreaterThanOrEqual(reachedMs)
+      // What a store does: its stamps go on above that, also where its clock was set back.
+      reachedMs = Math.max(knownMs, reachedMs) + 1
+      const stamp = stampFloor(reachedMs).replace('-0000-0000-', '-7000-8000-') as Stamp
+      const lsn = await wal.append([append('key', stamp, 'value')])
+      for (const place of DATABASE_PLACES) wal.acknowledge(place, [lsn])
+      if (end === 'closed') await wal.close()
+      else kill()
+      machine.nowMs = startMs
+    }
+  },
+)
 
 test('nor is one after it, when that start was closed in order', async () => {
   const machine = new Machine()

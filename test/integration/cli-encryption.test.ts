@@ -46,8 +46,11 @@ test('an encrypted export has no content, comes back with its key, and not with 
   expect((await run(['export', '--encrypt'], {})).code).toBe(2)
 })
 
-test('the backup is read alone with the key', async () => {
+test('the backup is read alone with the key, and without it nothing is called damaged', async () => {
   await save()
+  const locked = await run(['export', '--from', 'backup'], {})
+  expect(locked).toMatchObject({ code: 4, stdout: '' })
+  expect(locked.stderr).toMatch(/needs the encryption key k1; none is given/)
   const plain = await run(['export', '--from', 'backup'])
   expect(plain.stdout).toContain(CANARY)
   expect((await run(['migrate', '--dry-run'])).code).toBe(0)

@@ -10,6 +10,7 @@ import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
 import { STAMP_MAX, STAMP_MIN } from '../../src/core/stamp.ts'
 import { digestOf } from '../../src/core/digest.ts'
+import { StorageConnectionError } from '../../src/core/errors.ts'
 import { encodeJson, type JsonText } from '../../src/core/json.ts'
 import type { AppendOperation } from '../../src/core/operation.ts'
 import {
@@ -24,6 +25,7 @@ import { filesWith } from '../support/files-with.ts'
 
 const CANARY = 'canary-e1e1'
 const SAID = { role: 'user', content: `${CANARY} hello 🙂 \ud800` } as const
+const NO_KEY = /needs the encryption key k1; none is given/
 const HEALTH = {
   type: 'circuit-breaker',
   config: { circuitOpenDuration: 100, healthCheckInterval: 50 },
@@ -257,6 +259,11 @@ test('keys that cannot be had or used keep the store from opening, and are never
   expect([overall, places.backup.type]).toEqual(['ok', 'sqlite'])
 })
 
+/** What a call fails with; empty where it does not. */
+async function describeFailure(call: Promise<unknown>): Promise<string> {
+  return await call.then(() => '', describeAll)
+}
+
 /** All messages of an error and its causes. */
 function describeAll(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
@@ -356,3 +363,67 @@ async function openFile(path: string): Promise<ReplicaBackend> {
   onTestFinished(() => backend.disconnect())
   return backend
 }
+
+test('a process without keys leaves what is encrypted in the log for one that has them', async () => {
+  const { directory, primary, open } = await rig()
+  const keys = [newKey('k1')]
+  const first = await open(keys)
+  primary().setMode('refused')
+  await first.saveMessage('c', SAID)
+  await first.close()
+  const keyless = await open()
+  await keyless.saveMessage('other', SAID)
+  expect(await describeFailure(keyless.getHistory('c'))).toMatch(NO_KEY)
+  await keyless.close()
+  expect(await filesWith(directory, 'et2.k1')).not.toContain('primary.db')
+  const again = await open(keys)
+  await again.flush()
+  expect((await again.getHistory('c')).messages).toHaveLength(1)
+})
+
+test('a process without keys does not take what is encrypted for damage, and writes nothing over it', async () => {
+  const { primary, open, raw } = await rig()
+  const history = await open([newKey('k1')])
+  await history.saveMessage('c', { id: 'mine', ...SAID })
+  await history.store.set('settings', { secret: CANARY })
+  await history.flush()
+  await history.close()
+  const keyless = await open()
+  // The backup answers, and the primary is back when both are asked what they have.
+  const isOnce = new Set(['readItems', 'readRegister'])
+  primary().onCall((operation) => {
+    if (isOnce.delete(operation)) throw new StorageConnectionError('faulty', 'refused once')
+  })
+  await describeFailure(keyless.getHistory('c'))
+  await describeFailure(keyless.store.get('settings'))
+  expect(isOnce.size).toBe(0)
+  primary().setMode('refused')
+  expect(await describeFailure(keyless.getHistory('c'))).toMatch(NO_KEY)
+  expect(await describeFailure(keyless.store.get('settings'))).toMatch(NO_KEY)
+  const backup = await raw()
+  expect((await storedAppends(backup)).map(({ value }) => value.slice(0, 6))).toEqual(['et2.k1'])
+  expect((await backup.readRegister('settings')).register?.value).toMatch(/^et2\.k1/)
+})
+
+test('a pass of a process without keys copies nothing encrypted into the primary, and says so', async () => {
+  const { directory, open } = await rig()
+  const keys = [newKey('k1')]
+  const history = await open(keys)
+  await history.saveMessage('c', { id: 'mine', ...SAID })
+  await history.store.set('settings', { secret: CANARY })
+  await history.flush()
+  await history.close()
+  for (const end of ['', '-wal', '-shm']) {
+    await rm(join(directory, `primary.db${end}`), { force: true })
+  }
+  const keyless = await open()
+  expect(await keyless.reconcile()).toMatchObject({ copied: 0, rejected: 2 })
+  expect(await keyless.repair()).toMatchObject({ copied: 0, rejected: 2, repaired: 0 })
+  await keyless.close()
+  expect(await filesWith(directory, 'et2.k1')).not.toContain('primary.db')
+  const again = await open(keys)
+  await again.reconcile()
+  const equal = { compared: 2, missingInPrimary: 0, differing: 0, damaged: 0 }
+  expect(await again.verify({ deep: true })).toMatchObject(equal)
+  expect((await again.getHistory('c')).messages).toMatchObject([SAID])
+})

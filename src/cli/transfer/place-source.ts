@@ -11,6 +11,7 @@ import type { DatabasePlace } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { StorageManager } from '../../manager/storage-manager.ts'
 import { placePartsOf, type PlaceConfig } from '../../store/place-config.ts'
+import { refuseLocked } from '../../strategy/read/check-answer.ts'
 import { sqlitePath } from '../settings/refuse-database-file.ts'
 import type { ConversationSource, MessageBatch } from './conversation-source.ts'
 
@@ -40,7 +41,7 @@ export async function withPlaceSource<T>(
         })
   await manager.connect()
   try {
-    return await action(new PlaceSource(manager.getHandles().database, tenant))
+    return await action(new PlaceSource(place, manager.getHandles().database, tenant))
   } finally {
     await manager.disconnect()
   }
@@ -61,10 +62,12 @@ export async function checkThere(place: DatabasePlace, database: PlaceConfig): P
 }
 
 class PlaceSource implements ConversationSource {
+  readonly #place: DatabasePlace
   readonly #backend: ReplicaBackend
   readonly #tenant: string
 
-  constructor(backend: ReplicaBackend, tenant: string) {
+  constructor(place: DatabasePlace, backend: ReplicaBackend, tenant: string) {
+    this.#place = place
     this.#backend = backend
     this.#tenant = tenant
   }
@@ -93,6 +96,7 @@ class PlaceSource implements ConversationSource {
         limit: PAGE_ITEMS_MAX,
         ...(after !== undefined && { after }),
       })
+      for (const item of items) refuseLocked(this.#place, itemValue(item))
       // What one database holds is all that was asked for.
       const isWhole = (item: Item): boolean => isMessageText(itemValue(item) ?? ('' as JsonText))
       const messages = items.filter(isWhole).map((item) => decodeMessage(item)!)

@@ -42,6 +42,18 @@ export function parseEnvelope(value: string): Envelope | undefined {
   return { keyId: keyId!, check: check!, bytes }
 }
 
+/** The id of the key that an encrypted value needs; undefined for any other value. */
+export function neededKey(value: string): string | undefined {
+  // A look at the first letters is enough for all that is plain.
+  return value.startsWith('et') ? parseEnvelope(value)?.keyId : undefined
+}
+
+/** What is wrong where the key of a value is not among those given. */
+export function missingKey(id: string, given: readonly string[] = []): string {
+  const known = given.length === 0 ? 'none is given' : `given are ${given.join(', ')}`
+  return `a value needs the encryption key ${id}; ${known}`
+}
+
 /** An envelope of the earlier release without its digest; any other value as it is. */
 export function renewedEnvelope<T extends string>(value: T): T {
   return value.replace(EARLIER_HEAD, 'et2.$1.') as T

@@ -12,7 +12,7 @@ import type { Item } from '../merge.ts'
 import { operationsOfItem } from '../merge.ts'
 import type { Operation } from '../operation.ts'
 import { resolve } from '../options.ts'
-import { formatEnvelope, parseEnvelope } from './envelope.ts'
+import { formatEnvelope, missingKey, parseEnvelope } from './envelope.ts'
 import { ENCRYPTION_OPTIONS, loadKeys, type DerivedKey, type EncryptionOptions } from './keyring.ts'
 
 const NONCE_BYTES = 12
@@ -22,13 +22,14 @@ const ALGORITHM = 'aes-256-gcm'
 type ValueOperation = Exclude<Operation, { kind: 'delete' } | { change: 'remove' }>
 
 export class ValueCipher {
-  readonly #options: EncryptionOptions
+  readonly #options: EncryptionOptions | undefined
   #loading: Promise<void> | undefined
   #keys: ReadonlyMap<string, DerivedKey> = new Map()
   #newest: DerivedKey | undefined
 
-  constructor(options: EncryptionOptions) {
-    this.#options = resolve('', options, ENCRYPTION_OPTIONS)
+  /** Without options there are no keys: values stay plain, and one that is encrypted is refused. */
+  constructor(options?: EncryptionOptions) {
+    this.#options = options && resolve('', options, ENCRYPTION_OPTIONS)
   }
 
   /**
@@ -46,7 +47,7 @@ export class ValueCipher {
 
   /** The operation with its value encrypted, whatever that looks like. */
   encrypt<T extends Operation>(operation: T): T {
-    if (!('value' in operation)) return operation
+    if (!('value' in operation) || this.#options === undefined) return operation
     const key = this.#newest
     if (key === undefined)
       throw new StorageError('CLOSED', 'the encryption keys were not fetched yet')
@@ -78,11 +79,7 @@ export class ValueCipher {
     const { keyId, check, bytes } = envelope
     const key = this.#keys.get(keyId)
     if (key === undefined) {
-      const known = [...this.#keys.keys()].join(', ')
-      throw new StorageError(
-        'UNAVAILABLE',
-        `a value needs the encryption key ${keyId}; given are ${known}`,
-      )
+      throw new StorageError('UNAVAILABLE', missingKey(keyId, [...this.#keys.keys()]))
     }
     if (key.check !== check) {
       const text = `a value was encrypted with another secret than the one given as key ${keyId}`
@@ -124,6 +121,7 @@ export class ValueCipher {
   }
 
   async #load(): Promise<void> {
+    if (this.#options === undefined) return
     let keys: readonly DerivedKey[]
     try {
       keys = await loadKeys(this.#options.keys)

@@ -4,6 +4,7 @@
  * whoever decodes them finds those that are damaged.
  */
 import type { KeyRead, ItemPage, LatestKey } from '../../backend/replica-backend.ts'
+import { missingKey, neededKey } from '../../core/encryption/envelope.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { Item } from '../../core/merge.ts'
 import type { DatabasePlace } from '../../core/operation.ts'
@@ -22,8 +23,9 @@ export function checkItems(place: DatabasePlace, key: string, page: ItemPage): I
   if (!Array.isArray(page.items)) throw damaged('a page', key, place)
   if (!isStampOrNone(page.deletedThrough)) throw damaged('the mark of a clear', key, place)
   for (const item of page.items) {
-    if (isSound(item)) continue
-    throw damaged(`message ${JSON.stringify(item?.id ?? null)}`, key, place)
+    if (!isSound(item)) throw damaged(`message ${JSON.stringify(item?.id ?? null)}`, key, place)
+    refuseLocked(place, item.appended)
+    refuseLocked(place, item.edited)
   }
   return page
 }
@@ -33,6 +35,7 @@ export function checkRegister(place: DatabasePlace, key: string, read: KeyRead):
   const sound =
     register === undefined || (isStampText(register.stamp) && typeof register.value === 'string')
   if (!sound || !isStampOrNone(deletedThrough)) throw damaged('the value', key, place)
+  refuseLocked(place, register?.value)
   return read
 }
 
@@ -54,6 +57,18 @@ export function checkLatest(
 
 export function checkCount(place: DatabasePlace, key: string, count: number): void {
   if (!Number.isSafeInteger(count) || count < 0) throw damaged('the number of messages', key, place)
+}
+
+/**
+ * A backup whose values are still encrypted here belongs to processes that have keys, and this one has
+ * none: nothing of it is damaged. In the primary, which is plain, such a value is.
+ *
+ * @throws StorageError `UNAVAILABLE`, with the key that is needed.
+ */
+export function refuseLocked(place: DatabasePlace, value: string | undefined): void {
+  const key = place === 'backup' && value !== undefined ? neededKey(value) : undefined
+  if (key === undefined) return
+  throw new StorageError('UNAVAILABLE', missingKey(key), { operation: 'read', place })
 }
 
 function isSound(item: Item | undefined): boolean {

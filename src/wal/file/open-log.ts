@@ -10,7 +10,12 @@ import { encodeGroup, payloadBytesMax } from './codec.ts'
 import { Committer } from './committer.ts'
 import type { DeadLetter, DeadLetters } from './dead-letters.ts'
 import type { Group, NewAppend } from './group.ts'
-import { CEILING_DRIFT_MS_MAX, FORMER_WRITERS_MAX, META_RANGES_MAX } from './limits.ts'
+import {
+  CEILING_AHEAD_MS,
+  CEILING_DRIFT_MS_MAX,
+  FORMER_WRITERS_MAX,
+  META_RANGES_MAX,
+} from './limits.ts'
 import { loadEntries } from './load-entries.ts'
 import { MetaKeeper } from './meta-keeper.ts'
 import type { MetaBody } from './meta.ts'
@@ -282,7 +287,9 @@ export class OpenLog {
   #prepare(group: Group): Promise<void> | undefined {
     if (group.head === '') return undefined
     const ms = stampMs(group.head)
-    if (ms - this.#options.env.now() > CEILING_DRIFT_MS_MAX) return undefined
+    const isAhead = ms - this.#options.env.now() > CEILING_DRIFT_MS_MAX
+    // Where the log went on from a clock that was ahead, all keys are there, not this one alone.
+    if (isAhead && ms - this.#greatestMs > CEILING_AHEAD_MS) return undefined
     this.#greatestMs = Math.max(this.#greatestMs, ms)
     return ms <= this.meta.ceilingMs ? undefined : this.#raise(ms)
   }

@@ -80,18 +80,20 @@ export async function scanSegment(
     }
     const { salt } = header
     let next = firstLsn
-    const end = await scanFrames(
-      file,
-      { from: SEGMENT_HEADER_BYTES, size, salt },
-      (frame, buffer, offset) => {
+    let end = SEGMENT_HEADER_BYTES
+    for (let seen = 0; ; seen = end) {
+      end = await scanFrames(file, { from: end, size, salt }, (frame, buffer, offset) => {
         if (frame.lsn !== next || next === options.until) return false
         onFrame(frame, buffer, offset, header)
         next++
         return true
-      },
-    )
-    const judged = await judgeEnd(file, { path, size, salt, end, next }, options)
-    return { path, size, header, next, end, ...judged }
+      })
+      const judged = await judgeEnd(file, { path, size, salt, end, next }, options)
+      // A later write behind the end may be an owner's who wrote on meanwhile: only where a second look
+      // does not get further either, it is damage.
+      const isSettled = judged.damage === undefined || end === seen
+      if (isSettled) return { path, size, header, next, end, ...judged }
+    }
   } finally {
     await file.close()
   }
