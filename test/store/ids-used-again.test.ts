@@ -104,6 +104,21 @@ describe.each(['same', 'other'])(
       expect(await contents(env, one)).toEqual([content])
     })
 
+    test('the backup, which decides as the primary answers and takes nothing', async () => {
+      const { env, open } = rig()
+      const one = await open()
+      const { position } = await env.drive(one.history.saveMessage('c', message('same', 'm1')))
+      await env.drive(one.history.flush())
+      one.backup.setMode('refused')
+      await env.drive(one.history.clearHistory('c'))
+      one.primary.onCall((operation) => {
+        if (operation === 'apply') throw new Error('the disk is full')
+      })
+      one.backup.setMode('up')
+      const again = await env.drive(one.history.saveMessage('c', message(content, 'm1')))
+      expect(again.position > position).toBe(true)
+    })
+
     test('the primary, which another process cleared past', async () => {
       const { env, open } = rig()
       const [one, two] = [await open(), await open()]
@@ -336,6 +351,24 @@ describe('a primary that is late', () => {
     expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({
       reason: { code: 'CONFLICT' },
     })
+  })
+
+  test('for one process decides all the same, and not the backup beside it', async () => {
+    const { env, open } = rig()
+    const [one, two] = [await open(), await open()]
+    one.primary.onCall(async (operation) => {
+      if (operation === 'apply') await sleep(env, 600)
+    })
+    // What the backup has yet to get it cannot refuse.
+    two.backup.setMode('refused')
+    const saves = [one, two].map(({ history }, i) =>
+      history.saveMessage('c', message(`content ${i}`, 'turn-1')),
+    )
+    const outcomes = await env.drive(Promise.allSettled(saves))
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
+    two.backup.setMode('up')
+    await env.advance(10_000)
+    expect(await contents(env, two)).toEqual(['content 1'])
   })
 
   test('and answers nobody holds up a save for about a second', async () => {
