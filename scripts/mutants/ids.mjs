@@ -1,7 +1,5 @@
 // Mistakes about ids of callers' that are used again, about edits and clears, and about what `complete` says.
 
-import { OUTAGES } from './settings.mjs'
-
 const NO_FAULTS = { engine: 'simulation', faults: 'none' }
 const FAULTS = { engine: 'simulation', faults: 'some' }
 
@@ -92,6 +90,6 @@ export const ID_MUTANTS = [
     name: 'hints that came and went beside a read are not noticed',
     file: 'src/strategy/replica-monitor.ts',
     edits: [["return isSame ? 'current' : 'ask-again'", "return isSame ? 'current' : 'current'"]],
-    simulate: { ...OUTAGES, faults: [...OUTAGES.faults, 'backup-paused', 'slow'] },
+    tests: ['test/store/replica-monitor.test.ts'],
   },
 ]

@@ -47,3 +47,24 @@ test('a probe that began after a greater cursor was known tells of an older data
   }
   expect(resent()).toBe(1)
 })
+
+test('a hint that came and went beside a read is noticed by the version of the list', async () => {
+  const [primary, backup] = [new DurableMemoryBackend(), new DurableMemoryBackend()]
+  for (const place of [primary, backup]) await place.connect()
+  const [{ identity: ofPrimary }, { identity: ofBackup }] = [
+    await primary.readState('w'),
+    await backup.readState('w'),
+  ]
+  await primary.trust(ofBackup)
+  await backup.trust(ofPrimary)
+  const { context } = reconcilerRig(primary, backup)
+  const { monitor } = context
+  await monitor.probe('primary')
+  await monitor.probe('backup')
+  expect(await monitor.judgePrimary()).toBe('current')
+  await backup.apply([], { hint: 'another process' })
+  const { hints } = await backup.readHints()
+  await backup.removeHints(hints)
+  expect(await monitor.judgePrimary()).toBe('ask-again')
+  expect(await monitor.judgePrimary()).toBe('current')
+})
