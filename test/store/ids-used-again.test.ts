@@ -371,6 +371,17 @@ describe('a primary that is late', () => {
     expect(await contents(env, two)).toEqual(['content 1'])
   })
 
+  test('is waited for before a message is said to be missing', async () => {
+    const { env, open } = rig()
+    const one = await open()
+    await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+    one.primary.onCall(async (operation) => {
+      if (operation === 'readItemsById') await sleep(env, 600)
+    })
+    const update = one.history.updateMessage('c', 'nobody', { role: 'user', content: 'x' })
+    await expect(env.drive(update)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
   test('and answers nobody holds up a save for about a second', async () => {
     const { env, open } = rig()
     const one = await open()

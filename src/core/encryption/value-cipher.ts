@@ -29,7 +29,7 @@ export class ValueCipher {
 
   /** Without options there are no keys: values stay plain, and one that is encrypted is refused. */
   constructor(options?: EncryptionOptions) {
-    this.#options = options && resolve('', options, ENCRYPTION_OPTIONS)
+    this.#options = options === undefined ? undefined : resolve('', options, ENCRYPTION_OPTIONS)
   }
 
   /**

@@ -60,6 +60,14 @@ interface Asked<T> {
   readonly places: readonly DatabasePlace[]
 }
 
+/** How an answer is judged. */
+interface Judging {
+  /** Age of a list of hints that may say what the primary lacks. Default: the option. */
+  readonly maxHintAgeMs?: number
+  /** That nothing is found decides something. Default: false. */
+  readonly isDecisive?: boolean
+}
+
 /**
  * A read strategy that is a choice of places. What the places answer is merged, what is pending is
  * laid over it, and the answer says whether it is complete: the same for every choice.
@@ -112,7 +120,7 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
       (sources) => readMergedById(context, sources, key, ids),
       (found) => found.length === 0,
       // What is to be changed is looked up so.
-      0,
+      { maxHintAgeMs: 0, isDecisive: true },
     )
     observeItems(context, key, items)
     return { items, done: true, complete }
@@ -164,7 +172,7 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
     context: StoreContext,
     run: (sources: readonly Source[]) => Promise<T>,
     isEmpty: (value: T) => boolean,
-    maxHintAgeMs = this.resolved.maxHintAgeMs,
+    { maxHintAgeMs = this.resolved.maxHintAgeMs, isDecisive = false }: Judging = {},
   ): Promise<Answer<T>> {
     const { log } = context
     // What an earlier life acknowledged may be in the log alone, which has yet to open; that it opens
@@ -183,7 +191,9 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
       !this.resolved.treatEmptyAsFailure || !isEmpty(value)
     const plan = this.plan(context, judged === undefined)
     const asked = await firstAnswer(context, plan, ask, isWanted)
-    const { value, complete } = await this.#complete(context, asked, judged, ask)
+    // That it is not there decides something: a primary that is only late is waited for.
+    const isOpen = isDecisive && isEmpty(asked.value) && context.places.primary.isUp()
+    const { value, complete } = await this.#complete(context, asked, judged, ask, isOpen)
     return { value, complete: complete && logKnown }
   }
 
@@ -193,12 +203,14 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
     asked: Asked<T>,
     judged: Promise<PrimaryVerdict | undefined> | undefined,
     ask: (places: readonly DatabasePlace[]) => Promise<Asked<T>>,
+    isOpen: boolean,
   ): Promise<Answer<T>> {
     const { value, places } = asked
+    const hasPrimary = places.includes('primary')
     // A read of the backup alone may lack what its writers' logs have yet to flush.
-    if (!places.includes('primary')) return { value, complete: false }
-    if (places.includes('backup')) return { value, complete: monitor.isTrusted() }
-    const verdict = await judged
+    if (!hasPrimary && !isOpen) return { value, complete: false }
+    if (hasPrimary && places.includes('backup')) return { value, complete: monitor.isTrusted() }
+    const verdict = hasPrimary ? await judged : 'lacking'
     if (verdict === undefined) return { value, complete: false }
     // The answer may have told that the primary is another one by now.
     const isTrusted = monitor.isTrusted()
