@@ -40,6 +40,17 @@ test('what another process had saved is known once it was edited or removed here
   expect(isRemoved(known.itemOf(other)!)).toBe(true)
 })
 
+test('what became of an earlier message of the id does not go with the next one', () => {
+  const { known } = knowing()
+  known.acknowledged([remove('k', 'id', stampAt(1), stampAt(2))])
+  // Cleared and saved again by another process, and edited here.
+  known.acknowledged([edit('k', 'id', stampAt(5), stampAt(6), 'edited')])
+  expect(known.itemOf(append('k', stampAt(7), 'other', 'id'))).toMatchObject({
+    position: stampAt(5),
+    appendedAt: stampAt(5),
+  })
+})
+
 test('a clear sets the id free', () => {
   const { known, tombstones } = knowing()
   tombstones.see('k', stampAt(4))

@@ -33,13 +33,16 @@ export class KnownIds {
     for (const operation of operations) {
       if (operation.kind !== 'put') continue
       const name = itemName(operation)
+      const { position } = operation
       const before = this.#ids.get(name)
-      if (operation.change === 'append') {
-        if (before !== undefined && before.position >= operation.position) continue
-        this.#remember(name, { position: operation.position, saved: hashOf(operation.value) })
-      } else if (before === undefined || before.position <= operation.position) {
+      if (before !== undefined && before.position > position) continue
+      // What is known of an earlier message of the id does not go with this one.
+      const known = before?.position === position ? before : { position }
+      if (operation.change !== 'append') {
         const change = operation.change === 'edit' ? { edited: true } : { removed: true }
-        this.#remember(name, { ...before, position: operation.position, ...change })
+        this.#remember(name, { ...known, ...change })
+      } else if (known !== before) {
+        this.#remember(name, { ...known, saved: hashOf(operation.value) })
       }
     }
   }
