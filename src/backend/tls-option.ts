@@ -9,5 +9,4 @@ export const TLS_OPTION: Option<boolean | 'no-verify' | ConnectionOptions> = val
     typeof given === 'boolean' ||
     given === 'no-verify' ||
     (typeof given === 'object' && given !== null && !Array.isArray(given)),
-  (text) => (text === 'true' || text === 'false' ? text === 'true' : text),
 )

@@ -66,8 +66,10 @@ export interface PlaceManagers extends StoreManagers {
 
 export interface ResolvedStorageConfig {
   readonly env: Env
-  /** Encrypts what is stored outside of the primary. */
-  /** Without keys where no encryption is asked for: then it refuses what others have encrypted. */
+  /**
+   * Encrypts what is stored outside of the primary. Without keys where no encryption is asked for: then it
+   * refuses what others have encrypted.
+   */
   readonly cipher: ValueCipher
   readonly managers: PlaceManagers
   readonly hasBackup: boolean

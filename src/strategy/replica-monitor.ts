@@ -80,7 +80,6 @@ export class ReplicaMonitor {
   readonly #background = new BackgroundLoop()
   readonly #hints = new SharedFetch(() => this.#fetchHints())
   readonly #pings = new SharedFetch(() => this.#ping())
-  readonly #meetings = new SharedFetch(() => this.#ping())
   /** Monotonic time of the latest call that the primary answered with its identity. */
   #metAt = Number.NEGATIVE_INFINITY
 
@@ -229,7 +228,7 @@ export class ReplicaMonitor {
    */
   async meetPrimary(): Promise<void> {
     if (this.#options.env.monotonic() - this.#metAt < MET_MS) return
-    await this.#meetings.run()
+    await this.#pings.run()
   }
 
   async #ping(): Promise<void> {

@@ -343,10 +343,10 @@ export class Attempt {
     if (this.#isSettled()) return
     if (place === 'primary' && this.#isBusyDecider(error)) {
       this.#fail('OVERLOADED', 'the primary decides whether the id is new, and is busy')
+    } else if (this.#state.isHopeless(error)) {
+      this.#ticket.void()
+      this.#settle({ kind: 'failed', error: this.#state.errors.at(-1)! })
     }
-    if (!this.#state.isHopeless(error)) return
-    this.#ticket.void()
-    this.#settle({ kind: 'failed', error: this.#state.errors.at(-1)! })
   }
 
   /** It lives and decides for others meanwhile: so no other place may, and none was asked yet. */
