@@ -81,6 +81,7 @@ export { IdempotentWriteStrategy } from './strategy/write/idempotent.ts'
 export { WalFirstWriteStrategy } from './strategy/write/wal-first.ts'
 export type {
   HedgeConfig,
+  Repeat,
   WriteConfig,
   WriteGroup,
   WriteOutcome,

@@ -68,8 +68,8 @@ export const ID_MUTANTS = [
     file: 'src/store/known-ids.ts',
     edits: [
       [
-        'before === undefined || before.position <= operation.position',
-        'before !== undefined && before.position <= operation.position',
+        "if (operation.change !== 'append') {",
+        "if (operation.change !== 'append' && before !== undefined) {",
       ],
     ],
     tests: ['src/store/known-ids.test.ts'],

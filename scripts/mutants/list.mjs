@@ -247,8 +247,8 @@ export const MUTANTS = [
     file: 'src/core/encryption/value-cipher.ts',
     edits: [
       [
-        "if (!('value' in operation)) return operation\n    const key = this.#newest",
-        "if (!('value' in operation) || operation.value.includes('et1.')) return operation\n    const key = this.#newest",
+        "if (!('value' in operation) || this.#options === undefined) return operation",
+        "if (!('value' in operation) || this.#options === undefined || operation.value.includes('et2.')) return operation",
       ],
     ],
     tests: ['test/store/encryption.test.ts'],
@@ -311,7 +311,12 @@ export const MUTANTS = [
   {
     name: 'a read of the backup alone calls itself complete',
     file: 'src/strategy/read/selecting-read-strategy.ts',
-    edits: [["if (!places.includes('primary')) return { value, complete: false }", '']],
+    edits: [
+      [
+        'if (!hasPrimary && !isOpen) return { value, complete: false }',
+        'if (!hasPrimary && !isOpen) return { value, complete: true }',
+      ],
+    ],
     simulate: OUTAGES,
   },
   {

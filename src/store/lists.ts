@@ -70,7 +70,7 @@ export class Lists {
     checkKey(key)
     checkStamp('position', position)
     const operations: readonly Operation[] = [{ kind: 'delete', key, stamp: position }]
-    const group = { operations, unique: false, isRepeat: true, mergeOnly: true }
+    const group = { operations, unique: false, mergeOnly: true }
     return await this.#core.run(() => this.#write.write(this.#core.context, group))
   }
 
@@ -79,14 +79,8 @@ export class Lists {
     return await this.#core.run(async () => {
       const { context } = this.#core
       const { operations, earlier } = await recogniseIds(context, this.#known, appends)
-      const isRepeat = earlier.length > 0
-      const group = {
-        operations,
-        unique: true,
-        isRepeat,
-        earlier,
-        ...(isRepeat && { given: appends }),
-      }
+      const repeat = earlier.length > 0 && { repeat: { earlier, given: appends } }
+      const group = { operations, unique: true, ...repeat }
       return await this.#told(this.#write.write(context, group))
     })
   }

@@ -318,7 +318,7 @@ export class Erasures {
       await Promise.all(
         part.map((key) => {
           const operations = [{ kind: 'delete', key, stamp: through } as const]
-          return this.#parts.write({ operations, unique: false, isRepeat: true, mergeOnly: true })
+          return this.#parts.write({ operations, unique: false, mergeOnly: true })
         }),
       )
     }

@@ -68,7 +68,7 @@ export class Attempt {
     this.#config = config
     this.#group = group
     this.#operations = group.operations
-    this.#repeats = new Repeats(group.unique ? group.operations : [], group.earlier)
+    this.#repeats = new Repeats(group.unique ? group.operations : [], group.repeat?.earlier)
     this.#isDelete = group.operations.some(({ kind }) => kind === 'delete')
     this.#ticket = context.log.issue(group.operations)
     this.#state = new AttemptState(context, config.minCopies)
@@ -245,9 +245,9 @@ export class Attempt {
 
   /** A caller's id that a database has decided stays where that database put it. */
   #isFresh(): boolean {
-    const { primary, backup } = this.#state.of
-    const decided = this.#group.unique && (primary === 'done' || backup === 'done')
-    return this.#group.isRepeat !== true && !this.#repeats.isAny && !decided
+    const { unique, repeat, mergeOnly = false } = this.#group
+    if (repeat !== undefined || mergeOnly || this.#repeats.isAny) return false
+    return !unique || !this.#isDecided()
   }
 
   /** Another process was first in the log: the group is stamped again, unless it is acknowledged. */

@@ -87,7 +87,7 @@ function acknowledged(
 /** One `behind` stamps the whole group again; message ids stay. Throws what stands for good. */
 function stampAgain(
   context: StoreContext,
-  { given, earlier: _, ...group }: WriteGroup,
+  { repeat, ...group }: WriteGroup,
   { sent, applied }: Extract<AttemptResult, { kind: 'refused' }>,
   effect: Effect,
 ): WriteGroup {
@@ -106,11 +106,11 @@ function stampAgain(
       throw new StorageError('NOT_FOUND', 'the message was removed', { effect })
     }
   })
-  const operations = (given ?? group.operations).map((operation) => {
+  const operations = (repeat?.given ?? group.operations).map((operation) => {
     const position = operation.kind === 'put' ? positions.get(itemName(operation)) : undefined
     return restamp(operation, context.clock.tick(operation.key), position)
   })
-  return { ...group, isRepeat: false, operations }
+  return { ...group, operations }
 }
 
 /** Why an id that stands cannot be saved with this content. */

@@ -6,14 +6,18 @@ export interface WriteGroup {
   readonly operations: readonly Operation[]
   /** Appends carry ids of the caller's, which must be new. */
   readonly unique: boolean
-  /** It has stamps that were given out before: a log does not ask whether they are fresh. */
-  readonly isRepeat?: boolean
-  /** Those that stand since an earlier call: one that was removed by then is `CONFLICT`. */
-  readonly earlier?: readonly Operation[]
-  /** What the caller gave, where `operations` has what it repeats: written when that is gone by then. */
-  readonly given?: readonly Operation[]
-  /** It is merged and never judged: a `delete` may leave newer things standing. */
+  /** Set when some of the operations are repeats, which stand already. */
+  readonly repeat?: Repeat
+  /** It is merged and never judged, with stamps of before: a `delete` may leave newer things standing. */
   readonly mergeOnly?: boolean
+}
+
+/** What a save repeats. Its stamps were given out before: a log does not ask whether they are fresh. */
+export interface Repeat {
+  /** Those that stand since an earlier call: one that was removed by then is `CONFLICT`. */
+  readonly earlier: readonly Operation[]
+  /** What the caller gave in their place: written when they are gone by then. */
+  readonly given: readonly Operation[]
 }
 
 export interface WriteOutcome {
