@@ -2,17 +2,11 @@
 // now: nothing in it is made of an encrypted value any more, and a value that was damaged is still found.
 // Method: every engine's data was written once by that release, from one list of operations: plain ones,
 // and encrypted ones whose envelopes had the digest too. Each is compared with a database of today.
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import pg from 'pg'
+import { readFileSync } from 'node:fs'
 import { expect, onTestFinished, test } from 'vitest'
 import { WHOLE_RANGE } from '../../src/backend/buckets.ts'
 import { MemoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { plainAdapter } from '../../src/backend/plain-adapter.ts'
-import type { PostgresOptions } from '../../src/backend/postgres/options.ts'
-import { RedisDatabaseBackend } from '../../src/backend/redis/index.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
 import { decodeObject, encodeObject, type ObjectKind } from '../../src/backend/s3/object-format.ts'
 import { SqliteBackend } from '../../src/backend/sqlite/index.ts'
@@ -28,9 +22,9 @@ import { MapBackend } from '../../src/testing/map-backend.ts'
 import type { S3Server } from '../../src/testing/s3/s3-server.ts'
 import { damagePostgres } from '../support/damage.ts'
 import { dumpBucket, dumpPostgres, dumpRedis } from '../support/dump.ts'
-import { freshSchema, openPostgres, postgresUrl } from '../support/postgres-backend.ts'
-import { redisCommand } from '../support/redis-command.ts'
-import { hasRedis, startRedis } from '../support/redis-server.ts'
+import { GoldenData } from '../support/golden-data.ts'
+import { openPostgres, postgresUrl } from '../support/postgres-backend.ts'
+import { hasRedis } from '../support/redis-server.ts'
 import { testBucket } from '../support/s3-bucket.ts'
 
 const cipher = new ValueCipher({ keys: [{ id: 'k1', secret: Buffer.alloc(32, 7) }] })
@@ -59,13 +53,7 @@ const ENCRYPTED: readonly Operation[] = [
 /** Enough in one key that an S3 bucket has its values in segments. */
 const MANY = Array.from({ length: 300 }, (_, i) => append('k', stampAt(100_000 + i), i))
 
-function golden(name: string): string {
-  return fileURLToPath(new URL(`./digested/${name}`, import.meta.url))
-}
-
-function goldenJson<T>(name: string): T {
-  return JSON.parse(readFileSync(golden(name), 'utf8')) as T
-}
+const golden = new GoldenData('digested')
 
 async function operationsOfToday(): Promise<readonly Operation[]> {
   await cipher.ready()
@@ -110,14 +98,6 @@ async function expectRenewedByWrites(backend: ReplicaBackend, more: readonly Ope
   expect(await backend.digest(WHOLE_RANGE, 16)).toEqual(await expected.digest(WHOLE_RANGE, 16))
 }
 
-function copyOfFile(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'everthread-golden-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  const path = join(folder, 'chat.db')
-  cpSync(golden('chat.db'), path)
-  return path
-}
-
 async function openFile(path: string): Promise<SqliteBackend> {
   const backend = new SqliteBackend({ path })
   await backend.connect()
@@ -134,7 +114,7 @@ async function expectSpoiled(backend: ReplicaBackend): Promise<void> {
 }
 
 test('a SQLite file', async () => {
-  const path = copyOfFile()
+  const path = golden.sqliteFile()
   const backend = await openFile(path)
   await expectUpToDate(backend)
   await backend.purge()
@@ -144,69 +124,38 @@ test('a SQLite file', async () => {
 })
 
 test('damage in a SQLite file is still found', async () => {
-  const path = copyOfFile()
+  const path = golden.sqliteFile()
   await damageSqlite(path, { key: 'k', part: 'appended', id: SPOILED.id }, '"harm"')
   await expectSpoiled(await openFile(path))
 })
 
-async function loadSchema(): Promise<PostgresOptions> {
-  const options = freshSchema()
-  const client = new pg.Client({ connectionString: postgresUrl! })
-  await client.connect()
-  const dump = readFileSync(golden('postgres.sql'), 'utf8')
-  await client.query(
-    dump
-      .replaceAll('SCHEMA.', `${options.schema}.`)
-      .replaceAll('SCHEMA SCHEMA', `SCHEMA ${options.schema}`),
-  )
-  await client.end()
-  return options
-}
-
 test.skipIf(postgresUrl === undefined)('a PostgreSQL schema', async () => {
-  const options = await loadSchema()
+  const options = await golden.postgresSchema()
   await expectUpToDate(await openPostgres(options))
   expect((await dumpPostgres(options)).includes('et1.')).toBe(false)
 })
 
 test.skipIf(postgresUrl === undefined)('damage in a PostgreSQL schema is still found', async () => {
-  const options = await loadSchema()
+  const options = await golden.postgresSchema()
   await damagePostgres(options, { key: 'k', part: 'appended', id: SPOILED.id }, '"harm"')
   await expectSpoiled(await openPostgres(options))
 })
 
 test.runIf(hasRedis)('a Redis database', async () => {
-  const server = await startRedis({ appendonly: 'no' })
-  onTestFinished(() => server.stop())
-  for (const command of goldenJson<string[][]>('redis.json')) {
-    await redisCommand(server.url, ...command)
-  }
-  const open = async (): Promise<RedisDatabaseBackend> => {
-    const backend = new RedisDatabaseBackend({ url: server.url, keyPrefix: 'p:' })
-    onTestFinished(() => backend.disconnect())
-    await backend.connect()
-    return backend
-  }
-  // Processes that start together bring it up to date together.
-  const [backend] = await Promise.all([open(), open(), open()])
+  const { server, prefix, backend } = await golden.redisDatabase()
   await expectUpToDate(backend)
   for await (const part of backend.checkParts()) expect(part).toBeUndefined()
-  expect((await dumpRedis(server.url, 'p:')).includes('et1.')).toBe(false)
+  expect((await dumpRedis(server.url, prefix)).includes('et1.')).toBe(false)
 })
 
 test.each([
   ['in versions', 's3.json', []],
   ['in segments', 's3-segments.json', MANY],
 ] as const)('a bucket with values %s', async (_where, name, more) => {
-  const bucket = await testBucket()
-  const prefix = bucket.options.prefix!
-  for (const [object, body] of goldenJson<[string, string][]>(name)) {
-    const bytes = Buffer.from(body, 'base64')
-    bucket.server.store().put(object.replace('PREFIX', prefix), bytes, Date.now())
-  }
+  const bucket = await golden.bucket(name)
   await expectUpToDate(await bucket.open(), more)
   await expectRenewedByWrites(await bucket.open(), more)
-  const dump = dumpBucket(bucket.server, prefix)
+  const dump = dumpBucket(bucket.server, bucket.options.prefix!)
   expect(dump.includes('et2.')).toBe(true)
   expect(dump.includes('et1.')).toBe(false)
 })
@@ -240,7 +189,7 @@ function asEarlierRelease(server: S3Server): void {
 }
 
 test('documents of a plain backend', async () => {
-  const documents = new Map(goldenJson<[string, string][]>('plain.json'))
+  const documents = new Map(golden.json<[string, string][]>('plain.json'))
   const backend = plainAdapter(new MapBackend(documents))
   await backend.connect()
   onTestFinished(() => backend.disconnect())

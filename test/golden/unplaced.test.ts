@@ -3,16 +3,10 @@
 // Method: every engine's data was written once by that release, from one list of operations: edits, a
 // removal, an item that had moved, an encrypted edit, and an edit and a removal that had outlived a
 // clear. Each is compared with an in-memory database of today.
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { WHOLE_RANGE } from '../../src/backend/buckets.ts'
 import { MemoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { plainAdapter } from '../../src/backend/plain-adapter.ts'
-import { RedisDatabaseBackend } from '../../src/backend/redis/index.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
 import { SqliteBackend } from '../../src/backend/sqlite/index.ts'
 import { storedOperations } from '../../src/backend/stored-operations.ts'
@@ -23,10 +17,9 @@ import type { Operation } from '../../src/core/operation.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 import { append, clear, edit, remove, set, stampAt } from '../../src/testing/backend/operations.ts'
 import { MapBackend } from '../../src/testing/map-backend.ts'
-import { freshSchema, openPostgres, postgresUrl } from '../support/postgres-backend.ts'
-import { redisCommand } from '../support/redis-command.ts'
-import { hasRedis, startRedis } from '../support/redis-server.ts'
-import { testBucket } from '../support/s3-bucket.ts'
+import { GoldenData } from '../support/golden-data.ts'
+import { openPostgres, postgresUrl } from '../support/postgres-backend.ts'
+import { hasRedis } from '../support/redis-server.ts'
 
 /** Encrypted by that release with the digest of the plain edit in it. */
 const ENVELOPE =
@@ -59,13 +52,7 @@ function expectedOperations(secret: Secret): readonly Operation[] {
   ]
 }
 
-function golden(name: string): string {
-  return fileURLToPath(new URL(`./unplaced/${name}`, import.meta.url))
-}
-
-function goldenJson<T>(name: string): T {
-  return JSON.parse(readFileSync(golden(name), 'utf8')) as T
-}
+const golden = new GoldenData('unplaced')
 
 async function expectUpToDate(
   backend: ReplicaBackend,
@@ -109,43 +96,18 @@ async function contents(backend: ReplicaBackend, secret: Secret): Promise<string
 }
 
 test('a SQLite file', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'everthread-golden-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  cpSync(golden('chat.db'), join(folder, 'chat.db'))
-  const backend = new SqliteBackend({ path: join(folder, 'chat.db') })
+  const backend = new SqliteBackend({ path: golden.sqliteFile() })
   await backend.connect()
   onTestFinished(() => backend.disconnect())
   await expectUpToDate(backend)
 })
 
 test.skipIf(postgresUrl === undefined)('a PostgreSQL schema', async () => {
-  const options = freshSchema()
-  const client = new pg.Client({ connectionString: postgresUrl! })
-  await client.connect()
-  const dump = readFileSync(golden('postgres.sql'), 'utf8')
-  await client.query(
-    dump
-      .replaceAll('SCHEMA.', `${options.schema}.`)
-      .replaceAll('SCHEMA SCHEMA', `SCHEMA ${options.schema}`),
-  )
-  await client.end()
-  await expectUpToDate(await openPostgres(options))
+  await expectUpToDate(await openPostgres(await golden.postgresSchema()))
 })
 
 test.runIf(hasRedis)('a Redis database', async () => {
-  const server = await startRedis({ appendonly: 'no' })
-  onTestFinished(() => server.stop())
-  for (const command of goldenJson<string[][]>('redis.json')) {
-    await redisCommand(server.url, ...command)
-  }
-  const open = async (): Promise<RedisDatabaseBackend> => {
-    const backend = new RedisDatabaseBackend({ url: server.url, keyPrefix: 'p:' })
-    onTestFinished(() => backend.disconnect())
-    await backend.connect()
-    return backend
-  }
-  // Processes that start together bring it up to date together.
-  const [backend] = await Promise.all([open(), open(), open()])
+  const { backend } = await golden.redisDatabase()
   // What counts its parts was not there either: a pass makes it.
   await backend.mendParts()
   await expectUpToDate(backend)
@@ -155,18 +117,13 @@ test.each([
   ['in versions', 's3.json', [], 'digest is made from the text'],
   ['in segments', 's3-segments.json', MANY, 'digest is stored'],
 ] as const)('a bucket with values %s', async (_where, name, more, secret) => {
-  const bucket = await testBucket()
-  const prefix = bucket.options.prefix!
-  for (const [object, body] of goldenJson<[string, string][]>(name)) {
-    const bytes = Buffer.from(body, 'base64')
-    bucket.server.store().put(object.replace('PREFIX', prefix), bytes, Date.now())
-  }
+  const bucket = await golden.bucket(name)
   await expectUpToDate(await bucket.open(), more, secret)
 })
 
 test('documents of a plain backend', async () => {
   const backend = plainAdapter(
-    new MapBackend(new Map(goldenJson<[string, string][]>('plain.json'))),
+    new MapBackend(new Map(golden.json<[string, string][]>('plain.json'))),
   )
   await backend.connect()
   onTestFinished(() => backend.disconnect())

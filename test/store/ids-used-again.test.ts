@@ -85,39 +85,36 @@ describe('after a clear an id is free', () => {
   })
 })
 
+const TAKES_NOTHING: Readonly<Record<string, (primary: FaultyBackend) => void>> = {
+  'is out': (primary) => primary.setMode('refused'),
+  'answers, and takes nothing': (primary) =>
+    primary.onCall((operation) => {
+      if (operation === 'apply') throw new Error('the disk is full')
+    }),
+}
+
 describe.each(['same', 'other'])(
   'after a clear that a place lacks an id is free: %s content',
   (content) => {
-    test('the backup, which decides while the primary is out', async () => {
-      const { env, open } = rig()
-      const one = await open()
-      const { position } = await env.drive(one.history.saveMessage('c', message('same', 'm1')))
-      await env.drive(one.history.flush())
-      one.backup.setMode('refused')
-      await env.drive(one.history.clearHistory('c'))
-      one.primary.setMode('refused')
-      one.backup.setMode('up')
-      const again = await env.drive(one.history.saveMessage('c', message(content, 'm1')))
-      expect(again.position > position).toBe(true)
-      one.primary.setMode('up')
-      await env.advance(20_000)
-      expect(await contents(env, one)).toEqual([content])
-    })
-
-    test('the backup, which decides as the primary answers and takes nothing', async () => {
-      const { env, open } = rig()
-      const one = await open()
-      const { position } = await env.drive(one.history.saveMessage('c', message('same', 'm1')))
-      await env.drive(one.history.flush())
-      one.backup.setMode('refused')
-      await env.drive(one.history.clearHistory('c'))
-      one.primary.onCall((operation) => {
-        if (operation === 'apply') throw new Error('the disk is full')
-      })
-      one.backup.setMode('up')
-      const again = await env.drive(one.history.saveMessage('c', message(content, 'm1')))
-      expect(again.position > position).toBe(true)
-    })
+    test.each(Object.keys(TAKES_NOTHING))(
+      'the backup, which decides while the primary %s',
+      async (name) => {
+        const { env, open } = rig()
+        const one = await open()
+        const { position } = await env.drive(one.history.saveMessage('c', message('same', 'm1')))
+        await env.drive(one.history.flush())
+        one.backup.setMode('refused')
+        await env.drive(one.history.clearHistory('c'))
+        TAKES_NOTHING[name]!(one.primary)
+        one.backup.setMode('up')
+        const again = await env.drive(one.history.saveMessage('c', message(content, 'm1')))
+        expect(again.position > position).toBe(true)
+        one.primary.setMode('up')
+        one.primary.onCall(() => {})
+        await env.advance(20_000)
+        expect(await contents(env, one)).toEqual([content])
+      },
+    )
 
     test('the primary, which another process cleared past', async () => {
       const { env, open } = rig()
