@@ -4,6 +4,7 @@
  */
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
+import { hasMethods } from '../core/option-kinds.ts'
 import { showValue } from '../core/show-value.ts'
 import type { CacheConfig, DatabaseConfig } from './backend-config.ts'
 import type { CacheBackend } from './cache-backend.ts'
@@ -71,17 +72,17 @@ export async function createCache(
 
 /** True for a ready database that keeps stamps by itself. */
 export function isReplicaBackend(source: unknown): source is ReplicaBackend {
-  return hasMethods(source, ['apply', 'readItems', 'readState', 'connect', 'disconnect'])
+  return isObjectWith(source, ['apply', 'readItems', 'readState', 'connect', 'disconnect'])
 }
 
 /** True for a ready database of any kind. */
 export function isDatabaseBackend(source: unknown): source is DatabaseBackend {
-  return hasMethods(source, ['get', 'set', 'delete', 'list', 'append', 'getRange', 'connect'])
+  return isObjectWith(source, ['get', 'set', 'delete', 'list', 'append', 'getRange', 'connect'])
 }
 
 /** True for a ready cache. */
 export function isCacheBackend(source: unknown): source is CacheBackend {
-  return hasMethods(source, ['get', 'set', 'delete', 'connect', 'disconnect'])
+  return isObjectWith(source, ['get', 'set', 'delete', 'connect', 'disconnect'])
 }
 
 async function openDatabase(
@@ -132,7 +133,7 @@ function unknownType(field: string, config: unknown, types: string): Error {
   return invalid(`${field}.type must be ${types}, got ${showValue(type)}`)
 }
 
-function hasMethods(value: unknown, names: readonly string[]): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
+/** A function is no backend, whatever it has. */
+function isObjectWith(source: unknown, methods: readonly string[]): boolean {
+  return typeof source === 'object' && hasMethods(source, methods)
 }
