@@ -4,6 +4,7 @@ import {
   applyOperation,
   emptyState,
   joinItems,
+  mergeItem,
   raiseDeletedThrough,
   type Item,
 } from '../core/merge.ts'
@@ -11,7 +12,6 @@ import {
   DATABASE_PLACES,
   restamp,
   type AppendOperation,
-  type DatabasePlace,
   type Operation,
 } from '../core/operation.ts'
 import { withDeadline } from '../core/time.ts'
@@ -24,7 +24,6 @@ import type { KnownIds } from './known-ids.ts'
 
 /** How long a save waits for a database that may know its ids. Milliseconds. */
 const PATIENCE_MS = 1_000
-const PLANS: readonly (readonly DatabasePlace[])[] = [DATABASE_PLACES, ['primary'], ['backup']]
 
 export interface Recognised {
   /** One for each append: as it stands, or itself. */
@@ -106,24 +105,27 @@ async function atMostTwice<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The items of these ids in all places that answer; with none, those of the log. */
+/** The items of these ids in all databases that answer, and in the log. */
 async function lookUp(
   context: StoreContext,
   key: string,
   ids: ReadonlySet<string>,
   logged: readonly Operation[],
 ): Promise<readonly Item[]> {
-  for (const plan of PLANS) {
-    if (!plan.every((place) => context.places[place].isUp())) continue
-    const sources = plan.map((place) => new Source(context, context.places[place], PATIENCE_MS))
-    try {
-      return await atMostTwice(() => readMergedById(context, sources, key, [...ids]))
-    } catch {
-      // Told to the health manager; the next plan does without that place.
-    }
-  }
+  const { places, tombstones } = context
+  const up = DATABASE_PLACES.map((place) => places[place]).filter((place) => place.isUp())
+  const answers = await Promise.allSettled(
+    up.map((place) => {
+      const source = new Source(context, place, PATIENCE_MS)
+      return atMostTwice(() => readMergedById(context, [source], key, [...ids]))
+    }),
+  )
   const state = emptyState()
-  raiseDeletedThrough(state, context.tombstones.get(key))
+  raiseDeletedThrough(state, tombstones.get(key))
+  for (const answer of answers) {
+    // One that failed was told to the health manager: what the other one knows is not lost for it.
+    if (answer.status === 'fulfilled') for (const item of answer.value) mergeItem(state, item)
+  }
   for (const operation of logged) applyOperation(state, operation)
   observeKey(context, key, state.deletedThrough)
   return [...state.items.values()].filter(({ id }) => ids.has(id))

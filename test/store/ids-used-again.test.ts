@@ -176,6 +176,24 @@ test('an id that another process removed is taken, also where only the place tha
   await expect(env.drive(save)).rejects.toThrow('was removed and cannot be used again')
 })
 
+test('what one database said of an id is not forgotten when the other one fails', async () => {
+  const { env, open } = rig()
+  const [one, two] = [await open(), await open()]
+  two.primary.setMode('refused')
+  await env.drive(two.history.saveMessage('c', message('first', 'm1')))
+  await env.drive(two.history.deleteMessage('c', 'm1'))
+  let asked = 0
+  one.primary.onCall((operation) => {
+    if (operation === 'readItemsById') throw new Error('the connection was reset')
+  })
+  one.backup.onCall((operation) => {
+    if (operation === 'readItemsById' && ++asked > 1) throw new Error('the connection was reset')
+  })
+  const save = one.history.saveMessage('c', message('first', 'm1'))
+  await expect(env.drive(save)).rejects.toThrow('was removed and cannot be used again')
+  expect(asked).toBe(1)
+})
+
 describe('what another process saved past the primary', () => {
   async function savedPastPrimary(): Promise<{ env: VirtualEnv; one: Process; two: Process }> {
     const { env, open } = rig()
