@@ -27,6 +27,8 @@ import { recordedIn, WorkerProcess } from './support/worker-process.ts'
 
 const MINUTES = Number(process.env['MINUTES'] ?? 0.6)
 const SEED = Number(process.env['SEED'] ?? randomBytes(4).readUInt32LE())
+/** With `everysec` Redis may wait with writing to its file, and forget what it acknowledged when killed. */
+const FSYNC = SEED % 2 === 0 ? 'always' : 'everysec'
 const CONVERSATIONS = ['a', 'b', 'c']
 /** Attempts of a call with their timeouts, and what a stopped process adds. */
 const DEADLINE_MS = 10_000 + PAUSE_MS
@@ -46,7 +48,7 @@ const describeBoth = describeServers === describe.skip ? describeServers : descr
 describeBoth('three processes', () => {
   beforeAll(async () => {
     built = await BuiltCli.build()
-    redis = await startRedis({ appendfsync: 'everysec' })
+    redis = await startRedis({ appendfsync: FSYNC })
     postgres = await startPostgres()
     directory = await mkdtemp(join(tmpdir(), 'everthread-three-'))
   })
@@ -147,9 +149,10 @@ describeBoth('three processes', () => {
           { records, places: textsOf(places) },
           {
             // Only what no common place decided is ordered by clocks.
-            clockToleranceMs: layout === 'one shared log' ? 5 : 2 * CLOCK_JUMP_MS_MAX,
+            clockToleranceMs: 2 * CLOCK_JUMP_MS_MAX,
             deadlineMs: DEADLINE_MS,
             sharedLog: layout === 'one shared log',
+            sequencer: layout === 'one shared log' && FSYNC === 'always',
           },
         )
         const ok = records.filter(({ outcome }) => outcome === 'ok')

@@ -165,12 +165,13 @@ export class Attempt {
     const hinted = lacking && !(this.#state.of.primary === 'sent' && !this.#overdue)
     if (hinted) this.#raiseHint()
     const sent = this.#operations
+    const isFirst = place === 'primary' || lacking
     const startedAt = context.env.monotonic()
     try {
       const result = await this.#applied(place, sent, {
-        decide:
-          this.#group.mergeOnly !== true && (place === 'primary' || lacking || this.#isDelete),
-        unique: this.#group.unique && this.#config.enableIdempotency,
+        // The backup too: what it had before, from a process that was cut off, stands in the way.
+        decide: this.#group.mergeOnly !== true && (isFirst || !this.#repeats.isAny),
+        unique: isFirst && this.#group.unique && this.#config.enableIdempotency,
         timeoutMs: this.#config.timeoutMs,
         ...(hinted && { hint: context.clock.writerId }),
       })

@@ -36,12 +36,17 @@ export class Repeats {
     this.#earlier = earlier
   }
 
-  /** A place takes what was removed since for done; for a call that began after that the id is taken. */
+  /**
+   * A place takes what was removed since for done; for a call that began after that the id is taken.
+   * One that merged what stands in another place may have cleared it: then it stands no more.
+   */
   judged(sent: readonly Operation[], applied: readonly Applied[]): readonly Applied[] {
-    if (this.#earlier.length === 0) return applied
+    if (this.#group.length === 0) return applied
     return applied.map((answer, i) => {
+      const operation = sent[i]!
+      if (answer.outcome === 'applied') return clearedSince(operation, answer)
       const isTaken =
-        answer.outcome === 'stands' && isRemoved(answer.item) && this.#earlier.includes(sent[i]!)
+        answer.outcome === 'stands' && isRemoved(answer.item) && this.#earlier.includes(operation)
       return isTaken ? { ...answer, outcome: 'conflict' } : answer
     })
   }
@@ -83,6 +88,13 @@ export class Repeats {
   #noteOwn(operation: Operation): void {
     if (this.#group.includes(operation)) this.#own.add(operation)
   }
+}
+
+function clearedSince(operation: Operation, answer: Applied): Applied {
+  const { deletedThrough } = answer
+  if (operation.kind !== 'put' || operation.change !== 'append') return answer
+  if (deletedThrough === undefined || operation.position > deletedThrough) return answer
+  return { outcome: 'behind', stamp: deletedThrough, deletedThrough }
 }
 
 /** The operations that the place has an id of, but not where they were to put it. */

@@ -145,6 +145,25 @@ test('clocks excuse the loss of a save after a clear, but not where one sequence
   expect(lost({ sequencer: true })).toEqual(['lost'])
 })
 
+test('one sequencer that had both decides, whichever databases they reached beside it', () => {
+  const cleared = clear({ startMs: 0, copies: ['backup', 'wal'] })
+  const lost = (saved: Partial<AppendRecord>): readonly string[] =>
+    checkHistory(
+      {
+        records: [
+          cleared,
+          append('1', { startMs: 8, ...saved }),
+          read([], { startMs: 20, final: true }),
+        ],
+      },
+      { ...OPTIONS, sharedLog: true, sequencer: true },
+    ).map(({ kind }) => kind)
+  expect(lost({ copies: ['primary', 'wal'] })).toEqual(['lost'])
+  expect(lost({ copies: ['primary', 'wal'], callersId: true })).toEqual([])
+  expect(lost({ copies: ['primary', 'backup'] })).toEqual(['lost'])
+  expect(lost({ copies: ['primary'] })).toEqual([])
+})
+
 test('clocks excuse a clear only where no database decided both', () => {
   const near = 8
   const apart = { copies: ['backup', 'wal'] as const, process: 'q' }

@@ -1,5 +1,5 @@
 import { mustStand } from './check-reads.ts'
-import { knew, type ConversationLog, type MessageLog } from './conversation-log.ts'
+import { knew, knewId, type ConversationLog, type MessageLog } from './conversation-log.ts'
 import type { AppendRecord, MessageWrite, Violation } from './history.ts'
 import { viewOf } from './visibility.ts'
 
@@ -28,7 +28,7 @@ function* checkPair(
   const isSequence = first.settledMs! <= second.startMs
   // A shared log puts saves in order, and knows no id that both databases have.
   const isJudged = isSequence
-    ? knew(second, first, { ...log.options, sequencer: false })
+    ? knewId(second, first, log.options)
     : first.together === true && second.together === true
   if (!isJudged) return
   // A third save under the id may have come to a place that saw neither: the later position counts.
@@ -70,12 +70,11 @@ function* checkRemoved(
   message: MessageLog,
   append: AppendRecord,
 ): Iterable<Violation> {
-  const options = { ...log.options, sequencer: false }
   for (const removal of message.removals) {
-    if (!knew(append, removal, options)) continue
+    if (!knewId(append, removal, log.options)) continue
     // A clear that the removal did not know of had taken what was removed, or took it later.
     const isCleared = log.clears.some(
-      (clear) => clear.startMs <= append.settledMs! && !knew(removal, clear, options),
+      (clear) => clear.startMs <= append.settledMs! && !knew(removal, clear, log.options),
     )
     if (isCleared) continue
     const text = `${append.content} is acknowledged as ${message.id}, which was removed`

@@ -1,4 +1,5 @@
-import { deciderOf, knew, type ConversationLog, type MessageLog } from './conversation-log.ts'
+import { DATABASE_PLACES } from '../../core/operation.ts'
+import { decidersOf, knew, type ConversationLog, type MessageLog } from './conversation-log.ts'
 import type {
   AppendRecord,
   EditRecord,
@@ -45,7 +46,7 @@ export function mustStand(log: ConversationLog, append: AppendRecord, read: View
   if (isRemoved) return false
   // What nobody saved again and no place decided together is looked up among all clears at once.
   return message.appends.length === 1 && append.together !== true
-    ? message.firstStartMs > log.clearedThroughMs(read, deciderOf(append, options))
+    ? message.firstStartMs > log.clearedThroughMs(read, decidersOf(append, options))
     : !log.mayBeClearedAfter(append, untilMs)
 }
 
@@ -55,12 +56,7 @@ function* checkLost(
   appends: readonly AppendRecord[],
 ): Iterable<Violation> {
   const shown = new Map(read.messages.map((message) => [message.id, message]))
-  const surelyCleared = Math.min(
-    log.clearedThroughMs(read, 'primary'),
-    log.clearedThroughMs(read, 'backup'),
-    log.clearedThroughMs(read, 'wal'),
-    log.clearedThroughMs(read),
-  )
+  const surelyCleared = log.clearedThroughMs(read, [...DATABASE_PLACES, 'wal'])
   // Sorted by their start: what a clear may have taken, and what began too late, is skipped.
   for (let i = firstAfter(appends, surelyCleared); i < appends.length; i++) {
     const append = appends[i]!

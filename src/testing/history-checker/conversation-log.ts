@@ -1,4 +1,4 @@
-import type { DatabasePlace } from '../../core/operation.ts'
+import { DATABASE_PLACES, type PlaceName } from '../../core/operation.ts'
 import type {
   AppendRecord,
   CheckOptions,
@@ -15,9 +15,6 @@ import type {
   Write,
 } from './history.ts'
 import { effectEndMs, VisibleWrites } from './visibility.ts'
-
-/** What decided an operation: a database, or a shared log. */
-export type Decider = DatabasePlace | 'wal'
 
 /** Everything that was done to one message. */
 export interface MessageLog {
@@ -57,13 +54,8 @@ export class ConversationLog {
   readonly #shownIds = new Map<string, string>()
   /** Clears that may have happened, by their start. */
   readonly clears: ClearRecord[] = []
-  /** How long those up to each may act. */
-  readonly #clearEnds: Record<Decider | 'nobody', number[]> = {
-    primary: [],
-    backup: [],
-    wal: [],
-    nobody: [],
-  }
+  /** How long those up to each may act on what these places decided. */
+  readonly #clearEnds: Map<string, readonly number[]> = new Map()
 
   constructor(records: readonly HistoryRecord[], options: CheckOptions) {
     this.options = options
@@ -71,7 +63,7 @@ export class ConversationLog {
     this.visibleClears = new VisibleWrites(options)
     for (const record of records) this.#add(record)
     this.#nameAppends()
-    this.#indexClears()
+    this.clears.sort((a, b) => a.startMs - b.startMs)
   }
 
   /** True when a clear may have taken away by the end of the read what began at this time. */
@@ -85,7 +77,7 @@ export class ConversationLog {
    */
   clearedThroughMs(
     { settledMs = Number.POSITIVE_INFINITY }: { readonly settledMs?: number },
-    decider?: Decider,
+    deciders: readonly PlaceName[] = [],
   ): number {
     let low = 0
     let high = this.clears.length
@@ -94,7 +86,7 @@ export class ConversationLog {
       if (this.clears[middle]!.startMs <= settledMs) low = middle + 1
       else high = middle
     }
-    return low === 0 ? Number.NEGATIVE_INFINITY : this.#clearEnds[decider ?? 'nobody'][low - 1]!
+    return low === 0 ? Number.NEGATIVE_INFINITY : this.#clearEndsFor(deciders)[low - 1]!
   }
 
   /** True when a clear may have taken away, by this time, what the acknowledged save said to stand. */
@@ -213,17 +205,19 @@ export class ConversationLog {
     }
   }
 
-  #indexClears(): void {
-    this.clears.sort((a, b) => a.startMs - b.startMs)
-    const { clockToleranceMs } = this.options
-    for (const decider of ['primary', 'backup', 'wal', 'nobody'] as const) {
-      let end = Number.NEGATIVE_INFINITY
-      for (const clear of this.clears) {
-        const exact = decider !== 'nobody' && clear.copies?.includes(decider) === true
-        end = Math.max(end, effectEndMs(clear) + (exact ? 0 : clockToleranceMs))
-        this.#clearEnds[decider].push(end)
-      }
+  #clearEndsFor(deciders: readonly PlaceName[]): readonly number[] {
+    const name = deciders.join()
+    const known = this.#clearEnds.get(name)
+    if (known !== undefined) return known
+    const ends: number[] = []
+    let end = Number.NEGATIVE_INFINITY
+    for (const clear of this.clears) {
+      const isExact = deciders.some((place) => clear.copies?.includes(place) === true)
+      end = Math.max(end, effectEndMs(clear) + (isExact ? 0 : this.options.clockToleranceMs))
+      ends.push(end)
     }
+    this.#clearEnds.set(name, ends)
+    return ends
   }
 }
 
@@ -232,23 +226,33 @@ export class ConversationLog {
  * of it: in the same life of a process, by a place that both name, or because the process could reach
  * the database that the first one names.
  */
-export function knew(later: Write, earlier: Write, options: CheckOptions): boolean {
+export function knew(
+  later: Write,
+  earlier: Write,
+  options: CheckOptions,
+  deciders: readonly PlaceName[] = decidersOf(later, options),
+): boolean {
   if (earlier.outcome !== 'ok' || earlier.settledMs! > later.startMs) return false
   if (earlier.process === later.process && earlier.incarnation === later.incarnation) return true
   if (options.lostDisk === true) return false
   const { copies = [] } = earlier
   if (later.together === true && copies.some((place) => place !== 'wal')) return true
-  const decider = deciderOf(later, options)
-  return decider !== undefined && copies.includes(decider)
+  return deciders.some((place) => copies.includes(place))
 }
 
-/** What decided a write, when its receipt tells; not once a disk was lost. */
-export function deciderOf(
-  { copies = [] }: Write,
-  { lostDisk = false, sequencer = false }: CheckOptions,
-): Decider | undefined {
-  if (lostDisk) return undefined
-  if (copies.includes('primary')) return 'primary'
-  if (copies.includes('backup')) return 'backup'
-  return sequencer && copies.includes('wal') ? 'wal' : undefined
+/** The same of an id: one database decides whether it is free, and every other place merges. */
+export function knewId(later: Write, earlier: Write, options: CheckOptions): boolean {
+  const [decider] = decidersOf(later, { ...options, sequencer: false })
+  return knew(later, earlier, options, decider === undefined ? [] : [decider])
+}
+
+/** Places that knew what they had acknowledged before when they took a write; none once a disk was lost. */
+export function decidersOf(write: Write, options: CheckOptions): readonly PlaceName[] {
+  const { copies = [] } = write
+  const { lostDisk = false, sequencer = false } = options
+  if (lostDisk) return []
+  const databases = DATABASE_PLACES.filter((place) => copies.includes(place))
+  // What has an id of the caller's is placed by a database alone.
+  const isPlaced = write.kind === 'append' && write.callersId === true && databases.length > 0
+  return sequencer && copies.includes('wal') && !isPlaced ? [...databases, 'wal'] : databases
 }

@@ -83,14 +83,17 @@ async function write(history, client, n) {
     }
     const content = `${client} ${i}`
     const id = i % 5 === 4 ? `id-${content}` : undefined
-    await record({ kind: 'append', client, conversation, content, ...(id && { id }) }, async () => {
-      const receipt = await history.saveMessage(conversation, {
-        role: 'user',
-        content,
-        ...(id && { id }),
-      })
-      return { id: receipt.id, position: receipt.position, copies: receipt.copies }
-    })
+    await record(
+      { kind: 'append', client, conversation, content, ...(id && { id, callersId: true }) },
+      async () => {
+        const receipt = await history.saveMessage(conversation, {
+          role: 'user',
+          content,
+          ...(id && { id }),
+        })
+        return { id: receipt.id, position: receipt.position, copies: receipt.copies }
+      },
+    )
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }

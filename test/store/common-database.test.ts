@@ -1,0 +1,94 @@
+// Goal: of two processes that both reached one database, clocks do not decide what comes later: a
+// save or an edit stands after what that database had, also where another database served it.
+// Method: memory engines; A's clock is an hour ahead and A is cut from the primary, B has no log.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { nodeEnv } from '../../src/core/node-env.ts'
+import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
+import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
+import { faultyBackend } from '../../src/testing/faulty-backend.ts'
+import { failingDisk } from '../fault/support/failing-disk.ts'
+
+const HOUR = 3_600_000
+const WRITES = ['idempotent', 'wal-first', 'dual-write'] as const
+/** When the backup gets what A does: before B's call, or just before B's call reaches the backup. */
+const MOMENTS = ['before', 'meanwhile'] as const
+const CASES = WRITES.flatMap((write) => MOMENTS.map((moment) => ({ write, moment })))
+const NAMED = CASES.flatMap((each) => [{ id: 'mine' }, {}].map((named) => ({ ...each, named })))
+
+async function rig(write: (typeof WRITES)[number]) {
+  const env = nodeEnv()
+  const backup = new DurableMemoryBackend()
+  const primary = new DurableMemoryBackend()
+  const cut = faultyBackend(primary)
+  const watched = faultyBackend(backup)
+  const filePath = await mkdtemp(join(tmpdir(), 'everthread-common-'))
+  onTestFinished(() => rm(filePath, { recursive: true, force: true }))
+  const open = async (options: ChatHistoryOptions): Promise<ChatHistory> => {
+    const history = await openChatHistory({ reconcile: false, write, ...options })
+    onTestFinished(() => history.close())
+    return history
+  }
+  const ahead = { ...env, now: () => env.now() + HOUR }
+  const a = await open({ env: ahead, primary: cut, backup, wal: 'memory:' })
+  const disk = failingDisk()
+  const wal = { type: 'file', filePath } as const
+  const b = await open({ env: { ...env, disk }, primary, backup: watched, wal })
+  await b.saveMessage('c', { id: 'old', role: 'user', content: 'old' })
+  await b.flush()
+  cut.setMode('refused')
+  disk.fail('EIO')
+  return {
+    a,
+    b,
+    at: async (moment: (typeof MOMENTS)[number], run: () => Promise<unknown>): Promise<void> => {
+      if (moment === 'before') await run()
+      else {
+        watched.onCall(async (call) => {
+          if (call !== 'apply') return
+          watched.onCall(() => {})
+          await run()
+        })
+      }
+    },
+    contents: async () => (await b.getHistory('c')).messages.map(({ content }) => content),
+    heal: async () => {
+      cut.setMode('up')
+      await a.flush()
+    },
+  }
+}
+
+test.each(NAMED)('$write: a save $named after a clear that the backup had $moment', async (one) => {
+  const { a, b, at, contents, heal } = await rig(one.write)
+  await at(one.moment, async () => {
+    expect((await a.clearHistory('c')).copies).toEqual(['backup', 'wal'])
+  })
+  const { copies } = await b.saveMessage('c', { ...one.named, role: 'user', content: 'new' })
+  expect(copies).toEqual(['primary', 'backup'])
+  expect(await contents()).toEqual(['new'])
+  await heal()
+  expect(await contents()).toEqual(['new'])
+})
+
+test.each(CASES)('$write: a repeat after a clear that the backup had $moment', async (one) => {
+  const { a, b, at, contents, heal } = await rig(one.write)
+  await at(one.moment, () => a.clearHistory('c'))
+  await b.saveMessage('c', { id: 'old', role: 'user', content: 'old' })
+  await heal()
+  expect(await contents()).toEqual(['old'])
+})
+
+test.each(CASES)('$write: an edit after one that the backup had $moment', async (one) => {
+  const { a, b, at, contents, heal } = await rig(one.write)
+  await at(one.moment, async () => {
+    const { copies } = await a.updateMessage('c', 'old', { role: 'user', content: 'between' })
+    expect(copies).toEqual(['backup', 'wal'])
+  })
+  const { copies } = await b.updateMessage('c', 'old', { role: 'user', content: 'new' })
+  expect(copies).toEqual(['primary', 'backup'])
+  await heal()
+  expect(await contents()).toEqual(['new'])
+})
