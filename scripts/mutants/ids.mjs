@@ -44,6 +44,18 @@ export const ID_MUTANTS = [
     tests: ['test/store/ids-used-again.test.ts'],
   },
   {
+    name: 'the backup is not asked whether what the primary took stands there',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [['(isFirst || !this.#repeats.isAny)', '(isFirst || this.#isDelete)']],
+    tests: ['test/store/common-database.test.ts'],
+  },
+  {
+    name: 'a clear that the backup had is not seen by a repeat',
+    file: 'src/strategy/write/repeats.ts',
+    edits: [["answer.outcome === 'applied') return", "answer.outcome === 'gone') return"]],
+    tests: ['test/store/common-database.test.ts'],
+  },
+  {
     name: 'a late primary that lives is taken for out',
     file: 'src/strategy/write/attempt.ts',
     edits: [
