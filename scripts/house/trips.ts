@@ -6,9 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
+import type { openChatHistory as openChatHistoryOfSources } from '../../src/index.ts'
 import { startPostgres } from '../../test/support/postgres-server.ts'
-
-type Library = typeof import('../../src/index.ts')
 
 interface Trip {
   readonly files: number
@@ -38,9 +37,9 @@ try {
 }
 
 async function measure(): Promise<void> {
-  const { openChatHistory } = (await import(
-    pathToFileURL(join(compiled, 'index.js')).href
-  )) as Library
+  const { openChatHistory } = (await import(pathToFileURL(join(compiled, 'index.js')).href)) as {
+    readonly openChatHistory: typeof openChatHistoryOfSources
+  }
   const history = await openChatHistory({
     primary: { type: 'postgresql', url: postgres.url },
     backup: { type: 'sqlite', path: join(folder, 'backup.db') },
