@@ -9,7 +9,7 @@ import { S3Backend, type RequestCounts, type S3Options } from '../src/backend/s3
 import { resolveS3Options } from '../src/backend/s3/options.ts'
 import { nodeEnv } from '../src/core/node-env.ts'
 import { openChatHistory, type ChatHistory } from '../src/index.ts'
-import { S3Server } from '../src/testing/s3/s3-server.ts'
+import { S3Server } from '../simulator/s3/s3-server.ts'
 import { report } from './support/report.ts'
 
 /** List prices of AWS for a request in us-east-1, US dollars; removals are free. */

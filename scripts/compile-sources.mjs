@@ -8,7 +8,7 @@ process.once('exit', () => {
 })
 
 /**
- * Compiles the sources below this root into a folder of this process, tests left out, and returns it.
+ * Compiles `src` and `simulator` below this root into a folder of this process, tests left out, and returns it.
  * The folder goes with the process; `dist`, which a build makes, is left alone. `lenient`: types that
  * do not fit are no error.
  */
@@ -20,7 +20,7 @@ export function compileSources(root, { lenient = false } = {}) {
   // Below node_modules nobody else says what kind of modules these are.
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
-  const options = ['-p', 'tsconfig.build.json', '--outDir', folder, '--sourceMap', 'false']
+  const options = ['-p', 'tsconfig.simulator.json', '--outDir', folder, '--sourceMap', 'false']
   try {
     const stdio = lenient ? 'ignore' : 'inherit'
     execFileSync(process.execPath, [compiler, ...options], { cwd: root, stdio })

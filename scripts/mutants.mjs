@@ -39,11 +39,13 @@ const { values } = parseArgs({
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const COPIED = [
   'src',
+  'simulator',
   'test',
   'scripts',
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
+  'tsconfig.simulator.json',
   'vitest.config.ts',
 ]
 /** Histories of the unbroken copy, for each of the settings. */

@@ -2,8 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 
 const { compiled, from, count, settings, next } = workerData
-const { runSeed } = await import(`${compiled}/testing/simulation/run-seed.js`)
-const { describeResult } = await import(`${compiled}/testing/simulation/describe-result.js`)
+const { runSeed } = await import(`${compiled}/simulator/run-seed.js`)
+const { describeResult } = await import(`${compiled}/simulator/describe-result.js`)
 
 const taken = new Int32Array(next)
 for (;;) {

@@ -54,7 +54,7 @@ const { values } = parseArgs({
 
 const settings = JSON.parse(values.settings)
 const compiled = compileSources(fileURLToPath(new URL('../', import.meta.url)))
-const load = async (name) => await import(`${compiled}/testing/simulation/${name}.js`)
+const load = async (name) => await import(`${compiled}/simulator/${name}.js`)
 
 if (values.engine !== undefined) await runPrograms()
 else if (values.seed === undefined) await runMany()

@@ -45,7 +45,10 @@ const OPENERS: Readonly<Record<string, string>> = {
 }
 
 const SOURCES = sourceFiles(['src'], ['.ts'])
-const CODE = [...SOURCES, ...sourceFiles(['test', 'scripts', 'bench', 'examples'], ['.ts', '.mjs'])]
+const CODE = [
+  ...SOURCES,
+  ...sourceFiles(['simulator', 'test', 'scripts', 'bench', 'examples'], ['.ts', '.mjs']),
+]
 const NOTES = sourceFiles(
   ['docs', 'src', 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'examples'],
   ['.md'],
@@ -123,7 +126,7 @@ test('a module imports only from its own layer and from those below it', () => {
 })
 
 test('what is imported is there', () => {
-  const imports = [...SOURCES, ...sourceFiles(['test', 'scripts'], ['.ts', '.mjs'])]
+  const imports = [...SOURCES, ...sourceFiles(['simulator', 'test', 'scripts'], ['.ts', '.mjs'])]
     .filter(({ path }) => path !== 'test/tidy.test.ts')
     .flatMap(importsOf)
     .filter(({ target }) => !target.startsWith('dist/'))
@@ -131,11 +134,15 @@ test('what is imported is there', () => {
   expect(missing.map(({ file, target }) => `${file.path} imports ${target}`)).toEqual([])
 })
 
-test('only tests import from src/testing', () => {
+test('only tests import from src/testing and from the simulator', () => {
   const wrong = SOURCES.filter(({ path }) => !isTest(path) && layerOf(path) !== 'testing')
     .flatMap(importsOf)
-    .filter(({ target }) => target.startsWith('src/testing/'))
+    .filter(({ target }) => /^(?:src\/testing|simulator)\//.test(target))
   expect(wrong.map(({ file }) => file.path)).toEqual([])
+  const kit = SOURCES.filter(({ path }) => !isTest(path) && layerOf(path) === 'testing')
+    .flatMap(importsOf)
+    .filter(({ target }) => target.startsWith('simulator/'))
+  expect(kit.map(({ file }) => file.path)).toEqual([])
 })
 
 test('no module opens files but those that cannot come upon one of SQLite', () => {

@@ -1,4 +1,4 @@
-import { EventHeap } from '../../src/testing/simulation/event-heap.ts'
+import { EventHeap } from '../../simulator/event-heap.ts'
 
 interface Event {
   readonly atMs: number

@@ -37,7 +37,9 @@ try {
 }
 
 async function measure(): Promise<void> {
-  const { openChatHistory } = (await import(pathToFileURL(join(compiled, 'index.js')).href)) as {
+  const { openChatHistory } = (await import(
+    pathToFileURL(join(compiled, 'src/index.js')).href
+  )) as {
     readonly openChatHistory: typeof openChatHistoryOfSources
   }
   const history = await openChatHistory({

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChatHistoryOptions } from '../../src/index.ts'
-import { S3Server } from '../../src/testing/s3/s3-server.ts'
+import { S3Server } from '../../simulator/s3/s3-server.ts'
 import { filesWith } from '../support/files-with.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 import { freshPrefix } from '../support/redis-stream-wal.ts'

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { S3Backend } from '../../src/backend/s3/index.ts'
 import { isStorageError } from '../../src/core/errors.ts'
-import type { S3Fault } from '../../src/testing/s3/s3-server.ts'
+import type { S3Fault } from '../../simulator/s3/s3-server.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { WHOLE_RANGE } from '../../src/backend/buckets.ts'
 import { allItems, collect, judge, rejects, values } from '../../src/testing/backend/context.ts'

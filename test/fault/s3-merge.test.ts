@@ -13,7 +13,7 @@ import type { Operation } from '../../src/core/operation.ts'
 import { allItems } from '../../src/testing/backend/context.ts'
 import { json } from '../../src/testing/backend/operations.ts'
 import { anyOperation, ARBITRARY_KEYS } from '../../src/testing/operation-arbitraries.ts'
-import type { S3Fault } from '../../src/testing/s3/s3-server.ts'
+import type { S3Fault } from '../../simulator/s3/s3-server.ts'
 import { testBucket } from '../support/s3-bucket.ts'
 
 const RUNS = Number(process.env['S3_RUNS'] ?? 3)

@@ -4,7 +4,7 @@ import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
-import { damageSqlite } from '../../src/testing/damage-sqlite.ts'
+import { damageSqlite } from '../../simulator/damage-sqlite.ts'
 import { cliTests, conversationOf } from './cli-tests.ts'
 
 const cli = cliTests()

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { S3Backend } from '../../src/backend/s3/index.ts'
 import { openChatHistory, type ChatHistory, type DatabaseConfig } from '../../src/index.ts'
 import { chatHistoryConformance } from '../../src/testing/chat-history-conformance.ts'
-import { S3Server } from '../../src/testing/s3/s3-server.ts'
+import { S3Server } from '../../simulator/s3/s3-server.ts'
 import { describePostgres, freshSchema } from '../support/postgres-backend.ts'
 import { startPostgres } from '../support/postgres-server.ts'
 

@@ -8,8 +8,8 @@ import {
   OPEN,
   type StreamScript,
 } from '../../src/wal/redis-stream/scripts/scripts.ts'
-import { SimulatedRedis } from '../../src/testing/simulated-redis/simulated-redis.ts'
-import { RandomSource } from '../../src/testing/simulation/random-source.ts'
+import { SimulatedRedis } from '../../simulator/redis/simulated-redis.ts'
+import { RandomSource } from '../../simulator/random-source.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 
 // Goal: what the simulation calls Redis answers as Redis does.

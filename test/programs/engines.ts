@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { ChatHistoryOptions } from '../../src/index.ts'
 import { FaultProxy, type Fault } from '../../src/testing/fault-proxy.ts'
 import type { FaultMode } from '../../src/testing/faulty-backend.ts'
-import type { CutKind, Program } from '../../src/testing/programs/program.ts'
+import type { CutKind, Program } from '../../simulator/programs/program.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts'
 import { startRedis, type RedisServer } from '../support/redis-server.ts'
 

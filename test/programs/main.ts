@@ -1,9 +1,9 @@
 // `npm run simulate -- --engine …`: programs on real engines. The options are in scripts/simulate.mjs.
 import { parseArgs } from 'node:util'
-import { generateProgram } from '../../src/testing/programs/generate-program.ts'
-import { describeProgram } from '../../src/testing/programs/program.ts'
-import { keepSteps, keptOf, shrinkProgram } from '../../src/testing/programs/shrink-program.ts'
-import { describeViolations } from '../../src/testing/simulation/describe-result.ts'
+import { generateProgram } from '../../simulator/programs/generate-program.ts'
+import { describeProgram } from '../../simulator/programs/program.ts'
+import { keepSteps, keptOf, shrinkProgram } from '../../simulator/programs/shrink-program.ts'
+import { describeViolations } from '../../simulator/describe-result.ts'
 import { ENGINES } from './engines.ts'
 import { ProgramRunner, runAll, simulatedHost, type ProgramResult } from './run-programs.ts'
 

@@ -1,11 +1,11 @@
 // One process of a program: opens, uses and closes stores as its parent tells it, one at a time. It is
 // killed at any instruction: `program-worker.mjs COMPILED`, with an IPC channel.
 const [, , compiled] = process.argv
-const { openChatHistory } = await import(`${compiled}/chat/open-chat-history.js`)
-const { SqliteBackend } = await import(`${compiled}/backend/sqlite/backend.js`)
-const { faultyBackend } = await import(`${compiled}/testing/faulty-backend.js`)
-const { contentsOf } = await import(`${compiled}/testing/contents-of.js`)
-const { performCall } = await import(`${compiled}/testing/programs/perform-call.js`)
+const { openChatHistory } = await import(`${compiled}/src/chat/open-chat-history.js`)
+const { SqliteBackend } = await import(`${compiled}/src/backend/sqlite/backend.js`)
+const { faultyBackend } = await import(`${compiled}/src/testing/faulty-backend.js`)
+const { contentsOf } = await import(`${compiled}/simulator/contents-of.js`)
+const { performCall } = await import(`${compiled}/simulator/programs/perform-call.js`)
 
 /** The monotonic clock of the machine, the same in every process. Milliseconds. */
 const now = () => Number(process.hrtime.bigint() / 1_000n) / 1_000

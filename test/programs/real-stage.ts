@@ -4,15 +4,15 @@ import { promisify } from 'node:util'
 import type { ChatHistoryOptions } from '../../src/index.ts'
 import type { DatabasePlace } from '../../src/core/operation.ts'
 import { DATABASE_PLACES } from '../../src/core/operation.ts'
-import type { PerformedCall } from '../../src/testing/programs/perform-call.ts'
+import type { PerformedCall } from '../../simulator/programs/perform-call.ts'
 import {
   hasFaults,
   type CallStep,
   type CutKind,
   type FaultStep,
   type Program,
-} from '../../src/testing/programs/program.ts'
-import type { Stage } from '../../src/testing/programs/run-program.ts'
+} from '../../simulator/programs/program.ts'
+import type { Stage } from '../../simulator/programs/run-program.ts'
 import { hasProgram } from '../support/has-program.ts'
 import { modeOf, type Door, type Engine } from './engines.ts'
 import { ProcessEnded, type ProgramProcess } from './program-process.ts'

@@ -5,10 +5,10 @@ import type {
   HistoryRecord,
   Violation,
 } from '../../src/testing/history-checker/history.ts'
-import { generateProgram } from '../../src/testing/programs/generate-program.ts'
-import { isFault, type Program } from '../../src/testing/programs/program.ts'
-import { runProgram } from '../../src/testing/programs/run-program.ts'
-import { simulateProgram } from '../../src/testing/programs/simulated-stage.ts'
+import { generateProgram } from '../../simulator/programs/generate-program.ts'
+import { isFault, type Program } from '../../simulator/programs/program.ts'
+import { runProgram } from '../../simulator/programs/run-program.ts'
+import { simulateProgram } from '../../simulator/programs/simulated-stage.ts'
 import { Engine, type EngineName } from './engines.ts'
 import { ProgramProcess } from './program-process.ts'
 import { RealStage, type Slot } from './real-stage.ts'

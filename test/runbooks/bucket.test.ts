@@ -1,7 +1,7 @@
 // Goal: a damaged object of a bucket is dealt with as docs/operations.md says, and nothing is lost by it.
 // Method: its commands are run as they are printed there, on SQLite and our S3 test server.
 import { expect, onTestFinished, test } from 'vitest'
-import { S3Server } from '../../src/testing/s3/s3-server.ts'
+import { S3Server } from '../../simulator/s3/s3-server.ts'
 import { cliTests, conversationOf } from '../integration/cli-tests.ts'
 import { Runbook } from './runbook.ts'
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { describeResult } from '../../src/testing/simulation/describe-result.ts'
-import { runSeed, type SimulationResult } from '../../src/testing/simulation/run-seed.ts'
-import type { SimulationSettings } from '../../src/testing/simulation/settings.ts'
-import { shrinkSeed } from '../../src/testing/simulation/shrink.ts'
+import { describeResult } from '../../simulator/describe-result.ts'
+import { runSeed, type SimulationResult } from '../../simulator/run-seed.ts'
+import type { SimulationSettings } from '../../simulator/settings.ts'
+import { shrinkSeed } from '../../simulator/shrink.ts'
 
 // More seeds, one seed step by step, and failing seeds made short: `npm run simulate`.
 const SEEDS = 300

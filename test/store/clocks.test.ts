@@ -10,7 +10,7 @@ import {
 import { stampMs } from '../../src/core/stamp.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend } from '../../src/testing/faulty-backend.ts'
-import { shiftedClock, type ShiftedClock } from '../../src/testing/shifted-clock.ts'
+import { shiftedClock, type ShiftedClock } from '../support/shifted-clock.ts'
 import { virtualEnv } from '../../src/testing/virtual-env.ts'
 
 const DAY = 86_400_000

@@ -13,7 +13,7 @@ import {
 import { conversationKey } from '../../src/chat/keys.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
 import type { JsonText } from '../../src/core/json.ts'
-import { damageSqlite } from '../../src/testing/damage-sqlite.ts'
+import { damageSqlite } from '../../simulator/damage-sqlite.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend } from '../../src/testing/faulty-backend.ts'
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -19,7 +19,7 @@ import {
   type ChatHistoryOptions,
   type EncryptionKey,
 } from '../../src/index.ts'
-import { damageSqlite } from '../../src/testing/damage-sqlite.ts'
+import { damageSqlite } from '../../simulator/damage-sqlite.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
 import { filesWith } from '../support/files-with.ts'
 

@@ -2,7 +2,7 @@
 import { gunzipSync } from 'node:zlib'
 import pg from 'pg'
 import type { PostgresOptions } from '../../src/backend/postgres/options.ts'
-import type { S3Server } from '../../src/testing/s3/s3-server.ts'
+import type { S3Server } from '../../simulator/s3/s3-server.ts'
 import { redisCommand } from './redis-command.ts'
 
 /** Every row of every table. */

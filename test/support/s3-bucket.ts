@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest'
 import { S3Backend, type S3Options } from '../../src/backend/s3/index.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import type { Env } from '../../src/core/env.ts'
-import { S3Server, type S3ServerOptions } from '../../src/testing/s3/s3-server.ts'
+import { S3Server, type S3ServerOptions } from '../../simulator/s3/s3-server.ts'
 
 /** A bucket of this test's own, and the processes that use it. */
 export interface TestBucket {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll } from 'vitest'
 import { replicaBackendConformance } from '../../testing/replica-backend-conformance.ts'
-import { S3Server } from '../../testing/s3/s3-server.ts'
+import { S3Server } from '../../../simulator/s3/s3-server.ts'
 import { S3Backend } from './backend.ts'
 import type { S3Options } from './options.ts'
 

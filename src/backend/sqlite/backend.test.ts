@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
-import { damageSqlite } from '../../testing/damage-sqlite.ts'
+import { damageSqlite } from '../../../simulator/damage-sqlite.ts'
 import { replicaBackendConformance } from '../../testing/replica-backend-conformance.ts'
 import { SqliteBackend } from './backend.ts'
 

@@ -1,6 +1,6 @@
-import { loadSqliteDriver } from '../backend/sqlite/driver.ts'
-import { itemBytes } from '../backend/sqlite/stamp-bytes.ts'
-import type { DamagedValue } from './backend/context.ts'
+import { loadSqliteDriver } from '../src/backend/sqlite/driver.ts'
+import { itemBytes } from '../src/backend/sqlite/stamp-bytes.ts'
+import type { DamagedValue } from '../src/testing/backend/context.ts'
 
 const KEY_ID = '(SELECT key_id FROM everthread_keys WHERE key = ?1)'
 

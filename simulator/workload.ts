@@ -1,13 +1,13 @@
-import type { ChatHistory } from '../../chat/chat-history.ts'
-import { conversationKey } from '../../chat/keys.ts'
-import { isStorageError } from '../../core/errors.ts'
-import { itemValue } from '../../core/merge.ts'
+import type { ChatHistory } from '../src/chat/chat-history.ts'
+import { conversationKey } from '../src/chat/keys.ts'
+import { isStorageError } from '../src/core/errors.ts'
+import { itemValue } from '../src/core/merge.ts'
 import type {
   AppendRecord,
   HistoryRecord,
   SetRecord,
   ShownMessage,
-} from '../history-checker/history.ts'
+} from '../src/testing/history-checker/history.ts'
 import { RandomSource } from './random-source.ts'
 import type { Node, World } from './world.ts'
 

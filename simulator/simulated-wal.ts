@@ -1,17 +1,17 @@
-import type { Env } from '../../core/env.ts'
-import { invalid, StorageError } from '../../core/errors.ts'
+import type { Env } from '../src/core/env.ts'
+import { invalid, StorageError } from '../src/core/errors.ts'
 import {
   DATABASE_PLACES,
   operationBytes,
   type DatabasePlace,
   type Operation,
-} from '../../core/operation.ts'
-import { maxStamp, stampMs, type Stamp } from '../../core/stamp.ts'
-import { sleep } from '../../core/time.ts'
-import { ACKNOWLEDGED, HELD, PENDING } from '../../wal/entry-table.ts'
-import { IndexedWal } from '../../wal/indexed-wal.ts'
-import { keysOf, PendingIndex } from '../../wal/pending-index.ts'
-import type { Lsn, WalAppendOptions, WalEntry, WalOpened, WalStats } from '../../wal/wal.ts'
+} from '../src/core/operation.ts'
+import { maxStamp, stampMs, type Stamp } from '../src/core/stamp.ts'
+import { sleep } from '../src/core/time.ts'
+import { ACKNOWLEDGED, HELD, PENDING } from '../src/wal/entry-table.ts'
+import { IndexedWal } from '../src/wal/indexed-wal.ts'
+import { keysOf, PendingIndex } from '../src/wal/pending-index.ts'
+import type { Lsn, WalAppendOptions, WalEntry, WalOpened, WalStats } from '../src/wal/wal.ts'
 import type { LogDevice, LogFault } from './log-device.ts'
 import type { RandomSource } from './random-source.ts'
 

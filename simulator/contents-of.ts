@@ -1,5 +1,5 @@
-import type { ReplicaBackend } from '../backend/replica-backend.ts'
-import { STAMP_MAX, STAMP_MIN } from '../core/stamp.ts'
+import type { ReplicaBackend } from '../src/backend/replica-backend.ts'
+import { STAMP_MAX, STAMP_MIN } from '../src/core/stamp.ts'
 
 /** What a database holds, as text; a removal is the same whatever position its remover had read. */
 export async function contentsOf(backend: ReplicaBackend): Promise<string> {

@@ -1,8 +1,12 @@
-import type { Disk } from '../../core/disk.ts'
-import type { Env } from '../../core/env.ts'
-import { FileWal } from '../../wal/file/file-wal.ts'
-import type { WAL, WalOpened } from '../../wal/wal.ts'
-import { SimulatedDisk, type AttachedDisk, type SimulatedOperation } from '../simulated-disk.ts'
+import type { Disk } from '../src/core/disk.ts'
+import type { Env } from '../src/core/env.ts'
+import { FileWal } from '../src/wal/file/file-wal.ts'
+import type { WAL, WalOpened } from '../src/wal/wal.ts'
+import {
+  SimulatedDisk,
+  type AttachedDisk,
+  type SimulatedOperation,
+} from '../src/testing/simulated-disk.ts'
 import type { Kernel } from './kernel.ts'
 import type { LogDevice, LogFault } from './log-device.ts'
 import type { Life } from './simulated-process.ts'

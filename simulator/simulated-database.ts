@@ -1,5 +1,5 @@
-import type { DatabasePlace } from '../../core/operation.ts'
-import { DurableMemoryBackend } from '../durable-memory-backend.ts'
+import type { DatabasePlace } from '../src/core/operation.ts'
+import { DurableMemoryBackend } from '../src/testing/durable-memory-backend.ts'
 import type { Kernel } from './kernel.ts'
 import type { RandomSource } from './random-source.ts'
 import { serverEnv, SimulatedServer } from './simulated-server.ts'

@@ -1,4 +1,4 @@
-import type { Timer } from '../../core/env.ts'
+import type { Timer } from '../src/core/env.ts'
 import { EventHeap } from './event-heap.ts'
 
 interface ScheduledEvent {

@@ -1,5 +1,5 @@
-import { DATABASE_PLACES } from '../../core/operation.ts'
-import { RandomSource } from '../simulation/random-source.ts'
+import { DATABASE_PLACES } from '../../src/core/operation.ts'
+import { RandomSource } from '../random-source.ts'
 import {
   PROGRAM_CONVERSATIONS,
   PROGRAM_IDS,

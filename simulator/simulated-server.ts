@@ -1,5 +1,5 @@
-import type { Env } from '../../core/env.ts'
-import { StorageError } from '../../core/errors.ts'
+import type { Env } from '../src/core/env.ts'
+import { StorageError } from '../src/core/errors.ts'
 import type { Kernel } from './kernel.ts'
 import type { RandomSource } from './random-source.ts'
 

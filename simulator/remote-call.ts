@@ -1,4 +1,4 @@
-import { StorageError } from '../../core/errors.ts'
+import { StorageError } from '../src/core/errors.ts'
 import type { SimulatedServer } from './simulated-server.ts'
 import type { Life } from './simulated-process.ts'
 

@@ -1,10 +1,10 @@
-import type { ChatHistory } from '../../chat/chat-history.ts'
-import { conversationKey } from '../../chat/keys.ts'
-import { isStorageError, type StorageErrorCode } from '../../core/errors.ts'
-import { itemValue, type Item } from '../../core/merge.ts'
-import type { PlaceName } from '../../core/operation.ts'
-import type { Stamp } from '../../core/stamp.ts'
-import type { ShownMessage } from '../history-checker/history.ts'
+import type { ChatHistory } from '../../src/chat/chat-history.ts'
+import { conversationKey } from '../../src/chat/keys.ts'
+import { isStorageError, type StorageErrorCode } from '../../src/core/errors.ts'
+import { itemValue, type Item } from '../../src/core/merge.ts'
+import type { PlaceName } from '../../src/core/operation.ts'
+import type { Stamp } from '../../src/core/stamp.ts'
+import type { ShownMessage } from '../../src/testing/history-checker/history.ts'
 import type { CallStep } from './program.ts'
 
 /** More than a program saves. */

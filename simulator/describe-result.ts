@@ -1,4 +1,4 @@
-import type { Violation } from '../history-checker/history.ts'
+import type { Violation } from '../src/testing/history-checker/history.ts'
 import type { SimulationResult } from './run-seed.ts'
 import type { ShrunkPlan } from './shrink.ts'
 

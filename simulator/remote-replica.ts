@@ -1,5 +1,5 @@
-import type { MemoryBackend } from '../../backend/memory/memory-backend.ts'
-import { ReplicaBase } from '../../backend/replica-base.ts'
+import type { MemoryBackend } from '../src/backend/memory/memory-backend.ts'
+import { ReplicaBase } from '../src/backend/replica-base.ts'
 import type {
   ApplyOptions,
   ApplyResult,
@@ -20,10 +20,10 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
-} from '../../backend/replica-backend.ts'
-import type { BucketDigest, StampRange } from '../../core/digest.ts'
-import { StorageError } from '../../core/errors.ts'
-import type { Operation } from '../../core/operation.ts'
+} from '../src/backend/replica-backend.ts'
+import type { BucketDigest, StampRange } from '../src/core/digest.ts'
+import { StorageError } from '../src/core/errors.ts'
+import type { Operation } from '../src/core/operation.ts'
 import { remoteCall, type Caller, type CallObserver } from './remote-call.ts'
 import type { SimulatedDatabase } from './simulated-database.ts'
 import type { Life } from './simulated-process.ts'

@@ -1,4 +1,4 @@
-import type { ReplicaBackend, ReplicaState } from '../backend/replica-backend.ts'
+import type { ReplicaBackend, ReplicaState } from '../../src/backend/replica-backend.ts'
 
 /** How far a server's clock is off. */
 export interface ShiftedClock {

@@ -1,6 +1,6 @@
-import type { Disk } from '../../core/disk.ts'
-import type { Env } from '../../core/env.ts'
-import type { WAL } from '../../wal/wal.ts'
+import type { Disk } from '../src/core/disk.ts'
+import type { Env } from '../src/core/env.ts'
+import type { WAL } from '../src/wal/wal.ts'
 import type { Life } from './simulated-process.ts'
 
 /** How a log can be broken for a while. */

@@ -1,7 +1,7 @@
-import type { Disk } from '../../core/disk.ts'
-import type { Env } from '../../core/env.ts'
-import { noFailpoints, type Failpoints } from '../../core/failpoint.ts'
-import { silentLogger, type Logger } from '../../core/logger.ts'
+import type { Disk } from '../src/core/disk.ts'
+import type { Env } from '../src/core/env.ts'
+import { noFailpoints, type Failpoints } from '../src/core/failpoint.ts'
+import { silentLogger, type Logger } from '../src/core/logger.ts'
 import type { Kernel } from './kernel.ts'
 import type { RandomSource } from './random-source.ts'
 

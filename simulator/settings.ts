@@ -1,4 +1,4 @@
-import type { Fsync } from '../simulated-redis/simulated-redis.ts'
+import type { Fsync } from './redis/simulated-redis.ts'
 import type { RandomSource } from './random-source.ts'
 
 /** What may go wrong. */

@@ -1,5 +1,9 @@
-import type { DatabasePlace } from '../../core/operation.ts'
-import type { CallRecord, History, HistoryRecord } from '../history-checker/history.ts'
+import type { DatabasePlace } from '../../src/core/operation.ts'
+import type {
+  CallRecord,
+  History,
+  HistoryRecord,
+} from '../../src/testing/history-checker/history.ts'
 import type { PerformedCall } from './perform-call.ts'
 import {
   hasFaults,

@@ -1,4 +1,4 @@
-import type { ViolationKind } from '../history-checker/history.ts'
+import type { ViolationKind } from '../src/testing/history-checker/history.ts'
 import { runSeed, type SimulationResult } from './run-seed.ts'
 import type { SimulationSettings } from './settings.ts'
 

@@ -1,5 +1,5 @@
-import type { CacheBackend } from '../../backend/cache-backend.ts'
-import type { MemoryCache } from '../../backend/memory/memory-cache.ts'
+import type { CacheBackend } from '../src/backend/cache-backend.ts'
+import type { MemoryCache } from '../src/backend/memory/memory-cache.ts'
 import { remoteCall, type Caller } from './remote-call.ts'
 import type { SimulatedServer } from './simulated-server.ts'
 
