@@ -34,13 +34,8 @@ export const ID_MUTANTS = [
   },
   {
     name: 'a hedge decides about an id a second time',
-    file: 'src/strategy/write/attempt.ts',
-    edits: [
-      [
-        "if (this.#state.of.primary !== 'failed' && !this.#primarySilent) return",
-        "if (this.#state.of.primary !== 'failed' && !this.#overdue) return",
-      ],
-    ],
+    file: 'src/strategy/write/next-step.ts',
+    edits: [["'failed' && !primarySilent", "'failed' && view.time === 'early'"]],
     tests: ['test/store/ids-used-again.test.ts'],
   },
   {
@@ -72,7 +67,9 @@ export const ID_MUTANTS = [
   {
     name: 'a repeat of what another process removed is answered by the save',
     file: 'src/strategy/write/repeats.ts',
-    edits: [['if (this.#earlier.length === 0) return applied', 'return applied']],
+    edits: [
+      ['isRemoved(answer.item) && this.#earlier.includes(operation)', 'this.#earlier.length < 0'],
+    ],
     tests: ['test/store/ids-used-again.test.ts'],
   },
   {

@@ -10,11 +10,10 @@ import { DATABASE_PLACES, type PlaceName } from '../../core/operation.ts'
 import type { StoreContext } from '../context.ts'
 import { distinctStates } from './distinct-states.ts'
 import { isDurable, mayBeDurable } from './durable-places.ts'
-import type { PlaceState, PlaceStates } from './write-policy.ts'
+import { PLACES, type AttemptView } from './next-step.ts'
+import type { PlaceState } from './write-policy.ts'
 
-export const PLACES: readonly PlaceName[] = ['primary', 'backup', 'wal']
-
-/** What is known of an attempt, and what follows from it. It sends nothing and decides nothing. */
+/** The answers of the places to one attempt. It sends nothing and decides nothing. */
 export class AttemptState {
   readonly of: Record<PlaceName, PlaceState> = { primary: 'idle', backup: 'idle', wal: 'idle' }
   readonly errors: StorageError[] = []
@@ -40,17 +39,18 @@ export class AttemptState {
     )
   }
 
-  /** The states, with copies that are on one machine counted once. */
-  distinct(): PlaceStates {
-    return distinctStates(this.#context, this.of)
+  /** What the next step depends on. */
+  view(): Pick<AttemptView, 'places' | 'distinct' | 'hint' | 'lacksLog' | 'isDurable'> {
+    return {
+      places: this.of,
+      distinct: distinctStates(this.#context, this.of),
+      hint: this.hint,
+      lacksLog: this.#context.log.isRequired() && this.of.wal !== 'done',
+      isDurable: (copies) => this.#isDurable(copies),
+    }
   }
 
-  copies(): PlaceName[] {
-    const states = this.distinct()
-    return PLACES.filter((place) => states[place] === 'done')
-  }
-
-  hasMinCopies(copies: readonly PlaceName[] = this.copies()): boolean {
+  #isDurable(copies: readonly PlaceName[]): boolean {
     const context = this.#context
     const durable = copies.filter((place) => isDurable(context, place)).length
     if (durable > 0 && durable >= this.#minCopies) return true
@@ -60,21 +60,14 @@ export class AttemptState {
     return durable >= Math.min(this.#minCopies, possible)
   }
 
-  lacksLog(): boolean {
-    return this.#context.log.isRequired() && this.of.wal !== 'done'
+  /** Some place has it. */
+  isAnywhere(): boolean {
+    return PLACES.some((place) => this.of[place] === 'done')
   }
 
   /** Somebody has yet to answer. */
   isUnderWay(): boolean {
     return PLACES.some((place) => this.of[place] === 'sent')
-  }
-
-  isHintMissing(): boolean {
-    return this.of.backup === 'done' && this.of.primary !== 'done' && this.hint === 'none'
-  }
-
-  isHintUnderWay(): boolean {
-    return this.of.backup === 'done' && this.of.primary !== 'done' && this.hint === 'sent'
   }
 
   /** A mistake of the caller's, or data that neither database can store. */

@@ -1,38 +1,27 @@
 /*
- * One try to bring a group of operations to its places.
- *
- * Each of primary, backup and wal is `idle` (not asked), `sent`, `done` or `failed`. Every answer
- * leads to `#step`, which settles the attempt, sends to a further place, or goes on waiting:
- *
- *   enough places have it            settle: acknowledged
- *   ids must be new                  the log takes the group as the serving store decided it
- *   a place failed, or the hedge     the next place is asked; the backup is told with the same
- *   delay has passed                 call, by a hint, that the primary lacks the group
- *   everybody has answered           acknowledged with what there is, or unavailable
- *
- * Whatever a late place answers only updates the books of the ticket: applying twice is harmless.
+ * One try to bring a group of operations to its places: asks them, keeps their answers and the books of the
+ * ticket, and does what `nextStep` says. Whatever a late place answers only updates the books: applying
+ * twice is harmless.
  */
 import type { ApplyOptions, ApplyResult } from '../../backend/replica-backend.ts'
 import { isRefusal, type Applied } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
-import { isCallersFault, isOwnBound, StorageError } from '../../core/errors.ts'
-import {
-  DATABASE_PLACES,
-  type DatabasePlace,
-  type Operation,
-  type PlaceName,
-} from '../../core/operation.ts'
+import { isCallersFault, isOwnBound, StorageError, unreachable } from '../../core/errors.ts'
+import { type DatabasePlace, type Operation, type PlaceName } from '../../core/operation.ts'
 import { withDeadline } from '../../core/time.ts'
 import { BehindInLog } from '../../wal/behind-in-log.ts'
 import type { Ticket } from '../../wal/ticket.ts'
 import { observeKey, type StoreContext } from '../context.ts'
 import { hedgeDelayMs } from '../hedge-delay.ts'
 import type { AttemptResult } from './attempt-result.ts'
-import { AttemptState, PLACES } from './attempt-state.ts'
+import { AttemptState } from './attempt-state.ts'
 import { lackingClears } from './lacking-clears.ts'
+import { isDecided, nextStep, type AttemptView, type Time } from './next-step.ts'
 import { Repeats, standsElsewhere } from './repeats.ts'
 import type { WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-port.ts'
+
+const LOG_OUT = 'the log is out, and saves are to be refused without it'
 
 export class Attempt {
   readonly #context: StoreContext
@@ -40,14 +29,14 @@ export class Attempt {
   readonly #config: ResolvedWriteConfig
   readonly #group: WriteGroup
   readonly #ticket: Ticket
-  readonly #isDelete: boolean
   readonly #state: AttemptState
   /** The next moment that matters: the hedge delay, then the end of the attempt's time. */
   #timer: Timer | undefined
   #pingTimer: Timer | undefined
   #operations: readonly Operation[]
-  #skipped: DatabasePlace | undefined
-  #overdue = false
+  /** Its circuit is open: it counts as failed, and was not asked. */
+  #primarySkipped = false
+  #time: Time = 'early'
   /** It decides whether ids are new, and answers nobody. */
   #primarySilent = false
   /** A call of the primary failed, but it lives: it was asked once more. */
@@ -69,7 +58,6 @@ export class Attempt {
     this.#group = group
     this.#operations = group.operations
     this.#repeats = new Repeats(group.unique ? group.operations : [], group.repeat?.earlier)
-    this.#isDelete = group.operations.some(({ kind }) => kind === 'delete')
     this.#ticket = context.log.issue(group.operations)
     this.#state = new AttemptState(context, config.minCopies)
     if (!context.log.hasLog()) this.#state.of.wal = 'failed'
@@ -82,21 +70,12 @@ export class Attempt {
       const { log } = this.#context
       if (log.isRequired() && !log.isUp()) {
         // Before any place is asked, so that nothing is known to have happened.
-        this.#fail('UNAVAILABLE', 'the log is out, and saves are to be refused without it')
+        this.#fail('UNAVAILABLE', LOG_OUT)
         return
       }
       this.#arm()
-      for (const place of this.#firstPlaces()) this.#send(place)
       this.#step()
     })
-  }
-
-  #firstPlaces(): readonly PlaceName[] {
-    if (this.#isDelete) return PLACES
-    // The serving store decides whether the ids are new; the others take what it decided. Asked at
-    // the same time, a backup that lacks the first save would take other content for a new message.
-    if (this.#group.unique) return ['primary']
-    return this.#policy.atOnce
   }
 
   #arm(): void {
@@ -104,15 +83,19 @@ export class Attempt {
     const { hedge, timeoutMs } = this.#config
     const delayMs = hedge.enabled ? hedgeDelayMs(this.#context, 'primary', hedge) : timeoutMs
     if (delayMs >= timeoutMs) {
-      this.#timer = env.setTimer(timeoutMs, () => this.#giveUp())
+      this.#timer = env.setTimer(timeoutMs, () => this.#pass('up'))
       return
     }
     this.#timer = env.setTimer(delayMs, () => {
-      this.#timer = env.setTimer(timeoutMs - delayMs, () => this.#giveUp())
-      this.#overdue = true
+      this.#timer = env.setTimer(timeoutMs - delayMs, () => this.#pass('up'))
       if (this.#group.unique && !this.#isDecided()) void this.#watchPrimary(delayMs)
-      this.#step()
+      this.#pass('overdue')
     })
+  }
+
+  #pass(time: Time): void {
+    this.#time = time
+    this.#step()
   }
 
   /**
@@ -132,27 +115,27 @@ export class Attempt {
   }
 
   #isDecided(): boolean {
-    return this.#state.of.primary === 'done' || this.#state.of.backup === 'done'
+    return isDecided(this.#state.of)
   }
 
   // ---- sending
 
   #send(place: PlaceName): void {
-    if (this.#state.of[place] !== 'idle' || this.#isSettled()) return
     if (place === 'wal') {
       this.#state.of.wal = 'sent'
       void this.#sendToLog()
       return
     }
-    if (
-      place === 'primary' &&
-      this.#skipped !== 'primary' &&
-      !this.#context.places.primary.isHealthy()
-    ) {
+    if (place === 'primary' && !this.#context.places.primary.isHealthy()) {
       this.#state.of.primary = 'failed'
-      this.#skipped = 'primary'
+      this.#primarySkipped = true
       return
     }
+    this.#sendNow(place)
+  }
+
+  #sendNow(place: DatabasePlace): void {
+    if (place === 'primary') this.#primarySkipped = false
     this.#state.of[place] = 'sent'
     this.#ticket.sent(place)
     void this.#sendTo(place)
@@ -162,7 +145,7 @@ export class Attempt {
     const context = this.#context
     const lacking = place === 'backup' && this.#state.of.primary !== 'done'
     // Sent beside a primary that has yet to answer, the backup is told later, should it be needed.
-    const hinted = lacking && !(this.#state.of.primary === 'sent' && !this.#overdue)
+    const hinted = lacking && !(this.#state.of.primary === 'sent' && this.#time === 'early')
     if (hinted) this.#raiseHint()
     const sent = this.#operations
     const isFirst = place === 'primary' || lacking
@@ -358,107 +341,62 @@ export class Attempt {
   // ---- deciding
 
   #step(): void {
-    if (this.#isSettled()) {
-      if (this.#undecided) this.#decideLate()
-      return
-    }
-    if (this.#isEnough()) {
-      if (this.#state.isHintMissing()) {
-        void this.#sendHint()
-        return
+    if (this.#isSettled() && this.#undecided) this.#decideLate()
+    // Each command changes what is known, and each of them comes once for a place.
+    while (!this.#isSettled()) {
+      const command = nextStep(this.#view())
+      switch (command.kind) {
+        case 'send':
+          this.#send(command.place)
+          break
+        case 'send-skipped':
+          this.#sendNow('primary')
+          break
+        case 'hint':
+          void this.#sendHint()
+          break
+        case 'wait':
+          return
+        case 'acknowledge':
+          this.#acknowledge(command.copies)
+          break
+        case 'fail':
+          this.#giveUp(command.why)
+          break
+        default:
+          unreachable(command)
       }
-      // A hint that goes with the group itself is not waited for: that copy is not counted yet.
-      if (!this.#state.isHintUnderWay()) this.#acknowledge(this.#state.copies())
-      return
-    }
-    this.#widen()
-    // With the log out too the backup may stay the only one: its copy must count when time is up.
-    if (this.#overdue && this.#state.isHintMissing()) void this.#sendHint()
-    // The others hang and may do so until time is up.
-    if (this.#overdue && !this.#state.hasMinCopies()) this.#sendSkipped()
-    if (this.#state.isUnderWay() || this.#state.hint === 'sent') return
-    this.#conclude()
-  }
-
-  /** Asks the places that are due by now. */
-  #widen(): void {
-    if (this.#group.unique && !this.#isDecided()) {
-      this.#widenUndecided()
-      return
-    }
-    const states = this.#state.of
-    this.#send('wal')
-    if (this.#group.unique) for (const place of this.#policy.atOnce) this.#send(place)
-    const { wal } = this.#state.distinct()
-    const troubled = states.primary === 'failed' || wal === 'failed' || this.#overdue
-    if (!troubled) return
-    this.#send('primary')
-    this.#send('backup')
-  }
-
-  /**
-   * One place decides whether ids are new. While the primary may yet do so nobody else is asked: a hedge
-   * brings what is decided to a second place, and never makes a second decision.
-   */
-  #widenUndecided(): void {
-    this.#send('primary')
-    if (this.#state.of.primary !== 'failed' && !this.#primarySilent) return
-    if (!this.#config.decideWithoutPrimary) return
-    this.#send('backup')
-    // The log decides when no database does, so it must not wait for the backup's deadline.
-    if (this.#state.of.backup === 'failed') this.#send('wal')
-  }
-
-  #isEnough(): boolean {
-    const states = this.#state.of
-    if (this.#state.lacksLog()) return false
-    if (this.#isDelete) {
-      const answered = DATABASE_PLACES.every((place) => states[place] !== 'sent')
-      return answered && this.#state.copies().length >= 2 && this.#state.hasMinCopies()
-    }
-    return this.#policy.enough(this.#state.distinct(), this.#overdue) && this.#state.hasMinCopies()
-  }
-
-  /** Everybody who was asked has answered. */
-  #conclude(): void {
-    const mayAsk = this.#isDecided() || !this.#group.unique || this.#config.decideWithoutPrimary
-    const idle = mayAsk ? DATABASE_PLACES.filter((place) => this.#state.of[place] === 'idle') : []
-    if (!this.#state.hasMinCopies() && idle.length > 0) {
-      // What the policy waits for is there, but not durable enough: the databases are asked too.
-      for (const place of idle) this.#send(place)
-      this.#step()
-      return
-    }
-    if (!this.#state.hasMinCopies() && this.#sendSkipped()) return
-    if (!this.#state.hasMinCopies()) {
-      this.#fail('UNAVAILABLE', 'too few places could be reached')
-    } else if (this.#state.lacksLog()) {
-      this.#fail('UNAVAILABLE', 'the log is out, and saves are to be refused without it')
-    } else if (this.#state.isHintMissing()) {
-      void this.#sendHint()
-    } else {
-      this.#acknowledge(this.#state.copies())
     }
   }
 
-  /** The circuit is open, but nobody else is left: a last attempt is made anyway. */
-  #sendSkipped(): boolean {
-    const skipped = this.#skipped
-    if (skipped === undefined || this.#state.of[skipped] !== 'failed') return false
-    this.#skipped = undefined
-    this.#state.of[skipped] = 'sent'
-    this.#ticket.sent(skipped)
-    void this.#sendTo(skipped)
-    return true
+  #view(): AttemptView {
+    const { unique, operations } = this.#group
+    const isClear = operations.some(({ kind }) => kind === 'delete')
+    return {
+      ...this.#state.view(),
+      policy: this.#policy,
+      kind: isClear ? 'clear' : unique ? 'ids' : 'plain',
+      time: this.#time,
+      primarySilent: this.#primarySilent,
+      primarySkipped: this.#primarySkipped,
+      decideWithoutPrimary: this.#config.decideWithoutPrimary,
+    }
   }
 
-  #giveUp(): void {
-    if (this.#isSettled()) return
-    // Without a hint others would take the primary for complete: the backup's copy does not count.
-    const hinted = this.#state.of.primary === 'done' || this.#state.hint === 'done'
-    const copies = this.#state.copies().filter((place) => place !== 'backup' || hinted)
-    if (this.#state.hasMinCopies(copies) && !this.#state.lacksLog()) this.#acknowledge(copies)
-    else this.#fail('TIMEOUT', `no decision within ${this.#config.timeoutMs} ms`)
+  #giveUp(why: 'time' | 'copies' | 'log'): void {
+    switch (why) {
+      case 'time':
+        this.#fail('TIMEOUT', `no decision within ${this.#config.timeoutMs} ms`)
+        break
+      case 'copies':
+        this.#fail('UNAVAILABLE', 'too few places could be reached')
+        break
+      case 'log':
+        this.#fail('UNAVAILABLE', LOG_OUT)
+        break
+      default:
+        unreachable(why)
+    }
   }
 
   #acknowledge(copies: readonly PlaceName[]): void {
@@ -481,7 +419,7 @@ export class Attempt {
 
   /** What some place has, or turns out to have, is brought to the others: they must not differ. */
   #decideLate(): void {
-    if (this.#state.copies().length > 0) this.#ticket.acknowledge()
+    if (this.#state.isAnywhere()) this.#ticket.acknowledge()
     else if (this.#state.isUnderWay()) return
     else this.#ticket.void()
     this.#undecided = false

@@ -1,50 +1,17 @@
-import { fieldsOf } from '../../core/given.ts'
-import type { StoreManagers } from '../../manager/store-managers.ts'
-import type { StoreContext } from '../context.ts'
-import { storeOf } from '../store-calls.ts'
-import { resolveWriteConfig } from './write-config.ts'
-import { writeGroup } from './write-group.ts'
-import type { PlaceStates, WritePolicy } from './write-policy.ts'
-import type {
-  ResolvedWriteConfig,
-  WriteConfig,
-  WriteGroup,
-  WriteOutcome,
-  WritePort,
-} from './write-port.ts'
-import type { WriteStrategy } from './write-strategy.ts'
+import { LOG_FIRST } from './policies.ts'
+import { PolicyWriteStrategy } from './policy-write-strategy.ts'
+import type { WriteConfig } from './write-port.ts'
 
 /**
  * Acknowledges when the log has the write; the primary follows at once in the background, the
  * backup by flush. It survives both databases being down. A clear of another process that this one
  * has not heard of is ordered against a save by their clocks.
  */
-export class WalFirstWriteStrategy implements WritePort, WriteStrategy {
+export class WalFirstWriteStrategy extends PolicyWriteStrategy {
   readonly name = 'wal-first'
-  readonly config: Readonly<WriteConfig>
   readonly needsLog: boolean = true
-  readonly #resolved: ResolvedWriteConfig
 
   constructor(config: WriteConfig = {}) {
-    const given = fieldsOf('options', config)
-    this.#resolved = resolveWriteConfig(given)
-    this.config = Object.freeze(given)
+    super(LOG_FIRST, config)
   }
-
-  write(context: StoreContext, group: WriteGroup): Promise<WriteOutcome> {
-    return writeGroup(context, POLICY, this.#resolved, group)
-  }
-
-  /** One value by itself, in the store of these managers; `undefined` deletes. */
-  async execute(key: string, value: unknown, managers: StoreManagers): Promise<WriteOutcome> {
-    return await storeOf(managers).set(this, key, value)
-  }
-}
-
-const POLICY: WritePolicy = { atOnce: ['wal'], enough }
-
-function enough(states: PlaceStates): boolean {
-  if (states.wal === 'done') return true
-  // Without the log it is two databases.
-  return states.primary === 'done' && states.backup === 'done'
 }
