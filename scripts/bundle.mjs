@@ -21,7 +21,7 @@ import { rolldown } from 'rolldown'
 const root = fileURLToPath(new URL('../', import.meta.url))
 const dist = resolve(process.argv[2] ?? join(root, 'dist'))
 /** Started as a thread by its path, which is beside whatever file its caller is in. */
-const WORKER = 'backend/sqlite/engine-worker'
+const WORKER = 'backend/sqlite/thread/engine-worker'
 
 const bundled = mkdtempSync(`${dist}-bundle-`)
 try {

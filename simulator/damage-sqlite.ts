@@ -1,5 +1,5 @@
-import { loadSqliteDriver } from '../src/backend/sqlite/driver.ts'
-import { itemBytes } from '../src/backend/sqlite/stamp-bytes.ts'
+import { loadSqliteDriver } from '../src/backend/sqlite/connection/driver.ts'
+import { itemBytes } from '../src/backend/sqlite/rows/stamp-bytes.ts'
 import type { DamagedValue } from '../src/testing/backend/context.ts'
 
 const KEY_ID = '(SELECT key_id FROM everthread_keys WHERE key = ?1)'

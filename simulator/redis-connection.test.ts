@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { RawConnection } from '../src/backend/redis/raw-connection.ts'
+import type { RawConnection } from '../src/backend/redis/connection/raw-connection.ts'
 import { Kernel } from './kernel.ts'
 import { RandomSource } from './random-source.ts'
 import { RedisHost } from './redis-host.ts'

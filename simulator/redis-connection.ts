@@ -1,4 +1,4 @@
-import type { RawConnection } from '../src/backend/redis/raw-connection.ts'
+import type { RawConnection } from '../src/backend/redis/connection/raw-connection.ts'
 import { RedisError } from './redis/reply.ts'
 import type { ClientReply, SimulatedRedis } from './redis/simulated-redis.ts'
 import type { Kernel } from './kernel.ts'

@@ -1,5 +1,5 @@
-import { resolveRedisConnection } from '../src/backend/redis/options.ts'
-import { SingleRouter } from '../src/backend/redis/single-router.ts'
+import { resolveRedisConnection } from '../src/backend/redis/connection/options.ts'
+import { SingleRouter } from '../src/backend/redis/connection/single-router.ts'
 import type { Env } from '../src/core/env.ts'
 import { resolve } from '../src/core/options.ts'
 import { STREAM_OPTIONS } from '../src/wal/redis-stream/options.ts'

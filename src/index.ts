@@ -237,4 +237,4 @@ export type {
   ReplicaMonitorOptions,
 } from './strategy/replica-monitor.ts'
 export type { SeenTombstones } from './strategy/seen-tombstones.ts'
-export type { SessionUse, StatementSettings } from './backend/postgres/session.ts'
+export type { SessionUse, StatementSettings } from './backend/postgres/connection/session.ts'

@@ -160,16 +160,16 @@ describe('operations.md has every option and field', () => {
       'option',
       fields('src/wal/redis-stream/options.ts', 'RedisStreamOptions'),
     ],
-    ['### SQLite\n', 'option', fields('src/backend/sqlite/options.ts', 'SqliteOptions')],
+    ['### SQLite\n', 'option', fields('src/backend/sqlite/connection/options.ts', 'SqliteOptions')],
     [
       '### Redis\n',
       'option',
       [
-        ...fields('src/backend/redis/options.ts', 'RedisConnectionOptions'),
-        ...fields('src/backend/redis/options.ts', 'RedisOptions'),
+        ...fields('src/backend/redis/connection/options.ts', 'RedisConnectionOptions'),
+        ...fields('src/backend/redis/connection/options.ts', 'RedisOptions'),
       ],
     ],
-    ['### S3\n', 'option', fields('src/backend/s3/options.ts', 'S3Options')],
+    ['### S3\n', 'option', fields('src/backend/s3/protocol/options.ts', 'S3Options')],
     ['### Memcached\n', 'option', fields('src/backend/memcached/options.ts', 'MemcachedOptions')],
     [
       '### Memory\n',
@@ -181,9 +181,13 @@ describe('operations.md has every option and field', () => {
     [
       '### PostgreSQL\n',
       '`pool`',
-      fields('src/backend/postgres/pool-options.ts', 'PostgresPoolConfig'),
+      fields('src/backend/postgres/connection/pool-options.ts', 'PostgresPoolConfig'),
     ],
-    ['### PostgreSQL\n', 'option', fields('src/backend/postgres/options.ts', 'PostgresOptions')],
+    [
+      '### PostgreSQL\n',
+      'option',
+      fields('src/backend/postgres/connection/options.ts', 'PostgresOptions'),
+    ],
     [
       '### `StorageManager`\n',
       'option',

@@ -28,12 +28,12 @@ const UNDOCUMENTED_MAX = 40
 
 /**
  * Modules that open files. None of them may come upon a file of SQLite while this process has it open:
- * closing it would drop SQLite's locks (`src/backend/sqlite/database-file.ts`).
+ * closing it would drop SQLite's locks (`src/backend/sqlite/connection/database-file.ts`).
  */
 const OPENERS: Readonly<Record<string, string>> = {
-  'src/backend/s3/metadata-credentials.ts': 'a token, by a path of the environment',
-  'src/backend/s3/shared-files.ts': 'the credentials in the home folder',
-  'src/backend/sqlite/database-file.ts': 'a name that nobody else has yet, and folders',
+  'src/backend/s3/protocol/metadata-credentials.ts': 'a token, by a path of the environment',
+  'src/backend/s3/protocol/shared-files.ts': 'the credentials in the home folder',
+  'src/backend/sqlite/connection/database-file.ts': 'a name that nobody else has yet, and folders',
   'src/cli/cli-context.ts': 'a file of keys, before a store is open',
   'src/cli/commands/import-command.ts': 'the input, which is refused if it is one',
   'src/cli/package-version.ts': 'package.json',

@@ -447,26 +447,26 @@ export const MUTANTS = [
   },
   {
     name: 'SQLite commits without a sync',
-    file: 'src/backend/sqlite/connection.ts',
+    file: 'src/backend/sqlite/connection/open-session.ts',
     edits: [['PRAGMA synchronous = FULL', 'PRAGMA synchronous = NORMAL']],
-    tests: ['src/backend/sqlite/settings.test.ts'],
+    tests: ['src/backend/sqlite/connection/settings.test.ts'],
   },
   {
     name: 'a SQLite file is opened and closed beside SQLite',
-    file: 'src/backend/sqlite/database-file.ts',
+    file: 'src/backend/sqlite/connection/database-file.ts',
     edits: [
       [
         'else if (found.nlink > 1) removeFirstName(path, found.ino)',
         "closeSync(openSync(path, 'a', FILE_MODE))",
       ],
     ],
-    tests: ['src/backend/sqlite/settings.test.ts'],
+    tests: ['src/backend/sqlite/connection/settings.test.ts'],
   },
   {
     name: 'a second SQLite library may open a file that one has open',
-    file: 'src/backend/sqlite/open-files.ts',
+    file: 'src/backend/sqlite/connection/open-files.ts',
     edits: [['if (file.library !== library) {', 'if (library === undefined) {']],
-    tests: ['src/backend/sqlite/open-files.test.ts'],
+    tests: ['src/backend/sqlite/connection/open-files.test.ts'],
   },
   {
     name: 'session tokens are not checked',
@@ -481,7 +481,7 @@ export const MUTANTS = [
   },
   {
     name: 'an idle connection that drops ends the process',
-    file: 'src/backend/postgres/driver.ts',
+    file: 'src/backend/postgres/connection/driver.ts',
     edits: [["pool.on('error', this.#onPoolError)", '']],
     tests: ['test/fault/postgres-driver.test.ts'],
   },

@@ -328,15 +328,15 @@ export const UPKEEP_MUTANTS = [
   // ---- what comes from outside
   {
     name: 'a page of a proxy is the answer of the S3 server',
-    file: 'src/backend/s3/client.ts',
+    file: 'src/backend/s3/protocol/client.ts',
     edits: [['if (hasRoot(xml, root)) return xml', 'if (root !== "") return xml']],
-    tests: ['src/backend/s3/client.test.ts'],
+    tests: ['src/backend/s3/protocol/client.test.ts'],
   },
   {
     name: 'a failure after a try that may have had its effect says that there is none',
-    file: 'src/backend/s3/client.ts',
+    file: 'src/backend/s3/protocol/client.ts',
     edits: [['throw withEffect(error, effect)', 'throw withEffect(error, "none")']],
-    tests: ['src/backend/s3/client.test.ts'],
+    tests: ['src/backend/s3/protocol/client.test.ts'],
   },
   {
     name: 'a password is taken out of the names of hosts',

@@ -4,10 +4,10 @@
  */
 
 import type { MemcachedOptions } from './memcached/options.ts'
-import type { PostgresOptions } from './postgres/options.ts'
-import type { RedisOptions } from './redis/options.ts'
-import type { S3Options } from './s3/options.ts'
-import type { SqliteOptions } from './sqlite/options.ts'
+import type { PostgresOptions } from './postgres/connection/options.ts'
+import type { RedisOptions } from './redis/connection/options.ts'
+import type { S3Options } from './s3/protocol/options.ts'
+import type { SqliteOptions } from './sqlite/connection/options.ts'
 
 /** A PostgreSQL server, by `url` or by fields; a field wins over the same part of the url. */
 export interface PostgresConfig extends PostgresOptions {

@@ -12,12 +12,16 @@ import { parseCacheString, parseDatabaseString } from './connection-string.ts'
 import type { DatabaseBackend } from './database-backend.ts'
 import { resolveMemcachedOptions } from './memcached/options.ts'
 import { MEMORY_CACHE_OPTIONS } from './memory/memory-cache.ts'
-import { resolvePostgresOptions } from './postgres/options.ts'
-import { REDIS_CONNECTION, resolveRedisConnection, resolveRedisOptions } from './redis/options.ts'
+import { resolvePostgresOptions } from './postgres/connection/options.ts'
+import {
+  REDIS_CONNECTION,
+  resolveRedisConnection,
+  resolveRedisOptions,
+} from './redis/connection/options.ts'
 import { isCacheBackend, isDatabaseBackend, isReplicaBackend } from './registry.ts'
 import type { ReplicaBackend } from './replica-backend.ts'
-import { resolveS3Options } from './s3/options.ts'
-import { resolveSqliteOptions } from './sqlite/options.ts'
+import { resolveS3Options } from './s3/protocol/options.ts'
+import { resolveSqliteOptions } from './sqlite/connection/options.ts'
 
 /**
  * The database by its fields, or the backend that was handed in.

@@ -3,8 +3,8 @@ import {
   resolveRedis,
   type RedisConnectionTable,
   type ResolvedRedisConnection,
-} from '../backend/redis/options.ts'
-import { openRouter } from '../backend/redis/open-router.ts'
+} from '../backend/redis/connection/options.ts'
+import { openRouter } from '../backend/redis/connection/open-router.ts'
 import type { Env } from '../core/env.ts'
 import { nodeEnv } from '../core/node-env.ts'
 import { byDefault, oneOf } from '../core/option-kinds.ts'

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { PostgresBackend } from '../../src/backend/postgres/backend.ts'
-import type { PostgresOptions } from '../../src/backend/postgres/options.ts'
+import type { PostgresOptions } from '../../src/backend/postgres/connection/options.ts'
 import type { ApplyOptions } from '../../src/backend/replica-backend.ts'
 import { isStorageError, StorageConnectionError, type StorageError } from '../../src/core/errors.ts'
 import type { AppendOperation } from '../../src/core/operation.ts'

@@ -1,8 +1,8 @@
 // Goal: the objects of a conversation stay few, what was erased is gone from all of them, and a
 // process that dies half way leaves nothing that harms or stays. Method: look into the bucket.
 import { describe, expect, test } from 'vitest'
-import { S3Client } from '../../src/backend/s3/client.ts'
-import { resolveS3Options } from '../../src/backend/s3/options.ts'
+import { S3Client } from '../../src/backend/s3/protocol/client.ts'
+import { resolveS3Options } from '../../src/backend/s3/protocol/options.ts'
 import type { FailpointName } from '../../src/core/failpoint.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import type { Env } from '../../src/core/env.ts'

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openChatHistory, type ChatHistory } from '../../src/index.ts'
 import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
-import { loadSqliteDriver } from '../../src/backend/sqlite/driver.ts'
+import { loadSqliteDriver } from '../../src/backend/sqlite/connection/driver.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
 
 function folder(): string {

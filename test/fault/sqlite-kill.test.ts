@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
-import { loadSqliteDriver } from '../../src/backend/sqlite/driver.ts'
+import { loadSqliteDriver } from '../../src/backend/sqlite/connection/driver.ts'
 import { SqliteBackend } from '../../src/backend/sqlite/index.ts'
 
 const RUN = fileURLToPath(new URL('../support/run-typescript.mjs', import.meta.url))

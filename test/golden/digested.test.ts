@@ -8,7 +8,11 @@ import { WHOLE_RANGE } from '../../src/backend/buckets.ts'
 import { MemoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { plainAdapter } from '../../src/backend/plain-adapter.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
-import { decodeObject, encodeObject, type ObjectKind } from '../../src/backend/s3/object-format.ts'
+import {
+  decodeObject,
+  encodeObject,
+  type ObjectKind,
+} from '../../src/backend/s3/key/object-format.ts'
 import { SqliteBackend } from '../../src/backend/sqlite/index.ts'
 import { storedOperations } from '../../src/backend/stored-operations.ts'
 import { digestOf } from '../../src/core/digest.ts'

@@ -1,5 +1,5 @@
 import { PostgresBackend } from '../../src/backend/postgres/backend.ts'
-import type { PostgresOptions } from '../../src/backend/postgres/options.ts'
+import type { PostgresOptions } from '../../src/backend/postgres/connection/options.ts'
 import { replicaBackendConformance } from '../../src/testing/replica-backend-conformance.ts'
 import { damagePostgres } from '../support/damage.ts'
 import { describePostgres, freshSchema } from '../support/postgres-backend.ts'

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { PostgresBackend } from '../../src/backend/postgres/backend.ts'
-import type { PgStatement } from '../../src/backend/postgres/pg-types.ts'
+import type { PgStatement } from '../../src/backend/postgres/connection/pg-types.ts'
 import type { JsonText } from '../../src/core/json.ts'
 import type { PutOperation } from '../../src/core/operation.ts'
 import { stampFloor, type Stamp } from '../../src/core/stamp.ts'

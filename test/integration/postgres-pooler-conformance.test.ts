@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest'
 import { PostgresBackend } from '../../src/backend/postgres/backend.ts'
-import type { PostgresOptions } from '../../src/backend/postgres/options.ts'
+import type { PostgresOptions } from '../../src/backend/postgres/connection/options.ts'
 import { replicaBackendConformance } from '../../src/testing/replica-backend-conformance.ts'
 import { damagePostgres } from '../support/damage.ts'
 import { describePgBouncer, startPgBouncer, type PgBouncer } from '../support/pgbouncer.ts'

@@ -14,7 +14,7 @@ import {
   type StrategicStorageConfig,
 } from '../../src/index.ts'
 import { MemoryCache } from '../../src/backend/memory/memory-cache.ts'
-import { sqliteFile } from '../../src/backend/sqlite/options.ts'
+import { sqliteFile } from '../../src/backend/sqlite/connection/options.ts'
 
 let folder: string
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import pg from 'pg'
-import { itemKeyOf } from '../../src/backend/postgres/item-key.ts'
-import type { PostgresOptions } from '../../src/backend/postgres/options.ts'
+import { itemKeyOf } from '../../src/backend/postgres/rows/item-key.ts'
+import type { PostgresOptions } from '../../src/backend/postgres/connection/options.ts'
 import type { DamagedValue } from '../../src/testing/replica-backend-conformance.ts'
 import { redisCommand } from './redis-command.ts'
 

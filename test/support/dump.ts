@@ -1,7 +1,7 @@
 /* All that is stored, as somebody has it who has stolen the database. */
 import { gunzipSync } from 'node:zlib'
 import pg from 'pg'
-import type { PostgresOptions } from '../../src/backend/postgres/options.ts'
+import type { PostgresOptions } from '../../src/backend/postgres/connection/options.ts'
 import type { S3Server } from '../../simulator/s3/s3-server.ts'
 import { redisCommand } from './redis-command.ts'
 

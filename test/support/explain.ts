@@ -1,5 +1,5 @@
 import pg from 'pg'
-import type { PgStatement } from '../../src/backend/postgres/pg-types.ts'
+import type { PgStatement } from '../../src/backend/postgres/connection/pg-types.ts'
 
 /** A step of a plan that reads a table. */
 export interface TableScan {

@@ -3,7 +3,7 @@
 // files that are noted as open. Loaded by vitest before each test file.
 import { existsSync } from 'node:fs'
 import { afterEach, expect } from 'vitest'
-import { notedFiles } from '../../src/backend/sqlite/open-files.ts'
+import { notedFiles } from '../../src/backend/sqlite/connection/open-files.ts'
 import { lockedInodes } from './sqlite-locks.ts'
 
 afterEach(() => {

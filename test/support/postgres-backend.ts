@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, inject, onTestFinished } from 'vitest'
 import { PostgresBackend } from '../../src/backend/postgres/backend.ts'
-import type { PostgresOptions } from '../../src/backend/postgres/options.ts'
+import type { PostgresOptions } from '../../src/backend/postgres/connection/options.ts'
 
 /** The shared server, or undefined where PostgreSQL is not installed: then its tests are skipped. */
 export const postgresUrl: string | undefined = inject('postgresUrl')

@@ -1,5 +1,9 @@
 import pg from 'pg'
-import type { PgClient, PgPool, PgStatement } from '../../src/backend/postgres/pg-types.ts'
+import type {
+  PgClient,
+  PgPool,
+  PgStatement,
+} from '../../src/backend/postgres/connection/pg-types.ts'
 
 /** A pool of the application's own that keeps the statements which went through it. */
 export interface RecordingPool {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { openRouter } from '../../src/backend/redis/open-router.ts'
+import { openRouter } from '../../src/backend/redis/connection/open-router.ts'
 import {
   resolveRedisConnection,
   type RedisConnectionOptions,
-} from '../../src/backend/redis/options.ts'
+} from '../../src/backend/redis/connection/options.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import { resolve } from '../../src/core/options.ts'
 import {

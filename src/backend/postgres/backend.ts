@@ -38,28 +38,36 @@ import type {
   SchemaState,
   StoredOperation,
 } from '../replica-backend.ts'
-import { applyCalls } from './apply.ts'
-import { PostgresDriver, type PostgresPoolState } from './driver.ts'
-import { leaseRow, removeHintsFenced, trustFenced } from './leases.ts'
-import { sweepKey, tableSizes, unsweptKeys, vacuum, type TableSize } from './maintenance.ts'
+import { applyCalls } from './write/apply.ts'
+import { PostgresDriver, type PostgresPoolState } from './connection/driver.ts'
+import { leaseRow, removeHintsFenced, trustFenced } from './upkeep/leases.ts'
+import { sweepKey, tableSizes, unsweptKeys, vacuum, type TableSize } from './upkeep/maintenance.ts'
 import {
   checkVersion,
   migrate,
   MIGRATION_TITLES,
   SCHEMA_VERSION,
   schemaVersion,
-} from './migrations.ts'
-import { CLIENT_GRACE_MS, resolvePostgresOptions, type PostgresOptions } from './options.ts'
-import type { ResolvedPostgresOptions } from './options.ts'
-import { isMissingRight, isMissingTable, isSerializationFailure } from './postgres-error.ts'
-import { damagedParts, mendParts } from './parts.ts'
-import { digestRange, scanRange, type Ask } from './ranges.ts'
-import * as reads from './reads.ts'
-import { repairRows } from './repair.ts'
-import { durabilityOf, type ServerSettings } from './server-settings.ts'
-import type { Session } from './session.ts'
-import { checkTables } from './table-checks.ts'
-import { tablesOf, type Tables } from './tables.ts'
+} from './upkeep/migrations.ts'
+import {
+  CLIENT_GRACE_MS,
+  resolvePostgresOptions,
+  type PostgresOptions,
+} from './connection/options.ts'
+import type { ResolvedPostgresOptions } from './connection/options.ts'
+import {
+  isMissingRight,
+  isMissingTable,
+  isSerializationFailure,
+} from './connection/postgres-error.ts'
+import { damagedParts, mendParts } from './upkeep/parts.ts'
+import { digestRange, scanRange, type Ask } from './read/ranges.ts'
+import * as reads from './read/reads.ts'
+import { repairRows } from './upkeep/repair.ts'
+import { durabilityOf, type ServerSettings } from './connection/server-settings.ts'
+import type { Session } from './connection/session.ts'
+import { checkTables } from './upkeep/table-checks.ts'
+import { tablesOf, type Tables } from './rows/tables.ts'
 
 /** A migration may build indexes and wait for another process; VACUUM reads all. Milliseconds. */
 const PATIENT_MS_MAX = 10 * 60_000

@@ -35,23 +35,27 @@ import type {
   ReplicaState,
   StoredOperation,
 } from '../replica-backend.ts'
-import { applyBatch } from './batch.ts'
-import { RedisCaller } from './caller.ts'
-import { refreshSettings, refuseEviction } from './eviction.ts'
-import { applySpread, breakLock, sweepGroups } from './groups.ts'
-import { removeHints, takeLease, trust } from './leases.ts'
-import { listKeys, listLatest } from './listing.ts'
-import { damagedParts, mendParts } from './mend.ts'
-import { openRouter } from './open-router.ts'
-import { resolveRedisOptions, type RedisOptions, type ResolvedRedisOptions } from './options.ts'
-import { digestRange, repairRecords, scanRange } from './ranges.ts'
-import * as reads from './reads.ts'
-import { checkStorable } from './record.ts'
-import { rewriteFiles } from './rewrite-files.ts'
-import type { RedisRouter } from './router.ts'
-import { RedisSchema } from './schema.ts'
-import { durabilityOf, type RedisServerInfo } from './server-info.ts'
-import { RedisSession } from './session.ts'
+import { applyBatch } from './write/batch.ts'
+import { RedisCaller } from './connection/caller.ts'
+import { refreshSettings, refuseEviction } from './connection/eviction.ts'
+import { applySpread, breakLock, sweepGroups } from './write/groups.ts'
+import { removeHints, takeLease, trust } from './upkeep/leases.ts'
+import { listKeys, listLatest } from './read/listing.ts'
+import { damagedParts, mendParts } from './upkeep/mend.ts'
+import { openRouter } from './connection/open-router.ts'
+import {
+  resolveRedisOptions,
+  type RedisOptions,
+  type ResolvedRedisOptions,
+} from './connection/options.ts'
+import { digestRange, repairRecords, scanRange } from './read/ranges.ts'
+import * as reads from './read/reads.ts'
+import { checkStorable } from './keyspace/record.ts'
+import { rewriteFiles } from './upkeep/rewrite-files.ts'
+import type { RedisRouter } from './connection/router.ts'
+import { RedisSchema } from './keyspace/schema.ts'
+import { durabilityOf, type RedisServerInfo } from './connection/server-info.ts'
+import { RedisSession } from './keyspace/session.ts'
 
 /** Settings may be changed while the server runs: they are read again when older than this. */
 const SETTINGS_MS_MAX = 10_000

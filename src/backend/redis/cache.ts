@@ -6,17 +6,17 @@ import { nodeEnv } from '../../core/node-env.ts'
 import { byDefault, checkEnv } from '../../core/option-kinds.ts'
 import type { CacheBackend } from '../cache-backend.ts'
 import { cachedValue } from '../cached-value.ts'
-import { bounded } from './caller.ts'
-import { openRouter } from './open-router.ts'
+import { bounded } from './connection/caller.ts'
+import { openRouter } from './connection/open-router.ts'
 import {
   REDIS_CONNECTION,
   resolveRedisConnection,
   type RedisConnectionOptions,
   type RedisConnectionTable,
   type ResolvedRedisConnection,
-} from './options.ts'
-import { redisError } from './redis-error.ts'
-import type { RedisRouter } from './router.ts'
+} from './connection/options.ts'
+import { redisError } from './connection/redis-error.ts'
+import type { RedisRouter } from './connection/router.ts'
 
 /** A longer life is given as this one; the server adds it to its clock. Milliseconds. */
 const LIFE_MS_MAX = 2 ** 52

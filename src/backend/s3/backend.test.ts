@@ -3,7 +3,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { replicaBackendConformance } from '../../testing/replica-backend-conformance.ts'
 import { S3Server } from '../../../simulator/s3/s3-server.ts'
 import { S3Backend } from './backend.ts'
-import type { S3Options } from './options.ts'
+import type { S3Options } from './protocol/options.ts'
 
 const server = new S3Server()
 const chosen = new WeakMap<object, S3Options>()

@@ -37,15 +37,15 @@ import type {
   ReplicaState,
   StoredOperation,
 } from '../replica-backend.ts'
-import { S3Client, type RequestCounts, type S3Call } from './client.ts'
+import { S3Client, type RequestCounts, type S3Call } from './protocol/client.ts'
 import { openDatabase, probe, readIdentity, type Database } from './database.ts'
 import { applyGroup, byKey, finishJournal } from './groups.ts'
-import { DRAIN_MS_MAX, JOURNAL_MS_MIN, PENDING_BYTES_MAX } from './limits.ts'
-import { listKeys, listLatest, versionsWith } from './listing.ts'
+import { DRAIN_MS_MAX, JOURNAL_MS_MIN, PENDING_BYTES_MAX } from './protocol/limits.ts'
+import { listKeys, listLatest, versionsWith } from './read/listing.ts'
 import { damagedKeys, mendKey } from './mend.ts'
-import { resolveS3Options, type ResolvedS3Options, type S3Options } from './options.ts'
-import { digestRange, scanRange, scanStoredRange } from './ranges.ts'
-import * as reads from './reads.ts'
+import { resolveS3Options, type ResolvedS3Options, type S3Options } from './protocol/options.ts'
+import { digestRange, scanRange, scanStoredRange } from './read/ranges.ts'
+import * as reads from './read/reads.ts'
 
 /** The calls about one key that wait for each other, and share versions. */
 interface Lane {

@@ -1,13 +1,13 @@
 import { messageOf, StorageError } from '../../core/errors.ts'
 import type { Env } from '../../core/env.ts'
-import type { S3Call, S3Client } from './client.ts'
-import { KeyLocks } from './key-locks.ts'
-import { KeyReader } from './key-reader.ts'
-import { KeyWriter } from './key-writer.ts'
-import { IDENTITY_NAME, Layout } from './layout.ts'
-import { LeaseStore } from './leases.ts'
-import { MarkStore } from './marks.ts'
-import { decodeObject, encodeObject } from './object-format.ts'
+import type { S3Call, S3Client } from './protocol/client.ts'
+import { KeyLocks } from './key/key-locks.ts'
+import { KeyReader } from './key/key-reader.ts'
+import { KeyWriter } from './key/key-writer.ts'
+import { IDENTITY_NAME, Layout } from './key/layout.ts'
+import { LeaseStore } from './notes/leases.ts'
+import { MarkStore } from './notes/marks.ts'
+import { decodeObject, encodeObject } from './key/object-format.ts'
 
 /** The database that stands in the bucket, and what is known of it. */
 export interface Database {

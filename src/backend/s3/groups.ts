@@ -12,12 +12,18 @@ import { isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { BatchCall } from '../batcher.ts'
 import { judgeGroup } from '../key-states.ts'
-import type { S3Call, S3Client } from './client.ts'
+import type { S3Call, S3Client } from './protocol/client.ts'
 import type { Database } from './database.ts'
-import { encodeJournal, journalName, readJournal, withoutDead, type GroupParts } from './journal.ts'
-import type { KeyReader } from './key-reader.ts'
-import { KEYS_AT_ONCE, VIEW_AGE_MS_MAX } from './limits.ts'
-import { mapLimited } from './slots.ts'
+import {
+  encodeJournal,
+  journalName,
+  readJournal,
+  withoutDead,
+  type GroupParts,
+} from './key/journal.ts'
+import type { KeyReader } from './key/key-reader.ts'
+import { KEYS_AT_ONCE, VIEW_AGE_MS_MAX } from './protocol/limits.ts'
+import { mapLimited } from './protocol/slots.ts'
 
 /** Applies a group over several keys and answers each operation. */
 export async function applyGroup(

@@ -17,10 +17,10 @@ import type {
 } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import type { BatchCall } from '../batcher.ts'
-import { ItemTable } from './item-table.ts'
-import type { KeyRow, KeyTable } from './key-table.ts'
-import type { SqliteSession } from './session.ts'
-import { stampBytes } from './stamp-bytes.ts'
+import { ItemTable } from './rows/item-table.ts'
+import type { KeyRow, KeyTable } from './rows/key-table.ts'
+import type { SqliteSession } from './connection/session.ts'
+import { stampBytes } from './rows/stamp-bytes.ts'
 
 const SET = `
   UPDATE everthread_keys SET register_stamp = ?, register_digest = ?, register = ?

@@ -5,7 +5,6 @@ import { messageOf, StorageConnectionError, StorageError, type Effect } from '..
 import { KeepAlive } from '../../core/keep-alive.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
-import { stampMs } from '../../core/stamp.ts'
 import { sleep } from '../../core/time.ts'
 import { Batcher } from '../batcher.ts'
 import { bucketsOf, type Bucket } from '../buckets.ts'
@@ -36,18 +35,23 @@ import type {
   SchemaState,
   StoredOperation,
 } from '../replica-backend.ts'
-import { isOutdated, MEMORY } from './connection.ts'
-import { readSchema } from './read-schema.ts'
-import { loadSqliteDriver, type SqliteDriver } from './driver.ts'
+import { isOutdated, MEMORY } from './connection/open-session.ts'
+import { readSchema } from './upkeep/read-schema.ts'
+import { loadSqliteDriver, type SqliteDriver } from './connection/driver.ts'
 import { SqliteEngine } from './engine.ts'
-import { FILE_CHECK_MS, FileWatch } from './file-watch.ts'
-import { hostOf, type EngineHost, type EngineMethod } from './engine-host.ts'
-import { EngineThreads, type Role } from './engine-threads.ts'
-import { EngineThread, hasEngineWorker } from './engine-thread.ts'
-import { resolveSqliteOptions, type ResolvedSqliteOptions, type SqliteOptions } from './options.ts'
-import type { PartsPage } from './parts.ts'
-import { SCAN_START, type ScanCursor } from './scan.ts'
-import { isBusy, sqliteError } from './sqlite-error.ts'
+import { FILE_CHECK_MS, FileWatch } from './connection/file-watch.ts'
+import { hostOf, type EngineHost, type EngineMethod } from './thread/engine-host.ts'
+import { EngineThreads, type Role } from './thread/engine-threads.ts'
+import { EngineThread, hasEngineWorker } from './thread/engine-thread.ts'
+import {
+  resolveSqliteOptions,
+  type ResolvedSqliteOptions,
+  type SqliteOptions,
+} from './connection/options.ts'
+import type { PartsPage } from './upkeep/parts.ts'
+import { SCAN_START, type ScanCursor } from './rows/scan.ts'
+import { isWide } from './rows/wide-range.ts'
+import { isBusy, sqliteError } from './connection/sqlite-error.ts'
 
 /** Pause before a lock that another process holds is tried again. Milliseconds. */
 const BUSY_PAUSE_MS = 10
@@ -55,10 +59,6 @@ const BUSY_PAUSE_MS = 10
 const TURN_MS = 5
 /** Rows of the file that a digest of most of it goes through at a time. */
 const BLOCK_ROWS = 4_096
-/** A longer range is looked for in the whole file, not key by key. Milliseconds. */
-const WIDE_MS = 7 * 24 * 60 * 60 * 1_000
-/** No stamp of this protocol is older. 2020-01-01. */
-const EPOCH_MS = 1_577_836_800_000
 /** Most keys that a digest goes through at a time. */
 const TURN_KEYS_MAX = 4_096
 
@@ -490,10 +490,4 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       await this.#alive.during(() => sleep(this.env, BUSY_PAUSE_MS, signal))
     }
   }
-}
-
-/** What lies in the future, or has no live position, is little, and found by its keys. */
-function isWide({ from, to }: StampRange, nowMs: number): boolean {
-  if (stampMs(to) <= EPOCH_MS || stampMs(from) >= nowMs) return false
-  return stampMs(to) - stampMs(from) > WIDE_MS
 }

@@ -26,17 +26,17 @@ import type {
   ReplicaState,
 } from '../replica-backend.ts'
 import { applyBatch } from './apply.ts'
-import { openSession, readSettings, type SqliteSettings } from './connection.ts'
-import { addBlockDigests, addDigests, lastIds } from './digest.ts'
-import type { SqliteDriver } from './driver.ts'
-import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from './item-row.ts'
-import { readKeyIds, type KeyIdPage } from './key-pages.ts'
-import { prefixEnd } from './key-range.ts'
-import { checkClear, KeyTable, optionalStamp } from './key-table.ts'
-import { findLease, writeLease } from './lease-table.ts'
-import { readLatestKeys } from './list-latest.ts'
-import { migrate } from './migrations.ts'
-import type { ResolvedSqliteOptions } from './options.ts'
+import { openSession, readSettings, type SqliteSettings } from './connection/open-session.ts'
+import { addBlockDigests, addDigests, lastIds } from './rows/digest.ts'
+import type { SqliteDriver } from './connection/driver.ts'
+import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from './rows/item-row.ts'
+import { readKeyIds, type KeyIdPage } from './rows/key-pages.ts'
+import { prefixEnd } from './rows/key-range.ts'
+import { checkClear, KeyTable, optionalStamp } from './rows/key-table.ts'
+import { findLease, writeLease } from './upkeep/lease-table.ts'
+import { readLatestKeys } from './rows/list-latest.ts'
+import { migrate } from './upkeep/migrations.ts'
+import type { ResolvedSqliteOptions } from './connection/options.ts'
 import {
   checkFile,
   checkKeys,
@@ -45,12 +45,12 @@ import {
   mendKeys,
   mendOwners,
   type PartsPage,
-} from './parts.ts'
-import { readPage } from './read-items.ts'
-import { repairRows } from './repair.ts'
-import { keysWithRows, readScanPage, type ScanCursor, type ScanPage } from './scan.ts'
-import type { SqliteSession } from './session.ts'
-import { checkSameId, itemBytes, stampOf } from './stamp-bytes.ts'
+} from './upkeep/parts.ts'
+import { readPage } from './rows/read-items.ts'
+import { repairRows } from './upkeep/repair.ts'
+import { keysWithRows, readScanPage, type ScanCursor, type ScanPage } from './rows/scan.ts'
+import type { SqliteSession } from './connection/session.ts'
+import { checkSameId, itemBytes, stampOf } from './rows/stamp-bytes.ts'
 
 const FIND_KEY = `
   SELECT key_id, deleted_through, deleted_digest, register_stamp, register

@@ -1,2 +1,2 @@
 export { SqliteBackend } from './backend.ts'
-export type { SqliteOptions } from './options.ts'
+export type { SqliteOptions } from './connection/options.ts'

@@ -1,5 +1,5 @@
-import { rewriteFiles } from '../../backend/redis/rewrite-files.ts'
-import type { RedisRouter } from '../../backend/redis/router.ts'
+import { rewriteFiles } from '../../backend/redis/upkeep/rewrite-files.ts'
+import type { RedisRouter } from '../../backend/redis/connection/router.ts'
 import { withoutErased, type ThroughOf } from '../../core/erase.ts'
 import type { Env } from '../../core/env.ts'
 import type { WalErased } from '../wal.ts'

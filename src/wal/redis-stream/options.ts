@@ -1,5 +1,5 @@
-import type { RedisConnectionOptions } from '../../backend/redis/options.ts'
-import type { RedisRouter } from '../../backend/redis/router.ts'
+import type { RedisConnectionOptions } from '../../backend/redis/connection/options.ts'
+import type { RedisRouter } from '../../backend/redis/connection/router.ts'
 import type { Env } from '../../core/env.ts'
 import { MIB } from '../../core/limits.ts'
 import { byDefault, bytes, integer, ms } from '../../core/option-kinds.ts'

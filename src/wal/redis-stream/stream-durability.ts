@@ -1,6 +1,6 @@
 import type { Durability } from '../../backend/replica-backend.ts'
-import type { RedisRouter } from '../../backend/redis/router.ts'
-import { durabilityOf } from '../../backend/redis/server-info.ts'
+import type { RedisRouter } from '../../backend/redis/connection/router.ts'
+import { durabilityOf } from '../../backend/redis/connection/server-info.ts'
 
 /** What the servers of a log promise; `forgotten`: entries that they are known to have lost. */
 export function streamDurability(router: RedisRouter | undefined, forgotten: number): Durability {

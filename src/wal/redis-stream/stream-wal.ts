@@ -1,5 +1,5 @@
-import { refreshSettings } from '../../backend/redis/eviction.ts'
-import type { RedisRouter } from '../../backend/redis/router.ts'
+import { refreshSettings } from '../../backend/redis/connection/eviction.ts'
+import type { RedisRouter } from '../../backend/redis/connection/router.ts'
 import type { Env } from '../../core/env.ts'
 import type { ThroughOf } from '../../core/erase.ts'
 import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 import { JUDGE_LUA } from './judge-lua.ts'
 import { MERGE_LUA } from './merge-lua.ts'
 

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /**
  * Keys: meta, heads, then hash and set of each key. Arguments: identity, the keys. Returns key and name of

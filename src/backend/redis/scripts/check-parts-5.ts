@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /** Keys: meta, then listed, latest, heads and time. Argument: identity. Returns those that lack something. */
 export const CHECK_PARTS: RedisScript = defineScript(

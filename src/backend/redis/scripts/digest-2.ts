@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /**
  * Sums the names in the digests of a part of the time line, in halves (`core/digest.ts`). Keys: meta, time. Arguments: identity, lower bound,

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /** Forgets a group that has ended in every shard. Keys: meta, groups. Arguments: identity, group. */
 export const FORGET: RedisScript = defineScript(

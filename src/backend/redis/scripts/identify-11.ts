@@ -1,4 +1,4 @@
-import { rawScript, type RedisScript } from '../script.ts'
+import { rawScript, type RedisScript } from './script.ts'
 import { RAW_NOTES_LUA } from './notes-lua.ts'
 
 /**

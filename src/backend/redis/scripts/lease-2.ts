@@ -1,5 +1,5 @@
 import { LEASE_MS_MAX } from '../../lease.ts'
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /**
  * Takes, prolongs or gives back a lease, as `grantLease` decides. Keys: meta, leases. Arguments:

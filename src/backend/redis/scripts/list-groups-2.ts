@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /**
  * Groups of this home shard that were left behind. Keys: meta, groups. Arguments: identity, age in

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /**
  * Keys that have a record, each once or more often, in no order. Keys: meta, heads. Arguments: identity,

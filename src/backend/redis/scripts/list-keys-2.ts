@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /**
  * Listed keys of a shard. Keys: meta, listed. Arguments: identity, prefix, lower bound, number.

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /**
  * Keys of a shard by the position of their latest item. Keys: meta, listed, latest, heads.

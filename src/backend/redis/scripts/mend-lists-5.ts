@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /**
  * Removes entries of keys that have none, when all keys have been mended. Keys: meta, then listed,

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /**
  * Raises hints and cursors. Keys: meta, hints, cursors. Arguments: identity, number of hints, their

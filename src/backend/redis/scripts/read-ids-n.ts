@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /**
  * Records by id, of several keys of a shard. Keys: meta, locks, heads, one hash for each. Arguments:

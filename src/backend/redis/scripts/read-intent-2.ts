@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /** The keys that a group holds in this shard. Keys: meta, intents. Arguments: identity, group. */
 export const READ_INTENT: RedisScript = defineScript(

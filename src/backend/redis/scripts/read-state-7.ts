@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 import { NOTES_LUA } from './notes-lua.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /** Members of the time line. Keys: meta, time. Arguments: identity, lower bound, end, number. */
 export const READ_TIME: RedisScript = defineScript(

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 import { MERGE_LUA } from './merge-lua.ts'
 import { READABLE_LUA } from './readable-lua.ts'
 

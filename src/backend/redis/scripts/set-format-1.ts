@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 
 /** Notes the format of a shard's records. Keys: meta. Arguments: identity, format. */
 export const SET_FORMAT: RedisScript = defineScript(

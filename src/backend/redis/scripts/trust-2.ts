@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '../script.ts'
+import { defineScript, type RedisScript } from './script.ts'
 import { FENCE_LUA } from './fence-lua.ts'
 
 /**

@@ -1,0 +1,266 @@
+import type { Env, Timer } from '../../../core/env.ts'
+import { isStorageError, StorageError, type Effect } from '../../../core/errors.ts'
+import { backoffMs } from '../../../core/time.ts'
+import type { CallOptions } from '../../replica-backend.ts'
+import { CLIENT_GRACE_MS, type ResolvedPostgresOptions } from './options.ts'
+import type { PgClient, PgPool } from './pg-types.ts'
+import { destroySocket, openPool } from './pool.ts'
+import { postgresError } from './postgres-error.ts'
+import { Session, type SessionUse } from './session.ts'
+import { prepareSession, type ServerSettings } from './server-settings.ts'
+import { Slots } from './slots.ts'
+
+const BACKOFF = { firstMs: 100, maxMs: 5_000 }
+
+/** Connections, and the calls that wait for one. */
+export interface PostgresPoolState {
+  readonly totalCount: number
+  readonly idleCount: number
+  readonly waitingCount: number
+}
+
+/** One call in progress: what is needed to end it from outside. */
+interface Call {
+  client: PgClient | undefined
+  session: Session | undefined
+  ended: boolean
+}
+
+/**
+ * Connections made safe. Each call has a deadline of its own and at most one connection; a call
+ * that is not answered in time ends, and its connection is destroyed. An idle connection that the
+ * server drops is replaced, and a server that is away is looked for in the background.
+ */
+export class PostgresDriver {
+  readonly #env: Env
+  readonly #options: ResolvedPostgresOptions
+  readonly #pool: PgPool
+  readonly #slots: Slots
+  readonly #uses = new WeakMap<PgClient, SessionUse>()
+  readonly #watched = new WeakSet<PgClient>()
+  /** Each with what is listening for its end. */
+  readonly #clients = new Map<PgClient, () => void>()
+  readonly #calls = new Set<Call>()
+  #settings: ServerSettings | undefined
+  #reachable = false
+  #closed = false
+  #retry: Timer | undefined
+
+  private constructor(env: Env, options: ResolvedPostgresOptions, pool: PgPool) {
+    this.#env = env
+    this.#options = options
+    this.#pool = pool
+    const { given, max, acquireTimeoutMs } = options.pool
+    this.#slots = new Slots(env, given === undefined ? max : Infinity, acquireTimeoutMs)
+    pool.on('error', this.#onPoolError)
+    pool.on('connect', this.#onConnect)
+  }
+
+  /** Makes the pool. It does not connect yet. */
+  static async open(env: Env, options: ResolvedPostgresOptions): Promise<PostgresDriver> {
+    return new PostgresDriver(env, options, options.pool.given ?? (await openPool(options)))
+  }
+
+  /** True when the server answered the last time it was asked. */
+  get reachable(): boolean {
+    return this.#reachable
+  }
+
+  /** Settings of the newest connection. */
+  get settings(): ServerSettings | undefined {
+    return this.#settings
+  }
+
+  get poolState(): PostgresPoolState {
+    const { totalCount, idleCount, waitingCount } = this.#pool
+    return { totalCount, idleCount, waitingCount: waitingCount + this.#slots.waiting }
+  }
+
+  /**
+   * Runs `work` with one connection. Rejects with a `StorageError` at the deadline at the latest;
+   * its effect is `unknown` only when a commit was under way.
+   */
+  async use<T>(
+    operation: string,
+    { timeoutMs, signal }: CallOptions,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const limitMs = timeoutMs ?? this.#options.statementTimeoutMs + CLIENT_GRACE_MS
+    const call: Call = { client: undefined, session: undefined, ended: false }
+    return await new Promise<T>((resolve, reject) => {
+      const stop = (text: string, cause?: unknown): void => {
+        const effect: Effect = call.session?.committing === true ? 'unknown' : 'none'
+        finish()
+        this.#destroy(call)
+        reject(new StorageError('TIMEOUT', `PostgreSQL ${text}`, { effect, operation, cause }))
+      }
+      const onAbort = (): void => stop('was not waited for: the call was aborted', signal?.reason)
+      const timer = this.#env.setTimer(limitMs, () => {
+        this.#lost()
+        stop(`gave no answer within ${limitMs} ms`)
+      })
+      const finish = (): void => {
+        call.ended = true
+        timer.cancel()
+        signal?.removeEventListener('abort', onAbort)
+      }
+      if (signal?.aborted === true) return onAbort()
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#run(call, operation, work).then(
+        (result) => {
+          finish()
+          resolve(result)
+        },
+        (error: unknown) => {
+          finish()
+          reject(error as Error)
+        },
+      )
+    })
+  }
+
+  /** Ends all connections: those in use when their call ends, or at the deadline. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#reachable = false
+    this.#retry?.cancel()
+    const drained = this.#drain()
+    await new Promise<void>((resolve, reject) => {
+      const timer = this.#env.setTimer(this.#options.disconnectTimeoutMs, () => {
+        for (const call of this.#calls) this.#destroy(call)
+        if (this.#options.pool.given === undefined) {
+          for (const c of this.#clients.keys()) destroySocket(c)
+        }
+        resolve()
+      })
+      drained.then(resolve, reject).finally(() => timer.cancel())
+    })
+  }
+
+  async #drain(): Promise<void> {
+    await this.#slots.close()
+    this.#pool.off('error', this.#onPoolError)
+    this.#pool.off('connect', this.#onConnect)
+    // A pool of the application's own is left open, and nothing on its connections.
+    if (this.#options.pool.given !== undefined) {
+      for (const [client, onEnd] of this.#clients) {
+        client.off('error', ignore)
+        client.off('end', onEnd)
+      }
+      return
+    }
+    this.#pool.on('error', ignore)
+    await this.#pool.end()
+    await Promise.all([...this.#clients.keys()].map((client) => ended(client)))
+  }
+
+  async #run<T>(call: Call, operation: string, work: (session: Session) => Promise<T>): Promise<T> {
+    const release = await this.#slots.take(() => call.ended)
+    this.#calls.add(call)
+    try {
+      const client = await this.#acquire(call)
+      return await this.#work(call, client, work)
+    } catch (error) {
+      const { committing = false, committed = false } = call.session ?? {}
+      const failure = postgresError(error, { operation, committing, committed })
+      const unreached = call.session === undefined || call.session.broken
+      if (failure.code === 'UNAVAILABLE' && unreached) this.#lost()
+      throw failure
+    } finally {
+      this.#calls.delete(call)
+      release()
+    }
+  }
+
+  async #acquire(call: Call): Promise<PgClient> {
+    const client = await this.#pool.connect()
+    this.#watch(client)
+    if (!call.ended) return client
+    client.release()
+    throw new StorageError('TIMEOUT', 'the call has ended before a connection was there')
+  }
+
+  async #work<T>(call: Call, client: PgClient, work: (session: Session) => Promise<T>): Promise<T> {
+    const session = new Session(client)
+    call.client = client
+    call.session = session
+    try {
+      const use = this.#uses.get(client)
+      if (use !== undefined) session.use = use
+      else {
+        this.#settings = await prepareSession(session, client.processID, this.#options)
+        this.#uses.set(client, session.use)
+      }
+      const result = await work(session)
+      this.#found()
+      return result
+    } finally {
+      // After `#destroy` the connection has been given back already.
+      if (call.client !== undefined) {
+        call.client = undefined
+        client.release(session.spoilt)
+        if (session.spoilt) destroySocket(client)
+      }
+    }
+  }
+
+  /** Ends the call's connection at once: what the server still does with it is its own affair. */
+  #destroy(call: Call): void {
+    const { client, session } = call
+    call.ended = true
+    if (session !== undefined) session.broken = true
+    if (client === undefined) return
+    call.client = undefined
+    client.release(true)
+    destroySocket(client)
+  }
+
+  /** A connection without an error listener ends the process when the server drops it. */
+  #watch(client: PgClient): void {
+    if (this.#watched.has(client)) return
+    this.#watched.add(client)
+    const onEnd = (): void => void this.#clients.delete(client)
+    this.#clients.set(client, onEnd)
+    client.on('error', ignore)
+    client.once('end', onEnd)
+  }
+
+  /** Before the pool hands it out: an error may stand right behind the server's greeting. */
+  readonly #onConnect = (client: PgClient): void => this.#watch(client)
+
+  readonly #onPoolError = (error: Error): void => {
+    this.#env.logger.debug({ error: error.message }, 'PostgreSQL dropped an idle connection')
+    if (this.#pool.totalCount === 0) this.#lost()
+  }
+
+  #found(): void {
+    this.#reachable = true
+    this.#retry?.cancel()
+    this.#retry = undefined
+  }
+
+  /** Looks for the server until it answers, so that `reachable` becomes true by itself. */
+  #lost(): void {
+    this.#reachable = false
+    if (this.#retry === undefined && !this.#closed) this.#lookAgain(0)
+  }
+
+  #lookAgain(attempt: number): void {
+    this.#retry = this.#env.setTimer(backoffMs(this.#env, attempt, BACKOFF), () => {
+      const timeoutMs = this.#options.connectTimeoutMs
+      this.use('ping', { timeoutMs }, (session) => session.query({ text: 'SELECT 1' })).catch(
+        (error: unknown) => {
+          if (!isStorageError(error, 'CLOSED') && !this.#closed) this.#lookAgain(attempt + 1)
+        },
+      )
+    })
+  }
+}
+
+function ignore(): void {
+  // Whoever uses the connection hears of it by its query.
+}
+
+async function ended(client: PgClient): Promise<void> {
+  await new Promise<void>((resolve) => client.once('end', resolve))
+}

@@ -1,0 +1,95 @@
+import type { Env } from '../../../core/env.ts'
+import { StorageError } from '../../../core/errors.ts'
+
+/** Calls that may wait for a connection. */
+const WAITING_MAX = 10_000
+
+interface Waiter {
+  readonly ended: () => boolean
+  /** `true` hands the slot over, `false` says that there will be none. */
+  readonly wake: (taken: boolean) => void
+}
+
+/**
+ * As many calls at a time as there are connections. The rest waits here, in order and only as long
+ * as its own deadline allows; the pool's queue would apply the limit for connecting to it.
+ */
+export class Slots {
+  readonly #env: Env
+  readonly #max: number
+  readonly #waitMs: number | undefined
+  #queue: Waiter[] = []
+  #taken = 0
+  #closed = false
+  #onIdle: (() => void) | undefined
+
+  /** `waitMs`: a call that has waited for so long gives up, also before its own deadline. */
+  constructor(env: Env, max: number, waitMs?: number) {
+    this.#env = env
+    this.#max = max
+    this.#waitMs = waitMs
+  }
+
+  get waiting(): number {
+    return this.#queue.length
+  }
+
+  /** Resolves with the function that gives the slot back. `ended`: nobody waits for it any more. */
+  async take(ended: () => boolean): Promise<() => void> {
+    if (this.#closed) throw closed()
+    if (this.#taken < this.#max) this.#taken++
+    else await this.#wait(ended)
+    return () => this.#release()
+  }
+
+  /** Refuses those who wait; resolves when the last slot has been given back. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const { wake } of this.#queue.splice(0)) wake(false)
+    if (this.#taken > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve))
+  }
+
+  async #wait(ended: () => boolean): Promise<void> {
+    if (this.#queue.length >= WAITING_MAX) {
+      this.#queue = this.#queue.filter((waiter) => !waiter.ended())
+    }
+    if (this.#queue.length >= WAITING_MAX) {
+      throw new StorageError('OVERLOADED', `${WAITING_MAX} calls wait for PostgreSQL`)
+    }
+    if (!(await this.#queued(ended))) throw closed()
+  }
+
+  #queued(ended: () => boolean): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const wake = (taken: boolean): void => {
+        timer?.cancel()
+        resolve(taken)
+      }
+      const waiter: Waiter = { ended, wake }
+      const waitMs = this.#waitMs
+      const timer =
+        waitMs === undefined
+          ? undefined
+          : this.#env.setTimer(waitMs, () => {
+              // Out of the queue at once, so that no slot is handed to a call that has given up.
+              this.#queue = this.#queue.filter((other) => other !== waiter)
+              const text = `no connection to PostgreSQL was free within ${waitMs} ms`
+              reject(new StorageError('TIMEOUT', text))
+            })
+      this.#queue.push(waiter)
+    })
+  }
+
+  #release(): void {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      if (!next.ended()) return next.wake(true)
+      next.wake(false)
+    }
+    this.#taken--
+    if (this.#taken === 0) this.#onIdle?.()
+  }
+}
+
+function closed(): StorageError {
+  return new StorageError('CLOSED', 'PostgreSQL backend is closed')
+}

@@ -1,0 +1,237 @@
+import type { Env, Timer } from '../../../core/env.ts'
+import { messageOf, StorageError } from '../../../core/errors.ts'
+import { withDeadline } from '../../../core/time.ts'
+import { openNodeClient } from './node-client.ts'
+import type { RedisAddress, ResolvedRedisConnection } from './options.ts'
+import { replyCode, replyRest } from './redis-error.ts'
+import { RedisNode } from './redis-node.ts'
+import type { RedisRouter } from './router.ts'
+import type { RedisServerInfo } from './server-info.ts'
+import { slotOf } from './slots.ts'
+
+/** Times that one command is sent on to another node. */
+const REDIRECTS_MAX = 5
+/** How often the map of slots is read while a node is away. Milliseconds. */
+const WATCH_MS = 500
+
+/** One line of `CLUSTER SLOTS`. */
+interface SlotRange {
+  readonly first: number
+  readonly last: number
+  readonly master: RedisAddress
+}
+
+/**
+ * A Redis Cluster: one connection for each master, and the map of slots, which is read again when a
+ * node says that a slot has moved or does not answer. A command that was sent is sent on only when
+ * the node has refused to run it.
+ */
+export class ClusterRouter implements RedisRouter {
+  readonly isCluster = true
+  readonly #env: Env
+  readonly #connection: ResolvedRedisConnection
+  readonly #nodes = new Map<string, RedisNode>()
+  #ranges: readonly SlotRange[] = []
+  #reading: Promise<void> | undefined
+  #watch: Timer | undefined
+  #closed = false
+  /** Connections of nodes that have left the map: the count never goes back. */
+  #past = 0
+
+  constructor(env: Env, connection: ResolvedRedisConnection) {
+    this.#env = env
+    this.#connection = connection
+  }
+
+  get hasFailover(): boolean {
+    return this.servers.some(({ replicas }) => replicas > 0)
+  }
+
+  get ready(): boolean {
+    return this.#ranges.length > 0 && this.#masters().every((node) => node.ready)
+  }
+
+  get generation(): number {
+    return [...this.#nodes.values()].reduce((sum, node) => sum + node.generation, this.#past)
+  }
+
+  get servers(): readonly RedisServerInfo[] {
+    return this.#masters().flatMap(({ info }) => (info === undefined ? [] : [info]))
+  }
+
+  async connect(): Promise<void> {
+    if (this.#closed) throw new StorageError('CLOSED', 'Redis backend is closed')
+    this.#watchNodes()
+    if (this.#ranges.length === 0) await this.#readMap()
+    await Promise.all(this.#masters().map(async (node) => await node.connect()))
+  }
+
+  async send(key: string, args: readonly string[]): Promise<unknown> {
+    const slot = slotOf(key)
+    let node = this.#nodeOf(slot)
+    let isAsking = false
+    for (let redirects = 0; ; redirects++) {
+      try {
+        // In one turn of the loop, so that nothing comes between the two.
+        if (isAsking) void node.send(['ASKING']).catch(() => {})
+        return await node.send(args)
+      } catch (error) {
+        const code = replyCode(error)
+        if ((code !== 'MOVED' && code !== 'ASK') || redirects === REDIRECTS_MAX) throw error
+        isAsking = code === 'ASK'
+        if (!isAsking) this.#readMapSoon()
+        node = await this.#redirected(error)
+      }
+    }
+  }
+
+  runIdOf(key: string): string {
+    const range = this.#rangeOf(slotOf(key))
+    return (range && this.#nodes.get(nameOf(range.master))?.info?.runId) ?? 'unknown'
+  }
+
+  misled(key: string, error: unknown): void {
+    this.#nodeOf(slotOf(key)).renew(error)
+    this.#readMapSoon()
+  }
+
+  async refresh(): Promise<void> {
+    await Promise.all(this.#masters().map(async (node) => await node.refresh()))
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#watch?.cancel()
+    for (const node of this.#nodes.values()) node.close()
+  }
+
+  #masters(): readonly RedisNode[] {
+    const names = new Set(this.#ranges.map(({ master }) => nameOf(master)))
+    return [...names].flatMap((name) => this.#nodes.get(name) ?? [])
+  }
+
+  #rangeOf(slot: number): SlotRange | undefined {
+    return this.#ranges.find(({ first, last }) => first <= slot && slot <= last)
+  }
+
+  #nodeOf(slot: number): RedisNode {
+    const range = this.#rangeOf(slot)
+    const node = range && this.#nodes.get(nameOf(range.master))
+    if (node !== undefined) return node
+    throw new StorageError('UNAVAILABLE', `no node of the Redis Cluster has slot ${slot}`)
+  }
+
+  /** The node that `MOVED slot host:port` or `ASK slot host:port` names. */
+  async #redirected(error: unknown): Promise<RedisNode> {
+    const address = replyRest(error).split(' ')[1] ?? ''
+    const at = address.lastIndexOf(':')
+    const host = address.slice(0, at)
+    const node = this.#node({
+      host: host === '' ? this.#connection.nodes[0]!.host : host,
+      port: Number(address.slice(at + 1)),
+    })
+    await node.connect()
+    return node
+  }
+
+  #node(address: RedisAddress): RedisNode {
+    const name = nameOf(address)
+    let node = this.#nodes.get(name)
+    if (node === undefined) {
+      const locate = async (): Promise<RedisAddress> => address
+      node = new RedisNode({ env: this.#env, connection: this.#connection, locate })
+      this.#nodes.set(name, node)
+    }
+    return node
+  }
+
+  /** While a node is away another one may have taken its slots. */
+  #watchNodes(): void {
+    this.#watch?.cancel()
+    if (this.#closed) return
+    this.#watch = this.#env.setTimer(WATCH_MS, () => {
+      if (!this.ready) this.#readMapSoon()
+      this.#watchNodes()
+    })
+  }
+
+  #readMapSoon(): void {
+    this.#readMap().catch((error: unknown) => {
+      this.#env.logger.debug({ error: messageOf(error) }, 'Redis: the map of slots was not read')
+    })
+  }
+
+  async #readMap(): Promise<void> {
+    this.#reading ??= this.#readMapOnce().finally(() => (this.#reading = undefined))
+    await this.#reading
+  }
+
+  async #readMapOnce(): Promise<void> {
+    const ranges = await this.#askForMap()
+    if (this.#closed) return
+    this.#ranges = ranges
+    const names = new Set(ranges.map(({ master }) => nameOf(master)))
+    for (const [name, node] of this.#nodes) {
+      if (names.has(name)) continue
+      this.#nodes.delete(name)
+      this.#past += node.generation
+      node.close()
+    }
+    for (const { master } of ranges) {
+      this.#node(master)
+        .connect()
+        .catch(() => {
+          // It is tried again; commands for it are refused meanwhile.
+        })
+    }
+  }
+
+  async #askForMap(): Promise<readonly SlotRange[]> {
+    const known = this.#ranges.map(({ master }) => master)
+    const addresses = new Map(
+      [...known, ...this.#connection.nodes].map((address) => [nameOf(address), address]),
+    )
+    const failures: unknown[] = []
+    for (const address of addresses.values()) {
+      try {
+        const ranges = await this.#ask(address)
+        if (ranges.length > 0) return ranges
+        failures.push(new Error(`${nameOf(address)} knows no slots`))
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    const text = failures.map(messageOf).join('; ')
+    throw new StorageError('UNAVAILABLE', `no node of the Redis Cluster answers: ${text}`, {
+      cause: failures[0],
+    })
+  }
+
+  /** On a connection of its own: those of the nodes are for masters. */
+  async #ask(address: RedisAddress): Promise<readonly SlotRange[]> {
+    // One of them may hang: the others must get their turn.
+    const limitMs = Math.ceil(this.#connection.connectTimeoutMs / 3)
+    const options = { ...this.#connection, connectTimeoutMs: limitMs }
+    const raw = await openNodeClient(this.#env, address, options, () => {})
+    try {
+      const asked = raw.send(['CLUSTER', 'SLOTS'])
+      const context = { effect: 'none' } as const
+      const reply = await withDeadline(this.#env, limitMs, 'CLUSTER SLOTS', asked, context)
+      return (reply as readonly unknown[]).map((line) => rangeOf(line, address.host))
+    } finally {
+      raw.destroy()
+    }
+  }
+}
+
+/** `[first, last, [host, port, …], replicas…]`; a node that knows no name for itself gives none. */
+function rangeOf(line: unknown, asked: string): SlotRange {
+  const [first, last, master] = line as readonly [number, number, readonly unknown[]]
+  const [host, port] = master
+  const name = typeof host === 'string' && host !== '' && host !== '?' ? host : asked
+  return { first: Number(first), last: Number(last), master: { host: name, port: Number(port) } }
+}
+
+function nameOf({ host, port }: RedisAddress): string {
+  return `${host}:${port}`
+}
