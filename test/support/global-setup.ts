@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { TestProject } from 'vitest/node'
 import { INSTALL_HINT, postgresBinaries } from './postgres-binaries.ts'
-import { startPostgres, type PostgresServer } from './postgres-server.ts'
+import { makeTemplate, startPostgres, type PostgresServer } from './postgres-server.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -11,10 +11,13 @@ declare module 'vitest' {
 }
 
 let server: PostgresServer | undefined
+let removeTemplate: (() => void) | undefined
 
 /** Starts the shared servers, but only those that a test file of this run asks for. */
 export async function setup(project: TestProject): Promise<void> {
+  const own = await mentions(project, /startPostgres|storeRig|PostgresServer|BuiltCli/)
   const needed = await mentions(project, /postgresUrl|support\/postgres-backend/)
+  if ((own || needed) && postgresBinaries() !== undefined) removeTemplate = makeTemplate()
   if (needed && postgresBinaries() === undefined) {
     if (process.env['REQUIRE_SERVERS'] === '1') throw new Error(INSTALL_HINT)
     console.warn(`SKIPPED: every test on PostgreSQL. ${INSTALL_HINT}`)
@@ -26,6 +29,7 @@ export async function setup(project: TestProject): Promise<void> {
 
 export async function teardown(): Promise<void> {
   await server?.stop()
+  removeTemplate?.()
 }
 
 async function mentions(project: TestProject, pattern: RegExp): Promise<boolean> {

@@ -17,6 +17,10 @@ const PID_FILE = 'postmaster.pid'
 /** A server that finds it does not leave recovery until it is promoted. */
 const STANDBY_FILE = 'standby.signal'
 
+/** Names a folder that `initdb` made: one is copied in a third of the time in which one is made. */
+const TEMPLATE = 'EVERTHREAD_TESTS_INITDB'
+const FLAGS = ['-U', 'postgres', '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C']
+
 export interface PostgresServerOptions {
   /** Server settings (`-c name=value`). Those of durability stay at their defaults unless named. */
   readonly settings?: Readonly<Record<string, string>>
@@ -61,6 +65,17 @@ export async function startPostgres({
   return server
 }
 
+/** Makes the folder that every server of this run is copied from. Returns what removes it. */
+export function makeTemplate(): () => void {
+  const binaries = postgresBinaries()
+  if (binaries === undefined) throw new Error(INSTALL_HINT)
+  const dir = mkdtempSync(join(tmpdir(), 'everthread-initdb-'))
+  const server = new Server(binaries, dir, {})
+  server.initialize()
+  process.env[TEMPLATE] = server.data
+  return () => rmSync(dir, { recursive: true, force: true })
+}
+
 class Server implements PostgresServer {
   port = 0
   readonly #binaries: string
@@ -80,7 +95,7 @@ class Server implements PostgresServer {
     return `postgres://postgres@127.0.0.1:${this.port}/postgres`
   }
 
-  get #data(): string {
+  get data(): string {
     return join(this.#dir, 'data')
   }
 
@@ -88,13 +103,15 @@ class Server implements PostgresServer {
     const { uid, gid } = this.#owner
     if (uid !== undefined && gid !== undefined) chownSync(this.#dir, uid, gid)
     chmodSync(this.#dir, 0o700)
-    const flags = ['-U', 'postgres', '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C']
-    const { status, stderr } = spawnSync(
-      join(this.#binaries, 'initdb'),
-      ['-D', this.#data, ...flags],
-      { ...this.#owner, cwd: this.#dir, encoding: 'utf8' },
-    )
-    if (status !== 0) throw new Error(`initdb failed: ${stderr}`)
+    const template = process.env[TEMPLATE]
+    if (template === undefined) this.#run(join(this.#binaries, 'initdb'), '-D', this.data, ...FLAGS)
+    else this.#run('cp', '-R', template, this.data)
+  }
+
+  #run(command: string, ...args: string[]): void {
+    const options = { ...this.#owner, cwd: this.#dir, encoding: 'utf8' } as const
+    const { status, stderr } = spawnSync(command, args, options)
+    if (status !== 0) throw new Error(`${command} failed: ${stderr}`)
   }
 
   async startAnywhere(): Promise<void> {
@@ -128,8 +145,8 @@ class Server implements PostgresServer {
   async restart({ standby = false }: { readonly standby?: boolean } = {}): Promise<void> {
     await this.#end()
     // A killed server leaves its lock; nothing of it runs any more.
-    rmSync(join(this.#data, PID_FILE), { force: true })
-    if (standby) writeFileSync(join(this.#data, STANDBY_FILE), '')
+    rmSync(join(this.data, PID_FILE), { force: true })
+    if (standby) writeFileSync(join(this.data, STANDBY_FILE), '')
     await this.#start()
   }
 
@@ -154,7 +171,7 @@ class Server implements PostgresServer {
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const child = spawn(
       join(this.#binaries, 'postgres'),
-      ['-D', this.#data, '-p', String(this.port), ...flags],
+      ['-D', this.data, '-p', String(this.port), ...flags],
       { ...this.#owner, cwd: this.#dir, stdio: ['ignore', 'ignore', 'pipe'] },
     )
     this.#child = child
