@@ -1,8 +1,23 @@
 import { defineConfig } from 'vitest/config'
 
+/**
+ * Kills, outages, random programs and whole command lines: more than half of the time, and seldom what a
+ * change breaks first. `npm run test:long` runs them, `npm test` all others.
+ */
+const LONG = [
+  'test/fault/**/*.test.ts',
+  'test/programs/**/*.test.ts',
+  'test/runbooks/**/*.test.ts',
+  'test/simulation/**/*.test.ts',
+  'test/integration/cli-operators.test.ts',
+]
+const ALL = ['src/**/*.test.ts', 'simulator/**/*.test.ts', 'test/**/*.test.ts']
+const part = process.env['TESTS']
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'simulator/**/*.test.ts', 'test/**/*.test.ts'],
+    include: part === 'long' ? LONG : ALL,
+    exclude: part === 'short' ? ['**/node_modules/**', ...LONG] : ['**/node_modules/**'],
     // Fault tests start servers of their own: files in parallel, bounded by the cores.
     pool: 'forks',
     maxWorkers: 2,
