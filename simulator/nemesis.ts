@@ -1,4 +1,4 @@
-import { DATABASE_PLACES } from '../src/core/operation.ts'
+import { DATABASE_PLACES } from '../src/core/places.ts'
 import type { LogFault } from './log-device.ts'
 import { RandomSource } from './random-source.ts'
 import { hasBadClocks } from './settings.ts'

@@ -1,4 +1,4 @@
-import { DATABASE_PLACES } from '../src/core/operation.ts'
+import { DATABASE_PLACES } from '../src/core/places.ts'
 import { contentsOf } from './contents-of.ts'
 import { checkHistory } from '../src/testing/history-checker/check-history.ts'
 import type { CheckOptions, History, Violation } from '../src/testing/history-checker/history.ts'

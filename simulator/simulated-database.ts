@@ -1,4 +1,4 @@
-import type { DatabasePlace } from '../src/core/operation.ts'
+import type { DatabasePlace } from '../src/core/places.ts'
 import { DurableMemoryBackend } from '../src/testing/durable-memory-backend.ts'
 import type { Kernel } from './kernel.ts'
 import type { RandomSource } from './random-source.ts'

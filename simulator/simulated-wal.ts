@@ -1,11 +1,7 @@
 import type { Env } from '../src/core/env.ts'
 import { invalid, StorageError } from '../src/core/errors.ts'
-import {
-  DATABASE_PLACES,
-  operationBytes,
-  type DatabasePlace,
-  type Operation,
-} from '../src/core/operation.ts'
+import { operationBytes, type Operation } from '../src/core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../src/core/places.ts'
 import { maxStamp, stampMs, type Stamp } from '../src/core/stamp.ts'
 import { sleep } from '../src/core/time.ts'
 import { ACKNOWLEDGED, HELD, PENDING } from '../src/wal/entry-table.ts'

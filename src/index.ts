@@ -102,7 +102,8 @@ export { type FileWALConfig, FileWALManager } from './wal/file-wal-manager.ts'
 export { type InMemoryWALConfig, InMemoryWALManager } from './wal/in-memory-wal-manager.ts'
 export { type RedisStreamWALConfig, RedisStreamWALManager } from './wal/redis-stream-wal-manager.ts'
 export type { WALManagerOptions } from './wal/manager-options.ts'
-export { type FlushMark, type PendingBatch, WALManager, type WalWrite } from './wal/wal-manager.ts'
+export { WALManager, type WalWrite } from './wal/wal-manager.ts'
+export type { FlushMark, PendingBatch } from './wal/pending-batch.ts'
 export type { WalManagerStats } from './wal/wal-manager-stats.ts'
 export type {
   Lsn,
@@ -189,15 +190,14 @@ export type { Logger } from './core/logger.ts'
 export { nodeEnv, type NodeEnvOptions } from './core/node-env.ts'
 export type {
   AppendOperation,
-  DatabasePlace,
   DeleteOperation,
   EditOperation,
   Operation,
-  PlaceName,
   PutOperation,
   RemoveOperation,
   SetOperation,
 } from './core/operation.ts'
+export type { DatabasePlace, PlaceName } from './core/places.ts'
 export type { ReplicaBase } from './backend/replica-base.ts'
 export type { Session, SessionTokens } from './chat/session-token.ts'
 export type { BucketDigest, StampRange } from './core/digest.ts'

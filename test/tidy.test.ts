@@ -134,6 +134,23 @@ test('what is imported is there', () => {
   expect(missing.map(({ file, target }) => `${file.path} imports ${target}`)).toEqual([])
 })
 
+test('no modules import each other in a circle, types included', () => {
+  const files = [...SOURCES, ...sourceFiles(['simulator'], ['.ts'])].filter(
+    ({ path }) => !isTest(path),
+  )
+  const open = new Map(
+    files.map((file) => [file.path, new Set(importsOf(file).map(({ target }) => target))]),
+  )
+  // Whoever imports nothing that is left is in no circle.
+  for (let size = -1; size !== open.size;) {
+    size = open.size
+    for (const [path, targets] of open) {
+      if (![...targets].some((target) => open.has(target))) open.delete(path)
+    }
+  }
+  expect([...open.keys()]).toEqual([])
+})
+
 test('only tests import from src/testing and from the simulator', () => {
   const wrong = SOURCES.filter(({ path }) => !isTest(path) && layerOf(path) !== 'testing')
     .flatMap(importsOf)

@@ -1,4 +1,4 @@
-import { DATABASE_PLACES } from '../../src/core/operation.ts'
+import { DATABASE_PLACES } from '../../src/core/places.ts'
 import { RandomSource } from '../random-source.ts'
 import {
   PROGRAM_CONVERSATIONS,

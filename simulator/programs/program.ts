@@ -1,4 +1,4 @@
-import type { DatabasePlace } from '../../src/core/operation.ts'
+import type { DatabasePlace } from '../../src/core/places.ts'
 
 /** How a process is kept from a database; what a call that is under way then learns. */
 export type CutKind = 'refused' | 'hung' | 'reply-lost'

@@ -1,4 +1,4 @@
-import type { DatabasePlace } from '../../src/core/operation.ts'
+import type { DatabasePlace } from '../../src/core/places.ts'
 import type {
   CallRecord,
   History,

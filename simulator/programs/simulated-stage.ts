@@ -1,4 +1,4 @@
-import { DATABASE_PLACES, type DatabasePlace } from '../../src/core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../src/core/places.ts'
 import { checkHistory } from '../../src/testing/history-checker/check-history.ts'
 import type { History, Violation } from '../../src/testing/history-checker/history.ts'
 import { contentsOf } from '../contents-of.ts'

@@ -2,7 +2,7 @@ import { LIBRARY } from './lua/library.ts'
 import { OPERATORS } from './lua/operators.ts'
 import { LuaTable } from './lua/table.ts'
 import { translate } from './lua/translate.ts'
-import type { LuaFunction, LuaValue } from './lua/values.ts'
+import type { LuaFunction, LuaValue } from './lua/table.ts'
 import { RedisError, Status, type Reply } from './reply.ts'
 
 type Compiled = (lua: typeof OPERATORS, globals: Readonly<Record<string, LuaValue>>) => LuaValue[]

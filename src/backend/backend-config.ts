@@ -34,14 +34,6 @@ export interface InMemoryConfig {
   readonly type: 'in-memory'
 }
 
-/** What a connection string says of a database: a `DatabaseConfig` with nothing left open. */
-export type DatabaseAddress =
-  | { readonly type: 'postgresql'; readonly url: string }
-  | { readonly type: 'sqlite'; readonly path: string }
-  | { readonly type: 'redis'; readonly url: string }
-  | { readonly type: 's3'; readonly url: string }
-  | InMemoryConfig
-
 /** A database by `type` and fields. */
 export type DatabaseConfig = PostgresConfig | SqliteConfig | RedisConfig | S3Config | InMemoryConfig
 

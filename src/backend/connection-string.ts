@@ -11,11 +11,34 @@
  */
 import { fileURLToPath } from 'node:url'
 import { invalid } from '../core/errors.ts'
-import type { CacheConfig, DatabaseAddress, WalConfig } from './backend-config.ts'
 
 const DATABASE_FORMS = 'postgresql://…, sqlite:PATH, redis://…, s3://… or memory:'
 const CACHE_FORMS = 'redis://…, memcached://… or memory:'
 const WAL_FORMS = 'file:DIRECTORY, redis-stream://… or memory:'
+
+interface InMemoryAddress {
+  readonly type: 'in-memory'
+}
+
+/** What a connection string says of a database: a `DatabaseConfig` with nothing left open. */
+export type DatabaseAddress =
+  | { readonly type: 'postgresql'; readonly url: string }
+  | { readonly type: 'sqlite'; readonly path: string }
+  | { readonly type: 'redis'; readonly url: string }
+  | { readonly type: 's3'; readonly url: string }
+  | InMemoryAddress
+
+/** The same of a cache: a `CacheConfig`. */
+export type CacheAddress =
+  | { readonly type: 'redis'; readonly url: string }
+  | { readonly type: 'memcached'; readonly url: string }
+  | InMemoryAddress
+
+/** The same of a log: a `WalConfig`. */
+export type WalAddress =
+  | { readonly type: 'file'; readonly filePath: string }
+  | { readonly type: 'redis-stream'; readonly url: string }
+  | InMemoryAddress
 
 /**
  * The database that a connection string names.
@@ -45,7 +68,7 @@ export function parseDatabaseString(text: string, field: string): DatabaseAddres
 }
 
 /** The cache that a connection string names. Errors as `parseDatabaseString`. */
-export function parseCacheString(text: string, field: string): CacheConfig {
+export function parseCacheString(text: string, field: string): CacheAddress {
   const { scheme, rest } = split(text, field, CACHE_FORMS)
   switch (scheme) {
     case 'memory':
@@ -61,7 +84,7 @@ export function parseCacheString(text: string, field: string): CacheConfig {
 }
 
 /** The write-ahead log that a connection string names. Errors as `parseDatabaseString`. */
-export function parseWalString(text: string, field: string): WalConfig {
+export function parseWalString(text: string, field: string): WalAddress {
   const { scheme, rest } = split(text, field, WAL_FORMS)
   switch (scheme) {
     case 'memory':
@@ -128,7 +151,7 @@ function filePathOf(rest: string, scheme: string, field: string): string {
   return rest.startsWith('//') ? rest.slice(2) : rest
 }
 
-function checkEmpty(rest: string, field: string): { readonly type: 'in-memory' } {
+function checkEmpty(rest: string, field: string): InMemoryAddress {
   if (rest !== '' && rest !== '//') throw invalid(`${field} must be memory: and nothing after it`)
   return { type: 'in-memory' }
 }

@@ -1,4 +1,4 @@
-import type { DatabasePlace, PlaceName } from '../core/operation.ts'
+import type { DatabasePlace, PlaceName } from '../core/places.ts'
 import type { Stamp } from '../core/stamp.ts'
 
 export type Role = 'system' | 'developer' | 'user' | 'assistant' | 'tool'

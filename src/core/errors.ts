@@ -1,4 +1,4 @@
-import type { PlaceName } from './operation.ts'
+import type { PlaceName } from './places.ts'
 
 /**
  * Every way a storage call can fail. The list is closed: adding a code is an API change.

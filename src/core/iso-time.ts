@@ -1,4 +1,5 @@
-const DAY_MS = 86_400_000
+import { DAY_MS } from './time.ts'
+
 /** Two digits of 0 to 99. */
 const PAIRS = Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0'))
 let knownDay = -1

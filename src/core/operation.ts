@@ -1,14 +1,6 @@
 import type { JsonText } from './json.ts'
 import type { Stamp } from './stamp.ts'
 
-/** The two databases of a store. */
-export type DatabasePlace = 'primary' | 'backup'
-
-/** Everything that can hold a write. */
-export type PlaceName = DatabasePlace | 'wal'
-
-export const DATABASE_PLACES: readonly DatabasePlace[] = ['primary', 'backup']
-
 /** Sets a key's register: the greatest stamp wins. */
 export interface SetOperation {
   readonly kind: 'set'

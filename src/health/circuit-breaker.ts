@@ -1,7 +1,7 @@
 import type { Env } from '../core/env.ts'
 import { byDefault, integer, ms } from '../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../core/options.ts'
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import { DAY_MS } from '../core/time.ts'
 import {
   allowsCall,

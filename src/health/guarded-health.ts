@@ -1,6 +1,6 @@
 import type { Env } from '../core/env.ts'
 import { messageOf } from '../core/errors.ts'
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import { HealthBase } from './health-base.ts'
 import type { HealthEvents, HealthManager, HealthProbe, HealthStats } from './health-manager.ts'
 

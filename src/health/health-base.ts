@@ -4,7 +4,7 @@ import { isBadArgument, isCallersFault, isStorageError, messageOf } from '../cor
 import { byDefault, checkEnv, integer, ms } from '../core/option-kinds.ts'
 import type { OptionTable } from '../core/options.ts'
 import { DAY_MS } from '../core/time.ts'
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import type {
   HealthEvents,
   HealthFailure,

@@ -1,4 +1,4 @@
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 
 /** Percentiles of the latest latencies. */
 export interface LatencyStats {

@@ -1,4 +1,4 @@
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import type { HealthFailure, HealthStats } from './health-manager.ts'
 import { LatencyWindow } from './latency-window.ts'
 

@@ -1,5 +1,5 @@
 import type { Env } from '../core/env.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { sleep, withDeadline } from '../core/time.ts'
 import type { HealthProbe } from './health-manager.ts'
 

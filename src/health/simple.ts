@@ -1,6 +1,6 @@
 import type { Env } from '../core/env.ts'
 import { resolve } from '../core/options.ts'
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import { HEALTH_OPTIONS, HealthBase, type HealthBaseConfig, type Outcome } from './health-base.ts'
 import type { HealthStats } from './health-manager.ts'
 

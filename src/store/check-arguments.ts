@@ -9,7 +9,7 @@ import {
   MESSAGE_ID_BYTES_MAX,
   PAGE_ITEMS_MAX,
 } from '../core/limits.ts'
-import { DATABASE_PLACES } from '../core/operation.ts'
+import { DATABASE_PLACES } from '../core/places.ts'
 import {
   boolean,
   callback,

@@ -1,7 +1,7 @@
 import type { Hint } from '../backend/replica-backend.ts'
 import { BackgroundLoop } from '../core/background-loop.ts'
 import { messageOf } from '../core/errors.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { DAY_MS, backoffMs, sleep, withDeadline } from '../core/time.ts'
 import { isCacheHint, raiserOf } from '../strategy/cache/cache-hint.ts'
 import type { StoreContext } from '../strategy/context.ts'

@@ -1,5 +1,5 @@
 import type { Env } from '../core/env.ts'
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import type { StampClock } from '../core/stamp.ts'
 import { sleep } from '../core/time.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'

@@ -1,4 +1,4 @@
-import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import type { Stamp } from '../core/stamp.ts'
 import type { StoreContext } from '../strategy/context.ts'
 

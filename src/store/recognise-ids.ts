@@ -8,12 +8,8 @@ import {
   raiseDeletedThrough,
   type Item,
 } from '../core/merge.ts'
-import {
-  DATABASE_PLACES,
-  restamp,
-  type AppendOperation,
-  type Operation,
-} from '../core/operation.ts'
+import { restamp, type AppendOperation, type Operation } from '../core/operation.ts'
+import { DATABASE_PLACES } from '../core/places.ts'
 import { withDeadline } from '../core/time.ts'
 import { observeKey, type StoreContext } from '../strategy/context.ts'
 import { HEDGE_BOUNDS, hedgeDelayMs } from '../strategy/hedge-delay.ts'

@@ -1,4 +1,4 @@
-import { DATABASE_PLACES } from '../core/operation.ts'
+import { DATABASE_PLACES } from '../core/places.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import type { ResolvedReconcileOptions } from '../sync/reconcile-options.ts'
 

@@ -1,5 +1,5 @@
 import { messageOf } from '../core/errors.ts'
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import type { HealthStats, LatencyStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
 import type { CacheStats } from '../strategy/cache/shared-cache.ts'

@@ -1,7 +1,7 @@
 import { absent } from '../backend/absent-database.ts'
 import { Emitter } from '../core/emitter.ts'
 import { isStorageError, messageOf, StorageConnectionError, StorageError } from '../core/errors.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { KeepAlive } from '../core/keep-alive.ts'
 import { StampClock, type Stamp } from '../core/stamp.ts'
 import { sleep, withDeadline } from '../core/time.ts'

@@ -1,4 +1,4 @@
-import type { DatabasePlace, PlaceName } from '../core/operation.ts'
+import type { DatabasePlace, PlaceName } from '../core/places.ts'
 import type { HealthStats } from '../health/health-manager.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 

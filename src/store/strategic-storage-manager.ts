@@ -12,7 +12,7 @@ import {
   KEY_BYTES_MAX,
 } from '../core/limits.ts'
 import { itemValue, type Item } from '../core/merge.ts'
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import type { Stamp } from '../core/stamp.ts'
 import { having, value } from '../core/option-kinds.ts'
 import { DAY_MS } from '../core/time.ts'

@@ -1,5 +1,5 @@
 import type { Env } from '../core/env.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { StampClock } from '../core/stamp.ts'
 import { SimpleHealthManager } from '../health/simple.ts'
 import { StorageManager } from '../manager/storage-manager.ts'

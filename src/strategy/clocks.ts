@@ -1,6 +1,6 @@
 import type { Env } from '../core/env.ts'
 import { StorageError } from '../core/errors.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import type { StampClock } from '../core/stamp.ts'
 
 /** A clock that is off by no more than this is left alone. */

@@ -1,6 +1,6 @@
 import type { Env } from '../core/env.ts'
 import type { Item } from '../core/merge.ts'
-import type { DatabasePlace, PlaceName } from '../core/operation.ts'
+import type { DatabasePlace, PlaceName } from '../core/places.ts'
 import type { Stamp, StampClock } from '../core/stamp.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import type { WALManager } from '../wal/wal-manager.ts'

@@ -1,4 +1,4 @@
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import type { StoreContext } from './context.ts'
 
 export interface HedgeBounds {

@@ -5,7 +5,8 @@
  */
 import type { StoredOperation } from '../backend/replica-backend.ts'
 import { nameIn, type BucketDigest, type StampRange } from '../core/digest.ts'
-import { operationBytes, type DatabasePlace, type Operation } from '../core/operation.ts'
+import { operationBytes, type Operation } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import { stampMs, type Stamp } from '../core/stamp.ts'
 import { damagedRow, isDamaged, Merger, placeOf, readRows, subjectOf, type Work } from './rows.ts'
 

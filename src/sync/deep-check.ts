@@ -5,7 +5,8 @@
  */
 import type { StoredOperation } from '../backend/replica-backend.ts'
 import type { StampRange } from '../core/digest.ts'
-import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
+import type { Operation } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { damagedRow, isDamaged, momentOf, placeOf, readRows, subjectOf, type Work } from './rows.ts'
 
 const REPAIR_TIMEOUT_MS = 30_000

@@ -3,7 +3,7 @@
  * nothing of them: a database could have every row, and show none.
  */
 import type { DamagedPart } from '../backend/replica-backend.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { DAMAGED_ROWS_MAX } from './reconcile-report.ts'
 import type { Work } from './rows.ts'
 

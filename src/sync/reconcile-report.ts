@@ -1,4 +1,4 @@
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import type { Stamp } from '../core/stamp.ts'
 
 /** Damaged rows that a report names; more are only counted. */

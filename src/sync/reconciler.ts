@@ -5,7 +5,7 @@
 import type { ReplicaState } from '../backend/replica-backend.ts'
 import type { StampRange } from '../core/digest.ts'
 import { isStorageError, messageOf, StorageError } from '../core/errors.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { checkInteger } from '../core/limits.ts'
 import { STAMP_MAX, STAMP_MIN, stampFloor, type Stamp } from '../core/stamp.ts'
 import { DAY_MS } from '../core/time.ts'

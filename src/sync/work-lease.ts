@@ -1,7 +1,7 @@
 import type { Lease, LeaseFence } from '../backend/replica-backend.ts'
 import { StorageError } from '../core/errors.ts'
 import type { Timer } from '../core/env.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { sleep } from '../core/time.ts'
 import type { StoreContext } from '../strategy/context.ts'
 

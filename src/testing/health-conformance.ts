@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Env } from '../core/env.ts'
 import { invalid, StorageError } from '../core/errors.ts'
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import { virtualEnv, type VirtualEnv } from './virtual-env.ts'
 

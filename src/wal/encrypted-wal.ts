@@ -1,7 +1,8 @@
 import type { ThroughOf } from '../core/erase.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { isStorageError, type StorageError } from '../core/errors.ts'
-import { operationBytes, type DatabasePlace, type Operation } from '../core/operation.ts'
+import { operationBytes, type Operation } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import {
   pendingOf,
   type Lsn,

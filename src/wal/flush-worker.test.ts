@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { StorageError } from '../core/errors.ts'
-import type { DatabasePlace, Operation } from '../core/operation.ts'
+import type { Operation } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import { append, stampAt } from '../testing/backend/operations.ts'
 import { virtualEnv, type VirtualEnv } from '../testing/virtual-env.ts'
 import { MemoryWal } from './memory/memory-wal.ts'

@@ -1,11 +1,12 @@
 import { BackgroundLoop } from '../core/background-loop.ts'
 import type { Env } from '../core/env.ts'
 import { isStorageError, messageOf } from '../core/errors.ts'
-import type { DatabasePlace, Operation } from '../core/operation.ts'
+import type { Operation } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import { backoffMs, sleep } from '../core/time.ts'
 import { BatchSize } from './batch-size.ts'
 import type { Ticket } from './ticket.ts'
-import type { FlushMark, PendingBatch } from './wal-manager.ts'
+import type { FlushMark, PendingBatch } from './pending-batch.ts'
 import type { WalEntry } from './wal.ts'
 
 /** Brings operations to a place. The worker calls it one batch at a time for each place. */

@@ -1,6 +1,7 @@
 import type { Env } from '../core/env.ts'
 import { StorageError } from '../core/errors.ts'
-import type { DatabasePlace, Operation } from '../core/operation.ts'
+import type { Operation } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import { PendingIndex } from './pending-index.ts'
 import { PendingItems } from './pending-items.ts'
 import {

@@ -1,9 +1,5 @@
-import {
-  DATABASE_PLACES,
-  operationBytes,
-  type DatabasePlace,
-  type Operation,
-} from '../core/operation.ts'
+import { operationBytes, type Operation } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import type { Ticket } from './ticket.ts'
 import { READ_BYTES_MAX } from './wal.ts'
 

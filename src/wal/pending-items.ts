@@ -1,4 +1,5 @@
-import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
+import type { Operation } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { ACKNOWLEDGED } from './entry-table.ts'
 import type { PendingIndex } from './pending-index.ts'
 import { READ_BYTES_MAX, type Lsn, type WalEntry } from './wal.ts'

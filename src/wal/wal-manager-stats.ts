@@ -1,4 +1,4 @@
-import type { DatabasePlace } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import type { WalStats } from './wal.ts'
 
 export interface WalManagerStats {

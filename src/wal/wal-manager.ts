@@ -7,13 +7,15 @@ import { checkEnv } from '../core/option-kinds.ts'
 import { resolve } from '../core/options.ts'
 import type { Stamp } from '../core/stamp.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
-import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../core/operation.ts'
+import type { Operation } from '../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { sleep, withDeadline } from '../core/time.ts'
 import { EncryptedWal } from './encrypted-wal.ts'
 import { FlushWorker, type FlushTarget } from './flush-worker.ts'
 import { MANAGER_OPTIONS, WAL_OPTION, type WALManagerOptions } from './manager-options.ts'
 import { OpenTickets } from './open-tickets.ts'
 import { Owed } from './owed.ts'
+import type { FlushMark, PendingBatch } from './pending-batch.ts'
 import { Ticket, type TicketKeeper } from './ticket.ts'
 import { fullness, type WalManagerStats } from './wal-manager-stats.ts'
 import {
@@ -38,12 +40,6 @@ export interface WalWrite {
   readonly key: string
   /** Anything of JSON; `undefined`, or left out: the key is deleted. */
   readonly value?: unknown
-}
-
-/** Entries of the log or of memory that a place lacks, ready to be applied. */
-export interface PendingBatch {
-  readonly entries: readonly WalEntry[]
-  readonly owed: readonly Ticket[]
 }
 
 /**
@@ -490,10 +486,4 @@ export class WALManager {
       this.#relogging = false
     }
   }
-}
-
-/** Everything that was pending at one moment. */
-export interface FlushMark {
-  readonly head: number
-  readonly owed: readonly Ticket[]
 }

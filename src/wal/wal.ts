@@ -1,5 +1,6 @@
 import type { ThroughOf } from '../core/erase.ts'
-import type { DatabasePlace, Operation } from '../core/operation.ts'
+import type { Operation } from '../core/operation.ts'
+import type { DatabasePlace } from '../core/places.ts'
 import type { Stamp } from '../core/stamp.ts'
 
 /** Most refused entries of a place that one list has; a shared log has so many of each partition. */

@@ -5,7 +5,7 @@
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { DATABASE_PLACES } from '../../src/core/operation.ts'
+import { DATABASE_PLACES } from '../../src/core/places.ts'
 import { recoverLog } from '../../src/wal/file/recovery.ts'
 import { WalMachine, WAL_DIRECTORY, type WalProcess } from '../support/wal-machine.ts'
 

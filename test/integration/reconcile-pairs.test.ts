@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { WHOLE_RANGE } from '../../src/backend/buckets.ts'
 import { MemoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
-import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../src/core/operation.ts'
+import type { Operation } from '../../src/core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../src/core/places.ts'
 import {
   append,
   clear,

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { ChatHistoryOptions } from '../../src/index.ts'
-import type { DatabasePlace } from '../../src/core/operation.ts'
-import { DATABASE_PLACES } from '../../src/core/operation.ts'
+import type { DatabasePlace } from '../../src/core/places.ts'
+import { DATABASE_PLACES } from '../../src/core/places.ts'
 import type { PerformedCall } from '../../simulator/programs/perform-call.ts'
 import {
   hasFaults,

@@ -1,5 +1,6 @@
 import { StampClock, stampMs } from '../../src/core/stamp.ts'
-import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../src/core/operation.ts'
+import type { Operation } from '../../src/core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../src/core/places.ts'
 import type { JsonText } from '../../src/core/json.ts'
 import type { Logger } from '../../src/core/logger.ts'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'

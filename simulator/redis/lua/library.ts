@@ -1,7 +1,8 @@
 import { packed, unpacked } from './message-pack.ts'
 import { patternOf } from './pattern.ts'
 import { LuaTable } from './table.ts'
-import { numberOf, textOf, typeOf, type LuaFunction, type LuaValue } from './values.ts'
+import { numberOf, textOf, typeOf } from './values.ts'
+import type { LuaFunction, LuaValue } from './table.ts'
 
 const FORMAT = /%(0?)(\d*)(?:\.(\d+))?([dfs%])/g
 

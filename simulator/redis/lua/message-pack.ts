@@ -1,5 +1,6 @@
 import { LuaTable } from './table.ts'
-import { typeOf, type LuaValue } from './values.ts'
+import { typeOf } from './values.ts'
+import type { LuaValue } from './table.ts'
 
 /** A list of strings as MessagePack, one character for each byte. Nothing else is supported. */
 export function packed(value: LuaValue): string {

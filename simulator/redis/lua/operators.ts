@@ -1,5 +1,6 @@
 import { LuaTable } from './table.ts'
-import { numberOf, textOf, typeOf, type LuaValue } from './values.ts'
+import { numberOf, textOf, typeOf } from './values.ts'
+import type { LuaValue } from './table.ts'
 
 type Arithmetic = '+' | '-' | '*' | '/' | '%' | '^'
 type Comparison = '<' | '<=' | '>' | '>='

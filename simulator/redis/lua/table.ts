@@ -1,4 +1,6 @@
-import type { LuaValue } from './values.ts'
+export type LuaFunction = (...args: LuaValue[]) => LuaValue[]
+/** Nil is undefined. A string has one character for each byte. */
+export type LuaValue = undefined | boolean | number | string | LuaTable | LuaFunction
 
 /** A table: a list from 1 on, and anything else. */
 export class LuaTable {

@@ -1,8 +1,4 @@
-import { LuaTable } from './table.ts'
-
-export type LuaFunction = (...args: LuaValue[]) => LuaValue[]
-/** Nil is undefined. A string has one character for each byte. */
-export type LuaValue = undefined | boolean | number | string | LuaTable | LuaFunction
+import { LuaTable, type LuaValue } from './table.ts'
 
 /** Digits of a number that becomes text. */
 const DIGITS = 14

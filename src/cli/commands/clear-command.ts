@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { DATABASE_PLACES } from '../../core/operation.ts'
+import { DATABASE_PLACES } from '../../core/places.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printableLine } from '../output/printable.ts'

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander'
-import type { DatabasePlace } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'

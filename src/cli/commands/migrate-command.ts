@@ -3,7 +3,7 @@ import type { ReplicaBackend, SchemaState } from '../../backend/replica-backend.
 import { createDatabase } from '../../backend/registry.ts'
 import { StorageError } from '../../core/errors.ts'
 import { nodeEnv } from '../../core/node-env.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { table } from '../output/table.ts'

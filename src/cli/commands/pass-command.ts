@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ChatHistory } from '../../chat/chat-history.ts'
 import { nodeEnv } from '../../core/node-env.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import type { ReconcileProgress, ReconcileReport } from '../../sync/reconcile-report.ts'
 import type { PassOptions } from '../../sync/reconciler.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander'
-import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import type { CliContext } from '../cli-context.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { UsageError } from '../usage-error.ts'

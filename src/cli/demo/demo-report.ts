@@ -1,4 +1,4 @@
-import type { PlaceName } from '../../core/operation.ts'
+import type { PlaceName } from '../../core/places.ts'
 import type { Verdict } from './judge.ts'
 import type { Phase } from './script.ts'
 

@@ -1,4 +1,4 @@
-import { DATABASE_PLACES } from '../../core/operation.ts'
+import { DATABASE_PLACES } from '../../core/places.ts'
 import type { PlaceStatus, StoreStatus } from '../../store/status.ts'
 import { printableLine } from './printable.ts'
 import { table } from './table.ts'

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseDatabaseString } from '../../backend/connection-string.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { sqliteFile } from '../../backend/sqlite/connection/options.ts'
 import { databaseSourceOf, type PlaceConfig } from '../../store/place-config.ts'
 import { UsageError } from '../usage-error.ts'

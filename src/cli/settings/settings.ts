@@ -1,5 +1,5 @@
 import type { ChatHistoryOptions } from '../../chat/open-chat-history.ts'
-import type { DatabasePlace } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 
 /** What the command line may decide about a store. */
 export type SettingName =

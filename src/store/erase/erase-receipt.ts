@@ -1,4 +1,4 @@
-import type { DatabasePlace } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 
 /** Everything that may keep a payload: the three places, and the cache in front of them. */
 export type EraseStage = DatabasePlace | 'wal' | 'cache'

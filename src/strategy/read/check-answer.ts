@@ -7,7 +7,7 @@ import type { KeyRead, ItemPage, LatestKey } from '../../backend/replica-backend
 import { missingKey, neededKey } from '../../core/encryption/envelope.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { Item } from '../../core/merge.ts'
-import type { DatabasePlace } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 import { isStamp } from '../../core/stamp.ts'
 
 /** The error for what a place has and cannot be. `effect` is none: nothing but a read found it. */

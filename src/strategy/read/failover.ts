@@ -1,5 +1,5 @@
 import { fieldsOf } from '../../core/given.ts'
-import type { DatabasePlace } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 import { byDefault } from '../../core/option-kinds.ts'
 import { resolve } from '../../core/options.ts'
 import type { StoreContext } from '../context.ts'

@@ -1,5 +1,5 @@
 import { isCallersFault, messageOf, StorageError } from '../../core/errors.ts'
-import type { DatabasePlace } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 import type { StoreContext } from '../context.ts'
 import { HEDGE_BOUNDS, hedgeDelayMs } from '../hedge-delay.ts'
 

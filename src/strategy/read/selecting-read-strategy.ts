@@ -1,7 +1,7 @@
 import type { LatestKey } from '../../backend/replica-backend.ts'
 import { isCallersFault } from '../../core/errors.ts'
 import { fieldsOf } from '../../core/given.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { boolean, byDefault, integer, ms } from '../../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../../core/options.ts'
 import { DAY_MS, sleep } from '../../core/time.ts'

@@ -1,6 +1,7 @@
 import type { Applied } from '../../core/decide.ts'
 import type { Effect, StorageError } from '../../core/errors.ts'
-import type { Operation, PlaceName } from '../../core/operation.ts'
+import type { Operation } from '../../core/operation.ts'
+import type { PlaceName } from '../../core/places.ts'
 
 /** How one attempt to write a group ended. */
 export type AttemptResult =

@@ -6,7 +6,7 @@ import {
   StorageError,
   type Effect,
 } from '../../core/errors.ts'
-import { DATABASE_PLACES, type PlaceName } from '../../core/operation.ts'
+import { DATABASE_PLACES, type PlaceName } from '../../core/places.ts'
 import type { StoreContext } from '../context.ts'
 import { distinctStates } from './distinct-states.ts'
 import { isDurable, mayBeDurable } from './durable-places.ts'

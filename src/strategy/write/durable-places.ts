@@ -1,4 +1,4 @@
-import type { PlaceName } from '../../core/operation.ts'
+import type { PlaceName } from '../../core/places.ts'
 import type { StoreContext } from '../context.ts'
 
 /** False when the place is known not to keep a copy through a crash; true while it is unknown. */

@@ -3,7 +3,7 @@
 // Method: the table is a `Record` over states; the promises are tried on every view there is.
 import { describe, expect, test } from 'vitest'
 import { unreachable } from '../../core/errors.ts'
-import { DATABASE_PLACES, type PlaceName } from '../../core/operation.ts'
+import { DATABASE_PLACES, type PlaceName } from '../../core/places.ts'
 import { copiesOf, isDecided, nextStep, PLACES, type AttemptView } from './next-step.ts'
 import { BOTH_DATABASES, LOG_FIRST, TWO_COPIES } from './policies.ts'
 import type { PlaceState, PlaceStates, WritePolicy } from './write-policy.ts'

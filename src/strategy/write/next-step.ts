@@ -2,7 +2,7 @@
  * What an attempt to write a group does next, as a pure function of what is known of it; SPEC.md has the
  * table and what is promised. It is asked again after each command that it gave and after each answer.
  */
-import { DATABASE_PLACES, type PlaceName } from '../../core/operation.ts'
+import { DATABASE_PLACES, type PlaceName } from '../../core/places.ts'
 import type { PlaceStates, WritePolicy } from './write-policy.ts'
 
 export const PLACES: readonly PlaceName[] = ['primary', 'backup', 'wal']

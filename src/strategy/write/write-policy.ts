@@ -1,4 +1,4 @@
-import type { PlaceName } from '../../core/operation.ts'
+import type { PlaceName } from '../../core/places.ts'
 
 /** `idle`: not asked yet. `failed`: it answered with an error, or is not asked at all. */
 export type PlaceState = 'idle' | 'sent' | 'done' | 'failed'

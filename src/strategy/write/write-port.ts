@@ -1,4 +1,5 @@
-import type { Operation, PlaceName } from '../../core/operation.ts'
+import type { Operation } from '../../core/operation.ts'
+import type { PlaceName } from '../../core/places.ts'
 import type { StoreContext } from '../context.ts'
 
 /** Operations that happen together or not at all. */

@@ -1,4 +1,4 @@
-import { DATABASE_PLACES } from '../../core/operation.ts'
+import { DATABASE_PLACES } from '../../core/places.ts'
 import { decidersOf, knew, type ConversationLog, type MessageLog } from './conversation-log.ts'
 import type {
   AppendRecord,

@@ -1,4 +1,4 @@
-import { DATABASE_PLACES, type PlaceName } from '../../core/operation.ts'
+import { DATABASE_PLACES, type PlaceName } from '../../core/places.ts'
 import type {
   AppendRecord,
   CheckOptions,

@@ -1,5 +1,5 @@
 import type { StorageErrorCode } from '../../core/errors.ts'
-import type { PlaceName } from '../../core/operation.ts'
+import type { PlaceName } from '../../core/places.ts'
 import type { Stamp } from '../../core/stamp.ts'
 
 /** What every call of a history tells about itself. Times are of one clock, in milliseconds. */

@@ -1,6 +1,7 @@
 import { expect, onTestFinished } from 'vitest'
 import { isStorageError, type Effect, type StorageErrorCode } from '../../core/errors.ts'
-import type { DatabasePlace, Operation } from '../../core/operation.ts'
+import type { Operation } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 import type { Lsn, WAL, WalEntry } from '../../wal/wal.ts'
 
 export interface WalLimits {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { DATABASE_PLACES, type Operation } from '../../core/operation.ts'
+import type { Operation } from '../../core/operation.ts'
+import { DATABASE_PLACES } from '../../core/places.ts'
 import { ofIds, pendingOf, READ_BYTES_MAX, type Lsn } from '../../wal/wal.ts'
 import { append, clear, set, stampAt } from '../backend/operations.ts'
 import { pendingKeys, readLsns, type WalContext } from './context.ts'

@@ -1,5 +1,5 @@
 import type { Env } from '../../core/env.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { HELD, QUARANTINED, type EntryState } from '../entry-table.ts'
 import type { Lsn, WalEntry } from '../wal.ts'
 import { decodeGroup } from './codec.ts'

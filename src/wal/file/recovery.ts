@@ -1,7 +1,7 @@
 import type { DiskEntry } from '../../core/disk.ts'
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import { ACKNOWLEDGED, PENDING, QUARANTINED, type EntryState } from '../entry-table.ts'
 import { PendingIndex, type NewEntry } from '../pending-index.ts'

@@ -1,6 +1,7 @@
 import type { Env } from '../../core/env.ts'
 import { isStorageError, messageOf } from '../../core/errors.ts'
-import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/operation.ts'
+import type { Operation } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { ACKNOWLEDGED, QUARANTINED } from '../entry-table.ts'
 import { keysOf, type LsnRange, type PendingIndex } from '../pending-index.ts'
 import type { Lsn } from '../wal.ts'

@@ -1,6 +1,6 @@
 import type { Env } from '../../core/env.ts'
 import { isStorageError, messageOf } from '../../core/errors.ts'
-import type { DatabasePlace } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 import { maxStamp, stampMs, type Stamp } from '../../core/stamp.ts'
 import { ACKNOWLEDGED, type EntryState } from '../entry-table.ts'
 import { PendingIndex } from '../pending-index.ts'

@@ -1,4 +1,4 @@
-import type { DatabasePlace } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 import { appendGroup, type AppendTarget } from './append-group.ts'
 import type { StreamEntry } from './entries.ts'
 import { groupOf } from './group.ts'

@@ -1,5 +1,6 @@
 import { effectOf, messageOf, StorageError } from '../../core/errors.ts'
-import type { DatabasePlace, Operation } from '../../core/operation.ts'
+import type { Operation } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { BehindInLog } from '../behind-in-log.ts'
 import { encodeOperations, type Group, type KeyStamps } from './group.ts'

@@ -1,9 +1,10 @@
-import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/operation.ts'
+import type { Operation } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { ACKNOWLEDGED, PENDING, QUARANTINED, type EntryState } from '../entry-table.ts'
 import type { Lsn } from '../wal.ts'
 import { decodeOperations } from './group.ts'
 import type { StreamLink } from './link.ts'
-import type { Partition } from './partitions.ts'
+import type { ClaimOptions, Partition } from './partitions.ts'
 import { CLAIM, REFUSED, RETRY } from './scripts/scripts.ts'
 import { LETTER } from './settler.ts'
 
@@ -20,14 +21,6 @@ export interface Claimed {
   /** Its group, or empty when no other partition has marks of it. */
   readonly group: string
   readonly bytes: number
-}
-
-export interface ClaimOptions {
-  readonly consumer: string
-  /** Entries that were left alone for this long may be taken. Milliseconds. */
-  readonly leaseMs: number
-  /** Writers whose entries may be taken at once. */
-  readonly ended: readonly string[]
 }
 
 /** Takes over up to `limit` entries of a partition that nobody brings to the place. */

@@ -1,4 +1,5 @@
-import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/operation.ts'
+import type { Operation } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import type { Lsn } from '../wal.ts'
 import type { KeyStamps } from './group.ts'
 

@@ -1,5 +1,5 @@
-import type { DatabasePlace } from '../../core/operation.ts'
-import type { ClaimOptions } from './claims.ts'
+import type { DatabasePlace } from '../../core/places.ts'
+import type { ClaimOptions } from './partitions.ts'
 import type { StreamEntry } from './entries.ts'
 import type { StreamLink } from './link.ts'
 import { TOUCH } from './scripts/scripts.ts'

@@ -1,10 +1,18 @@
 import type { Env } from '../../core/env.ts'
 import { StorageError } from '../../core/errors.ts'
-import type { DatabasePlace } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
-import type { ClaimOptions } from './claims.ts'
 import type { StreamLink } from './link.ts'
 import { OPEN, POLL } from './scripts/scripts.ts'
+
+/** Whose entries may be taken over. */
+export interface ClaimOptions {
+  readonly consumer: string
+  /** Entries that were left alone for this long may be taken. Milliseconds. */
+  readonly leaseMs: number
+  /** Writers whose entries may be taken at once. */
+  readonly ended: readonly string[]
+}
 
 /** What a partition said when it was last looked at or polled. */
 export interface Partition {

@@ -1,6 +1,6 @@
 import type { Logger } from '../../core/logger.ts'
 import { messageOf } from '../../core/errors.ts'
-import type { DatabasePlace } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 import type { StreamEntry } from './entries.ts'
 import type { StreamLink } from './link.ts'
 import { ACKNOWLEDGE, RESEND, UNMARK } from './scripts/scripts.ts'

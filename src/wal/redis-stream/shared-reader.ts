@@ -1,4 +1,5 @@
-import type { DatabasePlace, Operation } from '../../core/operation.ts'
+import type { Operation } from '../../core/operation.ts'
+import type { DatabasePlace } from '../../core/places.ts'
 import { keysOf } from '../pending-index.ts'
 import { REFUSED_MAX, type RefusedEntry } from '../wal.ts'
 import { decodeOperations } from './group.ts'

@@ -3,7 +3,8 @@ import type { RedisRouter } from '../../backend/redis/connection/router.ts'
 import type { Env } from '../../core/env.ts'
 import type { ThroughOf } from '../../core/erase.ts'
 import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
-import { DATABASE_PLACES, type DatabasePlace, type Operation } from '../../core/operation.ts'
+import type { Operation } from '../../core/operation.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { stampMs } from '../../core/stamp.ts'
 import { sleep } from '../../core/time.ts'
 import { ACKNOWLEDGED, HELD, PENDING, type EntryState } from '../entry-table.ts'
@@ -21,8 +22,8 @@ import {
   claimEntries,
   retryEntries,
   type Claimed,
-  type ClaimOptions,
 } from './claims.ts'
+import type { ClaimOptions } from './partitions.ts'
 import { StreamEntries, type StreamEntry } from './entries.ts'
 import { eraseStream } from './erase-stream.ts'
 import { loadEntries } from './fetch-operations.ts'

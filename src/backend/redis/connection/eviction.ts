@@ -1,23 +1,7 @@
 import type { Env } from '../../../core/env.ts'
 import { StorageError } from '../../../core/errors.ts'
 import type { RedisRouter } from './router.ts'
-import type { RedisServerInfo } from './server-info.ts'
-
-/** What is kept on a server. Keys of a database never expire; some of a log do. */
-export type RedisUse = 'database' | 'log'
-
-/**
- * Why the server may throw away what it holds when it is full, or undefined when it never does. The
- * `volatile-…` policies take only keys that expire.
- */
-export function evictionOf(
-  { maxMemory, maxMemoryPolicy }: Pick<RedisServerInfo, 'maxMemory' | 'maxMemoryPolicy'>,
-  use: RedisUse,
-): string | undefined {
-  if (maxMemory === 0 || maxMemoryPolicy === 'noeviction') return undefined
-  if (use === 'database' && maxMemoryPolicy.startsWith('volatile-')) return undefined
-  return `MESSAGES MAY BE EVICTED: maxmemory-policy is ${maxMemoryPolicy} with a maxmemory of ${maxMemory} bytes, must be noeviction`
-}
+import { evictionOf, type RedisServerInfo, type RedisUse } from './server-info.ts'
 
 /**
  * A database or a log that may forget what it has acknowledged is none: it is refused at connect.

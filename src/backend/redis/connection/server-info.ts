@@ -1,5 +1,4 @@
 import type { Durability } from '../../replica-backend.ts'
-import { evictionOf, type RedisUse } from './eviction.ts'
 import { pairsOf, type RawConnection } from './raw-connection.ts'
 
 /** What a server says about itself, read back on each new connection and every few seconds. */
@@ -42,6 +41,22 @@ export async function readServerInfo(connection: RawConnection): Promise<RedisSe
     maxMemory: Number(info.get('maxmemory') ?? 0),
     maxMemoryPolicy: info.get('maxmemory_policy') ?? 'unknown',
   }
+}
+
+/** What is kept on a server. Keys of a database never expire; some of a log do. */
+export type RedisUse = 'database' | 'log'
+
+/**
+ * Why the server may throw away what it holds when it is full, or undefined when it never does. The
+ * `volatile-…` policies take only keys that expire.
+ */
+export function evictionOf(
+  { maxMemory, maxMemoryPolicy }: Pick<RedisServerInfo, 'maxMemory' | 'maxMemoryPolicy'>,
+  use: RedisUse,
+): string | undefined {
+  if (maxMemory === 0 || maxMemoryPolicy === 'noeviction') return undefined
+  if (use === 'database' && maxMemoryPolicy.startsWith('volatile-')) return undefined
+  return `MESSAGES MAY BE EVICTED: maxmemory-policy is ${maxMemoryPolicy} with a maxmemory of ${maxMemory} bytes, must be noeviction`
 }
 
 /** What these servers promise for an acknowledged write; `failover`: a replica may take over. */
