@@ -149,7 +149,7 @@ export type { DatabaseBackend } from './backend/database-backend.ts'
 export { MemoryBackend } from './backend/memory/memory-backend.ts'
 export { MemoryCache, type MemoryCacheOptions } from './backend/memory/memory-cache.ts'
 export { plainAdapter, type PlainAdapterOptions } from './backend/plain-adapter.ts'
-export type { CacheSource, DatabaseSource } from './backend/registry.ts'
+export type { CacheSource, DatabaseSource } from './backend/sources.ts'
 export type {
   ApplyOptions,
   ApplyResult,

@@ -18,7 +18,7 @@ import {
   resolveRedisConnection,
   resolveRedisOptions,
 } from './redis/connection/options.ts'
-import { isCacheBackend, isDatabaseBackend, isReplicaBackend } from './registry.ts'
+import { isCacheBackend, isDatabaseBackend, isReplicaBackend } from './sources.ts'
 import type { ReplicaBackend } from './replica-backend.ts'
 import { resolveS3Options } from './s3/protocol/options.ts'
 import { resolveSqliteOptions } from './sqlite/connection/options.ts'

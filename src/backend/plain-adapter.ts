@@ -28,7 +28,7 @@ import {
 } from './key-states.ts'
 import { PlainAdapterWriter } from './plain-adapter-writer.ts'
 import { PlainDocuments, type PlainMeta } from './plain-documents.ts'
-import { isDatabaseBackend } from './registry.ts'
+import { isDatabaseBackend } from './sources.ts'
 import { ReplicaBase } from './replica-base.ts'
 import type {
   ApplyOptions,

@@ -3,7 +3,8 @@ import { virtualEnv } from '../testing/virtual-env.ts'
 import { MapBackend } from '../testing/map-backend.ts'
 import { MemoryBackend } from './memory/memory-backend.ts'
 import { MemoryCache } from './memory/memory-cache.ts'
-import { createCache, createDatabase, type CacheSource, type DatabaseSource } from './registry.ts'
+import { createCache, createDatabase } from './registry.ts'
+import type { CacheSource, DatabaseSource } from './sources.ts'
 
 const env = virtualEnv()
 

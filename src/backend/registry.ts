@@ -4,19 +4,18 @@
  */
 import type { Env } from '../core/env.ts'
 import { invalid } from '../core/errors.ts'
-import { hasMethods } from '../core/option-kinds.ts'
 import { showValue } from '../core/show-value.ts'
-import type { CacheConfig, DatabaseConfig } from './backend-config.ts'
+import type { DatabaseConfig } from './backend-config.ts'
 import type { CacheBackend } from './cache-backend.ts'
 import { parseCacheString, parseDatabaseString } from './connection-string.ts'
-import type { DatabaseBackend } from './database-backend.ts'
 import type { ReplicaBackend } from './replica-backend.ts'
-
-/** A database by connection string, by configuration, or ready made. */
-export type DatabaseSource = string | DatabaseConfig | DatabaseBackend | ReplicaBackend
-
-/** A cache by connection string, by configuration, or ready made. */
-export type CacheSource = string | CacheConfig | CacheBackend
+import {
+  isCacheBackend,
+  isDatabaseBackend,
+  isReplicaBackend,
+  type CacheSource,
+  type DatabaseSource,
+} from './sources.ts'
 
 /**
  * The database that the source describes, not connected yet. A `ReplicaBackend` is returned as it
@@ -70,21 +69,6 @@ export async function createCache(
   }
 }
 
-/** True for a ready database that keeps stamps by itself. */
-export function isReplicaBackend(source: unknown): source is ReplicaBackend {
-  return isObjectWith(source, ['apply', 'readItems', 'readState', 'connect', 'disconnect'])
-}
-
-/** True for a ready database of any kind. */
-export function isDatabaseBackend(source: unknown): source is DatabaseBackend {
-  return isObjectWith(source, ['get', 'set', 'delete', 'list', 'append', 'getRange', 'connect'])
-}
-
-/** True for a ready cache. */
-export function isCacheBackend(source: unknown): source is CacheBackend {
-  return isObjectWith(source, ['get', 'set', 'delete', 'connect', 'disconnect'])
-}
-
 async function openDatabase(
   config: DatabaseConfig,
   env: Env,
@@ -131,9 +115,4 @@ function checkConfig<Config extends { readonly type: string }>(
 function unknownType(field: string, config: unknown, types: string): Error {
   const { type } = config as { type: unknown }
   return invalid(`${field}.type must be ${types}, got ${showValue(type)}`)
-}
-
-/** A function is no backend, whatever it has. */
-function isObjectWith(source: unknown, methods: readonly string[]): boolean {
-  return typeof source === 'object' && hasMethods(source, methods)
 }

@@ -8,12 +8,8 @@ import {
 import type { CacheConfig, DatabaseConfig } from '../backend/backend-config.ts'
 import { MemoryBackend } from '../backend/memory/memory-backend.ts'
 import { MemoryCache } from '../backend/memory/memory-cache.ts'
-import {
-  createCache,
-  createDatabase,
-  type CacheSource,
-  type DatabaseSource,
-} from '../backend/registry.ts'
+import { createCache, createDatabase } from '../backend/registry.ts'
+import type { CacheSource, DatabaseSource } from '../backend/sources.ts'
 import type { Durability, ReplicaBackend } from '../backend/replica-backend.ts'
 import type { Env } from '../core/env.ts'
 import { boolean, byDefault, checkEnv, ms, needed, text } from '../core/option-kinds.ts'

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ABSENT_DATABASE } from '../backend/absent-database.ts'
-import { isDatabaseBackend, isReplicaBackend } from '../backend/registry.ts'
+import { isDatabaseBackend, isReplicaBackend } from '../backend/sources.ts'
 import { EncryptedBackend } from '../backend/encrypted/encrypted-backend.ts'
 import { ENCRYPTION_OPTIONS, type EncryptionOptions } from '../core/encryption/keyring.ts'
 import { ValueCipher } from '../core/encryption/value-cipher.ts'

@@ -10,7 +10,7 @@ import {
   isReplicaBackend,
   type CacheSource,
   type DatabaseSource,
-} from '../backend/registry.ts'
+} from '../backend/sources.ts'
 import { invalid } from '../core/errors.ts'
 import { at, resolve, type Option, type OptionTable } from '../core/options.ts'
 import { StorageManager } from '../manager/storage-manager.ts'

@@ -8,7 +8,8 @@ import type { Operation } from '../../core/operation.ts'
 import { having } from '../../core/option-kinds.ts'
 import { checkDatabaseSource } from '../check-source.ts'
 import { parseDatabaseString } from '../connection-string.ts'
-import { createDatabase, type DatabaseSource } from '../registry.ts'
+import { createDatabase } from '../registry.ts'
+import type { DatabaseSource } from '../sources.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
   ApplyOptions,

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander'
-import { createDatabase, type DatabaseSource } from '../../backend/registry.ts'
+import { createDatabase } from '../../backend/registry.ts'
+import type { DatabaseSource } from '../../backend/sources.ts'
 import { isoTime } from '../../core/iso-time.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import { parseConversationKey } from '../../chat/keys.ts'

@@ -1,5 +1,5 @@
 import { EncryptedBackend } from '../../backend/encrypted/encrypted-backend.ts'
-import type { DatabaseSource } from '../../backend/registry.ts'
+import type { DatabaseSource } from '../../backend/sources.ts'
 import { ValueCipher } from '../../core/encryption/value-cipher.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { DatabasePlace } from '../../core/places.ts'

@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises'
-import type { DatabaseSource } from '../../backend/registry.ts'
+import type { DatabaseSource } from '../../backend/sources.ts'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import { decodeMessage, isMessageText } from '../../chat/codec.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from '../../chat/keys.ts'

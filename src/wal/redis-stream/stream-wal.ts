@@ -23,7 +23,6 @@ import {
   retryEntries,
   type Claimed,
 } from './claims.ts'
-import type { ClaimOptions } from './partitions.ts'
 import { StreamEntries, type StreamEntry } from './entries.ts'
 import { eraseStream } from './erase-stream.ts'
 import { loadEntries } from './fetch-operations.ts'
@@ -31,14 +30,14 @@ import { groupOf, type Group } from './group.ts'
 import { StreamLink } from './link.ts'
 import type { RedisStreamWalParts, ResolvedRedisStreamOptions } from './options.ts'
 import { ownersOf } from './owners.ts'
-import { bytesOf, headOf, lookAtPartitions, pollPartitions, type Partition } from './partitions.ts'
-import { QUARANTINE, WRITERS } from './scripts/scripts.ts'
+import { bytesOf, headOf, lookAtPartitions, pollPartitions } from './partitions.ts'
+import type { ClaimOptions, Partition } from './partitions.ts'
+import { QUARANTINE } from './scripts/scripts.ts'
 import { LETTER, Settler } from './settler.ts'
 import { SharedReader } from './shared-reader.ts'
 import { streamDurability } from './stream-durability.ts'
+import { sayAlive } from './writers.ts'
 
-/** A writer that was silent for this long is dead. Milliseconds. */
-const DEAD_MS = 15_000
 /** Entries that a poll asks about, for each place. */
 const CHECK_ENTRIES = 200
 /** The settings of the server are read again every so many polls. */
@@ -108,7 +107,7 @@ export class RedisStreamWal extends IndexedWal {
       const count = (): number => this.#partitions.length
       this.#settler = new Settler(link, this.env.logger, count)
       this.#reader = new SharedReader(link, count)
-      this.#former = await this.#sayAlive('open')
+      this.#former = await sayAlive(link, writer, 'open')
       await this.#adopt()
     } catch (error) {
       link.close()
@@ -242,7 +241,7 @@ export class RedisStreamWal extends IndexedWal {
     if (this.#link!.connected) {
       await this.#settler!.flush()
       // Whoever opens the log next may take over at once.
-      await this.#ifReachable(() => this.#sayAlive('end'))
+      await this.#ifReachable(() => sayAlive(this.#link!, this.#writer, 'end'))
     }
     this.#link!.close()
   }
@@ -459,11 +458,6 @@ export class RedisStreamWal extends IndexedWal {
     return Math.max(bytesOf(this.#partitions), this.index.pendingBytes)
   }
 
-  async #sayAlive(how: 'open' | 'alive' | 'end'): Promise<readonly string[]> {
-    const args = [this.#writer, how, String(DEAD_MS)]
-    return (await this.#link!.call(0, WRITERS, args)).map(String)
-  }
-
   /** Undefined when the server cannot be reached in time. */
   async #ifReachable<T>(call: () => Promise<T>): Promise<T | undefined> {
     if (!this.#link!.connected) return undefined
@@ -488,7 +482,7 @@ export class RedisStreamWal extends IndexedWal {
     const link = this.#link!
     await link.ensure()
     this.#settler!.kick()
-    this.#former = await this.#sayAlive('alive')
+    this.#former = await sayAlive(link, this.#writer, 'alive')
     const claimable = await pollPartitions(link, this.#claimOptions(), this.#partitions)
     for (const place of DATABASE_PLACES) {
       await this.#mine(place, this.index.read(place, CHECK_ENTRIES), false)
