@@ -343,8 +343,8 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
     this.#check()
     checkSignal(signal)
     try {
-      const answer = abortable(work(), signal, effect)
-      return await withDeadline(this.env, timeoutMs, this.getBackendType(), answer, { effect })
+      const options = { effect, signal }
+      return await withDeadline(this.env, timeoutMs, this.getBackendType(), work(), options)
     } catch (error) {
       throw this.#failure(error, effect)
     }
@@ -368,27 +368,5 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
   #check(): void {
     if (this.#ready) return
     throw new StorageError('CLOSED', `${this.getBackendType()} is not connected`)
-  }
-}
-
-/** The promise, or `TIMEOUT` as soon as the signal aborts. */
-async function abortable<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-  effect: Effect,
-): Promise<T> {
-  if (signal === undefined) return await promise
-  let stop = (): void => {}
-  const stopped = new Promise<never>((_resolve, reject) => {
-    stop = () => {
-      const cause: unknown = signal.reason
-      reject(new StorageError('TIMEOUT', 'the call was aborted', { effect, cause }))
-    }
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  try {
-    return await Promise.race([promise, stopped])
-  } finally {
-    signal.removeEventListener('abort', stop)
   }
 }

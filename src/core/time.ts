@@ -19,36 +19,48 @@ export async function sleep(env: Env, delayMs: number, signal?: AbortSignal): Pr
   })
 }
 
+export interface DeadlineOptions extends StorageErrorOptions {
+  /** Its caller gave up. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
- * The promise, or `TIMEOUT` with effect `unknown` after `timeoutMs`. The timer is always cleared.
- * The work behind the promise goes on: its late outcome is the caller's to handle.
+ * The promise, or `TIMEOUT` after `timeoutMs` and as soon as the signal aborts: its effect is `unknown` unless
+ * told. The timer is always cleared. The work behind the promise goes on: its late outcome is the caller's to
+ * handle.
  */
 export function withDeadline<T>(
   env: Env,
   timeoutMs: number,
   what: string,
   promise: Promise<T>,
-  options: StorageErrorOptions = {},
+  { signal, ...options }: DeadlineOptions = {},
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = env.setTimer(timeoutMs, () => {
-      reject(
-        new StorageError('TIMEOUT', `${what} gave no answer within ${timeoutMs} ms`, {
-          effect: 'unknown',
-          ...options,
-        }),
-      )
-    })
+    const stop = (text: string, cause?: unknown): void => {
+      end()
+      const known = { effect: 'unknown', ...options } as const
+      reject(new StorageError('TIMEOUT', text, cause === undefined ? known : { ...known, cause }))
+    }
+    const onAbort = (): void => stop('the call was aborted', signal?.reason)
+    const late = `${what} gave no answer within ${timeoutMs} ms`
+    const timer = env.setTimer(timeoutMs, () => stop(late))
+    const end = (): void => {
+      timer.cancel()
+      signal?.removeEventListener('abort', onAbort)
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
     promise.then(
       (value) => {
-        timer.cancel()
+        end()
         resolve(value)
       },
       (error: unknown) => {
-        timer.cancel()
+        end()
         reject(error as Error)
       },
     )
+    if (signal?.aborted === true) onAbort()
   })
 }
 

@@ -1,3 +1,4 @@
+import { NameLock } from '../core/name-lock.ts'
 import { encodeJson } from '../core/json.ts'
 import { checkText, MESSAGE_ID_BYTES_MAX } from '../core/limits.ts'
 import { itemName, type AppendOperation, type Operation } from '../core/operation.ts'
@@ -9,8 +10,10 @@ import { KnownIds } from './known-ids.ts'
 import { encodeItems, type EncodedItem, type NewItem } from './new-values.ts'
 import { recogniseIds } from './recognise-ids.ts'
 import type { StoreCore } from './store-core.ts'
-import { UniqueLock } from './unique-lock.ts'
 import type { Values } from './values.ts'
+
+/** How long a save waits for those of its ids: as long as an attempt may take by default. Milliseconds. */
+const ID_WAIT_MS = 5_000
 
 /** What an append came to. */
 export interface AppendOutcome extends WriteOutcome {
@@ -23,14 +26,22 @@ export class Lists {
   readonly #core: StoreCore
   readonly #values: Values
   readonly #write: WritePort
-  readonly #lock: UniqueLock
+  /**
+   * Only for writes with ids of the caller's: two of them at once in one process, with no database to decide,
+   * would be two messages.
+   */
+  readonly #lock: NameLock
   readonly #known: KnownIds
 
   constructor(core: StoreCore, values: Values, write: WritePort) {
     this.#core = core
     this.#values = values
     this.#write = write
-    this.#lock = new UniqueLock(core.context.env)
+    this.#lock = new NameLock({
+      env: core.context.env,
+      waitMs: ID_WAIT_MS,
+      what: 'another save of the same id',
+    })
     this.#known = new KnownIds(core.context.tombstones)
   }
 

@@ -4,6 +4,7 @@ import { decodeJson, encodeJson, type JsonText } from '../../core/json.ts'
 import { checkText, KEY_BYTES_MAX, MIB } from '../../core/limits.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import { byDefault, bytes, checkEnv, integer, oneOf } from '../../core/option-kinds.ts'
+import { Lru } from '../../core/lru.ts'
 import { resolve, type OptionTable } from '../../core/options.ts'
 import type { CacheBackend } from '../cache-backend.ts'
 
@@ -26,7 +27,6 @@ export const MEMORY_CACHE_OPTIONS: OptionTable<
 
 interface Entry {
   readonly text: JsonText
-  readonly bytes: number
   /** On the monotonic clock: a wall clock that jumps neither ends nor prolongs a life. */
   readonly expiresMs: number
 }
@@ -42,19 +42,14 @@ const ENTRY_BYTES = 64
  */
 export class MemoryCache implements CacheBackend {
   readonly #env: Env
-  readonly #maxEntries: number
-  readonly #maxBytes: number
-  /** In order of use: the first is the least recently used one. */
-  readonly #entries = new Map<string, Entry>()
-  #bytes = 0
+  readonly #entries: Lru<Entry>
   #connected = false
 
   constructor(options: MemoryCacheOptions = {}, env: Env = nodeEnv()) {
     const { maxEntries, maxBytes } = resolve('', options, MEMORY_CACHE_OPTIONS)
     checkEnv(env)
     this.#env = env
-    this.#maxEntries = maxEntries
-    this.#maxBytes = maxBytes
+    this.#entries = new Lru({ entriesMax: maxEntries, bytesMax: maxBytes })
   }
 
   /** Entries that are held now, expired ones that nobody has asked for included. */
@@ -66,9 +61,10 @@ export class MemoryCache implements CacheBackend {
     this.#check(key)
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
-    this.#drop(key)
-    if (entry.expiresMs <= this.#env.monotonic()) return undefined
-    this.#keep(key, entry)
+    if (entry.expiresMs <= this.#env.monotonic()) {
+      this.#entries.delete(key)
+      return undefined
+    }
     return decodeJson<T>(entry.text)
   }
 
@@ -81,17 +77,12 @@ export class MemoryCache implements CacheBackend {
     const text = encodeJson(value)
     const bytes = ENTRY_BYTES + 2 * (key.length + text.length)
     const lifeMs = ttlSeconds === undefined ? Infinity : ttlSeconds * 1000
-    this.#drop(key)
-    if (bytes > this.#maxBytes) return
-    this.#keep(key, { text, bytes, expiresMs: this.#env.monotonic() + lifeMs })
-    while (this.#entries.size > this.#maxEntries || this.#bytes > this.#maxBytes) {
-      this.#drop(this.#entries.keys().next().value!)
-    }
+    this.#entries.set(key, { text, expiresMs: this.#env.monotonic() + lifeMs }, bytes)
   }
 
   async delete(key: string): Promise<void> {
     this.#check(key)
-    this.#drop(key)
+    this.#entries.delete(key)
   }
 
   async connect(): Promise<void> {
@@ -102,7 +93,6 @@ export class MemoryCache implements CacheBackend {
   async disconnect(): Promise<void> {
     this.#connected = false
     this.#entries.clear()
-    this.#bytes = 0
   }
 
   isConnected(): boolean {
@@ -111,18 +101,6 @@ export class MemoryCache implements CacheBackend {
 
   getBackendType(): string {
     return 'in-memory'
-  }
-
-  #keep(key: string, entry: Entry): void {
-    this.#entries.set(key, entry)
-    this.#bytes += entry.bytes
-  }
-
-  #drop(key: string): void {
-    const entry = this.#entries.get(key)
-    if (entry === undefined) return
-    this.#entries.delete(key)
-    this.#bytes -= entry.bytes
   }
 
   #check(key: string): void {

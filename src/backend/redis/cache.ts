@@ -6,7 +6,7 @@ import { nodeEnv } from '../../core/node-env.ts'
 import { byDefault, checkEnv } from '../../core/option-kinds.ts'
 import type { CacheBackend } from '../cache-backend.ts'
 import { cachedValue } from '../cached-value.ts'
-import { bounded } from './connection/caller.ts'
+import { withDeadline } from '../../core/time.ts'
 import { openRouter } from './connection/open-router.ts'
 import {
   REDIS_CONNECTION,
@@ -126,9 +126,8 @@ export class RedisCacheBackend implements CacheBackend {
     const writes = operation !== 'get'
     const context = { effect: writes ? 'unknown' : 'none', operation } as const
     try {
-      return await bounded(this.#env, commandTimeoutMs, undefined, context, async () =>
-        router.send(names[0]!, command(names)),
-      )
+      const answer = router.send(names[0]!, command(names))
+      return await withDeadline(this.#env, commandTimeoutMs, 'Redis', answer, context)
     } catch (error) {
       throw redisError(error, operation, writes)
     }

@@ -1,7 +1,7 @@
 import { messageOf, StorageError } from '../../core/errors.ts'
 import type { Env } from '../../core/env.ts'
 import type { S3Call, S3Client } from './protocol/client.ts'
-import { KeyLocks } from './key/key-locks.ts'
+import { NameLock } from '../../core/name-lock.ts'
 import { KeyReader } from './key/key-reader.ts'
 import { KeyWriter } from './key/key-writer.ts'
 import { IDENTITY_NAME, Layout } from './key/layout.ts'
@@ -17,7 +17,8 @@ export interface Database {
   readonly writer: KeyWriter
   readonly marks: MarkStore
   readonly leases: LeaseStore
-  readonly locks: KeyLocks
+  /** Within this process keys are written one at a time: what would only race for a name need not. */
+  readonly locks: NameLock
 }
 
 interface StoredIdentity {
@@ -56,7 +57,7 @@ export function openDatabase(
   const writer = new KeyWriter({ env, client, layout, reader })
   const marks = new MarkStore(env, client, layout)
   const leases = new LeaseStore(env, client, layout)
-  return { identity, layout, reader, writer, marks, leases, locks: new KeyLocks() }
+  return { identity, layout, reader, writer, marks, leases, locks: new NameLock() }
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Env } from '../../core/env.ts'
+import { Lru } from '../../core/lru.ts'
 
 /** An entry as it was decoded once: whoever gets it shares it, and must not change it. */
 export interface Entry<T> {
@@ -10,7 +11,6 @@ export interface Entry<T> {
 
 interface Kept {
   readonly entry: Entry<unknown>
-  readonly bytes: number
   readonly expiresMs: number
 }
 
@@ -22,48 +22,31 @@ const ENTRY_BYTES = 256
 /** Decoded entries in this process, least recently used out first. A hit copies nothing. */
 export class LocalEntries {
   readonly #env: Env
-  readonly #maxEntries: number
-  /** In order of use: the first is the least recently used one. */
-  readonly #kept = new Map<string, Kept>()
-  #bytes = 0
+  readonly #kept: Lru<Kept>
 
   constructor(env: Env, maxEntries: number) {
     this.#env = env
-    this.#maxEntries = maxEntries
+    this.#kept = new Lru({ entriesMax: maxEntries, bytesMax: BYTES_MAX })
   }
 
   get<T>(name: string): Entry<T> | undefined {
     const kept = this.#kept.get(name)
     if (kept === undefined) return undefined
+    if (kept.expiresMs > this.#env.monotonic()) return kept.entry as Entry<T>
     this.#kept.delete(name)
-    if (kept.expiresMs <= this.#env.monotonic()) {
-      this.#bytes -= kept.bytes
-      return undefined
-    }
-    this.#kept.set(name, kept)
-    return kept.entry as Entry<T>
+    return undefined
   }
 
   /** `units` is the length of the entry's text. */
   set(name: string, entry: Entry<unknown>, units: number, ttlSeconds: number): void {
-    this.delete(name)
     // The text, and what readers keep decoded of it.
     const bytes = ENTRY_BYTES + 2 * (name.length + 2 * units)
-    if (bytes > BYTES_MAX) return
     freeze(entry.data)
-    const expiresMs = this.#env.monotonic() + ttlSeconds * 1_000
-    this.#kept.set(name, { entry, bytes, expiresMs })
-    this.#bytes += bytes
-    while (this.#kept.size > this.#maxEntries || this.#bytes > BYTES_MAX) {
-      this.delete(this.#kept.keys().next().value!)
-    }
+    this.#kept.set(name, { entry, expiresMs: this.#env.monotonic() + ttlSeconds * 1_000 }, bytes)
   }
 
   delete(name: string): void {
-    const kept = this.#kept.get(name)
-    if (kept === undefined) return
     this.#kept.delete(name)
-    this.#bytes -= kept.bytes
   }
 }
 

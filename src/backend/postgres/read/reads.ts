@@ -20,7 +20,8 @@ import { itemKeyOf } from '../rows/item-key.ts'
 import { checkClear, damagedKey } from '../rows/key-row.ts'
 import { itemFrom, itemOfPage } from '../rows/item-row.ts'
 import type { PgStatement } from '../connection/pg-types.ts'
-import { groupOf, prefixEnd } from '../rows/prefix.ts'
+import { groupOf } from '../rows/prefix.ts'
+import { prefixEnd } from '../../../core/text.ts'
 import type { Ask } from './ranges.ts'
 import {
   countSql,
@@ -115,7 +116,7 @@ export async function listKeys(
   tables: Tables,
   { prefix, after, limit }: KeyQuery,
 ): Promise<KeyPage> {
-  const values = [prefix, prefixEnd(prefix), after ?? null, limit + 1]
+  const values = [prefix, prefixEnd(prefix) ?? null, after ?? null, limit + 1]
   const { rows } = await ask(prepared(keysSql(tables), values))
   const keys = rows.map((row) => row['key'] as string | null).filter((key) => key !== null)
   return {
@@ -148,7 +149,7 @@ export async function listLatest(
   // Sorts above every key: the first page starts at the very end.
   let key = '\u{10FFFF}'.repeat(300)
   for (;;) {
-    const bounds = [prefix, prefixEnd(prefix), touched, key, chunk]
+    const bounds = [prefix, prefixEnd(prefix) ?? null, touched, key, chunk]
     const values = group === undefined ? bounds : [...bounds, group]
     const { rows } = await ask(prepared(text, values))
     const candidates = rows.filter((row) => row['key'] !== null)

@@ -1,5 +1,6 @@
 import type { Env } from '../../../core/env.ts'
-import { StorageError, type Effect } from '../../../core/errors.ts'
+import type { Effect } from '../../../core/errors.ts'
+import { withDeadline } from '../../../core/time.ts'
 import { checkSignal } from '../../check-signal.ts'
 import type { CallOptions } from '../../replica-backend.ts'
 import { redisError, replyCode } from './redis-error.ts'
@@ -40,13 +41,10 @@ export class RedisCaller {
    */
   async run(call: ScriptCall, options: CallOptions = {}): Promise<readonly unknown[]> {
     const effect: Effect = call.writes ? 'unknown' : 'none'
-    const reply = await bounded(
-      this.#env,
-      options.timeoutMs ?? this.#timeoutMs,
-      options.signal,
-      { effect, operation: call.script.name },
-      () => this.#evaluate(call),
-    )
+    const { signal, timeoutMs = this.#timeoutMs } = options
+    checkSignal(signal)
+    const context = { effect, operation: call.script.name, signal }
+    const reply = await withDeadline(this.#env, timeoutMs, 'Redis', this.#evaluate(call), context)
     return Array.isArray(reply) ? reply : [reply]
   }
 
@@ -79,31 +77,4 @@ export class RedisCaller {
     if (code !== undefined && MISLED.has(code)) this.#router.misled(keys[0]!, error)
     return redisError(error, script.name, writes)
   }
-}
-
-/** Runs work with a deadline and a signal; the late outcome of what was sent is nobody's. */
-export async function bounded<T>(
-  env: Env,
-  timeoutMs: number,
-  signal: AbortSignal | undefined,
-  { effect, operation }: { readonly effect: Effect; readonly operation: string },
-  work: () => Promise<T>,
-): Promise<T> {
-  checkSignal(signal)
-  return await new Promise<T>((resolve, reject) => {
-    const end = (settle: () => void): void => {
-      timer.cancel()
-      signal?.removeEventListener('abort', onAbort)
-      settle()
-    }
-    const stop = (text: string, cause?: unknown): void =>
-      end(() => reject(new StorageError('TIMEOUT', text, { effect, operation, cause })))
-    const onAbort = (): void => stop('the call was aborted', signal?.reason)
-    const timer = env.setTimer(timeoutMs, () => stop(`Redis gave no answer within ${timeoutMs} ms`))
-    signal?.addEventListener('abort', onAbort, { once: true })
-    work().then(
-      (value) => end(() => resolve(value)),
-      (error: unknown) => end(() => reject(error as Error)),
-    )
-  })
 }

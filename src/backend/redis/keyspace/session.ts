@@ -3,7 +3,8 @@ import { StorageError } from '../../../core/errors.ts'
 import { awakeSleep } from '../../../core/keep-alive.ts'
 import { checkSignal } from '../../check-signal.ts'
 import type { CallOptions } from '../../replica-backend.ts'
-import { bounded, type RedisCaller, type ScriptCall } from '../connection/caller.ts'
+import { withDeadline } from '../../../core/time.ts'
+import type { RedisCaller, ScriptCall } from '../connection/caller.ts'
 import { replyCode, replyRest } from '../connection/redis-error.ts'
 import type { RedisRouter } from '../connection/router.ts'
 import type { OpenDatabase, RedisSchema } from './schema.ts'
@@ -70,8 +71,8 @@ export class RedisSession {
     if (this.#opened?.generation === this.#options.router.generation) return this.#opened
     const { env } = this.#options
     const limitMs = timeoutMs ?? this.#options.timeoutMs
-    const context = { effect: 'none', operation: 'open' } as const
-    return await bounded(env, limitMs, signal, context, () => this.#look())
+    const context = { effect: 'none', operation: 'open', signal } as const
+    return await withDeadline(env, limitMs, 'Redis', this.#look(), context)
   }
 
   /** Runs a script that is made for the database as it stands; again when it has changed meanwhile. */

@@ -21,7 +21,8 @@ import type { ApplyOptions, ApplyResult } from '../../replica-backend.ts'
 import { answersOf, applyBatch, KeyNumbers, keysOf, raiseCursors, raiseHints } from './batch.ts'
 import type { Acknowledged } from './batch.ts'
 import type { ScriptCall } from '../connection/caller.ts'
-import { bounded } from '../connection/caller.ts'
+import { withDeadline } from '../../../core/time.ts'
+import { checkSignal } from '../../check-signal.ts'
 import { argumentsOf } from '../keyspace/record.ts'
 import { damagedPart } from '../connection/redis-error.ts'
 import type { OpenDatabase } from '../keyspace/schema.ts'
@@ -60,14 +61,10 @@ export async function applySpread(
 ): Promise<ApplyResult> {
   const limitMs = options.timeoutMs ?? timeoutMs
   const group = new SpreadGroup(env, session, operations, options, acknowledged)
-  const context = { effect: 'unknown', operation: 'apply' } as const
-  return await bounded(
-    env,
-    limitMs,
-    options.signal,
-    context,
-    async () => await group.apply(limitMs),
-  )
+  const { signal } = options
+  checkSignal(signal)
+  const context = { effect: 'unknown', operation: 'apply', signal } as const
+  return await withDeadline(env, limitMs, 'Redis', group.apply(limitMs), context)
 }
 
 class SpreadGroup {

@@ -9,7 +9,7 @@ import type { S3Call, S3Client } from '../protocol/client.ts'
 import { putValues } from './key-change.ts'
 import { numberIn, type Layout } from './layout.ts'
 import { REREADS_MAX } from '../protocol/limits.ts'
-import { Lru } from './lru.ts'
+import { Lru } from '../../../core/lru.ts'
 import { damaged, decodeObject } from './object-format.ts'
 import { SUMMARY_RULE, summaryOf } from './summary.ts'
 import { refOf } from './value-ref.ts'
@@ -58,10 +58,10 @@ export class KeyReader {
     this.#clock = new AwakeClock(env)
     this.#client = client
     this.#layout = layout
-    this.#views = new Lru(cacheBytes / 4)
-    this.#states = new Lru(cacheBytes / 4)
-    this.#values = new Lru(cacheBytes / 4)
-    this.#bases = new Lru(cacheBytes / 4)
+    this.#views = new Lru({ bytesMax: cacheBytes / 4 })
+    this.#states = new Lru({ bytesMax: cacheBytes / 4 })
+    this.#values = new Lru({ bytesMax: cacheBytes / 4 })
+    this.#bases = new Lru({ bytesMax: cacheBytes / 4 })
   }
 
   /** Milliseconds by which views are dated: a process that slept has old ones. */

@@ -5,10 +5,10 @@
  * stands after its last entry. A prefix with few keys is read whole instead: others' keys may be
  * many.
  */
+import { prefixEnd } from '../../../core/text.ts'
 import { STAMP_MAX, stampFloor, stampMs, type Stamp } from '../../../core/stamp.ts'
 import { compareLatest } from '../../key-states.ts'
 import type { LatestKey, LatestQuery } from '../../replica-backend.ts'
-import { prefixEnd } from './key-range.ts'
 import { damagedKey, fitsLatest, latestMovedSql, latestOwnSql, laterOf } from './key-table.ts'
 import { LATEST_MS } from './lags.ts'
 import type { SqliteSession } from '../connection/session.ts'

@@ -1,14 +1,15 @@
 // Goal: whoever waits for another save of its id waits for a bounded time, and never beside it.
 import { expect, test } from 'vitest'
-import { sleep } from '../core/time.ts'
+import { sleep } from './time.ts'
 import { virtualEnv } from '../testing/virtual-env.ts'
-import { UniqueLock } from './unique-lock.ts'
+import { NameLock } from './name-lock.ts'
 
 const HANGING_MS = 5_000
+const WAIT_MS = 5_000
 
 test('the tenth caller of an id waits no longer than the second one while each one hangs', async () => {
   const env = virtualEnv()
-  const lock = new UniqueLock(env)
+  const lock = new NameLock({ env, waitMs: WAIT_MS, what: 'another' })
   const running = new Set<number>()
   const outcomes = await env.drive(
     Promise.all(
@@ -31,7 +32,7 @@ test('the tenth caller of an id waits no longer than the second one while each o
 
 test('one that gave up lets nobody past those before it', async () => {
   const env = virtualEnv()
-  const lock = new UniqueLock(env)
+  const lock = new NameLock({ env, waitMs: WAIT_MS, what: 'another' })
   const order: string[] = []
   const first = lock.run(['a'], async () => {
     await sleep(env, HANGING_MS + 1_000)

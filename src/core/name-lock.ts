@@ -1,29 +1,33 @@
-import type { Env } from '../core/env.ts'
-import { withDeadline } from '../core/time.ts'
+import type { Env } from './env.ts'
+import { withDeadline } from './time.ts'
 
-/** How long a call waits for those before it: as long as an attempt may take by default. Milliseconds. */
-const WAIT_MS = 5_000
+/** How long a task waits for those before it. */
+export interface LockPatience {
+  readonly env: Env
+  readonly waitMs: number
+  /** What is waited for, in the error: `another save of the same id`. */
+  readonly what: string
+}
 
-/**
- * Runs one task at a time for each name. Only for writes with ids of the caller's: two of them at
- * once in one process, with no database to decide, would be two messages.
- */
-export class UniqueLock {
-  readonly #env: Env
+/** Runs one task at a time for each name. */
+export class NameLock {
+  readonly #patience: LockPatience | undefined
   readonly #tails = new Map<string, Promise<void>>()
 
-  constructor(env: Env) {
-    this.#env = env
+  /** Without patience given a task waits for as long as it takes. */
+  constructor(patience?: LockPatience) {
+    this.#patience = patience
   }
 
   /**
    * Takes the names in order, so that two callers never wait for each other.
    *
-   * @throws StorageError `TIMEOUT` with effect `none` when it has not come to its turn within `WAIT_MS`.
+   * @throws StorageError `TIMEOUT` with effect `none` when it has not come to its turn in time.
    */
   async run<T>(names: readonly string[], task: () => Promise<T>): Promise<T> {
     const sorted = [...new Set(names)].sort()
-    return await this.#take(sorted, this.#env.monotonic() + WAIT_MS, task)
+    const { env, waitMs = 0 } = this.#patience ?? {}
+    return await this.#take(sorted, env === undefined ? Infinity : env.monotonic() + waitMs, task)
   }
 
   async #take<T>(names: readonly string[], until: number, task: () => Promise<T>): Promise<T> {
@@ -52,8 +56,9 @@ export class UniqueLock {
   }
 
   async #wait(before: Promise<void>, until: number): Promise<void> {
-    const leftMs = Math.max(0, until - this.#env.monotonic())
-    const options = { effect: 'none', operation: 'write' } as const
-    await withDeadline(this.#env, leftMs, 'another save of the same id', before, options)
+    if (this.#patience === undefined) return await before
+    const { env, what } = this.#patience
+    const leftMs = Math.max(0, until - env.monotonic())
+    await withDeadline(env, leftMs, what, before, { effect: 'none', operation: 'write' })
   }
 }
