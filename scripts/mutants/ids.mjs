@@ -51,6 +51,12 @@ export const ID_MUTANTS = [
     tests: ['test/store/common-database.test.ts'],
   },
   {
+    name: 'a repeat stands where the place that decides has it, whatever another has',
+    file: 'src/strategy/write/repeats.ts',
+    edits: [['for (const operation of earlier) this.#noteOwn(operation)', '']],
+    tests: ['test/store/common-database.test.ts'],
+  },
+  {
     name: 'a late primary that lives is taken for out',
     file: 'src/strategy/write/attempt.ts',
     edits: [

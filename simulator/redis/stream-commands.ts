@@ -6,7 +6,7 @@ import {
   findById,
   idOf,
   parseId,
-  placeOf,
+  indexOf,
   type ConsumerGroup,
   type PendingRecord,
   type StreamRecord,
@@ -68,7 +68,7 @@ function trim(data: DataSet, args: readonly string[]): Reply {
   }
   if (data.read(at(args, 0), 'stream') === undefined) return 0
   const stream = data.change(at(args, 0), 'stream')
-  const count = placeOf(stream.records, parseId(at(args, 3)))
+  const count = indexOf(stream.records, parseId(at(args, 3)))
   stream.records.splice(0, count)
   return count
 }
@@ -145,7 +145,7 @@ function claim(data: DataSet, args: readonly string[]): Reply {
     group.consumers.add(consumer)
     const count = (known?.count ?? 0) + (justId ? 0 : 1)
     if (known !== undefined) Object.assign(known, { consumer, deliveredMs, count })
-    else group.pending.splice(placeOf(group.pending, n), 0, { n, consumer, deliveredMs, count })
+    else group.pending.splice(indexOf(group.pending, n), 0, { n, consumer, deliveredMs, count })
     claimed.push(record)
   }
   return claimed.map(({ n, fields }) => (justId ? idOf(n) : [idOf(n), fields]))
@@ -192,7 +192,7 @@ function pendingOf({ pending: all }: ConsumerGroup, consumer: string): readonly 
 }
 
 function forget(group: ConsumerGroup, n: number): boolean {
-  const place = placeOf(group.pending, n)
+  const place = indexOf(group.pending, n)
   if (group.pending[place]?.n !== n) return false
   group.pending.splice(place, 1)
   return true

@@ -51,7 +51,7 @@ export function copyStream({ records, lastId, groups }: Stream): Stream {
 }
 
 /** Where an entry with this id is, or would be. */
-export function placeOf(sorted: readonly { readonly n: number }[], n: number): number {
+export function indexOf(sorted: readonly { readonly n: number }[], n: number): number {
   let low = 0
   let high = sorted.length
   while (low < high) {
@@ -66,7 +66,7 @@ export function findById<T extends { readonly n: number }>(
   sorted: readonly T[],
   n: number,
 ): T | undefined {
-  const found = sorted[placeOf(sorted, n)]
+  const found = sorted[indexOf(sorted, n)]
   return found?.n === n ? found : undefined
 }
 
@@ -78,7 +78,7 @@ export function between<T extends { readonly n: number }>(
 ): readonly T[] {
   const first = from.startsWith('(') ? parseId(from.slice(1)) + 1 : boundOf(from)
   const last = to.startsWith('(') ? parseId(to.slice(1)) - 1 : boundOf(to)
-  return sorted.slice(placeOf(sorted, first), placeOf(sorted, last + 1))
+  return sorted.slice(indexOf(sorted, first), indexOf(sorted, last + 1))
 }
 
 export function idOf(n: number): string {

@@ -12,7 +12,7 @@ import {
   type Item,
   type KeyState,
 } from '../core/merge.ts'
-import type { Operation } from '../core/operation.ts'
+import { rangeStamp, type Operation } from '../core/operation.ts'
 import { maxStamp, type Stamp } from '../core/stamp.ts'
 import { compareText } from '../core/text.ts'
 import { bucketsOf, type Bucket } from './buckets.ts'
@@ -85,7 +85,7 @@ export function compareLatest(a: LatestKey, b: LatestKey): number {
 
 /** True when an operation stands in the range of the time line. */
 export function isInRange(operation: Operation, { from, to }: StampRange): boolean {
-  const at = placeOf(operation)
+  const at = rangeStamp(operation)
   return from <= at && at < to
 }
 
@@ -97,7 +97,7 @@ export function digestOperations(
 ): readonly BucketDigest[] {
   const result = bucketsOf(range, buckets)
   for (const operation of operations) {
-    addDigest(bucketAt(result, placeOf(operation)), digestOf(operation))
+    addDigest(bucketAt(result, rangeStamp(operation)), digestOf(operation))
   }
   return result
 }
@@ -112,11 +112,6 @@ function bucketAt(buckets: readonly Bucket[], place: Stamp): Bucket {
     else low = middle + 1
   }
   return buckets[low]!
-}
-
-/** Where an operation stands on the time line that digests and scans cut into ranges. */
-export function placeOf(operation: Operation): Stamp {
-  return operation.kind === 'put' ? operation.position : operation.stamp
 }
 
 function answer(state: KeyState | undefined): Applied {

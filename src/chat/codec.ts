@@ -54,13 +54,13 @@ export function decodeMessage(item: Item): ChatMessage | undefined {
   if (!isObject(body) || typeof body.role !== 'string') {
     throw new StorageError('CORRUPT', `message ${JSON.stringify(item.id)} is damaged`)
   }
-  const message = messageOf(item, body)
+  const message = asMessage(item, body)
   if (isKept && isFlat(message)) decoded.set(item, { ...message })
   return message
 }
 
 /** `{ id, ...body, createdAt }`, which would be half of the cost of reading a message. */
-function messageOf(item: Item, body: NewMessage): ChatMessage {
+function asMessage(item: Item, body: NewMessage): ChatMessage {
   const createdAt = body.createdAt ?? savedAt(item)
   const message: Record<string, unknown> = { id: item.id }
   for (const field in body) {

@@ -81,3 +81,8 @@ export function operationBytes(operation: Operation): number {
   const value = 'value' in operation ? operation.value.length : 0
   return 128 + operation.key.length + value
 }
+
+/** Where an operation stands on the time line that digests and scans cut into ranges. */
+export function rangeStamp(operation: Operation): Stamp {
+  return operation.kind === 'put' ? operation.position : operation.stamp
+}

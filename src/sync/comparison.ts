@@ -5,10 +5,10 @@
  */
 import type { StoredOperation } from '../backend/replica-backend.ts'
 import { nameIn, type BucketDigest, type StampRange } from '../core/digest.ts'
-import { operationBytes, type Operation } from '../core/operation.ts'
+import { rangeStamp, operationBytes, type Operation } from '../core/operation.ts'
 import type { DatabasePlace } from '../core/places.ts'
 import { stampMs, type Stamp } from '../core/stamp.ts'
-import { damagedRow, isDamaged, Merger, placeOf, readRows, subjectOf, type Work } from './rows.ts'
+import { damagedRow, isDamaged, Merger, readRows, subjectOf, type Work } from './rows.ts'
 
 /** Buckets that everything is cut into. */
 const BUCKETS = 256
@@ -222,7 +222,7 @@ function isCuttable({ from, to }: StampRange): boolean {
  * NUL.
  */
 function nameOf({ operation, digest }: StoredOperation): string {
-  return `${subjectOf(operation)}\0\0${nameIn(digest)} ${placeOf(operation)}`
+  return `${subjectOf(operation)}\0\0${nameIn(digest)} ${rangeStamp(operation)}`
 }
 
 function subjectIn(name: string): string {

@@ -5,9 +5,9 @@
  */
 import type { StoredOperation } from '../backend/replica-backend.ts'
 import type { StampRange } from '../core/digest.ts'
-import type { Operation } from '../core/operation.ts'
+import { rangeStamp, type Operation } from '../core/operation.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
-import { damagedRow, isDamaged, momentOf, placeOf, readRows, subjectOf, type Work } from './rows.ts'
+import { damagedRow, isDamaged, momentOf, readRows, subjectOf, type Work } from './rows.ts'
 
 const REPAIR_TIMEOUT_MS = 30_000
 
@@ -43,7 +43,7 @@ async function find(
   const subject = subjectOf(wanted)
   for await (const stored of readRows(work, place, momentOf(wanted))) {
     const { operation } = stored
-    if (subjectOf(operation) === subject && placeOf(operation) === placeOf(wanted)) return stored
+    if (subjectOf(operation) === subject && rangeStamp(operation) === rangeStamp(wanted)) return stored
   }
   return undefined
 }

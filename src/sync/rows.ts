@@ -5,9 +5,9 @@ import type { StoredOperation } from '../backend/replica-backend.ts'
 import { digestOf, type StampRange } from '../core/digest.ts'
 import { isStorageError } from '../core/errors.ts'
 import { BATCH_BYTES_MAX } from '../core/limits.ts'
-import { operationBytes, type Operation } from '../core/operation.ts'
+import { rangeStamp, operationBytes, type Operation } from '../core/operation.ts'
 import type { DatabasePlace } from '../core/places.ts'
-import { stampFloor, stampMs, type Stamp } from '../core/stamp.ts'
+import { stampFloor, stampMs } from '../core/stamp.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import type { Pacer } from './pacer.ts'
 import type { DamagedRow, Tally } from './reconcile-report.ts'
@@ -56,14 +56,9 @@ export function isDamaged({ operation, digest }: StoredOperation): boolean {
   return digestOf(operation) !== digest
 }
 
-/** Where an operation stands in the time line of digests and scans. */
-export function placeOf(operation: Operation): Stamp {
-  return operation.kind === 'put' ? operation.position : operation.stamp
-}
-
 /** The millisecond in which an operation stands. */
 export function momentOf(operation: Operation): StampRange {
-  const ms = stampMs(placeOf(operation))
+  const ms = stampMs(rangeStamp(operation))
   return { from: stampFloor(ms), to: stampFloor(ms + 1) }
 }
 
@@ -78,7 +73,7 @@ export function damagedRow(
     key,
     ...(operation.kind === 'put' && { id: operation.id }),
     part: partOf(operation),
-    position: placeOf(operation),
+    position: rangeStamp(operation),
     repaired,
   }
 }

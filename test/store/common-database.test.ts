@@ -92,3 +92,38 @@ test.each(CASES)('$write: an edit after one that the backup had $moment', async 
   await heal()
   expect(await contents()).toEqual(['new'])
 })
+
+// Found by programs on PostgreSQL (2000298).
+test('a repeat stands where the later of two saves stands that two databases decided', async () => {
+  const [primary, backup] = [new DurableMemoryBackend(), new DurableMemoryBackend()]
+  const cut = faultyBackend(primary)
+  const late = faultyBackend(backup)
+  const options = { wal: 'memory:', reconcile: false } as const
+  const a = await openChatHistory({ ...options, primary: cut, backup })
+  const b = await openChatHistory({ ...options, primary, backup: late })
+  let arrive = (): void => {}
+  const arrived = new Promise<void>((resolve) => (arrive = resolve))
+  onTestFinished(async () => {
+    cut.setMode('up')
+    arrive()
+    await Promise.all([a.close(), b.close()])
+  })
+  const message = { id: 'x', role: 'user', content: 'same' } as const
+  // What b has saved is on its way to the backup.
+  late.onCall(async (call) => {
+    if (call === 'apply') await arrived
+  })
+  expect((await b.saveMessage('c', message)).copies).toEqual(['primary', 'wal'])
+  cut.setMode('refused')
+  const last = await a.saveMessage('c', message)
+  expect(last.copies).toEqual(['backup', 'wal'])
+  const again = await b.saveMessage('c', message)
+  expect(again.position).toBe(last.position)
+  cut.setMode('up')
+  arrive()
+  await Promise.all([a.flush(), b.flush()])
+  for (const history of [a, b]) {
+    const [shown] = (await history.getHistory('c')).messages
+    expect(shown).toMatchObject(message)
+  }
+})

@@ -51,15 +51,15 @@ export class ValueCipher {
     const key = this.#newest
     if (key === undefined)
       throw new StorageError('CLOSED', 'the encryption keys were not fetched yet')
-    const place = placeOf(operation as ValueOperation)
+    const data = associatedData(operation as ValueOperation)
     const plain = Buffer.from(operation.value)
     const nonce = createHmac('sha256', key.nonces)
-      .update(`${place.byteLength}:`)
-      .update(place)
+      .update(`${data.byteLength}:`)
+      .update(data)
       .update(plain)
       .digest()
       .subarray(0, NONCE_BYTES)
-    const cipher = createCipheriv(ALGORITHM, key.encryption, nonce).setAAD(place)
+    const cipher = createCipheriv(ALGORITHM, key.encryption, nonce).setAAD(data)
     const text = Buffer.concat([cipher.update(plain), cipher.final()])
     const bytes = Buffer.concat([nonce, cipher.getAuthTag(), text])
     return { ...operation, value: formatEnvelope({ keyId: key.id, check: key.check, bytes }) }
@@ -85,14 +85,14 @@ export class ValueCipher {
       const text = `a value was encrypted with another secret than the one given as key ${keyId}`
       throw new StorageError('UNAVAILABLE', text)
     }
-    const place = placeOf(operation as ValueOperation)
+    const data = associatedData(operation as ValueOperation)
     try {
       const nonce = bytes.subarray(0, NONCE_BYTES)
       const tag = bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES)
       const decipher = createDecipheriv(ALGORITHM, key.encryption, nonce, {
         authTagLength: TAG_BYTES,
       })
-      decipher.setAAD(place).setAuthTag(tag)
+      decipher.setAAD(data).setAuthTag(tag)
       const text = bytes.subarray(NONCE_BYTES + TAG_BYTES)
       const plain = Buffer.concat([decipher.update(text), decipher.final()])
       return { ...operation, value: plain.toString('utf8') as JsonText }
@@ -139,7 +139,7 @@ export class ValueCipher {
  * Length prefixes keep the parts apart. An edit is bound to its stamp, which no other one has. `et1` stands
  * for how it is encrypted, which has not changed since.
  */
-function placeOf(operation: ValueOperation): Buffer {
+function associatedData(operation: ValueOperation): Buffer {
   const { kind, key, stamp } = operation
   const parts = kind === 'set' ? ['set', key, stamp] : [operation.change, key, operation.id, stamp]
   return Buffer.from(`et1${parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join('')}`)

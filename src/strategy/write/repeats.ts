@@ -22,7 +22,7 @@ const NO_REPEATS: RepeatVerdict = { operations: undefined, isSplit: false, sprea
 export class Repeats {
   readonly #group: readonly Operation[]
   readonly #earlier: readonly Operation[]
-  /** Operations of the group that a database or the log has as they are. */
+  /** Operations of the group that some place has as they are. */
   readonly #own = new Set<Operation>()
   /** Operations that stand already in some place. */
   readonly #standing = new Set<Operation>()
@@ -34,6 +34,8 @@ export class Repeats {
   constructor(group: readonly Operation[], earlier: readonly Operation[] = []) {
     this.#group = group
     this.#earlier = earlier
+    // Some place has them where they say: one that has them elsewhere gets that too.
+    for (const operation of earlier) this.#noteOwn(operation)
   }
 
   /**

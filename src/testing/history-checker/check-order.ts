@@ -4,7 +4,7 @@ import type { AppendRecord, ReadRecord, Violation } from './history.ts'
 import { mustSee } from './visibility.ts'
 
 /** A message that was saved once, under an id that was made for it: its place never changes. */
-function placeOf(message: MessageLog | undefined): AppendRecord | undefined {
+function onlyAppend(message: MessageLog | undefined): AppendRecord | undefined {
   if (message === undefined || message.appends.length !== 1) return undefined
   const [append] = message.appends
   return append!.outcome === 'ok' && append!.callersId !== true ? append : undefined
@@ -39,14 +39,14 @@ function checkOneOrder(log: ConversationLog): Violation[] {
   for (const read of log.reads) {
     let before: string | undefined
     for (const { id } of read.messages) {
-      const append = placeOf(log.messages.get(id))
+      const append = onlyAppend(log.messages.get(id))
       if (append === undefined || !isPlaced(log, append, read)) continue
       if (before !== undefined && before !== id) link(before, id, read)
       before = id
     }
   }
   const placed = [...log.messages.values()]
-    .map((message) => ({ id: message.id, position: placeOf(message)?.position }))
+    .map((message) => ({ id: message.id, position: onlyAppend(message)?.position }))
     .filter(({ position }) => position !== undefined)
     .sort((a, b) => (a.position! < b.position! ? -1 : 1))
   for (let i = 1; i < placed.length; i++) link(placed[i - 1]!.id, placed[i]!.id, undefined)
@@ -99,7 +99,7 @@ function* checkPositions(log: ConversationLog): Iterable<Violation> {
         yield { kind: 'order', text: `${content} is not sorted by position`, records: [read] }
       }
       before = position
-      const append = placeOf(log.messages.get(id))
+      const append = onlyAppend(log.messages.get(id))
       if (append?.position === undefined || !isPlaced(log, append, read)) continue
       if (append.position === position) continue
       yield {
@@ -130,7 +130,7 @@ function checkSessions(log: ConversationLog): Violation[] {
   }
   const moments: Moment[] = []
   for (const message of log.messages.values()) {
-    const append = placeOf(message)
+    const append = onlyAppend(message)
     if (append?.position === undefined) continue
     moments.push({ atMs: append.startMs, order: 1, visit: () => judge(append, known) })
     moments.push({
@@ -159,7 +159,7 @@ function checkSessions(log: ConversationLog): Violation[] {
 function lastPosition(log: ConversationLog, read: ReadRecord): Stamp | undefined {
   let last: Stamp | undefined
   for (const { id, position } of read.messages) {
-    const append = placeOf(log.messages.get(id))
+    const append = onlyAppend(log.messages.get(id))
     // Before it is acknowledged a message may still move.
     const told = append !== undefined && append.settledMs! <= read.startMs
     const known = position ?? (told ? append.position : undefined)

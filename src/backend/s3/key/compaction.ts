@@ -13,8 +13,7 @@ import { renewedEnvelope } from '../../../core/encryption/envelope.ts'
 import { isStorageError } from '../../../core/errors.ts'
 import type { JsonText } from '../../../core/json.ts'
 import { applyOperation, emptyState, operationsOf, type KeyState } from '../../../core/merge.ts'
-import type { Operation } from '../../../core/operation.ts'
-import { placeOf } from '../../key-states.ts'
+import { rangeStamp, type Operation } from '../../../core/operation.ts'
 import type { S3Call, S3Client } from '../protocol/client.ts'
 import { ReplacedError, type KeyReader } from './key-reader.ts'
 import type { Layout } from './layout.ts'
@@ -207,7 +206,7 @@ function fold(operations: readonly Operation[]): KeyState {
 }
 
 function byPlace(a: Operation, b: Operation): number {
-  const [x, y] = [placeOf(a), placeOf(b)]
+  const [x, y] = [rangeStamp(a), rangeStamp(b)]
   return x < y ? -1 : x > y ? 1 : 0
 }
 

@@ -5,9 +5,8 @@
 import { createHash } from 'node:crypto'
 import { isStorageError } from '../../../core/errors.ts'
 import type { KeyState } from '../../../core/merge.ts'
-import type { Operation } from '../../../core/operation.ts'
+import { rangeStamp, type Operation } from '../../../core/operation.ts'
 import { maxStamp } from '../../../core/stamp.ts'
-import { placeOf } from '../../key-states.ts'
 import type { S3Call, S3Client } from '../protocol/client.ts'
 import type { Layout } from './layout.ts'
 import { damaged, decodeObject, encodeObject } from './object-format.ts'
@@ -87,5 +86,5 @@ function isDead({ deletedThrough, items }: KeyState, operation: Operation): bool
   if (!('value' in operation)) return false
   const removedOf = operation.kind === 'put' ? items.get(operation.id)?.removedOf : undefined
   const goneThrough = maxStamp(deletedThrough, removedOf)
-  return goneThrough !== undefined && placeOf(operation) <= goneThrough
+  return goneThrough !== undefined && rangeStamp(operation) <= goneThrough
 }

@@ -1,8 +1,7 @@
 import { addDigest, digestOf, digestWith } from '../../../core/digest.ts'
 import { headOf, itemValue, operationsOf, type KeyState } from '../../../core/merge.ts'
-import type { Operation } from '../../../core/operation.ts'
+import { rangeStamp, type Operation } from '../../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../../core/stamp.ts'
-import { placeOf } from '../../key-states.ts'
 import { refOf } from './value-ref.ts'
 
 /** What listings, counts and most digests need to know of a key: stored with each version. */
@@ -37,7 +36,7 @@ export function summaryOf(key: string, state: KeyState): KeySummary {
   let first: Stamp | undefined
   let last: Stamp | undefined
   for (const operation of operationsOf(key, state)) {
-    const at = placeOf(operation)
+    const at = rangeStamp(operation)
     addDigest(sum, digestOfStored(operation))
     last = maxStamp(last, at)
     if (first === undefined || at < first) first = at

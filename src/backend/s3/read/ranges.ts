@@ -1,8 +1,8 @@
 import { addDigest, type BucketDigest, type StampRange } from '../../../core/digest.ts'
 import { operationsOf } from '../../../core/merge.ts'
-import type { Operation } from '../../../core/operation.ts'
+import { rangeStamp, type Operation } from '../../../core/operation.ts'
 import { bucketsOf, type Bucket } from '../../buckets.ts'
-import { isInRange, placeOf } from '../../key-states.ts'
+import { isInRange } from '../../key-states.ts'
 import type { StoredOperation } from '../../replica-backend.ts'
 import type { S3Call, S3Client } from '../protocol/client.ts'
 import type { Database } from '../database.ts'
@@ -101,7 +101,7 @@ async function addVersion(
   }
   await reader.read(key, call, async ({ state }) => {
     for (const operation of operationsOf(key, state)) {
-      const bucket = bucketAt(buckets, placeOf(operation))
+      const bucket = bucketAt(buckets, rangeStamp(operation))
       if (bucket !== undefined) addDigest(bucket, digestOfStored(operation))
     }
   })

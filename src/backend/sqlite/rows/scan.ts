@@ -152,7 +152,7 @@ function readRows(
   }
   const last = rows.at(-1)
   if (rows.length === PAGE_ROWS && last !== undefined) {
-    return { index, source, rowId: last.row_id, place: placeOf(last, source) }
+    return { index, source, rowId: last.row_id, place: positionIn(last, source) }
   }
   return next === undefined ? { index: index + 1, rowId: 0 } : { index, source: next, rowId: 0 }
 }
@@ -166,7 +166,7 @@ function sourceSql(column: string, condition: string): string {
     ORDER BY ${column}, row_id LIMIT ?6`
 }
 
-function placeOf(row: ScanRow, source: RowSource): Uint8Array {
+function positionIn(row: ScanRow, source: RowSource): Uint8Array {
   switch (source) {
     case 'own':
     case 'moved':
