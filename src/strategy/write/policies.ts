@@ -13,7 +13,7 @@ export const LOG_FIRST: WritePolicy = {
   enough: ({ primary, backup, wal }) => wal === 'done' || (primary === 'done' && backup === 'done'),
 }
 
-/** Both databases have the write. Is one of them out or overdue, the other one and the log are enough. */
+/** Both databases have the write. If one is out or overdue, the other one and the log are enough. */
 export const BOTH_DATABASES: WritePolicy = {
   atOnce: ['primary', 'backup', 'wal'],
   enough: bothDatabases,

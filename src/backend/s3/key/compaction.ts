@@ -127,7 +127,7 @@ export async function compact(
 
 /**
  * Those of the segments that hold a value and are damaged or missing. They are left as they are: what else is written to the
- * key must not wait until they have been repaired. Should one only have been replaced meanwhile, a
+ * key must not wait until they have been repaired. If one was only replaced meanwhile, a
  * newer version stands, and this one is not taken.
  */
 async function unreadableOf(
