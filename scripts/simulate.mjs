@@ -24,7 +24,7 @@
  *   --seed S           one program; with --keep only these of its steps, as a failure prints them
  *   --repeat N         with --seed: runs it until it fails, at most so often (default 1)
  *
- * The last line has the figures. The exit code is 1 when a promise was violated.
+ * The last line has the figures, and lines on the way those so far. The exit code is 1 when a promise was violated.
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -52,6 +52,8 @@ const { values } = parseArgs({
   },
 })
 
+/** So many seeds are worth a line. */
+const TOLD_EVERY = 1_000
 const settings = JSON.parse(values.settings)
 const compiled = compileSources(fileURLToPath(new URL('../', import.meta.url)))
 const load = async (name) => await import(`${compiled}/simulator/${name}.js`)
@@ -104,6 +106,10 @@ async function runMany() {
   const count = Number(values.seeds)
   const data = { compiled, from: Number(values.from), count, settings, next }
 
+  const tell = () => {
+    const perMinute = totals.seeds / ((performance.now() - startedAt) / 60_000)
+    console.log(`${summary({ ...totals, ...slowest })}, ${Math.round(perMinute)} seeds/min`)
+  }
   const stop = () => Atomics.store(new Int32Array(next), 0, count)
   const onSeed = (result) => {
     totals.seeds++
@@ -111,6 +117,7 @@ async function runMany() {
       totals[name] += result[name]
     }
     slowest.settledAfterMs = Math.max(slowest.settledAfterMs, result.settledAfterMs ?? Infinity)
+    if (totals.seeds % TOLD_EVERY === 0) tell()
     if (result.report === undefined) return
     totals.failed++
     console.log(result.report)
@@ -119,15 +126,12 @@ async function runMany() {
     if (values['until-failure']) stop()
   }
   await Promise.all(Array.from({ length: Number(values.workers) }, () => thread(data, onSeed)))
-  const minutes = (performance.now() - startedAt) / 60_000
 
   for (const [kind, seeds] of failures) {
     console.log(`${kind} in ${seeds.length} seeds: ${seeds.slice(0, 20).join(' ')}`)
   }
   await shrinkSome([...failures.values()].map(([seed]) => seed))
-  console.log(
-    `${summary({ ...totals, ...slowest })}, ${Math.round(totals.seeds / minutes)} seeds/min`,
-  )
+  tell()
   if (totals.failed > 0) process.exitCode = 1
 }
 

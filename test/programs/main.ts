@@ -7,6 +7,9 @@ import { describeViolations } from '../../simulator/describe-result.ts'
 import { ENGINES } from './engines.ts'
 import { ProgramRunner, runAll, simulatedHost, type ProgramResult } from './run-programs.ts'
 
+/** So many programs are worth a line: a run that is cut short has told what it found. */
+const TOLD_EVERY = 250
+
 const { values } = parseArgs({
   args: process.argv.slice(3),
   options: {
@@ -52,6 +55,7 @@ async function runMany(): Promise<void> {
   const seeds = Array.from({ length: Number(values.programs) }, (_, i) => from + i)
   for await (const result of runAll(runner, seeds, faults)) {
     count(result)
+    if (totals.programs % TOLD_EVERY === 0) console.log(summary())
     if (values['until-failure'] && totals.failed > 0) break
   }
   for (const [kinds, found] of failures) {
@@ -116,13 +120,17 @@ function kindsOf({ violations }: ProgramResult): readonly string[] {
   return [...new Set(violations.map(({ kind }) => kind))].sort()
 }
 
-function summarize(): void {
+function summary(): string {
   const minutes = (performance.now() - startedAt) / 60_000
-  console.log(
+  return (
     `${totals.programs} programs on ${engine}, ${totals.acknowledged} acknowledged writes, ` +
-      `${totals.faults} faults, ${totals.violations} violations in ${totals.failed} programs, ` +
-      `${Math.round(totals.programs / minutes)} programs/min`,
+    `${totals.faults} faults, ${totals.violations} violations in ${totals.failed} programs, ` +
+    `${Math.round(totals.programs / minutes)} programs/min`
   )
+}
+
+function summarize(): void {
+  console.log(summary())
   if (totals.failed > 0) process.exitCode = 1
 }
 
