@@ -28,7 +28,7 @@ export type FaultName =
   | 'wipe-log'
 
 /** All but those that lose a disk. */
-export const ORDINARY_FAULTS: readonly FaultName[] = [
+const ORDINARY_FAULTS: readonly FaultName[] = [
   'primary-down',
   'backup-down',
   'both-down',

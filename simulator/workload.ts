@@ -427,7 +427,7 @@ export class Workload {
   }
 }
 
-export function conversationName(index: number): string {
+function conversationName(index: number): string {
   return `c${index}`
 }
 

@@ -35,9 +35,9 @@ import type { LogDevice } from './log-device.ts'
 import { LogDisk } from './log-disk.ts'
 
 /** Wall clock at the start of every simulation. */
-export const START_MS: number = Date.UTC(2026, 0, 1)
+const START_MS: number = Date.UTC(2026, 0, 1)
 export const WRITE_TIMEOUT_MS = 2_000
-export const READ_TIMEOUT_MS = 1_000
+const READ_TIMEOUT_MS = 1_000
 /** As many as a read asks for, so that it may come from the cache. */
 const CACHED_ITEMS = 1_000
 const OPEN_RETRY_MS = 300

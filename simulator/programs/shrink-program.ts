@@ -40,7 +40,7 @@ export async function shrinkProgram(
 }
 
 /** The numbers of these steps alone; `keepSteps` makes the same program of them again. */
-export function stepsOf({ rounds }: Program): readonly ProgramStep[] {
+function stepsOf({ rounds }: Program): readonly ProgramStep[] {
   return rounds.flat()
 }
 

@@ -6,7 +6,7 @@ import type { Lease, LeaseFence, LeaseRequest } from './replica-backend.ts'
 export const LEASE_MS_MAX = 600_000
 const LEASE_NAME_BYTES_MAX = 128
 /** Longest note that is kept with a lease, in UTF-8 bytes. */
-export const LEASE_NOTE_BYTES_MAX = 8_192
+const LEASE_NOTE_BYTES_MAX = 8_192
 
 /** A lease as an engine keeps it; it stays, with its token and note, when nobody holds it. */
 export interface StoredLease {

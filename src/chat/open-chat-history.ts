@@ -33,7 +33,7 @@ import { Retention } from './retention/retention.ts'
 import { SESSION_SECRET, SessionTokens } from './session-token.ts'
 
 /** Where everything is kept when nothing is said: below the working directory, without a server. */
-export const CHAT_HISTORY_DEFAULTS = {
+const CHAT_HISTORY_DEFAULTS = {
   primary: 'sqlite:./data/primary.db',
   backup: 'sqlite:./data/backup.db',
   wal: 'file:./data/wal',

@@ -169,7 +169,7 @@ export class Place {
 }
 
 /** Adds the place to an error that does not name one yet. */
-export function withPlace(error: unknown, place: DatabasePlace, operation: string): StorageError {
+function withPlace(error: unknown, place: DatabasePlace, operation: string): StorageError {
   if (isStorageError(error) && error.place !== undefined) return error
   const code = isStorageError(error) ? error.code : 'UNAVAILABLE'
   const effect = isStorageError(error) ? error.effect : 'unknown'

@@ -13,7 +13,7 @@ import { Clocks } from './clocks.ts'
 import type { Place } from './place.ts'
 
 /** How often the hints are fetched, always. */
-export const HINT_POLL_MS = 1_000
+const HINT_POLL_MS = 1_000
 /** A cache is not believed by a list of hints that was fetched longer ago: its writers wait for that. */
 export const HINTS_FRESH_MS = 2_000
 /** A primary that has not answered a short call for so long is taken for out. Milliseconds. */

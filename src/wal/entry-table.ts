@@ -21,9 +21,6 @@ const FLAG_BITS = 6
 const BOTH_ACKNOWLEDGED = 0b0101
 const U32_MAX = 0xffffffff
 
-/** Most bytes of one entry. */
-export const ENTRY_BYTES_MAX: number = 2 ** (32 - FLAG_BITS) - 1
-
 export const PENDING = 0
 export const ACKNOWLEDGED = 1
 export const HELD = 2

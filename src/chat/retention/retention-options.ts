@@ -55,7 +55,7 @@ export const RETENTION_OPTION: Option<ResolvedRetention> = {
 }
 
 /** Fills the defaults in and refuses what cannot work, naming the field. */
-export function resolveRetention(options: RetentionOptions, path = 'retention'): ResolvedRetention {
+function resolveRetention(options: RetentionOptions, path = 'retention'): ResolvedRetention {
   const { forConversation, interval, ...limits } = resolve(path, options, RETENTION_OPTIONS)
   if (Object.keys(limits).length === 0 && forConversation === undefined) {
     throw invalid(`${path} must have maxAge, maxMessages or forConversation`)

@@ -21,7 +21,7 @@ import { planCut, type RetainedItem } from './plan-cut.ts'
 import type { ResolvedRetention, RetentionLimits } from './retention-options.ts'
 
 /** Messages of one conversation that one pass looks at. */
-export const RETENTION_MESSAGES_MAX = 10_000
+const RETENTION_MESSAGES_MAX = 10_000
 /** Conversations that are looked at one after another before others get a turn. */
 const CONVERSATIONS_AT_ONCE = 20
 /** The turn that others get: a pass looks at no more than some 200 conversations a second. */

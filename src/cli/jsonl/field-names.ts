@@ -1,5 +1,5 @@
 /** What OpenAI's chat form calls a field, and what we call it. All other fields have one name. */
-export const FIELD_NAMES: readonly {
+const FIELD_NAMES: readonly {
   readonly openai: string
   readonly own: string
   /** Only a value of this kind is the field that both mean; any other is kept as it came. */

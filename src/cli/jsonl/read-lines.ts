@@ -1,5 +1,5 @@
 /** Longest line of an import file, in bytes. */
-export const LINE_BYTES_MAX: number = 64 * 1024 * 1024
+const LINE_BYTES_MAX: number = 64 * 1024 * 1024
 
 export type Line =
   | { readonly number: number; readonly bytes: number; readonly text: string }

@@ -9,7 +9,7 @@ import { UsageError } from '../usage-error.ts'
 import { SETTING_NAMES, type Settings } from './settings.ts'
 
 /** Looked for in the working directory, in this order, when `--config` names no file. */
-export const CONFIG_FILES: readonly string[] = ['everthread.config.json', 'everthread.config.mjs']
+const CONFIG_FILES: readonly string[] = ['everthread.config.json', 'everthread.config.mjs']
 
 /**
  * The settings of the configuration file; none when there is no file. A `.mjs` file is run: it

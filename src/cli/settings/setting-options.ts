@@ -7,7 +7,7 @@ const { primary, backup, wal, cache, tenant, read, write, health } = CHAT_HISTOR
 const { encryption } = CHAT_HISTORY_OPTIONS
 
 /** What a setting may be: the same as for the library. Loaded late: it knows the whole store. */
-export const SETTING_OPTIONS: OptionTable<Settings> = {
+const SETTING_OPTIONS: OptionTable<Settings> = {
   primary,
   backup,
   wal,

@@ -1,9 +1,9 @@
 import { GROUP_BYTES_MAX } from '../../core/limits.ts'
 
 /** Most messages that an import saves as one atomic group. */
-export const CHUNK_MESSAGES_MAX = 100
+const CHUNK_MESSAGES_MAX = 100
 /** Half of what a group may have: the store counts keys and stamps too. */
-export const CHUNK_BYTES_MAX: number = GROUP_BYTES_MAX / 2
+const CHUNK_BYTES_MAX: number = GROUP_BYTES_MAX / 2
 
 /** Cuts a list into groups, in order. What is too large for any group stands alone. */
 export function chunksOf<T>(

@@ -8,9 +8,9 @@ import { ImportTally } from './import-tally.ts'
 import { isTemporary, retry } from './retry.ts'
 
 /** Conversations that are being saved at the same time. */
-export const CONVERSATIONS_IN_FLIGHT_MAX = 16
+const CONVERSATIONS_IN_FLIGHT_MAX = 16
 /** Bytes of their lines; a longer line is imported alone. */
-export const BYTES_IN_FLIGHT_MAX: number = 64 * 1024 * 1024
+const BYTES_IN_FLIGHT_MAX: number = 64 * 1024 * 1024
 
 export interface ImportLinesOptions {
   readonly lines: AsyncIterable<Line>

@@ -143,7 +143,7 @@ function tooManyRounds(): StorageError {
 }
 
 /** Latest first; equal ones by key. */
-export function compareLatest(a: LatestKey, b: LatestKey): number {
+function compareLatest(a: LatestKey, b: LatestKey): number {
   return a.latest > b.latest ? -1 : a.latest < b.latest ? 1 : compareText(a.key, b.key)
 }
 

@@ -312,7 +312,7 @@ export function nameOf({ final, complete }: { final: boolean; complete: boolean 
   return final ? 'final read' : complete ? 'complete read' : 'partial read'
 }
 
-export function relation(
+function relation(
   write: { readonly process: string; readonly incarnation: number },
   read: { readonly process: string; readonly incarnation: number },
 ): string {

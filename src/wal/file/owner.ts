@@ -65,7 +65,7 @@ export function isSocket({ name, kind }: DiskEntry): boolean {
 }
 
 /** The owner that a name tells of; undefined for a log that is free. */
-export function ownerOf(name: string, self: ProcessIdentity): ProcessIdentity | undefined {
+function ownerOf(name: string, self: ProcessIdentity): ProcessIdentity | undefined {
   const match = OWNED_PATTERN.exec(name)
   if (match === null) return undefined
   const [, boot, pidNamespace, pid, startTime] = match

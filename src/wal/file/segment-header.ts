@@ -18,7 +18,7 @@ import { invalid, StorageError } from '../../core/errors.ts'
 import type { Lsn } from '../wal.ts'
 
 export const SEGMENT_HEADER_BYTES = 64
-export const FORMAT_VERSION = 1
+const FORMAT_VERSION = 1
 export const SEGMENT_MAGIC = 'EVTHRWAL'
 export const DEAD_LETTERS_MAGIC = 'EVTHRDLQ'
 

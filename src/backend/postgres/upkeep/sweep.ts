@@ -8,7 +8,7 @@ import { prepared } from '../connection/statement.ts'
 import type { Tables } from '../rows/tables.ts'
 
 /** Rows of one key that one statement removes. */
-export const SWEEP_ROWS_MAX = 1_000
+const SWEEP_ROWS_MAX = 1_000
 
 /** Removes gone rows of these keys. Answers with the keys that have more of them. */
 export async function sweep(

@@ -1,5 +1,5 @@
 /** Slots of a Cluster. */
-export const SLOTS = 16_384
+const SLOTS = 16_384
 
 const TABLE: readonly number[] = Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8

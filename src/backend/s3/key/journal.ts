@@ -25,7 +25,7 @@ export function journalName(parts: GroupParts): string {
   return createHash('sha256').update(encodeJournal(parts)).digest('hex').slice(0, 32)
 }
 
-export function decodeJournal(name: string, bytes: Buffer): GroupParts {
+function decodeJournal(name: string, bytes: Buffer): GroupParts {
   const content = decodeObject('journal', name, bytes)
   if (!Array.isArray(content)) throw damaged(name, 'it is not a list')
   return new Map(

@@ -97,7 +97,7 @@ export interface ResolvedS3Options {
   readonly durable: boolean
 }
 
-export const CREDENTIAL_OPTIONS: OptionTable<S3Credentials> = {
+const CREDENTIAL_OPTIONS: OptionTable<S3Credentials> = {
   accessKeyId: needed(secret()),
   secretAccessKey: needed(secret()),
   sessionToken: secret(),

@@ -49,7 +49,7 @@ async function sectionsOf(path: string): Promise<ReadonlyMap<string, Section>> {
 }
 
 /** `[section]` lines with `name = value` lines below them; `#` and `;` begin a comment line. */
-export function parseSections(text: string): ReadonlyMap<string, Section> {
+function parseSections(text: string): ReadonlyMap<string, Section> {
   const sections = new Map<string, Map<string, string>>()
   let current: Map<string, string> | undefined
   for (const line of text.split(/\r?\n/)) {

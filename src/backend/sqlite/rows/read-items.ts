@@ -44,7 +44,7 @@ export function readPage(session: SqliteSession, keyId: number, query: ItemQuery
 }
 
 /** Parameters: key_id, the positions that enclose the page, limit. */
-export function pageSql(
+function pageSql(
   source: 'own' | 'moved',
   order: 'newest' | 'oldest',
   includeRemoved: boolean,

@@ -134,7 +134,7 @@ const NAMED_VERSION = 6
 /** The version from which on the digests of edits and removals have their positions in them. */
 const PLACED_VERSION = 4
 
-export const SCHEMA_VERSION: number = MIGRATIONS.length
+const SCHEMA_VERSION: number = MIGRATIONS.length
 
 /** What each of them does, for people. */
 export const MIGRATION_TITLES: readonly string[] = [
