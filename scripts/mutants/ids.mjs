@@ -57,6 +57,14 @@ export const ID_MUTANTS = [
     tests: ['test/store/common-database.test.ts'],
   },
   {
+    name: 'a group that is refused for a repeat forgets what a place took of it',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [
+      ['const tookRest = !result.applied.some(isRefusal)', 'const tookRest = applied.length < 0'],
+    ],
+    tests: ['test/store/late-refusal.test.ts'],
+  },
+  {
     name: 'a late primary that lives is taken for out',
     file: 'src/strategy/write/attempt.ts',
     edits: [

@@ -98,6 +98,42 @@ test('an id that was taken at both places stands at both positions in both, with
   expect(await everythingIn(second)).toEqual(await everythingIn(first))
 })
 
+// Found by programs on PostgreSQL (2000587).
+test('a group whose repeat was removed meanwhile is CONFLICT, and what a place took of it is in both', async () => {
+  const [primary, backup] = [new DurableMemoryBackend(), new DurableMemoryBackend()]
+  const { now, randomBytes } = nodeEnv()
+  const clock = new StampClock({ now, writer: randomBytes(8) })
+  const apply = primary.apply.bind(primary)
+  let isRacing = false
+  primary.apply = async (operations, options) => {
+    const repeat = operations.find((operation) => operation.kind === 'put' && operation.id === 'z')
+    if (isRacing && options?.decide === true && repeat?.kind === 'put') {
+      isRacing = false
+      const { key, position } = repeat
+      clock.observe(position, key)
+      const stamp = clock.tick(key)
+      const removal = { kind: 'put', change: 'remove', key, id: 'z', position, stamp } as const
+      await backup.apply([removal])
+      await apply([removal])
+    }
+    return await apply(operations, options)
+  }
+  const history = await openChatHistory({ primary, backup, wal: 'memory:', reconcile: false })
+  onTestFinished(() => history.close())
+  const z = { id: 'z', role: 'user', content: 'old' } as const
+  await history.saveMessage('c', z)
+  await history.flush()
+  isRacing = true
+  const group = history.saveMessages('c', [{ id: 'x', role: 'user', content: 'new' }, z])
+  await expect(group).rejects.toMatchObject({ code: 'CONFLICT', effect: 'unknown' })
+  await history.flush()
+  expect(await everythingIn(primary)).toEqual(await everythingIn(backup))
+  await expect(history.saveMessage('c', z)).rejects.toMatchObject({
+    code: 'CONFLICT',
+    effect: 'none',
+  })
+})
+
 async function everythingIn(backend: ReplicaBackend): Promise<unknown[]> {
   const operations: unknown[] = []
   for await (const operation of backend.scan(WHOLE_RANGE)) operations.push(operation)

@@ -286,7 +286,9 @@ export class Attempt {
       return
     }
     if (repeats === undefined) {
-      this.#refused(place, sent, applied)
+      // The place itself refused nothing, but a repeat in the group is taken: it has the others.
+      const tookRest = !result.applied.some(isRefusal)
+      this.#refused(place, sent, applied, tookRest)
       return
     }
     this.#state.taken = true
@@ -297,11 +299,26 @@ export class Attempt {
     if (!this.#ticket.isLogged()) this.#ticket.operations = this.#operations
   }
 
-  #refused(place: DatabasePlace, sent: readonly Operation[], applied: readonly Applied[]): void {
+  #refused(
+    place: DatabasePlace,
+    sent: readonly Operation[],
+    applied: readonly Applied[],
+    tookRest: boolean,
+  ): void {
+    const took = tookRest ? sent.filter((_, i) => applied[i]!.outcome === 'applied') : []
+    this.#state.taken ||= took.length > 0
     this.#state.of[place] = 'failed'
-    this.#ticket.void()
+    if (took.length === 0) this.#ticket.void()
     // Another place may have taken it, before it had heard of what stands in the way.
     this.#settle({ kind: 'refused', sent, applied, effect: this.#state.effect() })
+    if (took.length > 0) this.#spread(place, took)
+  }
+
+  /** What one place has of a group that is refused is brought to the others: they must not differ. */
+  #spread(place: DatabasePlace, took: readonly Operation[]): void {
+    if (!this.#ticket.isLogged()) this.#ticket.operations = took
+    this.#ticket.applied(place)
+    this.#ticket.acknowledge()
   }
 
   #lateRefusal(
