@@ -1,15 +1,22 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * Kills, outages, random programs and whole command lines: more than half of the time, and seldom what a
- * change breaks first. `npm run test:long` runs them, `npm test` all others.
+ * Kills, outages, random programs, whole command lines and the suites of every server: two thirds of the
+ * time, and seldom what a change breaks first. `npm run test:long` runs them, `npm test` all others.
  */
 const LONG = [
   'test/fault/**/*.test.ts',
   'test/programs/**/*.test.ts',
   'test/runbooks/**/*.test.ts',
   'test/simulation/**/*.test.ts',
-  'test/integration/cli-operators.test.ts',
+  'test/integration/*-conformance.test.ts',
+  'test/integration/*-lost-*.test.ts',
+  'test/integration/*-outage.test.ts',
+  'test/integration/cli*.test.ts',
+  'test/integration/examples.test.ts',
+  'test/integration/postgres-indexes.test.ts',
+  'test/integration/reconcile-pairs.test.ts',
+  'test/integration/s3-*.test.ts',
 ]
 const ALL = ['src/**/*.test.ts', 'simulator/**/*.test.ts', 'test/**/*.test.ts']
 const part = process.env['TESTS']

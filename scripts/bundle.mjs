@@ -14,7 +14,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { isAbsolute, join, resolve } from 'node:path'
+import { isAbsolute, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
@@ -22,6 +22,8 @@ const root = fileURLToPath(new URL('../', import.meta.url))
 const dist = resolve(process.argv[2] ?? join(root, 'dist'))
 /** Started as a thread by its path, which is beside whatever file its caller is in. */
 const WORKER = 'backend/sqlite/thread/engine-worker'
+/** Folders that its caller may come to be in. */
+const WORKER_CALLERS = ['chunks', 'backend/sqlite']
 
 const bundled = mkdtempSync(`${dist}-bundle-`)
 try {
@@ -42,8 +44,11 @@ try {
     chunkFileNames: 'chunks/[name].js',
   })
   await bundle.close()
-  const again = `export * from ${JSON.stringify(`../${WORKER}.js`)}\n`
-  writeFileSync(join(bundled, 'chunks', 'engine-worker.js'), again)
+  for (const folder of WORKER_CALLERS) {
+    const path = relative(folder, `${WORKER}.js`).replaceAll('\\', '/')
+    const again = `export * from ${JSON.stringify(path.startsWith('.') ? path : `./${path}`)}\n`
+    writeFileSync(join(bundled, folder, 'engine-worker.js'), again)
+  }
   removeScripts()
   cpSync(bundled, dist, { recursive: true })
   // npm makes commands executable when it installs, and not after the next build of a linked folder.
