@@ -9,6 +9,7 @@ const LONG = [
   'test/programs/**/*.test.ts',
   'test/runbooks/**/*.test.ts',
   'test/simulation/**/*.test.ts',
+  'test/store/erase.test.ts',
   'test/integration/*-conformance.test.ts',
   'test/integration/*-lost-*.test.ts',
   'test/integration/*-outage.test.ts',
