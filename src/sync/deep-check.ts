@@ -43,7 +43,8 @@ async function find(
   const subject = subjectOf(wanted)
   for await (const stored of readRows(work, place, momentOf(wanted))) {
     const { operation } = stored
-    if (subjectOf(operation) === subject && rangeStamp(operation) === rangeStamp(wanted)) return stored
+    if (subjectOf(operation) === subject && rangeStamp(operation) === rangeStamp(wanted))
+      return stored
   }
   return undefined
 }
