@@ -29,6 +29,8 @@ export class Attempt {
   readonly #policy: WritePolicy
   readonly #config: ResolvedWriteConfig
   readonly #group: WriteGroup
+  /** The same for all of its steps. */
+  readonly #kind: AttemptView['kind']
   readonly #ticket: Ticket
   readonly #state: AttemptState
   /** The next moment that matters: the hedge delay, then the end of the attempt's time. */
@@ -59,6 +61,8 @@ export class Attempt {
     this.#group = group
     this.#operations = group.operations
     this.#repeats = new Repeats(group.unique ? group.operations : [], group.repeat?.earlier)
+    const isClear = group.operations.some(({ kind }) => kind === 'delete')
+    this.#kind = isClear ? 'clear' : group.unique ? 'ids' : 'plain'
     this.#ticket = context.log.issue(group.operations)
     this.#state = new AttemptState(context, config.minCopies)
     if (!context.log.hasLog()) this.#state.of.wal = 'failed'
@@ -388,12 +392,10 @@ export class Attempt {
   }
 
   #view(): AttemptView {
-    const { unique, operations } = this.#group
-    const isClear = operations.some(({ kind }) => kind === 'delete')
     return {
       ...this.#state.view(),
       policy: this.#policy,
-      kind: isClear ? 'clear' : unique ? 'ids' : 'plain',
+      kind: this.#kind,
       time: this.#time,
       primarySilent: this.#primarySilent,
       primarySkipped: this.#primarySkipped,

@@ -119,8 +119,8 @@ function due(view: AttemptView): readonly PlaceName[] {
  */
 function dueUndecided(view: AttemptView): readonly PlaceName[] {
   const { places, primarySilent, decideWithoutPrimary } = view
-  if (places.primary !== 'failed' && !primarySilent) return ['primary']
-  if (!decideWithoutPrimary) return ['primary']
+  const mayYetDecide = places.primary !== 'failed' && !primarySilent
+  if (mayYetDecide || !decideWithoutPrimary) return ['primary']
   // The log decides when no database does, so it must not wait for the backup's deadline.
   return places.backup === 'failed' ? ['primary', 'wal'] : ['primary', 'backup']
 }
