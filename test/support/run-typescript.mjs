@@ -1,14 +1,41 @@
 // Runs a TypeScript module in this process: `node run-typescript.mjs FILE ARGUMENTS…`. For tests
 // that need a process of their own, which they kill; Node 20 cannot read the sources itself.
-import { createViteServer } from 'vitest/node'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { rolldown } from 'rolldown'
 
-const server = await createViteServer({
-  configFile: false,
-  root: new URL('../../', import.meta.url).pathname,
-  appType: 'custom',
-  logLevel: 'error',
-  server: { middlewareMode: true, hmr: false, watch: null, ws: false },
-  optimizeDeps: { noDiscovery: true },
-})
-await server.ssrLoadModule(process.argv[2])
-await server.close()
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const cache = join(root, 'node_modules/.cache/everthread')
+
+/** A module finds what lies beside it as if it had not been moved. */
+const ownUrl = {
+  name: 'own-url',
+  transform(code, id) {
+    if (!code.includes('import.meta.url')) return null
+    return code.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(id).href))
+  },
+}
+
+mkdirSync(cache, { recursive: true })
+const folder = mkdtempSync(join(cache, 'run-'))
+try {
+  const bundle = await rolldown({
+    input: { main: process.argv[2] },
+    platform: 'node',
+    external: (id) => !id.startsWith('.') && !isAbsolute(id),
+    plugins: [ownUrl],
+    onLog() {},
+  })
+  await bundle.write({
+    dir: folder,
+    format: 'esm',
+    entryFileNames: 'main.mjs',
+    chunkFileNames: '[name].mjs',
+  })
+  await bundle.close()
+  // What the entry imports later is asked for here, while the folder is there.
+  await import(pathToFileURL(join(folder, 'main.mjs')).href)
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
