@@ -5,7 +5,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { checkHistory } from '../../src/testing/history-checker/check-history.ts'
 import { BuiltCli } from '../integration/cli-process.ts'
 import { leaveOut } from './support/required-fault.ts'
@@ -17,12 +17,9 @@ const DEADLINE_MS = 10_000
 const missing = syscallFaultsMissing()
 if (missing !== undefined) leaveOut('EIO and ENOSPC of the log', missing)
 
-let built: BuiltCli
+const built = new BuiltCli()
 
 describe.skipIf(missing !== undefined)('a process whose log gets errors of the disk', () => {
-  beforeAll(async () => (built = await BuiltCli.build()))
-  afterAll(async () => await built?.remove())
-
   test.each([
     { fault: 'EIO', scope: 'segment' },
     { fault: 'EIO', scope: 'log' },

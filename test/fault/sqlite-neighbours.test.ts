@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
 import { loadSqliteDriver } from '../../src/backend/sqlite/connection/driver.ts'
 import { BuiltCli } from '../integration/cli-process.ts'
@@ -18,11 +18,7 @@ import { SqliteStore, type SqliteStorePlaces } from './support/sqlite-store.ts'
 const ON_LINUX = process.platform === 'linux'
 const TEXT = { encoding: 'utf8' } as const
 
-let built: BuiltCli
-beforeAll(async () => {
-  built = await BuiltCli.build()
-})
-afterAll(async () => await built?.remove())
+const built = new BuiltCli()
 
 function makePlaces(): SqliteStorePlaces {
   const directory = mkdtempSync(join(tmpdir(), 'everthread-neighbours-'))

@@ -23,11 +23,11 @@ describeServers('a process that ends', () => {
   let server: PostgresServer
   let built: BuiltCli
   beforeAll(async () => {
-    ;[server, built] = await Promise.all([startPostgres(), BuiltCli.build()])
+    built = new BuiltCli()
+    server = await startPostgres()
   })
   afterAll(async () => {
     await server.stop()
-    await built.remove()
   })
 
   test(`by kill -9, ${ROUNDS} times in the middle of its saves, loses none that was acknowledged`, async () => {

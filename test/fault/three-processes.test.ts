@@ -47,13 +47,12 @@ const describeBoth = describeServers === describe.skip ? describeServers : descr
 
 describeBoth('three processes', () => {
   beforeAll(async () => {
-    built = await BuiltCli.build()
+    built = new BuiltCli()
     redis = await startRedis({ appendfsync: FSYNC })
     postgres = await startPostgres()
     directory = await mkdtemp(join(tmpdir(), 'everthread-three-'))
   })
   afterAll(async () => {
-    await built?.remove()
     await redis?.stop()
     await postgres?.stop()
     await rm(directory, { recursive: true, force: true })

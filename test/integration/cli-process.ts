@@ -1,10 +1,7 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+import { inject } from 'vitest'
 
 export interface CliResult {
   readonly code: number | null
@@ -20,32 +17,9 @@ export interface CliOptions {
   readonly onStart?: (child: ChildProcess) => void
 }
 
-/** The package, compiled into a folder of its own: children of Node 20 cannot run TypeScript. */
+/** The package that the test files of a run share, compiled: children of Node 20 cannot run TypeScript. */
 export class BuiltCli {
-  readonly #folder: string
-
-  private constructor(folder: string) {
-    this.#folder = folder
-  }
-
-  static async build(): Promise<BuiltCli> {
-    // Below node_modules, where its dependencies are found and nobody lints it.
-    const cache = join(ROOT, 'node_modules', '.cache')
-    await mkdir(cache, { recursive: true })
-    const folder = await mkdtemp(join(cache, 'everthread-cli-'))
-    await cp(join(ROOT, 'package.json'), join(folder, 'package.json'))
-    const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
-    const args = [tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')]
-    // Types are the business of `npm run check`; here only the JavaScript is wanted, soon.
-    args.push('--noCheck', '--declaration', 'false', '--isolatedDeclarations', 'false')
-    const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
-    if (status !== 0) throw new Error(`tsc failed: ${stdout}`)
-    // As it is published: what is found by its path must be found there too.
-    const bundle = join(ROOT, 'scripts', 'bundle.mjs')
-    const made = spawnSync(process.execPath, [bundle, join(folder, 'dist')], { encoding: 'utf8' })
-    if (made.status !== 0) throw new Error(`bundling failed: ${made.stderr}`)
-    return new BuiltCli(folder)
-  }
+  readonly #folder = inject('builtPackage')!
 
   /** The library's own entry, for a program that imports it. */
   get entry(): string {
@@ -55,10 +29,6 @@ export class BuiltCli {
   /** The command itself. */
   get main(): string {
     return join(this.#folder, 'dist', 'cli', 'main.js')
-  }
-
-  async remove(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true })
   }
 
   /** Runs one command line to its end. */

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
+import { afterEach, beforeEach, expect } from 'vitest'
 import { BuiltCli, type CliOptions, type CliResult } from './cli-process.ts'
 
 /** One line of an import. */
@@ -34,15 +34,11 @@ export interface CliTests {
   save(conversations: readonly TestConversation[], args?: readonly string[]): Promise<CliResult>
 }
 
-/** Builds the package once for a test file. Called once, at its top. */
+/** Called once, at the top of a test file. */
 export function cliTests(): CliTests {
-  let cli: BuiltCli
+  const cli = new BuiltCli()
   let cwd = ''
   let env: Readonly<Record<string, string>> = {}
-  beforeAll(async () => {
-    cli = await BuiltCli.build()
-  })
-  afterAll(() => cli.remove())
   beforeEach(async () => {
     cwd = await mkdtemp(join(tmpdir(), 'everthread-cli-'))
     env = {}

@@ -33,17 +33,16 @@ const MESSAGES = LINES.reduce((sum, { messages }) => sum + messages.length, 0)
 const LOOK_MS = 2
 
 describeServers('100 conversations of a customer service', () => {
-  let cli: BuiltCli
+  const cli = new BuiltCli()
   let server: PostgresServer
   let cwd: string
   let tenant = 0
 
   beforeAll(async () => {
-    ;[cli, server] = await Promise.all([BuiltCli.build(), startPostgres()])
+    server = await startPostgres()
   })
   afterAll(async () => {
     await server.stop()
-    await cli.remove()
   })
   beforeEach(async () => {
     tenant++

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { runCli } from '../../src/cli/run-cli.ts'
 import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
 import { ALL_HELD, locksOf } from '../support/sqlite-locks.ts'
@@ -14,16 +14,14 @@ import { BuiltCli } from './cli-process.ts'
 
 const ON_LINUX = process.platform === 'linux'
 
-let built: BuiltCli
+const built = new BuiltCli()
 let openBuilt: typeof openChatHistory
 beforeAll(async () => {
-  built = await BuiltCli.build()
   const module = (await import(pathToFileURL(built.entry).href)) as {
     openChatHistory: typeof openChatHistory
   }
   openBuilt = module.openChatHistory
 })
-afterAll(async () => await built?.remove())
 
 interface Living {
   readonly directory: string

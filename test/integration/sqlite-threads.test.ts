@@ -18,19 +18,17 @@ import { replicaBackendConformance } from '../../src/testing/replica-backend-con
 import { BuiltCli } from './cli-process.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'everthread-sqlite-'))
-let built: BuiltCli
+const built = new BuiltCli()
 let Backend: typeof SqliteBackend
 const paths = new Map<unknown, string>()
 let files = 0
 
 beforeAll(async () => {
-  built = await BuiltCli.build()
   const url = pathToFileURL(join(dirname(built.entry), 'backend', 'sqlite', 'index.js')).href
   const module = (await import(url)) as { SqliteBackend: typeof SqliteBackend }
   Backend = module.SqliteBackend
 })
 afterAll(async () => {
-  await built?.remove()
   rmSync(directory, { recursive: true, force: true })
 })
 

@@ -44,14 +44,10 @@ class Listener implements Logger {
   }
 }
 
-let built: BuiltCli
+const built = new BuiltCli()
 
-beforeAll(async () => {
-  built = await BuiltCli.build()
-})
-afterAll(async () => {
-  await built?.remove()
-})
+beforeAll(async () => {})
+afterAll(async () => {})
 
 async function directory(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'everthread-secrets-'))

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { TestProject } from 'vitest/node'
+import { buildPackage, type BuiltPackage } from './build-package.ts'
 import { INSTALL_HINT, postgresBinaries } from './postgres-binaries.ts'
 import { makeTemplate, startPostgres, type PostgresServer } from './postgres-server.ts'
 
@@ -7,13 +8,16 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** The shared server, or undefined where PostgreSQL is not installed. */
     postgresUrl: string | undefined
+    /** The folder of the compiled package, or undefined where no test file of the run asks for it. */
+    builtPackage: string | undefined
   }
 }
 
 let server: PostgresServer | undefined
+let built: BuiltPackage | undefined
 let removeTemplate: (() => void) | undefined
 
-/** Starts the shared servers, but only those that a test file of this run asks for. */
+/** Makes what test files share, but only what a file of this run asks for. */
 export async function setup(project: TestProject): Promise<void> {
   const own = await mentions(project, /startPostgres|storeRig|PostgresServer|BuiltCli/)
   const needed = await mentions(project, /postgresUrl|support\/postgres-backend/)
@@ -24,11 +28,14 @@ export async function setup(project: TestProject): Promise<void> {
   } else if (needed) {
     server = await startPostgres()
   }
+  if (await mentions(project, /BuiltCli|cliTests/)) built = buildPackage()
   project.provide('postgresUrl', server?.url)
+  project.provide('builtPackage', built?.folder)
 }
 
 export async function teardown(): Promise<void> {
   await server?.stop()
+  built?.remove()
   removeTemplate?.()
 }
 
