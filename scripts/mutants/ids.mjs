@@ -41,7 +41,7 @@ export const ID_MUTANTS = [
   {
     name: 'the backup is not asked whether what the primary took stands there',
     file: 'src/strategy/write/attempt.ts',
-    edits: [['(isFirst || !this.#repeats.isAny)', "(isFirst || this.#kind === 'clear')"]],
+    edits: [['decide: judges,', "decide: place === 'primary' && judges,"]],
     tests: ['test/store/common-database.test.ts'],
   },
   {
@@ -88,14 +88,14 @@ export const ID_MUTANTS = [
   },
   {
     name: 'an id that this process removed is known only if it had saved it',
-    file: 'src/store/known-ids.ts',
+    file: 'src/strategy/known-ids.ts',
     edits: [
       [
         "if (operation.change !== 'append') {",
         "if (operation.change !== 'append' && before !== undefined) {",
       ],
     ],
-    tests: ['src/store/known-ids.test.ts'],
+    tests: ['src/strategy/known-ids.test.ts'],
   },
   {
     name: 'a start after one that followed a kill goes on at its ceiling',
@@ -114,5 +114,36 @@ export const ID_MUTANTS = [
     file: 'src/strategy/replica-monitor.ts',
     edits: [["return isSame ? 'current' : 'ask-again'", "return isSame ? 'current' : 'current'"]],
     tests: ['test/store/replica-monitor.test.ts'],
+  },
+  {
+    name: 'the other place is not asked whether a repeat was removed there',
+    file: 'src/strategy/write/removed-among.ts',
+    edits: [['if (repeated.length === 0)', 'if (repeated.length >= 0)']],
+    tests: ['test/store/common-database.test.ts'],
+  },
+  {
+    name: 'the second place does not say whether an id is new there',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [
+      ['unique: judges && this.#group.unique', "unique: place === 'primary' && this.#group.unique"],
+    ],
+    tests: ['test/store/common-database.test.ts'],
+  },
+  {
+    name: 'what a process is told of a removed id is forgotten',
+    file: 'src/strategy/write/write-group.ts',
+    edits: [['if (isRemoved(item)) known.removed(key, item)', 'known.acknowledged([])']],
+    tests: ['test/store/ids-used-again.test.ts'],
+  },
+  {
+    name: 'content that may be another goes by the stamp of the first save',
+    file: 'src/store/recognise-ids.ts',
+    edits: [
+      [
+        'const { appendedAt: position, appended: value } = item',
+        'const { position } = item\n  const value = item.appended ?? append.value',
+      ],
+    ],
+    tests: ['test/store/ids-used-again.test.ts'],
   },
 ]

@@ -6,7 +6,6 @@ import { STAMP_MIN, type Stamp } from '../core/stamp.ts'
 import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import { checkKey, checkStamp } from './check-arguments.ts'
 import { checkGroup } from './check-group.ts'
-import { KnownIds } from './known-ids.ts'
 import { encodeItems, type EncodedItem, type NewItem } from './new-values.ts'
 import { recogniseIds } from './recognise-ids.ts'
 import type { StoreCore } from './store-core.ts'
@@ -31,7 +30,6 @@ export class Lists {
    * would be two messages.
    */
   readonly #lock: NameLock
-  readonly #known: KnownIds
 
   constructor(core: StoreCore, values: Values, write: WritePort) {
     this.#core = core
@@ -42,7 +40,6 @@ export class Lists {
       waitMs: ID_WAIT_MS,
       what: 'another save of the same id',
     })
-    this.#known = new KnownIds(core.context.tombstones)
   }
 
   async append(key: string, items: readonly NewItem[]): Promise<AppendOutcome> {
@@ -89,7 +86,7 @@ export class Lists {
     checkGroup(appends)
     return await this.#core.run(async () => {
       const { context } = this.#core
-      const { operations, earlier } = await recogniseIds(context, this.#known, appends)
+      const { operations, earlier } = await recogniseIds(context, appends)
       const repeat = earlier.length > 0 && { repeat: { earlier, given: appends } }
       const group = { operations, unique: true, ...repeat }
       return await this.#told(this.#write.write(context, group))
@@ -99,7 +96,7 @@ export class Lists {
   /** What is acknowledged under an id of the caller's is known from here on. */
   async #told(written: Promise<WriteOutcome>): Promise<WriteOutcome> {
     const outcome = await written
-    this.#known.acknowledged(outcome.operations)
+    this.#core.context.known.acknowledged(outcome.operations)
     return outcome
   }
 

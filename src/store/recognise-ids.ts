@@ -15,11 +15,12 @@ import { observeKey, type StoreContext } from '../strategy/context.ts'
 import { HEDGE_BOUNDS, hedgeDelayMs } from '../strategy/hedge-delay.ts'
 import { readMergedById } from '../strategy/read/merged-page.ts'
 import { Source } from '../strategy/read/source.ts'
-import { conflictOf } from '../strategy/write/write-group.ts'
-import type { KnownIds } from './known-ids.ts'
+import { takenId } from '../strategy/write/write-group.ts'
 
 /** How long a save waits for a database that may know its ids. Milliseconds. */
 const PATIENCE_MS = 1_000
+
+const OUT_OF_REACH = 'what was saved under it is out of reach: try again when both databases are up'
 
 export interface Recognised {
   /** One for each append: as it stands, or itself. */
@@ -34,13 +35,14 @@ export interface Recognised {
  * process wrote past the primary. So a process that reaches both databases recognises an id that either has, before anything
  * is written. What was cleared stands no more: its id is free.
  *
- * @throws StorageError `CONFLICT` when an id stands with other content.
+ * @throws StorageError `CONFLICT` when an id stands with other content; `UNAVAILABLE` when only an edit of it can
+ *   be reached, so that nobody knows what was saved first.
  */
 export async function recogniseIds(
   context: StoreContext,
-  known: KnownIds,
   appends: readonly AppendOperation[],
 ): Promise<Recognised> {
+  const { known } = context
   const { key } = appends[0]!
   const ids = new Set(appends.map(({ id }) => id))
   const logged = await inLog(context, key, ids)
@@ -152,14 +154,16 @@ function joined(found: Item | undefined, known: Item | undefined): Item | undefi
 function firstOf(
   append: AppendOperation,
   item: Item | undefined,
-  { tombstones }: StoreContext,
+  context: StoreContext,
 ): AppendOperation | undefined {
   if (item === undefined) return undefined
-  const verdict = judgePut(item, append, tombstones.get(append.key), true)
-  if (verdict.outcome === 'conflict') {
-    throw new StorageError('CONFLICT', conflictOf(item))
-  }
+  const verdict = judgePut(item, append, context.tombstones.get(append.key), true)
+  if (verdict.outcome === 'conflict') throw takenId(context, append.key, item)
   if (verdict.outcome !== 'stands') return undefined
-  const position = item.appendedAt ?? item.position
-  return { ...append, position, stamp: position, value: item.appended ?? append.value }
+  const { appendedAt: position, appended: value } = item
+  if (position === undefined || value === undefined) {
+    // It was edited, and the first save is elsewhere: this content may not go by its stamp.
+    throw new StorageError('UNAVAILABLE', `id ${append.id} stands, and ${OUT_OF_REACH}`)
+  }
+  return { ...append, position, stamp: position, value }
 }

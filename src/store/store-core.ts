@@ -10,6 +10,7 @@ import type { StoreContext, StoreNotice } from '../strategy/context.ts'
 import { AbsentPlace } from '../strategy/absent-place.ts'
 import { Place } from '../strategy/place.ts'
 import { ReplicaMonitor } from '../strategy/replica-monitor.ts'
+import { KnownIds } from '../strategy/known-ids.ts'
 import { SeenTombstones } from '../strategy/seen-tombstones.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import { Reconciler, type PassOptions } from '../sync/reconciler.ts'
@@ -243,8 +244,9 @@ export class StoreCore {
       if (event.healthy) log.wake(event.place)
     })
     const tombstones = new SeenTombstones()
+    const known = new KnownIds(tombstones)
     const notify = (notice: StoreNotice): void => this.#notice(notice)
-    return { env, clock, log, health, places, monitor, tombstones, cache, notify }
+    return { env, clock, log, health, places, monitor, tombstones, known, cache, notify }
   }
 
   /** A disk that hangs holds up the start for a while only; the log is waited for again later. */

@@ -6,6 +6,7 @@ import { StorageManager } from '../manager/storage-manager.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import { Place } from '../strategy/place.ts'
 import { ReplicaMonitor } from '../strategy/replica-monitor.ts'
+import { KnownIds } from '../strategy/known-ids.ts'
 import { SeenTombstones } from '../strategy/seen-tombstones.ts'
 import { resolveReconcileOptions } from '../sync/reconcile-options.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
@@ -66,6 +67,7 @@ function bareContext(
     onReplicaChanged: () => {},
   })
   const tombstones = new SeenTombstones()
+  const known = new KnownIds(tombstones)
   const notify = (): void => {}
-  return { env, clock, log, health, places, monitor, tombstones, cache: undefined, notify }
+  return { env, clock, log, health, places, monitor, tombstones, known, cache: undefined, notify }
 }

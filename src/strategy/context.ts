@@ -5,6 +5,7 @@ import type { Stamp, StampClock } from '../core/stamp.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
 import type { SharedCache } from './cache/shared-cache.ts'
+import type { KnownIds } from './known-ids.ts'
 import type { Place } from './place.ts'
 import type { ReplicaMonitor } from './replica-monitor.ts'
 import type { SeenTombstones } from './seen-tombstones.ts'
@@ -18,6 +19,7 @@ export interface StoreContext {
   readonly places: Readonly<Record<DatabasePlace, Place>>
   readonly monitor: ReplicaMonitor
   readonly tombstones: SeenTombstones
+  readonly known: KnownIds
   /** Undefined when no read strategy uses one. */
   readonly cache: SharedCache | undefined
   /** Told about what happened behind the caller's back. */

@@ -81,6 +81,45 @@ test.each(CASES)('$write: a repeat after a clear that the backup had $moment', a
   expect(await contents()).toEqual(['old'])
 })
 
+// Found by the simulation (1201135, 1203055): the backup was not asked whether an id was removed there.
+test.each(CASES)('$write: a repeat after a removal that the backup had $moment', async (one) => {
+  const { a, b, at, contents, heal } = await rig(one.write)
+  await at(one.moment, async () => {
+    expect((await a.deleteMessage('c', 'old')).copies).toEqual(['backup', 'wal'])
+  })
+  const again = b.saveMessage('c', { id: 'old', role: 'user', content: 'old' })
+  await expect(again).rejects.toThrow('was removed and cannot be used again')
+  await heal()
+  expect(await contents()).toEqual([])
+})
+
+test.each(CASES)('$write: a save of an id that was removed in the backup $moment', async (one) => {
+  const { a, b, at, contents, heal } = await rig(one.write)
+  const message = { id: 'mine', role: 'user', content: 'mine' } as const
+  await at(one.moment, async () => {
+    expect((await a.saveMessage('c', message)).copies).toEqual(['backup', 'wal'])
+    expect((await a.deleteMessage('c', 'mine')).copies).toEqual(['backup', 'wal'])
+  })
+  await expect(b.saveMessage('c', message)).rejects.toThrow('was removed and cannot be used again')
+  await heal()
+  expect(await contents()).toEqual(['old'])
+})
+
+test.each(CASES)(
+  '$write: a save of an id that the backup had $moment with other content',
+  async (one) => {
+    const { a, b, at, contents, heal } = await rig(one.write)
+    await at(one.moment, async () => {
+      const message = { id: 'mine', role: 'user', content: 'first' } as const
+      expect((await a.saveMessage('c', message)).copies).toEqual(['backup', 'wal'])
+    })
+    const second = b.saveMessage('c', { id: 'mine', role: 'user', content: 'second' })
+    await expect(second).rejects.toThrow('is there with other content')
+    await heal()
+    expect(await contents()).toEqual(['old', 'first'])
+  },
+)
+
 test.each(CASES)('$write: an edit after one that the backup had $moment', async (one) => {
   const { a, b, at, contents, heal } = await rig(one.write)
   await at(one.moment, async () => {

@@ -194,6 +194,38 @@ test('what one database said of an id is not forgotten when the other one fails'
   expect(asked).toBe(1)
 })
 
+// Found by the simulation (1201421): the process remembered its own save, and not what it was told of it.
+test('what a process was told of a removed id it knows when both databases are out', async () => {
+  const { env, open } = rig()
+  const [one, two] = [await open(), await open()]
+  await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+  await env.drive(two.history.deleteMessage('c', 'm1'))
+  await env.drive(Promise.all([one.history.flush(), two.history.flush()]))
+  const save = (): Promise<unknown> => one.history.saveMessage('c', message('first', 'm1'))
+  await expect(env.drive(save())).rejects.toThrow('was removed and cannot be used again')
+  one.primary.setMode('refused')
+  one.backup.setMode('refused')
+  await expect(env.drive(save())).rejects.toThrow('was removed and cannot be used again')
+  one.primary.setMode('up')
+  one.backup.setMode('up')
+})
+
+// Found by the simulation (1203259): the new content went by the stamp of the first one, and the databases differed.
+test('an id of which only an update can be reached is not saved with content that may be another', async () => {
+  const { env, open } = rig()
+  const [one, two] = [await open(), await open()]
+  one.primary.setMode('refused')
+  await env.drive(one.history.saveMessage('c', message('first', 'm1')))
+  await env.drive(two.history.updateMessage('c', 'm1', { role: 'user', content: 'second' }))
+  two.backup.setMode('refused')
+  const save = two.history.saveMessage('c', message('other', 'm1'))
+  await expect(env.drive(save)).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'none' })
+  one.primary.setMode('up')
+  two.backup.setMode('up')
+  await env.drive(Promise.all([one.history.flush(), two.history.flush()]))
+  expect(await contents(env, two)).toEqual(['second'])
+})
+
 describe('what another process saved past the primary', () => {
   async function savedPastPrimary(): Promise<{ env: VirtualEnv; one: Process; two: Process }> {
     const { env, open } = rig()

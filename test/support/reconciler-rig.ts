@@ -5,6 +5,7 @@ import { SimpleHealthManager } from '../../src/health/simple.ts'
 import type { StoreContext, StoreNotice } from '../../src/strategy/context.ts'
 import { Place } from '../../src/strategy/place.ts'
 import { ReplicaMonitor } from '../../src/strategy/replica-monitor.ts'
+import { KnownIds } from '../../src/strategy/known-ids.ts'
 import { SeenTombstones } from '../../src/strategy/seen-tombstones.ts'
 import { resolveReconcileOptions, type ReconcileOptions } from '../../src/sync/reconcile-options.ts'
 import { Reconciler } from '../../src/sync/reconciler.ts'
@@ -42,6 +43,7 @@ export function reconcilerRig(
     onReplicaChanged: () => {},
   })
   const notices: StoreNotice[] = []
+  const tombstones = new SeenTombstones()
   const context: StoreContext = {
     env,
     clock,
@@ -49,7 +51,8 @@ export function reconcilerRig(
     health,
     places,
     monitor,
-    tombstones: new SeenTombstones(),
+    tombstones,
+    known: new KnownIds(tombstones),
     cache: undefined,
     notify: (notice) => void notices.push(notice),
   }

@@ -7,6 +7,7 @@ import type { ApplyOptions, ApplyResult } from '../../backend/replica-backend.ts
 import { isRefusal, type Applied } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
 import { isCallersFault, isOwnBound, StorageError, unreachable } from '../../core/errors.ts'
+import type { Item } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { DatabasePlace, PlaceName } from '../../core/places.ts'
 import { withDeadline } from '../../core/time.ts'
@@ -18,6 +19,7 @@ import type { AttemptResult } from './attempt-result.ts'
 import { AttemptState } from './attempt-state.ts'
 import { lackingClears } from './lacking-clears.ts'
 import { isDecided, nextStep, type AttemptView, type Time } from './next-step.ts'
+import { removedAmong } from './removed-among.ts'
 import { Repeats, standsElsewhere } from './repeats.ts'
 import type { WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-port.ts'
@@ -153,16 +155,19 @@ export class Attempt {
     const hinted = lacking && !(this.#state.of.primary === 'sent' && this.#time === 'early')
     if (hinted) this.#raiseHint()
     const sent = this.#operations
-    const isFirst = place === 'primary' || lacking
+    // What stands in one place is merged in the other one, which is then asked whether it was removed there.
+    const repeated = this.#repeats.among(sent)
+    const judges = this.#group.mergeOnly !== true && !this.#repeats.isAny
     const startedAt = context.env.monotonic()
     try {
       const result = await this.#applied(place, sent, {
-        // The backup too: what it had before, from a process that was cut off, stands in the way.
-        decide: this.#group.mergeOnly !== true && (isFirst || !this.#repeats.isAny),
-        unique: isFirst && this.#group.unique && this.#config.enableIdempotency,
+        // The second place too: what it had before, from a process that was cut off, stands in the way.
+        decide: judges,
+        unique: judges && this.#group.unique && this.#config.enableIdempotency,
         timeoutMs: this.#config.timeoutMs,
         ...(hinted && { hint: context.clock.writerId }),
       })
+      const removed = await removedAmong(context.places[place], repeated, this.#config.timeoutMs)
       context.monitor.sawIdentity(place, result.identity, startedAt)
       if (hinted) this.#state.hint = 'done'
       // Late: nobody waits for this answer any more, but what is cached is older than the place.
@@ -170,7 +175,7 @@ export class Attempt {
       await context.env.failpoints.hit(
         place === 'primary' ? 'write.afterPrimary' : 'write.afterBackup',
       )
-      this.#answered(place, sent, result)
+      this.#answered(place, sent, result, removed)
     } catch (error) {
       // The ticket stays marked: the backup may have the hint all the same.
       if (hinted) this.#state.hint = 'none'
@@ -274,9 +279,14 @@ export class Attempt {
 
   // ---- answers
 
-  #answered(place: DatabasePlace, sent: readonly Operation[], result: ApplyResult): void {
+  #answered(
+    place: DatabasePlace,
+    sent: readonly Operation[],
+    result: ApplyResult,
+    removed: ReadonlyMap<string, Item>,
+  ): void {
     const context = this.#context
-    const applied = this.#repeats.judged(sent, result.applied)
+    const applied = this.#repeats.judged(sent, result.applied, removed)
     sent.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
     this.#state.of[place] = 'done'
     const refused = applied.some(isRefusal)

@@ -1,6 +1,6 @@
 import type { Applied } from '../../core/decide.ts'
-import { isRemoved, operationsOfItem } from '../../core/merge.ts'
-import type { Operation } from '../../core/operation.ts'
+import { isRemoved, operationsOfItem, type Item } from '../../core/merge.ts'
+import type { AppendOperation, Operation } from '../../core/operation.ts'
 
 /** What an answer says about repeats of callers' ids. */
 export interface RepeatVerdict {
@@ -26,6 +26,8 @@ export class Repeats {
   readonly #own = new Set<Operation>()
   /** Operations that stand already in some place. */
   readonly #standing = new Set<Operation>()
+  /** As they stand in the place that said so. */
+  readonly #repeated = new Set<AppendOperation>()
 
   /**
    * @param group The operations with callers' ids: none where the ids are this writer's own.
@@ -40,12 +42,19 @@ export class Repeats {
 
   /**
    * A place takes what was removed since for done; for a call that began after that the id is taken.
-   * One that merged what stands in another place may have cleared it: then it stands no more.
+   * One that merged what stands in another place may have cleared it: then it stands no more. Or it
+   * may have it `removed`, by the id.
    */
-  judged(sent: readonly Operation[], applied: readonly Applied[]): readonly Applied[] {
+  judged(
+    sent: readonly Operation[],
+    applied: readonly Applied[],
+    removed: ReadonlyMap<string, Item>,
+  ): readonly Applied[] {
     if (this.#group.length === 0) return applied
     return applied.map((answer, i) => {
       const operation = sent[i]!
+      const item = operation.kind === 'put' ? removed.get(operation.id) : undefined
+      if (item !== undefined) return { ...answer, outcome: 'conflict', item }
       if (answer.outcome === 'applied') return clearedSince(operation, answer)
       const isTaken =
         answer.outcome === 'stands' && isRemoved(answer.item) && this.#earlier.includes(operation)
@@ -56,6 +65,11 @@ export class Repeats {
   /** True when some place said what stands already: those stamps are not given out anew. */
   get isAny(): boolean {
     return this.#standing.size > 0
+  }
+
+  /** Those of them that stand in another place already, and were not removed there. */
+  among(operations: readonly Operation[]): readonly AppendOperation[] {
+    return [...this.#repeated].filter((each) => operations.includes(each))
   }
 
   /** The log is given these. */
@@ -76,6 +90,7 @@ export class Repeats {
       if (answer?.outcome !== 'stands') return [operation]
       this.#standing.add(operation)
       const standing = operationsOfItem(operation.key, answer.item)
+      if (!isRemoved(answer.item)) this.#noteRepeated(standing)
       return this.#own.has(operation) ? [operation, ...standing] : standing
     })
     const hasRepeats = applied.some(({ outcome }) => outcome === 'stands')
@@ -85,6 +100,12 @@ export class Repeats {
   /** The place has one elsewhere than another place that took it from this attempt. */
   isSplit(sent: readonly Operation[], applied: readonly Applied[]): boolean {
     return standsElsewhere(sent, applied).some((each) => this.#own.has(each))
+  }
+
+  #noteRepeated(standing: readonly Operation[]): void {
+    for (const each of standing) {
+      if (each.kind === 'put' && each.change === 'append') this.#repeated.add(each)
+    }
   }
 
   #noteOwn(operation: Operation): void {

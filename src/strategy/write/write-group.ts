@@ -101,7 +101,7 @@ function stampAgain(
         positions.set(itemName(operation), answer.position)
       }
     } else if (answer.outcome === 'conflict') {
-      throw new StorageError('CONFLICT', conflictOf(answer.item), { effect })
+      throw takenId(context, operation.key, answer.item, effect)
     } else if (answer.outcome === 'gone') {
       throw new StorageError('NOT_FOUND', 'the message was removed', { effect })
     }
@@ -113,11 +113,18 @@ function stampAgain(
   return { ...group, operations }
 }
 
-/** Why an id that stands cannot be saved with this content. */
-export function conflictOf(item: Item): string {
-  return isRemoved(item)
-    ? `id ${item.id} was removed and cannot be used again until the conversation is cleared`
-    : `id ${item.id} is there with other content`
+/** An id that stands cannot be saved with this content; what was removed is remembered. */
+export function takenId(
+  { known }: StoreContext,
+  key: string,
+  item: Item,
+  effect: Effect = 'none',
+): StorageError {
+  if (isRemoved(item)) known.removed(key, item)
+  const why = isRemoved(item)
+    ? 'was removed and cannot be used again until the conversation is cleared'
+    : 'is there with other content'
+  return new StorageError('CONFLICT', `id ${item.id} ${why}`, { effect })
 }
 
 /** A timeout has used up its time; `OVERLOADED` asks the caller to slow down. */

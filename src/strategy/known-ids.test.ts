@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { isRemoved, itemValue } from '../core/merge.ts'
-import { SeenTombstones } from '../strategy/seen-tombstones.ts'
+import { SeenTombstones } from './seen-tombstones.ts'
 import { append, edit, remove, stampAt } from '../testing/backend/operations.ts'
 import { KnownIds } from './known-ids.ts'
 
@@ -27,7 +27,9 @@ test('a save that was acknowledged stands with its content, and with no other', 
 test('what was edited since stands with any content, what was removed with none', () => {
   const { known } = knowing()
   known.acknowledged([edit('k', 'id', stampAt(1), stampAt(2), 'edited')])
-  expect(itemValue(known.itemOf(other)!)).toBe(other.value)
+  expect(known.itemOf(other)).toMatchObject({ editedOf: stampAt(1) })
+  // Nobody is told that this is what was saved first.
+  expect(known.itemOf(other)!.appended).toBeUndefined()
   known.acknowledged([remove('k', 'id', stampAt(1), stampAt(3))])
   expect(isRemoved(known.itemOf(other)!)).toBe(true)
 })
@@ -35,7 +37,7 @@ test('what was edited since stands with any content, what was removed with none'
 test('what another process had saved is known once it was edited or removed here', () => {
   const known = new KnownIds(new SeenTombstones())
   known.acknowledged([edit('k', 'id', stampAt(1), stampAt(2), 'edited')])
-  expect(itemValue(known.itemOf(other)!)).toBe(other.value)
+  expect(known.itemOf(other)).toMatchObject({ editedOf: stampAt(1) })
   known.acknowledged([remove('k', 'id', stampAt(1), stampAt(3))])
   expect(isRemoved(known.itemOf(other)!)).toBe(true)
 })
@@ -47,7 +49,7 @@ test('what became of an earlier message of the id does not go with the next one'
   known.acknowledged([edit('k', 'id', stampAt(5), stampAt(6), 'edited')])
   expect(known.itemOf(append('k', stampAt(7), 'other', 'id'))).toMatchObject({
     position: stampAt(5),
-    appendedAt: stampAt(5),
+    editedOf: stampAt(5),
   })
 })
 

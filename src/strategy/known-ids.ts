@@ -2,11 +2,14 @@ import { hash } from 'node:crypto'
 import type { JsonText } from '../core/json.ts'
 import type { Item } from '../core/merge.ts'
 import { itemName, type AppendOperation, type Operation } from '../core/operation.ts'
-import type { Stamp } from '../core/stamp.ts'
-import type { SeenTombstones } from '../strategy/seen-tombstones.ts'
+import { STAMP_MIN, type Stamp } from '../core/stamp.ts'
+import type { SeenTombstones } from './seen-tombstones.ts'
 
 /** Ids that are remembered; the one that was told of first is forgotten first. */
 const IDS_MAX = 20_000
+
+const NOTHING = '' as JsonText
+const UNKNOWN_EDIT = { editedAt: STAMP_MIN, edited: NOTHING }
 
 interface Known {
   readonly position: Stamp
@@ -17,7 +20,7 @@ interface Known {
 }
 
 /**
- * What this process acknowledged under callers' ids in this life. With both databases out and the entry
+ * What this process acknowledged, and found removed, under callers' ids in this life. With both databases out and the entry
  * gone from the log nobody else could tell a repeat from a new save.
  */
 export class KnownIds {
@@ -47,6 +50,15 @@ export class KnownIds {
     }
   }
 
+  /** Some place said that this one is removed: it stays so until a clear, whatever else is out. */
+  removed(key: string, { id, position }: Item): void {
+    const name = itemName({ key, id })
+    const before = this.#ids.get(name)
+    if (before === undefined || before.position <= position) {
+      this.#remember(name, { position, removed: true })
+    }
+  }
+
   /** The item that stands under the id of this append, as far as is remembered; none once it was cleared. */
   itemOf(append: AppendOperation): Item | undefined {
     const known = this.#ids.get(itemName(append))
@@ -56,9 +68,10 @@ export class KnownIds {
     const { position, saved, edited, removed } = known
     const { id, value } = append
     if (removed === true) return { id, position, removedOf: position }
-    // What was edited since counts as the same content.
-    const isSame = edited === true || saved === hashOf(value)
-    return { id, position, appendedAt: position, appended: isSame ? value : ('' as JsonText) }
+    const isSame = saved === hashOf(value)
+    // What was edited since counts as the same content, but was saved with another one.
+    if (edited === true && !isSame) return { id, position, editedOf: position, ...UNKNOWN_EDIT }
+    return { id, position, appendedAt: position, appended: isSame ? value : NOTHING }
   }
 
   #remember(name: string, known: Known): void {
