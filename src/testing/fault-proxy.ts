@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { byDefault, integer, needed, text } from '../core/option-kinds.ts'
@@ -53,6 +54,13 @@ export const FAULT_PROXY_OPTIONS: OptionTable<FaultProxyOptions, 'host'> = {
   port: needed(integer(1, 65_535)),
   host: byDefault('127.0.0.1', text()),
 }
+
+/**
+ * Ports that the system gives to no outgoing connection by default (Linux: ip_local_port_range). One that it
+ * does would be taken by another program while `refuse` has let go of it.
+ */
+const PORTS = { from: 10_000, to: 32_000 }
+const TRIES_MAX = 20
 
 /** A TCP proxy on 127.0.0.1 that injects network faults. */
 export class FaultProxy {
@@ -110,9 +118,9 @@ export class FaultProxy {
 
   async #listen(): Promise<void> {
     const listener = createServer({ allowHalfOpen: true }, (client) => this.#accept(client))
-    listener.listen(this.#port, '127.0.0.1')
-    await once(listener, 'listening')
-    this.#port = (listener.address() as AddressInfo).port
+    this.#port = await (this.#port === 0
+      ? listenSomewhere(listener)
+      : listenAt(listener, this.#port))
     this.#listener = listener
   }
 
@@ -214,4 +222,21 @@ function actsOn(fault: { readonly direction?: Direction }, direction: Direction)
 
 function reset({ client, server }: Link): void {
   for (const socket of [client, server]) if (!socket.destroyed) socket.resetAndDestroy()
+}
+
+async function listenSomewhere(listener: Server): Promise<number> {
+  for (let i = 0; i < TRIES_MAX; i++) {
+    try {
+      return await listenAt(listener, randomInt(PORTS.from, PORTS.to))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+  }
+  return await listenAt(listener, 0)
+}
+
+async function listenAt(listener: Server, port: number): Promise<number> {
+  listener.listen(port, '127.0.0.1')
+  await once(listener, 'listening')
+  return (listener.address() as AddressInfo).port
 }
