@@ -146,4 +146,15 @@ export const ID_MUTANTS = [
     ],
     tests: ['test/store/ids-used-again.test.ts'],
   },
+  {
+    name: 'a shared log alone acknowledges a repeat of what may be cleared',
+    file: 'src/store/recognise-ids.ts',
+    edits: [
+      [
+        'context.log.isShared() && !found.isAnswered',
+        'context.log.isShared() && earlier.length < 0',
+      ],
+    ],
+    tests: ['test/store/shared-log-ids.test.ts'],
+  },
 ]

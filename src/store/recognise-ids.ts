@@ -20,7 +20,8 @@ import { takenId } from '../strategy/write/write-group.ts'
 /** How long a save waits for a database that may know its ids. Milliseconds. */
 const PATIENCE_MS = 1_000
 
-const OUT_OF_REACH = 'what was saved under it is out of reach: try again when both databases are up'
+const OF_THE_SAVE = 'what was saved under it is out of reach: try again when both databases are up'
+const OF_A_CLEAR = 'no database can be asked whether it was cleared since: try again when one is up'
 
 export interface Recognised {
   /** One for each append: as it stands, or itself. */
@@ -36,7 +37,7 @@ export interface Recognised {
  * is written. What was cleared stands no more: its id is free.
  *
  * @throws StorageError `CONFLICT` when an id stands with other content; `UNAVAILABLE` when only an edit of it can
- *   be reached, so that nobody knows what was saved first.
+ *   be reached, so that nobody knows what was saved first, or, with a shared log, no database at all.
  */
 export async function recogniseIds(
   context: StoreContext,
@@ -50,12 +51,17 @@ export async function recogniseIds(
   if (logged.length === 0 && !isKnown && (await knowsAll(context))) {
     return { operations: appends, earlier: [] }
   }
-  const items = new Map((await lookUp(context, key, ids, logged)).map((item) => [item.id, item]))
+  const found = await lookUp(context, key, ids, logged)
+  const items = new Map(found.items.map((item) => [item.id, item]))
   await tellClear(context, key)
   const earlier: Operation[] = []
   const operations = appends.map((append) => {
     const first = firstOf(append, joined(items.get(append.id), known.itemOf(append)), context)
-    if (first !== undefined) earlier.push(first)
+    if (first !== undefined) {
+      // Whoever cleared it in both databases left nothing of it in the shared log.
+      if (context.log.isShared() && !found.isAnswered) throw outOfReach(append.id, OF_A_CLEAR)
+      earlier.push(first)
+    }
     // A clear may have come to light: what is new stands after it.
     return first ?? restamp(append, context.clock.tick(key))
   })
@@ -109,11 +115,14 @@ async function lookUp(
   key: string,
   ids: ReadonlySet<string>,
   logged: readonly Operation[],
-): Promise<readonly Item[]> {
-  const { places, tombstones } = context
-  const up = DATABASE_PLACES.map((place) => places[place]).filter((place) => place.isUp())
+): Promise<{ readonly items: readonly Item[]; readonly isAnswered: boolean }> {
+  const { log, places, tombstones } = context
+  const all = DATABASE_PLACES.map((place) => places[place]).filter((place) => !place.isAbsent)
+  const healthy = all.filter((place) => place.isUp())
+  // Beside a shared log one of them must answer, so they are asked although they were out just now.
+  const asked = healthy.length === 0 && log.isShared() ? all : healthy
   const answers = await Promise.allSettled(
-    up.map((place) => {
+    asked.map((place) => {
       const source = new Source(context, place, PATIENCE_MS)
       return atMostTwice(() => readMergedById(context, [source], key, [...ids]))
     }),
@@ -126,7 +135,10 @@ async function lookUp(
   }
   for (const operation of logged) applyOperation(state, operation)
   observeKey(context, key, state.deletedThrough)
-  return [...state.items.values()].filter(({ id }) => ids.has(id))
+  return {
+    items: [...state.items.values()].filter(({ id }) => ids.has(id)),
+    isAnswered: answers.some(({ status }) => status === 'fulfilled'),
+  }
 }
 
 /**
@@ -163,7 +175,11 @@ function firstOf(
   const { appendedAt: position, appended: value } = item
   if (position === undefined || value === undefined) {
     // It was edited, and the first save is elsewhere: this content may not go by its stamp.
-    throw new StorageError('UNAVAILABLE', `id ${append.id} stands, and ${OUT_OF_REACH}`)
+    throw outOfReach(append.id, OF_THE_SAVE)
   }
   return { ...append, position, stamp: position, value }
+}
+
+function outOfReach(id: string, why: string): StorageError {
+  return new StorageError('UNAVAILABLE', `id ${id} stands, and ${why}`)
 }
