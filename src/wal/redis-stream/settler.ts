@@ -35,7 +35,6 @@ type Task = Acknowledgement | Resend
 export class Settler {
   readonly #link: StreamLink
   readonly #logger: Logger
-  readonly #partitions: () => number
   #tasks: Task[] = []
   #running: Promise<void> | undefined
   /** By number: what the server may still count as lacking. */
@@ -44,10 +43,9 @@ export class Settler {
     backup: new Map(),
   }
 
-  constructor(link: StreamLink, logger: Logger, partitions: () => number) {
+  constructor(link: StreamLink, logger: Logger) {
     this.#link = link
     this.#logger = logger
-    this.#partitions = partitions
   }
 
   get isIdle(): boolean {
@@ -159,7 +157,7 @@ export class Settler {
   }
 
   async #resend(place: DatabasePlace): Promise<void> {
-    for (let partition = 0; partition < this.#partitions(); partition++) {
+    for (let partition = 0; partition < this.#link.partitions; partition++) {
       let from = '0'
       while (from !== '') {
         const args = [LETTER[place], from, String(RESEND_ENTRIES)]

@@ -18,11 +18,9 @@ const STALE_MARK_S = 600
 /** Reads what places lack from the server, whoever appended it. */
 export class SharedReader {
   readonly #link: StreamLink
-  readonly #partitions: () => number
 
-  constructor(link: StreamLink, partitions: () => number) {
+  constructor(link: StreamLink) {
     this.#link = link
-    this.#partitions = partitions
   }
 
   /**
@@ -34,7 +32,7 @@ export class SharedReader {
     key: string,
     known: ReadonlySet<string>,
   ): Promise<Operation[]> {
-    const partition = partitionOf(key, this.#partitions())
+    const partition = partitionOf(key, this.#link.partitions)
     const found: Operation[] = []
     const take = (from: number, number: string, text: string): void => {
       if (text === '' || known.has(`${from}:${number}`)) return
@@ -67,7 +65,7 @@ export class SharedReader {
   /** Keys that the place lacks operations of; a few that it does not may be among them. */
   async pendingKeys(place: DatabasePlace): Promise<Set<string>> {
     const keys = new Set<string>()
-    const partitions = Array.from({ length: this.#partitions() }, (_, i) => i)
+    const partitions = Array.from({ length: this.#link.partitions }, (_, i) => i)
     await Promise.all(
       partitions.map(async (partition) => {
         const name = `${this.#link.base(partition)}k:${LETTER[place]}`
@@ -86,7 +84,7 @@ export class SharedReader {
   /** What the place refused, whoever tried. */
   async refused(place: DatabasePlace): Promise<RefusedEntry[]> {
     const found: RefusedEntry[] = []
-    for (let partition = 0; partition < this.#partitions(); partition++) {
+    for (let partition = 0; partition < this.#link.partitions; partition++) {
       const args = [LETTER[place], String(REFUSED_MAX)]
       const reply = await this.#link.call(partition, LETTERS, args)
       for (let i = 0; i + 1 < reply.length; i += 2) {
