@@ -56,7 +56,7 @@ export class ClusterRouter implements RedisRouter {
   }
 
   get servers(): readonly RedisServerInfo[] {
-    return this.#masters().flatMap(({ info }) => (info === undefined ? [] : [info]))
+    return this.#masters().flatMap(({ servers }) => servers)
   }
 
   async connect(): Promise<void> {
@@ -67,14 +67,16 @@ export class ClusterRouter implements RedisRouter {
   }
 
   async send(key: string, args: readonly string[]): Promise<unknown> {
-    const slot = slotOf(key)
-    let node = this.#nodeOf(slot)
+    let node = this.#nodeOf(key)
+    if (node === undefined) {
+      throw new StorageError('UNAVAILABLE', `no node of the Redis Cluster has slot ${slotOf(key)}`)
+    }
     let isAsking = false
     for (let redirects = 0; ; redirects++) {
       try {
         // In one turn of the loop, so that nothing comes between the two.
-        if (isAsking) void node.send(['ASKING']).catch(() => {})
-        return await node.send(args)
+        if (isAsking) void node.send(key, ['ASKING']).catch(() => {})
+        return await node.send(key, args)
       } catch (error) {
         const code = replyCode(error)
         if ((code !== 'MOVED' && code !== 'ASK') || redirects === REDIRECTS_MAX) throw error
@@ -86,12 +88,11 @@ export class ClusterRouter implements RedisRouter {
   }
 
   runIdOf(key: string): string {
-    const range = this.#rangeOf(slotOf(key))
-    return (range && this.#nodes.get(nameOf(range.master))?.info?.runId) ?? 'unknown'
+    return this.#nodeOf(key)?.runIdOf(key) ?? 'unknown'
   }
 
   misled(key: string, error: unknown): void {
-    this.#nodeOf(slotOf(key)).renew(error)
+    this.#nodeOf(key)?.misled(key, error)
     this.#readMapSoon()
   }
 
@@ -110,15 +111,10 @@ export class ClusterRouter implements RedisRouter {
     return [...names].flatMap((name) => this.#nodes.get(name) ?? [])
   }
 
-  #rangeOf(slot: number): SlotRange | undefined {
-    return this.#ranges.find(({ first, last }) => first <= slot && slot <= last)
-  }
-
-  #nodeOf(slot: number): RedisNode {
-    const range = this.#rangeOf(slot)
-    const node = range && this.#nodes.get(nameOf(range.master))
-    if (node !== undefined) return node
-    throw new StorageError('UNAVAILABLE', `no node of the Redis Cluster has slot ${slot}`)
+  #nodeOf(key: string): RedisNode | undefined {
+    const slot = slotOf(key)
+    const range = this.#ranges.find(({ first, last }) => first <= slot && slot <= last)
+    return range && this.#nodes.get(nameOf(range.master))
   }
 
   /** The node that `MOVED slot host:port` or `ASK slot host:port` names. */
