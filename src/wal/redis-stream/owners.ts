@@ -1,3 +1,4 @@
+import { groupBy } from '../../core/group-by.ts'
 import type { DatabasePlace } from '../../core/places.ts'
 import type { Lsn } from '../wal.ts'
 import type { StreamEntries, StreamEntry } from './entries.ts'
@@ -29,24 +30,24 @@ export async function ownEntries(
   lsns: readonly Lsn[],
 ): Promise<Lsn[]> {
   const own: Lsn[] = []
-  const stale = new Map<number, StreamEntry[]>()
+  const stale: StreamEntry[] = []
   for (const lsn of lsns) {
     const entry = entries.get(lsn)
     if (entry === undefined) continue
     if (!link.ready || !entries.isStale(entry, leaseMs / 2)) own.push(lsn)
-    else stale.set(entry.partition, [...(stale.get(entry.partition) ?? []), entry])
+    else stale.push(entry)
   }
   const args = [LETTER[place], consumer, String(leaseMs), wanted ? '1' : '0']
   const answers = await link.ifReachable(async () => {
     const found = new Map<StreamEntry, string>()
-    for (const [partition, part] of stale) {
+    for (const [partition, part] of groupBy(stale, (entry) => entry.partition)) {
       const numbers = part.map(({ number }) => number)
       const answer = await link.call(partition, TOUCH, [...args, ...numbers])
       part.forEach((entry, i) => found.set(entry, String(answer[i])))
     }
     return found
   })
-  for (const entry of [...stale.values()].flat()) {
+  for (const entry of stale) {
     const answer = answers?.get(entry)
     if (answer === NONE) entries.settle(place, entry)
     if (answer === NONE || answer === OTHER) continue

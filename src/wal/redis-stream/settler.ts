@@ -1,3 +1,4 @@
+import { groupBy } from '../../core/group-by.ts'
 import type { Logger } from '../../core/logger.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { DatabasePlace } from '../../core/places.ts'
@@ -120,13 +121,7 @@ export class Settler {
   }
 
   async #acknowledge(batch: readonly Acknowledgement[]): Promise<void> {
-    const groups = new Map<string, Acknowledgement[]>()
-    for (const task of batch) {
-      const name = `${task.entry.partition}/${task.place}`
-      const group = groups.get(name)
-      if (group === undefined) groups.set(name, [task])
-      else group.push(task)
-    }
+    const groups = groupBy(batch, ({ entry, place }) => `${entry.partition}/${place}`)
     await Promise.all([...groups.values()].map((group) => this.#acknowledgeGroup(group)))
   }
 

@@ -1,3 +1,4 @@
+import { groupBy } from '../../core/group-by.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { DatabasePlace } from '../../core/places.ts'
 import { keysOf } from '../pending-index.ts'
@@ -50,11 +51,12 @@ export class SharedReader {
       after = String(next)
     } while (after !== '')
     await Promise.all(
-      [...byHome(marks)].map(async ([home, groups]) => {
+      [...groupBy(marks, homeOf)].map(async ([home, own]) => {
+        const groups = own.map((mark) => mark.slice(mark.indexOf('/') + 1))
         const reply = await this.#link.call(home, RESOLVE, [LETTER[place], ...groups])
-        groups.forEach((group, i) => {
+        own.forEach((mark, i) => {
           const number = String(reply[2 * i])
-          if (number === '-') this.#dropIfStale(partition, key, `${home}/${group}`)
+          if (number === '-') this.#dropIfStale(partition, key, mark)
           else take(home, number, String(reply[2 * i + 1]))
         })
       }),
@@ -105,15 +107,7 @@ export class SharedReader {
   }
 }
 
-/** Groups by the partition that has their entry. */
-function byHome(marks: readonly string[]): Map<number, string[]> {
-  const homes = new Map<number, string[]>()
-  for (const mark of marks) {
-    const at = mark.indexOf('/')
-    const home = Number(mark.slice(0, at))
-    const groups = homes.get(home) ?? []
-    groups.push(mark.slice(at + 1))
-    homes.set(home, groups)
-  }
-  return homes
+/** The partition that has the entry of a mark. */
+function homeOf(mark: string): number {
+  return Number(mark.slice(0, mark.indexOf('/')))
 }
