@@ -1,7 +1,6 @@
 import type { Env, Timer } from '../../../core/env.ts'
 import { messageOf, StorageError } from '../../../core/errors.ts'
-import { withDeadline } from '../../../core/time.ts'
-import { openNodeClient } from './node-client.ts'
+import { askFirst } from './ask-first.ts'
 import type { RedisAddress, ResolvedRedisConnection } from './options.ts'
 import { replyCode, replyRest } from './redis-error.ts'
 import { RedisNode } from './redis-node.ts'
@@ -184,39 +183,19 @@ export class ClusterRouter implements RedisRouter {
 
   async #askForMap(): Promise<readonly SlotRange[]> {
     const known = this.#ranges.map(({ master }) => master)
-    const addresses = new Map(
-      [...known, ...this.#connection.nodes].map((address) => [nameOf(address), address]),
-    )
-    const failures: unknown[] = []
-    for (const address of addresses.values()) {
-      try {
-        const ranges = await this.#ask(address)
-        if (ranges.length > 0) return ranges
-        failures.push(new Error(`${nameOf(address)} knows no slots`))
-      } catch (error) {
-        failures.push(error)
-      }
-    }
-    const text = failures.map(messageOf).join('; ')
-    throw new StorageError('UNAVAILABLE', `no node of the Redis Cluster answers: ${text}`, {
-      cause: failures[0],
+    const named = [...known, ...this.#connection.nodes].map((node) => [nameOf(node), node] as const)
+    return await askFirst(this.#env, {
+      addresses: new Map(named).values(),
+      // Not on those of the nodes, which are for masters.
+      options: this.#connection,
+      command: ['CLUSTER', 'SLOTS'],
+      read: (reply, address) => {
+        const lines = reply as readonly unknown[]
+        if (lines.length > 0) return lines.map((line) => rangeOf(line, address.host))
+        throw new StorageError('UNAVAILABLE', `${nameOf(address)} knows no slots`)
+      },
+      failure: 'no node of the Redis Cluster answers',
     })
-  }
-
-  /** On a connection of its own: those of the nodes are for masters. */
-  async #ask(address: RedisAddress): Promise<readonly SlotRange[]> {
-    // One of them may hang: the others must get their turn.
-    const limitMs = Math.ceil(this.#connection.connectTimeoutMs / 3)
-    const options = { ...this.#connection, connectTimeoutMs: limitMs }
-    const raw = await openNodeClient(this.#env, address, options, () => {})
-    try {
-      const asked = raw.send(['CLUSTER', 'SLOTS'])
-      const context = { effect: 'none' } as const
-      const reply = await withDeadline(this.#env, limitMs, 'CLUSTER SLOTS', asked, context)
-      return (reply as readonly unknown[]).map((line) => rangeOf(line, address.host))
-    } finally {
-      raw.destroy()
-    }
   }
 }
 
