@@ -260,8 +260,8 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     const router = openRouter(env, connection)
     const caller = new RedisCaller(env, router, timeoutMs)
     const schema = new RedisSchema(env, router, caller, keyPrefix, shards)
-    const session = new RedisSession({ env, router, caller, schema, timeoutMs })
-    session.start(async (lock) => await breakLock(session, lock))
+    const unlock = breakLock
+    const session = new RedisSession({ env, router, caller, schema, timeoutMs, unlock })
     this.#settingsAt = env.monotonic()
     return { router, session, schema, batchers: new Map() }
   }
