@@ -1,5 +1,5 @@
 import { resolveRedisConnection } from '../src/backend/redis/connection/options.ts'
-import { SingleRouter } from '../src/backend/redis/connection/single-router.ts'
+import { RedisNode } from '../src/backend/redis/connection/redis-node.ts'
 import type { Env } from '../src/core/env.ts'
 import { resolve } from '../src/core/options.ts'
 import { STREAM_OPTIONS } from '../src/wal/redis-stream/options.ts'
@@ -42,9 +42,12 @@ export class RedisLog implements LogDevice {
     const options = resolve('', { partitions, memoryBytesMax, pendingBytesMax }, STREAM_OPTIONS)
     return new RedisStreamWal(env, options, {
       makeRouter: (current) =>
-        new SingleRouter(current, connection, (_env, _address, limits, onLost) =>
-          host.connect({ ...limits, caller, onLost }),
-        ),
+        new RedisNode({
+          env: current,
+          connection,
+          locate: async () => connection.nodes[0]!,
+          open: (_env, _address, limits, onLost) => host.connect({ ...limits, caller, onLost }),
+        }),
       keyPrefix: connection.keyPrefix,
       timeoutMs: connection.commandTimeoutMs,
     })

@@ -103,7 +103,6 @@ export { type InMemoryWALConfig, InMemoryWALManager } from './wal/in-memory-wal-
 export { type RedisStreamWALConfig, RedisStreamWALManager } from './wal/redis-stream-wal-manager.ts'
 export type { WALManagerOptions } from './wal/manager-options.ts'
 export { WALManager, type WalWrite } from './wal/wal-manager.ts'
-export type { FlushMark, PendingBatch } from './wal/pending-batch.ts'
 export type { WalManagerStats } from './wal/wal-manager-stats.ts'
 export type {
   Lsn,
@@ -226,7 +225,7 @@ export type {
   ResolvedReadConfig,
   SelectingReadStrategy,
 } from './strategy/read/selecting-read-strategy.ts'
-export type { FlushTarget } from './wal/flush-worker.ts'
+export type { FlushMark, FlushTarget, PendingBatch } from './wal/flush-worker.ts'
 export type { RedisStreamOptions } from './wal/redis-stream/options.ts'
 export type { Ticket, TicketKeeper } from './wal/ticket.ts'
 export type { Applied } from './core/decide.ts'

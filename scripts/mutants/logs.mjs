@@ -132,7 +132,7 @@ export const LOG_MUTANTS = [
   // ---- the shared log
   {
     name: 'a shared log believes that its server has lost nothing',
-    file: 'src/wal/redis-stream/stream-wal.ts',
+    file: 'src/wal/redis-stream/open-stream.ts',
     edits: [['changed.includes(partition))', 'changed.includes(partition) && partition < 0)']],
     simulate: SHARED_LOSSES,
   },
@@ -173,28 +173,28 @@ export const LOG_MUTANTS = [
   },
   {
     name: 'nobody takes over what a process left in the shared log',
-    file: 'src/wal/redis-stream/stream-wal.ts',
+    file: 'src/wal/redis-stream/open-stream.ts',
     edits: [
       [
-        'if (lsns.length < limit && this.#claimable[place] && this.#link!.ready) {',
-        'if (lsns.length > limit && this.#claimable[place] && this.#link!.ready) {',
+        'if (lsns.length < limit && this.#claimable[place] && this.link.ready) {',
+        'if (lsns.length > limit && this.#claimable[place] && this.link.ready) {',
       ],
     ],
     simulate: SHARED_OUTAGES,
   },
   {
     name: 'a new connection to the shared log goes on as the consumer of the one before',
-    file: 'src/wal/redis-stream/stream-wal.ts',
-    edits: [["/${Buffer.from(this.env.randomBytes(6)).toString('hex')}`", '/own`']],
+    file: 'src/wal/redis-stream/open-stream.ts',
+    edits: [["Buffer.from(env.randomBytes(6)).toString('hex')", "'own'"]],
     simulate: SHARED_OUTAGES,
   },
   {
     name: 'a look that failed half way takes the shared log for whole',
-    file: 'src/wal/redis-stream/stream-wal.ts',
+    file: 'src/wal/redis-stream/open-stream.ts',
     edits: [
       [
-        '    this.#consumer = `${this.#writer}/',
-        '    this.#partitions = found\n    this.#consumer = `${this.#writer}/',
+        '    this.#session = Buffer',
+        '    this.#partitions = partitions\n    this.#session = Buffer',
       ],
     ],
     tests: ['test/fault/redis-stream.test.ts'],

@@ -6,7 +6,6 @@ import type { DatabasePlace } from '../core/places.ts'
 import { backoffMs, sleep } from '../core/time.ts'
 import { BatchSize } from './batch-size.ts'
 import type { Ticket } from './ticket.ts'
-import type { FlushMark, PendingBatch } from './pending-batch.ts'
 import type { WalEntry } from './wal.ts'
 
 /** Brings operations to a place. The worker calls it one batch at a time for each place. */
@@ -15,6 +14,18 @@ export interface FlushTarget {
   isReady(place: DatabasePlace): boolean
   /** Merges the operations. Rejects with `REJECTED` when their data can never be stored. */
   apply(place: DatabasePlace, operations: readonly Operation[], cursor: number): Promise<void>
+}
+
+/** Entries of the log or of memory that a place lacks, ready to be applied. */
+export interface PendingBatch {
+  readonly entries: readonly WalEntry[]
+  readonly owed: readonly Ticket[]
+}
+
+/** Everything that was pending at one moment. */
+export interface FlushMark {
+  readonly head: number
+  readonly owed: readonly Ticket[]
 }
 
 export interface FlushSource {

@@ -1,7 +1,8 @@
 import type { Env } from '../core/env.ts'
-import { StorageError } from '../core/errors.ts'
+import { invalid, StorageError } from '../core/errors.ts'
 import type { Operation } from '../core/operation.ts'
 import type { DatabasePlace } from '../core/places.ts'
+import { HELD, PENDING, type EntryState } from './entry-table.ts'
 import { PendingIndex } from './pending-index.ts'
 import { PendingItems } from './pending-items.ts'
 import {
@@ -132,8 +133,23 @@ export abstract class IndexedWal implements WAL {
   }
 
   protected checkOpen(): void {
-    if (!this.isOpen) {
-      throw new StorageError('CLOSED', 'the log is not open', { effect: 'none', place: 'wal' })
+    this.opened(this.index)
+  }
+
+  /** What is there while the log is open. */
+  protected opened<T>(part: T | undefined): T {
+    if (this.isOpen && part !== undefined) return part
+    throw new StorageError('CLOSED', 'the log is not open', { effect: 'none', place: 'wal' })
+  }
+
+  /** What the index says of a log. */
+  protected indexStats(): Pick<WalStats, 'entries' | 'head' | 'places'> {
+    const { index } = this
+    const now = this.env.now()
+    return {
+      entries: index.entries,
+      head: index.head,
+      places: { primary: index.stats('primary', now), backup: index.stats('backup', now) },
     }
   }
 
@@ -144,6 +160,18 @@ export abstract class IndexedWal implements WAL {
     }
     return this.#items
   }
+}
+
+/** The states that an entry begins with. */
+export function statesOf(hold: WalAppendOptions['hold']): Record<DatabasePlace, EntryState> {
+  const stateOf = (place: DatabasePlace): EntryState =>
+    hold?.includes(place) === true ? HELD : PENDING
+  return { primary: stateOf('primary'), backup: stateOf('backup') }
+}
+
+/** A group of nothing is a mistake of the caller. */
+export function checkNotEmpty(operations: readonly Operation[]): void {
+  if (operations.length === 0) throw invalid('operations must not be empty')
 }
 
 function operationsOf(entries: readonly WalEntry[], key: string): readonly Operation[] {

@@ -35,7 +35,7 @@ import type {
   ReplicaState,
   StoredOperation,
 } from '../replica-backend.ts'
-import { applyBatch } from './write/batch.ts'
+import { applyBatch, type Acknowledged } from './write/batch.ts'
 import { RedisCaller } from './connection/caller.ts'
 import { refreshSettings, refuseEviction } from './connection/eviction.ts'
 import { applySpread, breakLock, sweepGroups } from './write/groups.ts'
@@ -156,10 +156,9 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     if (shards.size > 1) {
       const { session, schema } = opened
       const limitMs = this.#options.connection.commandTimeoutMs
-      const spread = applySpread(this.env, session, operations, options, limitMs, (...change) =>
-        schema.acknowledged(...change),
-      )
-      return await this.#track(spread)
+      const acknowledged: Acknowledged = (...change) => schema.acknowledged(...change)
+      const parts = { env: this.env, session, acknowledged }
+      return await this.#track(applySpread(parts, operations, options, limitMs))
     }
     const [shard = 0] = shards
     return await this.#batcher(opened, shard).submit(operations, options)
@@ -261,8 +260,8 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     const router = openRouter(env, connection)
     const caller = new RedisCaller(env, router, timeoutMs)
     const schema = new RedisSchema(env, router, caller, keyPrefix, shards)
-    const session = new RedisSession({ env, router, caller, schema, timeoutMs })
-    session.start(async (lock) => await breakLock(session, lock))
+    const unlock = breakLock
+    const session = new RedisSession({ env, router, caller, schema, timeoutMs, unlock })
     this.#settingsAt = env.monotonic()
     return { router, session, schema, batchers: new Map() }
   }

@@ -5,12 +5,11 @@
 import { join } from 'node:path'
 import type { Env, Timer } from '../../core/env.ts'
 import type { ThroughOf } from '../../core/erase.ts'
-import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
+import { isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import type { Operation } from '../../core/operation.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { backoffMs, sleep } from '../../core/time.ts'
-import { HELD, PENDING, type EntryState } from '../entry-table.ts'
-import { IndexedWal } from '../indexed-wal.ts'
+import { checkNotEmpty, IndexedWal, statesOf } from '../indexed-wal.ts'
 import { keysOf } from '../pending-index.ts'
 import {
   REFUSED_MAX,
@@ -82,19 +81,11 @@ export class FileWal extends IndexedWal {
     }
   }
 
-  append(operations: readonly Operation[], options: WalAppendOptions = {}): Promise<Lsn> {
-    const hold = options.hold
+  append(operations: readonly Operation[], { hold }: WalAppendOptions = {}): Promise<Lsn> {
     return new Promise((resolve, reject) => {
-      this.checkOpen()
-      if (operations.length === 0) throw invalid('operations must not be empty')
-      this.#log!.append({
-        operations,
-        keys: keysOf(operations),
-        primary: stateOf('primary', hold),
-        backup: stateOf('backup', hold),
-        resolve,
-        reject,
-      })
+      const log = this.opened(this.#log)
+      checkNotEmpty(operations)
+      log.append({ operations, keys: keysOf(operations), ...statesOf(hold), resolve, reject })
     })
   }
 
@@ -107,8 +98,7 @@ export class FileWal extends IndexedWal {
   }
 
   async quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void> {
-    this.checkOpen()
-    await this.#log!.quarantine(place, lsn, reason)
+    await this.opened(this.#log).quarantine(place, lsn, reason)
   }
 
   async retryQuarantined(place: DatabasePlace): Promise<number> {
@@ -118,21 +108,21 @@ export class FileWal extends IndexedWal {
   }
 
   async refused(place: DatabasePlace): Promise<readonly RefusedEntry[]> {
-    this.checkOpen()
-    const entries = await this.load(this.index.quarantined(place, REFUSED_MAX))
+    const log = this.opened(this.#log)
+    const entries = await log.load(this.index.quarantined(place, REFUSED_MAX))
     return entries.map(({ lsn, operations }) => ({
       place,
-      reason: this.#log!.refusalOf(place, lsn),
+      reason: log.refusalOf(place, lsn),
       keys: keysOf(operations),
     }))
   }
 
   async erase(throughOf: ThroughOf): Promise<WalErased> {
-    this.checkOpen()
-    const count = await this.#log!.erase(throughOf)
+    const log = this.opened(this.#log)
+    const count = await log.erase(throughOf)
     this.forgetItems()
     const pending: string[] = []
-    for (const name of await this.#directory.others(this.#log!.path)) {
+    for (const name of await this.#directory.others(log.path)) {
       const path = join(this.#directory.path, name)
       if (this.#damaged.has(name)) pending.push(`the log ${name} is damaged and was left as it is`)
       else if (await findErasable(this.env, path, throughOf)) {
@@ -150,10 +140,10 @@ export class FileWal extends IndexedWal {
   }
 
   stats(): WalStats {
-    const nowMs = this.env.now()
     const log = this.#log
     const damaged = [...this.#damaged].map(([name, reason]) => `${name}: ${reason}`)
     return {
+      ...this.indexStats(),
       type: 'file',
       durable: this.#options.sync === 'always',
       reasons: [
@@ -165,15 +155,9 @@ export class FileWal extends IndexedWal {
         ...damaged,
       ],
       state: !this.isOpen ? 'closed' : log?.isFailed() === true ? 'failed' : 'open',
-      entries: this.index.entries,
       bytes: log?.bytes ?? 0,
       pendingBytesMax: this.#options.pendingBytesMax,
-      head: this.index.head,
       syncs: log?.syncs ?? 0,
-      places: {
-        primary: this.index.stats('primary', nowMs),
-        backup: this.index.stats('backup', nowMs),
-      },
     }
   }
 
@@ -196,7 +180,7 @@ export class FileWal extends IndexedWal {
   }
 
   protected override async load(lsns: readonly Lsn[]): Promise<readonly WalEntry[]> {
-    return await this.#log!.load(lsns)
+    return await this.opened(this.#log).load(lsns)
   }
 
   protected override onAcknowledged(_place: DatabasePlace, lsns: readonly Lsn[]): void {
@@ -300,10 +284,6 @@ export class FileWal extends IndexedWal {
       )
     }
   }
-}
-
-function stateOf(place: DatabasePlace, hold: readonly DatabasePlace[] | undefined): EntryState {
-  return hold?.includes(place) === true ? HELD : PENDING
 }
 
 function unavailable(what: string, cause: unknown): StorageError {

@@ -1,14 +1,14 @@
 import type { Env } from '../../core/env.ts'
 import { withoutErased, type ThroughOf } from '../../core/erase.ts'
-import { invalid, StorageError } from '../../core/errors.ts'
+import { StorageError } from '../../core/errors.ts'
 import { MIB } from '../../core/limits.ts'
 import { byDefault, bytes, integer } from '../../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../../core/options.ts'
 import { operationBytes, type Operation } from '../../core/operation.ts'
-import type { DatabasePlace } from '../../core/places.ts'
+import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
-import { HELD, PENDING } from '../entry-table.ts'
-import { IndexedWal } from '../indexed-wal.ts'
+import { PENDING } from '../entry-table.ts'
+import { checkNotEmpty, IndexedWal, statesOf } from '../indexed-wal.ts'
 import { keysOf } from '../pending-index.ts'
 import type { Lsn, WalAppendOptions, WalEntry, WalErased, WalOpened, WalStats } from '../wal.ts'
 
@@ -50,11 +50,11 @@ export class MemoryWal extends IndexedWal {
 
   async append(operations: readonly Operation[], options: WalAppendOptions = {}): Promise<Lsn> {
     this.checkOpen()
-    if (operations.length === 0) throw invalid('operations must not be empty')
+    checkNotEmpty(operations)
     const bytes = operations.reduce((sum, operation) => sum + operationBytes(operation), 0)
     this.#checkRoom(bytes)
     const lsn = this.index.head + 1
-    const held = options.hold ?? []
+    const states = statesOf(options.hold)
     this.#operations.set(lsn, operations)
     for (const { stamp } of operations) this.#head = maxStamp(this.#head, stamp)
     this.index.add({
@@ -63,13 +63,9 @@ export class MemoryWal extends IndexedWal {
       bytes,
       offset: 0,
       atMs: this.env.now(),
-      states: {
-        primary: held.includes('primary') ? HELD : PENDING,
-        backup: held.includes('backup') ? HELD : PENDING,
-      },
+      states,
     })
-    if (!held.includes('primary')) this.notify('primary')
-    if (!held.includes('backup')) this.notify('backup')
+    for (const place of DATABASE_PLACES) if (states[place] === PENDING) this.notify(place)
     return lsn
   }
 
@@ -98,22 +94,16 @@ export class MemoryWal extends IndexedWal {
   }
 
   stats(): WalStats {
-    const now = this.env.now()
     return {
+      ...this.indexStats(),
       type: 'in-memory',
       durable: false,
       reasons: ['entries are lost when the process ends'],
       state: this.isOpen ? 'open' : 'closed',
-      entries: this.index.entries,
       bytes: this.index.pendingBytes,
       pendingBytesMax: this.#pendingBytesMax,
       pendingEntriesMax: this.#maxEntries,
-      head: this.index.head,
       syncs: 0,
-      places: {
-        primary: this.index.stats('primary', now),
-        backup: this.index.stats('backup', now),
-      },
     }
   }
 

@@ -1,55 +1,45 @@
-import type { DatabasePlace } from '../../core/places.ts'
 import { appendGroup, type AppendTarget } from './append-group.ts'
-import type { StreamEntry } from './entries.ts'
+import type { StreamEntries, StreamEntry } from './entries.ts'
 import { groupOf } from './group.ts'
 import { FETCH } from './scripts/scripts.ts'
 
 /** Groups that are appended at once. */
 const GROUPS_MAX = 32
 
-export interface AgainListener {
-  /** The places that lack it. */
-  places(entry: StreamEntry): readonly DatabasePlace[]
-  /** It has another number now. */
-  renamed(entry: StreamEntry, number: string): void
-  /** The server does not have it, nor has memory. */
-  gone(entry: StreamEntry): void
-}
-
-/** Appends entries again that a server may have lost, unless it still has them. */
+/**
+ * Appends entries again that a server may have lost, unless it still has them. Returns those that
+ * neither it nor memory has.
+ */
 export async function appendAgain(
   target: AppendTarget,
-  partitions: number,
-  entries: readonly StreamEntry[],
-  listener: AgainListener,
-): Promise<void> {
-  for (let from = 0; from < entries.length; from += GROUPS_MAX) {
-    const part = entries.slice(from, from + GROUPS_MAX)
-    await Promise.all(part.map((entry) => again(target, partitions, entry, listener)))
+  entries: StreamEntries,
+  lost: readonly StreamEntry[],
+): Promise<readonly StreamEntry[]> {
+  const gone: StreamEntry[] = []
+  for (let from = 0; from < lost.length; from += GROUPS_MAX) {
+    const part = lost.slice(from, from + GROUPS_MAX)
+    const found = await Promise.all(part.map((entry) => again(target, entries, entry)))
+    gone.push(...part.filter((_, i) => !found[i]))
   }
+  return gone
 }
 
+/** False when it is gone. */
 async function again(
   target: AppendTarget,
-  partitions: number,
+  entries: StreamEntries,
   entry: StreamEntry,
-  listener: AgainListener,
-): Promise<void> {
-  const { operations, partition, group } = entry
-  const places = listener.places(entry)
-  if (places.length === 0) return
+): Promise<boolean> {
+  const { operations, partition, group, number: former } = entry
+  const places = entries.lackingPlaces(entry)
+  if (places.length === 0) return true
   if (operations === undefined) {
-    const [text] = await target.link.call(partition, FETCH, [entry.number])
-    if (text === '') listener.gone(entry)
-    return
+    const [text] = await target.link.call(partition, FETCH, [former])
+    return text !== ''
   }
-  const split = groupOf(operations, partitions)
+  const split = groupOf(operations, target.partitions().length)
   const name = group === '' ? split.name : group
-  const number = await appendGroup(
-    target,
-    operations,
-    { ...split, name },
-    { fresh: false, places, former: entry.number },
-  )
-  listener.renamed(entry, number)
+  const options = { fresh: false, places, former }
+  entries.rename(entry, await appendGroup(target, operations, { ...split, name }, options))
+  return true
 }

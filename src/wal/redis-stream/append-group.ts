@@ -4,6 +4,7 @@ import type { DatabasePlace } from '../../core/places.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { BehindInLog } from '../behind-in-log.ts'
 import { encodeOperations, type Group, type KeyStamps } from './group.ts'
+import type { Partition } from './partitions.ts'
 import { APPEND, MARK, UNMARK, type StreamScript } from './scripts/scripts.ts'
 import { LETTER } from './settler.ts'
 
@@ -22,7 +23,8 @@ export interface AppendTarget {
     ): Promise<readonly unknown[]>
   }
   readonly consumer: string
-  readonly identity: (partition: number) => string
+  /** As they were last looked at: a call may look again. */
+  readonly partitions: () => readonly Partition[]
   /** Bytes that the group's partition may have pending. */
   readonly bytesMax: number
 }
@@ -46,7 +48,7 @@ export async function appendGroup(
   const marked = group.keys.size > 1
   if (marked) await mark(target, group, mode)
   const [outcome, ...rest] = await target.link.call(group.home, APPEND, [
-    target.identity(group.home),
+    target.partitions()[group.home]!.identity,
     group.name,
     mode,
     target.consumer,
@@ -72,7 +74,7 @@ async function mark(target: AppendTarget, group: Group, mode: string): Promise<v
   const others = [...group.keys].filter(([partition]) => partition !== group.home)
   const outcomes = await Promise.allSettled(
     others.map(async ([partition, keys]) => {
-      const args = [target.identity(partition), name, mode, String(SEQUENCE_MS)]
+      const args = [target.partitions()[partition]!.identity, name, mode, String(SEQUENCE_MS)]
       const reply = await target.link.call(partition, MARK, [...args, ...stampArguments(keys)])
       if (reply[0] !== 'ok') throw refusal(String(reply[0]), reply.slice(1).map(String), target)
     }),

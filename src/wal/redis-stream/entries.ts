@@ -1,5 +1,8 @@
+import type { Env } from '../../core/env.ts'
 import type { Operation } from '../../core/operation.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
+import { ACKNOWLEDGED, type EntryState } from '../entry-table.ts'
+import { PendingIndex } from '../pending-index.ts'
 import type { Lsn } from '../wal.ts'
 import type { KeyStamps } from './group.ts'
 
@@ -19,8 +22,10 @@ export interface StreamEntry {
   touchedAt: number
 }
 
-/** Entries by LSN and by number, with their operations as far as memory allows. */
+/** Entries by LSN and by number, with what places lack of them and, as far as memory allows, their operations. */
 export class StreamEntries {
+  index: PendingIndex = new PendingIndex()
+  readonly #env: Env
   readonly #byLsn = new Map<Lsn, StreamEntry>()
   readonly #byNumber: Readonly<Record<DatabasePlace, Map<string, StreamEntry>>> = {
     primary: new Map(),
@@ -31,16 +36,25 @@ export class StreamEntries {
   /** Oldest first: what was appended last is what a server may have lost. */
   readonly #loaded = new Set<StreamEntry>()
 
-  constructor(bytesMax: number) {
+  constructor(env: Env, bytesMax: number) {
+    this.#env = env
     this.#bytesMax = bytesMax
   }
 
-  add(entry: StreamEntry, lacking: readonly DatabasePlace[]): void {
-    this.#byLsn.set(entry.lsn, entry)
-    for (const place of lacking) this.lacks(place, entry)
-    if (entry.operations === undefined) return
+  add(
+    { lsn, partition, number, group, keys, bytes, operations }: Omit<StreamEntry, 'touchedAt'>,
+    states: Readonly<Record<DatabasePlace, EntryState>>,
+  ): void {
+    const touchedAt = this.#env.monotonic()
+    const entry = { lsn, partition, number, group, keys, bytes, operations, touchedAt }
+    this.#byLsn.set(lsn, entry)
+    for (const place of DATABASE_PLACES) {
+      if (states[place] !== ACKNOWLEDGED) this.lacks(place, entry)
+    }
+    const names = [...keys.values()].flatMap((list) => list.map(({ key }) => key))
+    this.index.add({ lsn, keys: names, bytes, offset: 0, atMs: this.#env.now(), states })
     this.#loaded.add(entry)
-    this.#bytes += entry.bytes
+    this.#bytes += bytes
     for (const oldest of this.#loaded) {
       if (this.#bytes <= this.#bytesMax) break
       this.#unload(oldest)
@@ -57,7 +71,7 @@ export class StreamEntries {
 
   /** The entry with this number, if this process knows that the place lacks it. */
   find(place: DatabasePlace, partition: number, number: string): StreamEntry | undefined {
-    return this.#byNumber[place].get(nameOf(partition, number))
+    return this.#byNumber[place].get(nameOf({ partition, number }))
   }
 
   /** The same for either place. */
@@ -65,13 +79,30 @@ export class StreamEntries {
     return this.find('primary', partition, number) ?? this.find('backup', partition, number)
   }
 
-  lacks(place: DatabasePlace, entry: StreamEntry): void {
-    this.#byNumber[place].set(nameOf(entry.partition, entry.number), entry)
+  /** The server knows this process to be on it. */
+  touch(entry: StreamEntry): void {
+    entry.touchedAt = this.#env.monotonic()
   }
 
-  /** False when the place is known to have it already. */
-  settle(place: DatabasePlace, { partition, number }: StreamEntry): boolean {
-    return this.#byNumber[place].delete(nameOf(partition, number))
+  /** True when that was so long ago. */
+  isStale({ touchedAt }: StreamEntry, ms: number): boolean {
+    return touchedAt <= this.#env.monotonic() - ms
+  }
+
+  lacks(place: DatabasePlace, entry: StreamEntry): void {
+    this.#byNumber[place].set(nameOf(entry), entry)
+  }
+
+  /** The place has it; nothing is kept of what both have. False when that was known already. */
+  settle(place: DatabasePlace, entry: StreamEntry): boolean {
+    const isNew = this.#byNumber[place].delete(nameOf(entry))
+    this.index.acknowledge(place, entry.lsn)
+    if (this.index.isDone(entry.lsn)) {
+      this.index.drop(entry.lsn)
+      this.#byLsn.delete(entry.lsn)
+      this.#unload(entry)
+    }
+    return isNew
   }
 
   /** The places that lack it, as far as this process knows. */
@@ -84,15 +115,9 @@ export class StreamEntries {
   /** It was appended again under another number. */
   rename(entry: StreamEntry, number: string): void {
     const places = this.lackingPlaces(entry)
-    for (const place of places) this.settle(place, entry)
+    for (const place of places) this.#byNumber[place].delete(nameOf(entry))
     entry.number = number
     for (const place of places) this.lacks(place, entry)
-  }
-
-  drop(entry: StreamEntry): void {
-    this.#byLsn.delete(entry.lsn)
-    for (const place of this.lackingPlaces(entry)) this.settle(place, entry)
-    this.#unload(entry)
   }
 
   #unload(entry: StreamEntry): void {
@@ -102,6 +127,6 @@ export class StreamEntries {
   }
 }
 
-function nameOf(partition: number, number: string): string {
+function nameOf({ partition, number }: Pick<StreamEntry, 'partition' | 'number'>): string {
   return `${partition}:${number}`
 }

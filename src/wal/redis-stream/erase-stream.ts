@@ -1,27 +1,17 @@
 import { rewriteFiles } from '../../backend/redis/upkeep/rewrite-files.ts'
-import type { RedisRouter } from '../../backend/redis/connection/router.ts'
 import { withoutErased, type ThroughOf } from '../../core/erase.ts'
 import type { Env } from '../../core/env.ts'
 import type { WalErased } from '../wal.ts'
-import type { StreamEntries } from './entries.ts'
 import { erasePartition } from './erase-partition.ts'
-import type { StreamLink } from './link.ts'
-import type { Partition } from './partitions.ts'
+import type { OpenStream } from './open-stream.ts'
 
 /** How long the server may take to write its files anew. */
 const FILES_MS = 20_000
 
-export interface StreamServer {
-  readonly link: StreamLink
-  readonly router: RedisRouter
-}
-
 /** Takes payloads out of the streams, out of this process's memory, and out of the server's files. */
 export async function eraseStream(
   env: Env,
-  { link, router }: StreamServer,
-  partitions: readonly Partition[],
-  entries: StreamEntries,
+  { link, router, partitions, entries }: OpenStream,
   throughOf: ThroughOf,
 ): Promise<WalErased> {
   let count = 0

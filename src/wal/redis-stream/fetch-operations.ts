@@ -1,3 +1,4 @@
+import { groupBy } from '../../core/group-by.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { Lsn, WalEntry } from '../wal.ts'
 import type { StreamEntries, StreamEntry } from './entries.ts'
@@ -38,8 +39,7 @@ async function fetchOperations(
   const found = new Map<StreamEntry, readonly Operation[]>()
   for (let from = 0; from < entries.length; from += ENTRIES_MAX) {
     const part = entries.slice(from, from + ENTRIES_MAX)
-    for (const partition of new Set(part.map((entry) => entry.partition))) {
-      const wanted = part.filter((entry) => entry.partition === partition)
+    for (const [partition, wanted] of groupBy(part, (entry) => entry.partition)) {
       const numbers = wanted.map(({ number }) => number)
       const texts = await link.call(partition, FETCH, numbers)
       wanted.forEach((entry, i) => {

@@ -1,3 +1,4 @@
+import { groupBy } from '../../core/group-by.ts'
 import { parseJson } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
 import { operationBytes } from '../../core/operation.ts'
@@ -25,7 +26,7 @@ export interface Group {
 
 /** Splits a group by partition. */
 export function groupOf(operations: readonly Operation[], partitions: number): Group {
-  const stamps = new Map<string, { least: Stamp; greatest: Stamp }>()
+  const stamps = new Map<string, { readonly key: string; least: Stamp; greatest: Stamp }>()
   let head = operations[0]!.stamp
   let least = head
   let bytes = 0
@@ -35,19 +36,13 @@ export function groupOf(operations: readonly Operation[], partitions: number): G
     if (stamp > head) head = stamp
     if (stamp < least) least = stamp
     const known = stamps.get(key)
-    if (known === undefined) stamps.set(key, { least: stamp, greatest: stamp })
+    if (known === undefined) stamps.set(key, { key, least: stamp, greatest: stamp })
     else {
       if (stamp < known.least) known.least = stamp
       if (stamp > known.greatest) known.greatest = stamp
     }
   }
-  const keys = new Map<number, KeyStamps[]>()
-  for (const [key, { least: from, greatest }] of stamps) {
-    const partition = partitionOf(key, partitions)
-    const list = keys.get(partition) ?? []
-    list.push({ key, least: from, greatest })
-    keys.set(partition, list)
-  }
+  const keys = groupBy(stamps.values(), ({ key }) => partitionOf(key, partitions))
   const home = partitionOf(operations[0]!.key, partitions)
   // Stamps are given out once, to one group: two of its stamps and their number name it.
   const name = `${least}${operations.length === 1 ? '' : `.${head.slice(0, 18)}.${operations.length}`}`

@@ -14,10 +14,7 @@ export interface StreamLinkOptions {
   readonly router: RedisRouter
   readonly keyPrefix: string
   readonly timeoutMs: number
-  /**
-   * Looks at the partitions after each new connection, before anything else is sent over it.
-   * `introduce` makes the scripts known to the server of a partition, for this run of it.
-   */
+  /** Looks at the partitions after each new connection, before anything else is sent over it. */
   readonly look: (link: StreamLink) => Promise<void>
 }
 
@@ -54,6 +51,11 @@ export class StreamLink {
 
   base(partition: number): string {
     return partitionBase(this.#options.keyPrefix, partition)
+  }
+
+  /** How many there are, once they were looked at. */
+  get partitions(): number {
+    return this.#runs.size
   }
 
   /** The run ids of the servers that hold the partitions. */
@@ -140,6 +142,17 @@ export class StreamLink {
   async command(key: string, args: readonly string[]): Promise<unknown> {
     await this.ensure()
     return await this.#bounded(key, args, false, args[0]!)
+  }
+
+  /** Undefined when the server cannot be reached in time. */
+  async ifReachable<T>(call: () => Promise<T>): Promise<T | undefined> {
+    if (!this.connected) return undefined
+    try {
+      return await call()
+    } catch (error) {
+      this.#options.env.logger.debug({ error: messageOf(error) }, 'the log could not be asked')
+      return undefined
+    }
   }
 
   /** The partitions are looked at before the next call. */

@@ -1,3 +1,4 @@
+import { groupBy } from '../../core/group-by.ts'
 import type { Logger } from '../../core/logger.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { DatabasePlace } from '../../core/places.ts'
@@ -35,7 +36,6 @@ type Task = Acknowledgement | Resend
 export class Settler {
   readonly #link: StreamLink
   readonly #logger: Logger
-  readonly #partitions: () => number
   #tasks: Task[] = []
   #running: Promise<void> | undefined
   /** By number: what the server may still count as lacking. */
@@ -44,10 +44,9 @@ export class Settler {
     backup: new Map(),
   }
 
-  constructor(link: StreamLink, logger: Logger, partitions: () => number) {
+  constructor(link: StreamLink, logger: Logger) {
     this.#link = link
     this.#logger = logger
-    this.#partitions = partitions
   }
 
   get isIdle(): boolean {
@@ -122,13 +121,7 @@ export class Settler {
   }
 
   async #acknowledge(batch: readonly Acknowledgement[]): Promise<void> {
-    const groups = new Map<string, Acknowledgement[]>()
-    for (const task of batch) {
-      const name = `${task.entry.partition}/${task.place}`
-      const group = groups.get(name)
-      if (group === undefined) groups.set(name, [task])
-      else group.push(task)
-    }
+    const groups = groupBy(batch, ({ entry, place }) => `${entry.partition}/${place}`)
     await Promise.all([...groups.values()].map((group) => this.#acknowledgeGroup(group)))
   }
 
@@ -159,7 +152,7 @@ export class Settler {
   }
 
   async #resend(place: DatabasePlace): Promise<void> {
-    for (let partition = 0; partition < this.#partitions(); partition++) {
+    for (let partition = 0; partition < this.#link.partitions; partition++) {
       let from = '0'
       while (from !== '') {
         const args = [LETTER[place], from, String(RESEND_ENTRIES)]

@@ -1,3 +1,4 @@
+import { groupBy } from '../../core/group-by.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { DatabasePlace } from '../../core/places.ts'
 import { keysOf } from '../pending-index.ts'
@@ -18,11 +19,9 @@ const STALE_MARK_S = 600
 /** Reads what places lack from the server, whoever appended it. */
 export class SharedReader {
   readonly #link: StreamLink
-  readonly #partitions: () => number
 
-  constructor(link: StreamLink, partitions: () => number) {
+  constructor(link: StreamLink) {
     this.#link = link
-    this.#partitions = partitions
   }
 
   /**
@@ -34,7 +33,7 @@ export class SharedReader {
     key: string,
     known: ReadonlySet<string>,
   ): Promise<Operation[]> {
-    const partition = partitionOf(key, this.#partitions())
+    const partition = partitionOf(key, this.#link.partitions)
     const found: Operation[] = []
     const take = (from: number, number: string, text: string): void => {
       if (text === '' || known.has(`${from}:${number}`)) return
@@ -52,11 +51,12 @@ export class SharedReader {
       after = String(next)
     } while (after !== '')
     await Promise.all(
-      [...byHome(marks)].map(async ([home, groups]) => {
+      [...groupBy(marks, homeOf)].map(async ([home, own]) => {
+        const groups = own.map((mark) => mark.slice(mark.indexOf('/') + 1))
         const reply = await this.#link.call(home, RESOLVE, [LETTER[place], ...groups])
-        groups.forEach((group, i) => {
+        own.forEach((mark, i) => {
           const number = String(reply[2 * i])
-          if (number === '-') this.#dropIfStale(partition, key, `${home}/${group}`)
+          if (number === '-') this.#dropIfStale(partition, key, mark)
           else take(home, number, String(reply[2 * i + 1]))
         })
       }),
@@ -67,7 +67,7 @@ export class SharedReader {
   /** Keys that the place lacks operations of; a few that it does not may be among them. */
   async pendingKeys(place: DatabasePlace): Promise<Set<string>> {
     const keys = new Set<string>()
-    const partitions = Array.from({ length: this.#partitions() }, (_, i) => i)
+    const partitions = Array.from({ length: this.#link.partitions }, (_, i) => i)
     await Promise.all(
       partitions.map(async (partition) => {
         const name = `${this.#link.base(partition)}k:${LETTER[place]}`
@@ -86,7 +86,7 @@ export class SharedReader {
   /** What the place refused, whoever tried. */
   async refused(place: DatabasePlace): Promise<RefusedEntry[]> {
     const found: RefusedEntry[] = []
-    for (let partition = 0; partition < this.#partitions(); partition++) {
+    for (let partition = 0; partition < this.#link.partitions; partition++) {
       const args = [LETTER[place], String(REFUSED_MAX)]
       const reply = await this.#link.call(partition, LETTERS, args)
       for (let i = 0; i + 1 < reply.length; i += 2) {
@@ -107,15 +107,7 @@ export class SharedReader {
   }
 }
 
-/** Groups by the partition that has their entry. */
-function byHome(marks: readonly string[]): Map<number, string[]> {
-  const homes = new Map<number, string[]>()
-  for (const mark of marks) {
-    const at = mark.indexOf('/')
-    const home = Number(mark.slice(0, at))
-    const groups = homes.get(home) ?? []
-    groups.push(mark.slice(at + 1))
-    homes.set(home, groups)
-  }
-  return homes
+/** The partition that has the entry of a mark. */
+function homeOf(mark: string): number {
+  return Number(mark.slice(0, mark.indexOf('/')))
 }

@@ -1,7 +1,6 @@
 import type { Env, Timer } from '../../../core/env.ts'
 import { messageOf, StorageError } from '../../../core/errors.ts'
-import { withDeadline } from '../../../core/time.ts'
-import { openNodeClient } from './node-client.ts'
+import { askFirst } from './ask-first.ts'
 import type { RedisAddress, ResolvedRedisConnection } from './options.ts'
 import { replyCode, replyRest } from './redis-error.ts'
 import { RedisNode } from './redis-node.ts'
@@ -56,7 +55,7 @@ export class ClusterRouter implements RedisRouter {
   }
 
   get servers(): readonly RedisServerInfo[] {
-    return this.#masters().flatMap(({ info }) => (info === undefined ? [] : [info]))
+    return this.#masters().flatMap(({ servers }) => servers)
   }
 
   async connect(): Promise<void> {
@@ -67,14 +66,16 @@ export class ClusterRouter implements RedisRouter {
   }
 
   async send(key: string, args: readonly string[]): Promise<unknown> {
-    const slot = slotOf(key)
-    let node = this.#nodeOf(slot)
+    let node = this.#nodeOf(key)
+    if (node === undefined) {
+      throw new StorageError('UNAVAILABLE', `no node of the Redis Cluster has slot ${slotOf(key)}`)
+    }
     let isAsking = false
     for (let redirects = 0; ; redirects++) {
       try {
         // In one turn of the loop, so that nothing comes between the two.
-        if (isAsking) void node.send(['ASKING']).catch(() => {})
-        return await node.send(args)
+        if (isAsking) void node.send(key, ['ASKING']).catch(() => {})
+        return await node.send(key, args)
       } catch (error) {
         const code = replyCode(error)
         if ((code !== 'MOVED' && code !== 'ASK') || redirects === REDIRECTS_MAX) throw error
@@ -86,12 +87,11 @@ export class ClusterRouter implements RedisRouter {
   }
 
   runIdOf(key: string): string {
-    const range = this.#rangeOf(slotOf(key))
-    return (range && this.#nodes.get(nameOf(range.master))?.info?.runId) ?? 'unknown'
+    return this.#nodeOf(key)?.runIdOf(key) ?? 'unknown'
   }
 
   misled(key: string, error: unknown): void {
-    this.#nodeOf(slotOf(key)).renew(error)
+    this.#nodeOf(key)?.misled(key, error)
     this.#readMapSoon()
   }
 
@@ -110,15 +110,10 @@ export class ClusterRouter implements RedisRouter {
     return [...names].flatMap((name) => this.#nodes.get(name) ?? [])
   }
 
-  #rangeOf(slot: number): SlotRange | undefined {
-    return this.#ranges.find(({ first, last }) => first <= slot && slot <= last)
-  }
-
-  #nodeOf(slot: number): RedisNode {
-    const range = this.#rangeOf(slot)
-    const node = range && this.#nodes.get(nameOf(range.master))
-    if (node !== undefined) return node
-    throw new StorageError('UNAVAILABLE', `no node of the Redis Cluster has slot ${slot}`)
+  #nodeOf(key: string): RedisNode | undefined {
+    const slot = slotOf(key)
+    const range = this.#ranges.find(({ first, last }) => first <= slot && slot <= last)
+    return range && this.#nodes.get(nameOf(range.master))
   }
 
   /** The node that `MOVED slot host:port` or `ASK slot host:port` names. */
@@ -188,39 +183,19 @@ export class ClusterRouter implements RedisRouter {
 
   async #askForMap(): Promise<readonly SlotRange[]> {
     const known = this.#ranges.map(({ master }) => master)
-    const addresses = new Map(
-      [...known, ...this.#connection.nodes].map((address) => [nameOf(address), address]),
-    )
-    const failures: unknown[] = []
-    for (const address of addresses.values()) {
-      try {
-        const ranges = await this.#ask(address)
-        if (ranges.length > 0) return ranges
-        failures.push(new Error(`${nameOf(address)} knows no slots`))
-      } catch (error) {
-        failures.push(error)
-      }
-    }
-    const text = failures.map(messageOf).join('; ')
-    throw new StorageError('UNAVAILABLE', `no node of the Redis Cluster answers: ${text}`, {
-      cause: failures[0],
+    const named = [...known, ...this.#connection.nodes].map((node) => [nameOf(node), node] as const)
+    return await askFirst(this.#env, {
+      addresses: new Map(named).values(),
+      // Not on those of the nodes, which are for masters.
+      options: this.#connection,
+      command: ['CLUSTER', 'SLOTS'],
+      read: (reply, address) => {
+        const lines = reply as readonly unknown[]
+        if (lines.length > 0) return lines.map((line) => rangeOf(line, address.host))
+        throw new StorageError('UNAVAILABLE', `${nameOf(address)} knows no slots`)
+      },
+      failure: 'no node of the Redis Cluster answers',
     })
-  }
-
-  /** On a connection of its own: those of the nodes are for masters. */
-  async #ask(address: RedisAddress): Promise<readonly SlotRange[]> {
-    // One of them may hang: the others must get their turn.
-    const limitMs = Math.ceil(this.#connection.connectTimeoutMs / 3)
-    const options = { ...this.#connection, connectTimeoutMs: limitMs }
-    const raw = await openNodeClient(this.#env, address, options, () => {})
-    try {
-      const asked = raw.send(['CLUSTER', 'SLOTS'])
-      const context = { effect: 'none' } as const
-      const reply = await withDeadline(this.#env, limitMs, 'CLUSTER SLOTS', asked, context)
-      return (reply as readonly unknown[]).map((line) => rangeOf(line, address.host))
-    } finally {
-      raw.destroy()
-    }
   }
 }
 

@@ -87,9 +87,15 @@ export class GivenRouter implements RedisRouter {
       this.#client.on('+node', this.#onReady)
       this.#client.on('error', this.#onError)
     }
-    const asked = this.#whenReady().then(async () => await this.#readServers())
+    // The client is the application's: what was not answered must not leave anything on it.
+    const left = new AbortController()
+    const asked = this.#whenReady(left.signal).then(() => this.#readServers())
     const context = { effect: 'none' } as const
-    this.#servers = await withDeadline(this.#env, this.#connectTimeoutMs, CLIENT, asked, context)
+    try {
+      await withDeadline(this.#env, this.#connectTimeoutMs, CLIENT, asked, context)
+    } finally {
+      left.abort()
+    }
   }
 
   async send(_key: string, args: readonly string[]): Promise<unknown> {
@@ -107,7 +113,7 @@ export class GivenRouter implements RedisRouter {
 
   async refresh(): Promise<void> {
     try {
-      this.#servers = await this.#readServers()
+      await this.#readServers()
     } catch (error) {
       this.#env.logger.debug({ error: messageOf(error) }, 'Redis: settings were not read')
     }
@@ -120,35 +126,29 @@ export class GivenRouter implements RedisRouter {
     this.#client.off('error', this.#onError)
   }
 
-  async #whenReady(): Promise<void> {
+  async #whenReady(left: AbortSignal): Promise<void> {
     const client = this.#client
     if (this.ready) return
     if (isIoredis(client) ? client.status === 'wait' : !client.isOpen) await client.connect()
     if (this.ready) return
-    // The client is the application's: what was not answered must not leave anything on it.
-    const left = new AbortController()
-    const answered = new Promise<void>((resolve, reject) => {
+    left.throwIfAborted()
+    await new Promise<void>((resolve, reject) => {
       const failed = (error: unknown): void => reject(error as Error)
       const ready = (): void => resolve()
       client.on('ready', ready)
       client.on('error', failed)
-      left.signal.addEventListener('abort', () => {
+      left.addEventListener('abort', () => {
         client.off('ready', ready)
         client.off('error', failed)
       })
     })
-    try {
-      await withDeadline(this.#env, this.#connectTimeoutMs, CLIENT, answered, { effect: 'none' })
-    } finally {
-      left.abort()
-    }
   }
 
-  async #readServers(): Promise<readonly RedisServerInfo[]> {
+  async #readServers(): Promise<void> {
     const client = this.#client
     const nodes =
       isIoredis(client) && client.isCluster === true ? (client.nodes?.('master') ?? []) : [client]
-    return await Promise.all(
+    this.#servers = await Promise.all(
       nodes.map(async (node) => {
         const raw: RawConnection = {
           send: async (args) => await sendWith(node, args),
@@ -163,13 +163,8 @@ export class GivenRouter implements RedisRouter {
     // A cluster that is still connecting must not be disturbed: 'ready' follows.
     if (!this.ready) return
     // The run id has to be known before the data is looked at again.
-    this.#readServers().then(
-      (servers) => {
-        this.#servers = servers
-        this.#generation++
-      },
-      () => this.#generation++,
-    )
+    const next = (): unknown => this.#generation++
+    this.#readServers().then(next, next)
   }
 
   readonly #onError = (error: unknown): void => {

@@ -4,6 +4,7 @@ import { backoffMs, withDeadline } from '../../../core/time.ts'
 import { openNodeClient } from './node-client.ts'
 import type { RedisAddress, ResolvedRedisConnection } from './options.ts'
 import type { RawConnection } from './raw-connection.ts'
+import type { RedisRouter } from './router.ts'
 import { readServerInfo, type RedisServerInfo } from './server-info.ts'
 
 const BACKOFF = { firstMs: 50, maxMs: 2_000 }
@@ -18,10 +19,12 @@ export interface RedisNodeOptions {
 }
 
 /**
- * The connection to one server, made again whenever it is lost. A command goes out once: while
+ * The connection to one server: a fixed one, the master that Sentinels name, or a node of a Cluster. It is made again whenever it is lost. A command goes out once: while
  * there is no connection it is refused, and nothing waits for the next one.
  */
-export class RedisNode {
+export class RedisNode implements RedisRouter {
+  readonly isCluster = false
+  readonly hasFailover: boolean
   readonly #options: RedisNodeOptions
   #raw: RawConnection | undefined
   #info: RedisServerInfo | undefined
@@ -34,6 +37,7 @@ export class RedisNode {
 
   constructor(options: RedisNodeOptions) {
     this.#options = options
+    this.hasFailover = options.connection.mode === 'sentinel'
   }
 
   get ready(): boolean {
@@ -45,9 +49,8 @@ export class RedisNode {
     return this.#generation
   }
 
-  /** Settings as they were last read. */
-  get info(): RedisServerInfo | undefined {
-    return this.#info
+  get servers(): readonly RedisServerInfo[] {
+    return this.#info === undefined ? [] : [this.#info]
   }
 
   /** Resolves when there is a connection; rejects when the attempt that runs or begins now fails. */
@@ -59,7 +62,7 @@ export class RedisNode {
     await this.#opening
   }
 
-  async send(args: readonly string[]): Promise<unknown> {
+  async send(_key: string, args: readonly string[]): Promise<unknown> {
     if (this.#raw === undefined) {
       const why = this.#lastError === undefined ? '' : `: ${messageOf(this.#lastError)}`
       throw new StorageError('UNAVAILABLE', `Redis is not connected${why}`, {
@@ -83,8 +86,12 @@ export class RedisNode {
     }
   }
 
-  /** Gives the connection up and looks for the server anew: this one is not the master any more. */
-  renew(error: unknown): void {
+  runIdOf(_key: string): string {
+    return this.#info?.runId ?? 'unknown'
+  }
+
+  /** Gives the connection up and looks for the server anew. */
+  misled(_key: string, error: unknown): void {
     const raw = this.#raw
     if (raw === undefined) return
     this.#lost(raw, error)

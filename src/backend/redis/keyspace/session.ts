@@ -27,35 +27,24 @@ export interface SessionOptions {
   readonly caller: RedisCaller
   readonly schema: RedisSchema
   readonly timeoutMs: number
+  /** Ends what holds a key, if it can; given `group home`. */
+  readonly unlock: (session: RedisSession, lock: string) => Promise<void>
 }
-
-/** Ends what holds a key, or waits for it; given `group home`. */
-export type Unlock = (lock: string) => Promise<void>
 
 /** Runs scripts on the database that is there now, and looks at it again when that has changed. */
 export class RedisSession {
   readonly #options: SessionOptions
   #opened: OpenDatabase | undefined
   #opening: Promise<OpenDatabase> | undefined
-  #closed = true
-  #unlock: Unlock = async () => {}
+  #closed = false
 
   constructor(options: SessionOptions) {
     this.#options = options
   }
 
-  get isOpen(): boolean {
-    return !this.#closed
-  }
-
   /** True when a call may be sent right now. */
   get ready(): boolean {
     return !this.#closed && this.#opened !== undefined && this.#options.router.ready
-  }
-
-  start(unlock: Unlock): void {
-    this.#closed = false
-    this.#unlock = unlock
   }
 
   close(): void {
@@ -107,7 +96,7 @@ export class RedisSession {
 
   /** Waits until the lock is gone, or has been for long enough to be broken. */
   async unlock(lock: string): Promise<void> {
-    await this.#unlock(lock)
+    await this.#options.unlock(this, lock)
     await awakeSleep(this.#options.env, LOCK_PAUSE_MS * (1 + this.#options.env.random()))
   }
 

@@ -4,6 +4,7 @@
  * moment; whoever compares it compares again.
  */
 import type { BucketDigest, StampRange } from '../../../core/digest.ts'
+import { groupBy } from '../../../core/group-by.ts'
 import type { JsonText } from '../../../core/json.ts'
 import type { Operation } from '../../../core/operation.ts'
 import { bucketsOf, type Bucket } from '../../buckets.ts'
@@ -115,13 +116,7 @@ async function operationsAt(
   options?: CallOptions,
 ): Promise<readonly StoredOperation[]> {
   if (moments.length === 0) return []
-  const byKey = new Map<string, Moment[]>()
-  for (const moment of moments) {
-    const list = byKey.get(moment.key)
-    if (list === undefined) byKey.set(moment.key, [moment])
-    else list.push(moment)
-  }
-  const groups = [...byKey]
+  const groups = [...groupBy(moments, ({ key }) => key)]
   const { reply } = await session.ask((db) => {
     const { layout } = db
     const hashes = groups.map(([key]) => layout.hash(shard, key))

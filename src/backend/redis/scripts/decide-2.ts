@@ -3,13 +3,17 @@ import { defineScript, type RedisScript } from './script.ts'
 /**
  * The one place where a group over several shards is decided: its record in the home shard.
  * Keys: meta, groups. Arguments: identity, group, `commit`, `abort` or `ask` (which aborts a group
- * that is older than the limit), limit in seconds.
+ * that is older than the limit), or `forget` (one that has ended in every shard); limit in seconds.
  * Returns `committed`, `aborted` or `pending`, and the shards of the group.
  */
 export const DECIDE: RedisScript = defineScript(
   'decide-2',
   `
 local group, wish, now = ARGV[2], ARGV[3], redis.call('TIME')[1]
+if wish == 'forget' then
+  count('groups', -redis.call('HDEL', KEYS[2], group))
+  return { 'aborted', '' }
+end
 local record = redis.call('HGET', KEYS[2], group)
 if not record then
   -- Its part here may still be on its way: it will find this, and do nothing.

@@ -1,6 +1,6 @@
 import { StorageError } from '../../../core/errors.ts'
 import type { BatchCall } from '../../batcher.ts'
-import type { ApplyResult } from '../../replica-backend.ts'
+import type { ApplyOptions, ApplyResult } from '../../replica-backend.ts'
 import type { ScriptCall } from '../connection/caller.ts'
 import type { OpenDatabase } from '../keyspace/schema.ts'
 import { appliedOf, argumentsOf } from '../keyspace/record.ts'
@@ -8,6 +8,9 @@ import { APPLY } from '../scripts/apply-n.ts'
 import { damagedPart } from '../connection/redis-error.ts'
 import { RAISE } from '../scripts/raise-3.ts'
 import type { RedisSession } from '../keyspace/session.ts'
+
+/** What a call notes beside its operations. */
+type Marks = Pick<ApplyOptions, 'hint' | 'cursor'>
 
 /** Told of the number of changes that a shard has acknowledged. */
 export type Acknowledged = (shard: number, identity: string, writes: number) => void
@@ -68,7 +71,7 @@ export function answersOf(
 
 export async function raiseHints(
   session: RedisSession,
-  calls: readonly BatchCall[],
+  calls: readonly Marks[],
   acknowledged: Acknowledged,
 ): Promise<void> {
   const hints = calls.flatMap(({ hint }) => (hint === undefined ? [] : [hint]))
@@ -77,10 +80,7 @@ export async function raiseHints(
   acknowledged(0, identity, Number(reply[0]))
 }
 
-export async function raiseCursors(
-  session: RedisSession,
-  calls: readonly BatchCall[],
-): Promise<void> {
+export async function raiseCursors(session: RedisSession, calls: readonly Marks[]): Promise<void> {
   const cursors = calls.flatMap(({ cursor }) =>
     cursor === undefined ? [] : [cursor.writer, String(cursor.lsn)],
   )

@@ -20,7 +20,7 @@ import type { BatchCall } from '../../batcher.ts'
 import type { ApplyOptions, ApplyResult } from '../../replica-backend.ts'
 import { answersOf, applyBatch, KeyNumbers, keysOf, raiseCursors, raiseHints } from './batch.ts'
 import type { Acknowledged } from './batch.ts'
-import type { ScriptCall } from '../connection/caller.ts'
+import { groupBy } from '../../../core/group-by.ts'
 import { withDeadline } from '../../../core/time.ts'
 import { checkSignal } from '../../check-signal.ts'
 import { argumentsOf } from '../keyspace/record.ts'
@@ -28,11 +28,10 @@ import { damagedPart } from '../connection/redis-error.ts'
 import type { OpenDatabase } from '../keyspace/schema.ts'
 import { DECIDE } from '../scripts/decide-2.ts'
 import { FINISH } from '../scripts/finish-n.ts'
-import { FORGET } from '../scripts/forget-2.ts'
 import { LIST_GROUPS } from '../scripts/list-groups-2.ts'
 import { PREPARE } from '../scripts/prepare-n.ts'
 import { READ_INTENT } from '../scripts/read-intent-2.ts'
-import type { RedisSession } from '../keyspace/session.ts'
+import type { Answer, RedisSession } from '../keyspace/session.ts'
 
 /** A group that is pending for longer is aborted by whoever meets it. Seconds. */
 const PENDING_S_MAX = 5
@@ -40,6 +39,7 @@ const PENDING_S_MAX = 5
 const RECORD_S_MAX = 600
 
 type Decision = 'committed' | 'aborted' | 'pending'
+type Wish = 'commit' | 'abort'
 
 /** The part of a group that is in one shard. */
 interface Part {
@@ -50,197 +50,126 @@ interface Part {
   readonly names: readonly string[]
 }
 
+/** What a group over several shards is applied with. */
+export interface SpreadParts {
+  readonly env: Env
+  readonly session: RedisSession
+  readonly acknowledged: Acknowledged
+}
+
 /** Applies a group over several shards, whole or not at all. */
 export async function applySpread(
-  env: Env,
-  session: RedisSession,
+  parts: SpreadParts,
   operations: readonly Operation[],
   options: ApplyOptions,
   timeoutMs: number,
-  acknowledged: Acknowledged,
 ): Promise<ApplyResult> {
   const limitMs = options.timeoutMs ?? timeoutMs
-  const group = new SpreadGroup(env, session, operations, options, acknowledged)
   const { signal } = options
   checkSignal(signal)
   const context = { effect: 'unknown', operation: 'apply', signal } as const
-  return await withDeadline(env, limitMs, 'Redis', group.apply(limitMs), context)
+  const applied = applyMarked(parts, operations, options, limitMs)
+  return await withDeadline(parts.env, limitMs, 'Redis', applied, context)
 }
 
-class SpreadGroup {
-  readonly #env: Env
-  readonly #session: RedisSession
-  readonly #operations: readonly Operation[]
-  readonly #options: ApplyOptions
-  readonly #acknowledged: Acknowledged
+async function applyMarked(
+  parts: SpreadParts,
+  operations: readonly Operation[],
+  options: ApplyOptions,
+  limitMs: number,
+): Promise<ApplyResult> {
+  await raiseHints(parts.session, [options], parts.acknowledged)
+  const result =
+    options.decide === true
+      ? await applyJudged(parts, operations, options, limitMs)
+      : await applyMerged(parts, operations)
+  await raiseCursors(parts.session, [options])
+  return result
+}
 
-  constructor(
-    env: Env,
-    session: RedisSession,
-    operations: readonly Operation[],
-    options: ApplyOptions,
-    acknowledged: Acknowledged,
-  ) {
-    this.#env = env
-    this.#session = session
-    this.#operations = operations
-    this.#options = options
-    this.#acknowledged = acknowledged
+async function applyMerged(
+  { session, acknowledged }: SpreadParts,
+  operations: readonly Operation[],
+): Promise<ApplyResult> {
+  const { identity, layout } = await session.open()
+  const parts = partsOf(operations, layout)
+  const outcomes = await Promise.allSettled(
+    parts.map(async (part) => {
+      const call: BatchCall = { operations: part.operations, decide: false, unique: false }
+      const [result] = await applyBatch(session, part.shard, [call], acknowledged)
+      if (isStorageError(result)) throw result
+      return result!.applied
+    }),
+  )
+  const failures = outcomes.filter((outcome) => outcome.status === 'rejected')
+  if (failures.length === 0) {
+    const answers = outcomes.map((outcome) => (outcome as { value: readonly Applied[] }).value)
+    return { identity, applied: inOrder(parts, answers) }
   }
+  const isNone =
+    failures.length === parts.length && failures.every(({ reason }) => effectOf(reason) === 'none')
+  throw failed(failures[0]!.reason, isNone ? 'none' : 'unknown')
+}
 
-  async apply(limitMs: number): Promise<ApplyResult> {
-    const { hint, cursor, decide = false, unique = false } = this.#options
-    const marks: BatchCall = {
-      operations: [],
-      decide,
-      unique,
-      ...(hint !== undefined && { hint }),
-      ...(cursor !== undefined && { cursor }),
-    }
-    await raiseHints(this.#session, [marks], this.#acknowledged)
-    const result = decide ? await this.#judged(limitMs) : await this.#merged()
-    await raiseCursors(this.#session, [marks])
-    return result
+async function applyJudged(
+  parts: SpreadParts,
+  operations: readonly Operation[],
+  { unique = false }: ApplyOptions,
+  limitMs: number,
+): Promise<ApplyResult> {
+  const deadline = parts.env.monotonic() + limitMs
+  while (parts.env.monotonic() < deadline) {
+    const outcome = await attempt(parts, operations, unique)
+    if (typeof outcome !== 'string') return outcome
+    if (outcome !== '') await parts.session.unlock(outcome)
   }
+  throw new StorageError('TIMEOUT', 'Redis: other groups held the keys of this one for too long')
+}
 
-  async #merged(): Promise<ApplyResult> {
-    const { identity, layout } = await this.#session.open()
-    const parts = partsOf(this.#operations, layout)
-    const outcomes = await Promise.allSettled(
-      parts.map(async ({ shard, operations }) => {
-        const call: BatchCall = { operations, decide: false, unique: false }
-        const results = await applyBatch(this.#session, shard, [call], this.#acknowledged)
-        const [result] = results
-        if (isStorageError(result)) throw result
-        return result!.applied
-      }),
-    )
-    const failures = outcomes.flatMap((outcome): unknown[] =>
-      outcome.status === 'rejected' ? [outcome.reason] : [],
-    )
-    if (failures.length === 0) {
-      const answers = outcomes.map((outcome) => (outcome as { value: readonly Applied[] }).value)
-      return { identity, applied: inOrder(parts, answers) }
-    }
-    const isNone = failures.length === parts.length && failures.every((e) => effectOf(e) === 'none')
-    throw failed(failures[0], isNone ? 'none' : 'unknown')
-  }
-
-  async #judged(limitMs: number): Promise<ApplyResult> {
-    const deadline = this.#env.monotonic() + limitMs
-    while (this.#env.monotonic() < deadline) {
-      const outcome = await this.#attempt()
-      if (typeof outcome !== 'string') return outcome
-      if (outcome !== '') await this.#session.unlock(outcome)
-    }
-    throw new StorageError('TIMEOUT', 'Redis: other groups held the keys of this one for too long')
-  }
-
-  /** The result, or the lock in the way, or nothing when somebody else has aborted this attempt. */
-  async #attempt(): Promise<ApplyResult | string> {
-    const { layout } = await this.#session.open()
-    const parts = partsOf(this.#operations, layout)
-    const home = parts[0]!.shard
-    const name = Buffer.from(this.#env.randomBytes(12)).toString('hex')
-    const shards = parts.map(({ shard }) => shard).join()
-    const prepared = await Promise.allSettled(
-      parts.map(async (part) => await this.#prepare(part, name, home, shards)),
-    )
-    const failure = prepared.find((outcome) => outcome.status === 'rejected')
-    if (failure !== undefined) {
-      // Nobody but this call could have committed it, and it never will.
-      await this.#abort(parts, name, home, false)
-      throw failed(failure.reason, 'none')
-    }
-    const replies = prepared.map((outcome) => (outcome as { value: Prepared }).value)
-    const obstacle = replies.find(({ state }) => state === 'ABORTED' || state.startsWith('LOCKED'))
-    const isRefused = replies.some(({ state }) => state === 'REFUSED')
-    if (obstacle !== undefined || isRefused) {
-      await this.#abort(parts, name, home, true)
-      if (obstacle !== undefined) return obstacle.state.replace(/^\S+ ?/, '')
-      const answers = replies.map(({ applied }) => applied)
-      return { identity: replies[0]!.identity, applied: withheld(inOrder(parts, answers)) }
-    }
-    await this.#env.failpoints.hit('redis.groupPrepared')
-    const [decision] = await decide(this.#session, name, home, 'commit')
-    await this.#env.failpoints.hit('redis.groupDecided')
-    if (decision !== 'committed') {
-      await this.#abort(parts, name, home, true)
-      return ''
-    }
-    await this.#commit(parts, name, home)
-    const answers = replies.map(({ applied }) => applied)
-    return { identity: replies[0]!.identity, applied: inOrder(parts, answers) }
-  }
-
-  async #prepare(part: Part, name: string, home: number, shards: string): Promise<Prepared> {
-    const { shard, operations, names } = part
-    const { identity, reply } = await this.#session.ask((db) => {
-      const numbers = new KeyNumbers()
-      const own = operations.flatMap((operation) =>
-        argumentsOf(operation, numbers.of(operation.key)),
-      )
-      const flags = this.#options.unique === true ? 'u' : 'j'
-      const group = [name, String(home), shard === home ? shards : '']
-      const args = [...head(db, shard), ...group, flags, String(operations.length), ...own]
-      return { script: PREPARE, keys: keysOf(db.layout, shard, names), args, writes: true }
-    })
-    const [state, ...answers] = reply as readonly string[]
-    if (state!.startsWith('DAMAGED ')) throw damagedPart(state!.slice('DAMAGED '.length))
-    const isJudged = state === 'PREPARED' || state === 'REFUSED'
-    return { identity, state: state!, applied: isJudged ? answersOf(answers, part) : [] }
-  }
-
-  /** Once it is decided nothing can undo it: what fails here is finished by whoever comes next. */
-  async #commit(parts: readonly Part[], name: string, home: number): Promise<void> {
-    const finished = await Promise.allSettled(
-      parts.map(async ({ shard, names }) => {
-        const { identity, reply } = await finish(this.#session, shard, names, name, 'commit')
-        this.#acknowledged(shard, identity, Number(reply[0]))
-      }),
-    )
-    await this.#forget(finished, name, home)
-  }
-
-  async #abort(
-    parts: readonly Part[],
-    name: string,
-    home: number,
-    isAnswered: boolean,
-  ): Promise<void> {
+/** The result, or the lock in the way, or nothing when somebody else has aborted this attempt. */
+async function attempt(
+  { env, session, acknowledged }: SpreadParts,
+  operations: readonly Operation[],
+  unique: boolean,
+): Promise<ApplyResult | string> {
+  const { layout } = await session.open()
+  const parts = partsOf(operations, layout)
+  const name = Buffer.from(env.randomBytes(12)).toString('hex')
+  const group = new SpreadGroup(session, name, parts[0]!.shard)
+  const shards = parts.map(({ shard }) => shard).join()
+  const prepared = await Promise.allSettled(
+    parts.map(async (part) => await group.prepare(part, shards, unique)),
+  )
+  const conclude = async (wish: Wish, isAnswered = true): Promise<void> => {
     try {
-      await decide(this.#session, name, home, 'abort')
+      await group.conclude(parts, wish, acknowledged, isAnswered)
     } catch (error) {
-      this.#left(error)
-      return
-    }
-    const finished = await Promise.allSettled(
-      parts.map(async ({ shard, names }) => {
-        await finish(this.#session, shard, names, name, 'abort')
-      }),
-    )
-    // A part that was not answered may still arrive: the record must be there then.
-    if (isAnswered) await this.#forget(finished, name, home)
-  }
-
-  async #forget(
-    finished: readonly PromiseSettledResult<unknown>[],
-    name: string,
-    home: number,
-  ): Promise<void> {
-    const failure = finished.find((outcome) => outcome.status === 'rejected')
-    if (failure !== undefined) return this.#left(failure.reason)
-    try {
-      await forget(this.#session, name, home)
-    } catch (error) {
-      this.#left(error)
+      // Once it is decided nothing can undo it: what fails here is finished by whoever comes next.
+      const fields = { error: messageOf(error) }
+      env.logger.debug(fields, 'Redis: a group over several shards is left to others to finish')
     }
   }
-
-  #left(error: unknown): void {
-    const fields = { error: messageOf(error) }
-    this.#env.logger.debug(fields, 'Redis: a group over several shards is left to others to finish')
+  const failure = prepared.find((outcome) => outcome.status === 'rejected')
+  if (failure !== undefined) {
+    // Nobody but this call could have committed it, and it never will.
+    await conclude('abort', false)
+    throw failed(failure.reason, 'none')
   }
+  const replies = prepared.map((outcome) => (outcome as { value: Prepared }).value)
+  const obstacle = replies.find(({ state }) => state === 'ABORTED' || state.startsWith('LOCKED'))
+  const answers = replies.map(({ applied }) => applied)
+  const result = (): ApplyResult => {
+    return { identity: replies[0]!.identity, applied: withheld(inOrder(parts, answers)) }
+  }
+  if (obstacle !== undefined || replies.some(({ state }) => state === 'REFUSED')) {
+    await conclude('abort')
+    return obstacle === undefined ? result() : obstacle.state.replace(/^\S+ ?/, '')
+  }
+  await env.failpoints.hit('redis.groupPrepared')
+  const [decision] = await group.decide('commit')
+  await env.failpoints.hit('redis.groupDecided')
+  await conclude(decision === 'committed' ? 'commit' : 'abort')
+  return decision === 'committed' ? result() : ''
 }
 
 interface Prepared {
@@ -249,10 +178,96 @@ interface Prepared {
   readonly applied: readonly Applied[]
 }
 
+/** A group by its name and by the shard that has its record. */
+class SpreadGroup {
+  readonly #session: RedisSession
+  readonly #name: string
+  readonly #home: number
+
+  constructor(session: RedisSession, name: string, home: number) {
+    this.#session = session
+    this.#name = name
+    this.#home = home
+  }
+
+  async prepare(part: Part, shards: string, unique: boolean): Promise<Prepared> {
+    const { shard, operations, names } = part
+    const { identity, reply } = await this.#session.ask((db) => {
+      const numbers = new KeyNumbers()
+      const own = operations.flatMap((operation) =>
+        argumentsOf(operation, numbers.of(operation.key)),
+      )
+      const group = [this.#name, String(this.#home), shard === this.#home ? shards : '']
+      const args = [...head(db, shard), ...group, unique ? 'u' : 'j', String(operations.length)]
+      const keys = keysOf(db.layout, shard, names)
+      return { script: PREPARE, keys, args: [...args, ...own], writes: true }
+    })
+    const [state, ...answers] = reply as readonly string[]
+    if (state!.startsWith('DAMAGED ')) throw damagedPart(state!.slice('DAMAGED '.length))
+    const isJudged = state === 'PREPARED' || state === 'REFUSED'
+    return { identity, state: state!, applied: isJudged ? answersOf(answers, part) : [] }
+  }
+
+  /** What was decided, and the shards of the group. */
+  async decide(wish: Wish | 'ask' | 'forget'): Promise<readonly [Decision, string]> {
+    const { reply } = await this.#session.ask(({ identity, layout }) => {
+      const keys = [layout.meta(this.#home), layout.part(this.#home, 'groups')]
+      const args = [identity, this.#name, wish, String(PENDING_S_MAX)]
+      return { script: DECIDE, keys, args, writes: true }
+    })
+    return [reply[0] as Decision, String(reply[1])]
+  }
+
+  /** Ends it in all shards. `isAnswered`: nothing of it is on its way any more. */
+  async conclude(
+    parts: readonly Part[],
+    wish: Wish,
+    acknowledged: Acknowledged,
+    isAnswered: boolean,
+  ): Promise<void> {
+    if (wish === 'abort') await this.decide('abort')
+    const finished = await Promise.allSettled(
+      parts.map(async ({ shard, names }) => {
+        const { identity, reply } = await this.#finish(shard, names, wish)
+        acknowledged(shard, identity, Number(reply[0]))
+      }),
+    )
+    const failure = finished.find((outcome) => outcome.status === 'rejected')
+    if (failure !== undefined) throw failure.reason
+    // A part that was not answered may still arrive: the record must be there then.
+    if (isAnswered) await this.decide('forget')
+  }
+
+  /** Ends it for whoever began it. False while it is pending, and not yet for too long. */
+  async end(): Promise<boolean> {
+    const [decision, shards] = await this.decide('ask')
+    if (decision === 'pending') return false
+    const { layout } = await this.#session.open()
+    // An aborted group whose part at home never arrived has not said where its other parts are.
+    const all = shards === '' ? [...Array(layout.shards).keys()] : shards.split(',').map(Number)
+    for (const shard of all) {
+      const { reply } = await this.#session.ask(({ identity, layout: names }) => {
+        const keys = [names.meta(shard), names.part(shard, 'intents')]
+        return { script: READ_INTENT, keys, args: [identity, this.#name], writes: false }
+      })
+      const wish = decision === 'committed' ? 'commit' : 'abort'
+      if (reply.length > 0) await this.#finish(shard, reply as readonly string[], wish)
+    }
+    return true
+  }
+
+  async #finish(shard: number, names: readonly string[], wish: Wish): Promise<Answer> {
+    return await this.#session.ask((db) => {
+      const keys = keysOf(db.layout, shard, names)
+      return { script: FINISH, keys, args: [...head(db, shard), this.#name, wish], writes: true }
+    })
+  }
+}
+
 /** Ends the group that holds a key if it can be ended; `lock` is `group home`. */
 export async function breakLock(session: RedisSession, lock: string): Promise<void> {
   const [name = '', home = '0'] = lock.split(' ')
-  await end(session, name, Number(home))
+  await new SpreadGroup(session, name, Number(home)).end()
 }
 
 /** Ends groups that were left behind in all shards, for lack of anybody who meets their keys. */
@@ -265,64 +280,11 @@ export async function sweepGroups(session: RedisSession): Promise<void> {
       return { script: LIST_GROUPS, keys, args: [identity, String(PENDING_S_MAX)], writes: false }
     })
     for (let i = 0; i + 1 < reply.length; i += 2) {
-      const name = String(reply[i])
-      const isEnded = await end(session, name, home)
-      if (isEnded && Number(reply[i + 1]) > RECORD_S_MAX) await forget(session, name, home)
+      const group = new SpreadGroup(session, String(reply[i]), home)
+      const isEnded = await group.end()
+      if (isEnded && Number(reply[i + 1]) > RECORD_S_MAX) await group.decide('forget')
     }
   }
-}
-
-/** False while the group is pending, and not yet for too long. */
-async function end(session: RedisSession, name: string, home: number): Promise<boolean> {
-  const [decision, shards] = await decide(session, name, home, 'ask')
-  if (decision === 'pending') return false
-  const wish = decision === 'committed' ? 'commit' : 'abort'
-  const { layout } = await session.open()
-  // An aborted group whose part at home never arrived has not said where its other parts are.
-  const all = shards === '' ? [...Array(layout.shards).keys()] : shards.split(',').map(Number)
-  for (const shard of all) {
-    const { reply } = await session.ask(({ identity, layout: names }) => {
-      const keys = [names.meta(shard), names.part(shard, 'intents')]
-      return { script: READ_INTENT, keys, args: [identity, name], writes: false }
-    })
-    const names = reply as readonly string[]
-    if (names.length > 0) await finish(session, shard, names, name, wish)
-  }
-  return true
-}
-
-async function decide(
-  session: RedisSession,
-  name: string,
-  home: number,
-  wish: 'commit' | 'abort' | 'ask',
-): Promise<readonly [Decision, string]> {
-  const { reply } = await session.ask(({ identity, layout }) => {
-    const keys = [layout.meta(home), layout.part(home, 'groups')]
-    const args = [identity, name, wish, String(PENDING_S_MAX)]
-    return { script: DECIDE, keys, args, writes: true }
-  })
-  return [reply[0] as Decision, String(reply[1])]
-}
-
-async function finish(
-  session: RedisSession,
-  shard: number,
-  names: readonly string[],
-  name: string,
-  wish: 'commit' | 'abort',
-): ReturnType<RedisSession['ask']> {
-  return await session.ask((db): ScriptCall => {
-    const keys = keysOf(db.layout, shard, names)
-    return { script: FINISH, keys, args: [...head(db, shard), name, wish], writes: true }
-  })
-}
-
-async function forget(session: RedisSession, name: string, home: number): Promise<void> {
-  await session.ask(({ identity, layout }) => {
-    const keys = [layout.meta(home), layout.part(home, 'groups')]
-    return { script: FORGET, keys, args: [identity, name], writes: true }
-  })
 }
 
 function head({ identity, layout }: OpenDatabase, shard: number): readonly string[] {
@@ -334,14 +296,7 @@ function partsOf(
   operations: readonly Operation[],
   layout: OpenDatabase['layout'],
 ): readonly Part[] {
-  const places = new Map<number, number[]>()
-  operations.forEach(({ key }, place) => {
-    const shard = layout.shardOf(key)
-    const list = places.get(shard)
-    if (list === undefined) places.set(shard, [place])
-    else list.push(place)
-  })
-  return [...places]
+  return [...groupBy(operations.keys(), (place) => layout.shardOf(operations[place]!.key))]
     .sort(([a], [b]) => a - b)
     .map(([shard, list]) => {
       const own = list.map((place) => operations[place]!)

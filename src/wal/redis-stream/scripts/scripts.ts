@@ -22,9 +22,16 @@ export interface StreamScript {
   readonly writes: boolean
 }
 
-const define = (name: string, lua: string, writes = true): StreamScript => ({ name, lua, writes })
+const loaded: StreamScript[] = []
 
-export const OPEN: StreamScript = define('open', OPEN_LUA)
+function define(name: string, lua: string, writes = true): StreamScript {
+  const script = { name, lua, writes }
+  loaded.push(script)
+  return script
+}
+
+/** Called by its text, since it runs before anything is known; all others by their hash. */
+export const OPEN: StreamScript = { name: 'open', lua: OPEN_LUA, writes: true }
 export const APPEND: StreamScript = define('append', APPEND_LUA)
 export const MARK: StreamScript = define('mark', MARK_LUA)
 export const UNMARK: StreamScript = define('unmark', UNMARK_LUA)
@@ -44,24 +51,5 @@ export const WRITERS: StreamScript = define('writers', WRITERS_LUA)
 export const SCAN: StreamScript = define('scan', SCAN_LUA, false)
 export const ERASE: StreamScript = define('erase', ERASE_LUA)
 
-/** All that are called by their hash; `OPEN` is not, since it runs before anything is known. */
-export const LOADED: readonly StreamScript[] = [
-  APPEND,
-  MARK,
-  UNMARK,
-  ACKNOWLEDGE,
-  QUARANTINE,
-  RESEND,
-  RETRY,
-  PENDING,
-  RESOLVE,
-  FETCH,
-  CLAIM,
-  REFUSED,
-  LETTERS,
-  TOUCH,
-  POLL,
-  WRITERS,
-  SCAN,
-  ERASE,
-]
+/** All that are called by their hash. */
+export const LOADED: readonly StreamScript[] = loaded
