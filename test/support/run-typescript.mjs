@@ -1,6 +1,6 @@
 // Runs a TypeScript module in this process: `node run-typescript.mjs FILE ARGUMENTS…`. For tests
 // that need a process of their own, which they kill; Node 20 cannot read the sources itself.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { rolldown } from 'rolldown'
@@ -17,8 +17,9 @@ const ownUrl = {
   },
 }
 
-mkdirSync(cache, { recursive: true })
-const folder = mkdtempSync(join(cache, 'run-'))
+const folder = join(cache, `run-${process.pid}`)
+mkdirSync(folder, { recursive: true })
+removeOfDead()
 try {
   const bundle = await rolldown({
     input: { main: process.argv[2] },
@@ -38,4 +39,23 @@ try {
   await import(pathToFileURL(join(folder, 'main.mjs')).href)
 } finally {
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** A process that was killed left its folder. */
+function removeOfDead() {
+  for (const name of readdirSync(cache)) {
+    const pid = Number(name.slice('run-'.length))
+    if (name.startsWith('run-') && !isAlive(pid)) {
+      rmSync(join(cache, name), { recursive: true, force: true })
+    }
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -7,6 +7,7 @@
  * ids, that two processes which save the same id in different groups over several keys at the same
  * moment are told apart: then the greatest position counts, as for a save through two places.
  */
+import { groupBy } from '../../core/group-by.ts'
 import { isRefusal, type Applied } from '../../core/decide.ts'
 import { isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import type { Operation } from '../../core/operation.ts'
@@ -135,11 +136,5 @@ async function applyParts(
 
 /** The operations by key, in their order. */
 export function byKey(operations: readonly Operation[]): Map<string, Operation[]> {
-  const parts = new Map<string, Operation[]>()
-  for (const operation of operations) {
-    const part = parts.get(operation.key)
-    if (part === undefined) parts.set(operation.key, [operation])
-    else part.push(operation)
-  }
-  return parts
+  return groupBy(operations, ({ key }) => key)
 }
