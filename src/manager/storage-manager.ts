@@ -80,12 +80,6 @@ export interface BackendSettings {
   readonly type: string
 }
 
-const NEVER_CONNECTED: Durability = {
-  durable: false,
-  reasons: ['not connected yet'],
-  unknown: true,
-}
-
 interface Checked extends Omit<StorageManagerConfig, 'database' | 'cache'> {
   readonly database: ReturnType<typeof checkDatabaseSource>
   readonly cache?: ReturnType<typeof checkCacheSource>
@@ -158,11 +152,7 @@ export class StorageManager {
       retryBehindFallback: true,
     })
     this.#handles = {
-      database: new ManagedDatabase(
-        this.#database,
-        () => this.#durability() ?? NEVER_CONNECTED,
-        this.#alive,
-      ),
+      database: new ManagedDatabase(this.#database, env),
       cache: new ManagedCache(this.#cache, this.#alive),
     }
   }
@@ -220,7 +210,7 @@ export class StorageManager {
   }
 
   getInfo(): StorageInfo {
-    const durability = this.#durability()
+    const durability = this.#database.live?.getDurability()
     const cache = this.#cache.info()
     const database = { ...this.#database.info(), ...(durability !== undefined && { durability }) }
     return {
@@ -248,10 +238,6 @@ export class StorageManager {
     )
     const isUp = { cache: cache.status !== 'unhealthy', database: database.status !== 'unhealthy' }
     return { ...isUp, overall: isUp.cache && isUp.database, details: { cache, database } }
-  }
-
-  #durability(): Durability | undefined {
-    return this.#database.live?.getDurability()
   }
 }
 

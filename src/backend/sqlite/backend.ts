@@ -230,10 +230,6 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     return ['copies of the SQLite file, and blocks that the file system gave back']
   }
 
-  async *scan(range: StampRange, options: CallOptions = {}): AsyncGenerator<Operation> {
-    for await (const { operation } of this.scanStored(range, options)) yield operation
-  }
-
   async *scanStored(range: StampRange, options: CallOptions = {}): AsyncGenerator<StoredOperation> {
     for await (const keyIds of this.#keyIds(range, options)) {
       const found: number[] = []
