@@ -107,7 +107,7 @@ export class StorageManager {
   readonly #alive: KeepAlive
   readonly #secrets: readonly string[]
   readonly #database: Slot<ReplicaBackend>
-  readonly #cache: Slot<CacheBackend>
+  readonly #cache: ManagedCache
   readonly #settings: StorageSettings
   readonly #handles: StorageBackends
   #connected = false
@@ -143,7 +143,7 @@ export class StorageManager {
       ...(allowInMemoryFallback && { createFallback: () => new MemoryBackend(env) }),
       retryBehindFallback: false,
     })
-    this.#cache = new Slot<CacheBackend>({
+    this.#cache = new ManagedCache({
       ...common,
       name: cacheField,
       type: typeOf(cache),
@@ -153,7 +153,7 @@ export class StorageManager {
     })
     this.#handles = {
       database: new ManagedDatabase(this.#database, env),
-      cache: new ManagedCache(this.#cache, this.#alive),
+      cache: this.#cache,
     }
   }
 
