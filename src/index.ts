@@ -197,6 +197,7 @@ export type {
   SetOperation,
 } from './core/operation.ts'
 export type { DatabasePlace, PlaceName } from './core/places.ts'
+export type { ForwardingBackend } from './backend/forwarding-backend.ts'
 export type { ReplicaBase } from './backend/replica-base.ts'
 export type { Session, SessionTokens } from './chat/session-token.ts'
 export type { BucketDigest, StampRange } from './core/digest.ts'

@@ -30,6 +30,7 @@ import { PlainAdapterWriter } from './plain-adapter-writer.ts'
 import { PlainDocuments, type PlainMeta } from './plain-documents.ts'
 import { isDatabaseBackend } from './sources.ts'
 import { ReplicaBase } from './replica-base.ts'
+import { withDigest } from './stored-operations.ts'
 import type {
   ApplyOptions,
   ApplyResult,
@@ -48,6 +49,7 @@ import type {
   LatestQuery,
   ReplicaBackend,
   ReplicaState,
+  StoredOperation,
 } from './replica-backend.ts'
 
 /** What the adapter cannot find out by itself. */
@@ -275,13 +277,17 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
     return digestOperations(operations, range, buckets)
   }
 
-  async *scan(range: StampRange, { signal }: CallOptions = {}): AsyncIterable<Operation> {
+  async *scanStored(
+    range: StampRange,
+    { signal }: CallOptions = {},
+  ): AsyncIterable<StoredOperation> {
     this.#check()
     checkSignal(signal)
     try {
       for await (const [key, state] of this.#states('')) {
         checkSignal(signal)
-        yield* operationsOf(key, state).filter((operation) => isInRange(operation, range))
+        const operations = operationsOf(key, state)
+        yield* operations.filter((operation) => isInRange(operation, range)).map(withDigest)
       }
     } catch (error) {
       throw this.#failure(error, 'none')

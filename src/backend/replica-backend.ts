@@ -276,7 +276,10 @@ export interface ReplicaBackend extends DatabaseBackend {
    * harmless. An engine without it keeps such things for as long as it will.
    */
   purge?(options?: CallOptions): Promise<readonly string[]>
-  /** Every register, item and tombstone in the range as the operations that make it. */
+  /**
+   * Every register, item and tombstone in the range as the operations that make it. Rejects with `CORRUPT`
+   * at a value that cannot be read.
+   */
   scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation>
   /** As `scan`, with the stored digests. Left out by an engine that stores none. */
   scanStored?(range: StampRange, options?: CallOptions): AsyncIterable<StoredOperation>

@@ -1,3 +1,4 @@
+import type { StampRange } from '../core/digest.ts'
 import type { Env } from '../core/env.ts'
 import { StorageError } from '../core/errors.ts'
 import { decodeJson, encodeJson } from '../core/json.ts'
@@ -11,19 +12,21 @@ import { allKeys, itemRange } from './paged-reads.ts'
 import type {
   ApplyOptions,
   ApplyResult,
+  CallOptions,
   ItemPage,
   ItemQuery,
   KeyPage,
   KeyQuery,
   KeyRead,
+  StoredOperation,
 } from './replica-backend.ts'
 
 /** Times an operation is stamped again before the writer gives up. */
 const RESTAMPS_MAX = 5
 
 /**
- * The plain calls of a `DatabaseBackend`, thin on top of the replica calls. They stamp for
- * themselves; a store never uses them.
+ * The plain calls of a `DatabaseBackend` and `scan`, thin on top of the replica calls. Plain calls stamp
+ * for themselves; a store uses none of these.
  */
 export abstract class ReplicaBase implements DatabaseBackend {
   protected readonly env: Env
@@ -36,9 +39,10 @@ export abstract class ReplicaBase implements DatabaseBackend {
   }
 
   abstract apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult>
-  abstract readRegister(key: string): Promise<KeyRead>
-  abstract readItems(query: ItemQuery): Promise<ItemPage>
-  abstract listKeys(query: KeyQuery): Promise<KeyPage>
+  abstract readRegister(key: string, options?: CallOptions): Promise<KeyRead>
+  abstract readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage>
+  abstract listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage>
+  abstract scanStored(range: StampRange, options?: CallOptions): AsyncIterable<StoredOperation>
   abstract connect(): Promise<void>
   abstract disconnect(): Promise<void>
   abstract isConnected(): boolean
@@ -83,6 +87,15 @@ export abstract class ReplicaBase implements DatabaseBackend {
   async getRange<T>(key: string, start: number, count: number): Promise<readonly T[]> {
     const items = await itemRange(key, start, count, (query) => this.readItems(query))
     return items.map((item) => decodeJson<T>(itemValue(item)!))
+  }
+
+  async *scan(range: StampRange, options?: CallOptions): AsyncGenerator<Operation> {
+    for await (const { operation } of this.scanStored(range, options)) {
+      if ('value' in operation && operation.value === '') {
+        throw new StorageError('CORRUPT', `a value of key ${operation.key} cannot be read`)
+      }
+      yield operation
+    }
   }
 
   async #write(operation: Operation): Promise<void> {

@@ -1,16 +1,15 @@
 import type { CacheBackend } from '../backend/cache-backend.ts'
 import { getTexts, setText } from '../backend/cache-texts.ts'
-import type { KeepAlive } from '../core/keep-alive.ts'
-import type { Slot } from './slot.ts'
+import { KeepAlive } from '../core/keep-alive.ts'
+import { Slot, type SlotOptions } from './slot.ts'
 
 /** The cache of a `StorageManager`, there from the start; see `ManagedDatabase`. */
-export class ManagedCache implements CacheBackend {
-  readonly #slot: Slot<CacheBackend>
+export class ManagedCache extends Slot<CacheBackend> implements CacheBackend {
   readonly #alive: KeepAlive
 
-  constructor(slot: Slot<CacheBackend>, alive: KeepAlive) {
-    this.#slot = slot
-    this.#alive = alive
+  constructor(options: SlotOptions<CacheBackend>) {
+    super(options)
+    this.#alive = KeepAlive.of(options.env)
   }
 
   async get<T>(key: string): Promise<T | undefined> {
@@ -33,24 +32,8 @@ export class ManagedCache implements CacheBackend {
     await this.#call((engine) => engine.delete(key))
   }
 
-  connect(): Promise<void> {
-    return this.#slot.connect()
-  }
-
-  disconnect(): Promise<void> {
-    return this.#slot.disconnect()
-  }
-
-  isConnected(): boolean {
-    return this.#slot.isConnected()
-  }
-
-  getBackendType(): string {
-    return this.#slot.getBackendType()
-  }
-
   async #call<T>(run: (engine: CacheBackend) => Promise<T>): Promise<T> {
-    const engine = this.#slot.current()
+    const engine = this.current()
     this.#alive.begin()
     try {
       return await run(engine)

@@ -80,12 +80,6 @@ export interface BackendSettings {
   readonly type: string
 }
 
-const NEVER_CONNECTED: Durability = {
-  durable: false,
-  reasons: ['not connected yet'],
-  unknown: true,
-}
-
 interface Checked extends Omit<StorageManagerConfig, 'database' | 'cache'> {
   readonly database: ReturnType<typeof checkDatabaseSource>
   readonly cache?: ReturnType<typeof checkCacheSource>
@@ -113,7 +107,7 @@ export class StorageManager {
   readonly #alive: KeepAlive
   readonly #secrets: readonly string[]
   readonly #database: Slot<ReplicaBackend>
-  readonly #cache: Slot<CacheBackend>
+  readonly #cache: ManagedCache
   readonly #settings: StorageSettings
   readonly #handles: StorageBackends
   #connected = false
@@ -149,7 +143,7 @@ export class StorageManager {
       ...(allowInMemoryFallback && { createFallback: () => new MemoryBackend(env) }),
       retryBehindFallback: false,
     })
-    this.#cache = new Slot<CacheBackend>({
+    this.#cache = new ManagedCache({
       ...common,
       name: cacheField,
       type: typeOf(cache),
@@ -158,12 +152,8 @@ export class StorageManager {
       retryBehindFallback: true,
     })
     this.#handles = {
-      database: new ManagedDatabase(
-        this.#database,
-        () => this.#durability() ?? NEVER_CONNECTED,
-        this.#alive,
-      ),
-      cache: new ManagedCache(this.#cache, this.#alive),
+      database: new ManagedDatabase(this.#database, env),
+      cache: this.#cache,
     }
   }
 
@@ -220,7 +210,7 @@ export class StorageManager {
   }
 
   getInfo(): StorageInfo {
-    const durability = this.#durability()
+    const durability = this.#database.live?.getDurability()
     const cache = this.#cache.info()
     const database = { ...this.#database.info(), ...(durability !== undefined && { durability }) }
     return {
@@ -248,10 +238,6 @@ export class StorageManager {
     )
     const isUp = { cache: cache.status !== 'unhealthy', database: database.status !== 'unhealthy' }
     return { ...isUp, overall: isUp.cache && isUp.database, details: { cache, database } }
-  }
-
-  #durability(): Durability | undefined {
-    return this.#database.live?.getDurability()
   }
 }
 

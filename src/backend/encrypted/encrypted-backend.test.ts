@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { nodeEnv } from '../../core/node-env.ts'
 import { ValueCipher } from '../../core/encryption/value-cipher.ts'
 import { damageSqlite } from '../../../simulator/damage-sqlite.ts'
+import { collect } from '../../testing/backend/context.ts'
 import { DurableMemoryBackend } from '../../testing/durable-memory-backend.ts'
 import { replicaBackendConformance } from '../../testing/replica-backend-conformance.ts'
+import { WHOLE_RANGE } from '../buckets.ts'
 import type { ReplicaBackend } from '../replica-backend.ts'
 import { SqliteBackend } from '../sqlite/backend.ts'
 import { EncryptedBackend } from './encrypted-backend.ts'
@@ -31,6 +33,17 @@ replicaBackendConformance({
   // It also puts a plain value in the place of an encrypted one.
   damage: async (backend, value) => await damageSqlite(paths.get(backend)!, value),
   capabilities: { persistent: true, propertyRuns: 10 },
+})
+
+test('a value that was moved to another key ends a scan, and is empty in one with digests', async () => {
+  const inner = new DurableMemoryBackend()
+  const backend = await encrypted(inner)
+  await backend.set('from', 'said')
+  const { register } = await inner.readRegister('from')
+  await inner.apply([{ kind: 'set', key: 'to', ...register! }])
+  await expect(collect(backend.scan(WHOLE_RANGE))).rejects.toMatchObject({ code: 'CORRUPT' })
+  const stored = await collect(backend.scanStored(WHOLE_RANGE))
+  expect(stored.map(({ operation }) => operation)).toMatchObject([{ key: 'from' }, { value: '' }])
 })
 
 async function openFile(path: string): Promise<EncryptedBackend> {

@@ -1,5 +1,5 @@
 import { judgePut, type Applied } from '../../core/decide.ts'
-import { digestOf, unfitDigest, type BucketDigest, type StampRange } from '../../core/digest.ts'
+import { digestOf, unfitDigest, type StampRange } from '../../core/digest.ts'
 import type { ValueCipher } from '../../core/encryption/value-cipher.ts'
 import type { Env } from '../../core/env.ts'
 import { isStorageError, StorageError } from '../../core/errors.ts'
@@ -10,28 +10,16 @@ import { checkDatabaseSource } from '../check-source.ts'
 import { parseDatabaseString } from '../connection-string.ts'
 import { createDatabase } from '../registry.ts'
 import type { DatabaseSource } from '../sources.ts'
-import { ReplicaBase } from '../replica-base.ts'
+import { ForwardingBackend } from '../forwarding-backend.ts'
 import type {
   ApplyOptions,
   ApplyResult,
   CallOptions,
-  CountRead,
-  DamagedPart,
   Durability,
-  FencedOptions,
-  Hint,
-  HintList,
   ItemPage,
   ItemQuery,
-  KeyPage,
-  KeyQuery,
   KeyRead,
-  LatestPage,
-  LatestQuery,
-  Lease,
-  LeaseRequest,
   ReplicaBackend,
-  ReplicaState,
   SchemaState,
   StoredOperation,
 } from '../replica-backend.ts'
@@ -43,7 +31,7 @@ const CIPHER = having<ValueCipher>('a ValueCipher', ['ready', 'encrypt', 'decryp
  * A database whose values are encrypted before they reach it. Keys, ids and stamps stay as they are, so it
  * is listed, compared and reconciled like any other.
  */
-export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
+export class EncryptedBackend extends ForwardingBackend {
   readonly #source: DatabaseSource
   readonly #cipher: ValueCipher
   readonly #field: string
@@ -86,9 +74,11 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
     return this.#engine?.getServerIds?.() ?? []
   }
 
-  async apply(operations: readonly Operation[], options: ApplyOptions = {}): Promise<ApplyResult> {
-    const encrypted = operations.map((operation) => this.#cipher.encrypt(operation))
-    const result = await this.#inner.apply(encrypted, options)
+  override async apply(
+    operations: readonly Operation[],
+    options: ApplyOptions = {},
+  ): Promise<ApplyResult> {
+    const result = await super.apply(this.#encrypted(operations), options)
     const applied = result.applied.map((answer, i) => this.#plain(operations[i]!, answer))
     const wrong = applied.map((answer, i) => answer.outcome !== result.applied[i]!.outcome)
     if (!wrong.some(Boolean)) return { ...result, applied }
@@ -102,76 +92,31 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
-  async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
-    const read = await this.#inner.readRegister(key, options)
+  override async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
+    const read = await super.readRegister(key, options)
     if (read.register === undefined) return read
     const { stamp, value } = this.#cipher.decrypt({ kind: 'set', key, ...read.register })
     return { ...read, register: { stamp, value } }
   }
 
-  async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
-    return this.#plainPage(query.key, await this.#inner.readItems(query, options))
+  override async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
+    return this.#plainPage(query.key, await super.readItems(query, options))
   }
 
-  async readItemsById(
+  override async readItemsById(
     key: string,
     ids: readonly string[],
     options?: CallOptions,
   ): Promise<ItemPage> {
-    return this.#plainPage(key, await this.#inner.readItemsById(key, ids, options))
-  }
-
-  async countItems(key: string, options?: CallOptions): Promise<CountRead> {
-    return await this.#inner.countItems(key, options)
-  }
-
-  async listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage> {
-    return await this.#inner.listKeys(query, options)
-  }
-
-  async listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage> {
-    return await this.#inner.listLatest(query, options)
-  }
-
-  async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
-    return await this.#inner.readState(writer, options)
-  }
-
-  async readHints(options?: CallOptions): Promise<HintList> {
-    return await this.#inner.readHints(options)
-  }
-
-  async removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void> {
-    await this.#inner.removeHints(hints, options)
-  }
-
-  async trust(identity: string, options?: FencedOptions): Promise<void> {
-    await this.#inner.trust(identity, options)
-  }
-
-  async lease(request: LeaseRequest, options?: CallOptions): Promise<Lease | undefined> {
-    const engine = this.#inner
-    // Every process may do the work where the engine cannot keep a lease.
-    return engine.lease === undefined ? { token: 0 } : await engine.lease(request, options)
-  }
-
-  async digest(
-    range: StampRange,
-    buckets: number,
-    options?: CallOptions,
-  ): Promise<readonly BucketDigest[]> {
-    return await this.#inner.digest(range, buckets, options)
-  }
-
-  async *scan(range: StampRange, options?: CallOptions): AsyncGenerator<Operation> {
-    for await (const operation of this.#inner.scan(range, options)) {
-      yield this.#cipher.decrypt(operation)
-    }
+    return this.#plainPage(key, await super.readItemsById(key, ids, options))
   }
 
   /** With the digests of the plain values, where what is stored fits its own. */
-  async *scanStored(range: StampRange, options?: CallOptions): AsyncGenerator<StoredOperation> {
-    for await (const { operation, digest } of storedOperations(this.#inner, range, options)) {
+  override async *scanStored(
+    range: StampRange,
+    options?: CallOptions,
+  ): AsyncGenerator<StoredOperation> {
+    for await (const { operation, digest } of storedOperations(this.inner(), range, options)) {
       const plain = this.#decryptOrEmpty(operation)
       const isIntact = digestOf(operation) === digest && plain.isIntact
       const known = digestOf(plain.operation)
@@ -179,9 +124,8 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
-  async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
-    const encrypted = operations.map((operation) => this.#cipher.encrypt(operation))
-    return (await this.#inner.repair?.(encrypted, options)) ?? 0
+  override async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
+    return await super.repair(this.#encrypted(operations), options)
   }
 
   async getSchema(): Promise<SchemaState> {
@@ -193,16 +137,8 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
     await (await this.#create()).migrate?.()
   }
 
-  async *checkParts(options?: CallOptions): AsyncGenerator<DamagedPart> {
-    yield* this.#inner.checkParts?.(options) ?? []
-  }
-
-  async mendParts(options?: CallOptions): Promise<void> {
-    await this.#inner.mendParts?.(options)
-  }
-
-  async purge(options?: CallOptions): Promise<readonly string[]> {
-    const engine = this.#inner
+  override async purge(options?: CallOptions): Promise<readonly string[]> {
+    const engine = this.inner()
     if (engine.purge !== undefined) return await engine.purge(options)
     return [`encrypted values that ${engine.getBackendType()} keeps after their removal`]
   }
@@ -212,11 +148,16 @@ export class EncryptedBackend extends ReplicaBase implements ReplicaBackend {
     return this.#engine
   }
 
-  get #inner(): ReplicaBackend {
+  /** @internal */
+  protected inner(): ReplicaBackend {
     if (this.#engine === undefined) {
       throw new StorageError('CLOSED', 'the encrypted database is not connected')
     }
     return this.#engine
+  }
+
+  #encrypted(operations: readonly Operation[]): Operation[] {
+    return operations.map((operation) => this.#cipher.encrypt(operation))
   }
 
   /** The answer as it would be for plain values: two encryptions of one content look different. */

@@ -38,6 +38,7 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
+  StoredOperation,
 } from '../replica-backend.ts'
 import {
   compareLatest,
@@ -48,6 +49,7 @@ import {
   latestOf,
   pageItems,
 } from '../key-states.ts'
+import { withDigest } from '../stored-operations.ts'
 
 /**
  * A database in this process's memory: the plainest engine, and the one that the others are
@@ -234,9 +236,9 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     return []
   }
 
-  async *scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation> {
+  async *scanStored(range: StampRange, options?: CallOptions): AsyncIterable<StoredOperation> {
     this.#check(options)
-    yield* this.#operationsIn(range)
+    yield* this.#operationsIn(range).map(withDigest)
   }
 
   /** Forgets everything, as a server does that lost its disk. For tests. */

@@ -242,10 +242,6 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   /** Reads page by page; `timeoutMs` is the limit of each page. */
-  async *scan(range: StampRange, options?: CallOptions): AsyncIterable<Operation> {
-    for await (const { operation } of this.scanStored(range, options)) yield operation
-  }
-
   scanStored(range: StampRange, options?: CallOptions): AsyncIterable<StoredOperation> {
     return scanRange(this.#ask('scan', options), this.#tables, range)
   }

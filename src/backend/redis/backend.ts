@@ -223,10 +223,6 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     return await this.#track(digestRange(this.#session(), range, buckets, options))
   }
 
-  async *scan(range: StampRange, options?: CallOptions): AsyncGenerator<Operation> {
-    for await (const { operation } of this.scanStored(range, options)) yield operation
-  }
-
   async *scanStored(range: StampRange, options?: CallOptions): AsyncGenerator<StoredOperation> {
     yield* scanRange(this.#session(), range, options)
   }

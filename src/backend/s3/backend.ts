@@ -44,7 +44,7 @@ import { DRAIN_MS_MAX, JOURNAL_MS_MIN, PENDING_BYTES_MAX } from './protocol/limi
 import { listKeys, listLatest, versionsWith } from './read/listing.ts'
 import { damagedKeys, mendKey } from './mend.ts'
 import { resolveS3Options, type ResolvedS3Options, type S3Options } from './protocol/options.ts'
-import { digestRange, scanRange, scanStoredRange } from './read/ranges.ts'
+import { digestRange, scanRange } from './read/ranges.ts'
 import * as reads from './read/reads.ts'
 
 /** The calls about one key that wait for each other, and share versions. */
@@ -241,11 +241,6 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
     )
   }
 
-  async *scan(range: StampRange, options: CallOptions = {}): AsyncGenerator<Operation> {
-    const { db, client, call } = this.#unlimited(options)
-    yield* scanRange(db, client, range, call)
-  }
-
   /**
    * Reads everything anew, past what is remembered. A value whose segment is damaged is empty; a
    * damaged version or index is an error that names it, since nothing is known of its key then.
@@ -253,7 +248,7 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
   async *scanStored(range: StampRange, options: CallOptions = {}): AsyncGenerator<StoredOperation> {
     const { db, client, call } = this.#unlimited(options)
     const fresh = openDatabase(this.#access(client), db.identity)
-    yield* scanStoredRange(fresh, client, range, call)
+    yield* scanRange(fresh, client, range, call)
   }
 
   async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {

@@ -38,9 +38,9 @@ import type {
 import { isOutdated, MEMORY } from './connection/open-session.ts'
 import { readSchema } from './upkeep/read-schema.ts'
 import { loadSqliteDriver, type SqliteDriver } from './connection/driver.ts'
-import { SqliteEngine } from './engine.ts'
+import { SqliteEngine, type EngineCalls, type EngineMethod } from './engine.ts'
 import { FILE_CHECK_MS, FileWatch } from './connection/file-watch.ts'
-import { hostOf, type EngineHost, type EngineMethod } from './thread/engine-host.ts'
+import { hostOf, type EngineHost } from './thread/engine-host.ts'
 import { EngineThreads, type Role } from './thread/engine-threads.ts'
 import { EngineThread, hasEngineWorker } from './thread/engine-thread.ts'
 import {
@@ -146,11 +146,11 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
-    return await this.#call((engine) => engine.readRegister(key), options)
+    return await this.#call(options, 'readRegister', key)
   }
 
   async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
-    return await this.#call((engine) => engine.readItems(query), options)
+    return await this.#call(options, 'readItems', query)
   }
 
   async readItemsById(
@@ -158,27 +158,27 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     ids: readonly string[],
     options?: CallOptions,
   ): Promise<ItemPage> {
-    return await this.#call((engine) => engine.readItemsById(key, ids), options)
+    return await this.#call(options, 'readItemsById', key, ids)
   }
 
   async countItems(key: string, options?: CallOptions): Promise<CountRead> {
-    return await this.#call((engine) => engine.countItems(key), options)
+    return await this.#call(options, 'countItems', key)
   }
 
   async listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage> {
-    return await this.#call((engine) => engine.listKeys(query), options)
+    return await this.#call(options, 'listKeys', query)
   }
 
   async listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage> {
-    return await this.#call((engine) => engine.listLatest(query), options)
+    return await this.#call(options, 'listLatest', query)
   }
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
-    return await this.#call((engine) => engine.readState(writer), options)
+    return await this.#call(options, 'readState', writer)
   }
 
   async readHints(options?: CallOptions): Promise<HintList> {
-    return await this.#call((engine) => engine.readHints(), options)
+    return await this.#call(options, 'readHints')
   }
 
   async removeHints(hints: readonly Hint[], options: FencedOptions = {}): Promise<void> {
@@ -228,10 +228,6 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       throw new StorageError('UNAVAILABLE', 'another process reads the SQLite file: try again')
     }
     return ['copies of the SQLite file, and blocks that the file system gave back']
-  }
-
-  async *scan(range: StampRange, options: CallOptions = {}): AsyncGenerator<Operation> {
-    for await (const { operation } of this.scanStored(range, options)) yield operation
   }
 
   async *scanStored(range: StampRange, options: CallOptions = {}): AsyncGenerator<StoredOperation> {
@@ -350,7 +346,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   async #reopen(gone: string): Promise<void> {
     if (this.#engine !== undefined) {
       this.env.logger.error({}, gone)
-      const { identity } = this.#engine.readHints()
+      const { identity } = this.#engine.call('readHints')
       await this.#close()
       this.#watch.leave(identity)
     }
@@ -362,7 +358,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       const driver = await loadSqliteDriver()
       const engine = await this.#whenFree(() => this.#makeEngine(driver))
       this.#engine = engine
-      if (this.#watch.hasLeft(engine.readHints().identity)) engine.mendFile()
+      if (this.#watch.hasLeft(engine.call('readHints').identity)) engine.call('mendFile')
       this.#watch.opened()
       const { durability, version } = engine.settings
       this.#durability = durability
@@ -412,10 +408,14 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     return Buffer.from(this.env.randomBytes(16)).toString('hex')
   }
 
-  async #call<T>(work: (engine: SqliteEngine) => T, options: CallOptions = {}): Promise<T> {
-    const attempt = (): T => {
+  async #call<Method extends EngineMethod>(
+    options: CallOptions | undefined,
+    method: Method,
+    ...args: Parameters<EngineCalls[Method]>
+  ): Promise<ReturnType<EngineCalls[Method]>> {
+    const attempt = (): ReturnType<EngineCalls[Method]> => {
       if (this.#engine === undefined) throw this.#notConnected()
-      return work(this.#engine)
+      return this.#engine.call(method, ...args)
     }
     try {
       if (this.env.monotonic() - this.#watchedAt >= FILE_CHECK_MS) this.#checkFile('none')
@@ -430,8 +430,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     role: Role,
     options: CallOptions,
     method: Method,
-    ...args: Parameters<SqliteEngine[Method]>
-  ): Promise<ReturnType<SqliteEngine[Method]>> {
+    ...args: Parameters<EngineCalls[Method]>
+  ): Promise<ReturnType<EngineCalls[Method]>> {
     try {
       if (!this.#options.threads) await this.#letOthersRun()
       const result = await this.#whenFree(async () => {

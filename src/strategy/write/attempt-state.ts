@@ -51,12 +51,13 @@ export class AttemptState {
   }
 
   #isDurable(copies: readonly PlaceName[]): boolean {
+    if (copies.length === 0) return false
     const context = this.#context
     const durable = copies.filter((place) => isDurable(context, place)).length
     if (durable > 0 && durable >= this.#minCopies) return true
     const possible = PLACES.filter((place) => mayBeDurable(context, place)).length
     // Where nothing is durable by configuration, any copy counts; the receipt says what it is.
-    if (possible === 0) return copies.length >= Math.min(1, this.#minCopies)
+    if (possible === 0) return true
     return durable >= Math.min(this.#minCopies, possible)
   }
 

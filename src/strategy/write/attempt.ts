@@ -294,9 +294,11 @@ export class Attempt {
     // This place lacked ids that stand elsewhere in the other one: that one gets ours as well.
     if (repeats !== undefined) this.#context.log.owe(place, repeats.spread)
     if (this.#isSettled()) {
-      if (refused) this.#lateRefusal(place, sent, applied)
-      else if (standsElsewhere(sent, applied).length > 0) this.#ticket.missed(place)
-      else this.#ticket.applied(place)
+      if (repeats === undefined) this.#lateRefusal(place, sent, applied)
+      // Nor has a place what was acknowledged that took an id which stands elsewhere.
+      else if (repeats.spread.length > 0 || standsElsewhere(sent, applied).length > 0) {
+        this.#ticket.missed(place)
+      } else this.#ticket.applied(place)
       return
     }
     if (repeats === undefined) {

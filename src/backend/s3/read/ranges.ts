@@ -1,6 +1,6 @@
 import { addDigest, type BucketDigest, type StampRange } from '../../../core/digest.ts'
 import { operationsOf } from '../../../core/merge.ts'
-import { rangeStamp, type Operation } from '../../../core/operation.ts'
+import { rangeStamp } from '../../../core/operation.ts'
 import { bucketsOf, type Bucket } from '../../buckets.ts'
 import { isInRange } from '../../key-states.ts'
 import type { StoredOperation } from '../../replica-backend.ts'
@@ -32,24 +32,8 @@ export async function digestRange(
   return buckets
 }
 
-/** Everything in the range, with its values. */
+/** Everything in the range, with the digests that are stored. `db` is one that has nothing in memory. */
 export async function* scanRange(
-  db: Database,
-  client: S3Client,
-  range: StampRange,
-  call: S3Call,
-): AsyncGenerator<Operation> {
-  for await (const versions of chunksOf(versionsWith(db, client, '', undefined, call))) {
-    const overlapping = versions.filter((version) => overlaps(version, range))
-    const found = await mapLimited(overlapping, KEYS_AT_ONCE, ({ key }) =>
-      operationsIn(db, key, range, call),
-    )
-    for (const operations of found) yield* operations
-  }
-}
-
-/** As `scanRange`, with the digests that are stored. `db` is one that has nothing in memory. */
-export async function* scanStoredRange(
   db: Database,
   client: S3Client,
   range: StampRange,
@@ -65,22 +49,6 @@ export async function* scanStoredRange(
       })
     })
   }
-}
-
-async function operationsIn(
-  { reader }: Database,
-  key: string,
-  range: StampRange,
-  call: S3Call,
-): Promise<Operation[]> {
-  return await reader.read(key, call, async ({ state }) => {
-    const operations = operationsOf(key, state).filter((operation) => isInRange(operation, range))
-    return await mapLimited(operations, KEYS_AT_ONCE, async (operation) =>
-      'value' in operation
-        ? { ...operation, value: await reader.value(key, operation.value, call) }
-        : operation,
-    )
-  })
 }
 
 async function addVersion(

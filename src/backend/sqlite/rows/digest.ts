@@ -83,17 +83,17 @@ function placesOf({ moved, edited, appended, removed }: RowKinds): string {
   return rows.join('\nUNION ALL\n')
 }
 
-/** Adds what these keys have in the range to the buckets, which cut it without gaps. */
+/** Adds what these keys have in the range to the buckets, which cut it without gaps, and returns them. */
 export function addDigests(
   session: SqliteSession,
   { from, to }: StampRange,
   buckets: readonly Bucket[],
   keyIds: readonly number[],
-): void {
+): readonly Bucket[] {
   const ids = JSON.stringify(keyIds)
   const edges = edgesOf(buckets)
   const sql = sumSql(placesOf(rowKinds(session)), buckets.length, 4)
-  add(buckets, session.all<Sum>(sql, ids, stampBytes(from), stampBytes(to), ...edges))
+  return add(buckets, session.all<Sum>(sql, ids, stampBytes(from), stampBytes(to), ...edges))
 }
 
 /** The greatest ids there are: what a pass over the whole file goes up to. */
@@ -110,11 +110,11 @@ export function addBlockDigests(
   table: 'rows' | 'keys',
   after: number,
   last: number,
-): void {
+): readonly Bucket[] {
   const places = table === 'rows' ? blockPlacesOf(rowKinds(session)) : BLOCK_KEYS
   const sql = sumSql(places, buckets.length, 6)
   const bounds = [stampBytes(from), stampBytes(to), after, last]
-  add(buckets, session.all<Sum>(sql, null, ...bounds, ...edgesOf(buckets)))
+  return add(buckets, session.all<Sum>(sql, null, ...bounds, ...edgesOf(buckets)))
 }
 
 /**
@@ -132,13 +132,14 @@ function powerOfTwo(count: number): number {
   return 2 ** Math.ceil(Math.log2(count))
 }
 
-function add(buckets: readonly Bucket[], sums: readonly Sum[]): void {
+function add(buckets: readonly Bucket[], sums: readonly Sum[]): readonly Bucket[] {
   for (const { bucket, count, low, high } of sums) {
     const target = buckets[bucket]!
     target.count += count
     target.low += low
     target.high += high
   }
+  return buckets
 }
 
 function sumSql(places: string, buckets: number, firstEdge: number): string {

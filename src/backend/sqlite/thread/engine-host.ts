@@ -1,27 +1,5 @@
 import type { SqliteSettings } from '../connection/open-session.ts'
-import type { SqliteEngine } from '../engine.ts'
-
-/** Calls of the engine that may go to another thread: their arguments and results are plain data. */
-export type EngineMethod =
-  | 'run'
-  | 'checkpoint'
-  | 'removeHints'
-  | 'trust'
-  | 'lease'
-  | 'repair'
-  | 'purge'
-  | 'keyIds'
-  | 'keysWithRows'
-  | 'addDigests'
-  | 'lastIds'
-  | 'addBlockDigests'
-  | 'scanPage'
-  | 'checkFile'
-  | 'checkKeys'
-  | 'checkOwners'
-  | 'mendFile'
-  | 'mendKeys'
-  | 'mendOwners'
+import type { EngineCalls, EngineMethod, SqliteEngine } from '../engine.ts'
 
 /** A connection, in this thread or in one of its own. */
 export interface EngineHost {
@@ -30,8 +8,8 @@ export interface EngineHost {
   readonly isAlive: boolean
   call<Method extends EngineMethod>(
     method: Method,
-    ...args: Parameters<SqliteEngine[Method]>
-  ): Promise<ReturnType<SqliteEngine[Method]>>
+    ...args: Parameters<EngineCalls[Method]>
+  ): Promise<ReturnType<EngineCalls[Method]>>
   close(): Promise<void>
 }
 
@@ -41,22 +19,10 @@ export function hostOf(engine: SqliteEngine): EngineHost {
     settings: engine.settings,
     isAlive: true,
     async call(method, ...args) {
-      return callEngine(engine, method, args)
+      return engine.call(method, ...args)
     },
     async close() {
       // The engine belongs to the backend, which closes it.
     },
   }
-}
-
-/** Calls the method by its name. */
-export function callEngine<Method extends EngineMethod>(
-  engine: SqliteEngine,
-  method: Method,
-  args: Parameters<SqliteEngine[Method]>,
-): ReturnType<SqliteEngine[Method]> {
-  const run = engine[method] as (
-    ...given: Parameters<SqliteEngine[Method]>
-  ) => ReturnType<SqliteEngine[Method]>
-  return run.apply(engine, args)
 }

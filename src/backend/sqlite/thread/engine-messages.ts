@@ -2,7 +2,7 @@ import { isStorageError, messageOf, StorageError, type Effect } from '../../../c
 import type { StorageErrorCode } from '../../../core/errors.ts'
 import type { ResolvedSqliteOptions } from '../connection/options.ts'
 import { resultCode } from '../connection/sqlite-error.ts'
-import type { EngineMethod } from './engine-host.ts'
+import type { EngineMethod } from '../engine.ts'
 
 /** What the thread is started with. */
 export interface EngineStart {

@@ -8,7 +8,8 @@ import {
   type EngineRequest,
   type EngineStart,
 } from './engine-messages.ts'
-import type { EngineHost, EngineMethod } from './engine-host.ts'
+import type { EngineMethod } from '../engine.ts'
+import type { EngineHost } from './engine-host.ts'
 
 interface Waiting {
   readonly resolve: (result: never) => void

@@ -8,7 +8,6 @@ import { loadSqliteDriver, type SqliteDriver } from '../connection/driver.ts'
 import { SqliteEngine } from '../engine.ts'
 import { failureOf, type EngineReply, type EngineRequest } from './engine-messages.ts'
 import type { EngineStart } from './engine-messages.ts'
-import { callEngine } from './engine-host.ts'
 
 const { options, identity, library } = workerData as EngineStart
 const port = parentPort!
@@ -41,7 +40,7 @@ async function run(request: EngineRequest): Promise<unknown> {
       return undefined
     default:
       if (engine === undefined) throw new StorageError('CLOSED', 'the SQLite file is not open')
-      return callEngine(engine, request.method, request.args as never)
+      return engine.call(request.method, ...(request.args as never))
   }
 }
 

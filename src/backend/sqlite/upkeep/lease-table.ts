@@ -1,4 +1,5 @@
-import type { StoredLease } from '../../lease.ts'
+import { checkFence, grantLease, leaseOf, type StoredLease } from '../../lease.ts'
+import type { Hint, Lease, LeaseFence, LeaseRequest } from '../../replica-backend.ts'
 import type { SqliteSession } from '../connection/session.ts'
 
 interface LeaseRow {
@@ -10,16 +11,48 @@ interface LeaseRow {
 
 const FIND = 'SELECT holder, token, expires_ms, note FROM everthread_leases WHERE name = ?'
 const WRITE = 'INSERT OR REPLACE INTO everthread_leases VALUES (?, ?, ?, ?, ?)'
+const MARK_HINT = 'UPDATE everthread_hints SET count = 0 WHERE writer = ? AND count = ?'
+const REMOVE_HINTS = 'DELETE FROM everthread_hints WHERE count = 0'
+const TRUST = 'UPDATE everthread_meta SET trusted = ?'
 
-export function findLease(session: SqliteSession, name: string): StoredLease | undefined {
+export function lease(
+  session: SqliteSession,
+  request: LeaseRequest,
+  nowMs: number,
+): Lease | undefined {
+  const granted = grantLease(findLease(session, request.name), request, nowMs)
+  if (granted === undefined) return undefined
+  writeLease(session, request.name, granted)
+  return leaseOf(granted)
+}
+
+export function removeHints(
+  session: SqliteSession,
+  hints: readonly Hint[],
+  fence: LeaseFence | undefined,
+): void {
+  checkFence(fence, (name) => findLease(session, name)?.token)
+  for (const { writer, count } of hints) session.run(MARK_HINT, writer, count)
+  session.run(REMOVE_HINTS)
+}
+
+export function trust(
+  session: SqliteSession,
+  identity: string,
+  fence: LeaseFence | undefined,
+): void {
+  checkFence(fence, (name) => findLease(session, name)?.token)
+  session.run(TRUST, identity)
+}
+
+function findLease(session: SqliteSession, name: string): StoredLease | undefined {
   const row = session.get<LeaseRow>(FIND, name)
   if (row === undefined) return undefined
   const { holder, token, expires_ms: expiresMs, note } = row
   return { holder, token, expiresMs, ...(note !== null && { note }) }
 }
 
-/** Within the transaction that has found it. */
-export function writeLease(session: SqliteSession, name: string, lease: StoredLease): void {
+function writeLease(session: SqliteSession, name: string, lease: StoredLease): void {
   const { holder, token, expiresMs, note } = lease
   session.run(WRITE, name, holder, token, expiresMs, note ?? null)
 }

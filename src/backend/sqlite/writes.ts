@@ -1,0 +1,4 @@
+/* What an engine changes, by the names of its calls: each is one transaction. */
+export { lease, removeHints, trust } from './upkeep/lease-table.ts'
+export { mendFile, mendOwners } from './upkeep/parts.ts'
+export { repairRows as repair } from './upkeep/repair.ts'
