@@ -9,8 +9,8 @@ export const ID_MUTANTS = [
     file: 'src/store/recognise-ids.ts',
     edits: [
       [
-        'const items = new Map((await lookUp(context, key, ids, logged)).map((item) => [item.id, item]))',
-        "const items = new Map((await lookUp(context, key, ids, logged)).concat(logged.flatMap((each) => each.kind === 'put' && each.change === 'append' && ids.has(each.id) ? [{ id: each.id, position: each.position, appendedAt: each.position, appended: each.value }] : [])).map((item) => [item.id, item]))",
+        'const items = new Map(found.items.map((item) => [item.id, item]))',
+        "const items = new Map(found.items.concat(logged.flatMap((each) => each.kind === 'put' && each.change === 'append' && ids.has(each.id) ? [{ id: each.id, position: each.position, appendedAt: each.position, appended: each.value }] : [])).map((item) => [item.id, item]))",
       ],
     ],
     programs: NO_FAULTS,

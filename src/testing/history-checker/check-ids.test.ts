@@ -107,6 +107,15 @@ test('a removed id is taken until it is cleared', () => {
   expect(kinds(save(0, 'a', 1), remove(10, 1), save(20, 'b', 2))).toEqual(['not-free'])
 })
 
+test('a shared log alone does not know which ids were removed, and a removal stays', () => {
+  const logged = { ...save(20, 'a', 2), together: false, copies: ['wal'] as const }
+  const own = { ...read(30), process: logged.process }
+  const history = [save(0, 'a', 1), remove(10, 1), logged, own]
+  const places = { primary: '', backup: '' }
+  const options = { ...OPTIONS, sharedLog: true, sequencer: true }
+  expect(checkHistory({ records: history, places, leftovers: [] }, options)).toEqual([])
+})
+
 test('CONFLICT needs something else that stands', () => {
   expect(kinds(save(0, 'a', 1), refused(10, 'b'))).toEqual([])
   expect(kinds(save(0, 'a', 1), refused(10, 'a'))).toEqual(['refused'])

@@ -1,5 +1,11 @@
 import { DATABASE_PLACES } from '../../core/places.ts'
-import { decidersOf, knew, type ConversationLog, type MessageLog } from './conversation-log.ts'
+import {
+  decidersOf,
+  knew,
+  knewId,
+  type ConversationLog,
+  type MessageLog,
+} from './conversation-log.ts'
 import type {
   AppendRecord,
   EditRecord,
@@ -41,7 +47,7 @@ export function mustStand(log: ConversationLog, append: AppendRecord, read: View
   const untilMs = read.settledMs ?? Number.POSITIVE_INFINITY
   const message = log.message(append.id!)
   const isRemoved = message.removals.some(
-    (removal) => removal.startMs <= untilMs && !knew(append, removal, options),
+    (removal) => removal.startMs <= untilMs && !knewId(append, removal, options),
   )
   if (isRemoved) return false
   // What nobody saved again and no place decided together is looked up among all clears at once.
