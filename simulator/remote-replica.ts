@@ -70,7 +70,7 @@ export class RemoteReplica extends ReplicaBase implements ReplicaBackend {
   }
 
   async apply(operations: readonly Operation[], options: ApplyOptions = {}): Promise<ApplyResult> {
-    const { signal: _signal, timeoutMs: _timeoutMs, ...rest } = options
+    const { signal: _signal, timeoutMs: _timeoutMs, deadline: _deadline, ...rest } = options
     return await this.#call('apply', [operations, rest], options, (backend) =>
       backend.apply(operations, rest),
     )

@@ -1,6 +1,8 @@
+import { Deadline, deadlineOf } from '../../../core/deadline.ts'
 import type { Env, Timer } from '../../../core/env.ts'
 import { isStorageError, StorageError, type Effect } from '../../../core/errors.ts'
 import { backoffMs } from '../../../core/time.ts'
+import { checkSignal } from '../../check-signal.ts'
 import type { CallOptions } from '../../replica-backend.ts'
 import { CLIENT_GRACE_MS, type ResolvedPostgresOptions } from './options.ts'
 import type { PgClient, PgPool } from './pg-types.ts'
@@ -82,40 +84,18 @@ export class PostgresDriver {
    */
   async use<T>(
     operation: string,
-    { timeoutMs, signal }: CallOptions,
+    options: CallOptions,
     work: (session: Session) => Promise<T>,
   ): Promise<T> {
-    const limitMs = timeoutMs ?? this.#options.statementTimeoutMs + CLIENT_GRACE_MS
+    checkSignal(options.signal)
+    const defaultMs = this.#options.statementTimeoutMs + CLIENT_GRACE_MS
+    const deadline = deadlineOf(this.#env, options, defaultMs)
     const call: Call = { client: undefined, session: undefined, ended: false }
-    return await new Promise<T>((resolve, reject) => {
-      const stop = (text: string, cause?: unknown): void => {
-        const effect: Effect = call.session?.committing === true ? 'unknown' : 'none'
-        finish()
-        this.#destroy(call)
-        reject(new StorageError('TIMEOUT', `PostgreSQL ${text}`, { effect, operation, cause }))
-      }
-      const onAbort = (): void => stop('was not waited for: the call was aborted', signal?.reason)
-      const timer = this.#env.setTimer(limitMs, () => {
-        this.#lost()
-        stop(`gave no answer within ${limitMs} ms`)
-      })
-      const finish = (): void => {
-        call.ended = true
-        timer.cancel()
-        signal?.removeEventListener('abort', onAbort)
-      }
-      if (signal?.aborted === true) return onAbort()
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#run(call, operation, work).then(
-        (result) => {
-          finish()
-          resolve(result)
-        },
-        (error: unknown) => {
-          finish()
-          reject(error as Error)
-        },
-      )
+    return await deadline.wait(this.#run(call, operation, work), () => {
+      const effect: Effect = call.session?.committing === true ? 'unknown' : 'none'
+      if (!deadline.isAborted) this.#lost()
+      this.#destroy(call)
+      return Promise.reject(deadline.error('PostgreSQL', { effect, operation }))
     })
   }
 
@@ -124,17 +104,14 @@ export class PostgresDriver {
     this.#closed = true
     this.#reachable = false
     this.#retry?.cancel()
-    const drained = this.#drain()
-    await new Promise<void>((resolve, reject) => {
-      const timer = this.#env.setTimer(this.#options.disconnectTimeoutMs, () => {
+    await new Deadline(this.#env, this.#options.disconnectTimeoutMs).wait(
+      this.#drain(),
+      async () => {
         for (const call of this.#calls) this.#destroy(call)
-        if (this.#options.pool.given === undefined) {
-          for (const c of this.#clients.keys()) destroySocket(c)
-        }
-        resolve()
-      })
-      drained.then(resolve, reject).finally(() => timer.cancel())
-    })
+        if (this.#options.pool.given !== undefined) return
+        for (const client of this.#clients.keys()) destroySocket(client)
+      },
+    )
   }
 
   async #drain(): Promise<void> {
