@@ -4,12 +4,12 @@
  * twice is harmless.
  */
 import type { ApplyOptions, ApplyResult } from '../../backend/replica-backend.ts'
+import { Deadline } from '../../core/deadline.ts'
 import { isRefusal, type Applied } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
 import { isCallersFault, isOwnBound, StorageError, unreachable } from '../../core/errors.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { DatabasePlace, PlaceName } from '../../core/places.ts'
-import { withDeadline } from '../../core/time.ts'
 import { BehindInLog } from '../../wal/behind-in-log.ts'
 import type { Ticket } from '../../wal/ticket.ts'
 import { observeKey, type StoreContext } from '../context.ts'
@@ -33,9 +33,12 @@ export class Attempt {
   readonly #kind: AttemptView['kind']
   readonly #ticket: Ticket
   readonly #state: AttemptState
-  /** The next moment that matters: the hedge delay, then the end of the attempt's time. */
+  /** Of the attempt, and of what it asks of each place. */
+  readonly #deadline: Deadline
+  readonly #limits: { readonly timeoutMs: number; readonly deadline: Deadline }
+  #leaveDeadline = (): void => {}
+  /** The hedge delay, then the pause before the primary is asked whether it lives. */
   #timer: Timer | undefined
-  #pingTimer: Timer | undefined
   #operations: readonly Operation[]
   /** Its circuit is open: it counts as failed, and was not asked. */
   #primarySkipped = false
@@ -63,6 +66,9 @@ export class Attempt {
     this.#repeats = new Repeats(group.unique ? group.operations : [], group.repeat?.earlier)
     const isClear = group.operations.some(({ kind }) => kind === 'delete')
     this.#kind = isClear ? 'clear' : group.unique ? 'ids' : 'plain'
+    const { timeoutMs } = config
+    this.#deadline = new Deadline(context.env, timeoutMs)
+    this.#limits = { timeoutMs, deadline: this.#deadline }
     this.#ticket = context.log.issue(group.operations)
     this.#state = new AttemptState(context, config.minCopies)
     if (!context.log.hasLog()) this.#state.of.wal = 'failed'
@@ -84,15 +90,11 @@ export class Attempt {
   }
 
   #arm(): void {
-    const { env } = this.#context
+    this.#leaveDeadline = this.#deadline.onEnd(() => this.#pass('up'))
     const { hedge, timeoutMs } = this.#config
     const delayMs = hedge.enabled ? hedgeDelayMs(this.#context, 'primary', hedge) : timeoutMs
-    if (delayMs >= timeoutMs) {
-      this.#timer = env.setTimer(timeoutMs, () => this.#pass('up'))
-      return
-    }
-    this.#timer = env.setTimer(delayMs, () => {
-      this.#timer = env.setTimer(timeoutMs - delayMs, () => this.#pass('up'))
+    if (delayMs >= timeoutMs) return
+    this.#timer = this.#context.env.setTimer(delayMs, () => {
       if (this.#group.unique && !this.#isDecided()) void this.#watchPrimary(delayMs)
       this.#pass('overdue')
     })
@@ -112,7 +114,7 @@ export class Attempt {
     const isAlive = await monitor.isPrimaryAlive()
     if (this.#isSettled() || this.#state.of.primary !== 'sent') return
     if (isAlive) {
-      this.#pingTimer = env.setTimer(pauseMs, () => void this.#watchPrimary(pauseMs))
+      this.#timer = env.setTimer(pauseMs, () => void this.#watchPrimary(pauseMs))
       return
     }
     this.#primarySilent = true
@@ -160,7 +162,7 @@ export class Attempt {
         // The backup too: what it had before, from a process that was cut off, stands in the way.
         decide: this.#group.mergeOnly !== true && (isFirst || !this.#repeats.isAny),
         unique: isFirst && this.#group.unique && this.#config.enableIdempotency,
-        timeoutMs: this.#config.timeoutMs,
+        ...this.#limits,
         ...(hinted && { hint: context.clock.writerId }),
       })
       context.monitor.sawIdentity(place, result.identity, startedAt)
@@ -190,15 +192,14 @@ export class Attempt {
     options: ApplyOptions & { readonly timeoutMs: number },
   ): Promise<ApplyResult> {
     const { places, tombstones } = this.#context
-    const { timeoutMs } = options
     const result = await places[place].apply(sent, options)
     const clears = lackingClears(tombstones, sent, result.applied)
     if (clears.length > 0) {
-      await places[place].apply(clears, { timeoutMs })
+      await places[place].apply(clears, this.#limits)
       return await places[place].apply(sent, options)
     }
     // It counts as a copy of what is acknowledged, which stands further on than what it had.
-    if (this.#repeats.isSplit(sent, result.applied)) await places[place].apply(sent, { timeoutMs })
+    if (this.#repeats.isSplit(sent, result.applied)) await places[place].apply(sent, this.#limits)
     return result
   }
 
@@ -220,9 +221,9 @@ export class Attempt {
     try {
       const fresh = this.#isFresh()
       this.#repeats.logged(this.#operations)
-      await withDeadline(env, this.#config.timeoutMs, 'wal append', this.#ticket.log(fresh), {
-        place: 'wal',
-      })
+      await this.#deadline.wait(this.#ticket.log(fresh), () =>
+        Promise.reject(this.#deadline.error('wal append', { place: 'wal' })),
+      )
       await env.failpoints.hit('write.afterWal')
       this.#state.of.wal = 'done'
     } catch (error) {
@@ -262,7 +263,7 @@ export class Attempt {
     this.#raiseHint()
     const { places, clock } = this.#context
     try {
-      await places.backup.apply([], { hint: clock.writerId, timeoutMs: this.#config.timeoutMs })
+      await places.backup.apply([], { hint: clock.writerId, ...this.#limits })
       this.#state.hint = 'done'
     } catch (error) {
       // Without the hint other processes would take the primary for complete: it does not count.
@@ -452,8 +453,8 @@ export class Attempt {
   #settle(result: AttemptResult): void {
     const resolve = this.#resolve
     this.#resolve = undefined
+    this.#leaveDeadline()
     this.#timer?.cancel()
-    this.#pingTimer?.cancel()
     resolve?.(result)
   }
 }
