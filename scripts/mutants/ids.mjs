@@ -41,7 +41,7 @@ export const ID_MUTANTS = [
   {
     name: 'the backup is not asked whether what the primary took stands there',
     file: 'src/strategy/write/attempt.ts',
-    edits: [['(isFirst || !this.#repeats.isAny)', "(isFirst || this.#kind === 'clear')"]],
+    edits: [['(isFirst || !this.#repeats.isAny)', "(isFirst || this.#state.kind === 'clear')"]],
     tests: ['test/store/common-database.test.ts'],
   },
   {

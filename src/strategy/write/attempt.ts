@@ -17,7 +17,7 @@ import { hedgeDelayMs } from '../hedge-delay.ts'
 import type { AttemptResult } from './attempt-result.ts'
 import { AttemptState } from './attempt-state.ts'
 import { lackingClears } from './lacking-clears.ts'
-import { isDecided, nextStep, type AttemptView, type Time } from './next-step.ts'
+import { isDecided, nextStep, type Time } from './next-step.ts'
 import { Repeats, standsElsewhere } from './repeats.ts'
 import type { WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-port.ts'
@@ -26,11 +26,8 @@ const LOG_OUT = 'the log is out, and saves are to be refused without it'
 
 export class Attempt {
   readonly #context: StoreContext
-  readonly #policy: WritePolicy
   readonly #config: ResolvedWriteConfig
   readonly #group: WriteGroup
-  /** The same for all of its steps. */
-  readonly #kind: AttemptView['kind']
   readonly #ticket: Ticket
   readonly #state: AttemptState
   /** Of the attempt, and of what it asks of each place. */
@@ -40,11 +37,6 @@ export class Attempt {
   /** The hedge delay, then the pause before the primary is asked whether it lives. */
   #timer: Timer | undefined
   #operations: readonly Operation[]
-  /** Its circuit is open: it counts as failed, and was not asked. */
-  #primarySkipped = false
-  #time: Time = 'early'
-  /** It decides whether ids are new, and answers nobody. */
-  #primarySilent = false
   /** A call of the primary failed, but it lives: it was asked once more. */
   #askedAgain = false
   /** Failed, while some place had yet to answer. */
@@ -59,20 +51,15 @@ export class Attempt {
     group: WriteGroup,
   ) {
     this.#context = context
-    this.#policy = policy
     this.#config = config
     this.#group = group
     this.#operations = group.operations
     this.#repeats = new Repeats(group.unique ? group.operations : [], group.repeat?.earlier)
-    const isClear = group.operations.some(({ kind }) => kind === 'delete')
-    this.#kind = isClear ? 'clear' : group.unique ? 'ids' : 'plain'
     const { timeoutMs } = config
     this.#deadline = new Deadline(context.env, timeoutMs)
     this.#limits = { timeoutMs, deadline: this.#deadline }
     this.#ticket = context.log.issue(group.operations)
-    this.#state = new AttemptState(context, config.minCopies)
-    if (!context.log.hasLog()) this.#state.of.wal = 'failed'
-    if (context.places.backup.isAbsent) this.#state.of.backup = 'failed'
+    this.#state = new AttemptState(context, policy, config, group)
   }
 
   run(): Promise<AttemptResult> {
@@ -101,7 +88,7 @@ export class Attempt {
   }
 
   #pass(time: Time): void {
-    this.#time = time
+    this.#state.time = time
     this.#step()
   }
 
@@ -112,47 +99,48 @@ export class Attempt {
   async #watchPrimary(pauseMs: number): Promise<void> {
     const { env, monitor } = this.#context
     const isAlive = await monitor.isPrimaryAlive()
-    if (this.#isSettled() || this.#state.of.primary !== 'sent') return
+    if (this.#isSettled() || this.#state.places.primary !== 'sent') return
     if (isAlive) {
       this.#timer = env.setTimer(pauseMs, () => void this.#watchPrimary(pauseMs))
       return
     }
-    this.#primarySilent = true
+    this.#state.primarySilent = true
     this.#step()
   }
 
   #isDecided(): boolean {
-    return isDecided(this.#state.of)
+    return isDecided(this.#state.places)
   }
 
   // ---- sending
 
   #send(place: PlaceName): void {
     if (place === 'wal') {
-      this.#state.of.wal = 'sent'
+      this.#state.places.wal = 'sent'
       void this.#sendToLog()
       return
     }
     if (place === 'primary' && !this.#context.places.primary.isHealthy()) {
-      this.#state.of.primary = 'failed'
-      this.#primarySkipped = true
+      this.#state.places.primary = 'failed'
+      this.#state.primarySkipped = true
       return
     }
     this.#sendNow(place)
   }
 
   #sendNow(place: DatabasePlace): void {
-    if (place === 'primary') this.#primarySkipped = false
-    this.#state.of[place] = 'sent'
+    if (place === 'primary') this.#state.primarySkipped = false
+    this.#state.places[place] = 'sent'
     this.#ticket.sent(place)
     void this.#sendTo(place)
   }
 
   async #sendTo(place: DatabasePlace): Promise<void> {
     const context = this.#context
-    const lacking = place === 'backup' && this.#state.of.primary !== 'done'
+    const lacking = place === 'backup' && this.#state.places.primary !== 'done'
     // Sent beside a primary that has yet to answer, the backup is told later, should it be needed.
-    const hinted = lacking && !(this.#state.of.primary === 'sent' && this.#time === 'early')
+    const hinted =
+      lacking && !(this.#state.places.primary === 'sent' && this.#state.time === 'early')
     if (hinted) this.#raiseHint()
     const sent = this.#operations
     const isFirst = place === 'primary' || lacking
@@ -212,7 +200,7 @@ export class Attempt {
     if (this.#isSettled() || this.#isDecided()) return false
     // What the failed call may have done is not forgotten.
     this.#state.failed('primary', error)
-    this.#state.of.primary = 'sent'
+    this.#state.places.primary = 'sent'
     return true
   }
 
@@ -225,7 +213,7 @@ export class Attempt {
         Promise.reject(this.#deadline.error('wal append', { place: 'wal' })),
       )
       await env.failpoints.hit('write.afterWal')
-      this.#state.of.wal = 'done'
+      this.#state.places.wal = 'done'
     } catch (error) {
       if (error instanceof BehindInLog) this.#behindInLog(error)
       else this.#failed('wal', error)
@@ -279,7 +267,7 @@ export class Attempt {
     const context = this.#context
     const applied = this.#repeats.judged(sent, result.applied)
     sent.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
-    this.#state.of[place] = 'done'
+    this.#state.places[place] = 'done'
     const refused = applied.some(isRefusal)
     const repeats = refused ? undefined : this.#repeats.answered(sent, applied)
     // This place lacked ids that stand elsewhere in the other one: that one gets ours as well.
@@ -312,7 +300,7 @@ export class Attempt {
   ): void {
     const took = tookRest ? sent.filter((_, i) => applied[i]!.outcome === 'applied') : []
     this.#state.taken ||= took.length > 0
-    this.#state.of[place] = 'failed'
+    this.#state.places[place] = 'failed'
     if (took.length === 0) this.#ticket.void()
     // Another place may have taken it, before it had heard of what stands in the way.
     this.#settle({ kind: 'refused', sent, applied, effect: this.#state.effect() })
@@ -332,7 +320,7 @@ export class Attempt {
     applied: readonly Applied[],
   ): void {
     // An acknowledged group is never withdrawn: it is merged, as far as the place can take it.
-    this.#state.of[place] = 'failed'
+    this.#state.places[place] = 'failed'
     this.#ticket.missed(place)
     applied.forEach((answer, i) => {
       if (answer.outcome !== 'conflict') return
@@ -358,7 +346,7 @@ export class Attempt {
 
   /** It lives and decides for others meanwhile: so no other place may, and none was asked yet. */
   #isBusyDecider(error: unknown): boolean {
-    return this.#askedAgain && this.#state.of.backup === 'idle' && isOwnBound(error)
+    return this.#askedAgain && this.#state.places.backup === 'idle' && isOwnBound(error)
   }
 
   // ---- deciding
@@ -367,7 +355,7 @@ export class Attempt {
     if (this.#isSettled() && this.#undecided) this.#decideLate()
     // Each command changes what is known, and each of them comes once for a place.
     while (!this.#isSettled()) {
-      const command = nextStep(this.#view())
+      const command = nextStep(this.#state)
       switch (command.kind) {
         case 'send':
           this.#send(command.place)
@@ -389,18 +377,6 @@ export class Attempt {
         default:
           unreachable(command)
       }
-    }
-  }
-
-  #view(): AttemptView {
-    return {
-      ...this.#state.view(),
-      policy: this.#policy,
-      kind: this.#kind,
-      time: this.#time,
-      primarySilent: this.#primarySilent,
-      primarySkipped: this.#primarySkipped,
-      decideWithoutPrimary: this.#config.decideWithoutPrimary,
     }
   }
 
