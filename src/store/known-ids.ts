@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { JsonText } from '../core/json.ts'
+import { remember } from '../core/lru.ts'
 import type { Item } from '../core/merge.ts'
 import { itemName, type AppendOperation, type Operation } from '../core/operation.ts'
 import type { Stamp } from '../core/stamp.ts'
@@ -40,9 +41,9 @@ export class KnownIds {
       const known = before?.position === position ? before : { position }
       if (operation.change !== 'append') {
         const change = operation.change === 'edit' ? { edited: true } : { removed: true }
-        this.#remember(name, { ...known, ...change })
+        remember(this.#ids, name, { ...known, ...change }, IDS_MAX)
       } else if (known !== before) {
-        this.#remember(name, { ...known, saved: hashOf(operation.value) })
+        remember(this.#ids, name, { ...known, saved: hashOf(operation.value) }, IDS_MAX)
       }
     }
   }
@@ -59,12 +60,6 @@ export class KnownIds {
     // What was edited since counts as the same content.
     const isSame = edited === true || saved === hashOf(value)
     return { id, position, appendedAt: position, appended: isSame ? value : ('' as JsonText) }
-  }
-
-  #remember(name: string, known: Known): void {
-    this.#ids.delete(name)
-    this.#ids.set(name, known)
-    if (this.#ids.size > IDS_MAX) this.#ids.delete(this.#ids.keys().next().value!)
   }
 }
 
