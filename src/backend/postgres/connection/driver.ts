@@ -23,7 +23,6 @@ export interface PostgresPoolState {
 
 /** One call in progress: what is needed to end it from outside. */
 interface Call {
-  client: PgClient | undefined
   session: Session | undefined
   ended: boolean
 }
@@ -90,7 +89,7 @@ export class PostgresDriver {
     checkSignal(options.signal)
     const defaultMs = this.#options.statementTimeoutMs + CLIENT_GRACE_MS
     const deadline = deadlineOf(this.#env, options, defaultMs)
-    const call: Call = { client: undefined, session: undefined, ended: false }
+    const call: Call = { session: undefined, ended: false }
     return await deadline.wait(this.#run(call, operation, work), () => {
       const effect: Effect = call.session?.committing === true ? 'unknown' : 'none'
       if (!deadline.isAborted) this.#lost()
@@ -135,8 +134,9 @@ export class PostgresDriver {
     const release = await this.#slots.take(() => call.ended)
     this.#calls.add(call)
     try {
-      const client = await this.#acquire(call)
-      return await this.#work(call, client, work)
+      const result = await work(await this.#acquire(call))
+      this.#found()
+      return result
     } catch (error) {
       const { committing = false, committed = false } = call.session ?? {}
       const failure = postgresError(error, { operation, committing, committed })
@@ -144,52 +144,35 @@ export class PostgresDriver {
       if (failure.code === 'UNAVAILABLE' && unreached) this.#lost()
       throw failure
     } finally {
+      call.session?.release()
       this.#calls.delete(call)
       release()
     }
   }
 
-  async #acquire(call: Call): Promise<PgClient> {
+  async #acquire(call: Call): Promise<Session> {
     const client = await this.#pool.connect()
     this.#watch(client)
-    if (!call.ended) return client
-    client.release()
-    throw new StorageError('TIMEOUT', 'the call has ended before a connection was there')
-  }
-
-  async #work<T>(call: Call, client: PgClient, work: (session: Session) => Promise<T>): Promise<T> {
-    const session = new Session(client)
-    call.client = client
-    call.session = session
-    try {
-      const use = this.#uses.get(client)
-      if (use !== undefined) session.use = use
-      else {
-        this.#settings = await prepareSession(session, client.processID, this.#options)
-        this.#uses.set(client, session.use)
-      }
-      const result = await work(session)
-      this.#found()
-      return result
-    } finally {
-      // After `#destroy` the connection has been given back already.
-      if (call.client !== undefined) {
-        call.client = undefined
-        client.release(session.spoilt)
-        if (session.spoilt) destroySocket(client)
-      }
+    if (call.ended) {
+      client.release()
+      throw new StorageError('TIMEOUT', 'the call has ended before a connection was there')
     }
+    const session = (call.session = new Session(client))
+    const use = this.#uses.get(client)
+    if (use !== undefined) session.use = use
+    else {
+      this.#settings = await prepareSession(session, client.processID, this.#options)
+      this.#uses.set(client, session.use)
+    }
+    return session
   }
 
   /** Ends the call's connection at once: what the server still does with it is its own affair. */
   #destroy(call: Call): void {
-    const { client, session } = call
     call.ended = true
-    if (session !== undefined) session.broken = true
-    if (client === undefined) return
-    call.client = undefined
-    client.release(true)
-    destroySocket(client)
+    if (call.session === undefined) return
+    call.session.broken = true
+    call.session.release()
   }
 
   /** A connection without an error listener ends the process when the server drops it. */
