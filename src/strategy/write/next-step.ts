@@ -88,11 +88,11 @@ function isHintMissing({ places, hint }: AttemptView): boolean {
 
 function isEnough(view: AttemptView): boolean {
   const { policy, kind, places, distinct, time } = view
-  if (view.lacksLog) return false
-  if (kind !== 'clear') return policy.enough(distinct, time !== 'early') && isDurable(view)
-  // The other database may have something newer, that the clear is to take as well.
-  const isAsked = DATABASE_PLACES.some((place) => places[place] === 'sent')
-  return !isAsked && copiesOf(view).length >= 2 && isDurable(view)
+  // The other database may have something newer, that a clear is to take as well.
+  const isWaitedFor = kind === 'clear' && DATABASE_PLACES.some((name) => places[name] === 'sent')
+  const hasEnough =
+    kind === 'clear' ? copiesOf(view).length >= 2 : policy.enough(distinct, time !== 'early')
+  return hasEnough && !isWaitedFor && !view.lacksLog && isDurable(view)
 }
 
 /** Enough places have it. Of the backup alone others must know, or they take the primary for complete. */
