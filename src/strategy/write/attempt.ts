@@ -30,9 +30,7 @@ export class Attempt {
   readonly #group: WriteGroup
   readonly #ticket: Ticket
   readonly #state: AttemptState
-  /** Of the attempt, and of what it asks of each place. */
   readonly #deadline: Deadline
-  readonly #limits: { readonly timeoutMs: number; readonly deadline: Deadline }
   #leaveDeadline = (): void => {}
   /** The hedge delay, then the pause before the primary is asked whether it lives. */
   #timer: Timer | undefined
@@ -55,9 +53,7 @@ export class Attempt {
     this.#group = group
     this.#operations = group.operations
     this.#repeats = new Repeats(group.unique ? group.operations : [], group.repeat?.earlier)
-    const { timeoutMs } = config
-    this.#deadline = new Deadline(context.env, timeoutMs)
-    this.#limits = { timeoutMs, deadline: this.#deadline }
+    this.#deadline = new Deadline(context.env, config.timeoutMs)
     this.#ticket = context.log.issue(group.operations)
     this.#state = new AttemptState(context, policy, config, group)
   }
@@ -150,7 +146,6 @@ export class Attempt {
         // The backup too: what it had before, from a process that was cut off, stands in the way.
         decide: this.#group.mergeOnly !== true && (isFirst || !this.#repeats.isAny),
         unique: isFirst && this.#group.unique && this.#config.enableIdempotency,
-        ...this.#limits,
         ...(hinted && { hint: context.clock.writerId }),
       })
       context.monitor.sawIdentity(place, result.identity, startedAt)
@@ -173,18 +168,25 @@ export class Attempt {
     this.#step()
   }
 
+  /** A call that is made late has its own time: to end it soon would be held against the place. */
+  get #limits(): { readonly timeoutMs: number; readonly deadline?: Deadline } {
+    const { timeoutMs } = this.#config
+    const isLate = this.#deadline.leftMs < timeoutMs / 2
+    return isLate ? { timeoutMs } : { timeoutMs, deadline: this.#deadline }
+  }
+
   /** What the place says once it has heard of the clears that its answer lacked. */
   async #applied(
     place: DatabasePlace,
     sent: readonly Operation[],
-    options: ApplyOptions & { readonly timeoutMs: number },
+    options: ApplyOptions,
   ): Promise<ApplyResult> {
     const { places, tombstones } = this.#context
-    const result = await places[place].apply(sent, options)
+    const result = await places[place].apply(sent, { ...options, ...this.#limits })
     const clears = lackingClears(tombstones, sent, result.applied)
     if (clears.length > 0) {
       await places[place].apply(clears, this.#limits)
-      return await places[place].apply(sent, options)
+      return await places[place].apply(sent, { ...options, ...this.#limits })
     }
     // It counts as a copy of what is acknowledged, which stands further on than what it had.
     if (this.#repeats.isSplit(sent, result.applied)) await places[place].apply(sent, this.#limits)
