@@ -71,7 +71,7 @@ export class RemoteReplica extends ForwardingBackend {
     options: CallOptions = {},
   ): Promise<Answer<Name>> {
     this.inner()
-    const { signal: _, timeoutMs, ...rest } = options
+    const { signal: _signal, deadline: _deadline, timeoutMs, ...rest } = options
     const detail = name === 'apply' ? [...given, rest] : given
     return await this.#call(name, detail, timeoutMs, (backend) =>
       callOf(backend, name, given, rest),

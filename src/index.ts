@@ -25,6 +25,7 @@ export type { Retention, RetentionParts, RetentionReport } from './chat/retentio
 export { EncryptedBackend } from './backend/encrypted/encrypted-backend.ts'
 export type { EncryptionKey, EncryptionKeys, EncryptionOptions } from './core/encryption/keyring.ts'
 export { ValueCipher } from './core/encryption/value-cipher.ts'
+export type { Deadline } from './core/deadline.ts'
 export type { PlaceManagers, StrategicStorageConfig } from './store/config.ts'
 export type {
   CachePlaceConfig,

@@ -1,3 +1,4 @@
+import { deadlineOf } from '../core/deadline.ts'
 import type { Env } from '../core/env.ts'
 import { isStorageError, messageOf, StorageError } from '../core/errors.ts'
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX } from '../core/limits.ts'
@@ -38,7 +39,6 @@ interface Waiting {
   readonly bytes: number
   readonly resolve: (result: ApplyResult) => void
   readonly reject: (error: unknown) => void
-  state: 'queued' | 'sent' | 'done'
 }
 
 /**
@@ -58,16 +58,30 @@ export class Batcher {
     this.#options = { queueBytesMax: 64 * 1024 * 1024, ...options }
   }
 
-  submit(operations: readonly Operation[], options: ApplyOptions = {}): Promise<ApplyResult> {
+  async submit(operations: readonly Operation[], options: ApplyOptions = {}): Promise<ApplyResult> {
+    const { env, name, queueBytesMax, timeoutMs } = this.#options
     const bytes = operations.reduce((sum, operation) => sum + operationBytes(operation), 0)
-    return new Promise((resolve, reject) => {
-      if (this.#closed) throw new StorageError('CLOSED', `${this.#options.name} is closed`)
-      checkSignal(options.signal)
-      if (this.#queueBytes + bytes > this.#options.queueBytesMax) {
-        const limit = this.#options.queueBytesMax
-        throw new StorageError('OVERLOADED', `${this.#options.name} has ${limit} bytes waiting`)
-      }
-      this.#enqueue(operations, bytes, options, resolve, reject)
+    if (this.#closed) throw new StorageError('CLOSED', `${name} is closed`)
+    checkSignal(options.signal)
+    if (this.#queueBytes + bytes > queueBytesMax) {
+      throw new StorageError('OVERLOADED', `${name} has ${queueBytesMax} bytes waiting`)
+    }
+    const { decide = false, unique = false, hint, cursor } = options
+    const call: BatchCall = {
+      operations,
+      decide,
+      unique,
+      ...(hint !== undefined && { hint }),
+      ...(cursor !== undefined && { cursor }),
+    }
+    let leave = (): boolean => false
+    const answer = new Promise<ApplyResult>((resolve, reject) => {
+      leave = this.#enqueue({ call, bytes, resolve, reject })
+    })
+    const deadline = deadlineOf(env, options, timeoutMs)
+    return await deadline.wait(answer, () => {
+      const effect = leave() ? 'none' : 'unknown'
+      return Promise.reject(deadline.error(name, { effect }))
     })
   }
 
@@ -87,54 +101,16 @@ export class Batcher {
     this.#closed = false
   }
 
-  #enqueue(
-    operations: readonly Operation[],
-    bytes: number,
-    { decide = false, unique = false, hint, cursor, signal, timeoutMs }: ApplyOptions,
-    resolve: (result: ApplyResult) => void,
-    reject: (error: unknown) => void,
-  ): void {
-    const { env, name } = this.#options
-    const limitMs = timeoutMs ?? this.#options.timeoutMs
-    const timer = env.setTimer(limitMs, () => {
-      const sent = waiting.state === 'sent'
-      const text = `${name} gave no answer within ${limitMs} ms`
-      finish(() => reject(new StorageError('TIMEOUT', text, { effect: sent ? 'unknown' : 'none' })))
-    })
-    const onAbort = (): void => {
-      const effect = waiting.state === 'sent' ? 'unknown' : 'none'
-      const cause: unknown = signal?.reason
-      finish(() => reject(new StorageError('TIMEOUT', 'the call was aborted', { effect, cause })))
-    }
-    const finish = (settle: () => void): void => {
-      if (waiting.state === 'done') return
-      if (waiting.state === 'queued') this.#drop(waiting)
-      waiting.state = 'done'
-      timer.cancel()
-      signal?.removeEventListener('abort', onAbort)
-      settle()
-    }
-    const waiting: Waiting = {
-      call: {
-        operations,
-        decide,
-        unique,
-        ...(hint !== undefined && { hint }),
-        ...(cursor !== undefined && { cursor }),
-      },
-      bytes,
-      resolve: (result) => finish(() => resolve(result)),
-      reject: (error) => finish(() => reject(error)),
-      state: 'queued',
-    }
-    signal?.addEventListener('abort', onAbort, { once: true })
+  /** Returns what takes it out of the queue: false when it was sent. */
+  #enqueue(waiting: Waiting): () => boolean {
     this.#queue.add(waiting)
-    this.#queueBytes += bytes
+    this.#queueBytes += waiting.bytes
     this.#schedule()
-  }
-
-  #drop(waiting: Waiting): void {
-    if (this.#queue.delete(waiting)) this.#queueBytes -= waiting.bytes
+    return () => {
+      const isQueued = this.#queue.delete(waiting)
+      if (isQueued) this.#queueBytes -= waiting.bytes
+      return isQueued
+    }
   }
 
   /** Deferred to a microtask, so that calls of one tick share the first batch too. */
@@ -167,10 +143,7 @@ export class Batcher {
       batch.push(waiting)
     }
     this.#queueBytes -= bytes
-    for (const waiting of batch) {
-      this.#queue.delete(waiting)
-      waiting.state = 'sent'
-    }
+    for (const waiting of batch) this.#queue.delete(waiting)
     return batch
   }
 

@@ -1,3 +1,4 @@
+import { deadlineOf } from '../core/deadline.ts'
 import type { BucketDigest, StampRange } from '../core/digest.ts'
 import type { Env } from '../core/env.ts'
 import {
@@ -343,14 +344,16 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
   /** Runs a call within its time, and turns what the backend throws into a `StorageError`. */
   async #ask<T>(
     work: () => Promise<T>,
-    { signal, timeoutMs = this.#timeoutMs }: CallOptions = {},
+    options: CallOptions = {},
     effect: Effect = 'none',
   ): Promise<T> {
     this.#check()
-    checkSignal(signal)
+    checkSignal(options.signal)
+    const deadline = deadlineOf(this.env, options, this.#timeoutMs)
     try {
-      const options = { effect, signal }
-      return await withDeadline(this.env, timeoutMs, this.getBackendType(), work(), options)
+      return await deadline.wait(work(), () =>
+        Promise.reject(deadline.error(this.getBackendType(), { effect })),
+      )
     } catch (error) {
       throw this.#failure(error, effect)
     }

@@ -1,3 +1,4 @@
+import type { Deadline } from '../core/deadline.ts'
 import type { Applied } from '../core/decide.ts'
 import type { BucketDigest, StampRange } from '../core/digest.ts'
 import type { Item, Register } from '../core/merge.ts'
@@ -10,6 +11,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal
   /** After this the call rejects with `TIMEOUT` and the driver's work is cancelled. Milliseconds. */
   readonly timeoutMs?: number
+  /**
+   * The same end as these two, with one timer for all that waits for the call. An engine may go by it
+   * and leave them aside.
+   */
+  readonly deadline?: Deadline
 }
 
 /** How far the log of one writer has come at a place. */

@@ -59,3 +59,15 @@ export class Lru<Value> {
     this.#bytes = 0
   }
 }
+
+/** Sets an entry, and forgets the one that was set longest ago when there are too many. */
+export function remember<Key, Value>(
+  map: Map<Key, Value>,
+  key: Key,
+  value: Value,
+  sizeMax: number,
+): void {
+  map.delete(key)
+  map.set(key, value)
+  if (map.size > sizeMax) map.delete(map.keys().next().value!)
+}

@@ -9,6 +9,7 @@
  *
  * Canonical text sorts like the 16 bytes do, so stamps are compared as strings.
  */
+import { remember } from './lru.ts'
 
 /** Time and identity of one operation. Compare with `<` and `>`. */
 export type Stamp = string & { readonly __stamp: unique symbol }
@@ -304,13 +305,6 @@ export class StampClock {
     const count = counter.toString(16).padStart(3, '0')
     return `${hexTime(ms)}-7${count}-${this.writerId}` as Stamp
   }
-}
-
-/** Sets an entry, and forgets the one that was set longest ago when there are too many. */
-function remember<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, sizeMax: number): void {
-  map.delete(key)
-  map.set(key, value)
-  if (map.size > sizeMax) map.delete(map.keys().next().value!)
 }
 
 function following(ms: number, counter: number): [number, number] {

@@ -1,5 +1,6 @@
+import { Deadline } from './deadline.ts'
 import type { Env } from './env.ts'
-import { StorageError, type StorageErrorOptions } from './errors.ts'
+import type { StorageErrorOptions } from './errors.ts'
 
 export const DAY_MS = 86_400_000
 /** Longest time of a timer. Milliseconds. */
@@ -7,16 +8,7 @@ export const TIMER_MS_MAX: number = 2 ** 31 - 1
 
 /** Resolves after at least `delayMs`, or at once when the signal aborts. It never rejects. */
 export async function sleep(env: Env, delayMs: number, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted === true) return
-  await new Promise<void>((resolve) => {
-    const timer = env.setTimer(delayMs, done)
-    signal?.addEventListener('abort', done, { once: true })
-    function done(): void {
-      timer.cancel()
-      signal?.removeEventListener('abort', done)
-      resolve()
-    }
-  })
+  await new Promise<void>((resolve) => new Deadline(env, delayMs, signal).onEnd(resolve))
 }
 
 export interface DeadlineOptions extends StorageErrorOptions {
@@ -24,11 +16,7 @@ export interface DeadlineOptions extends StorageErrorOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/**
- * The promise, or `TIMEOUT` after `timeoutMs` and as soon as the signal aborts: its effect is `unknown` unless
- * told. The timer is always cleared. The work behind the promise goes on: its late outcome is the caller's to
- * handle.
- */
+/** The promise with a deadline of its own, and `Deadline.error` from then on. */
 export function withDeadline<T>(
   env: Env,
   timeoutMs: number,
@@ -36,32 +24,14 @@ export function withDeadline<T>(
   promise: Promise<T>,
   { signal, ...options }: DeadlineOptions = {},
 ): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const stop = (text: string, cause?: unknown): void => {
-      end()
-      const known = { effect: 'unknown', ...options } as const
-      reject(new StorageError('TIMEOUT', text, cause === undefined ? known : { ...known, cause }))
-    }
-    const onAbort = (): void => stop('the call was aborted', signal?.reason)
-    const late = `${what} gave no answer within ${timeoutMs} ms`
-    const timer = env.setTimer(timeoutMs, () => stop(late))
-    const end = (): void => {
-      timer.cancel()
-      signal?.removeEventListener('abort', onAbort)
-    }
-    signal?.addEventListener('abort', onAbort, { once: true })
-    promise.then(
-      (value) => {
-        end()
-        resolve(value)
-      },
-      (error: unknown) => {
-        end()
-        reject(error as Error)
-      },
-    )
-    if (signal?.aborted === true) onAbort()
-  })
+  const deadline = new Deadline(env, timeoutMs, signal)
+  return deadline.wait(promise, () => Promise.reject(deadline.error(what, options)))
+}
+
+/** The promise, or the signal's reason as soon as that aborts. What the promise stands for goes on. */
+export function unlessAborted<T>(env: Env, signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  const onAbort = (): Promise<T> => Promise.reject(signal.reason as Error)
+  return new Deadline(env, Infinity, signal).wait(promise, onAbort)
 }
 
 export interface BackoffOptions {

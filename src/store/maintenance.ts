@@ -2,7 +2,7 @@ import type { Hint } from '../backend/replica-backend.ts'
 import { BackgroundLoop } from '../core/background-loop.ts'
 import { messageOf } from '../core/errors.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
-import { DAY_MS, backoffMs, sleep, withDeadline } from '../core/time.ts'
+import { DAY_MS, backoffMs, sleep, unlessAborted, withDeadline } from '../core/time.ts'
 import { isCacheHint, raiserOf } from '../strategy/cache/cache-hint.ts'
 import type { StoreContext } from '../strategy/context.ts'
 import type { ResolvedReconcileOptions } from '../sync/reconcile-options.ts'
@@ -197,8 +197,7 @@ export class Maintenance {
     try {
       // Its calls have long deadlines: whoever closes the store does not wait for them.
       const pass = this.run((reconciler) => reconciler.reconcile({ signal }))
-      await untilAborted(signal, pass)
-      if (signal.aborted) return
+      await unlessAborted(env, signal, pass)
       // Still due after a pass: another database yet again, or a row that one of them refuses.
       if (monitor.needsReconcile()) this.#nextPassAt = env.monotonic() + this.#pauseMs()
       else this.#failures = 0
@@ -216,7 +215,7 @@ export class Maintenance {
     if (reason === undefined || signal.aborted) return
     try {
       const pass = this.run((reconciler) => reconciler.scheduled(reason === 'outage', signal))
-      await untilAborted(signal, pass)
+      await unlessAborted(this.#options.context.env, signal, pass)
     } catch (error) {
       if (!signal.aborted) onError('reconcile', error)
     }
@@ -279,20 +278,4 @@ export class Maintenance {
     // First the own log: what it still owes to the primary is what those hints are about.
     return orphaned && !context.log.owes('primary')
   }
-}
-
-/** Ends with the promise, or at once when the signal aborts; what the promise does goes on. */
-async function untilAborted(signal: AbortSignal, promise: Promise<unknown>): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const done = (): void => {
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    signal.addEventListener('abort', done)
-    if (signal.aborted) done()
-    promise.then(done, (error: unknown) => {
-      signal.removeEventListener('abort', done)
-      reject(error as Error)
-    })
-  })
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { JsonText } from '../core/json.ts'
+import { remember } from '../core/lru.ts'
 import type { Item } from '../core/merge.ts'
 import { itemName, type AppendOperation, type Operation } from '../core/operation.ts'
 import { STAMP_MIN, type Stamp } from '../core/stamp.ts'
@@ -43,9 +44,9 @@ export class KnownIds {
       const known = before?.position === position ? before : { position }
       if (operation.change !== 'append') {
         const change = operation.change === 'edit' ? { edited: true } : { removed: true }
-        this.#remember(name, { ...known, ...change })
+        remember(this.#ids, name, { ...known, ...change }, IDS_MAX)
       } else if (known !== before) {
-        this.#remember(name, { ...known, saved: hashOf(operation.value) })
+        remember(this.#ids, name, { ...known, saved: hashOf(operation.value) }, IDS_MAX)
       }
     }
   }
@@ -55,7 +56,7 @@ export class KnownIds {
     const name = itemName({ key, id })
     const before = this.#ids.get(name)
     if (before === undefined || before.position <= position) {
-      this.#remember(name, { position, removed: true })
+      remember(this.#ids, name, { position, removed: true }, IDS_MAX)
     }
   }
 
@@ -72,12 +73,6 @@ export class KnownIds {
     // What was edited since counts as the same content, but was saved with another one.
     if (edited === true && !isSame) return { id, position, editedOf: position, ...UNKNOWN_EDIT }
     return { id, position, appendedAt: position, appended: isSame ? value : NOTHING }
-  }
-
-  #remember(name: string, known: Known): void {
-    this.#ids.delete(name)
-    this.#ids.set(name, known)
-    if (this.#ids.size > IDS_MAX) this.#ids.delete(this.#ids.keys().next().value!)
   }
 }
 

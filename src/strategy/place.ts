@@ -8,15 +8,15 @@ import type {
   StoredOperation,
 } from '../backend/replica-backend.ts'
 import { storedOperations } from '../backend/stored-operations.ts'
+import { Deadline } from '../core/deadline.ts'
 import type { StampRange } from '../core/digest.ts'
 import type { Env } from '../core/env.ts'
 import { isStorageError, messageOf, StorageError } from '../core/errors.ts'
 import type { Operation } from '../core/operation.ts'
 import type { DatabasePlace } from '../core/places.ts'
-import { withDeadline } from '../core/time.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 
-/** The engine's own deadline comes first: it knows more about the outcome than ours does. */
+/** What an engine has to say at the deadline comes first: it knows more about the outcome. */
 const GUARD_MS = 250
 
 /**
@@ -70,7 +70,9 @@ export class Place {
     operations: readonly Operation[],
     options: ApplyOptions & { readonly timeoutMs: number },
   ): Promise<ApplyResult> {
-    return this.call('apply', options.timeoutMs, (backend) => backend.apply(operations, options))
+    return this.call('apply', options.deadline ?? options.timeoutMs, (backend, limits) =>
+      backend.apply(operations, { ...options, ...limits }),
+    )
   }
 
   /** The same for what nobody waits for: its latency says nothing about saves. */
@@ -78,7 +80,9 @@ export class Place {
     operations: readonly Operation[],
     options: ApplyOptions & { readonly timeoutMs: number },
   ): Promise<ApplyResult> {
-    return this.call('flush', options.timeoutMs, (backend) => backend.apply(operations, options))
+    return this.call('flush', options.timeoutMs, (backend, limits) =>
+      backend.apply(operations, { ...options, ...limits }),
+    )
   }
 
   /** Does not tell the health manager: its probes are judged by itself. */
@@ -95,14 +99,12 @@ export class Place {
   /** Runs one call of the engine. `operation` names it in errors and statistics. */
   async call<T>(
     operation: string,
-    timeoutMs: number,
+    limit: number | Deadline,
     run: (backend: ReplicaBackend, options: CallOptions) => Promise<T>,
   ): Promise<T> {
     const startedMs = this.#env.monotonic()
     try {
-      const what = `${this.name} ${operation}`
-      const guardMs = timeoutMs + GUARD_MS
-      const result = await withDeadline(this.#env, guardMs, what, run(this.#backend, { timeoutMs }))
+      const result = await this.#guard(operation, limit, run)
       this.#health.markSuccess(this.name, operation, this.#env.monotonic() - startedMs)
       return result
     } catch (error) {
@@ -157,14 +159,18 @@ export class Place {
     }
   }
 
-  async #guard<T>(
+  #guard<T>(
     operation: string,
-    timeoutMs: number,
+    limit: number | Deadline,
     run: (backend: ReplicaBackend, options: CallOptions) => Promise<T>,
   ): Promise<T> {
-    const what = `${this.name} ${operation}`
-    const call = run(this.#backend, { timeoutMs })
-    return await withDeadline(this.#env, timeoutMs + GUARD_MS, what, call)
+    const deadline = typeof limit === 'number' ? new Deadline(this.#env, limit) : limit
+    const call = run(this.#backend, { timeoutMs: deadline.leftMs, deadline })
+    return deadline.wait(call, () =>
+      new Deadline(this.#env, GUARD_MS).wait(call, () =>
+        Promise.reject(deadline.error(`${this.name} ${operation}`)),
+      ),
+    )
   }
 }
 

@@ -1,4 +1,5 @@
-import { maxStamp, type Stamp } from '../core/stamp.ts'
+import { remember } from '../core/lru.ts'
+import type { Stamp } from '../core/stamp.ts'
 
 /** Keys whose tombstone is remembered; the least recently raised one is forgotten first. */
 const KEYS_MAX = 50_000
@@ -13,9 +14,7 @@ export class SeenTombstones {
   see(key: string, stamp: Stamp): void {
     const seen = this.#stamps.get(key)
     if (seen !== undefined && seen >= stamp) return
-    this.#stamps.delete(key)
-    this.#stamps.set(key, maxStamp(stamp, seen ?? stamp))
-    if (this.#stamps.size > KEYS_MAX) this.#stamps.delete(this.#stamps.keys().next().value!)
+    remember(this.#stamps, key, stamp, KEYS_MAX)
   }
 
   get(key: string): Stamp | undefined {

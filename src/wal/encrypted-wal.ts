@@ -1,4 +1,3 @@
-import type { ThroughOf } from '../core/erase.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { isStorageError, type StorageError } from '../core/errors.ts'
 import { operationBytes, type Operation } from '../core/operation.ts'
@@ -11,7 +10,6 @@ import {
   type WAL,
   type WalAppendOptions,
   type WalEntry,
-  type WalErased,
   type WalOpened,
   type WalStats,
 } from './wal.ts'
@@ -25,6 +23,7 @@ const LOCKED_BYTES_MAX = 64 * 1024 * 1024
 /** A log whose values are encrypted before they reach it; keys, ids and stamps stay as they are. */
 export class EncryptedWal implements WAL {
   readonly shared?: SharedWal
+  readonly erase?: NonNullable<WAL['erase']>
   readonly #inner: WAL
   readonly #cipher: ValueCipher
 
@@ -32,6 +31,7 @@ export class EncryptedWal implements WAL {
     this.#inner = inner
     this.#cipher = cipher
     if (inner.shared !== undefined) this.shared = inner.shared
+    if (inner.erase !== undefined) this.erase = inner.erase.bind(inner)
   }
 
   async open(writer: string): Promise<WalOpened> {
@@ -111,12 +111,6 @@ export class EncryptedWal implements WAL {
 
   isFull(): boolean {
     return this.#inner.isFull()
-  }
-
-  async erase(throughOf: ThroughOf): Promise<WalErased> {
-    if (this.#inner.erase !== undefined) return await this.#inner.erase(throughOf)
-    const remains = ['entries of the log, which cannot erase, until it lets go of them']
-    return { count: 0, pending: [], remains }
   }
 
   formerWriters(): readonly string[] {

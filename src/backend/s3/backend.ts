@@ -1,4 +1,5 @@
 import { isRefusal } from '../../core/decide.ts'
+import { Deadline, deadlineOf } from '../../core/deadline.ts'
 import type { BucketDigest, StampRange } from '../../core/digest.ts'
 import type { Env } from '../../core/env.ts'
 import {
@@ -304,20 +305,19 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
 
   async #connect(): Promise<void> {
     const client = new S3Client(this.env, this.#options)
-    const stop = new AbortController()
-    const timer = this.env.setTimer(this.#options.callTimeoutMs, () => stop.abort())
+    const access = this.#access(client)
+    const deadline = new Deadline(this.env, this.#options.callTimeoutMs)
     try {
-      const call = { signal: stop.signal }
-      await probe(this.#access(client), call)
-      const identity = await readIdentity(this.#access(client), call)
-      const db = openDatabase(this.#access(client), identity)
+      const identity = await deadline.during(async (signal) => {
+        await probe(access, { signal })
+        return await readIdentity(access, { signal })
+      })
+      const db = openDatabase(access, identity)
       this.#opened = { client, db, stop: new AbortController(), lanes: new Map() }
     } catch (error) {
       if (isStorageError(error, 'UNSUPPORTED') || isStorageError(error, 'CORRUPT')) throw error
       const text = `cannot connect to S3 at ${this.#options.bucketUrl}: ${messageOf(error)}`
       throw new StorageConnectionError('s3', text, { cause: error })
-    } finally {
-      timer.cancel()
     }
   }
 
@@ -435,19 +435,13 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
   /** Ends the requests of a call when its caller, its time or `disconnect` does. */
   async #within<T>(
     { stop }: Opened,
-    { signal, timeoutMs = this.#options.callTimeoutMs }: CallOptions,
+    options: CallOptions,
     work: (call: S3Call) => Promise<T>,
   ): Promise<T> {
-    const limit = new AbortController()
-    const timer = this.env.setTimer(timeoutMs, () => {
-      limit.abort(new Error(`no answer within ${timeoutMs} ms`))
-    })
-    const signals = [stop.signal, limit.signal, ...(signal === undefined ? [] : [signal])]
-    try {
-      return await work({ signal: AbortSignal.any(signals) })
-    } finally {
-      timer.cancel()
-    }
+    const deadline = deadlineOf(this.env, options, this.#options.callTimeoutMs)
+    return await deadline.during((signal) =>
+      work({ signal: AbortSignal.any([stop.signal, signal]) }),
+    )
   }
 
   /** Removes superfluous marks and finishes what a dead process left, beside the calls. */

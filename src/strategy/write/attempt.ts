@@ -4,13 +4,13 @@
  * twice is harmless.
  */
 import type { ApplyOptions, ApplyResult } from '../../backend/replica-backend.ts'
+import { Deadline } from '../../core/deadline.ts'
 import { isRefusal, type Applied } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
 import { isCallersFault, isOwnBound, StorageError, unreachable } from '../../core/errors.ts'
 import type { Item } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { DatabasePlace, PlaceName } from '../../core/places.ts'
-import { withDeadline } from '../../core/time.ts'
 import { BehindInLog } from '../../wal/behind-in-log.ts'
 import type { Ticket } from '../../wal/ticket.ts'
 import { observeKey, type StoreContext } from '../context.ts'
@@ -18,7 +18,7 @@ import { hedgeDelayMs } from '../hedge-delay.ts'
 import type { AttemptResult } from './attempt-result.ts'
 import { AttemptState } from './attempt-state.ts'
 import { lackingClears } from './lacking-clears.ts'
-import { isDecided, nextStep, type AttemptView, type Time } from './next-step.ts'
+import { isDecided, nextStep, type Time } from './next-step.ts'
 import { removedAmong } from './removed-among.ts'
 import { Repeats, standsElsewhere } from './repeats.ts'
 import type { WritePolicy } from './write-policy.ts'
@@ -28,22 +28,15 @@ const LOG_OUT = 'the log is out, and saves are to be refused without it'
 
 export class Attempt {
   readonly #context: StoreContext
-  readonly #policy: WritePolicy
   readonly #config: ResolvedWriteConfig
   readonly #group: WriteGroup
-  /** The same for all of its steps. */
-  readonly #kind: AttemptView['kind']
   readonly #ticket: Ticket
   readonly #state: AttemptState
-  /** The next moment that matters: the hedge delay, then the end of the attempt's time. */
+  readonly #deadline: Deadline
+  #leaveDeadline = (): void => {}
+  /** The hedge delay, then the pause before the primary is asked whether it lives. */
   #timer: Timer | undefined
-  #pingTimer: Timer | undefined
   #operations: readonly Operation[]
-  /** Its circuit is open: it counts as failed, and was not asked. */
-  #primarySkipped = false
-  #time: Time = 'early'
-  /** It decides whether ids are new, and answers nobody. */
-  #primarySilent = false
   /** A call of the primary failed, but it lives: it was asked once more. */
   #askedAgain = false
   /** Failed, while some place had yet to answer. */
@@ -58,17 +51,13 @@ export class Attempt {
     group: WriteGroup,
   ) {
     this.#context = context
-    this.#policy = policy
     this.#config = config
     this.#group = group
     this.#operations = group.operations
     this.#repeats = new Repeats(group.unique ? group.operations : [], group.repeat?.earlier)
-    const isClear = group.operations.some(({ kind }) => kind === 'delete')
-    this.#kind = isClear ? 'clear' : group.unique ? 'ids' : 'plain'
+    this.#deadline = new Deadline(context.env, config.timeoutMs)
     this.#ticket = context.log.issue(group.operations)
-    this.#state = new AttemptState(context, config.minCopies)
-    if (!context.log.hasLog()) this.#state.of.wal = 'failed'
-    if (context.places.backup.isAbsent) this.#state.of.backup = 'failed'
+    this.#state = new AttemptState(context, policy, config, group)
   }
 
   run(): Promise<AttemptResult> {
@@ -86,22 +75,18 @@ export class Attempt {
   }
 
   #arm(): void {
-    const { env } = this.#context
+    this.#leaveDeadline = this.#deadline.onEnd(() => this.#pass('up'))
     const { hedge, timeoutMs } = this.#config
     const delayMs = hedge.enabled ? hedgeDelayMs(this.#context, 'primary', hedge) : timeoutMs
-    if (delayMs >= timeoutMs) {
-      this.#timer = env.setTimer(timeoutMs, () => this.#pass('up'))
-      return
-    }
-    this.#timer = env.setTimer(delayMs, () => {
-      this.#timer = env.setTimer(timeoutMs - delayMs, () => this.#pass('up'))
+    if (delayMs >= timeoutMs) return
+    this.#timer = this.#context.env.setTimer(delayMs, () => {
       if (this.#group.unique && !this.#isDecided()) void this.#watchPrimary(delayMs)
       this.#pass('overdue')
     })
   }
 
   #pass(time: Time): void {
-    this.#time = time
+    this.#state.time = time
     this.#step()
   }
 
@@ -112,47 +97,48 @@ export class Attempt {
   async #watchPrimary(pauseMs: number): Promise<void> {
     const { env, monitor } = this.#context
     const isAlive = await monitor.isPrimaryAlive()
-    if (this.#isSettled() || this.#state.of.primary !== 'sent') return
+    if (this.#isSettled() || this.#state.places.primary !== 'sent') return
     if (isAlive) {
-      this.#pingTimer = env.setTimer(pauseMs, () => void this.#watchPrimary(pauseMs))
+      this.#timer = env.setTimer(pauseMs, () => void this.#watchPrimary(pauseMs))
       return
     }
-    this.#primarySilent = true
+    this.#state.primarySilent = true
     this.#step()
   }
 
   #isDecided(): boolean {
-    return isDecided(this.#state.of)
+    return isDecided(this.#state.places)
   }
 
   // ---- sending
 
   #send(place: PlaceName): void {
     if (place === 'wal') {
-      this.#state.of.wal = 'sent'
+      this.#state.places.wal = 'sent'
       void this.#sendToLog()
       return
     }
     if (place === 'primary' && !this.#context.places.primary.isHealthy()) {
-      this.#state.of.primary = 'failed'
-      this.#primarySkipped = true
+      this.#state.places.primary = 'failed'
+      this.#state.primarySkipped = true
       return
     }
     this.#sendNow(place)
   }
 
   #sendNow(place: DatabasePlace): void {
-    if (place === 'primary') this.#primarySkipped = false
-    this.#state.of[place] = 'sent'
+    if (place === 'primary') this.#state.primarySkipped = false
+    this.#state.places[place] = 'sent'
     this.#ticket.sent(place)
     void this.#sendTo(place)
   }
 
   async #sendTo(place: DatabasePlace): Promise<void> {
     const context = this.#context
-    const lacking = place === 'backup' && this.#state.of.primary !== 'done'
+    const lacking = place === 'backup' && this.#state.places.primary !== 'done'
     // Sent beside a primary that has yet to answer, the backup is told later, should it be needed.
-    const hinted = lacking && !(this.#state.of.primary === 'sent' && this.#time === 'early')
+    const hinted =
+      lacking && !(this.#state.places.primary === 'sent' && this.#state.time === 'early')
     if (hinted) this.#raiseHint()
     const sent = this.#operations
     // What stands in one place is merged in the other one, which is then asked whether it was removed there.
@@ -164,10 +150,9 @@ export class Attempt {
         // The second place too: what it had before, from a process that was cut off, stands in the way.
         decide: judges,
         unique: judges && this.#group.unique && this.#config.enableIdempotency,
-        timeoutMs: this.#config.timeoutMs,
         ...(hinted && { hint: context.clock.writerId }),
       })
-      const removed = await removedAmong(context.places[place], repeated, this.#config.timeoutMs)
+      const removed = await removedAmong(context.places[place], repeated, this.#limits)
       context.monitor.sawIdentity(place, result.identity, startedAt)
       if (hinted) this.#state.hint = 'done'
       // Late: nobody waits for this answer any more, but what is cached is older than the place.
@@ -188,22 +173,28 @@ export class Attempt {
     this.#step()
   }
 
+  /** A call that is made late has its own time: to end it soon would be held against the place. */
+  get #limits(): { readonly timeoutMs: number; readonly deadline?: Deadline } {
+    const { timeoutMs } = this.#config
+    const isLate = this.#deadline.leftMs < timeoutMs / 2
+    return isLate ? { timeoutMs } : { timeoutMs, deadline: this.#deadline }
+  }
+
   /** What the place says once it has heard of the clears that its answer lacked. */
   async #applied(
     place: DatabasePlace,
     sent: readonly Operation[],
-    options: ApplyOptions & { readonly timeoutMs: number },
+    options: ApplyOptions,
   ): Promise<ApplyResult> {
     const { places, tombstones } = this.#context
-    const { timeoutMs } = options
-    const result = await places[place].apply(sent, options)
+    const result = await places[place].apply(sent, { ...options, ...this.#limits })
     const clears = lackingClears(tombstones, sent, result.applied)
     if (clears.length > 0) {
-      await places[place].apply(clears, { timeoutMs })
-      return await places[place].apply(sent, options)
+      await places[place].apply(clears, this.#limits)
+      return await places[place].apply(sent, { ...options, ...this.#limits })
     }
     // It counts as a copy of what is acknowledged, which stands further on than what it had.
-    if (this.#repeats.isSplit(sent, result.applied)) await places[place].apply(sent, { timeoutMs })
+    if (this.#repeats.isSplit(sent, result.applied)) await places[place].apply(sent, this.#limits)
     return result
   }
 
@@ -216,7 +207,7 @@ export class Attempt {
     if (this.#isSettled() || this.#isDecided()) return false
     // What the failed call may have done is not forgotten.
     this.#state.failed('primary', error)
-    this.#state.of.primary = 'sent'
+    this.#state.places.primary = 'sent'
     return true
   }
 
@@ -225,11 +216,11 @@ export class Attempt {
     try {
       const fresh = this.#isFresh()
       this.#repeats.logged(this.#operations)
-      await withDeadline(env, this.#config.timeoutMs, 'wal append', this.#ticket.log(fresh), {
-        place: 'wal',
-      })
+      await this.#deadline.wait(this.#ticket.log(fresh), () =>
+        Promise.reject(this.#deadline.error('wal append', { place: 'wal' })),
+      )
       await env.failpoints.hit('write.afterWal')
-      this.#state.of.wal = 'done'
+      this.#state.places.wal = 'done'
     } catch (error) {
       if (error instanceof BehindInLog) this.#behindInLog(error)
       else this.#failed('wal', error)
@@ -267,7 +258,7 @@ export class Attempt {
     this.#raiseHint()
     const { places, clock } = this.#context
     try {
-      await places.backup.apply([], { hint: clock.writerId, timeoutMs: this.#config.timeoutMs })
+      await places.backup.apply([], { hint: clock.writerId, ...this.#limits })
       this.#state.hint = 'done'
     } catch (error) {
       // Without the hint other processes would take the primary for complete: it does not count.
@@ -288,7 +279,7 @@ export class Attempt {
     const context = this.#context
     const applied = this.#repeats.judged(sent, result.applied, removed)
     sent.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
-    this.#state.of[place] = 'done'
+    this.#state.places[place] = 'done'
     const refused = applied.some(isRefusal)
     const repeats = refused ? undefined : this.#repeats.answered(sent, applied)
     // This place lacked ids that stand elsewhere in the other one: that one gets ours as well.
@@ -323,7 +314,7 @@ export class Attempt {
   ): void {
     const took = tookRest ? sent.filter((_, i) => applied[i]!.outcome === 'applied') : []
     this.#state.taken ||= took.length > 0
-    this.#state.of[place] = 'failed'
+    this.#state.places[place] = 'failed'
     if (took.length === 0) this.#ticket.void()
     // Another place may have taken it, before it had heard of what stands in the way.
     this.#settle({ kind: 'refused', sent, applied, effect: this.#state.effect() })
@@ -343,7 +334,7 @@ export class Attempt {
     applied: readonly Applied[],
   ): void {
     // An acknowledged group is never withdrawn: it is merged, as far as the place can take it.
-    this.#state.of[place] = 'failed'
+    this.#state.places[place] = 'failed'
     this.#ticket.missed(place)
     applied.forEach((answer, i) => {
       if (answer.outcome !== 'conflict') return
@@ -369,7 +360,7 @@ export class Attempt {
 
   /** It lives and decides for others meanwhile: so no other place may, and none was asked yet. */
   #isBusyDecider(error: unknown): boolean {
-    return this.#askedAgain && this.#state.of.backup === 'idle' && isOwnBound(error)
+    return this.#askedAgain && this.#state.places.backup === 'idle' && isOwnBound(error)
   }
 
   // ---- deciding
@@ -378,7 +369,7 @@ export class Attempt {
     if (this.#isSettled() && this.#undecided) this.#decideLate()
     // Each command changes what is known, and each of them comes once for a place.
     while (!this.#isSettled()) {
-      const command = nextStep(this.#view())
+      const command = nextStep(this.#state)
       switch (command.kind) {
         case 'send':
           this.#send(command.place)
@@ -400,18 +391,6 @@ export class Attempt {
         default:
           unreachable(command)
       }
-    }
-  }
-
-  #view(): AttemptView {
-    return {
-      ...this.#state.view(),
-      policy: this.#policy,
-      kind: this.#kind,
-      time: this.#time,
-      primarySilent: this.#primarySilent,
-      primarySkipped: this.#primarySkipped,
-      decideWithoutPrimary: this.#config.decideWithoutPrimary,
     }
   }
 
@@ -464,8 +443,8 @@ export class Attempt {
   #settle(result: AttemptResult): void {
     const resolve = this.#resolve
     this.#resolve = undefined
+    this.#leaveDeadline()
     this.#timer?.cancel()
-    this.#pingTimer?.cancel()
     resolve?.(result)
   }
 }

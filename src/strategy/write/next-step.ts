@@ -38,7 +38,7 @@ export interface AttemptView {
   /** Nothing may be acknowledged that the log does not have, and it does not have this. */
   readonly lacksLog: boolean
   /** True when these copies are as many durable ones as were asked for. */
-  readonly isDurable: (copies: readonly PlaceName[]) => boolean
+  isDurable(copies: readonly PlaceName[]): boolean
 }
 
 export type Command =
@@ -88,10 +88,11 @@ function isHintMissing({ places, hint }: AttemptView): boolean {
 
 function isEnough(view: AttemptView): boolean {
   const { policy, kind, places, distinct, time } = view
-  if (view.lacksLog || !isDurable(view)) return false
-  if (kind !== 'clear') return policy.enough(distinct, time !== 'early')
-  // The other database may have something newer, that the clear is to take as well.
-  return DATABASE_PLACES.every((place) => places[place] !== 'sent') && copiesOf(view).length >= 2
+  // The other database may have something newer, that a clear is to take as well.
+  const isWaitedFor = kind === 'clear' && DATABASE_PLACES.some((name) => places[name] === 'sent')
+  const hasEnough =
+    kind === 'clear' ? copiesOf(view).length >= 2 : policy.enough(distinct, time !== 'early')
+  return hasEnough && !isWaitedFor && !view.lacksLog && isDurable(view)
 }
 
 /** Enough places have it. Of the backup alone others must know, or they take the primary for complete. */

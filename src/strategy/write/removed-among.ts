@@ -1,3 +1,4 @@
+import type { CallOptions } from '../../backend/replica-backend.ts'
 import { isRemoved, type Item } from '../../core/merge.ts'
 import type { AppendOperation } from '../../core/operation.ts'
 import type { Place } from '../place.ts'
@@ -9,12 +10,12 @@ import type { Place } from '../place.ts'
 export async function removedAmong(
   place: Place,
   repeated: readonly AppendOperation[],
-  timeoutMs: number,
+  { timeoutMs, deadline }: CallOptions & { readonly timeoutMs: number },
 ): Promise<ReadonlyMap<string, Item>> {
   if (repeated.length === 0) return new Map()
   const { key } = repeated[0]!
   const ids = repeated.map(({ id }) => id)
-  const { items } = await place.call('readItemsById', timeoutMs, (backend, options) =>
+  const { items } = await place.call('readItemsById', deadline ?? timeoutMs, (backend, options) =>
     backend.readItemsById(key, ids, options),
   )
   return new Map(items.filter(isRemoved).map((item) => [item.id, item]))

@@ -1,6 +1,8 @@
+import { Deadline, deadlineOf } from '../../../core/deadline.ts'
 import type { Env, Timer } from '../../../core/env.ts'
 import { isStorageError, StorageError, type Effect } from '../../../core/errors.ts'
 import { backoffMs } from '../../../core/time.ts'
+import { checkSignal } from '../../check-signal.ts'
 import type { CallOptions } from '../../replica-backend.ts'
 import { CLIENT_GRACE_MS, type ResolvedPostgresOptions } from './options.ts'
 import type { PgClient, PgPool } from './pg-types.ts'
@@ -21,7 +23,6 @@ export interface PostgresPoolState {
 
 /** One call in progress: what is needed to end it from outside. */
 interface Call {
-  client: PgClient | undefined
   session: Session | undefined
   ended: boolean
 }
@@ -82,40 +83,18 @@ export class PostgresDriver {
    */
   async use<T>(
     operation: string,
-    { timeoutMs, signal }: CallOptions,
+    options: CallOptions,
     work: (session: Session) => Promise<T>,
   ): Promise<T> {
-    const limitMs = timeoutMs ?? this.#options.statementTimeoutMs + CLIENT_GRACE_MS
-    const call: Call = { client: undefined, session: undefined, ended: false }
-    return await new Promise<T>((resolve, reject) => {
-      const stop = (text: string, cause?: unknown): void => {
-        const effect: Effect = call.session?.committing === true ? 'unknown' : 'none'
-        finish()
-        this.#destroy(call)
-        reject(new StorageError('TIMEOUT', `PostgreSQL ${text}`, { effect, operation, cause }))
-      }
-      const onAbort = (): void => stop('was not waited for: the call was aborted', signal?.reason)
-      const timer = this.#env.setTimer(limitMs, () => {
-        this.#lost()
-        stop(`gave no answer within ${limitMs} ms`)
-      })
-      const finish = (): void => {
-        call.ended = true
-        timer.cancel()
-        signal?.removeEventListener('abort', onAbort)
-      }
-      if (signal?.aborted === true) return onAbort()
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#run(call, operation, work).then(
-        (result) => {
-          finish()
-          resolve(result)
-        },
-        (error: unknown) => {
-          finish()
-          reject(error as Error)
-        },
-      )
+    checkSignal(options.signal)
+    const defaultMs = this.#options.statementTimeoutMs + CLIENT_GRACE_MS
+    const deadline = deadlineOf(this.#env, options, defaultMs)
+    const call: Call = { session: undefined, ended: false }
+    return await deadline.wait(this.#run(call, operation, work), () => {
+      const effect: Effect = call.session?.committing === true ? 'unknown' : 'none'
+      if (!deadline.isAborted) this.#lost()
+      this.#destroy(call)
+      return Promise.reject(deadline.error('PostgreSQL', { effect, operation }))
     })
   }
 
@@ -124,17 +103,14 @@ export class PostgresDriver {
     this.#closed = true
     this.#reachable = false
     this.#retry?.cancel()
-    const drained = this.#drain()
-    await new Promise<void>((resolve, reject) => {
-      const timer = this.#env.setTimer(this.#options.disconnectTimeoutMs, () => {
+    await new Deadline(this.#env, this.#options.disconnectTimeoutMs).wait(
+      this.#drain(),
+      async () => {
         for (const call of this.#calls) this.#destroy(call)
-        if (this.#options.pool.given === undefined) {
-          for (const c of this.#clients.keys()) destroySocket(c)
-        }
-        resolve()
-      })
-      drained.then(resolve, reject).finally(() => timer.cancel())
-    })
+        if (this.#options.pool.given !== undefined) return
+        for (const client of this.#clients.keys()) destroySocket(client)
+      },
+    )
   }
 
   async #drain(): Promise<void> {
@@ -158,8 +134,9 @@ export class PostgresDriver {
     const release = await this.#slots.take(() => call.ended)
     this.#calls.add(call)
     try {
-      const client = await this.#acquire(call)
-      return await this.#work(call, client, work)
+      const result = await work(await this.#acquire(call))
+      this.#found()
+      return result
     } catch (error) {
       const { committing = false, committed = false } = call.session ?? {}
       const failure = postgresError(error, { operation, committing, committed })
@@ -167,52 +144,35 @@ export class PostgresDriver {
       if (failure.code === 'UNAVAILABLE' && unreached) this.#lost()
       throw failure
     } finally {
+      call.session?.release()
       this.#calls.delete(call)
       release()
     }
   }
 
-  async #acquire(call: Call): Promise<PgClient> {
+  async #acquire(call: Call): Promise<Session> {
     const client = await this.#pool.connect()
     this.#watch(client)
-    if (!call.ended) return client
-    client.release()
-    throw new StorageError('TIMEOUT', 'the call has ended before a connection was there')
-  }
-
-  async #work<T>(call: Call, client: PgClient, work: (session: Session) => Promise<T>): Promise<T> {
-    const session = new Session(client)
-    call.client = client
-    call.session = session
-    try {
-      const use = this.#uses.get(client)
-      if (use !== undefined) session.use = use
-      else {
-        this.#settings = await prepareSession(session, client.processID, this.#options)
-        this.#uses.set(client, session.use)
-      }
-      const result = await work(session)
-      this.#found()
-      return result
-    } finally {
-      // After `#destroy` the connection has been given back already.
-      if (call.client !== undefined) {
-        call.client = undefined
-        client.release(session.spoilt)
-        if (session.spoilt) destroySocket(client)
-      }
+    if (call.ended) {
+      client.release()
+      throw new StorageError('TIMEOUT', 'the call has ended before a connection was there')
     }
+    const session = (call.session = new Session(client))
+    const use = this.#uses.get(client)
+    if (use !== undefined) session.use = use
+    else {
+      this.#settings = await prepareSession(session, client.processID, this.#options)
+      this.#uses.set(client, session.use)
+    }
+    return session
   }
 
   /** Ends the call's connection at once: what the server still does with it is its own affair. */
   #destroy(call: Call): void {
-    const { client, session } = call
     call.ended = true
-    if (session !== undefined) session.broken = true
-    if (client === undefined) return
-    call.client = undefined
-    client.release(true)
-    destroySocket(client)
+    if (call.session === undefined) return
+    call.session.broken = true
+    call.session.release()
   }
 
   /** A connection without an error listener ends the process when the server drops it. */

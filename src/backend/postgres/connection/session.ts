@@ -1,4 +1,5 @@
 import { StorageError } from '../../../core/errors.ts'
+import { destroySocket } from './pool.ts'
 import { isStatementError } from './postgres-error.ts'
 import type { PgClient, PgResult, PgStatement } from './pg-types.ts'
 
@@ -36,6 +37,7 @@ export class Session {
   use: SessionUse = { isOurs: false, local: undefined }
   readonly #client: PgClient
   #inTransaction = false
+  #released = false
 
   constructor(client: PgClient) {
     this.#client = client
@@ -109,9 +111,13 @@ export class Session {
     return result
   }
 
-  /** True when the connection must not be used again. */
-  get spoilt(): boolean {
-    return this.broken || this.#inTransaction
+  /** Gives the connection back, once; one that must not be used again is ended. */
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    const isSpoilt = this.broken || this.#inTransaction
+    this.#client.release(isSpoilt)
+    if (isSpoilt) destroySocket(this.#client)
   }
 
   /** Reads of a standby would be answered from the past. The next connection may reach the primary. */

@@ -1,3 +1,4 @@
+import { Deadline } from '../../../core/deadline.ts'
 import type { Env } from '../../../core/env.ts'
 import { StorageError } from '../../../core/errors.ts'
 
@@ -17,14 +18,14 @@ interface Waiter {
 export class Slots {
   readonly #env: Env
   readonly #max: number
-  readonly #waitMs: number | undefined
+  readonly #waitMs: number
   #queue: Waiter[] = []
   #taken = 0
   #closed = false
   #onIdle: (() => void) | undefined
 
   /** `waitMs`: a call that has waited for so long gives up, also before its own deadline. */
-  constructor(env: Env, max: number, waitMs?: number) {
+  constructor(env: Env, max: number, waitMs: number = Infinity) {
     this.#env = env
     this.#max = max
     this.#waitMs = waitMs
@@ -60,23 +61,16 @@ export class Slots {
   }
 
   #queued(ended: () => boolean): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      const wake = (taken: boolean): void => {
-        timer?.cancel()
-        resolve(taken)
-      }
-      const waiter: Waiter = { ended, wake }
-      const waitMs = this.#waitMs
-      const timer =
-        waitMs === undefined
-          ? undefined
-          : this.#env.setTimer(waitMs, () => {
-              // Out of the queue at once, so that no slot is handed to a call that has given up.
-              this.#queue = this.#queue.filter((other) => other !== waiter)
-              const text = `no connection to PostgreSQL was free within ${waitMs} ms`
-              reject(new StorageError('TIMEOUT', text))
-            })
+    let waiter: Waiter
+    const woken = new Promise<boolean>((wake) => {
+      waiter = { ended, wake }
       this.#queue.push(waiter)
+    })
+    return new Deadline(this.#env, this.#waitMs).wait(woken, () => {
+      // Out of the queue at once, so that no slot is handed to a call that has given up.
+      this.#queue = this.#queue.filter((other) => other !== waiter)
+      const text = `no connection to PostgreSQL was free within ${this.#waitMs} ms`
+      return Promise.reject(new StorageError('TIMEOUT', text))
     })
   }
 

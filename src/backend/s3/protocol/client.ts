@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
+import { Deadline } from '../../../core/deadline.ts'
 import type { Env } from '../../../core/env.ts'
 import { isStorageError, messageOf, StorageError, type Effect } from '../../../core/errors.ts'
 import { awakeSleep } from '../../../core/keep-alive.ts'
-import { backoffMs } from '../../../core/time.ts'
+import { backoffMs, unlessAborted } from '../../../core/time.ts'
 import { CredentialSource } from './credentials.ts'
 import { NAMES_MAX, PARTS_AT_ONCE, RETRY_FIRST_MS, RETRY_MS_MAX } from './limits.ts'
 import type { ResolvedS3Options } from './options.ts'
@@ -310,14 +311,10 @@ export class S3Client {
     const headers = { ...request.headers, 'x-amz-content-sha256': sha256 }
     this.#signer ??= loadSigner()
     const sign = await this.#signer
-    const limit = new AbortController()
-    const timer = this.#env.setTimer(requestTimeoutMs, () => {
-      limit.abort(new Error(`no answer within ${requestTimeoutMs} ms`))
-    })
-    const signal = AbortSignal.any([call.signal, limit.signal])
-    try {
+    return await new Deadline(this.#env, requestTimeoutMs).during(async (limit) => {
+      const signal = AbortSignal.any([call.signal, limit])
       // Whoever gives them may take any time, or for ever.
-      const credentials = await unlessAborted(this.#credentials.get(), signal)
+      const credentials = await unlessAborted(this.#env, signal, this.#credentials.get())
       const signed = await sign({ method, url, headers, region, credentials, signedAtMs })
       onSend()
       const answer = await fetch(url, {
@@ -330,9 +327,7 @@ export class S3Client {
       const bytes = Buffer.from(await answer.arrayBuffer())
       this.#observeClock(answer.headers)
       return { status: answer.status, headers: answer.headers, body: bytes }
-    } finally {
-      timer.cancel()
-    }
+    })
   }
 
   #observeClock(headers: Headers): void {
@@ -355,19 +350,6 @@ export class S3Client {
 function withEffect(error: StorageError, effect: Effect): StorageError {
   if (effect === 'none' || error.effect === 'unknown') return error
   return new StorageError(error.code, error.message, { effect, cause: error })
-}
-
-/** The promise, or the reason of the signal as soon as that aborts. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return await new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', onAbort, { once: true })
-    if (signal.aborted) onAbort()
-    promise
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', onAbort))
-      .catch(() => {})
-  })
 }
 
 function refusalOf({ status, body }: Pick<S3Answer, 'status' | 'body'>): Refusal {
