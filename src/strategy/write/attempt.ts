@@ -432,7 +432,7 @@ export class Attempt {
   #decideLate(): void {
     if (this.#state.isAnywhere()) this.#ticket.acknowledge()
     else if (this.#state.isUnderWay()) return
-    else this.#ticket.void()
+    else this.#ticket.abandon()
     this.#undecided = false
   }
 
