@@ -18,33 +18,34 @@ export function visibleSql(row: string, d: string): string {
 
 /**
  * SQL: the greatest position of the key above `d`, or NULL. `visible` limits it to what readers
- * see.
+ * see, and `only`, ` AND …` about the row `i`, to what it says.
  */
 export function lastPositionSql(
   { items }: Tables,
   key: string,
   d: string,
   visible: boolean,
+  only = '',
 ): string {
-  const seen = visible ? `AND ${visibleSql('i', d)}` : ''
+  const seen = `${visible ? ` AND ${visibleSql('i', d)}` : ''}${only}`
   const moved = `SELECT i.position FROM ${items} i
-    WHERE i.key = ${key} AND i.position <> i.item AND i.position > ${d} ${seen}
+    WHERE i.key = ${key} AND i.position <> i.item AND i.position > ${d}${seen}
     ORDER BY i.position DESC LIMIT 1`
   // The outer reference to m keeps the order: first `moved`, then what is above it.
   return `(SELECT COALESCE(own.position, m.position)
     FROM (SELECT (${moved}) AS position OFFSET 0) m LEFT JOIN LATERAL (
       SELECT i.position FROM ${items} i
       WHERE i.key = ${key} AND i.item < '${HASHED}' AND i.item > GREATEST(${d}, m.position)
-        AND i.position = i.item ${seen}
+        AND i.position = i.item${seen}
       ORDER BY i.item DESC LIMIT 1) own ON true)`
 }
 
-/** SQL: the greatest stamp of anything live in the key's list, or NULL. */
-export function listHeadSql(tables: Tables, key: string, d: string): string {
-  return `GREATEST(${lastPositionSql(tables, key, d, false)},
+/** SQL: the greatest stamp of anything live in the key's list, or NULL. `only`: as above. */
+export function listHeadSql(tables: Tables, key: string, d: string, only = ''): string {
+  return `GREATEST(${lastPositionSql(tables, key, d, false, only)},
     (SELECT i.edited_at FROM ${tables.items} i
      WHERE i.key = ${key} AND i.edited_at IS NOT NULL AND i.edited_at > ${d}
-       AND COALESCE(i.edited_of, i.position) > ${d}
+       AND COALESCE(i.edited_of, i.position) > ${d}${only}
      ORDER BY i.edited_at DESC LIMIT 1))`
 }
 

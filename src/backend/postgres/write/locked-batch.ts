@@ -146,17 +146,8 @@ class LockedBatch {
   }
 
   async #lockItems(): Promise<void> {
-    const wanted = new Map<string, { key: string; item: string }>()
-    for (const operation of this.#operations) {
-      if (operation.kind !== 'put') continue
-      const { item } = itemKeyOf(operation.id)
-      wanted.set(rowName(operation.key, item), { key: operation.key, item })
-    }
-    if (wanted.size === 0) return
-    const sorted = [...wanted.values()].sort(
-      (a, b) => compareText(a.key, b.key) || compareText(a.item, b.item),
-    )
-    const values = [sorted.map(({ key }) => key), sorted.map(({ item }) => item)]
+    const values = this.#itemRows()
+    if (values[0].length === 0) return
     const { rows } = await this.#session.query(prepared(lockItemsSql(this.#tables), values))
     for (const row of rows) {
       const key = row['key'] as string
@@ -165,6 +156,20 @@ class LockedBatch {
       const item = itemFrom(row, state.deletedThrough)
       if (item !== undefined) state.items.set(item.id, item)
     }
+  }
+
+  /** Keys and items of the rows that the call is about, in one order, so that two calls do not wait for each other. */
+  #itemRows(): [keys: string[], items: string[]] {
+    const wanted = new Map<string, { key: string; item: string }>()
+    for (const operation of this.#operations) {
+      if (operation.kind !== 'put') continue
+      const { item } = itemKeyOf(operation.id)
+      wanted.set(rowName(operation.key, item), { key: operation.key, item })
+    }
+    const sorted = [...wanted.values()].sort(
+      (a, b) => compareText(a.key, b.key) || compareText(a.item, b.item),
+    )
+    return [sorted.map(({ key }) => key), sorted.map(({ item }) => item)]
   }
 
   /** A delete is judged by everything in the key; one item stands for what is not locked. */
@@ -176,7 +181,7 @@ class LockedBatch {
       .map(({ key }) => key)
     if (keys.length === 0) return
     const { rows } = await this.#session.query(
-      prepared(headsSql(this.#tables), [[...new Set(keys)]]),
+      prepared(headsSql(this.#tables), [[...new Set(keys)], ...this.#itemRows()]),
     )
     for (const row of rows) {
       const position = row['head'] as Stamp | null

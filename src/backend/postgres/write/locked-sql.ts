@@ -23,9 +23,14 @@ export function lockItemsSql({ items }: Tables): string {
       WHERE t.key = w.key AND t.item = w.item FOR UPDATE) i`
 }
 
-/** The greatest stamp of each key's list. Parameter: keys, which are locked. */
+/**
+ * The greatest stamp of the rest of each key's list. Parameters: keys, which are locked; the keys and the
+ * items of the rows that are locked, which change in the course of the call.
+ */
 export function headsSql(tables: Tables): string {
-  return `SELECT w.key, ${listHeadSql(tables, 'w.key', 'w.d')} AS head
+  const rest = ` AND NOT EXISTS (SELECT 1 FROM unnest($2::text[], $3::uuid[]) AS l(key, item)
+    WHERE l.key = i.key AND l.item = i.item)`
+  return `SELECT w.key, ${listHeadSql(tables, 'w.key', 'w.d', rest)} AS head
     FROM (SELECT u.key, COALESCE((SELECT o.deleted_through FROM ${tables.keys} o
       WHERE o.key = u.key), ${ZERO}) AS d FROM pg_catalog.unnest($1::text[]) AS u(key) OFFSET 0) w`
 }
