@@ -126,7 +126,7 @@ export {
   type StorageManagerConfig,
   type StorageSettings,
 } from './manager/storage-manager.ts'
-export type { BackendInfo } from './manager/slot.ts'
+export type { BackendInfo } from './manager/managed-engine.ts'
 export type { StoreManagers } from './manager/store-managers.ts'
 export type { BackendHealth, StorageHealth } from './manager/storage-health.ts'
 export type {
@@ -230,12 +230,13 @@ export type {
 export type { FlushMark, FlushTarget, PendingBatch } from './wal/flush-worker.ts'
 export type { RedisStreamOptions } from './wal/redis-stream/options.ts'
 export type { Ticket, TicketKeeper } from './wal/ticket.ts'
-export type { Applied } from './core/decide.ts'
+export type { Verdict } from './core/decide.ts'
 export type { Place } from './strategy/place.ts'
 export type {
   PrimaryVerdict,
   ReplicaMonitor,
   ReplicaMonitorOptions,
 } from './strategy/replica-monitor.ts'
+export type { KnownIds } from './strategy/known-ids.ts'
 export type { SeenTombstones } from './strategy/seen-tombstones.ts'
 export type { SessionUse, StatementSettings } from './backend/postgres/connection/session.ts'

@@ -2,7 +2,7 @@
  * Judging, paging and digesting of key states that are at hand whole: what the engines share that
  * keep a `KeyState` for each key instead of rows.
  */
-import { decide, isRefusal, type Applied } from '../core/decide.ts'
+import { decide, isRefusal, type Verdict } from '../core/decide.ts'
 import { addDigest, digestOf, type BucketDigest, type StampRange } from '../core/digest.ts'
 import {
   applyOperation,
@@ -24,7 +24,7 @@ export function judgeGroup(
   stateOf: (key: string) => KeyState | undefined,
   judged: boolean,
   unique: boolean,
-): readonly Applied[] {
+): readonly Verdict[] {
   if (!judged) return operations.map(({ key }) => answer(stateOf(key)))
   const [first] = operations
   if (operations.length === 1) return [decide(stateOf(first!.key) ?? emptyState(), first!, unique)]
@@ -114,7 +114,7 @@ function bucketAt(buckets: readonly Bucket[], place: Stamp): Bucket {
   return buckets[low]!
 }
 
-function answer(state: KeyState | undefined): Applied {
+function answer(state: KeyState | undefined): Verdict {
   return state?.deletedThrough === undefined
     ? { outcome: 'applied' }
     : { outcome: 'applied', deletedThrough: state.deletedThrough }

@@ -14,7 +14,7 @@ import { renewedEnvelope } from '../core/encryption/envelope.ts'
 import {
   emptyState,
   itemOfParts,
-  settleItem,
+  withoutCleared,
   type Item,
   type KeyState,
   type Register,
@@ -159,6 +159,6 @@ function upgraded(item: Item): readonly Item[] {
     ...(editedAt !== undefined && { editedOf: position, editedAt }),
     ...(removed && { removedOf: position }),
   })
-  const left = now && settleItem(now, undefined)
+  const left = now && withoutCleared(now, undefined)
   return left === undefined ? [] : [left]
 }

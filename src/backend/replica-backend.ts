@@ -1,5 +1,5 @@
 import type { Deadline } from '../core/deadline.ts'
-import type { Applied } from '../core/decide.ts'
+import type { Verdict } from '../core/decide.ts'
 import type { BucketDigest, StampRange } from '../core/digest.ts'
 import type { Item, Register } from '../core/merge.ts'
 import type { Operation } from '../core/operation.ts'
@@ -42,7 +42,7 @@ export interface ApplyResult {
   /** The database that answered; see `ReplicaState.identity`. */
   readonly identity: string
   /** One answer an operation, in their order. */
-  readonly applied: readonly Applied[]
+  readonly applied: readonly Verdict[]
 }
 
 /** A page of one list. */

@@ -21,7 +21,7 @@ import { STAMP_MIN, type Stamp } from './stamp.ts'
  *   is refused.
  * - `withheld`: not judged bad itself, but another operation of its group was refused.
  */
-export type Applied =
+export type Verdict =
   | { readonly outcome: 'applied'; readonly deletedThrough?: Stamp }
   | { readonly outcome: 'stands'; readonly item: Item; readonly deletedThrough?: Stamp }
   | { readonly outcome: 'conflict'; readonly item: Item; readonly deletedThrough?: Stamp }
@@ -35,21 +35,21 @@ export type Applied =
   | { readonly outcome: 'withheld'; readonly deletedThrough?: Stamp }
 
 /** True when this answer refuses the whole group that the operation belongs to. */
-export function isRefusal(applied: Applied): boolean {
+export function isRefusal(applied: Verdict): boolean {
   return (
     applied.outcome === 'conflict' || applied.outcome === 'behind' || applied.outcome === 'gone'
   )
 }
 
 /** Judges one operation against the key's state. `unique`: appends carry ids that must be new. */
-export function decide(state: KeyState, operation: Operation, unique: boolean): Applied {
+export function decide(state: KeyState, operation: Operation, unique: boolean): Verdict {
   const verdict = judge(state, operation, unique)
   return state.deletedThrough === undefined
     ? verdict
     : { ...verdict, deletedThrough: state.deletedThrough }
 }
 
-function judge(state: KeyState, operation: Operation, unique: boolean): Applied {
+function judge(state: KeyState, operation: Operation, unique: boolean): Verdict {
   const { deletedThrough, register } = state
   switch (operation.kind) {
     case 'set':
@@ -76,7 +76,7 @@ export function judgePut(
   operation: PutOperation,
   deletedThrough: Stamp | undefined,
   unique: boolean,
-): Applied {
+): Verdict {
   const cleared = operation.position <= (deletedThrough ?? STAMP_MIN)
   if (operation.change === 'append') {
     if (unique && standing !== undefined) return judgeRepeat(standing, operation)
@@ -98,7 +98,7 @@ export function judgePut(
 }
 
 /** An append whose id is there. That of a removed item is not free before a clear. */
-function judgeRepeat(standing: Item, { position, value }: AppendOperation): Applied {
+function judgeRepeat(standing: Item, { position, value }: AppendOperation): Verdict {
   const isSame = isRemoved(standing)
     ? standing.removedOf === position
     : standing.editedAt !== undefined || standing.appended === value

@@ -172,7 +172,7 @@ export function itemOf(operation: PutOperation): Item {
  * The item without what is gone by `deletedThrough`; undefined when nothing is left of it. A part at
  * `STAMP_MIN` is always gone: earlier releases wrote it of what was left of cleared items.
  */
-export function settleItem(
+export function withoutCleared(
   item: Item,
   deletedThrough: Stamp | undefined = STAMP_MIN,
 ): Item | undefined {
@@ -229,7 +229,7 @@ export function operationsOfItem(key: string, item: Item): PutOperation[] {
 }
 
 function keep(state: KeyState, item: Item): void {
-  const left = settleItem(item, state.deletedThrough)
+  const left = withoutCleared(item, state.deletedThrough)
   if (left === undefined) state.items.delete(item.id)
   else state.items.set(item.id, left)
 }

@@ -1,13 +1,13 @@
 import type { CacheBackend } from '../backend/cache-backend.ts'
 import { getTexts, setText } from '../backend/cache-texts.ts'
 import { KeepAlive } from '../core/keep-alive.ts'
-import { Slot, type SlotOptions } from './slot.ts'
+import { ManagedEngine, type ManagedEngineOptions } from './managed-engine.ts'
 
 /** The cache of a `StorageManager`, there from the start; see `ManagedDatabase`. */
-export class ManagedCache extends Slot<CacheBackend> implements CacheBackend {
+export class ManagedCache extends ManagedEngine<CacheBackend> implements CacheBackend {
   readonly #alive: KeepAlive
 
-  constructor(options: SlotOptions<CacheBackend>) {
+  constructor(options: ManagedEngineOptions<CacheBackend>) {
     super(options)
     this.#alive = KeepAlive.of(options.env)
   }

@@ -18,7 +18,7 @@ import { StorageError } from '../core/errors.ts'
 import { KeepAlive } from '../core/keep-alive.ts'
 import type { Operation } from '../core/operation.ts'
 import { STAMP_LIMIT } from '../core/stamp.ts'
-import type { Slot } from './slot.ts'
+import type { ManagedEngine } from './managed-engine.ts'
 
 const NEVER_CONNECTED: Durability = {
   durable: false,
@@ -31,37 +31,37 @@ const NEVER_CONNECTED: Durability = {
  * rejects with `CONNECTION` and effect `none`, after `disconnect` with `CLOSED`.
  */
 export class ManagedDatabase extends ForwardingBackend {
-  readonly #slot: Slot<ReplicaBackend>
+  readonly #engine: ManagedEngine<ReplicaBackend>
   readonly #alive: KeepAlive
 
-  constructor(slot: Slot<ReplicaBackend>, env: Env) {
+  constructor(engine: ManagedEngine<ReplicaBackend>, env: Env) {
     super(env)
-    this.#slot = slot
+    this.#engine = engine
     this.#alive = KeepAlive.of(env)
   }
 
   connect(): Promise<void> {
-    return this.#slot.connect()
+    return this.#engine.connect()
   }
 
   disconnect(): Promise<void> {
-    return this.#slot.disconnect()
+    return this.#engine.disconnect()
   }
 
   isConnected(): boolean {
-    return this.#slot.isConnected()
+    return this.#engine.isConnected()
   }
 
   getBackendType(): string {
-    return this.#slot.getBackendType()
+    return this.#engine.getBackendType()
   }
 
   getDurability(): Durability {
-    return this.#slot.live?.getDurability() ?? NEVER_CONNECTED
+    return this.#engine.live?.getDurability() ?? NEVER_CONNECTED
   }
 
   getServerIds(): readonly string[] {
-    return this.#slot.live?.getServerIds?.() ?? []
+    return this.#engine.live?.getServerIds?.() ?? []
   }
 
   override async apply(
@@ -87,7 +87,7 @@ export class ManagedDatabase extends ForwardingBackend {
   }
 
   protected inner(): ReplicaBackend {
-    return this.#slot.current()
+    return this.#engine.current()
   }
 
   /** An engine of the application's own may wait for nothing that keeps a process alive. */
@@ -96,7 +96,7 @@ export class ManagedDatabase extends ForwardingBackend {
     given: Given<Name>,
     options: CallOptions | undefined,
   ): Promise<Answer<Name>> {
-    const engine = this.#slot.current()
+    const engine = this.#engine.current()
     // Hints are fetched in the background, too: that holds up no process.
     if (name === 'readHints') return await callOf(engine, name, given, options)
     this.#alive.begin()

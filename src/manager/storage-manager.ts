@@ -20,7 +20,7 @@ import { redactText, secretsOf } from '../core/redact.ts'
 import { ManagedCache } from './managed-cache.ts'
 import { ManagedDatabase } from './managed-database.ts'
 import { publicConfig } from './public-config.ts'
-import { Slot, type BackendInfo } from './slot.ts'
+import { ManagedEngine, type BackendInfo } from './managed-engine.ts'
 import { measure, probeCache, probeDatabase, type StorageHealth } from './storage-health.ts'
 
 /** What one place consists of, and how long it may take. */
@@ -106,7 +106,7 @@ export class StorageManager {
   readonly #env: Env
   readonly #alive: KeepAlive
   readonly #secrets: readonly string[]
-  readonly #database: Slot<ReplicaBackend>
+  readonly #database: ManagedEngine<ReplicaBackend>
   readonly #cache: ManagedCache
   readonly #settings: StorageSettings
   readonly #handles: StorageBackends
@@ -135,7 +135,7 @@ export class StorageManager {
       },
       secrets,
     ) as StorageSettings
-    this.#database = new Slot<ReplicaBackend>({
+    this.#database = new ManagedEngine<ReplicaBackend>({
       ...common,
       name: `${name} database`,
       type: typeOf(database),

@@ -13,19 +13,19 @@ export class OpenTickets implements Iterable<Ticket> {
   }
 
   add(ticket: Ticket): void {
-    if (ticket.slot !== undefined) return
-    ticket.slot = this.#tickets.length
+    if (ticket.index !== undefined) return
+    ticket.index = this.#tickets.length
     this.#tickets.push(ticket)
   }
 
   delete(ticket: Ticket): void {
-    const { slot } = ticket
-    if (slot === undefined) return
-    ticket.slot = undefined
+    const { index } = ticket
+    if (index === undefined) return
+    ticket.index = undefined
     const last = this.#tickets.pop()!
     if (last === ticket) return
-    last.slot = slot
-    this.#tickets[slot] = last
+    last.index = index
+    this.#tickets[index] = last
   }
 
   [Symbol.iterator](): Iterator<Ticket> {

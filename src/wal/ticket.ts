@@ -25,7 +25,7 @@ export class Ticket {
   /** The backup was told that the primary lacks this group. */
   hinted = false
   /** Its place in `OpenTickets`, while it is open. */
-  slot: number | undefined
+  index: number | undefined
   readonly #keeper: TicketKeeper
   readonly #places: Record<DatabasePlace, PlaceState> = { primary: 'idle', backup: 'idle' }
   #lsn: Lsn | undefined

@@ -1,4 +1,4 @@
-import { judgePut, type Applied } from '../../core/decide.ts'
+import { judgePut, type Verdict } from '../../core/decide.ts'
 import { digestOf, unfitDigest, type StampRange } from '../../core/digest.ts'
 import type { ValueCipher } from '../../core/encryption/value-cipher.ts'
 import type { Env } from '../../core/env.ts'
@@ -161,7 +161,7 @@ export class EncryptedBackend extends ForwardingBackend {
   }
 
   /** The answer as it would be for plain values: two encryptions of one content look different. */
-  #plain(operation: Operation, answer: Applied): Applied {
+  #plain(operation: Operation, answer: Verdict): Verdict {
     if (answer.outcome !== 'conflict' && answer.outcome !== 'stands') return answer
     const item = this.#cipher.decryptItem(operation.key, answer.item)
     if (answer.outcome === 'stands' || operation.kind !== 'put') return { ...answer, item }

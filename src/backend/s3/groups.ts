@@ -8,7 +8,7 @@
  * moment are told apart: then the greatest position counts, as for a save through two places.
  */
 import { groupBy } from '../../core/group-by.ts'
-import { isRefusal, type Applied } from '../../core/decide.ts'
+import { isRefusal, type Verdict } from '../../core/decide.ts'
 import { isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { BatchCall } from '../batcher.ts'
@@ -24,7 +24,7 @@ import {
 } from './key/journal.ts'
 import type { KeyReader } from './key/key-reader.ts'
 import { KEYS_AT_ONCE, VIEW_AGE_MS_MAX } from './protocol/limits.ts'
-import { mapLimited } from './protocol/slots.ts'
+import { mapLimited } from './protocol/semaphore.ts'
 
 /** Applies a group over several keys and answers each operation. */
 export async function applyGroup(
@@ -32,7 +32,7 @@ export async function applyGroup(
   client: S3Client,
   group: BatchCall,
   call: S3Call,
-): Promise<readonly Applied[]> {
+): Promise<readonly Verdict[]> {
   const keys = group.operations.map(({ key }) => key)
   return await locks.run(keys, async () => {
     const applied = group.decide ? await judge({ locks, ...db }, group, call) : undefined
@@ -52,7 +52,7 @@ export async function applyGroup(
       throw await failed(error, client, journal, call)
     }
     await client.delete([journal], call).catch(() => {
-      // Applied again by whoever finds it, and then removed.
+      // Verdict again by whoever finds it, and then removed.
     })
     if (applied !== undefined) return applied
     const taken = new Map<string, number>()
@@ -94,7 +94,7 @@ async function judge(
   { reader }: Database,
   { operations, unique }: BatchCall,
   call: S3Call,
-): Promise<readonly Applied[]> {
+): Promise<readonly Verdict[]> {
   const parts = byKey(operations)
   const states = new Map(
     await mapLimited([...parts], KEYS_AT_ONCE, async ([key, own]) => {
@@ -124,7 +124,7 @@ async function applyParts(
   { writer }: Pick<Database, 'writer'>,
   parts: GroupParts,
   call: S3Call,
-): Promise<ReadonlyMap<string, readonly Applied[]>> {
+): Promise<ReadonlyMap<string, readonly Verdict[]>> {
   return new Map(
     await mapLimited([...parts], KEYS_AT_ONCE, async ([key, operations]) => {
       const merged = { operations, decide: false, unique: false }

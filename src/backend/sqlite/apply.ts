@@ -3,7 +3,7 @@
  * operation is judged and written in order, so a later one of the same group sees the earlier; a
  * group that is refused goes back to its savepoint.
  */
-import { decide, isRefusal, judgePut, type Applied } from '../../core/decide.ts'
+import { decide, isRefusal, judgePut, type Verdict } from '../../core/decide.ts'
 import { digestOf } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { JsonText } from '../../core/json.ts'
@@ -40,14 +40,14 @@ const CURSOR = `
   INSERT INTO everthread_cursors (writer, lsn) VALUES (?, ?)
   ON CONFLICT (writer) DO UPDATE SET lsn = max(lsn, excluded.lsn)`
 
-const APPLIED: Applied = { outcome: 'applied' }
+const APPLIED: Verdict = { outcome: 'applied' }
 
 /** Answers each call, in order. Throws only what fails the whole batch. */
 export function applyBatch(
   session: SqliteSession,
   keys: KeyTable,
   calls: readonly BatchCall[],
-): Applied[][] {
+): Verdict[][] {
   keys.begin()
   return new Application(session, keys).run(calls)
 }
@@ -64,7 +64,7 @@ class Application {
     this.#items = new ItemTable(session, this.#keys)
   }
 
-  run(calls: readonly BatchCall[]): Applied[][] {
+  run(calls: readonly BatchCall[]): Verdict[][] {
     const answers = calls.map((call) => {
       const applied = this.#group(call)
       if (call.hint !== undefined) {
@@ -80,7 +80,7 @@ class Application {
     return answers
   }
 
-  #group({ operations, decide: judged, unique }: BatchCall): Applied[] {
+  #group({ operations, decide: judged, unique }: BatchCall): Verdict[] {
     // A refused single operation has written nothing.
     const guarded = judged && operations.length > 1
     const headBefore = this.#head
@@ -99,7 +99,7 @@ class Application {
     )
   }
 
-  #one(operation: Operation, judged: boolean, unique: boolean): Applied {
+  #one(operation: Operation, judged: boolean, unique: boolean): Verdict {
     checkStorable('key', operation.key)
     const row = this.#keys.find(operation.key)
     const answer = judged ? this.#judged(row, operation, unique) : this.#merged(row, operation)
@@ -110,7 +110,7 @@ class Application {
     return answer
   }
 
-  #merged(row: KeyRow | undefined, operation: Operation): Applied {
+  #merged(row: KeyRow | undefined, operation: Operation): Verdict {
     const deletedThrough = row?.deletedThrough
     const key = row ?? this.#keys.findOrCreate(operation.key)
     if (operation.kind === 'set') this.#set(key, operation)
@@ -119,7 +119,7 @@ class Application {
     return deletedThrough === undefined ? APPLIED : { ...APPLIED, deletedThrough }
   }
 
-  #judged(row: KeyRow | undefined, operation: Operation, unique: boolean): Applied {
+  #judged(row: KeyRow | undefined, operation: Operation, unique: boolean): Verdict {
     if (operation.kind === 'put') return this.#judgedPut(row, operation, unique)
     const answer = decide(this.#stateOf(row, operation), operation, unique)
     return answer.outcome === 'applied' ? this.#merged(row, operation) : answer
@@ -138,7 +138,7 @@ class Application {
     return state
   }
 
-  #judgedPut(row: KeyRow | undefined, operation: PutOperation, unique: boolean): Applied {
+  #judgedPut(row: KeyRow | undefined, operation: PutOperation, unique: boolean): Verdict {
     checkStorable('id', operation.id)
     const deletedThrough = row?.deletedThrough
     // Mostly the id is new: the insert finds that out in one step.

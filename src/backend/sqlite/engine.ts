@@ -1,4 +1,4 @@
-import type { Applied } from '../../core/decide.ts'
+import type { Verdict } from '../../core/decide.ts'
 import type { BatchCall } from '../batcher.ts'
 import type { ApplyResult } from '../replica-backend.ts'
 import { applyBatch } from './apply.ts'
@@ -76,7 +76,7 @@ export class SqliteEngine {
   run(calls: readonly BatchCall[]): ApplyResult[] {
     try {
       return this.#session.write(() => {
-        const answers: readonly Applied[][] = applyBatch(this.#session, this.#keys, calls)
+        const answers: readonly Verdict[][] = applyBatch(this.#session, this.#keys, calls)
         const identity = reads.identityOf(this.#session)
         return answers.map((applied) => ({ identity, applied }))
       })

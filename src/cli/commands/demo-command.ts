@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { CliContext } from '../cli-context.ts'
 import type { DemoReport } from '../demo/demo-report.ts'
 import type { DemoStory } from '../demo/demo-run.ts'
-import type { Verdict } from '../demo/judge.ts'
+import type { Tally } from '../demo/judge.ts'
 import { CLEARED, type Phase } from '../demo/script.ts'
 import { shortText } from '../demo/short-text.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -155,11 +155,11 @@ function whereNow({ cleared, inPrimary, inBackup }: DemoReport['messages'][numbe
   return places === '' ? 'nowhere' : places
 }
 
-function countsOf(name: string, verdict: Verdict): string[] {
+function countsOf(name: string, verdict: Tally): string[] {
   const { lost, duplicated, reordered, returned } = verdict
   return [name, String(lost), String(duplicated), String(reordered), String(returned)]
 }
 
-function isClean({ lost, duplicated, reordered, returned }: Verdict): boolean {
+function isClean({ lost, duplicated, reordered, returned }: Tally): boolean {
   return lost + duplicated + reordered + returned === 0
 }

@@ -1,5 +1,5 @@
 import type { PlaceName } from '../../core/places.ts'
-import type { Verdict } from './judge.ts'
+import type { Tally } from './judge.ts'
 import type { Phase } from './script.ts'
 
 /** One acknowledged message: what its receipt said, and where it was found at the end. */
@@ -19,7 +19,7 @@ export interface DemoReport {
   readonly messages: readonly DemoMessage[]
   /** What was read while the primary was away, for each conversation. */
   readonly readWhileAway: Readonly<Record<string, number>>
-  readonly verdict: { readonly primary: Verdict; readonly backup: Verdict }
+  readonly verdict: { readonly primary: Tally; readonly backup: Tally }
   readonly catchUpMs: number
   readonly seconds: number
   /** The databases, if they were kept. */

@@ -13,7 +13,7 @@ export interface Found {
   readonly text: string
 }
 
-export interface Verdict {
+export interface Tally {
   /** Acknowledged, not cleared, and not there, or there with another text. */
   readonly lost: number
   /** There more than once, or never acknowledged. */
@@ -28,7 +28,7 @@ export interface Verdict {
 export function judge(
   acknowledged: readonly Acknowledged[],
   found: ReadonlyMap<string, readonly Found[]>,
-): Verdict {
+): Tally {
   let lost = 0
   let duplicated = 0
   let reordered = 0

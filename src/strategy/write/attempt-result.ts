@@ -1,4 +1,4 @@
-import type { Applied } from '../../core/decide.ts'
+import type { Verdict } from '../../core/decide.ts'
 import type { Effect, StorageError } from '../../core/errors.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { PlaceName } from '../../core/places.ts'
@@ -14,7 +14,7 @@ export type AttemptResult =
       readonly kind: 'refused'
       /** What was refused, an answer each: the group, or more where something stood for a part of it. */
       readonly sent: readonly Operation[]
-      readonly applied: readonly Applied[]
+      readonly applied: readonly Verdict[]
       /** What is known about the effect at the places that did not refuse it. */
       readonly effect: Effect
     }

@@ -5,7 +5,7 @@
  */
 import type { ApplyOptions, ApplyResult } from '../../backend/replica-backend.ts'
 import { Deadline } from '../../core/deadline.ts'
-import { isRefusal, type Applied } from '../../core/decide.ts'
+import { isRefusal, type Verdict } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
 import { isCallersFault, isOwnBound, StorageError, unreachable } from '../../core/errors.ts'
 import type { Item } from '../../core/merge.ts'
@@ -241,7 +241,7 @@ export class Attempt {
     if (this.#isSettled()) return
     this.#ticket.void()
     const sent = this.#group.operations
-    const applied = sent.map(({ key }): Applied => {
+    const applied = sent.map(({ key }): Verdict => {
       const stamp = stamps.get(key)
       return stamp === undefined ? { outcome: 'withheld' } : { outcome: 'behind', stamp }
     })
@@ -309,7 +309,7 @@ export class Attempt {
   #refused(
     place: DatabasePlace,
     sent: readonly Operation[],
-    applied: readonly Applied[],
+    applied: readonly Verdict[],
     tookRest: boolean,
   ): void {
     const took = tookRest ? sent.filter((_, i) => applied[i]!.outcome === 'applied') : []
@@ -331,7 +331,7 @@ export class Attempt {
   #lateRefusal(
     place: DatabasePlace,
     sent: readonly Operation[],
-    applied: readonly Applied[],
+    applied: readonly Verdict[],
   ): void {
     // An acknowledged group is never withdrawn: it is merged, as far as the place can take it.
     this.#state.places[place] = 'failed'

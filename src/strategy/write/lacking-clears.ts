@@ -1,5 +1,5 @@
-import type { Applied } from '../../core/decide.ts'
-import { settleItem } from '../../core/merge.ts'
+import type { Verdict } from '../../core/decide.ts'
+import { withoutCleared } from '../../core/merge.ts'
 import type { DeleteOperation, Operation } from '../../core/operation.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import type { SeenTombstones } from '../seen-tombstones.ts'
@@ -11,14 +11,14 @@ import type { SeenTombstones } from '../seen-tombstones.ts'
 export function lackingClears(
   tombstones: SeenTombstones,
   sent: readonly Operation[],
-  applied: readonly Applied[],
+  applied: readonly Verdict[],
 ): readonly DeleteOperation[] {
   const clears = new Map<string, Stamp>()
   sent.forEach(({ key }, i) => {
     const answer = applied[i]
     if (answer?.outcome !== 'stands' && answer?.outcome !== 'conflict') return
     const stamp = tombstones.get(key)
-    if (stamp !== undefined && settleItem(answer.item, stamp) !== answer.item)
+    if (stamp !== undefined && withoutCleared(answer.item, stamp) !== answer.item)
       clears.set(key, stamp)
   })
   return [...clears].map(([key, stamp]) => ({ kind: 'delete', key, stamp }))

@@ -1,9 +1,9 @@
-import type { Applied } from '../../core/decide.ts'
+import type { Verdict } from '../../core/decide.ts'
 import { isRemoved, operationsOfItem, type Item } from '../../core/merge.ts'
 import type { AppendOperation, Operation } from '../../core/operation.ts'
 
 /** What an answer says about repeats of callers' ids. */
-export interface RepeatVerdict {
+export interface RepeatAnswer {
   /** What goes to the places that have yet to get the group; undefined when none was a repeat. */
   readonly operations: readonly Operation[] | undefined
   /** The place has one elsewhere than another place that took it from this attempt. */
@@ -12,7 +12,7 @@ export interface RepeatVerdict {
   readonly spread: readonly Operation[]
 }
 
-const NO_REPEATS: RepeatVerdict = { operations: undefined, isSplit: false, spread: [] }
+const NO_REPEATS: RepeatAnswer = { operations: undefined, isSplit: false, spread: [] }
 
 /**
  * The ids of a group that stand already. One that stands keeps its place: it goes on as it stands,
@@ -47,9 +47,9 @@ export class Repeats {
    */
   judged(
     sent: readonly Operation[],
-    applied: readonly Applied[],
+    applied: readonly Verdict[],
     removed: ReadonlyMap<string, Item>,
-  ): readonly Applied[] {
+  ): readonly Verdict[] {
     if (this.#group.length === 0) return applied
     return applied.map((answer, i) => {
       const operation = sent[i]!
@@ -79,7 +79,7 @@ export class Repeats {
   }
 
   /** A place has merged or judged what was sent, and refused nothing. */
-  answered(sent: readonly Operation[], applied: readonly Applied[]): RepeatVerdict {
+  answered(sent: readonly Operation[], applied: readonly Verdict[]): RepeatAnswer {
     if (this.#group.length === 0) return NO_REPEATS
     const took = sent.filter((_, i) => applied[i]?.outcome === 'applied')
     const spread = took.filter((each) => this.#standing.has(each) && this.#group.includes(each))
@@ -98,7 +98,7 @@ export class Repeats {
   }
 
   /** The place has one elsewhere than another place that took it from this attempt. */
-  isSplit(sent: readonly Operation[], applied: readonly Applied[]): boolean {
+  isSplit(sent: readonly Operation[], applied: readonly Verdict[]): boolean {
     return standsElsewhere(sent, applied).some((each) => this.#own.has(each))
   }
 
@@ -113,7 +113,7 @@ export class Repeats {
   }
 }
 
-function clearedSince(operation: Operation, answer: Applied): Applied {
+function clearedSince(operation: Operation, answer: Verdict): Verdict {
   const { deletedThrough } = answer
   if (operation.kind !== 'put' || operation.change !== 'append') return answer
   if (deletedThrough === undefined || operation.position > deletedThrough) return answer
@@ -123,7 +123,7 @@ function clearedSince(operation: Operation, answer: Applied): Applied {
 /** The operations that the place has an id of, but not where they were to put it. */
 export function standsElsewhere(
   sent: readonly Operation[],
-  applied: readonly Applied[],
+  applied: readonly Verdict[],
 ): readonly Operation[] {
   return sent.filter((operation, i) => {
     const answer = applied[i]

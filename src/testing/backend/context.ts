@@ -1,5 +1,5 @@
 import { expect, onTestFinished } from 'vitest'
-import type { Applied } from '../../core/decide.ts'
+import type { Verdict } from '../../core/decide.ts'
 import { isStorageError, type StorageErrorCode } from '../../core/errors.ts'
 import { decodeJson } from '../../core/json.ts'
 import { itemValue, type Item } from '../../core/merge.ts'
@@ -74,7 +74,7 @@ export async function judge(
   backend: ReplicaBackend,
   operations: readonly Operation[],
   options: ApplyOptions = {},
-): Promise<readonly Applied[]> {
+): Promise<readonly Verdict[]> {
   const { applied } = await backend.apply(operations, { decide: true, ...options })
   return applied
 }

@@ -2,7 +2,7 @@ import type { Env, Timer } from '../../core/env.ts'
 import { effectOf, messageOf, StorageError, type Effect } from '../../core/errors.ts'
 import { backoffMs } from '../../core/time.ts'
 import type { Lsn } from '../wal.ts'
-import { Group, type NewAppend } from './group.ts'
+import { CommitGroup, type NewAppend } from './commit-group.ts'
 import { GROUP_BYTES, RETRY_FIRST_MS, RETRY_MAX_MS, WAITING_BYTES_MAX } from './limits.ts'
 import type { Segments } from './segments.ts'
 
@@ -17,17 +17,17 @@ export interface CommitterOptions {
   readonly salt: number
   readonly firstLsn: Lsn
   /** Runs before a group is written; a rejection refuses the group without effect. */
-  readonly prepare: (group: Group) => Promise<void> | undefined
+  readonly prepare: (group: CommitGroup) => Promise<void> | undefined
   /** Runs after a group was synced and before it is acknowledged; a rejection leaves it unknown. */
   readonly confirm: () => Promise<void>
   /** A group was rejected. */
   readonly onRejected: () => void
   /** The group is durable. Its appends are resolved right afterwards. */
-  readonly onDurable: (group: Group, offset: number) => void
+  readonly onDurable: (group: CommitGroup, offset: number) => void
 }
 
 /**
- * Group commit: while one write and sync run the next group gathers.
+ * CommitGroup commit: while one write and sync run the next group gathers.
  *
  * When a segment fails, the group that was being written is written once more, to a new segment. If
  * that fails as well the group is rejected, and so is every append until a new segment could be
@@ -35,7 +35,7 @@ export interface CommitterOptions {
  */
 export class Committer {
   readonly #options: CommitterOptions
-  #queue: Group[] = []
+  #queue: CommitGroup[] = []
   /** Who waits for the present segment to end. */
   #seals: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = []
   #waitingBytes = 0
@@ -71,7 +71,7 @@ export class Committer {
     const last = this.#queue.at(-1)
     const group =
       last === undefined || last.isFull()
-        ? new Group(this.#nextLsn, this.#options.salt, this.#buffers.pop())
+        ? new CommitGroup(this.#nextLsn, this.#options.salt, this.#buffers.pop())
         : last
     const before = group.used
     group.add(append, lacking)
@@ -129,7 +129,7 @@ export class Committer {
     }
   }
 
-  async #commit(group: Group): Promise<void> {
+  async #commit(group: CommitGroup): Promise<void> {
     let offset: number
     try {
       await this.#options.prepare(group)
@@ -154,7 +154,7 @@ export class Committer {
     }
   }
 
-  async #write(group: Group): Promise<number> {
+  async #write(group: CommitGroup): Promise<number> {
     const { segments, env } = this.#options
     let effect: Effect
     try {
@@ -172,7 +172,7 @@ export class Committer {
   }
 
   /** The group and all that waits behind it. Their LSNs are given to others: nobody saw them. */
-  #reject(group: Group, error: unknown): void {
+  #reject(group: CommitGroup, error: unknown): void {
     const { env } = this.#options
     const failure = unavailable(messageOf(error), effectOf(error), error)
     const waiting = this.#queue

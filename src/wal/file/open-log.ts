@@ -10,7 +10,7 @@ import type { Lsn, WalEntry } from '../wal.ts'
 import { encodeGroup, payloadBytesMax } from './codec.ts'
 import { Committer } from './committer.ts'
 import type { DeadLetter, DeadLetters } from './dead-letters.ts'
-import type { Group, NewAppend } from './group.ts'
+import type { CommitGroup, NewAppend } from './commit-group.ts'
 import {
   CEILING_AHEAD_MS,
   CEILING_DRIFT_MS_MAX,
@@ -285,7 +285,7 @@ export class OpenLog {
   }
 
   /** Before a group is written: its stamps must not be above the saved ceiling. */
-  #prepare(group: Group): Promise<void> | undefined {
+  #prepare(group: CommitGroup): Promise<void> | undefined {
     if (group.head === '') return undefined
     const ms = stampMs(group.head)
     const isAhead = ms - this.#options.env.now() > CEILING_DRIFT_MS_MAX
@@ -312,7 +312,7 @@ export class OpenLog {
     if (!(await this.#options.segments.isNamed())) throw this.lose()
   }
 
-  #onDurable(group: Group, offset: number): void {
+  #onDurable(group: CommitGroup, offset: number): void {
     const atMs = this.#options.env.now()
     const readable = { primary: false, backup: false }
     for (const append of group.appends) {

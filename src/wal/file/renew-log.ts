@@ -7,7 +7,7 @@ import { keysOf, type LsnRange, type PendingIndex } from '../pending-index.ts'
 import type { Lsn } from '../wal.ts'
 import { encodeGroup, payloadBytesMax } from './codec.ts'
 import { DeadLetters } from './dead-letters.ts'
-import { Group } from './group.ts'
+import { CommitGroup } from './commit-group.ts'
 import { saveMeta, type MetaBody } from './meta.ts'
 import { OpenLog } from './open-log.ts'
 import { Segments } from './segments.ts'
@@ -164,7 +164,7 @@ async function writeEntries(
   const places: Place[] = []
   const filler = shortest(index, found)
   if (filler === undefined) return places
-  let group = new Group(first, salt)
+  let group = new CommitGroup(first, salt)
   const commit = async (): Promise<void> => {
     if (group.appends.length === 0) return
     const start = await segments.commit(group.bytes, group.firstLsn)
@@ -175,7 +175,7 @@ async function writeEntries(
   for (let lsn = first; lsn <= index.head; lsn++) {
     if (group.isFull()) {
       await commit()
-      group = new Group(lsn, salt)
+      group = new CommitGroup(lsn, salt)
     }
     const operations = found.get(lsn)
     const keys = keysOf(operations ?? filler)

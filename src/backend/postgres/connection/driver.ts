@@ -10,7 +10,7 @@ import { destroySocket, openPool } from './pool.ts'
 import { postgresError } from './postgres-error.ts'
 import { Session, type SessionUse } from './session.ts'
 import { prepareSession, type ServerSettings } from './server-settings.ts'
-import { Slots } from './slots.ts'
+import { ConnectionQueue } from './connection-queue.ts'
 
 const BACKOFF = { firstMs: 100, maxMs: 5_000 }
 
@@ -36,7 +36,7 @@ export class PostgresDriver {
   readonly #env: Env
   readonly #options: ResolvedPostgresOptions
   readonly #pool: PgPool
-  readonly #slots: Slots
+  readonly #queue: ConnectionQueue
   readonly #uses = new WeakMap<PgClient, SessionUse>()
   readonly #watched = new WeakSet<PgClient>()
   /** Each with what is listening for its end. */
@@ -52,7 +52,7 @@ export class PostgresDriver {
     this.#options = options
     this.#pool = pool
     const { given, max, acquireTimeoutMs } = options.pool
-    this.#slots = new Slots(env, given === undefined ? max : Infinity, acquireTimeoutMs)
+    this.#queue = new ConnectionQueue(env, given === undefined ? max : Infinity, acquireTimeoutMs)
     pool.on('error', this.#onPoolError)
     pool.on('connect', this.#onConnect)
   }
@@ -74,7 +74,7 @@ export class PostgresDriver {
 
   get poolState(): PostgresPoolState {
     const { totalCount, idleCount, waitingCount } = this.#pool
-    return { totalCount, idleCount, waitingCount: waitingCount + this.#slots.waiting }
+    return { totalCount, idleCount, waitingCount: waitingCount + this.#queue.waiting }
   }
 
   /**
@@ -114,7 +114,7 @@ export class PostgresDriver {
   }
 
   async #drain(): Promise<void> {
-    await this.#slots.close()
+    await this.#queue.close()
     this.#pool.off('error', this.#onPoolError)
     this.#pool.off('connect', this.#onConnect)
     // A pool of the application's own is left open, and nothing on its connections.
@@ -131,7 +131,7 @@ export class PostgresDriver {
   }
 
   async #run<T>(call: Call, operation: string, work: (session: Session) => Promise<T>): Promise<T> {
-    const release = await this.#slots.take(() => call.ended)
+    const release = await this.#queue.take(() => call.ended)
     this.#calls.add(call)
     try {
       const result = await work(await this.#acquire(call))

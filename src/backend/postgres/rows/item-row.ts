@@ -4,7 +4,7 @@ import {
   isRemoved,
   itemOfParts,
   operationsOfItem,
-  settleItem,
+  withoutCleared,
   type Item,
 } from '../../../core/merge.ts'
 import type { PutOperation } from '../../../core/operation.ts'
@@ -145,5 +145,5 @@ export function itemFrom(
     }),
     ...(row['removed'] === true && { removedOf: at('removed_of') }),
   })
-  return item === undefined ? undefined : settleItem(item, deletedThrough)
+  return item === undefined ? undefined : withoutCleared(item, deletedThrough)
 }

@@ -1,10 +1,10 @@
-import type { Applied } from '../../../core/decide.ts'
+import type { Verdict } from '../../../core/decide.ts'
 import type { Operation } from '../../../core/operation.ts'
 import { stampFloor, stampMs, type Stamp } from '../../../core/stamp.ts'
 import type { BatchCall } from '../../batcher.ts'
 import { TOUCHED_LAG_MS } from '../rows/head-sql.ts'
 
-const APPLIED: Applied = { outcome: 'applied' }
+const APPLIED: Verdict = { outcome: 'applied' }
 
 /** A key touched before this must be touched again by this stamp. */
 export function coarse(touched: Stamp): Stamp {
@@ -15,7 +15,7 @@ export function coarse(touched: Stamp): Stamp {
 export function answerAppends(
   { operations, decide }: BatchCall,
   cleared: ReadonlyMap<string, Stamp>,
-): Applied[] {
+): Verdict[] {
   // Hardly any key was ever cleared.
   if (cleared.size === 0) return operations.map(() => APPLIED)
   const isBehind = (operation: Operation): boolean => {

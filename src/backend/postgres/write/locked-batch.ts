@@ -2,7 +2,7 @@
  * Calls whose operations must be judged by what stands: they run in one transaction on locked rows,
  * and core/decide.ts judges them, as it does in memory.
  */
-import { isRefusal, type Applied } from '../../../core/decide.ts'
+import { isRefusal, type Verdict } from '../../../core/decide.ts'
 import { digestOf } from '../../../core/digest.ts'
 import {
   applyOperation,
@@ -191,7 +191,7 @@ class LockedBatch {
     }
   }
 
-  #judge({ operations, decide, unique }: BatchCall): readonly Applied[] {
+  #judge({ operations, decide, unique }: BatchCall): readonly Verdict[] {
     const stateOf = (key: string): KeyState => this.#keys.get(key)!.state
     const verdicts = judgeGroup(operations, stateOf, decide, unique)
     if (verdicts.some(isRefusal)) return verdicts

@@ -1,4 +1,4 @@
-import type { Applied } from '../../../core/decide.ts'
+import type { Verdict } from '../../../core/decide.ts'
 import { digestOf } from '../../../core/digest.ts'
 import { StorageError } from '../../../core/errors.ts'
 import type { JsonText } from '../../../core/json.ts'
@@ -73,7 +73,7 @@ function mixedItem(id: string, record: string): Item | undefined {
 }
 
 /** An answer to one operation; `scripts/judge-lua.ts` has the format. */
-export function appliedOf(answer: string, id: string): Applied {
+export function appliedOf(answer: string, id: string): Verdict {
   const isCleared = answer[1] !== '-'
   const rest = answer.slice(isCleared ? 37 : 2)
   const mark = isCleared ? { deletedThrough: answer.slice(1, 37) as Stamp } : {}

@@ -13,7 +13,7 @@
  * elsewhere (in a WAL, in the other database) and applies them again.
  */
 import type { Env } from '../../../core/env.ts'
-import { isRefusal, type Applied } from '../../../core/decide.ts'
+import { isRefusal, type Verdict } from '../../../core/decide.ts'
 import { effectOf, isStorageError, messageOf, StorageError } from '../../../core/errors.ts'
 import type { Operation } from '../../../core/operation.ts'
 import type { BatchCall } from '../../batcher.ts'
@@ -103,7 +103,7 @@ async function applyMerged(
   )
   const failures = outcomes.filter((outcome) => outcome.status === 'rejected')
   if (failures.length === 0) {
-    const answers = outcomes.map((outcome) => (outcome as { value: readonly Applied[] }).value)
+    const answers = outcomes.map((outcome) => (outcome as { value: readonly Verdict[] }).value)
     return { identity, applied: inOrder(parts, answers) }
   }
   const isNone =
@@ -175,7 +175,7 @@ async function attempt(
 interface Prepared {
   readonly identity: string
   readonly state: string
-  readonly applied: readonly Applied[]
+  readonly applied: readonly Verdict[]
 }
 
 /** A group by its name and by the shard that has its record. */
@@ -305,8 +305,8 @@ function partsOf(
     })
 }
 
-function inOrder(parts: readonly Part[], answers: readonly (readonly Applied[])[]): Applied[] {
-  const applied: Applied[] = []
+function inOrder(parts: readonly Part[], answers: readonly (readonly Verdict[])[]): Verdict[] {
+  const applied: Verdict[] = []
   parts.forEach(({ places }, part) => {
     places.forEach((place, i) => (applied[place] = answers[part]![i]!))
   })
@@ -314,7 +314,7 @@ function inOrder(parts: readonly Part[], answers: readonly (readonly Applied[])[
 }
 
 /** One refusal withholds the whole group. */
-function withheld(applied: readonly Applied[]): readonly Applied[] {
+function withheld(applied: readonly Verdict[]): readonly Verdict[] {
   if (!applied.some(isRefusal)) return applied
   return applied.map((answer) =>
     answer.outcome === 'applied' ? { ...answer, outcome: 'withheld' } : answer,

@@ -1,4 +1,4 @@
-import { isRefusal, type Applied } from '../../../core/decide.ts'
+import { isRefusal, type Verdict } from '../../../core/decide.ts'
 import { applyOperation, operationsOfItem, type Item, type KeyState } from '../../../core/merge.ts'
 import type { Operation } from '../../../core/operation.ts'
 import type { BatchCall } from '../../batcher.ts'
@@ -7,7 +7,7 @@ import type { Version } from './version.ts'
 
 /** What a batch of calls makes of the state of one key. */
 export interface KeyChange {
-  readonly answers: readonly (readonly Applied[])[]
+  readonly answers: readonly (readonly Verdict[])[]
   readonly state: KeyState
   /** False when the state is the same as before: nothing has to be written. */
   readonly changed: boolean

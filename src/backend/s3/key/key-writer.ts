@@ -4,7 +4,7 @@ import type { KeyState } from '../../../core/merge.ts'
 import type { Operation } from '../../../core/operation.ts'
 import { awakeSleep } from '../../../core/keep-alive.ts'
 import { backoffMs } from '../../../core/time.ts'
-import type { Applied } from '../../../core/decide.ts'
+import type { Verdict } from '../../../core/decide.ts'
 import type { BatchCall } from '../../batcher.ts'
 import type { S3Call, S3Client } from '../protocol/client.ts'
 import { compact, holdsDead, isTailFull, type Compacted } from './compaction.ts'
@@ -19,7 +19,7 @@ import {
   SUPERSEDED_MS_MIN,
   VIEW_AGE_MS_MAX,
 } from '../protocol/limits.ts'
-import { mapLimited } from '../protocol/slots.ts'
+import { mapLimited } from '../protocol/semaphore.ts'
 import { summaryOf } from './summary.ts'
 import { encodeVersion, ERASED, type Version } from './version.ts'
 
@@ -47,7 +47,7 @@ export class KeyWriter {
     key: string,
     calls: readonly BatchCall[],
     call: S3Call,
-  ): Promise<readonly (readonly Applied[])[]> {
+  ): Promise<readonly (readonly Verdict[])[]> {
     const { env } = this.#options
     let isFresh = false
     let replaced = 0
@@ -124,7 +124,7 @@ export class KeyWriter {
     calls: readonly BatchCall[],
     mustBeFresh: boolean,
     call: S3Call,
-  ): Promise<readonly (readonly Applied[])[] | undefined> {
+  ): Promise<readonly (readonly Verdict[])[] | undefined> {
     const { env, reader } = this.#options
     // Before the age of the view is looked at: what is signed now, but arrives too late to be a
     // version on top of that view, is refused by the server.

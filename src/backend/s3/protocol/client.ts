@@ -9,7 +9,7 @@ import { NAMES_MAX, PARTS_AT_ONCE, RETRY_FIRST_MS, RETRY_MS_MAX } from './limits
 import type { ResolvedS3Options } from './options.ts'
 import { isExpired, isNotSent, isPassing, refused, unanswered, type Refusal } from './s3-error.ts'
 import { loadSigner, type Sign } from './signer.ts'
-import { mapLimited, Slots } from './slots.ts'
+import { mapLimited, Semaphore } from './semaphore.ts'
 import {
   element,
   escapeXml,
@@ -55,7 +55,7 @@ export class S3Client {
   readonly #env: Env
   readonly #options: ResolvedS3Options
   readonly #credentials: CredentialSource
-  readonly #slots: Slots
+  readonly #semaphore: Semaphore
   #signer: Promise<Sign> | undefined
   /** The server's clock minus ours, as of its last answer. */
   #offsetMs = 0
@@ -64,7 +64,7 @@ export class S3Client {
     this.#env = env
     this.#options = options
     this.#credentials = new CredentialSource(env, options)
-    this.#slots = new Slots(options.requestsMax)
+    this.#semaphore = new Semaphore(options.requestsMax)
   }
 
   /** The server's wall clock, which it tells in whole seconds. Unix milliseconds. */
@@ -272,7 +272,7 @@ export class S3Client {
       let isSent = false
       const onSend = (): void => void (isSent = true)
       try {
-        const answer = await this.#slots.run(() => this.#attempt(request, call, onSend))
+        const answer = await this.#semaphore.run(() => this.#attempt(request, call, onSend))
         const repeated = effect === 'unknown'
         if (answer.status < 300 || expected.includes(answer.status)) return { ...answer, repeated }
         const refusal = refusalOf(answer)

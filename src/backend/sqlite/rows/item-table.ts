@@ -5,7 +5,7 @@ import {
   itemValue,
   joinItems,
   operationsOfItem,
-  settleItem,
+  withoutCleared,
   type Item,
 } from '../../../core/merge.ts'
 import type { AppendOperation, PutOperation } from '../../../core/operation.ts'
@@ -78,7 +78,7 @@ export class ItemTable {
     const standing = row === undefined ? undefined : itemOfRow(row)
     const arriving = itemOf(operation)
     const joined = standing === undefined ? arriving : joinItems(standing, arriving)
-    const settled = settleItem(joined, key.deletedThrough)
+    const settled = withoutCleared(joined, key.deletedThrough)
     // Nothing is left of it, and then nothing stood: rows are settled.
     if (settled === undefined) return
     if (standing !== undefined && isSame(standing, settled)) return
@@ -90,7 +90,7 @@ export class ItemTable {
     const through = stampBytes(key.deletedThrough!)
     this.#session.run(CLEAR, key.keyId, through)
     for (const row of this.#session.all<ItemRow>(CLEARED_IN_PART, key.keyId, through)) {
-      const settled = settleItem(itemOfRow(row), key.deletedThrough)
+      const settled = withoutCleared(itemOfRow(row), key.deletedThrough)
       if (settled !== undefined) this.#write(name, key, row, settled)
     }
   }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
-import type { Applied } from '../../../core/decide.ts'
+import type { Verdict } from '../../../core/decide.ts'
 import type { Operation } from '../../../core/operation.ts'
 import { append, clear, stampAt } from '../../../testing/backend/operations.ts'
 import { loadSqliteDriver } from '../connection/driver.ts'
@@ -24,7 +24,7 @@ async function open(): Promise<SqliteEngine> {
   return engine
 }
 
-function apply(engine: SqliteEngine, ...operations: Operation[]): readonly Applied[] {
+function apply(engine: SqliteEngine, ...operations: Operation[]): readonly Verdict[] {
   const [result] = engine.run([{ operations, decide: true, unique: false }])
   return result!.applied
 }

@@ -4,7 +4,7 @@ import type { EngineThread } from './engine-thread.ts'
 /** What a thread is for: a long scan must not hold up a commit. */
 export type Role = 'writer' | 'scanner'
 
-interface Slot {
+interface Held {
   host?: EngineHost
   opening?: Promise<EngineHost>
 }
@@ -12,35 +12,35 @@ interface Slot {
 /** A thread for each role: opened when it is needed first, and again when it has died. */
 export class EngineThreads {
   readonly #open: () => Promise<EngineThread>
-  readonly #slots: Record<Role, Slot> = { writer: {}, scanner: {} }
+  readonly #held: Record<Role, Held> = { writer: {}, scanner: {} }
 
   constructor(open: () => Promise<EngineThread>) {
     this.#open = open
   }
 
   async get(role: Role): Promise<EngineHost> {
-    const slot = this.#slots[role]
-    if (slot.host?.isAlive === true) return slot.host
-    if (slot.opening !== undefined) return await slot.opening
+    const held = this.#held[role]
+    if (held.host?.isAlive === true) return held.host
+    if (held.opening !== undefined) return await held.opening
     const opening = this.#open()
-    slot.opening = opening
+    held.opening = opening
     try {
       const host = await opening
-      if (slot.opening === opening) slot.host = host
+      if (held.opening === opening) held.host = host
       return host
     } finally {
-      if (slot.opening === opening) delete slot.opening
+      if (held.opening === opening) delete held.opening
     }
   }
 
   async close(): Promise<void> {
-    await Promise.all(Object.values(this.#slots).map(closeSlot))
+    await Promise.all(Object.values(this.#held).map(closeHeld))
   }
 }
 
-async function closeSlot(slot: Slot): Promise<void> {
-  const { host, opening } = slot
-  delete slot.host
-  delete slot.opening
+async function closeHeld(held: Held): Promise<void> {
+  const { host, opening } = held
+  delete held.host
+  delete held.opening
   await ((await opening?.catch(() => undefined)) ?? host)?.close()
 }

@@ -7,7 +7,7 @@ export interface NamedEngine extends Connectable {
 }
 
 /** One engine, and what may stand in for it. */
-export interface SlotOptions<Engine> extends ConnectionOptions<Engine> {
+export interface ManagedEngineOptions<Engine> extends ConnectionOptions<Engine> {
   /** The engine that was asked for. */
   readonly type: string
   /** Makes what stands in when the engine does not connect; without it `connect` rejects. */
@@ -30,12 +30,12 @@ export interface BackendInfo {
 }
 
 /** One engine of a `StorageManager`: the connection, and what stands in for it. */
-export class Slot<Engine extends NamedEngine> {
-  readonly #options: SlotOptions<Engine>
+export class ManagedEngine<Engine extends NamedEngine> {
+  readonly #options: ManagedEngineOptions<Engine>
   readonly #connection: Connection<Engine>
   #fallback: Engine | undefined
 
-  constructor(options: SlotOptions<Engine>) {
+  constructor(options: ManagedEngineOptions<Engine>) {
     this.#options = options
     this.#connection = new Connection(options)
   }

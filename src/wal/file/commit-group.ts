@@ -28,7 +28,7 @@ export type NewAppend = Pick<
 >
 
 /** Appends that go to disk with one write and one sync, encoded when they arrive. */
-export class Group {
+export class CommitGroup {
   readonly firstLsn: Lsn
   readonly appends: Append[] = []
   /** The greatest stamp, or ''. */

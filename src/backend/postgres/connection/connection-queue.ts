@@ -7,7 +7,7 @@ const WAITING_MAX = 10_000
 
 interface Waiter {
   readonly ended: () => boolean
-  /** `true` hands the slot over, `false` says that there will be none. */
+  /** `true` hands a connection over, `false` says that there will be none. */
   readonly wake: (taken: boolean) => void
 }
 
@@ -15,7 +15,7 @@ interface Waiter {
  * As many calls at a time as there are connections. The rest waits here, in order and only as long
  * as its own deadline allows; the pool's queue would apply the limit for connecting to it.
  */
-export class Slots {
+export class ConnectionQueue {
   readonly #env: Env
   readonly #max: number
   readonly #waitMs: number
@@ -35,7 +35,7 @@ export class Slots {
     return this.#queue.length
   }
 
-  /** Resolves with the function that gives the slot back. `ended`: nobody waits for it any more. */
+  /** Resolves with the function that gives the connection back. `ended`: nobody waits for it any more. */
   async take(ended: () => boolean): Promise<() => void> {
     if (this.#closed) throw closed()
     if (this.#taken < this.#max) this.#taken++
@@ -43,7 +43,7 @@ export class Slots {
     return () => this.#release()
   }
 
-  /** Refuses those who wait; resolves when the last slot has been given back. */
+  /** Refuses those who wait; resolves when the last one has been given back. */
   async close(): Promise<void> {
     this.#closed = true
     for (const { wake } of this.#queue.splice(0)) wake(false)
@@ -67,7 +67,7 @@ export class Slots {
       this.#queue.push(waiter)
     })
     return new Deadline(this.#env, this.#waitMs).wait(woken, () => {
-      // Out of the queue at once, so that no slot is handed to a call that has given up.
+      // Out of the queue at once, so that no connection is handed to a call that has given up.
       this.#queue = this.#queue.filter((other) => other !== waiter)
       const text = `no connection to PostgreSQL was free within ${this.#waitMs} ms`
       return Promise.reject(new StorageError('TIMEOUT', text))

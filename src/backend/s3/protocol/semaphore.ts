@@ -1,5 +1,5 @@
 /** Lets so many tasks run at once; the others wait their turn. */
-export class Slots {
+export class Semaphore {
   #free: number
   readonly #waiting: (() => void)[] = []
 
@@ -26,6 +26,6 @@ export async function mapLimited<From, To>(
   atOnce: number,
   work: (value: From) => Promise<To>,
 ): Promise<To[]> {
-  const slots = new Slots(atOnce)
-  return await Promise.all(values.map((value) => slots.run(() => work(value))))
+  const semaphore = new Semaphore(atOnce)
+  return await Promise.all(values.map((value) => semaphore.run(() => work(value))))
 }
