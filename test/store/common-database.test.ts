@@ -27,7 +27,8 @@ async function rig(write: (typeof WRITES)[number]) {
   const filePath = await mkdtemp(join(tmpdir(), 'everthread-common-'))
   onTestFinished(() => rm(filePath, { recursive: true, force: true }))
   const open = async (options: ChatHistoryOptions): Promise<ChatHistory> => {
-    const history = await openChatHistory({ reconcile: false, write, ...options })
+    const health = { type: 'simple', config: { healthCheckInterval: 50 } } as const
+    const history = await openChatHistory({ reconcile: false, write, health, ...options })
     onTestFinished(() => history.close())
     return history
   }
