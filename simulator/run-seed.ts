@@ -106,6 +106,7 @@ function checkOptions({ settings, lostDisk }: World): CheckOptions {
     deadlineMs: 2 * (3 * WRITE_TIMEOUT_MS + 500),
     lostDisk,
     sharedLog: settings.wal === 'redis-stream',
+    commonLog: settings.wal === 'redis-stream',
     sequencer: settings.wal === 'redis-stream' && settings.fsync === 'always',
   }
 }

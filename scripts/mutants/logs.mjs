@@ -199,10 +199,4 @@ export const LOG_MUTANTS = [
     ],
     tests: ['test/fault/redis-stream.test.ts'],
   },
-  {
-    name: 'a try that was given up takes the entry of the next one with it',
-    file: 'src/wal/ticket.ts',
-    edits: [['if (this.#void && !this.#keptIfLogged)', 'if (this.#void)']],
-    tests: ['test/fault/redis-stream.test.ts'],
-  },
 ]

@@ -32,8 +32,6 @@ export class Ticket {
   #logging = false
   #acknowledged = false
   #void = false
-  /** Void, unless the log turns out to have it. */
-  #keptIfLogged = false
 
   constructor(keeper: TicketKeeper, operations: readonly Operation[]) {
     this.#keeper = keeper
@@ -98,19 +96,6 @@ export class Ticket {
     this.#keeper.settled(this)
   }
 
-  /**
-   * No place is known to have it, and the caller is told that it may have happened: if the log has it after
-   * all, it did. There it may be the entry of the next try as well.
-   */
-  abandon(): void {
-    if (this.#lsn !== undefined) {
-      this.acknowledge()
-      return
-    }
-    this.#keptIfLogged = this.#logging
-    this.void()
-  }
-
   lacks(place: DatabasePlace): boolean {
     return this.#places[place] !== 'applied' && !this.#void
   }
@@ -136,7 +121,7 @@ export class Ticket {
       this.#oweIfUnlogged()
       return
     }
-    if (this.#void && !this.#keptIfLogged) {
+    if (this.#void) {
       this.#forget(wal, this.#lsn)
       return
     }

@@ -7,13 +7,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { effectOf } from '../../src/core/errors.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../../src/core/places.ts'
+import type { DatabasePlace } from '../../src/core/places.ts'
 import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
 import { FaultProxy } from '../../src/testing/fault-proxy.ts'
-import { Ticket } from '../../src/wal/ticket.ts'
 import type { RedisStreamWal } from '../../src/wal/redis-stream/stream-wal.ts'
 import { eventually } from '../../src/testing/eventually.ts'
 import { redisCommand } from '../support/redis-command.ts'
@@ -113,23 +112,6 @@ describeRedis('a log in Redis streams under faults', () => {
       await bring(b, 'backup', found.backup)
       expect(found.primary.size + found.backup.size).toBe(60)
     })
-  })
-
-  // Found by the simulation (1229356, 1232994): the first try had run out of time, and took the entry with it.
-  test('an append that is tried again keeps its entry when the first try, given up, answers late', async () => {
-    const prefix = freshPrefix()
-    const a = await openLog(server.url, prefix)
-    const b = await openLog(server.url, prefix)
-    const keeper = { wal: a, owe: () => {}, settled: () => {} }
-    const group = [append('k', stampAt(1), 'kept')]
-    const first = new Ticket(keeper, group)
-    const late = first.log(true)
-    first.abandon()
-    const second = new Ticket(keeper, group)
-    await Promise.all([late, second.log(true)])
-    second.acknowledge()
-    await a.close()
-    for (const place of DATABASE_PLACES) expect(await b.pending(place, 'k')).toEqual(group)
   })
 
   test('what a restart of the server lost is appended again by those who know of it', async () => {

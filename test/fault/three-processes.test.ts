@@ -151,6 +151,7 @@ describeBoth('three processes', () => {
             clockToleranceMs: 2 * CLOCK_JUMP_MS_MAX,
             deadlineMs: DEADLINE_MS,
             sharedLog: layout === 'one shared log',
+            commonLog: layout === 'one shared log',
             sequencer: layout === 'one shared log' && FSYNC === 'always',
           },
         )

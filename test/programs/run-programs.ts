@@ -160,5 +160,6 @@ function checkOptions(engine: EngineName): CheckOptions {
     deadlineMs: DEADLINE_MS,
     sharedLog: true,
     sequencer: engine === 'redis',
+    commonLog: engine === 'redis',
   }
 }

@@ -75,6 +75,8 @@ export class Attempt {
   }
 
   #arm(): void {
+    // Before the log is told: one that is late then ends the attempt, and there is no next one. That would have
+    // one entry with it in a shared log, and lose it when this one's late answer is void.
     this.#leaveDeadline = this.#deadline.onEnd(() => this.#pass('up'))
     const { hedge, timeoutMs } = this.#config
     const delayMs = hedge.enabled ? hedgeDelayMs(this.#context, 'primary', hedge) : timeoutMs
@@ -432,7 +434,7 @@ export class Attempt {
   #decideLate(): void {
     if (this.#state.isAnywhere()) this.#ticket.acknowledge()
     else if (this.#state.isUnderWay()) return
-    else this.#ticket.abandon()
+    else this.#ticket.void()
     this.#undecided = false
   }
 

@@ -240,9 +240,16 @@ export function knew(
   return deciders.some((place) => copies.includes(place))
 }
 
-/** The same of an id: one database decides whether it is free, and every other place merges. */
+/**
+ * The same of an id: one database decides whether it is free, and every other place merges. Beside a common log
+ * another process may have brought what that took while no database could be reached: then the log decided.
+ */
 export function knewId(later: Write, earlier: Write, options: CheckOptions): boolean {
-  const [decider] = decidersOf(later, { ...options, sequencer: false })
+  const mayBeLogged = later.together !== true && later.copies?.includes('wal') === true
+  const [decider] =
+    options.commonLog === true && mayBeLogged
+      ? []
+      : decidersOf(later, { ...options, sequencer: false })
   return knew(later, earlier, options, decider === undefined ? [] : [decider])
 }
 

@@ -160,6 +160,11 @@ export interface CheckOptions {
    * has taken needs no clock to stand after a clear. Default: false.
    */
   readonly sequencer?: boolean
+  /**
+   * Processes bring what the others have appended to that log while it is still being tried elsewhere.
+   * Default: false.
+   */
+  readonly commonLog?: boolean
 }
 
 /** How a promise was broken; `check-history.ts` says what each one means. */
