@@ -157,4 +157,10 @@ export const ID_MUTANTS = [
     ],
     tests: ['test/store/shared-log-ids.test.ts'],
   },
+  {
+    name: 'a late place that took an id which stands elsewhere has what was acknowledged',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [['repeats.spread.length > 0 ||', 'repeats.spread.length < 0 ||']],
+    tests: ['test/store/late-refusal.test.ts'],
+  },
 ]

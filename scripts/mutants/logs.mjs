@@ -199,4 +199,10 @@ export const LOG_MUTANTS = [
     ],
     tests: ['test/fault/redis-stream.test.ts'],
   },
+  {
+    name: 'a try that ran out of time while the log was at it is followed by another',
+    file: 'src/strategy/write/attempt.ts',
+    edits: [["onEnd(() => this.#pass('up'))", "onEnd(() => setTimeout(() => this.#pass('up')))"]],
+    tests: ['test/store/log-late.test.ts'],
+  },
 ]
