@@ -84,6 +84,16 @@ test('a repeat is the message that stands', () => {
   expect(kinds(save(0, 'a', 1), save(10, 'a', 2))).toEqual(['moved'])
 })
 
+test('a process that was cut off may have put it elsewhere at the same moment, and not before', () => {
+  const cut = (startMs: number): AppendRecord => ({
+    ...save(startMs, 'a', 2),
+    together: false,
+    copies: ['backup'] as const,
+  })
+  expect(kinds(save(0, 'a', 1), cut(2), save(10, 'a', 2))).toEqual([])
+  expect(kinds(save(10, 'a', 1), cut(0), save(20, 'a', 2))).toEqual(['moved'])
+})
+
 test('of two contents under one id only one is acknowledged, also at the same moment', () => {
   expect(kinds(save(0, 'a', 1), save(10, 'b', 2))).toEqual(['unique'])
   expect(kinds(save(0, 'a', 1), save(3, 'b', 2))).toEqual(['unique'])

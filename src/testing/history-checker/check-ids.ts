@@ -46,7 +46,8 @@ function* checkPair(
       yield { kind: 'unique', text, records }
     } else if (
       first.position !== second.position &&
-      (second.together === true || isSameLife(first, second))
+      (second.together === true || isSameLife(first, second)) &&
+      !message.appends.some((append) => isThird(append) && decidedElsewhere(append, first))
     ) {
       const text = `${first.content} was acknowledged at ${first.position}, and again at ${second.position}`
       yield { kind: 'moved', text, records }
@@ -57,6 +58,12 @@ function* checkPair(
   if (clear === undefined || first.position! < second.position!) return
   const text = `${second.content} was saved after a clear and is acknowledged at ${second.position}, which is from before it`
   yield { kind: 'not-free', text, records: [first, clear, second] }
+}
+
+/** At the same moment a process that was cut off may have saved it in the other database: the later position counts. */
+function decidedElsewhere(third: AppendRecord, first: AppendRecord): boolean {
+  const untilMs = third.settledMs ?? Number.POSITIVE_INFINITY
+  return third.together !== true && third.startMs <= first.settledMs! && untilMs >= first.startMs
 }
 
 /** A try of another process may have put the same content elsewhere before it reached who knew it. */
