@@ -91,6 +91,7 @@ test('a process that was cut off may have put it elsewhere at the same moment, a
     copies: ['backup'] as const,
   })
   expect(kinds(save(0, 'a', 1), cut(2), save(10, 'a', 2))).toEqual([])
+  expect(kinds(cut(0), save(2, 'a', 3), save(10, 'a', 3))).toEqual([])
   expect(kinds(save(10, 'a', 1), cut(0), save(20, 'a', 2))).toEqual(['moved'])
 })
 

@@ -60,10 +60,11 @@ function* checkPair(
   yield { kind: 'not-free', text, records: [first, clear, second] }
 }
 
-/** At the same moment a process that was cut off may have saved it in the other database: the later position counts. */
+/** At the same moment two of which one was cut off may have saved it in two databases: the later position counts. */
 function decidedElsewhere(third: AppendRecord, first: AppendRecord): boolean {
   const untilMs = third.settledMs ?? Number.POSITIVE_INFINITY
-  return third.together !== true && third.startMs <= first.settledMs! && untilMs >= first.startMs
+  const isCut = third.together !== true || first.together !== true
+  return isCut && third.startMs <= first.settledMs! && untilMs >= first.startMs
 }
 
 /** A try of another process may have put the same content elsewhere before it reached who knew it. */
