@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { byDefault, integer, needed, text } from '../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../core/options.ts'
 
@@ -61,6 +62,8 @@ export const FAULT_PROXY_OPTIONS: OptionTable<FaultProxyOptions, 'host'> = {
  */
 const PORTS = { from: 10_000, to: 32_000 }
 const TRIES_MAX = 20
+const AGAIN_MAX = 100
+const AGAIN_MS = 50
 
 /** A TCP proxy on 127.0.0.1 that injects network faults. */
 export class FaultProxy {
@@ -120,7 +123,7 @@ export class FaultProxy {
     const listener = createServer({ allowHalfOpen: true }, (client) => this.#accept(client))
     this.#port = await (this.#port === 0
       ? listenSomewhere(listener)
-      : listenAt(listener, this.#port))
+      : listenAgain(listener, this.#port))
     this.#listener = listener
   }
 
@@ -229,10 +232,26 @@ async function listenSomewhere(listener: Server): Promise<number> {
     try {
       return await listenAt(listener, randomInt(PORTS.from, PORTS.to))
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      if (!isInUse(error)) throw error
     }
   }
   return await listenAt(listener, 0)
+}
+
+/** Somebody who looks for a free port may have it for a moment. */
+async function listenAgain(listener: Server, port: number): Promise<number> {
+  for (let i = 1; ; i++) {
+    try {
+      return await listenAt(listener, port)
+    } catch (error) {
+      if (!isInUse(error) || i === AGAIN_MAX) throw error
+      await delay(AGAIN_MS)
+    }
+  }
+}
+
+function isInUse(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
 }
 
 async function listenAt(listener: Server, port: number): Promise<number> {
