@@ -49,6 +49,15 @@ test('dropped replies never come, although the server got the request', async ()
   expect(await read(client, 4)).toBe('kept')
 })
 
+test('faults that are lifted twice at the same moment bring the port back once', async () => {
+  const { proxy, dial } = await setup()
+  await proxy.set({ kind: 'refuse' })
+  await Promise.all([proxy.set({ kind: 'pass' }), proxy.set({ kind: 'pass' })])
+  const client = await dial()
+  client.write('up')
+  expect(await read(client, 2)).toBe('up')
+})
+
 test('reset ends a live connection at its next byte and a new one at once', async () => {
   const { proxy, dial } = await setup()
   const client = await dial()

@@ -73,6 +73,7 @@ export class FaultProxy {
   readonly #lifted = new Set<() => void>()
   #fault: Fault = { kind: 'pass' }
   #listener: Server | undefined
+  #opening: Promise<void> | undefined
   #port = 0
 
   private constructor(options: FaultProxyOptions) {
@@ -119,7 +120,13 @@ export class FaultProxy {
     await this.#unlisten()
   }
 
+  /** Once for all who ask at the same moment. */
   async #listen(): Promise<void> {
+    this.#opening ??= this.#open().finally(() => (this.#opening = undefined))
+    await this.#opening
+  }
+
+  async #open(): Promise<void> {
     const listener = createServer({ allowHalfOpen: true }, (client) => this.#accept(client))
     this.#port = await (this.#port === 0
       ? listenSomewhere(listener)
@@ -129,6 +136,7 @@ export class FaultProxy {
 
   /** Stops accepting. It does not wait for live connections, which go on. */
   async #unlisten(): Promise<void> {
+    await this.#opening
     const listener = this.#listener
     this.#listener = undefined
     listener?.close()
