@@ -1,9 +1,7 @@
-import { randomInt } from 'node:crypto'
-import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { byDefault, integer, needed, text } from '../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../core/options.ts'
+import { listenAt, listenSomewhere } from './listen.ts'
 
 /** `up` is from the client to the server, `down` are the replies. */
 export type Direction = 'up' | 'down'
@@ -55,15 +53,6 @@ export const FAULT_PROXY_OPTIONS: OptionTable<FaultProxyOptions, 'host'> = {
   port: needed(integer(1, 65_535)),
   host: byDefault('127.0.0.1', text()),
 }
-
-/**
- * Ports that the system gives to no outgoing connection by default (Linux: ip_local_port_range). One that it
- * does would be taken by another program while `refuse` has let go of it.
- */
-const PORTS = { from: 10_000, to: 32_000 }
-const TRIES_MAX = 20
-const AGAIN_MAX = 100
-const AGAIN_MS = 50
 
 /** A TCP proxy on 127.0.0.1 that injects network faults. */
 export class FaultProxy {
@@ -130,7 +119,7 @@ export class FaultProxy {
     const listener = createServer({ allowHalfOpen: true }, (client) => this.#accept(client))
     this.#port = await (this.#port === 0
       ? listenSomewhere(listener)
-      : listenAgain(listener, this.#port))
+      : listenAt(listener, this.#port))
     this.#listener = listener
   }
 
@@ -233,37 +222,4 @@ function actsOn(fault: { readonly direction?: Direction }, direction: Direction)
 
 function reset({ client, server }: Link): void {
   for (const socket of [client, server]) if (!socket.destroyed) socket.resetAndDestroy()
-}
-
-async function listenSomewhere(listener: Server): Promise<number> {
-  for (let i = 0; i < TRIES_MAX; i++) {
-    try {
-      return await listenAt(listener, randomInt(PORTS.from, PORTS.to))
-    } catch (error) {
-      if (!isInUse(error)) throw error
-    }
-  }
-  return await listenAt(listener, 0)
-}
-
-/** Somebody who looks for a free port may have it for a moment. */
-async function listenAgain(listener: Server, port: number): Promise<number> {
-  for (let i = 1; ; i++) {
-    try {
-      return await listenAt(listener, port)
-    } catch (error) {
-      if (!isInUse(error) || i === AGAIN_MAX) throw error
-      await delay(AGAIN_MS)
-    }
-  }
-}
-
-function isInUse(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
-}
-
-async function listenAt(listener: Server, port: number): Promise<number> {
-  listener.listen(port, '127.0.0.1')
-  await once(listener, 'listening')
-  return (listener.address() as AddressInfo).port
 }

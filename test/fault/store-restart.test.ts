@@ -21,9 +21,8 @@ const ROUNDS = Number(process.env['EVERTHREAD_KILL_ROUNDS'] ?? 10)
 
 describeServers('a process that ends', () => {
   let server: PostgresServer
-  let built: BuiltCli
+  const built = new BuiltCli()
   beforeAll(async () => {
-    built = new BuiltCli()
     server = await startPostgres()
   })
   afterAll(async () => {

@@ -38,7 +38,7 @@ const ALL_LAYOUTS: readonly Layout[] = ['one shared log', 'a log in files for ea
 const LAYOUTS = ALL_LAYOUTS.filter((layout) => layout.includes(process.env['LAYOUT'] ?? ''))
 const LAYOUT_MINUTES = MINUTES / LAYOUTS.length
 
-let built: BuiltCli
+const built = new BuiltCli()
 let redis: RedisServer
 let postgres: PostgresServer
 let directory: string
@@ -47,7 +47,6 @@ const describeBoth = describeServers === describe.skip ? describeServers : descr
 
 describeBoth('three processes', () => {
   beforeAll(async () => {
-    built = new BuiltCli()
     redis = await startRedis({ appendfsync: FSYNC })
     postgres = await startPostgres()
     directory = await mkdtemp(join(tmpdir(), 'everthread-three-'))

@@ -1,9 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+import { emptyPackage, TSC } from './package-folder.ts'
+import { ROOT } from './source-files.ts'
 
 export interface BuiltPackage {
   readonly folder: string
@@ -12,13 +11,8 @@ export interface BuiltPackage {
 
 /** Compiles and bundles the package into a folder of its own, as it is published. */
 export function buildPackage(): BuiltPackage {
-  // Below node_modules, where its dependencies are found and nobody lints it.
-  const cache = join(ROOT, 'node_modules', '.cache')
-  mkdirSync(cache, { recursive: true })
-  const folder = mkdtempSync(join(cache, 'everthread-cli-'))
-  cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
-  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
-  const args = [tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')]
+  const folder = emptyPackage('cli')
+  const args = [TSC, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')]
   // Types are the business of `npm run check`; here only the JavaScript is wanted, soon.
   run([...args, '--noCheck', '--declaration', 'false', '--isolatedDeclarations', 'false'])
   // What is found by its path must be found there too.

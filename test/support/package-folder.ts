@@ -3,14 +3,21 @@ import { cpSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from './source-files.ts'
 
-const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+export const TSC: string = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
 
-/** A package of its own, built, with the examples: in it `everthread` is found through its exports. */
-export function makePackageFolder(): string {
+/** A package of its own, with nothing but its `package.json`. */
+export function emptyPackage(name: string): string {
+  // Below node_modules, where its dependencies are found and nobody lints it.
   const cache = join(ROOT, 'node_modules', '.cache')
   mkdirSync(cache, { recursive: true })
-  const folder = mkdtempSync(join(cache, 'everthread-docs-'))
+  const folder = mkdtempSync(join(cache, `everthread-${name}-`))
   cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
+  return folder
+}
+
+/** One that is built, with the examples: in it `everthread` is found through its exports. */
+export function makePackageFolder(): string {
+  const folder = emptyPackage('docs')
   cpSync(join(ROOT, 'examples'), join(folder, 'examples'), { recursive: true })
   tsc('-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'dist'), '--noCheck')
   return folder

@@ -82,10 +82,15 @@ export async function applyLocked(
   }
 }
 
+/** Keys and items of these rows in one order, so that two calls do not wait for each other. */
+type ItemRows = [keys: string[], items: string[]]
+
 class LockedBatch {
   readonly #session: Session
   readonly #tables: Tables
   readonly #calls: readonly BatchCall[]
+  /** Of the rows that the calls are about. */
+  readonly #itemRows: ItemRows
   readonly #keys = new Map<string, LockedKey>()
   readonly #standing = new Set<string>()
   readonly #rows = new Map<string, PendingRow>()
@@ -98,6 +103,7 @@ class LockedBatch {
     this.#session = session
     this.#tables = tables
     this.#calls = calls
+    this.#itemRows = itemRowsOf(this.#operations)
   }
 
   async run(): Promise<LockedResult> {
@@ -146,9 +152,8 @@ class LockedBatch {
   }
 
   async #lockItems(): Promise<void> {
-    const values = this.#itemRows()
-    if (values[0].length === 0) return
-    const { rows } = await this.#session.query(prepared(lockItemsSql(this.#tables), values))
+    if (this.#itemRows[0].length === 0) return
+    const { rows } = await this.#session.query(prepared(lockItemsSql(this.#tables), this.#itemRows))
     for (const row of rows) {
       const key = row['key'] as string
       const { state } = this.#keys.get(key)!
@@ -156,20 +161,6 @@ class LockedBatch {
       const item = itemFrom(row, state.deletedThrough)
       if (item !== undefined) state.items.set(item.id, item)
     }
-  }
-
-  /** Keys and items of the rows that the call is about, in one order, so that two calls do not wait for each other. */
-  #itemRows(): [keys: string[], items: string[]] {
-    const wanted = new Map<string, { key: string; item: string }>()
-    for (const operation of this.#operations) {
-      if (operation.kind !== 'put') continue
-      const { item } = itemKeyOf(operation.id)
-      wanted.set(rowName(operation.key, item), { key: operation.key, item })
-    }
-    const sorted = [...wanted.values()].sort(
-      (a, b) => compareText(a.key, b.key) || compareText(a.item, b.item),
-    )
-    return [sorted.map(({ key }) => key), sorted.map(({ item }) => item)]
   }
 
   /** A delete is judged by everything in the key; one item stands for what is not locked. */
@@ -181,7 +172,7 @@ class LockedBatch {
       .map(({ key }) => key)
     if (keys.length === 0) return
     const { rows } = await this.#session.query(
-      prepared(headsSql(this.#tables), [[...new Set(keys)], ...this.#itemRows()]),
+      prepared(headsSql(this.#tables), [[...new Set(keys)], ...this.#itemRows]),
     )
     for (const row of rows) {
       const position = row['head'] as Stamp | null
@@ -276,4 +267,17 @@ class LockedBatch {
     const text = writeMarksSql(this.#tables, hints !== undefined, cursors !== undefined)
     await this.#session.query(prepared(text, [...(hints ?? []), ...(cursors ?? [])]))
   }
+}
+
+function itemRowsOf(operations: readonly Operation[]): ItemRows {
+  const wanted = new Map<string, { key: string; item: string }>()
+  for (const operation of operations) {
+    if (operation.kind !== 'put') continue
+    const { item } = itemKeyOf(operation.id)
+    wanted.set(rowName(operation.key, item), { key: operation.key, item })
+  }
+  const sorted = [...wanted.values()].sort(
+    (a, b) => compareText(a.key, b.key) || compareText(a.item, b.item),
+  )
+  return [sorted.map(({ key }) => key), sorted.map(({ item }) => item)]
 }
