@@ -101,6 +101,15 @@ test('of two contents under one id only one is acknowledged, also at the same mo
   expect(kinds(save(0, 'a', 1), clear(10), save(20, 'b', 2))).toEqual([])
 })
 
+test('what two databases took at the same moment may be repeated at either', () => {
+  const cut = { ...save(2, 'b', 2), together: false, copies: ['backup', 'wal'] as const }
+  expect(kinds(save(0, 'a', 1), cut, save(20, 'a', 1))).toEqual([])
+  expect(kinds(save(0, 'a', 1), cut, save(20, 'b', 2))).toEqual([])
+  // Nobody had saved it by then: this one was told of the other.
+  expect(kinds(save(0, 'a', 1), cut, save(20, 'c', 3))).toEqual(['unique'])
+  expect(kinds(save(10, 'a', 1), { ...cut, startMs: 0, settledMs: 5 })).toEqual(['unique'])
+})
+
 test('who may have been kept from a database is excused', () => {
   const apart = { ...save(10, 'b', 2), together: false, copies: ['backup', 'wal'] as const }
   expect(kinds(save(0, 'a', 1), apart)).toEqual([])

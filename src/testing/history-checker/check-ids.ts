@@ -42,6 +42,12 @@ function* checkPair(
   if (between.length === 0) {
     if (first.content !== second.content) {
       if (message.isChanged) return
+      // A repeat of what another database took at the same moment is told that it stands.
+      const isRepeated = message.appends.some(
+        (append) =>
+          isThird(append) && append.content === second.content && decidedElsewhere(append, first),
+      )
+      if (isRepeated) return
       const text = `${first.content} and ${second.content} are both acknowledged as ${message.id}`
       yield { kind: 'unique', text, records }
     } else if (
