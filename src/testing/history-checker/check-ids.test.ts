@@ -122,6 +122,15 @@ test('after a clear an id is new: shown, and behind what was cleared', () => {
   expect(kinds(save(0, 'a', 1), clear(10), save(20, 'a', 2), read(30))).toEqual(['lost'])
 })
 
+test('who could not know of a clear may repeat what it took, and nobody else', () => {
+  const apart = { together: false, copies: ['backup', 'wal'] } as const
+  const missed = { ...save(40, 'a', 1), together: false }
+  const cleared = [save(0, 'a', 1), { ...at(10), kind: 'clear', ...apart } as HistoryRecord]
+  expect(kinds(...cleared, missed, save(60, 'b', 2))).toEqual([])
+  // A save of its own is behind the clear, and both are there.
+  expect(kinds(...cleared, { ...missed, position: stamp(2) }, save(60, 'b', 3))).toEqual(['unique'])
+})
+
 test('a removed id is taken until it is cleared', () => {
   expect(kinds(save(0, 'a', 1), remove(10, 1), refused(20, 'a'))).toEqual([])
   expect(kinds(save(0, 'a', 1), remove(10, 1), save(20, 'b', 2))).toEqual(['not-free'])

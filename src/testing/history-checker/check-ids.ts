@@ -1,6 +1,6 @@
 import { mustStand } from './check-reads.ts'
 import { knew, knewId, type ConversationLog, type MessageLog } from './conversation-log.ts'
-import type { AppendRecord, MessageWrite, Violation } from './history.ts'
+import type { AppendRecord, ClearRecord, MessageWrite, Violation } from './history.ts'
 import { viewOf } from './visibility.ts'
 
 /** What saves, edits and removals were answered, by what stood under their id. */
@@ -37,7 +37,9 @@ function* checkPair(
   if (second.together !== true && message.appends.some(isThird)) return
   const records = [first, second]
   const between = log.clears.filter(
-    (clear) => !log.isBefore(clear, first) && clear.startMs <= second.settledMs!,
+    (clear) =>
+      clear.startMs <= second.settledMs! &&
+      (!log.isBefore(clear, first) || hasMissed(log, message, first, clear)),
   )
   if (between.length === 0) {
     if (first.content !== second.content) {
@@ -64,6 +66,22 @@ function* checkPair(
   if (clear === undefined || first.position! < second.position!) return
   const text = `${second.content} was saved after a clear and is acknowledged at ${second.position}, which is from before it`
   yield { kind: 'not-free', text, records: [first, clear, second] }
+}
+
+/** True when a save repeats one from before a clear that it could not know of. */
+function hasMissed(
+  log: ConversationLog,
+  message: MessageLog,
+  save: AppendRecord,
+  clear: ClearRecord,
+): boolean {
+  if (knew(save, clear, log.options)) return false
+  return message.appends.some(
+    (append) =>
+      append !== save &&
+      append.position === save.position &&
+      append.startMs <= (clear.settledMs ?? Number.POSITIVE_INFINITY),
+  )
 }
 
 /** At the same moment two of which one was cut off may have saved it in two databases: the later position counts. */
