@@ -92,6 +92,8 @@ test('a process that was cut off may have put it elsewhere at the same moment, a
   })
   expect(kinds(save(0, 'a', 1), cut(2), save(10, 'a', 2))).toEqual([])
   expect(kinds(cut(0), save(2, 'a', 3), save(10, 'a', 3))).toEqual([])
+  // Nor had it seen what was on its way to it.
+  expect(kinds(save(0, 'a', 1), cut(10), save(20, 'a', 2))).toEqual([])
   expect(kinds(save(10, 'a', 1), cut(0), save(20, 'a', 2))).toEqual(['moved'])
 })
 

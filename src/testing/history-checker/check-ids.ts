@@ -44,10 +44,12 @@ function* checkPair(
   if (between.length === 0) {
     if (first.content !== second.content) {
       if (message.isChanged) return
-      // A repeat of what another database took at the same moment is told that it stands.
+      // A repeat of what another database took, unseen by the first one, is told that it stands.
       const isRepeated = message.appends.some(
         (append) =>
-          isThird(append) && append.content === second.content && decidedElsewhere(append, first),
+          isThird(append) &&
+          append.content === second.content &&
+          decidedElsewhere(append, first, log.options),
       )
       if (isRepeated) return
       const text = `${first.content} and ${second.content} are both acknowledged as ${message.id}`
@@ -55,7 +57,9 @@ function* checkPair(
     } else if (
       first.position !== second.position &&
       (second.together === true || isSameLife(first, second)) &&
-      !message.appends.some((append) => isThird(append) && decidedElsewhere(append, first))
+      !message.appends.some(
+        (append) => isThird(append) && decidedElsewhere(append, first, log.options),
+      )
     ) {
       const text = `${first.content} was acknowledged at ${first.position}, and again at ${second.position}`
       yield { kind: 'moved', text, records }
@@ -84,11 +88,14 @@ function hasMissed(
   )
 }
 
-/** At the same moment two of which one was cut off may have saved it in two databases: the later position counts. */
-function decidedElsewhere(third: AppendRecord, first: AppendRecord): boolean {
-  const untilMs = third.settledMs ?? Number.POSITIVE_INFINITY
+/** Two saves of which one was cut off, and neither of which could see the other: the later position counts. */
+function decidedElsewhere(
+  third: AppendRecord,
+  first: AppendRecord,
+  options: ConversationLog['options'],
+): boolean {
   const isCut = third.together !== true || first.together !== true
-  return isCut && third.startMs <= first.settledMs! && untilMs >= first.startMs
+  return isCut && !knewId(third, first, options) && !knewId(first, third, options)
 }
 
 /** A try of another process may have put the same content elsewhere before it reached who knew it. */
