@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from './free-port.ts'
 import { INSTALL_HINT, postgresBinaries } from './postgres-binaries.ts'
 import { processTree, signal } from './process-tree.ts'
@@ -10,6 +11,9 @@ import { processTree, signal } from './process-tree.ts'
 /** Longest wait for the server to accept connections or to end. Milliseconds. */
 const START_MS_MAX = 60_000
 const STOP_MS_MAX = 10_000
+/** Starts while processes of a server that was killed still hold its memory. */
+const HELD_TRIES_MAX = 50
+const HELD_PAUSE_MS = 200
 /** Two starts may pick the same free port. */
 const START_TRIES_MAX = 3
 /** The lock file of a server; one that was killed leaves it behind. */
@@ -161,7 +165,21 @@ class Server implements PostgresServer {
     rmSync(this.#dir, { recursive: true, force: true })
   }
 
+  /** After a kill the system may not have taken down every process of the server before. */
   async #start(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#launch()
+        return
+      } catch (error) {
+        const isHeld = String(error).includes('pre-existing shared memory block')
+        if (!isHeld || tries === HELD_TRIES_MAX) throw error
+        await delay(HELD_PAUSE_MS)
+      }
+    }
+  }
+
+  async #launch(): Promise<void> {
     const settings = {
       listen_addresses: '127.0.0.1',
       unix_socket_directories: '',
