@@ -24,7 +24,7 @@ export interface MessageFields {
    */
   readonly createdAt?: string
   readonly name?: string
-  /** Whatever else you keep with a message; fields of its own are declared by `Extras` of `NewMessage`. */
+  /** Whatever else you keep with a message. Fields beside these are declared by `Extras` of `NewMessage`. */
   readonly metadata?: Readonly<Record<string, unknown>>
 }
 
