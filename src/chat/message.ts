@@ -23,6 +23,7 @@ export interface MessageFields {
    * as it came. Default: the time of saving. It does not order messages.
    */
   readonly createdAt?: string
+  /** Who speaks, where several share a role; of a tool's answer its tool. */
   readonly name?: string
   /** Whatever else you keep with a message. Fields beside these are declared by `Extras` of `NewMessage`. */
   readonly metadata?: Readonly<Record<string, unknown>>
@@ -34,11 +35,13 @@ export interface SystemMessage extends MessageFields {
   readonly content: string | readonly ContentPart[]
 }
 
+/** What a user said. */
 export interface UserMessage extends MessageFields {
   readonly role: 'user'
   readonly content: string | readonly ContentPart[]
 }
 
+/** What the model answered, and the tools that it calls. */
 export interface AssistantMessage extends MessageFields {
   readonly role: 'assistant'
   /** Null is what OpenAI's assistants send beside tool calls. */

@@ -33,6 +33,21 @@ test('every entry and command is there, with its declarations', () => {
   expect(named.filter((path) => !files.includes(path.slice('./'.length)))).toEqual([])
 })
 
+test('parts of everthread/core fit what everthread opens', () => {
+  const program = `
+    import { openChatHistory } from 'everthread'
+    import { MemoryBackend, nodeEnv } from 'everthread/core'
+    const primary = new MemoryBackend()
+    const env = nodeEnv()
+    const history = await openChatHistory({ primary, backup: 'memory:', wal: 'memory:', env })
+    const { copies } = await history.saveMessage('c', { role: 'user', content: 'x' })
+    await history.close()
+    console.log(copies.length >= 2)`
+  const args = ['--input-type=module', '--eval', program]
+  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' })
+  expect([stdout.trim(), stderr]).toEqual(['true', ''])
+})
+
 test('what declarations import is there', () => {
   const missing = files
     .filter((path) => path.endsWith('.d.ts'))
