@@ -143,7 +143,7 @@ export const MUTANTS = [
   {
     name: 'an id that was removed can be saved again, and is not seen',
     file: 'src/core/decide.ts',
-    edits: [['? standing.removedOf === position\n', '? true\n']],
+    edits: [['? existing.removedOf === position\n', '? true\n']],
     tests: MERGING,
   },
   {
@@ -178,8 +178,8 @@ export const MUTANTS = [
     file: 'src/core/decide.ts',
     edits: [
       [
-        'if (unique && standing !== undefined) return',
-        'if (unique && standing !== undefined && cleared) return',
+        'if (unique && existing !== undefined) return',
+        'if (unique && existing !== undefined && cleared) return',
       ],
     ],
     tests: ['src/core/decide.test.ts', 'test/store/write-strategies.test.ts'],
@@ -375,7 +375,7 @@ export const MUTANTS = [
     edits: [
       [
         'if (this.#owing) return\n    const text =',
-        'if (this.#out) return\n    ;[generation = generation, all = all] = await this.#call((cache) => getTexts(cache, [generationKey(key), generationKey(ALL)]))\n    const text =',
+        'if (this.#out) return\n    ;[tag = tag, all = all] = await this.#call((cache) => getTexts(cache, [tagKey(key), tagKey(ALL)]))\n    const text =',
       ],
     ],
     tests: ['test/store/shared-cache.test.ts'],
@@ -447,7 +447,7 @@ export const MUTANTS = [
   },
   {
     name: 'SQLite commits without a sync',
-    file: 'src/backend/sqlite/connection/open-session.ts',
+    file: 'src/backend/sqlite/connection/open-connection.ts',
     edits: [['PRAGMA synchronous = FULL', 'PRAGMA synchronous = NORMAL']],
     tests: ['src/backend/sqlite/connection/settings.test.ts'],
   },

@@ -175,17 +175,15 @@ export const UPKEEP_MUTANTS = [
   },
   // ---- caches
   {
-    name: 'an entry of an older generation of its key is served',
+    name: 'an entry of an older tag of its key is served',
     file: 'src/strategy/cache/shared-cache.ts',
-    edits: [['found?.generation === generation && found.all === all', 'found?.all === all']],
+    edits: [['found?.tag === tag && found.all === all', 'found?.all === all']],
     simulate: CACHED,
   },
   {
     name: 'an entry from before everything was renewed is served',
     file: 'src/strategy/cache/shared-cache.ts',
-    edits: [
-      ['found?.generation === generation && found.all === all', 'found?.generation === generation'],
-    ],
+    edits: [['found?.tag === tag && found.all === all', 'found?.tag === tag']],
     tests: CACHE,
   },
   {

@@ -69,13 +69,13 @@ function get(store: ObjectStore, { name, method, headers }: Request): Answer {
 
 function put(store: ObjectStore, request: Request, habits: Habits, nowMs: number): Answer {
   const { name, headers, body } = request
-  const standing = store.objects.get(name)
+  const existing = store.objects.get(name)
   if (habits.ignoresConditions !== true) {
-    if (headers['if-none-match'] === '*' && standing !== undefined) {
+    if (headers['if-none-match'] === '*' && existing !== undefined) {
       return error(412, 'PreconditionFailed')
     }
     const tag = headers['if-match']
-    if (tag !== undefined && standing?.etag !== tag) return error(412, 'PreconditionFailed')
+    if (tag !== undefined && existing?.etag !== tag) return error(412, 'PreconditionFailed')
   }
   return {
     status: 200,

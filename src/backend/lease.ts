@@ -33,24 +33,24 @@ export function checkLease({ name, holder, ttlMs, token, note }: LeaseRequest): 
  * anew. An expiry further ahead than any lease may reach is that of a clock that was set back since.
  */
 export function grantLease(
-  standing: StoredLease | undefined,
+  existing: StoredLease | undefined,
   { holder, ttlMs, token, note }: LeaseRequest,
   nowMs: number,
 ): StoredLease | undefined {
   const expiresMs = nowMs + ttlMs
-  const kept = note ?? standing?.note
+  const kept = note ?? existing?.note
   const noted = kept === undefined ? {} : { note: kept }
   if (token !== undefined) {
-    if (standing?.token !== token) return undefined
-    return { ...standing, expiresMs, ...noted }
+    if (existing?.token !== token) return undefined
+    return { ...existing, expiresMs, ...noted }
   }
   const isHeld =
-    standing !== undefined &&
-    standing.holder !== holder &&
-    standing.expiresMs > nowMs &&
-    standing.expiresMs <= nowMs + LEASE_MS_MAX
+    existing !== undefined &&
+    existing.holder !== holder &&
+    existing.expiresMs > nowMs &&
+    existing.expiresMs <= nowMs + LEASE_MS_MAX
   if (isHeld) return undefined
-  return { holder, token: Math.max(nowMs, (standing?.token ?? 0) + 1), expiresMs, ...noted }
+  return { holder, token: Math.max(nowMs, (existing?.token ?? 0) + 1), expiresMs, ...noted }
 }
 
 /** What the holder is told of a lease. */

@@ -27,7 +27,7 @@ export class PlainAdapterWriter {
   readonly #documents: PlainDocuments
   readonly #newIdentity: () => string
   /** In the journal, but perhaps not in all of their keys yet. Readers overlay them. */
-  #unsettled: readonly Operation[] = []
+  #journal: readonly Operation[] = []
   #head: Stamp | undefined
 
   constructor(documents: PlainDocuments, newIdentity: () => string) {
@@ -46,10 +46,10 @@ export class PlainAdapterWriter {
 
   /** The state of a key as a reader may see it: groups over several keys are there whole. */
   async readState(key: string): Promise<KeyState> {
-    // Taken first: what is settled while the document is read is in it.
-    const unsettled = this.#unsettled
+    // Taken first: what is applied while the document is read is in it.
+    const journal = this.#journal
     const state = await this.#documents.readState(key)
-    for (const operation of [...unsettled, ...this.#unsettled]) {
+    for (const operation of [...journal, ...this.#journal]) {
       if (operation.key === key) applyOperation(state, operation)
     }
     return state
@@ -57,8 +57,8 @@ export class PlainAdapterWriter {
 
   /** Takes over what an earlier process left in the journal. */
   async recover(): Promise<void> {
-    this.#unsettled = await this.#documents.readJournal()
-    await this.#settle()
+    this.#journal = await this.#documents.readJournal()
+    await this.#applyJournal()
   }
 
   /** Judges the calls in order, writes what they change and answers each. */
@@ -74,8 +74,8 @@ export class PlainAdapterWriter {
 
   /** The database's own facts; made with a new identity in one that is empty. */
   async openMeta(): Promise<PlainMeta> {
-    const standing = await this.#documents.readMeta()
-    if (standing !== undefined) return standing
+    const existing = await this.#documents.readMeta()
+    if (existing !== undefined) return existing
     const meta = {
       identity: this.#newIdentity(),
       hints: new Map(),
@@ -92,7 +92,7 @@ export class PlainAdapterWriter {
   }
 
   async #prepare(calls: readonly BatchCall[]): Promise<Plan> {
-    await this.#settle()
+    await this.#applyJournal()
     const keys = new Set(calls.flatMap(({ operations }) => operations.map(({ key }) => key)))
     const states = await mapOf([...keys], (key) => this.#documents.readState(key))
     const after = new Map<string, KeyState>()
@@ -121,7 +121,7 @@ export class PlainAdapterWriter {
   async #writeChanges({ changes, journal }: Plan): Promise<void> {
     if (journal.length > 0) {
       await unknown(this.#documents.writeJournal(journal))
-      this.#unsettled = journal
+      this.#journal = journal
     }
     const entries = [...changes]
     const outcomes = await Promise.allSettled(
@@ -143,15 +143,15 @@ export class PlainAdapterWriter {
 
   /** Puts the keys back as they were. Nobody else has written them since: batches do not overlap. */
   async #takeBack(entries: readonly (readonly [string, KeyState])[]): Promise<void> {
-    const hadJournal = this.#unsettled.length > 0
+    const hadJournal = this.#journal.length > 0
     await mapOf([...entries], ([key, state]) => this.#documents.writeState(key, state))
     if (hadJournal) await this.#emptyJournal()
   }
 
-  /** Brings the unsettled operations into their keys. */
-  async #settle(): Promise<void> {
-    if (this.#unsettled.length === 0) return
-    const keys = new Set(this.#unsettled.map(({ key }) => key))
+  /** Brings the operations of the journal into their keys. */
+  async #applyJournal(): Promise<void> {
+    if (this.#journal.length === 0) return
+    const keys = new Set(this.#journal.map(({ key }) => key))
     await mapOf([...keys], async (key) => {
       await this.#documents.writeState(key, await this.readState(key))
     })
@@ -160,7 +160,7 @@ export class PlainAdapterWriter {
 
   async #emptyJournal(): Promise<void> {
     await this.#documents.writeJournal([])
-    this.#unsettled = []
+    this.#journal = []
   }
 
   async #raiseHints(writers: readonly string[]): Promise<void> {

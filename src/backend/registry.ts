@@ -112,7 +112,8 @@ function checkConfig<Config extends { readonly type: string }>(
   return config
 }
 
-function unknownType(field: string, config: unknown, types: string): Error {
+/** `config` is of no type that there is: a type without its case above does not compile. */
+function unknownType(field: string, config: never, types: string): Error {
   const { type } = config as { type: unknown }
   return invalid(`${field}.type must be ${types}, got ${showValue(type)}`)
 }

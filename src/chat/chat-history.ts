@@ -219,11 +219,11 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
       throw invalid(`message.id must be ${JSON.stringify(id)} or left out`)
     }
     const { key, item, complete } = await this.#find(conversationId, id)
-    const [standing] = item === undefined ? [] : await this.#decode(key, [item])
-    if (item === undefined || standing === undefined) throw notFound(id, complete)
+    const [existing] = item === undefined ? [] : await this.#decode(key, [item])
+    if (item === undefined || existing === undefined) throw notFound(id, complete)
     // What stands may be from before times were checked: it is kept as it is.
     const body = messageBody(message)
-    const createdAt = body.createdAt ?? standing.createdAt
+    const createdAt = body.createdAt ?? existing.createdAt
     const outcome = await this.#store.editItem(key, id, item.position, { ...body, createdAt })
     return this.#receipt(id, item.position, outcome)
   }

@@ -55,7 +55,7 @@ test('what is applied has its effect: it is what stands afterwards', () => {
   )
 })
 
-test('a refusal or a standing id changes nothing', () => {
+test('a refusal or an existing id changes nothing', () => {
   fc.assert(
     fc.property(history, fc.boolean(), ([list, operation], unique) => {
       const state = stateOf(...list)

@@ -72,35 +72,35 @@ function judge(state: KeyState, operation: Operation, unique: boolean): Verdict 
 
 /** The same for one item; engines that look rows up themselves call it directly. */
 export function judgePut(
-  standing: Item | undefined,
+  existing: Item | undefined,
   operation: PutOperation,
   deletedThrough: Stamp | undefined,
   unique: boolean,
 ): Verdict {
   const cleared = operation.position <= (deletedThrough ?? STAMP_MIN)
   if (operation.change === 'append') {
-    if (unique && standing !== undefined) return judgeRepeat(standing, operation)
+    if (unique && existing !== undefined) return judgeRepeat(existing, operation)
     return cleared && deletedThrough !== undefined
       ? { outcome: 'behind', stamp: deletedThrough }
       : { outcome: 'applied' }
   }
   if (cleared) return { outcome: 'gone' }
-  if (standing === undefined) return { outcome: 'applied' }
-  if (isRemoved(standing)) return { outcome: operation.change === 'edit' ? 'gone' : 'applied' }
-  const { position } = standing
+  if (existing === undefined) return { outcome: 'applied' }
+  if (isRemoved(existing)) return { outcome: operation.change === 'edit' ? 'gone' : 'applied' }
+  const { position } = existing
   // What it carries is of an earlier append: a clear between the two would take it away.
   if (position > operation.position) {
-    return { outcome: 'behind', stamp: itemStamp(standing), position }
+    return { outcome: 'behind', stamp: itemStamp(existing), position }
   }
-  return operation.change === 'edit' && itemStamp(standing) > operation.stamp
-    ? { outcome: 'behind', stamp: itemStamp(standing) }
+  return operation.change === 'edit' && itemStamp(existing) > operation.stamp
+    ? { outcome: 'behind', stamp: itemStamp(existing) }
     : { outcome: 'applied' }
 }
 
 /** An append whose id is there. That of a removed item is not free before a clear. */
-function judgeRepeat(standing: Item, { position, value }: AppendOperation): Verdict {
-  const isSame = isRemoved(standing)
-    ? standing.removedOf === position
-    : standing.editedAt !== undefined || standing.appended === value
-  return { outcome: isSame ? 'stands' : 'conflict', item: standing }
+function judgeRepeat(existing: Item, { position, value }: AppendOperation): Verdict {
+  const isSame = isRemoved(existing)
+    ? existing.removedOf === position
+    : existing.editedAt !== undefined || existing.appended === value
+  return { outcome: isSame ? 'stands' : 'conflict', item: existing }
 }

@@ -122,8 +122,8 @@ export function raiseDeletedThrough(state: KeyState, stamp: Stamp | undefined): 
 }
 
 export function mergeItem(state: KeyState, item: Item): void {
-  const standing = state.items.get(item.id)
-  keep(state, standing === undefined ? item : joinItems(standing, item))
+  const existing = state.items.get(item.id)
+  keep(state, existing === undefined ? item : joinItems(existing, item))
 }
 
 /** The join of two versions of one item. */

@@ -32,7 +32,7 @@ export class Pacer {
   /** After this many rows were read or written. */
   async rows(count: number): Promise<void> {
     this.#owedMs += (count * 1_000) / this.#options.rowsPerSecond
-    await this.#settle()
+    await this.#payOff()
   }
 
   /** After a digest that took so long. */
@@ -48,7 +48,7 @@ export class Pacer {
   }
 
   /** Time that went by since the rows began is paid already. */
-  async #settle(): Promise<void> {
+  async #payOff(): Promise<void> {
     const now = this.#env.monotonic()
     const leftMs = this.#owedMs - (now - this.#since)
     if (leftMs <= 0) {

@@ -27,7 +27,7 @@ const LEASE_WAIT_MS = 60_000
 /** Time of one call that notes the outcome. */
 const FINISH_TIMEOUT_MS = 10_000
 /** What is younger is on its way to the backup, and would only count as missing. Milliseconds. */
-const SETTLE_MS = 10_000
+const IN_FLIGHT_MS = 10_000
 /** How often an unfinished pass notes how far it is. Milliseconds. */
 const NOTE_MS = 2_000
 /** An unfinished pass is begun anew after this long. Milliseconds. */
@@ -174,7 +174,7 @@ export class Reconciler {
   async #recent(lease: WorkLease, options: InternalOptions): Promise<ReconcileReport> {
     const { clock } = this.#context
     const note = parseNote(lease.note)
-    const toMs = clock.now() - SETTLE_MS
+    const toMs = clock.now() - IN_FLIGHT_MS
     const windowMs = toMs - this.#options.windowMs
     // After an outage: from where the last pass was, a window before.
     const sinceMs = Math.min(toMs, note.recentToMs ?? note.fullMs ?? toMs)
@@ -220,7 +220,7 @@ export class Reconciler {
       const isComplete = begun === undefined || options.gentle !== true
       if (isComplete && isUndamaged(tally)) await this.#finish(before, lease)
       const nowMs = clock.now()
-      leave(lease, { fullMs: nowMs, recentMs: nowMs, recentToMs: pass.startedMs - SETTLE_MS })
+      leave(lease, { fullMs: nowMs, recentMs: nowMs, recentToMs: pass.startedMs - IN_FLIGHT_MS })
     })
   }
 

@@ -180,7 +180,7 @@ test('a fill that began before a clear and ends after it is not believed', async
   const held = new Promise<void>((resolve) => (release = resolve))
   const set = b.cache.set.bind(b.cache)
   b.cache.set = async (key: string, value: unknown, ttl?: number) => {
-    // Only the page is late; generations go through.
+    // Only the page is late; tags go through.
     if (key.includes(':window:')) await held
     await set(key, value, ttl)
   }

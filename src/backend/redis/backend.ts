@@ -55,7 +55,7 @@ import { rewriteFiles } from './upkeep/rewrite-files.ts'
 import type { RedisRouter } from './connection/router.ts'
 import { RedisSchema } from './keyspace/schema.ts'
 import { durabilityOf, type RedisServerInfo } from './connection/server-info.ts'
-import { RedisSession } from './keyspace/session.ts'
+import { ScriptRunner } from './keyspace/script-runner.ts'
 
 /** Settings may be changed while the server runs: they are read again when older than this. */
 const SETTINGS_MS_MAX = 10_000
@@ -67,7 +67,7 @@ const DRAIN_MS_MAX = 2_000
 /** One opening of the backend: all that ends with `disconnect`. */
 interface Opened {
   readonly router: RedisRouter
-  readonly session: RedisSession
+  readonly runner: ScriptRunner
   readonly schema: RedisSchema
   readonly batchers: Map<number, Batcher>
 }
@@ -98,7 +98,7 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
   }
 
   isConnected(): boolean {
-    return this.#opened?.session.ready === true
+    return this.#opened?.runner.ready === true
   }
 
   getDurability(): Durability {
@@ -121,12 +121,12 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
    * when the server may evict what it holds.
    */
   async connect(): Promise<void> {
-    const { router, session } = (this.#opened ??= this.#open())
+    const { router, runner } = (this.#opened ??= this.#open())
     try {
       await router.connect()
       refuseEviction(router.servers, 'database')
-      await session.open({ timeoutMs: this.#options.connection.connectTimeoutMs })
-      await sweepGroups(session)
+      await runner.open({ timeoutMs: this.#options.connection.connectTimeoutMs })
+      await sweepGroups(runner)
     } catch (error) {
       const isKnown = isStorageError(error, 'UNSUPPORTED') || isStorageError(error, 'CLOSED')
       if (isKnown || isStorageError(error, 'INVALID_ARGUMENT')) throw error
@@ -144,20 +144,20 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     const stop = new AbortController()
     const drained = Promise.allSettled(this.#inFlight).finally(() => stop.abort())
     await Promise.race([drained, sleep(this.env, DRAIN_MS_MAX, stop.signal)])
-    opened.session.close()
+    opened.runner.close()
     opened.router.close()
   }
 
   async apply(operations: readonly Operation[], options: ApplyOptions = {}): Promise<ApplyResult> {
     checkStorable(operations)
     const opened = this.#check()
-    const { layout } = await opened.session.open(options)
+    const { layout } = await opened.runner.open(options)
     const shards = new Set(operations.map(({ key }) => layout.shardOf(key)))
     if (shards.size > 1) {
-      const { session, schema } = opened
+      const { runner, schema } = opened
       const limitMs = this.#options.connection.commandTimeoutMs
       const acknowledged: Acknowledged = (...change) => schema.acknowledged(...change)
-      const parts = { env: this.env, session, acknowledged }
+      const parts = { env: this.env, runner, acknowledged }
       return await this.#track(applySpread(parts, operations, options, limitMs))
     }
     const [shard = 0] = shards
@@ -165,11 +165,11 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
   }
 
   async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
-    return await this.#track(reads.readRegister(this.#session(), key, options))
+    return await this.#track(reads.readRegister(this.#runner(), key, options))
   }
 
   async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
-    return await this.#track(reads.readItems(this.#session(), query, options))
+    return await this.#track(reads.readItems(this.#runner(), query, options))
   }
 
   async readItemsById(
@@ -177,42 +177,42 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     ids: readonly string[],
     options?: CallOptions,
   ): Promise<ItemPage> {
-    return await this.#track(reads.readItemsById(this.#session(), key, ids, options))
+    return await this.#track(reads.readItemsById(this.#runner(), key, ids, options))
   }
 
   async countItems(key: string, options?: CallOptions): Promise<CountRead> {
-    return await this.#track(reads.countItems(this.#session(), key, options))
+    return await this.#track(reads.countItems(this.#runner(), key, options))
   }
 
   async listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage> {
-    return await this.#track(listKeys(this.#session(), query, options))
+    return await this.#track(listKeys(this.#runner(), query, options))
   }
 
   async listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage> {
-    return await this.#track(listLatest(this.#session(), query, options))
+    return await this.#track(listLatest(this.#runner(), query, options))
   }
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
-    const session = this.#session()
+    const runner = this.#runner()
     this.#refreshSettings()
-    return await this.#track(reads.readState(session, writer, options))
+    return await this.#track(reads.readState(runner, writer, options))
   }
 
   async readHints(options?: CallOptions): Promise<HintList> {
-    return await this.#track(reads.readHints(this.#session(), options))
+    return await this.#track(reads.readHints(this.#runner(), options))
   }
 
   async removeHints(hints: readonly Hint[], options?: FencedOptions): Promise<void> {
-    await this.#track(removeHints(this.#session(), hints, options))
+    await this.#track(removeHints(this.#runner(), hints, options))
   }
 
   async trust(identity: string, options?: FencedOptions): Promise<void> {
-    await this.#track(trust(this.#session(), identity, options))
+    await this.#track(trust(this.#runner(), identity, options))
   }
 
   async lease(request: LeaseRequest, options?: CallOptions): Promise<Lease | undefined> {
     checkLease(request)
-    return await this.#track(takeLease(this.#session(), request, options))
+    return await this.#track(takeLease(this.#runner(), request, options))
   }
 
   async digest(
@@ -220,30 +220,30 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     buckets: number,
     options?: CallOptions,
   ): Promise<readonly BucketDigest[]> {
-    return await this.#track(digestRange(this.#session(), range, buckets, options))
+    return await this.#track(digestRange(this.#runner(), range, buckets, options))
   }
 
   async *scanStored(range: StampRange, options?: CallOptions): AsyncGenerator<StoredOperation> {
-    yield* scanRange(this.#session(), range, options)
+    yield* scanRange(this.#runner(), range, options)
   }
 
   async repair(operations: readonly Operation[], options?: CallOptions): Promise<number> {
-    return await this.#track(repairRecords(this.#session(), operations, options))
+    return await this.#track(repairRecords(this.#runner(), operations, options))
   }
 
   async *checkParts(options?: CallOptions): AsyncGenerator<DamagedPart> {
-    yield* damagedParts(this.#session(), options)
+    yield* damagedParts(this.#runner(), options)
   }
 
   async mendParts(options?: CallOptions): Promise<void> {
-    const { session, router } = this.#check()
-    await this.#track(mendParts(session, router, options))
+    const { runner, router } = this.#check()
+    await this.#track(mendParts(runner, router, options))
   }
 
   /** Has the servers write their append-only file and snapshot anew. */
   async purge(options: CallOptions = {}): Promise<readonly string[]> {
-    const { session, router } = this.#check()
-    const { layout } = await session.open(options)
+    const { runner, router } = this.#check()
+    const { layout } = await runner.open(options)
     const keys = Array.from({ length: layout.shards }, (_, shard) => layout.meta(shard))
     const limitMs = options.timeoutMs ?? PURGE_MS
     return await this.#track(rewriteFiles(this.env, router, keys, limitMs))
@@ -257,12 +257,12 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     const caller = new RedisCaller(env, router, timeoutMs)
     const schema = new RedisSchema(env, router, caller, keyPrefix, shards)
     const unlock = breakLock
-    const session = new RedisSession({ env, router, caller, schema, timeoutMs, unlock })
+    const runner = new ScriptRunner({ env, router, caller, schema, timeoutMs, unlock })
     this.#settingsAt = env.monotonic()
-    return { router, session, schema, batchers: new Map() }
+    return { router, runner, schema, batchers: new Map() }
   }
 
-  #batcher({ session, schema, batchers }: Opened, shard: number): Batcher {
+  #batcher({ runner, schema, batchers }: Opened, shard: number): Batcher {
     let batcher = batchers.get(shard)
     if (batcher === undefined) {
       batcher = new Batcher({
@@ -270,7 +270,7 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
         name: 'Redis',
         run: async (calls) =>
           await this.#track(
-            applyBatch(session, shard, calls, (...change) => schema.acknowledged(...change)),
+            applyBatch(runner, shard, calls, (...change) => schema.acknowledged(...change)),
           ),
         inFlightMax: this.#options.inFlightMax,
         timeoutMs: this.#options.connection.commandTimeoutMs,
@@ -296,8 +296,8 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     return this.#opened
   }
 
-  #session(): RedisSession {
-    return this.#check().session
+  #runner(): ScriptRunner {
+    return this.#check().runner
   }
 
   #refreshSettings(): void {

@@ -37,8 +37,8 @@ export async function readIdentity(
   { env, client }: DatabaseOptions,
   call: S3Call,
 ): Promise<string> {
-  const standing = await client.get(IDENTITY_NAME, call)
-  if (standing !== undefined) return identityIn(standing)
+  const existing = await client.get(IDENTITY_NAME, call)
+  if (existing !== undefined) return identityIn(existing)
   const identity = Buffer.from(env.randomBytes(16)).toString('hex')
   if (await client.create(IDENTITY_NAME, encodeObject('identity', { identity }), call)) {
     return identity
@@ -69,11 +69,11 @@ export async function probe({ env, client }: DatabaseOptions, call: S3Call): Pro
   const name = `probe/${random}`
   const first = await client.create(name, Buffer.from(`first ${random}`), call)
   const second = await client.create(name, Buffer.from(`second ${random}`), call)
-  const standing = (await client.get(name, call))?.toString()
+  const existing = (await client.get(name, call))?.toString()
   await client.delete([name], call).catch((error: unknown) => {
     env.logger.debug({ error: messageOf(error) }, 'S3: the probe was not removed')
   })
-  if (first && !second && standing === `first ${random}`) return
+  if (first && !second && existing === `first ${random}`) return
   throw new StorageError(
     'UNSUPPORTED',
     'S3: this server ignores conditional writes (If-None-Match): messages could be lost there',

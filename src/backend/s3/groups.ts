@@ -100,9 +100,9 @@ async function judge(
     await mapLimited([...parts], KEYS_AT_ONCE, async ([key, own]) => {
       return await reader.read(key, call, async ({ state }) => {
         const ids = own.flatMap((operation) => (operation.kind === 'put' ? [operation.id] : []))
-        const standing = ids.flatMap((id) => state.items.get(id) ?? [])
+        const existing = ids.flatMap((id) => state.items.get(id) ?? [])
         const items = new Map(state.items)
-        for (const item of await reader.withValues(key, standing, call)) items.set(item.id, item)
+        for (const item of await reader.withValues(key, existing, call)) items.set(item.id, item)
         return [key, { ...state, items }] as const
       })
     }),

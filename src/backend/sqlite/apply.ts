@@ -19,7 +19,7 @@ import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import type { BatchCall } from '../batcher.ts'
 import { ItemTable } from './rows/item-table.ts'
 import type { KeyRow, KeyTable } from './rows/key-table.ts'
-import type { SqliteSession } from './connection/session.ts'
+import type { SqliteConnection } from './connection/connection.ts'
 import { stampBytes } from './rows/stamp-bytes.ts'
 
 const SET = `
@@ -44,39 +44,39 @@ const APPLIED: Verdict = { outcome: 'applied' }
 
 /** Answers each call, in order. Throws only what fails the whole batch. */
 export function applyBatch(
-  session: SqliteSession,
+  connection: SqliteConnection,
   keys: KeyTable,
   calls: readonly BatchCall[],
 ): Verdict[][] {
   keys.begin()
-  return new Application(session, keys).run(calls)
+  return new Application(connection, keys).run(calls)
 }
 
 class Application {
-  readonly #session: SqliteSession
+  readonly #connection: SqliteConnection
   readonly #keys: KeyTable
   readonly #items: ItemTable
   #head: Stamp | undefined
 
-  constructor(session: SqliteSession, keys: KeyTable) {
-    this.#session = session
+  constructor(connection: SqliteConnection, keys: KeyTable) {
+    this.#connection = connection
     this.#keys = keys
-    this.#items = new ItemTable(session, this.#keys)
+    this.#items = new ItemTable(connection, this.#keys)
   }
 
   run(calls: readonly BatchCall[]): Verdict[][] {
     const answers = calls.map((call) => {
       const applied = this.#group(call)
       if (call.hint !== undefined) {
-        const next = this.#session.get<{ hint_count: number }>(NEXT_HINT)!
-        this.#session.run(HINT, call.hint, next.hint_count)
+        const next = this.#connection.get<{ hint_count: number }>(NEXT_HINT)!
+        this.#connection.run(HINT, call.hint, next.hint_count)
       }
       if (call.cursor !== undefined) {
-        this.#session.run(CURSOR, call.cursor.writer, call.cursor.lsn)
+        this.#connection.run(CURSOR, call.cursor.writer, call.cursor.lsn)
       }
       return applied
     })
-    if (this.#head !== undefined) this.#session.run(HEAD, stampBytes(this.#head))
+    if (this.#head !== undefined) this.#connection.run(HEAD, stampBytes(this.#head))
     return answers
   }
 
@@ -84,15 +84,15 @@ class Application {
     // A refused single operation has written nothing.
     const guarded = judged && operations.length > 1
     const headBefore = this.#head
-    if (guarded) this.#session.run('SAVEPOINT everthread')
+    if (guarded) this.#connection.run('SAVEPOINT everthread')
     const applied = operations.map((operation) => this.#one(operation, judged, unique))
     const refused = applied.some(isRefusal)
     if (refused && guarded) {
-      this.#session.run('ROLLBACK TO everthread')
+      this.#connection.run('ROLLBACK TO everthread')
       this.#keys.forget()
       this.#head = headBefore
     }
-    if (guarded) this.#session.run('RELEASE everthread')
+    if (guarded) this.#connection.run('RELEASE everthread')
     if (!refused) return applied
     return applied.map((answer) =>
       answer.outcome === 'applied' ? { ...answer, outcome: 'withheld' } : answer,
@@ -149,8 +149,8 @@ class Application {
       }
       row = key
     }
-    const standing = row === undefined ? undefined : this.#items.find(row.keyId, operation.id)
-    const answer = judgePut(standing, operation, deletedThrough, unique)
+    const existing = row === undefined ? undefined : this.#items.find(row.keyId, operation.id)
+    const answer = judgePut(existing, operation, deletedThrough, unique)
     if (answer.outcome === 'applied') {
       this.#items.merge(row ?? this.#keys.findOrCreate(operation.key), operation)
     }
@@ -168,7 +168,7 @@ class Application {
     const { stamp, value } = operation
     if (key.deletedThrough !== undefined && stamp <= key.deletedThrough) return
     if (key.registerStamp !== undefined && stamp <= key.registerStamp) return
-    this.#session.run(SET, stampBytes(stamp), digestOf(operation), value, key.keyId)
+    this.#connection.run(SET, stampBytes(stamp), digestOf(operation), value, key.keyId)
     key.registerStamp = stamp
     this.#keys.raise(key, stamp, false)
   }
@@ -176,12 +176,12 @@ class Application {
   #delete(key: KeyRow, operation: DeleteOperation): void {
     const { stamp } = operation
     if (key.deletedThrough !== undefined && stamp <= key.deletedThrough) return
-    this.#session.run(DELETE, stampBytes(stamp), digestOf(operation), key.keyId)
+    this.#connection.run(DELETE, stampBytes(stamp), digestOf(operation), key.keyId)
     key.deletedThrough = stamp
     if (key.registerStamp !== undefined && key.registerStamp <= stamp) {
       key.registerStamp = undefined
     }
-    this.#items.settle(operation.key, key)
+    this.#items.dropCleared(operation.key, key)
     this.#keys.raise(key, stamp, false)
     this.#keys.lower(key)
   }

@@ -35,7 +35,7 @@ import type {
   SchemaState,
   StoredOperation,
 } from '../replica-backend.ts'
-import { isOutdated, MEMORY } from './connection/open-session.ts'
+import { isOutdated, MEMORY } from './connection/open-connection.ts'
 import { readSchema } from './upkeep/read-schema.ts'
 import { loadSqliteDriver, type SqliteDriver } from './connection/driver.ts'
 import { SqliteEngine, type EngineCalls, type EngineMethod } from './engine.ts'

@@ -3,17 +3,17 @@ import type { BatchCall } from '../batcher.ts'
 import type { ApplyResult } from '../replica-backend.ts'
 import { applyBatch } from './apply.ts'
 import type { SqliteDriver } from './connection/driver.ts'
-import { openSession, readSettings, type SqliteSettings } from './connection/open-session.ts'
+import { openConnection, readSettings, type SqliteSettings } from './connection/open-connection.ts'
 import type { ResolvedSqliteOptions } from './connection/options.ts'
-import type { SqliteSession } from './connection/session.ts'
+import type { SqliteConnection } from './connection/connection.ts'
 import * as reads from './reads.ts'
 import { KeyTable } from './rows/key-table.ts'
 import { migrate } from './upkeep/migrations.ts'
 import { mendKeys } from './upkeep/parts.ts'
 import * as writes from './writes.ts'
 
-type Work = (session: SqliteSession, ...args: never[]) => unknown
-type Args<Of extends Work> = Parameters<Of> extends [SqliteSession, ...infer Rest] ? Rest : never
+type Work = (connection: SqliteConnection, ...args: never[]) => unknown
+type Args<Of extends Work> = Parameters<Of> extends [SqliteConnection, ...infer Rest] ? Rest : never
 type InTransaction = typeof reads & typeof writes
 type Own = Pick<SqliteEngine, 'run' | 'checkpoint' | 'mendKeys' | 'purge'>
 
@@ -34,24 +34,24 @@ const WRITES: Partial<Record<string, Work>> = writes
  */
 export class SqliteEngine {
   readonly settings: SqliteSettings
-  readonly #session: SqliteSession
+  readonly #connection: SqliteConnection
   readonly #keys: KeyTable
 
   /** @param identity Given to the database if it is new. */
   constructor(driver: SqliteDriver, options: ResolvedSqliteOptions, identity: string) {
-    this.#session = openSession(driver, options)
-    this.#keys = new KeyTable(this.#session)
+    this.#connection = openConnection(driver, options)
+    this.#keys = new KeyTable(this.#connection)
     try {
-      this.settings = readSettings(this.#session, options.path)
-      migrate(this.#session, identity)
+      this.settings = readSettings(this.#connection, options.path)
+      migrate(this.#connection, identity)
     } catch (error) {
-      this.#session.close()
+      this.#connection.close()
       throw error
     }
   }
 
   close(): void {
-    this.#session.close()
+    this.#connection.close()
   }
 
   /** Reads and writes are a transaction each. */
@@ -60,24 +60,24 @@ export class SqliteEngine {
     ...args: Parameters<EngineCalls[Method]>
   ): ReturnType<EngineCalls[Method]>
   call(method: EngineMethod, ...args: never[]): unknown {
-    const session = this.#session
+    const connection = this.#connection
     const [read, write] = [READS[method], WRITES[method]]
-    if (read !== undefined) return session.read(() => read(session, ...args))
-    if (write !== undefined) return session.write(() => write(session, ...args))
+    if (read !== undefined) return connection.read(() => read(connection, ...args))
+    if (write !== undefined) return connection.write(() => write(connection, ...args))
     return (this[method as keyof Own] as (...given: never[]) => unknown)(...args)
   }
 
   /** Moves the log into the file as far as nobody is in the way; others write meanwhile. */
   checkpoint(): void {
-    this.#session.get('PRAGMA wal_checkpoint(PASSIVE)')
+    this.#connection.get('PRAGMA wal_checkpoint(PASSIVE)')
   }
 
   /** One transaction for all calls: one commit is shared by many saves. */
   run(calls: readonly BatchCall[]): ApplyResult[] {
     try {
-      return this.#session.write(() => {
-        const answers: readonly Verdict[][] = applyBatch(this.#session, this.#keys, calls)
-        const identity = reads.identityOf(this.#session)
+      return this.#connection.write(() => {
+        const answers: readonly Verdict[][] = applyBatch(this.#connection, this.#keys, calls)
+        const identity = reads.identityOf(this.#connection)
         return answers.map((applied) => ({ identity, applied }))
       })
     } catch (error) {
@@ -88,12 +88,12 @@ export class SqliteEngine {
 
   mendKeys(after: number): number | undefined {
     this.#keys.forget()
-    return this.#session.write(() => mendKeys(this.#session, after))
+    return this.#connection.write(() => mendKeys(this.#connection, after))
   }
 
   /** False while a reader of another process still needs the log beside the file. */
   purge(): boolean {
-    const answer = this.#session.get<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)')
+    const answer = this.#connection.get<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)')
     return answer?.busy === 0
   }
 }

@@ -4,7 +4,7 @@ import { WHOLE_RANGE } from '../buckets.ts'
 import type { BatchCall } from '../batcher.ts'
 import { applyBatch } from './apply.ts'
 import { KeyTable } from './rows/key-table.ts'
-import { openSession } from './connection/open-session.ts'
+import { openConnection } from './connection/open-connection.ts'
 import { bucketsOf } from '../buckets.ts'
 import { addDigests } from './rows/digest.ts'
 import { readKeyIds } from './rows/key-pages.ts'
@@ -14,17 +14,17 @@ import { migrate } from './upkeep/migrations.ts'
 import { resolveSqliteOptions } from './connection/options.ts'
 import { readPage } from './rows/read-items.ts'
 import { keysWithRows, readScanPage, SCAN_START } from './rows/scan.ts'
-import type { SqliteSession } from './connection/session.ts'
+import type { SqliteConnection } from './connection/connection.ts'
 
-let session: SqliteSession
+let connection: SqliteConnection
 let statements: { readonly sql: string; readonly values: readonly SqliteValue[] }[] = []
 
 // Goal: no call's cost grows with the length of a list or with the number of keys, unless it must.
 // Method: every SQL text that a call runs is recorded; then SQLite is asked how it would run it.
 beforeAll(async () => {
   const driver = recording(await loadSqliteDriver())
-  session = openSession(driver, resolveSqliteOptions({ path: ':memory:' }))
-  migrate(session, 'identity')
+  connection = openConnection(driver, resolveSqliteOptions({ path: ':memory:' }))
+  migrate(connection, 'identity')
 })
 
 function recording({ open, ...driver }: SqliteDriver): SqliteDriver {
@@ -58,7 +58,7 @@ function plansOf(work: () => void): string[] {
   return [...distinct]
     .filter(([sql]) => /^\s*(SELECT|INSERT|UPDATE|DELETE)/.test(sql))
     .flatMap(([sql, values]) =>
-      session
+      connection
         .all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`, ...values)
         .map(({ detail }) => detail),
     )
@@ -74,7 +74,7 @@ describe('plans', () => {
   test('an append of any kind looks nothing up but by index', () => {
     const plans = plansOf(() => {
       const at = stampAt(1)
-      applyBatch(session, new KeyTable(session), [
+      applyBatch(connection, new KeyTable(connection), [
         call(append('k', at, 1)),
         call(append('k', stampAt(2), 1, 'caller')),
         call(append('k', stampAt(3), 1, 'caller')),
@@ -90,8 +90,8 @@ describe('plans', () => {
 
   test.each(['newest', 'oldest'] as const)('the %s page is two index ranges in order', (order) => {
     const plans = plansOf(() => {
-      readPage(session, 1, { key: 'k', order, limit: 10, before: stampAt(9) })
-      readPage(session, 1, { key: 'k', order, limit: 10, includeRemoved: true })
+      readPage(connection, 1, { key: 'k', order, limit: 10, before: stampAt(9) })
+      readPage(connection, 1, { key: 'k', order, limit: 10, includeRemoved: true })
     })
     expect(plans).toHaveLength(4)
     for (const step of plans) {
@@ -103,11 +103,11 @@ describe('plans', () => {
   })
 
   test('the latest keys come from the index on latest, those of a rare prefix by key', () => {
-    const few = plansOf(() => readLatestKeys(session, { prefix: 'k', limit: 10 }))
+    const few = plansOf(() => readLatestKeys(connection, { prefix: 'k', limit: 10 }))
     expect(few.filter((step) => /^SEARCH k USING INDEX .*\(key>\?/.test(step))).toHaveLength(1)
     const sets = Array.from({ length: 300 }, (_, i) => append(`k${i}`, stampAt(i), 1))
-    applyBatch(session, new KeyTable(session), [call(...sets)])
-    const many = plansOf(() => readLatestKeys(session, { prefix: 'k', limit: 10 }))
+    applyBatch(connection, new KeyTable(connection), [call(...sets)])
+    const many = plansOf(() => readLatestKeys(connection, { prefix: 'k', limit: 10 }))
     // Releases of SQLite say it differently: (latest,rowid)<(?,?) or latest<?.
     const range = /everthread_keys_latest \(.*(\(latest,rowid\)<|latest<\?)/
     expect(many.some((step) => range.test(step))).toBe(true)
@@ -121,21 +121,21 @@ describe('plans', () => {
   })
 
   test('a digest and a scan of a recent range go through the keys touched since', () => {
-    applyBatch(session, new KeyTable(session), [call(append('recent', stampAt(300_000), 1))])
+    applyBatch(connection, new KeyTable(connection), [call(append('recent', stampAt(300_000), 1))])
     const range = { ...WHOLE_RANGE, from: stampAt(1) }
-    const ids = readKeyIds(session, range, 0).ids
-    const keys = plansOf(() => readKeyIds(session, range, 0))
+    const ids = readKeyIds(connection, range, 0).ids
+    const keys = plansOf(() => readKeyIds(connection, range, 0))
     for (const step of keys.filter((text) => text.includes('everthread_keys'))) {
       expect(step).toMatch(/^SEARCH .*everthread_keys_touched/)
     }
-    const old = plansOf(() => readKeyIds(session, WHOLE_RANGE, 0))
+    const old = plansOf(() => readKeyIds(connection, WHOLE_RANGE, 0))
     const byId = 'SEARCH everthread_keys USING INTEGER PRIMARY KEY'
     expect(old.some((step) => step.startsWith(byId))).toBe(true)
     const buckets = bucketsOf(range, 16)
     const steps = plansOf(() => {
-      addDigests(session, range, buckets, ids)
-      keysWithRows(session, range, ids)
-      readScanPage(session, range, ids, SCAN_START)
+      addDigests(connection, range, buckets, ids)
+      keysWithRows(connection, range, ids)
+      readScanPage(connection, range, ids, SCAN_START)
     })
     // Whether there are rows of a kind at all is asked of its partial index, which has nothing else.
     const kinds =
@@ -150,15 +150,15 @@ describe('plans', () => {
   })
 
   test('what a clear does not cover is found by index', () => {
-    applyBatch(session, new KeyTable(session), [call(append('k', stampAt(200_000), 1))])
+    applyBatch(connection, new KeyTable(connection), [call(append('k', stampAt(200_000), 1))])
     const plans = plansOf(() =>
-      applyBatch(session, new KeyTable(session), [call(clear('k', stampAt(100_000)))]),
+      applyBatch(connection, new KeyTable(connection), [call(clear('k', stampAt(100_000)))]),
     )
     expect(plans.filter((step) => /SCAN/.test(step) && !META.test(step))).toEqual([])
   })
 
   test('an append of an own id writes one row and one index entry', () => {
-    const indexes = session
+    const indexes = connection
       .all<{ sql: string | null }>(
         "SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'everthread_items'",
       )

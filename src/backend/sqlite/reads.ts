@@ -18,7 +18,7 @@ import type {
   LatestQuery,
   ReplicaState,
 } from '../replica-backend.ts'
-import type { SqliteSession } from './connection/session.ts'
+import type { SqliteConnection } from './connection/connection.ts'
 import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from './rows/item-row.ts'
 import { checkClear, optionalStamp } from './rows/key-table.ts'
 import { readLatestKeys } from './rows/list-latest.ts'
@@ -57,89 +57,92 @@ interface FoundKey {
   readonly register: JsonText | null
 }
 
-export function readRegister(session: SqliteSession, key: string): KeyRead {
-  const row = findKey(session, key)
-  if (row === undefined || row.register_stamp === null) return markOf(session, row)
+export function readRegister(connection: SqliteConnection, key: string): KeyRead {
+  const row = findKey(connection, key)
+  if (row === undefined || row.register_stamp === null) return markOf(connection, row)
   const register = { stamp: stampOf(row.register_stamp), value: row.register! }
-  return { ...markOf(session, row), register }
+  return { ...markOf(connection, row), register }
 }
 
-export function readItems(session: SqliteSession, query: ItemQuery): ItemPage {
-  const row = findKey(session, query.key)
-  if (row === undefined) return { ...markOf(session, row), items: [], done: true }
-  return { ...markOf(session, row), ...readPage(session, row.key_id, query) }
+export function readItems(connection: SqliteConnection, query: ItemQuery): ItemPage {
+  const row = findKey(connection, query.key)
+  if (row === undefined) return { ...markOf(connection, row), items: [], done: true }
+  return { ...markOf(connection, row), ...readPage(connection, row.key_id, query) }
 }
 
 export function readItemsById(
-  session: SqliteSession,
+  connection: SqliteConnection,
   key: string,
   ids: readonly string[],
 ): ItemPage {
-  const row = findKey(session, key)
+  const row = findKey(connection, key)
   const items: Item[] = []
   for (const id of row === undefined ? [] : ids) {
-    const found = session.get<ReadRow>(FIND_ITEM, row!.key_id, itemBytes(id))
+    const found = connection.get<ReadRow>(FIND_ITEM, row!.key_id, itemBytes(id))
     if (found === undefined) continue
     if (found.id !== null) checkSameId(id, found.id)
     items.push(itemOfRow(found))
   }
-  return { ...markOf(session, row), items, done: true }
+  return { ...markOf(connection, row), items, done: true }
 }
 
-export function countItems(session: SqliteSession, key: string): CountRead {
-  const row = findKey(session, key)
-  if (row === undefined) return { ...markOf(session, row), count: 0 }
-  const { count } = session.get<{ count: number }>(COUNT, row.key_id)!
-  return { ...markOf(session, row), count }
+export function countItems(connection: SqliteConnection, key: string): CountRead {
+  const row = findKey(connection, key)
+  if (row === undefined) return { ...markOf(connection, row), count: 0 }
+  const { count } = connection.get<{ count: number }>(COUNT, row.key_id)!
+  return { ...markOf(connection, row), count }
 }
 
-export function listKeys(session: SqliteSession, { prefix, after = '', limit }: KeyQuery): KeyPage {
+export function listKeys(
+  connection: SqliteConnection,
+  { prefix, after = '', limit }: KeyQuery,
+): KeyPage {
   const end = prefixEnd(prefix) ?? null
-  const rows = session.all<{ key: string }>(LIST, prefix, end, after, limit + 1)
+  const rows = connection.all<{ key: string }>(LIST, prefix, end, after, limit + 1)
   const keys = rows.slice(0, limit).map(({ key }) => key)
-  return { identity: identityOf(session), keys, done: rows.length <= limit }
+  return { identity: identityOf(connection), keys, done: rows.length <= limit }
 }
 
-export function listLatest(session: SqliteSession, query: LatestQuery): LatestPage {
-  return { identity: identityOf(session), ...readLatestKeys(session, query) }
+export function listLatest(connection: SqliteConnection, query: LatestQuery): LatestPage {
+  return { identity: identityOf(connection), ...readLatestKeys(connection, query) }
 }
 
-export function readState(session: SqliteSession, writer: string): ReplicaState {
-  const meta = session.get<{ trusted: string | null; head: Uint8Array | null }>(META)!
-  const cursor = session.get<{ lsn: number }>(CURSOR, writer)
+export function readState(connection: SqliteConnection, writer: string): ReplicaState {
+  const meta = connection.get<{ trusted: string | null; head: Uint8Array | null }>(META)!
+  const cursor = connection.get<{ lsn: number }>(CURSOR, writer)
   const head: Stamp | undefined = optionalStamp(meta.head)
   return {
-    ...readHints(session),
+    ...readHints(connection),
     ...(meta.trusted !== null && { trusted: meta.trusted }),
     ...(head !== undefined && { head }),
     ...(cursor !== undefined && { cursor: cursor.lsn }),
   }
 }
 
-export function readHints(session: SqliteSession): HintList {
-  const hints = session.all<Hint>(HINTS).map(({ writer, count }) => ({ writer, count }))
-  const { hint_count } = session.get<{ hint_count: number }>(HINT_VERSION)!
-  return { identity: identityOf(session), hints, hintVersion: hint_count }
+export function readHints(connection: SqliteConnection): HintList {
+  const hints = connection.all<Hint>(HINTS).map(({ writer, count }) => ({ writer, count }))
+  const { hint_count } = connection.get<{ hint_count: number }>(HINT_VERSION)!
+  return { identity: identityOf(connection), hints, hintVersion: hint_count }
 }
 
 /** Each time anew: another one may stand there since (`guards.ts`). */
-export function identityOf(session: SqliteSession): string {
-  return session.get<{ identity: string }>(IDENTITY)!.identity
+export function identityOf(connection: SqliteConnection): string {
+  return connection.get<{ identity: string }>(IDENTITY)!.identity
 }
 
-function findKey(session: SqliteSession, key: string): FoundKey | undefined {
-  const row = session.get<FoundKey>(FIND_KEY, key)
+function findKey(connection: SqliteConnection, key: string): FoundKey | undefined {
+  const row = connection.get<FoundKey>(FIND_KEY, key)
   if (row !== undefined) checkClear(key, row)
   return row
 }
 
 function markOf(
-  session: SqliteSession,
+  connection: SqliteConnection,
   row: FoundKey | undefined,
 ): { identity: string; deletedThrough?: Stamp } {
   const deletedThrough = optionalStamp(row?.deleted_through)
   return {
-    identity: identityOf(session),
+    identity: identityOf(connection),
     ...(deletedThrough !== undefined && { deletedThrough }),
   }
 }

@@ -34,8 +34,8 @@ class FakeTarget implements ImportTarget {
     this.#beforeSave(conversationId, messages)
     const list = this.conversations.get(conversationId) ?? new Map<string, NewMessage>()
     for (const message of messages) {
-      const standing = list.get(message.id!)
-      if (standing !== undefined && JSON.stringify(standing) !== JSON.stringify(message)) {
+      const existing = list.get(message.id!)
+      if (existing !== undefined && JSON.stringify(existing) !== JSON.stringify(message)) {
         throw new StorageError('CONFLICT', 'another message has this id')
       }
     }

@@ -3,9 +3,9 @@ import { Lru } from '../../core/lru.ts'
 
 /** An entry as it was decoded once: whoever gets it shares it, and must not change it. */
 export interface Entry<T> {
-  /** Generation of all keys, and that of this one, as they were before the data was read. */
+  /** Tag of all keys, and that of this one, as they were before the data was read. */
   readonly all: string
-  readonly generation: string
+  readonly tag: string
   readonly data: T
 }
 

@@ -1,16 +1,16 @@
 /*
  * A cache that several processes share, and that never serves what a write has made untrue.
  *
- * Each cached entry carries two generations that were read *before* its data: that of its key and
- * that of all keys. A writer changes the key's generation after its write is in the database and
+ * Each cached entry carries two tags that were read *before* its data: that of its key and
+ * that of all keys. A writer changes the key's tag after its write is in the database and
  * before it acknowledges. So an entry that was filled from older data, whenever it is stored, has an
- * older generation than the one in the cache, and counts as absent. A generation that was evicted is
+ * older tag than the one in the cache, and counts as absent. A tag that was evicted is
  * made anew at random, with the same effect.
  *
  * When the cache does not answer a writer, other processes may still reach it and believe it. The
  * writer then raises its hint in the backup, which makes every reader leave the cache alone, waits
  * once until no reader can hold a list of hints from before, and goes on without the cache. When it
- * is back the writer tells it of its writes again, and then changes the generation of all keys before
+ * is back the writer tells it of its writes again, and then changes the tag of all keys before
  * it takes the hint back: what was written without a word to the cache was written before that.
  */
 import type { CacheBackend } from '../../backend/cache-backend.ts'
@@ -26,7 +26,7 @@ export interface SharedCacheOptions {
   /** The cache as it is now, or undefined while it is away or memory stands in for it. */
   readonly cache: () => CacheBackend | undefined
   /**
-   * Entries kept decoded in this process too: a hit then costs the generations, not the data. 0
+   * Entries kept decoded in this process too: a hit then costs the tags, not the data. 0
    * keeps none.
    */
   readonly localEntries: number
@@ -48,7 +48,7 @@ export interface EntryCodec<T> {
 /** Read before the data, handed to `fill` with the data. */
 export interface FillToken {
   readonly all: string
-  readonly generation: string
+  readonly tag: string
 }
 
 /** How the cache in front of a store does. */
@@ -65,8 +65,8 @@ export type Lookup<T> =
   | { readonly hit: true; readonly data: T }
   | { readonly hit: false; readonly token: FillToken | undefined }
 
-/** Generations live this long after their last use. Entries live shorter. */
-const GENERATION_TTL_SECONDS = 7 * 86_400
+/** Tags live this long after their last use. Entries live shorter. */
+const TAG_TTL_SECONDS = 7 * 86_400
 /** An entry with a longer text is not kept. UTF-16 units. */
 const ENTRY_UNITS_MAX = 4 * 1024 * 1024
 /** Pause after a failure before the cache is tried again. */
@@ -121,12 +121,12 @@ export class SharedCache {
   async fill<T>(
     name: EntryName,
     key: string,
-    { all, generation }: FillToken,
+    { all, tag }: FillToken,
     data: T,
     codec: EntryCodec<T>,
   ): Promise<void> {
     if (this.#owing) return
-    const text = `${all} ${generation}\n${codec.encode(data)}`
+    const text = `${all} ${tag}\n${codec.encode(data)}`
     if (text.length > ENTRY_UNITS_MAX) return
     try {
       await this.#call((cache) =>
@@ -205,19 +205,19 @@ export class SharedCache {
 
   async #lookUp<T>(entry: string, key: string, codec: EntryCodec<T>): Promise<Lookup<T>> {
     const local = this.#local?.get<T>(entry)
-    const names = [generationKey(key), generationKey(ALL), ...(local === undefined ? [entry] : [])]
-    const [standing, standingAll, text] = await this.#call((cache) => getTexts(cache, names))
-    const generation = standing ?? (await this.#renew(key))
-    const all = standingAll ?? (await this.#renew(ALL))
+    const names = [tagKey(key), tagKey(ALL), ...(local === undefined ? [entry] : [])]
+    const [current, currentAll, text] = await this.#call((cache) => getTexts(cache, names))
+    const tag = current ?? (await this.#renew(key))
+    const all = currentAll ?? (await this.#renew(ALL))
     const isTrue = (found: Entry<T> | undefined): found is Entry<T> =>
-      found?.generation === generation && found.all === all
+      found?.tag === tag && found.all === all
     if (isTrue(local)) return this.#hit(local)
     const shared =
       local === undefined ? text : (await this.#call((cache) => getTexts(cache, [entry])))[0]
     const found = shared === undefined ? undefined : decodeEntry(shared, codec)
     if (!isTrue(found)) {
       this.#local?.delete(entry)
-      return this.#missed({ all, generation })
+      return this.#missed({ all, tag })
     }
     this.#local?.set(entry, found, shared!.length, this.#options.ttlSeconds)
     return this.#hit(found)
@@ -229,11 +229,9 @@ export class SharedCache {
   }
 
   async #renew(key: string): Promise<string> {
-    const generation = Buffer.from(this.#options.env.randomBytes(9)).toString('base64')
-    await this.#call((cache) =>
-      setText(cache, generationKey(key), generation, GENERATION_TTL_SECONDS),
-    )
-    return generation
+    const tag = Buffer.from(this.#options.env.randomBytes(9)).toString('base64')
+    await this.#call((cache) => setText(cache, tagKey(key), tag, TAG_TTL_SECONDS))
+    return tag
   }
 
   /** One bounded delay, and from then on the cache costs nothing until it is back. */
@@ -290,14 +288,14 @@ export class SharedCache {
   }
 }
 
-/** The generations, then the data. Undefined for what is not ours, or damaged: a cache may forget. */
+/** The tags, then the data. Undefined for what is not ours, or damaged: a cache may forget. */
 function decodeEntry<T>(text: string, codec: EntryCodec<T>): Entry<T> | undefined {
   const end = text.indexOf('\n')
-  const [all, generation] = text.slice(0, Math.max(0, end)).split(' ')
-  if (all === undefined || generation === undefined) return undefined
+  const [all, tag] = text.slice(0, Math.max(0, end)).split(' ')
+  if (all === undefined || tag === undefined) return undefined
   try {
     const data = codec.decode(text.slice(end + 1))
-    return data === undefined ? undefined : { all, generation, data }
+    return data === undefined ? undefined : { all, tag, data }
   } catch {
     return undefined
   }
@@ -307,6 +305,6 @@ function entryKey(name: EntryName, key: string): string {
   return `everthread:${name}:${key}`
 }
 
-function generationKey(key: string): string {
+function tagKey(key: string): string {
   return `everthread:g:${key}`
 }

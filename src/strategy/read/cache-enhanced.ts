@@ -176,7 +176,7 @@ async function isBelieved(judged: ReturnType<typeof judgePrimary>): Promise<bool
   return (await judged) === 'current'
 }
 
-/** Generations that were read before this fill began. */
+/** Tags that were read before this fill began. */
 async function tokenOf(
   found: Lookup<unknown>,
   lookUpAgain: () => Promise<Lookup<unknown>>,

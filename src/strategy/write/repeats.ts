@@ -25,7 +25,7 @@ export class Repeats {
   /** Operations of the group that some place has as they are. */
   readonly #own = new Set<Operation>()
   /** Operations that stand already in some place. */
-  readonly #standing = new Set<Operation>()
+  readonly #stands = new Set<Operation>()
   /** As they stand in the place that said so. */
   readonly #repeated = new Set<AppendOperation>()
 
@@ -64,7 +64,7 @@ export class Repeats {
 
   /** True when some place said what stands already: those stamps are not given out anew. */
   get isAny(): boolean {
-    return this.#standing.size > 0
+    return this.#stands.size > 0
   }
 
   /** Those of them that stand in another place already, and were not removed there. */
@@ -82,16 +82,16 @@ export class Repeats {
   answered(sent: readonly Operation[], applied: readonly Verdict[]): RepeatAnswer {
     if (this.#group.length === 0) return NO_REPEATS
     const took = sent.filter((_, i) => applied[i]?.outcome === 'applied')
-    const spread = took.filter((each) => this.#standing.has(each) && this.#group.includes(each))
+    const spread = took.filter((each) => this.#stands.has(each) && this.#group.includes(each))
     for (const operation of took) this.#noteOwn(operation)
     const isSplit = this.isSplit(sent, applied)
     const operations = sent.flatMap((operation, i): readonly Operation[] => {
       const answer = applied[i]
       if (answer?.outcome !== 'stands') return [operation]
-      this.#standing.add(operation)
-      const standing = operationsOfItem(operation.key, answer.item)
-      if (!isRemoved(answer.item)) this.#noteRepeated(standing)
-      return this.#own.has(operation) ? [operation, ...standing] : standing
+      this.#stands.add(operation)
+      const existing = operationsOfItem(operation.key, answer.item)
+      if (!isRemoved(answer.item)) this.#noteRepeated(existing)
+      return this.#own.has(operation) ? [operation, ...existing] : existing
     })
     const hasRepeats = applied.some(({ outcome }) => outcome === 'stands')
     return { operations: hasRepeats ? operations : undefined, isSplit, spread }
@@ -102,8 +102,8 @@ export class Repeats {
     return standsElsewhere(sent, applied).some((each) => this.#own.has(each))
   }
 
-  #noteRepeated(standing: readonly Operation[]): void {
-    for (const each of standing) {
+  #noteRepeated(existing: readonly Operation[]): void {
+    for (const each of existing) {
       if (each.kind === 'put' && each.change === 'append') this.#repeated.add(each)
     }
   }

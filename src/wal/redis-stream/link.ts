@@ -41,7 +41,7 @@ export class StreamLink {
   /** True when a call can be sent right now. */
   get ready(): boolean {
     const { router } = this.#options
-    return !this.#closed && router.ready && this.#seen === router.generation
+    return !this.#closed && router.ready && this.#seen === router.epoch
   }
 
   /** True when the server can be reached, whether or not it was looked at. */
@@ -168,11 +168,11 @@ export class StreamLink {
 
   async #look(): Promise<void> {
     const { router, look } = this.#options
-    const generation = router.generation
+    const epoch = router.epoch
     this.#shas.clear()
     await look(this)
     // A connection that was lost meanwhile is looked at again.
-    if (router.generation === generation) this.#seen = generation
+    if (router.epoch === epoch) this.#seen = epoch
     else throw away('the connection was lost')
   }
 

@@ -29,14 +29,14 @@ export function appendSql(tables: Tables, marks: AppendMarks): string {
 function write(tables: Tables, { hints, cursors }: AppendMarks): string {
   const steps = [
     `i AS MATERIALIZED (
-      SELECT t.*, o.touched AS standing, o.deleted_through AS d
+      SELECT t.*, o.touched AS current, o.deleted_through AS d
       FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[]) AS t(key, item, appended, digest)
       LEFT JOIN ${tables.keys} o ON o.key = t.key)`,
     // Most appends find the key touched a moment ago and write nothing here.
     `raised AS (
       INSERT INTO ${tables.keys} AS o (key, touched)
       SELECT DISTINCT ON (key COLLATE "C") key, item FROM i
-      WHERE standing IS NULL OR standing < $5::uuid
+      WHERE current IS NULL OR current < $5::uuid
       ORDER BY key COLLATE "C", item DESC
       ON CONFLICT (key) DO UPDATE SET touched = EXCLUDED.touched
       WHERE o.touched < EXCLUDED.touched RETURNING 1)`,

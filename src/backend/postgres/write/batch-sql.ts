@@ -44,14 +44,14 @@ function write(tables: Tables, { merges, adds, hints, cursors }: BatchParts): st
     `SELECT key, ${names.join(', ')} FROM wanted WHERE ${unique} ORDER BY key COLLATE "C", item`
   const steps = [
     `k AS MATERIALIZED (
-      SELECT t.n::int AS n, t.key, t.touched, t.coarse, s.touched AS standing, s.deleted_through AS d
+      SELECT t.n::int AS n, t.key, t.touched, t.coarse, s.touched AS current, s.deleted_through AS d
       FROM unnest($1::text[], $2::uuid[], $3::uuid[]) WITH ORDINALITY AS t(key, touched, coarse, n)
       LEFT JOIN LATERAL (SELECT touched, deleted_through FROM ${tables.keys} o
         WHERE o.key = t.key LIMIT 1) s ON true)`,
     // Most appends find the key touched a moment ago and write nothing here.
     `raised AS (
       INSERT INTO ${tables.keys} AS o (key, touched)
-      SELECT key, touched FROM k WHERE standing IS NULL OR standing < coarse
+      SELECT key, touched FROM k WHERE current IS NULL OR current < coarse
       ORDER BY key COLLATE "C"
       ON CONFLICT (key) DO UPDATE SET touched = EXCLUDED.touched
       WHERE o.touched < EXCLUDED.touched RETURNING 1)`,

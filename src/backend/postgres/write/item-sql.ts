@@ -45,8 +45,8 @@ function placeSql(row: 't' | 'EXCLUDED', isThere: string, apart: string): string
 }
 
 /** SQL: true when the part that comes is there and after the one that stands, if one does. */
-function laterSql(arriving: string, standing: string): string {
-  return `COALESCE(${arriving} > ${standing}, ${standing} IS NULL AND ${arriving} IS NOT NULL)`
+function laterSql(arriving: string, current: string): string {
+  return `COALESCE(${arriving} > ${current}, ${current} IS NULL AND ${arriving} IS NOT NULL)`
 }
 
 const POSITION = 'GREATEST(t.position, EXCLUDED.position)'

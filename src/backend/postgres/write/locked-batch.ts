@@ -92,7 +92,7 @@ class LockedBatch {
   /** Of the rows that the calls are about. */
   readonly #itemRows: ItemRows
   readonly #keys = new Map<string, LockedKey>()
-  readonly #standing = new Set<string>()
+  readonly #stands = new Set<string>()
   readonly #rows = new Map<string, PendingRow>()
   readonly #touched = new Map<string, Stamp>()
   readonly #registers = new Map<string, SetOperation | undefined>()
@@ -157,7 +157,7 @@ class LockedBatch {
     for (const row of rows) {
       const key = row['key'] as string
       const { state } = this.#keys.get(key)!
-      this.#standing.add(rowName(key, row['item'] as string))
+      this.#stands.add(rowName(key, row['item'] as string))
       const item = itemFrom(row, state.deletedThrough)
       if (item !== undefined) state.items.set(item.id, item)
     }
@@ -211,7 +211,7 @@ class LockedBatch {
         this.#touched.set(key, maxStamp(position, this.#touched.get(key)!))
         const name = rowName(key, itemKeyOf(id).item)
         const item = itemOf(operation)
-        const isNew = unique && change === 'append' && !this.#standing.has(name)
+        const isNew = unique && change === 'append' && !this.#stands.has(name)
         const row = this.#rows.get(name)
         if (row === undefined) this.#rows.set(name, { key, item, isNew })
         else {

@@ -14,11 +14,11 @@ export interface ScriptCall {
   readonly args: readonly string[]
   /** True when the script may change something. */
   readonly writes: boolean
-  /** The connection's generation that the caller has checked the data of. */
-  readonly generation?: number
+  /** The connection's epoch that the caller has checked the data of. */
+  readonly epoch?: number
 }
 
-/** Codes of calls that had no effect and that the session makes again. */
+/** Codes of calls that had no effect and that the runner makes again. */
 const TRY_LATER: ReadonlySet<string> = new Set(['IDENTITY', 'LOCKED', 'TRYAGAIN'])
 /** Codes that mean: another server has taken over. */
 const MISLED: ReadonlySet<string> = new Set(['READONLY', 'MASTERDOWN'])
@@ -64,8 +64,8 @@ export class RedisCaller {
     }
   }
 
-  async #send({ keys, generation }: ScriptCall, args: readonly string[]): Promise<unknown> {
-    if (generation !== undefined && generation !== this.#router.generation) {
+  async #send({ keys, epoch }: ScriptCall, args: readonly string[]): Promise<unknown> {
+    if (epoch !== undefined && epoch !== this.#router.epoch) {
       throw new Error('IDENTITY must be looked at again: there is a new connection')
     }
     return await this.#router.send(keys[0]!, args)

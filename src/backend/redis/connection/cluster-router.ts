@@ -50,8 +50,8 @@ export class ClusterRouter implements RedisRouter {
     return this.#ranges.length > 0 && this.#masters().every((node) => node.ready)
   }
 
-  get generation(): number {
-    return [...this.#nodes.values()].reduce((sum, node) => sum + node.generation, this.#past)
+  get epoch(): number {
+    return [...this.#nodes.values()].reduce((sum, node) => sum + node.epoch, this.#past)
   }
 
   get servers(): readonly RedisServerInfo[] {
@@ -169,7 +169,7 @@ export class ClusterRouter implements RedisRouter {
     for (const [name, node] of this.#nodes) {
       if (names.has(name)) continue
       this.#nodes.delete(name)
-      this.#past += node.generation
+      this.#past += node.epoch
       node.close()
     }
     for (const { master } of ranges) {

@@ -54,7 +54,7 @@ export class GivenRouter implements RedisRouter {
   readonly #client: GivenClient
   readonly #connectTimeoutMs: number
   #servers: readonly RedisServerInfo[] = []
-  #generation = 0
+  #epoch = 0
   #isListening = false
 
   constructor(env: Env, client: GivenClient, connectTimeoutMs: number) {
@@ -71,8 +71,8 @@ export class GivenRouter implements RedisRouter {
     return isIoredis(client) ? client.status === 'ready' : client.isReady
   }
 
-  get generation(): number {
-    return this.#generation
+  get epoch(): number {
+    return this.#epoch
   }
 
   get servers(): readonly RedisServerInfo[] {
@@ -163,7 +163,7 @@ export class GivenRouter implements RedisRouter {
     // A cluster that is still connecting must not be disturbed: 'ready' follows.
     if (!this.ready) return
     // The run id has to be known before the data is looked at again.
-    const next = (): unknown => this.#generation++
+    const next = (): unknown => this.#epoch++
     this.#readServers().then(next, next)
   }
 

@@ -28,7 +28,7 @@ export class RedisNode implements RedisRouter {
   readonly #options: RedisNodeOptions
   #raw: RawConnection | undefined
   #info: RedisServerInfo | undefined
-  #generation = 0
+  #epoch = 0
   #opening: Promise<void> | undefined
   #retry: Timer | undefined
   #attempt = 0
@@ -45,8 +45,8 @@ export class RedisNode implements RedisRouter {
   }
 
   /** Counts the connections: another one may lead to a server that has lost data. */
-  get generation(): number {
-    return this.#generation
+  get epoch(): number {
+    return this.#epoch
   }
 
   get servers(): readonly RedisServerInfo[] {
@@ -129,7 +129,7 @@ export class RedisNode implements RedisRouter {
       if (this.#closed) throw new StorageError('CLOSED', 'Redis backend is closed')
       this.#raw = raw
       this.#info = info
-      this.#generation++
+      this.#epoch++
       this.#attempt = 0
       this.#lastError = undefined
     } catch (error) {

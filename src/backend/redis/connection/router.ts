@@ -9,7 +9,7 @@ export interface RedisRouter {
   /** True while every server has a connection. */
   readonly ready: boolean
   /** Grows with each new connection: what was known of the servers' data must be checked again. */
-  readonly generation: number
+  readonly epoch: number
   /** What is known of the servers, as it was last read. */
   readonly servers: readonly RedisServerInfo[]
   connect(): Promise<void>

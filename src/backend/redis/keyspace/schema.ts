@@ -11,11 +11,11 @@ import { RECORD_FORMAT, upgradeShard } from './upgrade.ts'
 /** Rounds until all shards must agree: others may be making the database at the same time. */
 const ROUNDS_MAX = 20
 
-/** The database as it was found, on the connections of one generation. */
+/** The database as it was found, on the connections of one epoch. */
 export interface OpenDatabase {
   readonly identity: string
   readonly layout: Layout
-  readonly generation: number
+  readonly epoch: number
 }
 
 interface ShardMeta {
@@ -73,7 +73,7 @@ export class RedisSchema {
   /** Finds or makes the database. Idempotent, and safe beside others who do the same. */
   async open(): Promise<OpenDatabase> {
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const { generation } = this.#router
+      const { epoch } = this.#router
       const home = await this.#look(0)
       // Another shard knows it too, should the first one have lost its meta.
       const count = home.shards ?? (await this.#look(1)).shards ?? this.#shards
@@ -94,7 +94,7 @@ export class RedisSchema {
       const why = this.#damage(shards, home.identity)
       if (why === undefined) {
         if (!(await this.#upgrade(layout, home.identity, shards))) continue
-        return { identity: home.identity, layout, generation }
+        return { identity: home.identity, layout, epoch }
       }
       await this.replace({ identity: home.identity, layout }, why)
     }

@@ -14,7 +14,7 @@ import type {
 } from '../../replica-backend.ts'
 import { LIST_KEYS } from '../scripts/list-keys-2.ts'
 import { LIST_LATEST } from '../scripts/list-latest-4.ts'
-import type { RedisSession } from '../keyspace/session.ts'
+import type { ScriptRunner } from '../keyspace/script-runner.ts'
 
 /** A prefix with so few keys is read whole, whatever others have. */
 const FEW_KEYS = 512
@@ -22,16 +22,16 @@ const FEW_KEYS = 512
 const STEPS_MAX = 4_000
 
 export async function listKeys(
-  session: RedisSession,
+  runner: ScriptRunner,
   { prefix, after, limit }: KeyQuery,
   options?: CallOptions,
 ): Promise<KeyPage> {
   const isInside = after !== undefined && compareText(after, prefix) >= 0
   const min = isInside ? `(${after}` : `[${prefix}`
-  const { layout } = await session.open(options)
+  const { layout } = await runner.open(options)
   const parts = await Promise.all(
     Array.from({ length: layout.shards }, async (_, shard) => {
-      return await session.ask((db) => {
+      return await runner.ask((db) => {
         const keys = [db.layout.meta(shard), db.layout.part(shard, 'listed')]
         const args = [db.identity, prefix, min, String(limit + 1)]
         return { script: LIST_KEYS, keys, args, writes: false }
@@ -44,14 +44,14 @@ export async function listKeys(
 }
 
 export async function listLatest(
-  session: RedisSession,
+  runner: ScriptRunner,
   query: LatestQuery,
   options?: CallOptions,
 ): Promise<LatestPage> {
-  const { layout } = await session.open(options)
+  const { layout } = await runner.open(options)
   const parts = await Promise.all(
     Array.from({ length: layout.shards }, async (_, shard) => {
-      return await latestOfShard(session, shard, query, options)
+      return await latestOfShard(runner, shard, query, options)
     }),
   )
   const { before, limit } = query
@@ -65,7 +65,7 @@ export async function listLatest(
 
 /** At least limit + 1 keys of a shard, or all that there are. */
 async function latestOfShard(
-  session: RedisSession,
+  runner: ScriptRunner,
   shard: number,
   { prefix, before, limit }: LatestQuery,
   options?: CallOptions,
@@ -74,7 +74,7 @@ async function latestOfShard(
   let min = before === undefined ? '-' : `(${turned(before.latest)}${before.key}`
   for (;;) {
     const from = min
-    const { identity, reply } = await session.ask((db) => {
+    const { identity, reply } = await runner.ask((db) => {
       const parts = (['listed', 'latest', 'heads'] as const).map((p) => db.layout.part(shard, p))
       const number = String(limit + 1 - found.length)
       const args = [db.identity, prefix, from, number, String(FEW_KEYS), String(STEPS_MAX)]

@@ -15,7 +15,7 @@ import { DIGEST } from '../scripts/digest-2.ts'
 import { READ_IDS } from '../scripts/read-ids-n.ts'
 import { READ_TIME } from '../scripts/read-time-2.ts'
 import { REPAIR } from '../scripts/repair-12.ts'
-import type { RedisSession } from '../keyspace/session.ts'
+import type { ScriptRunner } from '../keyspace/script-runner.ts'
 
 /** Members that one call of a digest sums. */
 const DIGEST_STEPS = 5_000
@@ -23,23 +23,23 @@ const DIGEST_STEPS = 5_000
 const SCAN_STEPS = 500
 
 export async function digestRange(
-  session: RedisSession,
+  runner: ScriptRunner,
   range: StampRange,
   count: number,
   options?: CallOptions,
 ): Promise<readonly BucketDigest[]> {
   const buckets = bucketsOf(range, count)
-  const { layout } = await session.open(options)
+  const { layout } = await runner.open(options)
   await Promise.all(
     Array.from({ length: layout.shards }, async (_, shard) => {
-      await digestShard(session, shard, range, buckets, options)
+      await digestShard(runner, shard, range, buckets, options)
     }),
   )
   return buckets
 }
 
 async function digestShard(
-  session: RedisSession,
+  runner: ScriptRunner,
   shard: number,
   { from, to }: StampRange,
   buckets: readonly Bucket[],
@@ -49,7 +49,7 @@ async function digestShard(
   let next = `[${from}`
   while (next !== '') {
     const min = next
-    const { reply } = await session.ask((db) => {
+    const { reply } = await runner.ask((db) => {
       const keys = [db.layout.meta(shard), db.layout.part(shard, 'time')]
       const args = [db.identity, min, to, String(DIGEST_STEPS), ...edges]
       return { script: DIGEST, keys, args, writes: false }
@@ -65,22 +65,22 @@ async function digestShard(
 
 /** Reads page by page; `timeoutMs` is the limit of each call. */
 export async function* scanRange(
-  session: RedisSession,
+  runner: ScriptRunner,
   range: StampRange,
   options?: CallOptions,
 ): AsyncGenerator<StoredOperation> {
-  const { layout } = await session.open(options)
+  const { layout } = await runner.open(options)
   for (let shard = 0; shard < layout.shards; shard++) {
     let min = `[${range.from}`
     for (;;) {
       const from = min
-      const { reply } = await session.ask((db) => {
+      const { reply } = await runner.ask((db) => {
         const keys = [db.layout.meta(shard), db.layout.part(shard, 'time')]
         const args = [db.identity, from, range.to, String(SCAN_STEPS)]
         return { script: READ_TIME, keys, args, writes: false }
       }, options)
       const members = reply as readonly string[]
-      yield* await operationsAt(session, shard, members.map(momentOf), options)
+      yield* await operationsAt(runner, shard, members.map(momentOf), options)
       if (members.length < SCAN_STEPS) break
       min = `(${members.at(-1)!}`
     }
@@ -89,13 +89,13 @@ export async function* scanRange(
 
 /** Writes values over those that stand with the same stamps; returns how many were written. */
 export async function repairRecords(
-  session: RedisSession,
+  runner: ScriptRunner,
   operations: readonly Operation[],
   options?: CallOptions,
 ): Promise<number> {
   let written = 0
   for (const operation of operations) {
-    const { reply } = await session.ask(({ identity, layout }) => {
+    const { reply } = await runner.ask(({ identity, layout }) => {
       const { key } = operation
       const shard = layout.shardOf(key)
       const keys = [...layout.shardKeys(shard), layout.hash(shard, key), layout.set(shard, key)]
@@ -110,14 +110,14 @@ export async function repairRecords(
 }
 
 async function operationsAt(
-  session: RedisSession,
+  runner: ScriptRunner,
   shard: number,
   moments: readonly Moment[],
   options?: CallOptions,
 ): Promise<readonly StoredOperation[]> {
   if (moments.length === 0) return []
   const groups = [...groupBy(moments, ({ key }) => key)]
-  const { reply } = await session.ask((db) => {
+  const { reply } = await runner.ask((db) => {
     const { layout } = db
     const hashes = groups.map(([key]) => layout.hash(shard, key))
     const shared = [layout.part(shard, 'locks'), layout.part(shard, 'heads')]

@@ -18,7 +18,7 @@ import { READ_IDS } from '../scripts/read-ids-n.ts'
 import { READ_ITEMS } from '../scripts/read-items-5.ts'
 import { READ_KEY } from '../scripts/read-key-5.ts'
 import { READ_STATE } from '../scripts/read-state-7.ts'
-import type { RedisSession } from '../keyspace/session.ts'
+import type { ScriptRunner } from '../keyspace/script-runner.ts'
 
 interface Mark {
   readonly identity: string
@@ -31,29 +31,29 @@ interface WholeKey extends Mark {
 }
 
 export async function readRegister(
-  session: RedisSession,
+  runner: ScriptRunner,
   key: string,
   options?: CallOptions,
 ): Promise<KeyRead> {
-  const { count: _count, ...read } = await readKey(session, key, options)
+  const { count: _count, ...read } = await readKey(runner, key, options)
   return read
 }
 
 export async function countItems(
-  session: RedisSession,
+  runner: ScriptRunner,
   key: string,
   options?: CallOptions,
 ): Promise<CountRead> {
-  const { register: _register, ...read } = await readKey(session, key, options)
+  const { register: _register, ...read } = await readKey(runner, key, options)
   return read
 }
 
 export async function readItems(
-  session: RedisSession,
+  runner: ScriptRunner,
   { key, before, after, limit, order, includeRemoved = false }: ItemQuery,
   options?: CallOptions,
 ): Promise<ItemPage> {
-  const { identity, reply } = await session.ask((db) => {
+  const { identity, reply } = await runner.ask((db) => {
     const bounds = [after ?? '', before ?? '', String(limit), order, includeRemoved ? '1' : '0']
     const args = [db.identity, key, ...bounds]
     return { script: READ_ITEMS, keys: keyKeys(db, key), args, writes: false }
@@ -67,12 +67,12 @@ export async function readItems(
 }
 
 export async function readItemsById(
-  session: RedisSession,
+  runner: ScriptRunner,
   key: string,
   ids: readonly string[],
   options?: CallOptions,
 ): Promise<ItemPage> {
-  const { identity, reply } = await session.ask((db) => {
+  const { identity, reply } = await runner.ask((db) => {
     const shard = db.layout.shardOf(key)
     const shared = [db.layout.part(shard, 'locks'), db.layout.part(shard, 'heads')]
     const keys = [db.layout.meta(shard), ...shared, db.layout.hash(shard, key)]
@@ -88,14 +88,14 @@ export async function readItemsById(
 
 /** Identity, trusted, hints and cursor are in shard 0; head is the greatest of all shards. */
 export async function readState(
-  session: RedisSession,
+  runner: ScriptRunner,
   writer: string,
   options?: CallOptions,
 ): Promise<ReplicaState> {
-  const { layout } = await session.open(options)
+  const { layout } = await runner.open(options)
   const answers = await Promise.all(
     Array.from({ length: layout.shards }, async (_, shard) => {
-      return await session.ask((db) => stateCall(db, shard, writer), options)
+      return await runner.ask((db) => stateCall(db, shard, writer), options)
     }),
   )
   const { identity, reply } = answers[0]!
@@ -115,9 +115,9 @@ export async function readState(
   }
 }
 
-export async function readHints(session: RedisSession, options?: CallOptions): Promise<HintList> {
-  await session.open(options)
-  const { identity, reply } = await session.ask((db) => stateCall(db, 0, ''), options)
+export async function readHints(runner: ScriptRunner, options?: CallOptions): Promise<HintList> {
+  await runner.open(options)
+  const { identity, reply } = await runner.ask((db) => stateCall(db, 0, ''), options)
   const [, , , raised, , , , ...rest] = reply as readonly (string | null)[]
   return { identity, hints: hintsOf(rest), hintVersion: Number(raised ?? 0) }
 }
@@ -131,11 +131,11 @@ function hintsOf(parts: readonly (string | null)[]): Hint[] {
 }
 
 async function readKey(
-  session: RedisSession,
+  runner: ScriptRunner,
   key: string,
   options?: CallOptions,
 ): Promise<WholeKey> {
-  const { identity, reply } = await session.ask((db) => {
+  const { identity, reply } = await runner.ask((db) => {
     return { script: READ_KEY, keys: keyKeys(db, key), args: [db.identity, key], writes: false }
   }, options)
   const [deletedThrough, stamp, value, count] = reply

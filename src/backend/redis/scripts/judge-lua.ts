@@ -13,21 +13,21 @@ local function isRepeat(item, op)
 end
 
 local function judgePut(k, op, unique)
-  local standing = load(k, op.id)
+  local existing = load(k, op.id)
   if op.kind == 'a' then
-    if unique and standing then
-      return answer(isRepeat(standing, op) and 's' or 'c', k.d, encode(standing))
+    if unique and existing then
+      return answer(isRepeat(existing, op) and 's' or 'c', k.d, encode(existing))
     end
     return isGone(op.position, k.d) and answer('b', k.d, k.d) or answer('a', k.d)
   end
   if op.position <= (k.d or MIN) then return answer('g', k.d) end
-  if not standing then return answer('a', k.d) end
-  if standing.ro then return answer(op.kind == 'e' and 'g' or 'a', k.d) end
-  if standing.p > op.position then
-    return answer('b', k.d, itemStamp(standing) .. standing.p)
+  if not existing then return answer('a', k.d) end
+  if existing.ro then return answer(op.kind == 'e' and 'g' or 'a', k.d) end
+  if existing.p > op.position then
+    return answer('b', k.d, itemStamp(existing) .. existing.p)
   end
-  if op.kind == 'e' and itemStamp(standing) > op.stamp then
-    return answer('b', k.d, itemStamp(standing))
+  if op.kind == 'e' and itemStamp(existing) > op.stamp then
+    return answer('b', k.d, itemStamp(existing))
   end
   return answer('a', k.d)
 end

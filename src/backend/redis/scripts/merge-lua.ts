@@ -99,7 +99,7 @@ local function join(a, b)
 end
 
 -- The item without what is gone; false when nothing is left of it.
-local function settle(item, d)
+local function withoutCleared(item, d)
   d = d or MIN
   if item.p <= d then return false end
   if (item.a or item.p) > d and (item.eo or item.p) > d and (item.ro or item.p) > d then return item end
@@ -210,7 +210,7 @@ local function mergeDelete(k, op)
   k.d, k.dd = op.stamp, op.digest
   if k.s and k.s <= op.stamp then k.s, k.sd, k.v = nil, nil, nil end
   for id, item in pairs(k.items) do
-    if item then k.items[id] = settle(item, k.d) end
+    if item then k.items[id] = withoutCleared(item, k.d) end
   end
 end
 
@@ -230,8 +230,8 @@ end
 local function merge(k, op)
   if op.kind == 'd' then return mergeDelete(k, op) end
   if op.kind == 's' then return mergeSet(k, op) end
-  local standing, arriving = load(k, op.id), itemOf(op)
-  k.items[op.id] = settle(standing and join(standing, arriving) or arriving, k.d)
+  local existing, arriving = load(k, op.id), itemOf(op)
+  k.items[op.id] = withoutCleared(existing and join(existing, arriving) or arriving, k.d)
 end
 
 local function contains(list, member)

@@ -43,7 +43,7 @@ local function repairItem()
   if not raw then return 0 end
   local item = readable(raw)
   if item == nil then
-    item = settle(itemOf(op), k.d)
+    item = withoutCleared(itemOf(op), k.d)
     if not item then return 0 end
     forget(op.position, suffix(op.id, op.position))
     k.items[op.id], k.stood[op.id] = item, false

@@ -10,15 +10,15 @@ import type {
 import { LEASE } from '../scripts/lease-2.ts'
 import { REMOVE_HINTS } from '../scripts/remove-hints-3.ts'
 import { TRUST } from '../scripts/trust-2.ts'
-import type { RedisSession } from '../keyspace/session.ts'
+import type { ScriptRunner } from '../keyspace/script-runner.ts'
 
 /** Leases are in shard 0, with the hints that they guard. */
 export async function takeLease(
-  session: RedisSession,
+  runner: ScriptRunner,
   { name, holder, ttlMs, token, note = '' }: LeaseRequest,
   options?: CallOptions,
 ): Promise<Lease | undefined> {
-  const { reply } = await session.ask(({ identity, layout }) => {
+  const { reply } = await runner.ask(({ identity, layout }) => {
     const keys = [layout.meta(0), layout.part(0, 'leases')]
     const args = [identity, name, holder, String(ttlMs), token?.toString() ?? '', note]
     return { script: LEASE, keys, args, writes: true }
@@ -29,11 +29,11 @@ export async function takeLease(
 }
 
 export async function trust(
-  session: RedisSession,
+  runner: ScriptRunner,
   other: string,
   options: FencedOptions = {},
 ): Promise<void> {
-  const { reply } = await session.ask(({ identity, layout }) => {
+  const { reply } = await runner.ask(({ identity, layout }) => {
     const keys = [layout.meta(0), layout.part(0, 'leases')]
     const args = [identity, ...fenceArguments(options.fence), other]
     return { script: TRUST, keys, args, writes: true }
@@ -42,12 +42,12 @@ export async function trust(
 }
 
 export async function removeHints(
-  session: RedisSession,
+  runner: ScriptRunner,
   hints: readonly Hint[],
   options: FencedOptions = {},
 ): Promise<void> {
   const pairs = hints.flatMap(({ writer, count }) => [writer, String(count)])
-  const { reply } = await session.ask(({ identity, layout }) => {
+  const { reply } = await runner.ask(({ identity, layout }) => {
     const keys = [layout.meta(0), layout.part(0, 'leases'), layout.part(0, 'hints')]
     const args = [identity, ...fenceArguments(options.fence), ...pairs]
     return { script: REMOVE_HINTS, keys, args, writes: true }

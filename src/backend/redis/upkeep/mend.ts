@@ -15,7 +15,7 @@ import { MEND, MEND_DONE, MEND_START } from '../scripts/mend-12.ts'
 import { MEND_LISTS } from '../scripts/mend-lists-5.ts'
 import { MEND_TIME } from '../scripts/mend-time-n.ts'
 import { READ_TIME } from '../scripts/read-time-2.ts'
-import type { RedisSession } from '../keyspace/session.ts'
+import type { ScriptRunner } from '../keyspace/script-runner.ts'
 
 /** Keys that are mended at once. */
 const KEYS_AT_ONCE = 16
@@ -28,12 +28,12 @@ const SCAN_STEPS = '1000'
 
 /** What has lost something: two commands for each key, and no row is read. */
 export async function* damagedParts(
-  session: RedisSession,
+  runner: ScriptRunner,
   options?: CallOptions,
 ): AsyncGenerator<DamagedPart> {
-  const { layout } = await session.open(options)
+  const { layout } = await runner.open(options)
   for (let shard = 0; shard < layout.shards; shard++) {
-    const { reply } = await session.ask(
+    const { reply } = await runner.ask(
       (db) => ({
         script: CHECK_PARTS,
         keys: indexKeys(db, shard),
@@ -43,34 +43,34 @@ export async function* damagedParts(
       options,
     )
     for (const name of reply as readonly string[]) yield { name }
-    for await (const page of recordedKeys(session, shard, options)) {
-      yield* await damagedKeys(session, shard, page, options)
+    for await (const page of recordedKeys(runner, shard, options)) {
+      yield* await damagedKeys(runner, shard, page, options)
     }
   }
 }
 
 /** Makes everything fit the hashes again, of which something is known to be missing. */
 export async function mendParts(
-  session: RedisSession,
+  runner: ScriptRunner,
   router: RedisRouter,
   options?: CallOptions,
 ): Promise<void> {
-  await session.replace('it is mended, and rows of it may be gone', options)
-  const { layout } = await session.open(options)
+  await runner.replace('it is mended, and rows of it may be gone', options)
+  const { layout } = await runner.open(options)
   for (let shard = 0; shard < layout.shards; shard++) {
     for await (const keys of storedKeys(router, layout, shard)) {
-      await mendKeys(session, shard, keys, options)
+      await mendKeys(runner, shard, keys, options)
     }
-    for await (const keys of recordedKeys(session, shard, options)) {
-      await mendKeys(session, shard, keys, options)
+    for await (const keys of recordedKeys(runner, shard, options)) {
+      await mendKeys(runner, shard, keys, options)
     }
-    await mendTime(session, shard, options)
-    await mendLists(session, shard, options)
+    await mendTime(runner, shard, options)
+    await mendLists(runner, shard, options)
   }
 }
 
 async function damagedKeys(
-  session: RedisSession,
+  runner: ScriptRunner,
   shard: number,
   names: readonly string[],
   options?: CallOptions,
@@ -78,7 +78,7 @@ async function damagedKeys(
   const found: DamagedPart[] = []
   for (let first = 0; first < names.length; first += KEYS_CHECKED) {
     const some = names.slice(first, first + KEYS_CHECKED)
-    const { reply } = await session.ask(({ identity, layout }) => {
+    const { reply } = await runner.ask(({ identity, layout }) => {
       const own = some.flatMap((key) => [layout.hash(shard, key), layout.set(shard, key)])
       const keys = [layout.meta(shard), layout.part(shard, 'heads'), ...own]
       return { script: CHECK_KEYS, keys, args: [identity, ...some], writes: false }
@@ -92,14 +92,14 @@ async function damagedKeys(
 
 /** Keys that have a record, page by page. */
 async function* recordedKeys(
-  session: RedisSession,
+  runner: ScriptRunner,
   shard: number,
   options?: CallOptions,
 ): AsyncGenerator<readonly string[]> {
   let cursor = '0'
   do {
     const from = cursor
-    const { reply } = await session.ask(({ identity, layout }) => {
+    const { reply } = await runner.ask(({ identity, layout }) => {
       const keys = [layout.meta(shard), layout.part(shard, 'heads')]
       return { script: LIST_HEADS, keys, args: [identity, from], writes: false }
     }, options)
@@ -128,19 +128,19 @@ async function* storedKeys(
 }
 
 async function mendKeys(
-  session: RedisSession,
+  runner: ScriptRunner,
   shard: number,
   keys: readonly string[],
   options?: CallOptions,
 ): Promise<void> {
   for (let first = 0; first < keys.length; first += KEYS_AT_ONCE) {
     const some = keys.slice(first, first + KEYS_AT_ONCE)
-    await Promise.all(some.map(async (key) => await mendKey(session, shard, key, options)))
+    await Promise.all(some.map(async (key) => await mendKey(runner, shard, key, options)))
   }
 }
 
 async function mendKey(
-  session: RedisSession,
+  runner: ScriptRunner,
   shard: number,
   key: string,
   options?: CallOptions,
@@ -148,7 +148,7 @@ async function mendKey(
   let at: readonly string[] = MEND_START
   while (at[0] !== MEND_DONE) {
     const from = at
-    const { reply } = await session.ask((db) => {
+    const { reply } = await runner.ask((db) => {
       const args = [db.identity, String(db.layout.hashPrefixBytes(shard)), ...from]
       return { script: MEND, keys: keysOf(db.layout, shard, [key]), args, writes: true }
     }, options)
@@ -156,22 +156,18 @@ async function mendKey(
   }
 }
 
-async function mendTime(
-  session: RedisSession,
-  shard: number,
-  options?: CallOptions,
-): Promise<void> {
+async function mendTime(runner: ScriptRunner, shard: number, options?: CallOptions): Promise<void> {
   let min = '-'
   for (;;) {
     const from = min
-    const { reply } = await session.ask(({ identity, layout }) => {
+    const { reply } = await runner.ask(({ identity, layout }) => {
       const keys = [layout.meta(shard), layout.part(shard, 'time')]
       const args = [identity, from, '\u{10FFFF}', String(TIME_STEPS)]
       return { script: READ_TIME, keys, args, writes: false }
     }, options)
     const members = reply as readonly string[]
     if (members.length === 0) return
-    await session.ask((db) => mendTimeCall(db, shard, members), options)
+    await runner.ask((db) => mendTimeCall(db, shard, members), options)
     min = `(${members.at(-1)!}`
   }
 }
@@ -180,7 +176,7 @@ function mendTimeCall(
   { identity, layout }: OpenDatabase,
   shard: number,
   members: readonly string[],
-): ReturnType<Parameters<RedisSession['ask']>[0]> {
+): ReturnType<Parameters<ScriptRunner['ask']>[0]> {
   const numbers = new KeyNumbers()
   // PLACE DIGEST KIND KEY NUL ID
   const pairs = members.flatMap((member) => {
@@ -192,14 +188,14 @@ function mendTimeCall(
 }
 
 async function mendLists(
-  session: RedisSession,
+  runner: ScriptRunner,
   shard: number,
   options?: CallOptions,
 ): Promise<void> {
   let at: readonly string[] = ['-', '-']
   while (at.some((bound) => bound !== '')) {
     const from = at
-    const { reply } = await session.ask(
+    const { reply } = await runner.ask(
       (db) => ({
         script: MEND_LISTS,
         keys: indexKeys(db, shard),

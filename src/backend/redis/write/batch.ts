@@ -7,7 +7,7 @@ import { appliedOf, argumentsOf } from '../keyspace/record.ts'
 import { APPLY } from '../scripts/apply-n.ts'
 import { damagedPart } from '../connection/redis-error.ts'
 import { RAISE } from '../scripts/raise-3.ts'
-import type { RedisSession } from '../keyspace/session.ts'
+import type { ScriptRunner } from '../keyspace/script-runner.ts'
 
 /** What a call notes beside its operations. */
 type Marks = Pick<ApplyOptions, 'hint' | 'cursor'>
@@ -21,18 +21,18 @@ export type Acknowledged = (shard: number, identity: string, writes: number) => 
  * worst). A call that cannot be judged, since something it goes by is lost, is answered by its error.
  */
 export async function applyBatch(
-  session: RedisSession,
+  runner: ScriptRunner,
   shard: number,
   calls: readonly BatchCall[],
   acknowledged: Acknowledged,
 ): Promise<readonly (ApplyResult | StorageError)[]> {
   const isHome = shard === 0
-  if (!isHome) await raiseHints(session, calls, acknowledged)
+  if (!isHome) await raiseHints(runner, calls, acknowledged)
   const results: (ApplyResult | StorageError)[] = []
   let waiting = calls.map((_, i) => i)
   while (waiting.length > 0) {
     const batch = waiting.map((i) => calls[i]!)
-    const { identity, reply } = await session.ask((db) => batchCall(db, shard, batch, isHome))
+    const { identity, reply } = await runner.ask((db) => batchCall(db, shard, batch, isHome))
     acknowledged(shard, identity, Number(reply[0]))
     let lock: string | undefined
     const locked: number[] = []
@@ -48,9 +48,9 @@ export async function applyBatch(
       }
     })
     waiting = locked
-    if (lock !== undefined) await session.unlock(lock)
+    if (lock !== undefined) await runner.unlock(lock)
   }
-  if (!isHome) await raiseCursors(session, calls)
+  if (!isHome) await raiseCursors(runner, calls)
   return results
 }
 
@@ -70,21 +70,21 @@ export function answersOf(
 }
 
 export async function raiseHints(
-  session: RedisSession,
+  runner: ScriptRunner,
   calls: readonly Marks[],
   acknowledged: Acknowledged,
 ): Promise<void> {
   const hints = calls.flatMap(({ hint }) => (hint === undefined ? [] : [hint]))
   if (hints.length === 0) return
-  const { identity, reply } = await session.ask((db) => raiseCall(db, hints, []))
+  const { identity, reply } = await runner.ask((db) => raiseCall(db, hints, []))
   acknowledged(0, identity, Number(reply[0]))
 }
 
-export async function raiseCursors(session: RedisSession, calls: readonly Marks[]): Promise<void> {
+export async function raiseCursors(runner: ScriptRunner, calls: readonly Marks[]): Promise<void> {
   const cursors = calls.flatMap(({ cursor }) =>
     cursor === undefined ? [] : [cursor.writer, String(cursor.lsn)],
   )
-  if (cursors.length > 0) await session.ask((db) => raiseCall(db, [], cursors))
+  if (cursors.length > 0) await runner.ask((db) => raiseCall(db, [], cursors))
 }
 
 function raiseCall(

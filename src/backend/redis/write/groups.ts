@@ -31,7 +31,7 @@ import { FINISH } from '../scripts/finish-n.ts'
 import { LIST_GROUPS } from '../scripts/list-groups-2.ts'
 import { PREPARE } from '../scripts/prepare-n.ts'
 import { READ_INTENT } from '../scripts/read-intent-2.ts'
-import type { Answer, RedisSession } from '../keyspace/session.ts'
+import type { Answer, ScriptRunner } from '../keyspace/script-runner.ts'
 
 /** A group that is pending for longer is aborted by whoever meets it. Seconds. */
 const PENDING_S_MAX = 5
@@ -53,7 +53,7 @@ interface Part {
 /** What a group over several shards is applied with. */
 export interface SpreadParts {
   readonly env: Env
-  readonly session: RedisSession
+  readonly runner: ScriptRunner
   readonly acknowledged: Acknowledged
 }
 
@@ -78,25 +78,25 @@ async function applyMarked(
   options: ApplyOptions,
   limitMs: number,
 ): Promise<ApplyResult> {
-  await raiseHints(parts.session, [options], parts.acknowledged)
+  await raiseHints(parts.runner, [options], parts.acknowledged)
   const result =
     options.decide === true
       ? await applyJudged(parts, operations, options, limitMs)
       : await applyMerged(parts, operations)
-  await raiseCursors(parts.session, [options])
+  await raiseCursors(parts.runner, [options])
   return result
 }
 
 async function applyMerged(
-  { session, acknowledged }: SpreadParts,
+  { runner, acknowledged }: SpreadParts,
   operations: readonly Operation[],
 ): Promise<ApplyResult> {
-  const { identity, layout } = await session.open()
+  const { identity, layout } = await runner.open()
   const parts = partsOf(operations, layout)
   const outcomes = await Promise.allSettled(
     parts.map(async (part) => {
       const call: BatchCall = { operations: part.operations, decide: false, unique: false }
-      const [result] = await applyBatch(session, part.shard, [call], acknowledged)
+      const [result] = await applyBatch(runner, part.shard, [call], acknowledged)
       if (isStorageError(result)) throw result
       return result!.applied
     }),
@@ -121,21 +121,21 @@ async function applyJudged(
   while (parts.env.monotonic() < deadline) {
     const outcome = await attempt(parts, operations, unique)
     if (typeof outcome !== 'string') return outcome
-    if (outcome !== '') await parts.session.unlock(outcome)
+    if (outcome !== '') await parts.runner.unlock(outcome)
   }
   throw new StorageError('TIMEOUT', 'Redis: other groups held the keys of this one for too long')
 }
 
 /** The result, or the lock in the way, or nothing when somebody else has aborted this attempt. */
 async function attempt(
-  { env, session, acknowledged }: SpreadParts,
+  { env, runner, acknowledged }: SpreadParts,
   operations: readonly Operation[],
   unique: boolean,
 ): Promise<ApplyResult | string> {
-  const { layout } = await session.open()
+  const { layout } = await runner.open()
   const parts = partsOf(operations, layout)
   const name = Buffer.from(env.randomBytes(12)).toString('hex')
-  const group = new SpreadGroup(session, name, parts[0]!.shard)
+  const group = new SpreadGroup(runner, name, parts[0]!.shard)
   const shards = parts.map(({ shard }) => shard).join()
   const prepared = await Promise.allSettled(
     parts.map(async (part) => await group.prepare(part, shards, unique)),
@@ -180,19 +180,19 @@ interface Prepared {
 
 /** A group by its name and by the shard that has its record. */
 class SpreadGroup {
-  readonly #session: RedisSession
+  readonly #runner: ScriptRunner
   readonly #name: string
   readonly #home: number
 
-  constructor(session: RedisSession, name: string, home: number) {
-    this.#session = session
+  constructor(runner: ScriptRunner, name: string, home: number) {
+    this.#runner = runner
     this.#name = name
     this.#home = home
   }
 
   async prepare(part: Part, shards: string, unique: boolean): Promise<Prepared> {
     const { shard, operations, names } = part
-    const { identity, reply } = await this.#session.ask((db) => {
+    const { identity, reply } = await this.#runner.ask((db) => {
       const numbers = new KeyNumbers()
       const own = operations.flatMap((operation) =>
         argumentsOf(operation, numbers.of(operation.key)),
@@ -210,7 +210,7 @@ class SpreadGroup {
 
   /** What was decided, and the shards of the group. */
   async decide(wish: Wish | 'ask' | 'forget'): Promise<readonly [Decision, string]> {
-    const { reply } = await this.#session.ask(({ identity, layout }) => {
+    const { reply } = await this.#runner.ask(({ identity, layout }) => {
       const keys = [layout.meta(this.#home), layout.part(this.#home, 'groups')]
       const args = [identity, this.#name, wish, String(PENDING_S_MAX)]
       return { script: DECIDE, keys, args, writes: true }
@@ -242,11 +242,11 @@ class SpreadGroup {
   async end(): Promise<boolean> {
     const [decision, shards] = await this.decide('ask')
     if (decision === 'pending') return false
-    const { layout } = await this.#session.open()
+    const { layout } = await this.#runner.open()
     // An aborted group whose part at home never arrived has not said where its other parts are.
     const all = shards === '' ? [...Array(layout.shards).keys()] : shards.split(',').map(Number)
     for (const shard of all) {
-      const { reply } = await this.#session.ask(({ identity, layout: names }) => {
+      const { reply } = await this.#runner.ask(({ identity, layout: names }) => {
         const keys = [names.meta(shard), names.part(shard, 'intents')]
         return { script: READ_INTENT, keys, args: [identity, this.#name], writes: false }
       })
@@ -257,7 +257,7 @@ class SpreadGroup {
   }
 
   async #finish(shard: number, names: readonly string[], wish: Wish): Promise<Answer> {
-    return await this.#session.ask((db) => {
+    return await this.#runner.ask((db) => {
       const keys = keysOf(db.layout, shard, names)
       return { script: FINISH, keys, args: [...head(db, shard), this.#name, wish], writes: true }
     })
@@ -265,22 +265,22 @@ class SpreadGroup {
 }
 
 /** Ends the group that holds a key if it can be ended; `lock` is `group home`. */
-export async function breakLock(session: RedisSession, lock: string): Promise<void> {
+export async function breakLock(runner: ScriptRunner, lock: string): Promise<void> {
   const [name = '', home = '0'] = lock.split(' ')
-  await new SpreadGroup(session, name, Number(home)).end()
+  await new SpreadGroup(runner, name, Number(home)).end()
 }
 
 /** Ends groups that were left behind in all shards, for lack of anybody who meets their keys. */
-export async function sweepGroups(session: RedisSession): Promise<void> {
-  const { layout } = await session.open()
+export async function sweepGroups(runner: ScriptRunner): Promise<void> {
+  const { layout } = await runner.open()
   if (layout.shards === 1) return
   for (let home = 0; home < layout.shards; home++) {
-    const { reply } = await session.ask(({ identity, layout: names }) => {
+    const { reply } = await runner.ask(({ identity, layout: names }) => {
       const keys = [names.meta(home), names.part(home, 'groups')]
       return { script: LIST_GROUPS, keys, args: [identity, String(PENDING_S_MAX)], writes: false }
     })
     for (let i = 0; i + 1 < reply.length; i += 2) {
-      const group = new SpreadGroup(session, String(reply[i]), home)
+      const group = new SpreadGroup(runner, String(reply[i]), home)
       const isEnded = await group.end()
       if (isEnded && Number(reply[i + 1]) > RECORD_S_MAX) await group.decide('forget')
     }

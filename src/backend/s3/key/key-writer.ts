@@ -132,7 +132,7 @@ export class KeyWriter {
     const startedAt = reader.now()
     const view = await reader.load(key, call, mustBeFresh ? 0 : VIEW_AGE_MS_MAX)
     const isFresh = mustBeFresh || view.checkedAt >= startedAt
-    const change = changeKey(await this.#withStanding(key, view, calls, call), calls)
+    const change = changeKey(await this.#withExisting(key, view, calls, call), calls)
     const isPlain = change.answers.flat().every(({ outcome }) => outcome === 'applied')
     if (!isFresh && (!change.changed || !isPlain)) return undefined
     if (!change.changed) {
@@ -201,7 +201,7 @@ export class KeyWriter {
     const { client, layout, reader } = this.#options
     const isEarlier = version?.isEarlier === true
     // Before the version is offered: who is compacting on top of an earlier one will be refused.
-    const standing = erases || isEarlier ? await this.#valuesOf(key, call) : []
+    const existing = erases || isEarlier ? await this.#valuesOf(key, call) : []
     const tail = tailOf(key, state, version, touched)
     const segments = version?.segments ?? []
     const mustCompact = isEarlier || isTailFull(tail) || (erases && holdsDead(segments, key, state))
@@ -213,7 +213,7 @@ export class KeyWriter {
     const base = mustCompact ? compacted!.base : version?.base
     const kept = compacted?.segments ?? segments
     const named = new Set([base, ...kept.map(({ name }) => name)])
-    const left = [...(version?.garbage ?? []), ...(compacted?.garbage ?? []), ...standing]
+    const left = [...(version?.garbage ?? []), ...(compacted?.garbage ?? []), ...existing]
     const garbage = [...new Set(left)].filter((name) => !named.has(name))
     const next: Version = {
       key,
@@ -232,7 +232,7 @@ export class KeyWriter {
    * The state with the values of the items whose ids are to be judged: whether an id stands with
    * the same content is told by the content.
    */
-  async #withStanding(
+  async #withExisting(
     key: string,
     { state }: LoadedKey,
     calls: readonly BatchCall[],
@@ -244,10 +244,10 @@ export class KeyWriter {
         ? operations.flatMap((operation) => (operation.kind === 'put' ? [operation.id] : []))
         : [],
     )
-    const standing = ids.flatMap((id) => state.items.get(id) ?? [])
-    if (standing.length === 0) return state
+    const existing = ids.flatMap((id) => state.items.get(id) ?? [])
+    if (existing.length === 0) return state
     const items = new Map(state.items)
-    for (const item of await reader.withValues(key, standing, call)) items.set(item.id, item)
+    for (const item of await reader.withValues(key, existing, call)) items.set(item.id, item)
     return { ...state, items }
   }
 

@@ -10,7 +10,7 @@ import { COMMITS_MAX, SUPERSEDED_MS_MIN } from '../protocol/limits.ts'
 import { decodeObject, encodeObject } from '../key/object-format.ts'
 import type { ListedObject } from '../protocol/xml.ts'
 
-interface Standing {
+interface StoredNote {
   /** 0 when nobody ever held it. */
   readonly number: number
   readonly lease: StoredLease | undefined
@@ -63,7 +63,7 @@ export class LeaseStore {
     checkFence(fence, () => lease?.token)
   }
 
-  async #read(name: string, call: S3Call): Promise<Standing> {
+  async #read(name: string, call: S3Call): Promise<StoredNote> {
     const { objects } = await this.#client.list(this.#layout.leases(name), {}, call)
     const [newest] = objects
     if (newest === undefined) return { number: 0, lease: undefined, objects }

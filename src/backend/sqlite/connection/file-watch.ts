@@ -4,7 +4,7 @@
  */
 import { rmSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { MEMORY } from './open-session.ts'
+import { MEMORY } from './open-connection.ts'
 import { fileIdOf } from './open-files.ts'
 
 /** How often a read looks whether the file is still there; a write always does. Milliseconds. */

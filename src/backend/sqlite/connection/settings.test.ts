@@ -8,7 +8,7 @@ import { nodeEnv } from '../../../core/node-env.ts'
 import { append, set, stampAt } from '../../../testing/backend/operations.ts'
 import { rejects } from '../../../testing/backend/context.ts'
 import { SqliteBackend } from '../backend.ts'
-import { isOutdated, openSession, readSettings } from './open-session.ts'
+import { isOutdated, openConnection, readSettings } from './open-connection.ts'
 import { loadSqliteDriver, type SqliteDatabase, type SqliteDriver } from './driver.ts'
 import { resolveSqliteOptions } from './options.ts'
 
@@ -48,10 +48,10 @@ test('a database in memory says that it is not durable', async () => {
 
 test('durability is what was read back, not what was set', async () => {
   const path = join(temporary(), 'a.db')
-  const session = openSession(await loadSqliteDriver(), resolveSqliteOptions({ path }))
-  onTestFinished(() => session.close())
-  session.exec('PRAGMA synchronous = NORMAL')
-  expect(readSettings(session, path).durability).toEqual({
+  const connection = openConnection(await loadSqliteDriver(), resolveSqliteOptions({ path }))
+  onTestFinished(() => connection.close())
+  connection.exec('PRAGMA synchronous = NORMAL')
+  expect(readSettings(connection, path).durability).toEqual({
     durable: false,
     reasons: ['journal_mode=wal', 'synchronous=normal'],
   })

@@ -5,7 +5,7 @@
 import { halvesSql, type StampRange } from '../../../core/digest.ts'
 import type { Bucket } from '../../buckets.ts'
 import { rowKinds, type RowKinds } from './row-kinds.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 import { stampBytes } from './stamp-bytes.ts'
 
 interface Sum {
@@ -85,36 +85,39 @@ function placesOf({ moved, edited, appended, removed }: RowKinds): string {
 
 /** Adds what these keys have in the range to the buckets, which cut it without gaps, and returns them. */
 export function addDigests(
-  session: SqliteSession,
+  connection: SqliteConnection,
   { from, to }: StampRange,
   buckets: readonly Bucket[],
   keyIds: readonly number[],
 ): readonly Bucket[] {
   const ids = JSON.stringify(keyIds)
   const edges = edgesOf(buckets)
-  const sql = sumSql(placesOf(rowKinds(session)), buckets.length, 4)
-  return add(buckets, session.all<Sum>(sql, ids, stampBytes(from), stampBytes(to), ...edges))
+  const sql = sumSql(placesOf(rowKinds(connection)), buckets.length, 4)
+  return add(buckets, connection.all<Sum>(sql, ids, stampBytes(from), stampBytes(to), ...edges))
 }
 
 /** The greatest ids there are: what a pass over the whole file goes up to. */
-export function lastIds(session: SqliteSession): { readonly rows: number; readonly keys: number } {
-  const last = (sql: string): number => session.get<{ last: number | null }>(sql)?.last ?? 0
+export function lastIds(connection: SqliteConnection): {
+  readonly rows: number
+  readonly keys: number
+} {
+  const last = (sql: string): number => connection.get<{ last: number | null }>(sql)?.last ?? 0
   return { rows: last(LAST_ROW), keys: last(LAST_KEY) }
 }
 
 /** The same for a block of rows, or of keys. */
 export function addBlockDigests(
-  session: SqliteSession,
+  connection: SqliteConnection,
   { from, to }: StampRange,
   buckets: readonly Bucket[],
   table: 'rows' | 'keys',
   after: number,
   last: number,
 ): readonly Bucket[] {
-  const places = table === 'rows' ? blockPlacesOf(rowKinds(session)) : BLOCK_KEYS
+  const places = table === 'rows' ? blockPlacesOf(rowKinds(connection)) : BLOCK_KEYS
   const sql = sumSql(places, buckets.length, 6)
   const bounds = [stampBytes(from), stampBytes(to), after, last]
-  return add(buckets, session.all<Sum>(sql, null, ...bounds, ...edgesOf(buckets)))
+  return add(buckets, connection.all<Sum>(sql, null, ...bounds, ...edgesOf(buckets)))
 }
 
 /**

@@ -13,7 +13,7 @@ import { maxStamp, type Stamp } from '../../../core/stamp.ts'
 import type { SqliteValue } from '../connection/driver.ts'
 import { ITEM_COLUMNS, itemOfRow, type ItemRow } from './item-row.ts'
 import { optionalStamp, type KeyRow, type KeyTable } from './key-table.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 import { checkSameId, HASHED_ITEMS, isOwnId, itemBytes, stampBytes } from './stamp-bytes.ts'
 
 const INSERT = `
@@ -45,11 +45,11 @@ const HEAD_EDITED = `
 
 /** The items of a key, as one transaction writes them. */
 export class ItemTable {
-  readonly #session: SqliteSession
+  readonly #connection: SqliteConnection
   readonly #keys: KeyTable
 
-  constructor(session: SqliteSession, keys: KeyTable) {
-    this.#session = session
+  constructor(connection: SqliteConnection, keys: KeyTable) {
+    this.#connection = connection
     this.#keys = keys
   }
 
@@ -60,7 +60,7 @@ export class ItemTable {
     const bytes = id === position ? item : stampBytes(position)
     const text = isOwnId(id) ? null : id
     const digest = digestOf(operation)
-    if (this.#session.run(INSERT, key.keyId, item, text, bytes, digest, value) === 0) {
+    if (this.#connection.run(INSERT, key.keyId, item, text, bytes, digest, value) === 0) {
       return false
     }
     this.#keys.raise(key, position, true)
@@ -75,33 +75,33 @@ export class ItemTable {
   /** Joins the operation into what stands, whatever that is. */
   merge(key: KeyRow, operation: PutOperation): void {
     const row = this.#find(key.keyId, operation.id)
-    const standing = row === undefined ? undefined : itemOfRow(row)
+    const existing = row === undefined ? undefined : itemOfRow(row)
     const arriving = itemOf(operation)
-    const joined = standing === undefined ? arriving : joinItems(standing, arriving)
-    const settled = withoutCleared(joined, key.deletedThrough)
-    // Nothing is left of it, and then nothing stood: rows are settled.
-    if (settled === undefined) return
-    if (standing !== undefined && isSame(standing, settled)) return
-    this.#write(operation.key, key, row, settled)
+    const joined = existing === undefined ? arriving : joinItems(existing, arriving)
+    const left = withoutCleared(joined, key.deletedThrough)
+    // Nothing is left of it, and then nothing stood: rows keep nothing that a clear covers.
+    if (left === undefined) return
+    if (existing !== undefined && isSame(existing, left)) return
+    this.#write(operation.key, key, row, left)
   }
 
   /** Takes away what is at or below the key's deletedThrough. */
-  settle(name: string, key: KeyRow): void {
+  dropCleared(name: string, key: KeyRow): void {
     const through = stampBytes(key.deletedThrough!)
-    this.#session.run(CLEAR, key.keyId, through)
-    for (const row of this.#session.all<ItemRow>(CLEARED_IN_PART, key.keyId, through)) {
-      const settled = withoutCleared(itemOfRow(row), key.deletedThrough)
-      if (settled !== undefined) this.#write(name, key, row, settled)
+    this.#connection.run(CLEAR, key.keyId, through)
+    for (const row of this.#connection.all<ItemRow>(CLEARED_IN_PART, key.keyId, through)) {
+      const left = withoutCleared(itemOfRow(row), key.deletedThrough)
+      if (left !== undefined) this.#write(name, key, row, left)
     }
   }
 
   /** The greatest stamp of any item of the key. */
   head(keyId: number): Stamp | undefined {
-    return headOfItems(this.#session, keyId)
+    return headOfItems(this.#connection, keyId)
   }
 
   #find(keyId: number, id: string): ItemRow | undefined {
-    const row = this.#session.get<ItemRow>(FIND_ITEM, keyId, itemBytes(id))
+    const row = this.#connection.get<ItemRow>(FIND_ITEM, keyId, itemBytes(id))
     if (row !== undefined && row.id !== null) checkSameId(id, row.id)
     return row
   }
@@ -112,7 +112,7 @@ export class ItemTable {
     const digests = digestsOf(name, item, before, row)
     const apart = (own: Stamp | undefined): SqliteValue =>
       own === undefined || own === position ? null : stampBytes(own)
-    this.#session.run(
+    this.#connection.run(
       REPLACE,
       key.keyId,
       isOwnId(id) ? null : id,
@@ -136,9 +136,9 @@ export class ItemTable {
 }
 
 /** The greatest stamp of any item of the key. */
-export function headOfItems(session: SqliteSession, keyId: number): Stamp | undefined {
+export function headOfItems(connection: SqliteConnection, keyId: number): Stamp | undefined {
   const read = (sql: string, ...bounds: readonly SqliteValue[]): Stamp | undefined =>
-    optionalStamp(session.get<{ stamp: Uint8Array | null }>(sql, keyId, ...bounds)?.stamp)
+    optionalStamp(connection.get<{ stamp: Uint8Array | null }>(sql, keyId, ...bounds)?.stamp)
   return maxStamp(maxStamp(read(HEAD_OWN, HASHED_ITEMS), read(HEAD_MOVED)), read(HEAD_EDITED))
 }
 

@@ -5,7 +5,7 @@
 import type { StampRange } from '../../../core/digest.ts'
 import { STAMP_MIN, stampFloor, stampMs } from '../../../core/stamp.ts'
 import { COARSE_MS } from './lags.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 import { stampBytes, stampOf } from './stamp-bytes.ts'
 
 /** Keys of one page. */
@@ -26,14 +26,18 @@ export interface KeyIdPage {
 }
 
 /** A page of keys that were touched since the range began, in the order of their ids. */
-export function readKeyIds(session: SqliteSession, range: StampRange, after: number): KeyIdPage {
+export function readKeyIds(
+  connection: SqliteConnection,
+  range: StampRange,
+  after: number,
+): KeyIdPage {
   const touched = stampBytes(touchedFrom(range))
-  const head = session.get<{ head: Uint8Array | null }>(HEAD)?.head ?? null
+  const head = connection.get<{ head: Uint8Array | null }>(HEAD)?.head ?? null
   if (head !== null && stampMs(stampOf(head)) - stampMs(range.from) < RECENT_MS) {
-    const ids = session.all<{ key_id: number }>(RECENT, touched).map((row) => row.key_id)
+    const ids = connection.all<{ key_id: number }>(RECENT, touched).map((row) => row.key_id)
     return { ids: ids.sort((a, b) => a - b) }
   }
-  const rows = session.all<{ key_id: number }>(ANY, after, touched, PAGE_KEYS)
+  const rows = connection.all<{ key_id: number }>(ANY, after, touched, PAGE_KEYS)
   const ids = rows.map((row) => row.key_id)
   return ids.length < PAGE_KEYS ? { ids } : { ids, next: ids.at(-1)! }
 }

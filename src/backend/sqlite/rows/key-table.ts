@@ -3,7 +3,7 @@ import { StorageError } from '../../../core/errors.ts'
 import { stampMs, STAMP_MIN, type Stamp } from '../../../core/stamp.ts'
 import { HAS_VALUE } from './item-row.ts'
 import { COARSE_MS, LATEST_MS } from './lags.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 import { HASHED_ITEMS, STAMP_MIN_BYTES, stampBytes, stampOf } from './stamp-bytes.ts'
 
 /** Keys that are kept from one transaction to the next; beyond that all are read again. */
@@ -64,18 +64,18 @@ export function latestMovedSql(keyId: string): string {
  * has changed the file.
  */
 export class KeyTable {
-  readonly #session: SqliteSession
+  readonly #connection: SqliteConnection
   readonly #rows = new Map<string, KeyRow>()
   /** Changes with every commit of another connection. */
   #version: number | undefined
 
-  constructor(session: SqliteSession) {
-    this.#session = session
+  constructor(connection: SqliteConnection) {
+    this.#connection = connection
   }
 
   /** Called first in each transaction, which holds the write lock: nobody else commits until its end. */
   begin(): void {
-    const { data_version: version } = this.#session.get<{ data_version: number }>(VERSION)!
+    const { data_version: version } = this.#connection.get<{ data_version: number }>(VERSION)!
     if (version !== this.#version || this.#rows.size > KEYS_MAX) this.forget()
     this.#version = version
   }
@@ -83,7 +83,7 @@ export class KeyTable {
   find(key: string): KeyRow | undefined {
     const known = this.#rows.get(key)
     if (known !== undefined) return known
-    const stored = this.#session.get<StoredKey>(FIND, key)
+    const stored = this.#connection.get<StoredKey>(FIND, key)
     if (stored === undefined) return undefined
     checkClear(key, stored)
     const row: KeyRow = {
@@ -100,7 +100,7 @@ export class KeyTable {
   findOrCreate(key: string): KeyRow {
     const known = this.find(key)
     if (known !== undefined) return known
-    const created = this.#session.get<{ key_id: number }>(CREATE, key, STAMP_MIN_BYTES)!
+    const created = this.#connection.get<{ key_id: number }>(CREATE, key, STAMP_MIN_BYTES)!
     const row: KeyRow = {
       keyId: created.key_id,
       touched: STAMP_MIN,
@@ -129,7 +129,7 @@ export class KeyTable {
   /** Finds the latest visible item anew: what was visible may be gone. */
   lower(row: KeyRow): void {
     const read = (sql: string, ...bounds: readonly Uint8Array[]): Uint8Array | null =>
-      this.#session.get<{ position: Uint8Array }>(sql, row.keyId, ...bounds)?.position ?? null
+      this.#connection.get<{ position: Uint8Array }>(sql, row.keyId, ...bounds)?.position ?? null
     const latest = laterOf(read(LATEST_OWN, HASHED_ITEMS), read(LATEST_MOVED))
     if (latest === row.latest) return
     row.latest = latest
@@ -138,7 +138,7 @@ export class KeyTable {
 
   #save({ keyId, touched, latest }: KeyRow): void {
     const bytes = latest === undefined ? null : stampBytes(latest)
-    this.#session.run(RAISE, stampBytes(touched), bytes, keyId)
+    this.#connection.run(RAISE, stampBytes(touched), bytes, keyId)
   }
 }
 

@@ -11,7 +11,7 @@ import { compareLatest } from '../../key-states.ts'
 import type { LatestKey, LatestQuery } from '../../replica-backend.ts'
 import { damagedKey, fitsLatest, latestMovedSql, latestOwnSql, laterOf } from './key-table.ts'
 import { LATEST_MS } from './lags.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 import { HASHED_ITEMS, stampBytes, stampOf } from './stamp-bytes.ts'
 
 interface Candidate {
@@ -49,32 +49,40 @@ const ALL = `
   SELECT ${COLUMNS} FROM everthread_keys k
   WHERE latest IS NOT NULL AND key >= ?1 AND (?2 IS NULL OR key < ?2)`
 
-export function readLatestKeys(session: SqliteSession, query: LatestQuery): LatestRows {
+export function readLatestKeys(connection: SqliteConnection, query: LatestQuery): LatestRows {
   const { prefix, limit } = query
   const end = prefixEnd(prefix) ?? null
-  const found = hasFewKeys(session, prefix, end)
-    ? allKeys(session, query, end)
-    : nextKeys(session, query, end)
+  const found = hasFewKeys(connection, prefix, end)
+    ? allKeys(connection, query, end)
+    : nextKeys(connection, query, end)
   return { keys: found.slice(0, limit), done: found.length <= limit }
 }
 
-function hasFewKeys(session: SqliteSession, prefix: string, end: string | null): boolean {
-  const row = session.get<{ count: number }>(COUNT_KEYS, prefix, end, FEW_KEYS + 1)
+function hasFewKeys(connection: SqliteConnection, prefix: string, end: string | null): boolean {
+  const row = connection.get<{ count: number }>(COUNT_KEYS, prefix, end, FEW_KEYS + 1)
   return row!.count <= FEW_KEYS
 }
 
-function allKeys(session: SqliteSession, query: LatestQuery, end: string | null): LatestKey[] {
-  return session
+function allKeys(
+  connection: SqliteConnection,
+  query: LatestQuery,
+  end: string | null,
+): LatestKey[] {
+  return connection
     .all<Candidate>(ALL, query.prefix, end, HASHED_ITEMS)
     .map(entryOf)
     .filter((entry) => isInPage(entry, query))
     .sort(compareLatest)
 }
 
-function nextKeys(session: SqliteSession, query: LatestQuery, end: string | null): LatestKey[] {
+function nextKeys(
+  connection: SqliteConnection,
+  query: LatestQuery,
+  end: string | null,
+): LatestKey[] {
   const { limit } = query
   const found: LatestKey[] = []
-  for (const candidate of candidates(session, query, end)) {
+  for (const candidate of candidates(connection, query, end)) {
     if (found.length > limit && endOf(candidate) <= found[limit]!.latest) break
     const entry = entryOf(candidate)
     if (isInPage(entry, query)) insertSorted(found, entry)
@@ -83,7 +91,7 @@ function nextKeys(session: SqliteSession, query: LatestQuery, end: string | null
 }
 
 function* candidates(
-  session: SqliteSession,
+  connection: SqliteConnection,
   { prefix, before }: LatestQuery,
   end: string | null,
 ): Generator<Candidate> {
@@ -92,7 +100,7 @@ function* candidates(
   let edge = stampBytes(before?.latest ?? STAMP_MAX)
   let edgeId = Number.MAX_SAFE_INTEGER
   for (;;) {
-    const rows = session.all<Candidate>(NEXT, ...fixed, edge, edgeId, CHUNK)
+    const rows = connection.all<Candidate>(NEXT, ...fixed, edge, edgeId, CHUNK)
     yield* rows
     if (rows.length < CHUNK) return
     const last = rows.at(-1)!

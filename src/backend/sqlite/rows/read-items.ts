@@ -10,7 +10,7 @@ import {
   type OwnRow,
   type ReadRow,
 } from './item-row.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 import { stampBytes } from './stamp-bytes.ts'
 
 export interface RowPage {
@@ -25,11 +25,11 @@ const OWN_END = 'ff000000-0000-0000-0000-000000000000' as Stamp
  * One page of a list: the merge of two index scans, each of which stops at the limit. Most rows
  * stand where their identity says; the rest are in a small index of their own.
  */
-export function readPage(session: SqliteSession, keyId: number, query: ItemQuery): RowPage {
+export function readPage(connection: SqliteConnection, keyId: number, query: ItemQuery): RowPage {
   const { after = STAMP_MIN, before = STAMP_MAX, limit, order, includeRemoved = false } = query
   const ownEnd = before < OWN_END ? before : OWN_END
   const select = <Row>(source: 'own' | 'moved', end: Stamp): Row[] =>
-    session.all<Row>(
+    connection.all<Row>(
       pageSql(source, order, includeRemoved),
       keyId,
       stampBytes(after),

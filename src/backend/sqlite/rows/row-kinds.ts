@@ -1,4 +1,4 @@
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 
 /** Kinds of rows that need a look of their own for each key, and that many files have none of. */
 export interface RowKinds {
@@ -18,8 +18,8 @@ const KINDS = `
     EXISTS (SELECT 1 FROM everthread_items WHERE removed <> 0) AS removed`
 
 /** Which kinds there are now. */
-export function rowKinds(session: SqliteSession): RowKinds {
-  const row = session.get<Record<keyof RowKinds, number>>(KINDS)!
+export function rowKinds(connection: SqliteConnection): RowKinds {
+  const row = connection.get<Record<keyof RowKinds, number>>(KINDS)!
   return {
     moved: row.moved !== 0,
     edited: row.edited !== 0,

@@ -11,7 +11,7 @@ import type { StoredOperation } from '../../replica-backend.ts'
 import { isInRange } from '../../key-states.ts'
 import { ITEM_COLUMNS, itemOfRow, type ItemRow } from './item-row.ts'
 import { rowKinds, type RowKinds } from './row-kinds.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 import { stampBytes, stampOf } from './stamp-bytes.ts'
 
 /** Where the next page starts. */
@@ -78,13 +78,13 @@ function withRowsSql({ moved, appended, edited, removed }: RowKinds): string {
 }
 
 export function keysWithRows(
-  session: SqliteSession,
+  connection: SqliteConnection,
   { from, to }: StampRange,
   keyIds: readonly number[],
 ): readonly number[] {
   const ids = JSON.stringify(keyIds)
-  const sql = withRowsSql(rowKinds(session))
-  const rows = session.all<{ key_id: number }>(sql, ids, stampBytes(from), stampBytes(to))
+  const sql = withRowsSql(rowKinds(connection))
+  const rows = connection.all<{ key_id: number }>(sql, ids, stampBytes(from), stampBytes(to))
   return rows.map((row) => row.key_id)
 }
 
@@ -113,7 +113,7 @@ function apartSql(column: string, others: readonly string[]): string {
 }
 
 export function readScanPage(
-  session: SqliteSession,
+  connection: SqliteConnection,
   range: StampRange,
   keyIds: readonly number[],
   cursor: ScanCursor,
@@ -123,19 +123,19 @@ export function readScanPage(
   while (operations.length < PAGE_ROWS) {
     const keyId = keyIds[at.index]
     if (keyId === undefined) return { operations }
-    const key = session.get<KeyOfScan>(KEY, keyId)!
+    const key = connection.get<KeyOfScan>(KEY, keyId)!
     if (at.source === undefined) {
       operations.push(...registersOf(key).filter(({ operation }) => isInRange(operation, range)))
       at = { index: at.index, source: 'own', rowId: 0 }
     }
-    at = readRows(session, range, key, at, operations)
+    at = readRows(connection, range, key, at, operations)
   }
   return { operations, next: at }
 }
 
 /** Adds one page of rows of one source, and returns where to go on. */
 function readRows(
-  session: SqliteSession,
+  connection: SqliteConnection,
   range: StampRange,
   { key_id: keyId, key }: KeyOfScan,
   { index, source = 'own', rowId, place = stampBytes(range.from) }: ScanCursor,
@@ -144,7 +144,7 @@ function readRows(
   const { sql, next } = SOURCES[source]
   const from = stampBytes(range.from)
   const to = stampBytes(range.to)
-  const rows = session.all<ScanRow>(sql, keyId, from, to, place, rowId, PAGE_ROWS)
+  const rows = connection.all<ScanRow>(sql, keyId, from, to, place, rowId, PAGE_ROWS)
   for (const row of rows) {
     for (const stored of storedOf(key, row)) {
       if (isInRange(stored.operation, range)) operations.push(stored)

@@ -1,4 +1,4 @@
-import type { SqliteSettings } from '../connection/open-session.ts'
+import type { SqliteSettings } from '../connection/open-connection.ts'
 import type { EngineCalls, EngineMethod, SqliteEngine } from '../engine.ts'
 
 /** A connection, in this thread or in one of its own. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { messageOf, StorageError } from '../../../core/errors.ts'
-import type { SqliteSettings } from '../connection/open-session.ts'
+import type { SqliteSettings } from '../connection/open-connection.ts'
 import {
   errorOf,
   type EngineReply,

@@ -1,6 +1,6 @@
 import { checkFence, grantLease, leaseOf, type StoredLease } from '../../lease.ts'
 import type { Hint, Lease, LeaseFence, LeaseRequest } from '../../replica-backend.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 
 interface LeaseRow {
   readonly holder: string
@@ -16,43 +16,43 @@ const REMOVE_HINTS = 'DELETE FROM everthread_hints WHERE count = 0'
 const TRUST = 'UPDATE everthread_meta SET trusted = ?'
 
 export function lease(
-  session: SqliteSession,
+  connection: SqliteConnection,
   request: LeaseRequest,
   nowMs: number,
 ): Lease | undefined {
-  const granted = grantLease(findLease(session, request.name), request, nowMs)
+  const granted = grantLease(findLease(connection, request.name), request, nowMs)
   if (granted === undefined) return undefined
-  writeLease(session, request.name, granted)
+  writeLease(connection, request.name, granted)
   return leaseOf(granted)
 }
 
 export function removeHints(
-  session: SqliteSession,
+  connection: SqliteConnection,
   hints: readonly Hint[],
   fence: LeaseFence | undefined,
 ): void {
-  checkFence(fence, (name) => findLease(session, name)?.token)
-  for (const { writer, count } of hints) session.run(MARK_HINT, writer, count)
-  session.run(REMOVE_HINTS)
+  checkFence(fence, (name) => findLease(connection, name)?.token)
+  for (const { writer, count } of hints) connection.run(MARK_HINT, writer, count)
+  connection.run(REMOVE_HINTS)
 }
 
 export function trust(
-  session: SqliteSession,
+  connection: SqliteConnection,
   identity: string,
   fence: LeaseFence | undefined,
 ): void {
-  checkFence(fence, (name) => findLease(session, name)?.token)
-  session.run(TRUST, identity)
+  checkFence(fence, (name) => findLease(connection, name)?.token)
+  connection.run(TRUST, identity)
 }
 
-function findLease(session: SqliteSession, name: string): StoredLease | undefined {
-  const row = session.get<LeaseRow>(FIND, name)
+function findLease(connection: SqliteConnection, name: string): StoredLease | undefined {
+  const row = connection.get<LeaseRow>(FIND, name)
   if (row === undefined) return undefined
   const { holder, token, expires_ms: expiresMs, note } = row
   return { holder, token, expiresMs, ...(note !== null && { note }) }
 }
 
-function writeLease(session: SqliteSession, name: string, lease: StoredLease): void {
+function writeLease(connection: SqliteConnection, name: string, lease: StoredLease): void {
   const { holder, token, expiresMs, note } = lease
-  session.run(WRITE, name, holder, token, expiresMs, note ?? null)
+  connection.run(WRITE, name, holder, token, expiresMs, note ?? null)
 }

@@ -1,7 +1,7 @@
 /*
  * The schema, as numbered steps. A step that was released is never changed: a later one follows.
  *
- * An item is one row; its columns are the registers of `core/merge.ts`. Rows are always settled:
+ * An item is one row; its columns are the registers of `core/merge.ts`. No row keeps what a clear covers:
  * writers hold the write lock, read the key's deleted_through first and never store what is gone.
  *
  *   item           identity (`stamp-bytes.ts`); equals position in a row whose id is made from it
@@ -23,7 +23,7 @@
 import { placedDigest } from '../../../core/digest.ts'
 import { StorageError } from '../../../core/errors.ts'
 import { renewDigests } from './renew-digests.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 import { stampOf } from '../rows/stamp-bytes.ts'
 import { GUARDS } from './guards.ts'
 
@@ -152,14 +152,14 @@ export const MIGRATION_TITLES: readonly string[] = [
  * @param identity Given to the database if it is new.
  * @throws StorageError `UNSUPPORTED` when a newer release has made the schema.
  */
-export function migrate(session: SqliteSession, identity: string): void {
-  const current = session.read(() => versionOf(session))
-  if (current !== SCHEMA_VERSION) session.write(() => climb(session, identity))
+export function migrate(connection: SqliteConnection, identity: string): void {
+  const current = connection.read(() => versionOf(connection))
+  if (current !== SCHEMA_VERSION) connection.write(() => climb(connection, identity))
 }
 
-function climb(session: SqliteSession, identity: string): void {
+function climb(connection: SqliteConnection, identity: string): void {
   // Read again under the lock: another process may have been faster.
-  const current = versionOf(session)
+  const current = versionOf(connection)
   if (current > SCHEMA_VERSION) {
     throw new StorageError(
       'UNSUPPORTED',
@@ -167,20 +167,20 @@ function climb(session: SqliteSession, identity: string): void {
     )
   }
   if (current === SCHEMA_VERSION) return
-  if (current === 0) session.exec('CREATE TABLE everthread_schema (version INTEGER) STRICT')
-  for (const sql of MIGRATIONS.slice(current)) session.exec(sql)
-  if (current < PLACED_VERSION) placeDigests(session)
-  if (current > 0 && current < NAMED_VERSION) renewDigests(session)
+  if (current === 0) connection.exec('CREATE TABLE everthread_schema (version INTEGER) STRICT')
+  for (const sql of MIGRATIONS.slice(current)) connection.exec(sql)
+  if (current < PLACED_VERSION) placeDigests(connection)
+  if (current > 0 && current < NAMED_VERSION) renewDigests(connection)
   if (current === 0) {
-    session.run('INSERT INTO everthread_schema VALUES (?)', SCHEMA_VERSION)
-    session.run('INSERT INTO everthread_meta (id, identity) VALUES (1, ?)', identity)
+    connection.run('INSERT INTO everthread_schema VALUES (?)', SCHEMA_VERSION)
+    connection.run('INSERT INTO everthread_meta (id, identity) VALUES (1, ?)', identity)
   } else {
-    session.run('UPDATE everthread_schema SET version = ?', SCHEMA_VERSION)
+    connection.run('UPDATE everthread_schema SET version = ?', SCHEMA_VERSION)
   }
 }
 
 /** Digests that were stored without the positions that edits and removals belong to. */
-function placeDigests(session: SqliteSession): void {
+function placeDigests(connection: SqliteConnection): void {
   const read = `
     SELECT row_id, position, edited_digest, removed_digest FROM everthread_items
     WHERE row_id > ? AND (edited_digest IS NOT NULL OR removed_digest IS NOT NULL)
@@ -188,11 +188,11 @@ function placeDigests(session: SqliteSession): void {
   const write = `
     UPDATE everthread_items SET edited_digest = ?, removed_digest = ? WHERE row_id = ?`
   for (let last = 0; ;) {
-    const rows = session.all<UnplacedRow>(read, last)
+    const rows = connection.all<UnplacedRow>(read, last)
     for (const { row_id: id, position, edited_digest: edited, removed_digest: removed } of rows) {
       const placed = (digest: number | null): number | null =>
         digest === null ? null : placedDigest(digest, stampOf(position))
-      session.run(write, placed(edited), placed(removed), id)
+      connection.run(write, placed(edited), placed(removed), id)
       last = id
     }
     if (rows.length === 0) return
@@ -207,9 +207,9 @@ interface UnplacedRow {
 }
 
 /** 0 for a file without our schema. */
-export function versionOf(session: SqliteSession): number {
-  const table = session.get("SELECT 1 FROM sqlite_schema WHERE name = 'everthread_schema'")
+export function versionOf(connection: SqliteConnection): number {
+  const table = connection.get("SELECT 1 FROM sqlite_schema WHERE name = 'everthread_schema'")
   if (table === undefined) return 0
-  const row = session.get<{ version: number }>('SELECT version FROM everthread_schema')
+  const row = connection.get<{ version: number }>('SELECT version FROM everthread_schema')
   return row?.version ?? 0
 }

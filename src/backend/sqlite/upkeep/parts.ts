@@ -16,7 +16,7 @@ import {
 } from '../rows/key-table.ts'
 import { COARSE_MS } from '../rows/lags.ts'
 import { INDEXES } from './migrations.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 import { HASHED_ITEMS, stampBytes, stampOf } from '../rows/stamp-bytes.ts'
 
 /** Keys of one page. */
@@ -80,17 +80,17 @@ export interface PartsPage {
 }
 
 /** Indexes and triggers that are not there, and what is wrong about the file as a whole. */
-export function checkFile(session: SqliteSession): readonly DamagedPart[] {
-  const parts: DamagedPart[] = missingObjects(session).map(([name]) => ({ name }))
-  const { head, touched } = session.get<Record<'head' | 'touched', Uint8Array | null>>(HEADS)!
+export function checkFile(connection: SqliteConnection): readonly DamagedPart[] {
+  const parts: DamagedPart[] = missingObjects(connection).map(([name]) => ({ name }))
+  const { head, touched } = connection.get<Record<'head' | 'touched', Uint8Array | null>>(HEADS)!
   if (touched !== null && (head === null || Buffer.compare(head, touched) < 0)) {
     parts.push({ name: 'everthread_meta' })
   }
   return parts
 }
 
-export function checkKeys(session: SqliteSession, after: number): PartsPage {
-  const rows = keysAfter(session, after)
+export function checkKeys(connection: SqliteConnection, after: number): PartsPage {
+  const rows = keysAfter(connection, after)
   const parts = rows
     .filter((row) => !isWhole(row))
     .map(({ key }): DamagedPart => ({ name: KEYS_TABLE, key }))
@@ -98,44 +98,46 @@ export function checkKeys(session: SqliteSession, after: number): PartsPage {
 }
 
 /** Keys whose rows are gone: nobody knows their names. */
-export function checkOwners(session: SqliteSession, after: number): PartsPage {
-  const rows = session.all<{ id: number; lost: number }>(OWNERS, after, PAGE_KEYS)
+export function checkOwners(connection: SqliteConnection, after: number): PartsPage {
+  const rows = connection.all<{ id: number; lost: number }>(OWNERS, after, PAGE_KEYS)
   const parts = rows.filter(({ lost }) => lost !== 0).map((): DamagedPart => ({ name: KEYS_TABLE }))
   return { parts, ...nextOf(rows.at(-1)?.id, rows.length) }
 }
 
 /** Before anything is mended: nobody takes what is left for complete. */
-export function mendFile(session: SqliteSession): void {
-  session.exec(RENEW_IDENTITY)
-  for (const [, sql] of missingObjects(session)) session.exec(sql)
+export function mendFile(connection: SqliteConnection): void {
+  connection.exec(RENEW_IDENTITY)
+  for (const [, sql] of missingObjects(connection)) connection.exec(sql)
 }
 
 /** Mends a page of keys, and returns where the next one starts. */
-export function mendKeys(session: SqliteSession, after: number): number | undefined {
-  const rows = keysAfter(session, after)
-  for (const row of rows) mendKey(session, row)
+export function mendKeys(connection: SqliteConnection, after: number): number | undefined {
+  const rows = keysAfter(connection, after)
+  for (const row of rows) mendKey(connection, row)
   return nextOf(rows.at(-1)?.key_id, rows.length).next
 }
 
 /** Removes some items of keys that are gone, and returns where to go on. */
-export function mendOwners(session: SqliteSession, after: number): number | undefined {
-  const rows = session.all<{ id: number; lost: number }>(OWNERS, after, PAGE_KEYS)
+export function mendOwners(connection: SqliteConnection, after: number): number | undefined {
+  const rows = connection.all<{ id: number; lost: number }>(OWNERS, after, PAGE_KEYS)
   for (const { id, lost } of rows) {
     if (lost === 0) continue
-    if (session.run(REMOVE, id, REMOVED_ROWS) === REMOVED_ROWS) return id - 1
+    if (connection.run(REMOVE, id, REMOVED_ROWS) === REMOVED_ROWS) return id - 1
   }
   return nextOf(rows.at(-1)?.id, rows.length).next
 }
 
-function missingObjects(session: SqliteSession): readonly (readonly [name: string, sql: string])[] {
-  const found = new Set(session.all<{ name: string }>(OBJECTS).map(({ name }) => name))
+function missingObjects(
+  connection: SqliteConnection,
+): readonly (readonly [name: string, sql: string])[] {
+  const found = new Set(connection.all<{ name: string }>(OBJECTS).map(({ name }) => name))
   return [...INDEXES, ...GUARDS]
     .map((sql) => [/everthread_\w+/.exec(sql)![0], sql] as const)
     .filter(([name]) => !found.has(name))
 }
 
-function keysAfter(session: SqliteSession, after: number): readonly KeyParts[] {
-  return session.all<KeyParts>(KEYS, after, PAGE_KEYS, HASHED_ITEMS)
+function keysAfter(connection: SqliteConnection, after: number): readonly KeyParts[] {
+  return connection.all<KeyParts>(KEYS, after, PAGE_KEYS, HASHED_ITEMS)
 }
 
 function nextOf(last: number | undefined, count: number): { readonly next?: number } {
@@ -161,12 +163,12 @@ function topOf({ own, moved, deleted_through, register_stamp }: KeyParts): Stamp
 }
 
 /** A clear or a register of which a part is wrong is of no use: all of it comes back from elsewhere. */
-function mendKey(session: SqliteSession, row: KeyParts): void {
+function mendKey(connection: SqliteConnection, row: KeyParts): void {
   const { key_id: id } = row
   const hasClear = isClearWhole(row.key, row)
   const hasRegister = isRegisterWhole(row)
-  if (!hasClear) session.run(DROP_CLEAR, id)
-  if (!hasRegister) session.run(DROP_REGISTER, id)
+  if (!hasClear) connection.run(DROP_CLEAR, id)
+  if (!hasRegister) connection.run(DROP_REGISTER, id)
   const left: KeyParts = {
     ...row,
     ...(!hasClear && { deleted_through: null, deleted_digest: null }),
@@ -176,8 +178,8 @@ function mendKey(session: SqliteSession, row: KeyParts): void {
   if (!isWhole(left)) {
     const seen = laterOf(row.own_seen, row.moved_seen)
     const latest = seen === undefined ? null : stampBytes(seen)
-    session.run(WRITE_KEY, stampBytes(top ?? STAMP_MIN), latest, id)
+    connection.run(WRITE_KEY, stampBytes(top ?? STAMP_MIN), latest, id)
   }
-  const head = maxStamp(top, headOfItems(session, id))
-  if (head !== undefined) session.run(WRITE_HEAD, stampBytes(head))
+  const head = maxStamp(top, headOfItems(connection, id))
+  if (head !== undefined) connection.run(WRITE_HEAD, stampBytes(head))
 }

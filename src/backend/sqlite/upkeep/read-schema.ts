@@ -5,19 +5,19 @@ import { sqliteError } from '../connection/sqlite-error.ts'
 import type { SqliteDriver } from '../connection/driver.ts'
 import { MIGRATION_TITLES, versionOf } from './migrations.ts'
 import type { ResolvedSqliteOptions } from '../connection/options.ts'
-import { SqliteSession } from '../connection/session.ts'
+import { SqliteConnection } from '../connection/connection.ts'
 
 /** Which steps a file has. A file that is not there is not made. */
 export function readSchema(driver: SqliteDriver, { path }: ResolvedSqliteOptions): SchemaState {
   const file = resolve(path)
   if (path === ':memory:' || !existsSync(file)) return { version: 0, migrations: MIGRATION_TITLES }
-  let session: SqliteSession | undefined
+  let connection: SqliteConnection | undefined
   try {
-    session = new SqliteSession(driver.open(file))
-    return { version: versionOf(session), migrations: MIGRATION_TITLES }
+    connection = new SqliteConnection(driver.open(file))
+    return { version: versionOf(connection), migrations: MIGRATION_TITLES }
   } catch (error) {
     throw sqliteError(error, 'none')
   } finally {
-    session?.close()
+    connection?.close()
   }
 }

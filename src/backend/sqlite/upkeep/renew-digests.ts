@@ -2,7 +2,7 @@
 import type { JsonText } from '../../../core/json.ts'
 import { earlierValueSql, renewed, renewedParts } from '../../renewed-digests.ts'
 import { itemOfRow, type ItemRow } from '../rows/item-row.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 import { stampOf } from '../rows/stamp-bytes.ts'
 
 const ROWS = 1_000
@@ -41,18 +41,18 @@ interface KeyedItemRow extends ItemRow {
   readonly key: string
 }
 
-export function renewDigests(session: SqliteSession): void {
-  eachRow<KeyRow>(session, READ_KEYS, (row) => renewKey(session, row))
-  eachRow<KeyedItemRow>(session, READ_ITEMS, (row) => renewItem(session, row))
+export function renewDigests(connection: SqliteConnection): void {
+  eachRow<KeyRow>(connection, READ_KEYS, (row) => renewKey(connection, row))
+  eachRow<KeyedItemRow>(connection, READ_ITEMS, (row) => renewItem(connection, row))
 }
 
 function eachRow<Row extends { readonly row: number }>(
-  session: SqliteSession,
+  connection: SqliteConnection,
   sql: string,
   renew: (row: Row) => void,
 ): void {
   for (let last = 0; ;) {
-    const rows = session.all<Row>(sql, last)
+    const rows = connection.all<Row>(sql, last)
     for (const row of rows) {
       renew(row)
       last = row.row
@@ -61,22 +61,22 @@ function eachRow<Row extends { readonly row: number }>(
   }
 }
 
-function renewKey(session: SqliteSession, row: KeyRow): void {
+function renewKey(connection: SqliteConnection, row: KeyRow): void {
   const { key } = row
   if (row.deleted_through !== null && row.deleted_digest !== null) {
     const stamp = stampOf(row.deleted_through)
     const { digest } = renewed({ kind: 'delete', key, stamp }, row.deleted_digest)
-    session.run(WRITE_DELETED, digest, row.row)
+    connection.run(WRITE_DELETED, digest, row.row)
   }
   if (row.register_stamp !== null && row.register_digest !== null) {
     const stamp = stampOf(row.register_stamp)
     const operation = { kind: 'set', key, stamp, value: row.register! } as const
     const { digest, value } = renewed(operation, row.register_digest)
-    session.run(WRITE_REGISTER, digest, value ?? null, row.row)
+    connection.run(WRITE_REGISTER, digest, value ?? null, row.row)
   }
 }
 
-function renewItem(session: SqliteSession, row: KeyedItemRow): void {
+function renewItem(connection: SqliteConnection, row: KeyedItemRow): void {
   const { append, edit, remove } = renewedParts(row.key, itemOfRow(row), {
     append: row.digest,
     edit: row.edited_digest,
@@ -84,5 +84,5 @@ function renewItem(session: SqliteSession, row: KeyedItemRow): void {
   })
   const digests = [append, edit, remove].map((part) => part?.digest ?? null)
   const values = [append, edit].map((part) => part?.value ?? null)
-  session.run(WRITE_ITEM, ...digests, ...values, row.row)
+  connection.run(WRITE_ITEM, ...digests, ...values, row.row)
 }

@@ -5,7 +5,7 @@
 import { digestOf } from '../../../core/digest.ts'
 import type { Operation, PutOperation } from '../../../core/operation.ts'
 import type { SqliteValue } from '../connection/driver.ts'
-import type { SqliteSession } from '../connection/session.ts'
+import type { SqliteConnection } from '../connection/connection.ts'
 import { itemBytes, stampBytes } from '../rows/stamp-bytes.ts'
 
 const KEY_ID = '(SELECT key_id FROM everthread_keys WHERE key = ?1)'
@@ -29,9 +29,9 @@ const DELETE = `
   WHERE key = ?1 AND deleted_through = ?3 AND deleted_digest IS NOT ?2`
 
 /** Returns how many rows were written. */
-export function repairRows(session: SqliteSession, operations: readonly Operation[]): number {
+export function repairRows(connection: SqliteConnection, operations: readonly Operation[]): number {
   let written = 0
-  for (const operation of operations) written += session.run(...statementOf(operation))
+  for (const operation of operations) written += connection.run(...statementOf(operation))
   return written
 }
 

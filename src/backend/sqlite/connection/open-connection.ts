@@ -4,7 +4,7 @@ import type { Durability } from '../../replica-backend.ts'
 import { openDatabaseFile } from './database-file.ts'
 import type { SqliteDriver } from './driver.ts'
 import type { ResolvedSqliteOptions } from './options.ts'
-import { SqliteSession } from './session.ts'
+import { SqliteConnection } from './connection.ts'
 
 export const MEMORY = ':memory:'
 
@@ -28,36 +28,39 @@ export interface SqliteSettings {
 }
 
 /** Opens the file, made with mode 0600 if it is new, and sets what durability depends on. */
-export function openSession(driver: SqliteDriver, options: ResolvedSqliteOptions): SqliteSession {
+export function openConnection(
+  driver: SqliteDriver,
+  options: ResolvedSqliteOptions,
+): SqliteConnection {
   const database =
     options.path === MEMORY ? driver.open(MEMORY) : openDatabaseFile(driver, resolve(options.path))
-  const session = new SqliteSession(database)
+  const connection = new SqliteConnection(database)
   try {
     const wait = Math.min(options.busyTimeoutMs, BLOCKING_WAIT_MS)
-    session.exec(`PRAGMA busy_timeout = ${wait}`)
-    session.exec('PRAGMA journal_mode = WAL')
-    session.exec('PRAGMA synchronous = FULL')
-    if (options.threads) session.exec(`PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`)
+    connection.exec(`PRAGMA busy_timeout = ${wait}`)
+    connection.exec('PRAGMA journal_mode = WAL')
+    connection.exec('PRAGMA synchronous = FULL')
+    if (options.threads) connection.exec(`PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`)
     // What is deleted is overwritten with zeros, also in pages that are free from then on.
-    session.exec('PRAGMA secure_delete = ON')
+    connection.exec('PRAGMA secure_delete = ON')
     // On macOS fsync alone does not empty the drive's cache. Elsewhere these do nothing.
-    session.exec('PRAGMA fullfsync = ON')
-    session.exec('PRAGMA checkpoint_fullfsync = ON')
-    return session
+    connection.exec('PRAGMA fullfsync = ON')
+    connection.exec('PRAGMA checkpoint_fullfsync = ON')
+    return connection
   } catch (error) {
-    session.close()
+    connection.close()
     throw error
   }
 }
 
 /** Reads the settings back: what was set is not always what is. */
-export function readSettings(session: SqliteSession, path: string): SqliteSettings {
-  const encoding = readPragma(session, 'encoding')
+export function readSettings(connection: SqliteConnection, path: string): SqliteSettings {
+  const encoding = readPragma(connection, 'encoding')
   if (encoding !== 'UTF-8') {
     throw new StorageError('UNSUPPORTED', `the SQLite file must be UTF-8, it is ${encoding}`)
   }
-  const { version } = session.get<{ version: string }>('SELECT sqlite_version() AS version')!
-  return { durability: durabilityOf(session, path), version }
+  const { version } = connection.get<{ version: string }>('SELECT sqlite_version() AS version')!
+  return { durability: durabilityOf(connection, path), version }
 }
 
 /** True for a library older than the fix of a bug that damages files: "WAL reset", 3.51.3. */
@@ -66,18 +69,18 @@ export function isOutdated(version: string): boolean {
   return major * 1_000_000 + minor * 1_000 + patch < 3_051_003
 }
 
-function durabilityOf(session: SqliteSession, path: string): Durability {
+function durabilityOf(connection: SqliteConnection, path: string): Durability {
   if (path === MEMORY) {
     return { durable: false, reasons: [':memory: is kept in the memory of one process'] }
   }
-  const journal = String(readPragma(session, 'journal_mode'))
-  const level = Number(readPragma(session, 'synchronous'))
+  const journal = String(readPragma(connection, 'journal_mode'))
+  const level = Number(readPragma(connection, 'synchronous'))
   return {
     durable: journal === 'wal' && level >= SYNCHRONOUS_FULL,
     reasons: [`journal_mode=${journal}`, `synchronous=${SYNCHRONOUS[level] ?? level}`],
   }
 }
 
-function readPragma(session: SqliteSession, name: string): unknown {
-  return session.get<Record<string, unknown>>(`PRAGMA ${name}`)?.[name]
+function readPragma(connection: SqliteConnection, name: string): unknown {
+  return connection.get<Record<string, unknown>>(`PRAGMA ${name}`)?.[name]
 }

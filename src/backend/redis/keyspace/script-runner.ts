@@ -21,24 +21,24 @@ export interface Answer {
   readonly reply: readonly unknown[]
 }
 
-export interface SessionOptions {
+export interface ScriptRunnerOptions {
   readonly env: Env
   readonly router: RedisRouter
   readonly caller: RedisCaller
   readonly schema: RedisSchema
   readonly timeoutMs: number
   /** Ends what holds a key, if it can; given `group home`. */
-  readonly unlock: (session: RedisSession, lock: string) => Promise<void>
+  readonly unlock: (runner: ScriptRunner, lock: string) => Promise<void>
 }
 
 /** Runs scripts on the database that is there now, and looks at it again when that has changed. */
-export class RedisSession {
-  readonly #options: SessionOptions
+export class ScriptRunner {
+  readonly #options: ScriptRunnerOptions
   #opened: OpenDatabase | undefined
   #opening: Promise<OpenDatabase> | undefined
   #closed = false
 
-  constructor(options: SessionOptions) {
+  constructor(options: ScriptRunnerOptions) {
     this.#options = options
   }
 
@@ -53,11 +53,11 @@ export class RedisSession {
     this.#opening = undefined
   }
 
-  /** The database as it is now; looked at once for each generation of connections. */
+  /** The database as it is now; looked at once for each epoch of connections. */
   async open({ timeoutMs, signal }: CallOptions = {}): Promise<OpenDatabase> {
     this.#check()
     checkSignal(signal)
-    if (this.#opened?.generation === this.#options.router.generation) return this.#opened
+    if (this.#opened?.epoch === this.#options.router.epoch) return this.#opened
     const { env } = this.#options
     const limitMs = timeoutMs ?? this.#options.timeoutMs
     const context = { effect: 'none', operation: 'open', signal } as const
@@ -78,7 +78,7 @@ export class RedisSession {
       const database = await this.open(left)
       this.#check()
       try {
-        const call = { ...make(database), generation: database.generation }
+        const call = { ...make(database), epoch: database.epoch }
         return { identity: database.identity, reply: await caller.run(call, left) }
       } catch (error) {
         await this.#again(error, database, env.monotonic() < deadline)

@@ -2,7 +2,7 @@ import type { SqliteDatabase, SqliteStatement, SqliteValue } from './driver.ts'
 import { sqliteError } from './sqlite-error.ts'
 
 /** One connection with its prepared statements. Each SQL text is prepared once. */
-export class SqliteSession {
+export class SqliteConnection {
   readonly #database: SqliteDatabase
   readonly #statements = new Map<string, SqliteStatement>()
 
