@@ -82,9 +82,9 @@ const LIST = { limit: LIMIT, before: secret() }
 
 /**
  * Conversations of one tenant. Every method rejects with a `StorageError`; after `close` with
- * `CLOSED`.
+ * `CLOSED`. `Extras` are fields of your own that its messages have, for the compiler alone.
  */
-export class ChatHistory implements AsyncDisposable {
+export class ChatHistory<Extras extends object = {}> implements AsyncDisposable {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #sessions: Sessions | undefined
@@ -117,7 +117,7 @@ export class ChatHistory implements AsyncDisposable {
    * `OVERLOADED`, `TIMEOUT` or `UNAVAILABLE`. With effect `unknown` it may have been saved: only a
    * repeat with an id of your own is certain not to store it twice.
    */
-  async saveMessage(conversationId: string, message: NewMessage): Promise<Receipt> {
+  async saveMessage(conversationId: string, message: NewMessage<Extras>): Promise<Receipt> {
     const [receipt] = await this.saveMessages(conversationId, [message])
     return receipt!
   }
@@ -125,7 +125,7 @@ export class ChatHistory implements AsyncDisposable {
   /** Saves messages in order, all or nothing at each place. At most 1000. Errors as `saveMessage`. */
   async saveMessages(
     conversationId: string,
-    messages: readonly NewMessage[],
+    messages: readonly NewMessage<Extras>[],
   ): Promise<readonly Receipt[]> {
     const key = this.#key(conversationId)
     checkArray('messages', messages)
@@ -149,7 +149,7 @@ export class ChatHistory implements AsyncDisposable {
   }
 
   /** One page of a conversation; an unknown conversation is an empty one. */
-  async getHistory(conversationId: string, options?: HistoryOptions): Promise<HistoryPage> {
+  async getHistory(conversationId: string, options?: HistoryOptions): Promise<HistoryPage<Extras>> {
     const { session, ...rest } = resolve('', options, HISTORY)
     if (session === undefined) return await this.#getHistory(conversationId, rest)
     if (this.#sessions === undefined) throw invalid('session needs the option sessionSecret')
@@ -159,7 +159,7 @@ export class ChatHistory implements AsyncDisposable {
   async #getHistory(
     conversationId: string,
     { limit, before, after, order }: Resolved<Omit<typeof HISTORY, 'session'>>,
-  ): Promise<HistoryPage> {
+  ): Promise<HistoryPage<Extras>> {
     const key = this.#key(conversationId)
     const forward = order === 'oldest' || (order === undefined && after !== undefined)
     const page = await this.#store.readItems({
@@ -181,7 +181,7 @@ export class ChatHistory implements AsyncDisposable {
   }
 
   /** All messages, oldest first, read page by page. What is saved meanwhile may or may not come. */
-  async *messages(conversationId: string): AsyncGenerator<ChatMessage, void, undefined> {
+  async *messages(conversationId: string): AsyncGenerator<ChatMessage<Extras>, void, undefined> {
     let after: string | undefined
     for (;;) {
       const page = await this.getHistory(conversationId, {
@@ -196,7 +196,7 @@ export class ChatHistory implements AsyncDisposable {
   }
 
   /** Undefined when there is none with this id, or when it was removed. */
-  async getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined> {
+  async getMessage(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
     const { key, item } = await this.#find(conversationId, id)
     return item === undefined ? undefined : (await this.#decode(key, [item]))[0]
   }
@@ -208,7 +208,11 @@ export class ChatHistory implements AsyncDisposable {
    * @throws StorageError `NOT_FOUND`, or `UNAVAILABLE` when it was not found by a read that may be
    * incomplete.
    */
-  async updateMessage(conversationId: string, id: string, message: NewMessage): Promise<Receipt> {
+  async updateMessage(
+    conversationId: string,
+    id: string,
+    message: NewMessage<Extras>,
+  ): Promise<Receipt> {
     checkText('id', id, MESSAGE_ID_BYTES_MAX)
     encodeMessage(message)
     if (message.id !== undefined && message.id !== id) {
@@ -372,12 +376,12 @@ export class ChatHistory implements AsyncDisposable {
   }
 
   /** Without those that are not visible. */
-  async #decode(key: string, items: readonly Item[]): Promise<ChatMessage[]> {
+  async #decode(key: string, items: readonly Item[]): Promise<ChatMessage<Extras>[]> {
     const visible = items.filter((item) => itemValue(item) !== undefined)
     return await this.#store.decodeItems(
       key,
       visible,
-      (item) => decodeMessage(item)!,
+      (item) => decodeMessage(item) as ChatMessage<Extras>,
       isMessageText,
     )
   }
