@@ -3,12 +3,11 @@ import { parseWalString } from '../backend/connection-string.ts'
 import type { EncryptionOptions } from '../core/encryption/keyring.ts'
 import type { Env } from '../core/env.ts'
 import { checkText, TENANT_BYTES_MAX } from '../core/limits.ts'
-import { byDefault, ENV, LOGGER } from '../core/option-kinds.ts'
+import { byDefault, ENV } from '../core/option-kinds.ts'
 import { resolve, type Option, type OptionTable } from '../core/options.ts'
 import type { ReconcileChoice } from '../sync/reconcile-options.ts'
 import type { Logger } from '../core/logger.ts'
-import { nodeEnv } from '../core/node-env.ts'
-import { STORE_OPTIONS } from '../store/config.ts'
+import { STORE_OPTIONS, storeEnv } from '../store/config.ts'
 import { PLACE_OPTION, type CachePlaceConfig, type PlaceConfig } from '../store/place-config.ts'
 import { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
 import {
@@ -71,14 +70,23 @@ export interface ChatHistoryOptions {
   readonly encryption?: EncryptionOptions
   /** How long messages of this tenant are kept, and how many. Default: all, for ever. */
   readonly retention?: RetentionOptions
-  /** Time to connect at start before a place counts as out. Milliseconds. Default: 5000. */
+  /** Time to connect, or to open the log, at start before a place counts as out. Milliseconds. Default: 5000. */
   readonly connectTimeout?: number
+  /**
+   * Whether it opens without a place that cannot be used for as long as nobody mends the settings or that
+   * place: a wrong password, an unknown database, a missing right or driver, TLS that does not fit, a file
+   * that is no database. Default: false, opening rejects. What may be an outage never hinders it.
+   */
+  readonly allowDegradedStart?: boolean
   /** Time to drain at `close`. Milliseconds. Default: 5000. */
   readonly drainTimeout?: number
   /** When primary and backup are compared by themselves, and how fast; `false`: only when needed. */
   readonly reconcile?: ReconcileChoice
-  /** Any pino-like logger. Default: silent. */
-  readonly logger?: Logger
+  /**
+   * Any pino-like logger. `false`: silent. Default: warnings and errors on standard error, one line when
+   * something changes; with an `env` that of the environment.
+   */
+  readonly logger?: Logger | false
   /** Clocks, timers, randomness and disk; replaced in tests. */
   readonly env?: Env
 }
@@ -109,7 +117,7 @@ type Checked = Omit<ChatHistoryOptions, 'retention'> & { readonly retention?: Re
 
 export const CHAT_HISTORY_OPTIONS: OptionTable<
   Checked,
-  'primary' | 'backup' | 'wal' | 'tenant' | 'connectTimeout' | 'drainTimeout'
+  'primary' | 'backup' | 'wal' | 'tenant' | 'connectTimeout' | 'allowDegradedStart' | 'drainTimeout'
 > = {
   primary: byDefault(CHAT_HISTORY_DEFAULTS.primary, PLACE_OPTION),
   backup: byDefault(CHAT_HISTORY_DEFAULTS.backup, PLACE_OPTION),
@@ -123,18 +131,20 @@ export const CHAT_HISTORY_OPTIONS: OptionTable<
   retention: RETENTION_OPTION,
   encryption: STORE_OPTIONS.encryption,
   connectTimeout: STORE_OPTIONS.connectTimeout,
+  allowDegradedStart: STORE_OPTIONS.allowDegradedStart,
   drainTimeout: STORE_OPTIONS.drainTimeout,
   reconcile: STORE_OPTIONS.reconcile,
-  logger: LOGGER,
+  logger: STORE_OPTIONS.logger,
   env: ENV,
 }
 
 /**
- * Opens a chat history. It starts as long as one durable place is there; the others are connected
+ * Opens a chat history. It starts as long as one durable place is there; those that are out are connected
  * when they come back.
  *
  * @throws StorageError `INVALID_ARGUMENT` that names the field, `CONNECTION` when no durable place
- * can be used, `CORRUPT` when the log is damaged.
+ * can be used, `CONNECTION` or `UNSUPPORTED` when one can never be used as things are set up (unless
+ * `allowDegradedStart`), `CORRUPT` when the log is damaged.
  */
 export async function openChatHistory(options: ChatHistoryOptions = {}): Promise<ChatHistory> {
   const { env, store, tenant, tokens, limits } = partsOf(options)
@@ -155,12 +165,12 @@ interface Parts {
 
 /** Everything that the options ask for; nothing is opened yet. */
 function partsOf(options: ChatHistoryOptions): Parts {
-  const { wal, tenant, sessionSecret, retention, read, write, health, logger, ...places } = resolve(
+  const { wal, tenant, sessionSecret, retention, read, write, health, ...places } = resolve(
     '',
     options,
     CHAT_HISTORY_OPTIONS,
   )
-  const env = places.env ?? nodeEnv(logger === undefined ? {} : { logger })
+  const env = storeEnv(places)
   const store = new StrategicStorageManager(
     { ...places, env },
     StrategyFactory.createReadStrategy(read),

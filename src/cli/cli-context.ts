@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChatHistory } from '../chat/chat-history.ts'
 import type { ChatHistoryOptions } from '../chat/open-chat-history.ts'
 import { messageOf } from '../core/errors.ts'
+import { logLine } from '../core/log-line.ts'
 import type { Logger } from '../core/logger.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { secretsOf } from '../core/redact.ts'
@@ -136,8 +137,8 @@ export class CliContext {
   logger({ verbose = false }: StoreFlags): Logger {
     const told = new Set<string>()
     const print = (level: string, fields: object, message: string): void => {
-      const details = verbose ? ` ${JSON.stringify(fields)}` : reasonOf(fields)
-      const line = `everthread: ${level}: ${message}${details}`
+      const text = verbose ? `${message} ${JSON.stringify(fields)}` : logLine(fields, message)
+      const line = `everthread: ${level}: ${text}`
       // What is tried again and again fails again and again: once is enough to know.
       if (!verbose && told.has(line)) return
       if (told.size < TOLD_MAX) told.add(line)
@@ -172,16 +173,6 @@ function pendingOf(history: ChatHistory): readonly Lacking[] {
     const { pending, quarantined } = places[place]
     return { place, pending: pending - quarantined, refused: quarantined }
   }).filter(({ pending, refused }) => pending + refused > 0)
-}
-
-function reasonOf(fields: object): string {
-  const { place, error, reason } = fields as Readonly<Record<string, unknown>>
-  const parts = [
-    ...(typeof place === 'string' ? [place] : []),
-    ...(error === undefined ? [] : [messageOf(error)]),
-    ...(typeof reason === 'string' ? [reason] : []),
-  ]
-  return parts.length === 0 ? '' : ` (${parts.join(': ')})`
 }
 
 /** Keys come as text from the environment, and as text or an object from a configuration file. */

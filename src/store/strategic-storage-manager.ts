@@ -114,6 +114,10 @@ export class StrategicStorageManager implements AsyncDisposable {
     log?.encryptWith(cipher)
     const health = guardedHealth(env, healthManager)
     this.#core = new StoreCore(resolved, health, log, this.#read.cacheUse)
+    if (this.#write.name !== 'wal-first') {
+      // With that strategy it is no more than what was asked for.
+      this.#core.events.on('degraded', ({ copies }) => this.#core.warnOfOneCopy(copies))
+    }
     this.#values = new Values(this.#core)
     this.#lists = new Lists(this.#core, this.#values, this.#write)
     rememberStore(managers, this.#values)
@@ -340,10 +344,18 @@ export class StrategicStorageManager implements AsyncDisposable {
   }
 
   status(): StoreStatus {
-    const { context, managers, lastReconcile, damaged } = this.#core
+    const { context, managers, lastReconcile, damaged, logError } = this.#core
     const strategies = { read: this.#read.name, write: this.#write.name }
     const erasing = this.#erasures.pending
-    return statusOf({ context, managers, strategies, lastReconcile, erasing, damaged })
+    return statusOf({
+      context,
+      managers,
+      strategies,
+      lastReconcile,
+      erasing,
+      damaged,
+      logError,
+    })
   }
 
   /** Resolves when both databases have all that was pending at the call. */

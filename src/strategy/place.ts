@@ -13,7 +13,7 @@ import type { StampRange } from '../core/digest.ts'
 import type { Env } from '../core/env.ts'
 import { isStorageError, messageOf, StorageError } from '../core/errors.ts'
 import type { Operation } from '../core/operation.ts'
-import type { DatabasePlace } from '../core/places.ts'
+import { namedOnce, type DatabasePlace } from '../core/places.ts'
 import type { HealthManager } from '../health/health-manager.ts'
 
 /** What an engine has to say at the deadline comes first: it knows more about the outcome. */
@@ -179,7 +179,7 @@ function withPlace(error: unknown, place: DatabasePlace, operation: string): Sto
   if (isStorageError(error) && error.place !== undefined) return error
   const code = isStorageError(error) ? error.code : 'UNAVAILABLE'
   const effect = isStorageError(error) ? error.effect : 'unknown'
-  return new StorageError(code, `${place}: ${messageOf(error)}`, {
+  return new StorageError(code, namedOnce(place, messageOf(error)), {
     effect,
     place,
     operation,
