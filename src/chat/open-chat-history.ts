@@ -2,9 +2,12 @@ import type { WalConfig } from '../backend/backend-config.ts'
 import { parseWalString } from '../backend/connection-string.ts'
 import type { EncryptionOptions } from '../core/encryption/keyring.ts'
 import type { Env } from '../core/env.ts'
+import { dataWarning } from '../core/node-host.ts'
+import { invalid } from '../core/errors.ts'
+import { reading } from '../core/given.ts'
 import { checkText, TENANT_BYTES_MAX } from '../core/limits.ts'
 import { byDefault, ENV } from '../core/option-kinds.ts'
-import { resolve, type Option, type OptionTable } from '../core/options.ts'
+import { resolve, UNSET, type Option, type OptionTable } from '../core/options.ts'
 import type { ReconcileChoice } from '../sync/reconcile-options.ts'
 import type { Logger } from '../core/logger.ts'
 import { STORE_OPTIONS, storeEnv } from '../store/config.ts'
@@ -23,6 +26,7 @@ import {
 } from '../strategy/strategy-factory.ts'
 import { WALManager } from '../wal/wal-manager.ts'
 import { ChatHistory } from './chat-history.ts'
+
 import {
   RETENTION_OPTION,
   type ResolvedRetention,
@@ -37,6 +41,7 @@ const CHAT_HISTORY_DEFAULTS = {
   backup: 'sqlite:./data/backup.db',
   wal: 'file:./data/wal',
 } as const
+const DATA_FOLDER = './data'
 
 export interface ChatHistoryOptions {
   /** The database that is read and written first. Default: `CHAT_HISTORY_DEFAULTS.primary`. */
@@ -147,7 +152,9 @@ export const CHAT_HISTORY_OPTIONS: OptionTable<
  * `allowDegradedStart`), `CORRUPT` when the log is damaged.
  */
 export async function openChatHistory(options: ChatHistoryOptions = {}): Promise<ChatHistory> {
+  const isPlaced = hasPlace(options)
   const { env, store, tenant, tokens, limits } = partsOf(options)
+  if (!isPlaced) tellOfDefaults(env)
   await store.connect()
   const retention =
     limits === undefined ? undefined : new Retention({ env, store, tenant, options: limits })
@@ -161,6 +168,30 @@ interface Parts {
   readonly tenant: string
   readonly tokens: SessionTokens | undefined
   readonly limits: ResolvedRetention | undefined
+}
+
+/** Fields whose value says where messages are kept. */
+const PLACE_FIELDS = ['primary', 'backup', 'wal'] as const
+
+/**
+ * True when some place is given. Refuses one that is `undefined`, and not left out: it is meant to be
+ * somewhere, and would be where the default is.
+ */
+function hasPlace(options: unknown): boolean {
+  if (typeof options !== 'object' || options === null) return false
+  const places = PLACE_FIELDS.filter((name) => Object.hasOwn(options, name))
+  for (const name of places) {
+    if (reading(name, () => (options as ChatHistoryOptions)[name]) !== undefined) continue
+    const otherwise = `leave it out for the default, ${CHAT_HISTORY_DEFAULTS[name]}`
+    throw invalid(`${name} is undefined: ${UNSET}; ${otherwise}`)
+  }
+  return places.length > 0
+}
+
+/** On a server the working directory is seldom where data is meant to be, and goes with a container. */
+function tellOfDefaults({ logger }: Env): void {
+  const warning = dataWarning(DATA_FOLDER)
+  if (warning !== undefined) logger.warn({ event: 'default-places' }, warning)
 }
 
 /** Everything that the options ask for; nothing is opened yet. */

@@ -1,6 +1,8 @@
+import { resolve as resolvePath } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { ABSENT_DATABASE } from '../backend/absent-database.ts'
 import { isDatabaseBackend, isReplicaBackend } from '../backend/sources.ts'
+import { sqliteFile, type SqliteOptions } from '../backend/sqlite/connection/options.ts'
 import { EncryptedBackend } from '../backend/encrypted/encrypted-backend.ts'
 import { ENCRYPTION_OPTIONS, type EncryptionOptions } from '../core/encryption/keyring.ts'
 import { ValueCipher } from '../core/encryption/value-cipher.ts'
@@ -183,7 +185,17 @@ function isSame(primary: PlaceConfig, backup: PlaceConfig): boolean {
   const other = databaseSourceOf('backup', backup)
   // Each connection to memory is a database of its own.
   if (isInMemory(one)) return false
-  return one === other || (isConfig(one) && isConfig(other) && isDeepStrictEqual(one, other))
+  if (one === other) return true
+  if (!isConfig(one) || !isConfig(other)) return false
+  const [file, otherFile] = [sqlitePath(one), sqlitePath(other)]
+  if (file !== undefined) return file === otherFile
+  return isDeepStrictEqual(one, other)
+}
+
+/** The SQLite file, however its path is written. */
+function sqlitePath(config: object): string | undefined {
+  if ((config as { readonly type?: unknown }).type !== 'sqlite') return undefined
+  return resolvePath(sqliteFile(config as SqliteOptions))
 }
 
 /** True for what says how to connect, false for what is ready. */

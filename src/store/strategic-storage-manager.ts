@@ -59,7 +59,7 @@ import { placesWithTombstone } from './places-with-tombstone.ts'
 import { decodeItems } from './rescue.ts'
 import { statusOf, type StoreHealth, type StoreStatus } from './status.ts'
 import { StoreCore } from './store-core.ts'
-import type { StoreEvents } from './store-events.ts'
+import { checkEvent, type StoreEvents } from './store-events.ts'
 import { Values } from './values.ts'
 
 /** Longest that a call may be told to wait. */
@@ -159,6 +159,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     name: Name,
     listener: (event: StoreEvents[Name]) => void,
   ): () => void {
+    checkEvent(name)
     checkFunction('listener', listener)
     return this.#core.events.on(name, listener)
   }
