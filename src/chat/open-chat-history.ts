@@ -75,7 +75,10 @@ export interface ChatHistoryOptions {
   readonly encryption?: EncryptionOptions
   /** How long messages of this tenant are kept, and how many. Default: all, for ever. */
   readonly retention?: RetentionOptions
-  /** Time to connect, or to open the log, at start before a place counts as out. Milliseconds. Default: 5000. */
+  /**
+   * Time to connect, or to open the log, at start before a place counts as out. Milliseconds. Default: 5000,
+   * for the log 30,000: recovering a million entries takes some seconds.
+   */
   readonly connectTimeout?: number
   /**
    * Whether it opens without a place that cannot be used for as long as nobody mends the settings or that
@@ -122,7 +125,7 @@ type Checked = Omit<ChatHistoryOptions, 'retention'> & { readonly retention?: Re
 
 export const CHAT_HISTORY_OPTIONS: OptionTable<
   Checked,
-  'primary' | 'backup' | 'wal' | 'tenant' | 'connectTimeout' | 'allowDegradedStart' | 'drainTimeout'
+  'primary' | 'backup' | 'wal' | 'tenant' | 'allowDegradedStart' | 'drainTimeout'
 > = {
   primary: byDefault(CHAT_HISTORY_DEFAULTS.primary, PLACE_OPTION),
   backup: byDefault(CHAT_HISTORY_DEFAULTS.backup, PLACE_OPTION),

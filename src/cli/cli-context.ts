@@ -37,6 +37,7 @@ export interface CliIo {
 /** The options that every command with a store has. */
 export interface StoreFlags extends GivenSettings {
   readonly config?: string
+  readonly allowDegradedStart?: boolean
   readonly verbose?: boolean
 }
 
@@ -79,12 +80,13 @@ export class CliContext {
   async withStore<T>(
     flags: StoreFlags,
     action: (history: ChatHistory, settings: Settings) => Promise<T>,
-    more: Pick<ChatHistoryOptions, 'reconcile'> = {},
+    more: Pick<ChatHistoryOptions, 'reconcile' | 'allowDegradedStart'> = {},
   ): Promise<T> {
     const settings = await this.settings(flags)
     const { openChatHistory } = await import('../chat/open-chat-history.ts')
     const history = await openChatHistory({
       ...settings,
+      allowDegradedStart: flags.allowDegradedStart ?? false,
       ...more,
       logger: this.logger(flags),
       drainTimeout: CLOSE_MS,

@@ -42,7 +42,10 @@ export interface StrategicStorageConfig {
   backup?: PlaceConfig
   /** Used by the cache-enhanced read strategy. Default: the cache of `primary`. */
   cache?: CachePlaceConfig
-  /** Time to connect, or to open the log, at start before a place counts as out. Milliseconds. Default: 5000. */
+  /**
+   * Time to connect, or to open the log, at start before a place counts as out. Milliseconds. Default: 5000,
+   * for the log 30,000: recovering a million entries takes some seconds.
+   */
   readonly connectTimeout?: number
   /**
    * Whether the store opens without a place that cannot be used for as long as nobody mends the settings or
@@ -87,24 +90,27 @@ export interface ResolvedStorageConfig {
   readonly managers: PlaceManagers
   readonly hasBackup: boolean
   readonly allowDegradedStart: boolean
-  readonly connectTimeoutMs: number
+  /** How long a start waits for the log. */
+  readonly logOpenMs: number
   readonly drainTimeoutMs: number
   readonly maxClockDriftMs: number
   readonly probeTimeoutMs: number
   readonly reconcile: ResolvedReconcileOptions
 }
 
+const CONNECT_MS = 5_000
+const LOG_OPEN_MS = 30_000
 /** The cache of the store in messages: `store cache`. */
 const CACHE_NAME = 'store'
 
 export const STORE_OPTIONS: OptionTable<
   StrategicStorageConfig,
-  'allowDegradedStart' | 'connectTimeout' | 'drainTimeout' | 'maxClockDriftMs' | 'probeTimeout'
+  'allowDegradedStart' | 'drainTimeout' | 'maxClockDriftMs' | 'probeTimeout'
 > = {
   primary: needed(PLACE_OPTION),
   backup: PLACE_OPTION,
   cache: CACHE_PLACE_OPTION,
-  connectTimeout: byDefault(5_000, ms(1, DAY_MS)),
+  connectTimeout: ms(1, DAY_MS),
   allowDegradedStart: byDefault(false, boolean()),
   drainTimeout: byDefault(5_000, ms(0, DAY_MS)),
   maxClockDriftMs: byDefault(300_000, ms(0, Number.MAX_SAFE_INTEGER)),
@@ -123,7 +129,7 @@ export function storeEnv({ env, logger }: Pick<StrategicStorageConfig, 'env' | '
 /** Fills the defaults in and refuses what cannot work, naming the field. */
 export function resolveStorageConfig(given: StrategicStorageConfig): ResolvedStorageConfig {
   const config = resolve('', given, STORE_OPTIONS)
-  const { connectTimeout, drainTimeout, probeTimeout, maxClockDriftMs } = config
+  const { connectTimeout = CONNECT_MS, drainTimeout, probeTimeout, maxClockDriftMs } = config
   const env = storeEnv(config)
   if (config.backup !== undefined && isSame(config.primary, config.backup)) {
     throw invalid('primary and backup must be two databases, got the same one twice')
@@ -160,7 +166,7 @@ export function resolveStorageConfig(given: StrategicStorageConfig): ResolvedSto
       ...(cache !== undefined && { cache }),
     },
     allowDegradedStart: config.allowDegradedStart,
-    connectTimeoutMs: connectTimeout,
+    logOpenMs: config.connectTimeout ?? LOG_OPEN_MS,
     drainTimeoutMs: drainTimeout,
     maxClockDriftMs,
     probeTimeoutMs: probeTimeout,

@@ -278,9 +278,9 @@ export class StoreCore {
       })
       .finally(() => (this.#openingLog = undefined))
     const options = { place: 'wal', effect: 'none' } as const
-    const { connectTimeoutMs } = this.#config
+    const { logOpenMs } = this.#config
     try {
-      await withDeadline(env, connectTimeoutMs, 'opening the log', this.#openingLog, options)
+      await withDeadline(env, logOpenMs, 'opening the log', this.#openingLog, options)
       this.#logError = undefined
     } catch (error) {
       this.#logError = messageOf(error)
