@@ -182,6 +182,7 @@ export {
   type Effect,
   isStorageError,
   StorageConnectionError,
+  type StorageConnectionErrorOptions,
   StorageError,
   type StorageErrorCode,
   type StorageErrorOptions,
