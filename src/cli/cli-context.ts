@@ -13,7 +13,7 @@ import { Terminal, type OutputStream } from './output/terminal.ts'
 import { loadConfig } from './settings/load-config.ts'
 import { readEnvironment, type Variables } from './settings/read-environment.ts'
 import { resolveSettings, type GivenSettings } from './settings/resolve-settings.ts'
-import type { Settings } from './settings/settings.ts'
+import { DEFAULT_DATABASES, type Settings } from './settings/settings.ts'
 
 /** How long a command waits at its end for a place that works and lags. */
 const DRAIN_MS = 5_000
@@ -85,6 +85,8 @@ export class CliContext {
     const settings = await this.settings(flags)
     const { openChatHistory } = await import('../chat/open-chat-history.ts')
     const history = await openChatHistory({
+      // Named, so that no command warns of the default.
+      primary: DEFAULT_DATABASES.primary,
       ...settings,
       allowDegradedStart: flags.allowDegradedStart ?? false,
       ...more,
