@@ -456,7 +456,7 @@ export const MUTANTS = [
     file: 'src/backend/sqlite/connection/database-file.ts',
     edits: [
       [
-        'else if (found.nlink > 1) removeFirstName(path, found.ino)',
+        'if (found !== undefined && found.nlink > 1) removeFirstName(path, found.ino)',
         "closeSync(openSync(path, 'a', FILE_MODE))",
       ],
     ],

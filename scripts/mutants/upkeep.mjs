@@ -339,8 +339,20 @@ export const UPKEEP_MUTANTS = [
   {
     name: 'a password is taken out of the names of hosts',
     file: 'src/core/redact.ts',
-    edits: [['String.raw`(?![\\w-]|\\.\\w)`', 'String.raw``']],
+    edits: [['(?:${any})(?![\\w-]|\\.\\w)`', '(?:${any})`']],
     tests: ['src/core/redact.test.ts'],
+  },
+  {
+    name: 'the first save is late by what a probe took',
+    file: 'src/strategy/hedge-delay.ts',
+    edits: [['Math.max(coldMs, hedge', 'Math.min(coldMs, hedge']],
+    tests: ['test/store/first-save.test.ts'],
+  },
+  {
+    name: 'a wrong password opens like an outage',
+    file: 'src/store/start-outcome.ts',
+    edits: [['=> isPermanent(error))', '=> !isPermanent(error))']],
+    tests: ['src/store/start-outcome.test.ts'],
   },
   {
     name: 'a replay brings stamps that no clock can follow',

@@ -11,6 +11,7 @@
  */
 import { fileURLToPath } from 'node:url'
 import { invalid } from '../core/errors.ts'
+import { UNSET } from '../core/options.ts'
 
 const DATABASE_FORMS = 'postgresql://…, sqlite:PATH, redis://…, s3://… or memory:'
 const CACHE_FORMS = 'redis://…, memcached://… or memory:'
@@ -103,6 +104,9 @@ export function parseWalString(text: string, field: string): WalAddress {
 function split(text: unknown, field: string, forms: string): { scheme: string; rest: string } {
   if (typeof text !== 'string') {
     throw invalid(`${field} must be a connection string, got ${typeof text}`)
+  }
+  if (text.trim() === '') {
+    throw invalid(`${field} is empty: ${UNSET}`)
   }
   const match = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(text)
   // A text without a scheme may be a key=value string with a password in it: it is not shown.

@@ -2,13 +2,15 @@ import type { WalConfig } from '../backend/backend-config.ts'
 import { parseWalString } from '../backend/connection-string.ts'
 import type { EncryptionOptions } from '../core/encryption/keyring.ts'
 import type { Env } from '../core/env.ts'
+import { dataWarning } from '../core/node-host.ts'
+import { invalid } from '../core/errors.ts'
+import { reading } from '../core/given.ts'
 import { checkText, TENANT_BYTES_MAX } from '../core/limits.ts'
-import { byDefault, ENV, LOGGER } from '../core/option-kinds.ts'
-import { resolve, type Option, type OptionTable } from '../core/options.ts'
+import { byDefault, ENV } from '../core/option-kinds.ts'
+import { resolve, UNSET, type Option, type OptionTable } from '../core/options.ts'
 import type { ReconcileChoice } from '../sync/reconcile-options.ts'
 import type { Logger } from '../core/logger.ts'
-import { nodeEnv } from '../core/node-env.ts'
-import { STORE_OPTIONS } from '../store/config.ts'
+import { STORE_OPTIONS, storeEnv } from '../store/config.ts'
 import { PLACE_OPTION, type CachePlaceConfig, type PlaceConfig } from '../store/place-config.ts'
 import { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
 import {
@@ -24,6 +26,7 @@ import {
 } from '../strategy/strategy-factory.ts'
 import { WALManager } from '../wal/wal-manager.ts'
 import { ChatHistory } from './chat-history.ts'
+
 import {
   RETENTION_OPTION,
   type ResolvedRetention,
@@ -38,6 +41,7 @@ const CHAT_HISTORY_DEFAULTS = {
   backup: 'sqlite:./data/backup.db',
   wal: 'file:./data/wal',
 } as const
+const DATA_FOLDER = './data'
 
 export interface ChatHistoryOptions {
   /** The database that is read and written first. Default: `CHAT_HISTORY_DEFAULTS.primary`. */
@@ -71,14 +75,26 @@ export interface ChatHistoryOptions {
   readonly encryption?: EncryptionOptions
   /** How long messages of this tenant are kept, and how many. Default: all, for ever. */
   readonly retention?: RetentionOptions
-  /** Time to connect at start before a place counts as out. Milliseconds. Default: 5000. */
+  /**
+   * Time to connect, or to open the log, at start before a place counts as out. Milliseconds. Default: 5000,
+   * for the log 30,000: recovering a million entries takes some seconds.
+   */
   readonly connectTimeout?: number
+  /**
+   * Whether it opens without a place that cannot be used for as long as nobody mends the settings or that
+   * place: a wrong password, an unknown database, a missing right or driver, TLS that does not fit, a file
+   * that is no database. Default: false, opening rejects. What may be an outage never hinders it.
+   */
+  readonly allowDegradedStart?: boolean
   /** Time to drain at `close`. Milliseconds. Default: 5000. */
   readonly drainTimeout?: number
   /** When primary and backup are compared by themselves, and how fast; `false`: only when needed. */
   readonly reconcile?: ReconcileChoice
-  /** Any pino-like logger. Default: silent. */
-  readonly logger?: Logger
+  /**
+   * Any pino-like logger. `false`: silent. Default: warnings and errors on standard error, one line when
+   * something changes; with an `env` that of the environment.
+   */
+  readonly logger?: Logger | false
   /** Clocks, timers, randomness and disk; replaced in tests. */
   readonly env?: Env
 }
@@ -109,7 +125,7 @@ type Checked = Omit<ChatHistoryOptions, 'retention'> & { readonly retention?: Re
 
 export const CHAT_HISTORY_OPTIONS: OptionTable<
   Checked,
-  'primary' | 'backup' | 'wal' | 'tenant' | 'connectTimeout' | 'drainTimeout'
+  'primary' | 'backup' | 'wal' | 'tenant' | 'allowDegradedStart' | 'drainTimeout'
 > = {
   primary: byDefault(CHAT_HISTORY_DEFAULTS.primary, PLACE_OPTION),
   backup: byDefault(CHAT_HISTORY_DEFAULTS.backup, PLACE_OPTION),
@@ -123,24 +139,28 @@ export const CHAT_HISTORY_OPTIONS: OptionTable<
   retention: RETENTION_OPTION,
   encryption: STORE_OPTIONS.encryption,
   connectTimeout: STORE_OPTIONS.connectTimeout,
+  allowDegradedStart: STORE_OPTIONS.allowDegradedStart,
   drainTimeout: STORE_OPTIONS.drainTimeout,
   reconcile: STORE_OPTIONS.reconcile,
-  logger: LOGGER,
+  logger: STORE_OPTIONS.logger,
   env: ENV,
 }
 
 /**
- * Opens a chat history. It starts as long as one durable place is there; the others are connected
+ * Opens a chat history. It starts as long as one durable place is there; those that are out are connected
  * when they come back. `Extras` are fields of your own that its messages have, beside the known ones:
  * `openChatHistory<{ traceId?: string }>()`. Nothing checks them at run time.
  *
  * @throws StorageError `INVALID_ARGUMENT` that names the field, `CONNECTION` when no durable place
- * can be used, `CORRUPT` when the log is damaged.
+ * can be used, `CONNECTION` or `UNSUPPORTED` when one can never be used as things are set up (unless
+ * `allowDegradedStart`), `CORRUPT` when the log is damaged.
  */
 export async function openChatHistory<Extras extends object = {}>(
   options: ChatHistoryOptions = {},
 ): Promise<ChatHistory<Extras>> {
+  const isPlaced = hasPlace(options)
   const { env, store, tenant, tokens, limits } = partsOf(options)
+  if (!isPlaced) tellOfDefaults(env)
   await store.connect()
   const retention =
     limits === undefined ? undefined : new Retention({ env, store, tenant, options: limits })
@@ -156,14 +176,38 @@ interface Parts {
   readonly limits: ResolvedRetention | undefined
 }
 
+/** Fields whose value says where messages are kept. */
+const PLACE_FIELDS = ['primary', 'backup', 'wal'] as const
+
+/**
+ * True when some place is given. Refuses one that is `undefined`, and not left out: it is meant to be
+ * somewhere, and would be where the default is.
+ */
+function hasPlace(options: unknown): boolean {
+  if (typeof options !== 'object' || options === null) return false
+  const places = PLACE_FIELDS.filter((name) => Object.hasOwn(options, name))
+  for (const name of places) {
+    if (reading(name, () => (options as ChatHistoryOptions)[name]) !== undefined) continue
+    const otherwise = `leave it out for the default, ${CHAT_HISTORY_DEFAULTS[name]}`
+    throw invalid(`${name} is undefined: ${UNSET}; ${otherwise}`)
+  }
+  return places.length > 0
+}
+
+/** On a server the working directory is seldom where data is meant to be, and goes with a container. */
+function tellOfDefaults({ logger }: Env): void {
+  const warning = dataWarning(DATA_FOLDER)
+  if (warning !== undefined) logger.warn({ event: 'default-places' }, warning)
+}
+
 /** Everything that the options ask for; nothing is opened yet. */
 function partsOf(options: ChatHistoryOptions): Parts {
-  const { wal, tenant, sessionSecret, retention, read, write, health, logger, ...places } = resolve(
+  const { wal, tenant, sessionSecret, retention, read, write, health, ...places } = resolve(
     '',
     options,
     CHAT_HISTORY_OPTIONS,
   )
-  const env = places.env ?? nodeEnv(logger === undefined ? {} : { logger })
+  const env = storeEnv(places)
   const store = new StrategicStorageManager(
     { ...places, env },
     StrategyFactory.createReadStrategy(read),

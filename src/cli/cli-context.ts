@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChatHistory } from '../chat/chat-history.ts'
 import type { ChatHistoryOptions } from '../chat/open-chat-history.ts'
 import { messageOf } from '../core/errors.ts'
+import { logLine } from '../core/log-line.ts'
 import type { Logger } from '../core/logger.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { secretsOf } from '../core/redact.ts'
@@ -12,7 +13,7 @@ import { Terminal, type OutputStream } from './output/terminal.ts'
 import { loadConfig } from './settings/load-config.ts'
 import { readEnvironment, type Variables } from './settings/read-environment.ts'
 import { resolveSettings, type GivenSettings } from './settings/resolve-settings.ts'
-import type { Settings } from './settings/settings.ts'
+import { DEFAULT_DATABASES, type Settings } from './settings/settings.ts'
 
 /** How long a command waits at its end for a place that works and lags. */
 const DRAIN_MS = 5_000
@@ -36,6 +37,7 @@ export interface CliIo {
 /** The options that every command with a store has. */
 export interface StoreFlags extends GivenSettings {
   readonly config?: string
+  readonly allowDegradedStart?: boolean
   readonly verbose?: boolean
 }
 
@@ -78,12 +80,15 @@ export class CliContext {
   async withStore<T>(
     flags: StoreFlags,
     action: (history: ChatHistory, settings: Settings) => Promise<T>,
-    more: Pick<ChatHistoryOptions, 'reconcile'> = {},
+    more: Pick<ChatHistoryOptions, 'reconcile' | 'allowDegradedStart'> = {},
   ): Promise<T> {
     const settings = await this.settings(flags)
     const { openChatHistory } = await import('../chat/open-chat-history.ts')
     const history = await openChatHistory({
+      // Named, so that no command warns of the default.
+      primary: DEFAULT_DATABASES.primary,
       ...settings,
+      allowDegradedStart: flags.allowDegradedStart ?? false,
       ...more,
       logger: this.logger(flags),
       drainTimeout: CLOSE_MS,
@@ -136,8 +141,8 @@ export class CliContext {
   logger({ verbose = false }: StoreFlags): Logger {
     const told = new Set<string>()
     const print = (level: string, fields: object, message: string): void => {
-      const details = verbose ? ` ${JSON.stringify(fields)}` : reasonOf(fields)
-      const line = `everthread: ${level}: ${message}${details}`
+      const text = verbose ? `${message} ${JSON.stringify(fields)}` : logLine(fields, message)
+      const line = `everthread: ${level}: ${text}`
       // What is tried again and again fails again and again: once is enough to know.
       if (!verbose && told.has(line)) return
       if (told.size < TOLD_MAX) told.add(line)
@@ -172,16 +177,6 @@ function pendingOf(history: ChatHistory): readonly Lacking[] {
     const { pending, quarantined } = places[place]
     return { place, pending: pending - quarantined, refused: quarantined }
   }).filter(({ pending, refused }) => pending + refused > 0)
-}
-
-function reasonOf(fields: object): string {
-  const { place, error, reason } = fields as Readonly<Record<string, unknown>>
-  const parts = [
-    ...(typeof place === 'string' ? [place] : []),
-    ...(error === undefined ? [] : [messageOf(error)]),
-    ...(typeof reason === 'string' ? [reason] : []),
-  ]
-  return parts.length === 0 ? '' : ` (${parts.join(': ')})`
 }
 
 /** Keys come as text from the environment, and as text or an object from a configuration file. */

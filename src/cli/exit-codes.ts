@@ -1,4 +1,4 @@
-import { isStorageError } from '../core/errors.ts'
+import { isPermanent, isStorageError } from '../core/errors.ts'
 import { UsageError } from './usage-error.ts'
 
 /** How a command ended. Part of the public interface: `docs/command-line.md` has the table. */
@@ -22,6 +22,8 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT.usage
   if (!isStorageError(error)) return EXIT.failure
+  // To try it again later is in vain: the settings ask for what cannot be.
+  if (error.code === 'CONNECTION' && isPermanent(error)) return EXIT.usage
   switch (error.code) {
     case 'INVALID_ARGUMENT':
       return EXIT.usage

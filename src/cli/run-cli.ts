@@ -90,7 +90,9 @@ function report(error: unknown, cli: CliContext, json: boolean): ExitCode {
     const code = isStorageError(error) ? { code: error.code, effect: error.effect } : {}
     cli.terminal.note(JSON.stringify({ error: { ...code, message: messageOf(error) } }))
   } else {
-    cli.terminal.note(`everthread: ${messageOf(error)}`)
+    // The library names its option: here it is a flag.
+    const text = messageOf(error).replace('allowDegradedStart: true', '--allow-degraded-start')
+    cli.terminal.note(`everthread: ${text}`)
   }
   return exitCodeOf(error)
 }

@@ -12,6 +12,7 @@ export function addStoreOptions(command: Command): Command {
     .addOption(new Option('--read <strategy>', `read strategy [${ENVIRONMENT.read}]`))
     .addOption(new Option('--write <strategy>', `write strategy [${ENVIRONMENT.write}]`))
     .addOption(new Option('--health <manager>', `health manager [${ENVIRONMENT.health}]`))
+    .option('--allow-degraded-start', 'open also while a place cannot be used as it is set up')
     .option('--config <file>', 'configuration file (default: everthread.config.json or .mjs)')
     .option('--verbose', 'tell on standard error what the store does')
     .option('--json', 'print data as JSON')

@@ -51,13 +51,25 @@ export class StorageError extends Error {
   }
 }
 
+/** What a `StorageConnectionError` knows besides. */
+export interface StorageConnectionErrorOptions extends StorageErrorOptions {
+  /** Default: false. */
+  readonly permanent?: boolean
+}
+
 /** A backend that could not be connected. `backend` names the engine, never its password. */
 export class StorageConnectionError extends StorageError {
   readonly backend: string
+  /**
+   * True when waiting mends nothing: the settings, or what was set up for them, must be changed first.
+   * A wrong password, a database or a right that is missing, TLS that does not fit.
+   */
+  readonly permanent: boolean
 
-  constructor(backend: string, message: string, options: StorageErrorOptions = {}) {
+  constructor(backend: string, message: string, options: StorageConnectionErrorOptions = {}) {
     super('CONNECTION', message, options)
     this.backend = backend
+    this.permanent = options.permanent ?? false
   }
 }
 
@@ -65,6 +77,15 @@ export class StorageConnectionError extends StorageError {
 export function isStorageError(error: unknown, code?: StorageErrorCode): error is StorageError {
   if (!(error instanceof Error) || error.name !== 'StorageError') return false
   return code === undefined || (error as StorageError).code === code
+}
+
+/** True for what no waiting mends: a mistake in the settings, or a place that cannot do what is needed. */
+export function isPermanent(error: unknown): error is StorageError {
+  if (!isStorageError(error)) return false
+  if (error.code === 'UNSUPPORTED' || error.code === 'INVALID_ARGUMENT') return true
+  return (
+    error.code === 'CONNECTION' && (error as Partial<StorageConnectionError>).permanent === true
+  )
 }
 
 /** A caller's mistake: raised before any effect. The message names the field, limit and value. */

@@ -8,7 +8,7 @@ export interface Logger {
 
 const nothing = (): void => {}
 
-/** The default: a library says nothing unless it is asked to. */
+/** Says nothing: `logger: false`. */
 export const silentLogger: Logger = {
   debug: nothing,
   info: nothing,

@@ -184,8 +184,20 @@ export function hasMethods(given: unknown, methods: readonly string[]): boolean 
   return methods.every((name) => typeof (given as Record<string, unknown>)[name] === 'function')
 }
 
+const LOGGER_METHODS = ['debug', 'info', 'warn', 'error']
+
 /** Any pino-like logger. */
-export const LOGGER: Option<Logger> = having('a logger', ['debug', 'info', 'warn', 'error'])
+export const LOGGER: Option<Logger> = having('a logger', LOGGER_METHODS)
+
+/** A logger, or none at all. */
+export const STORE_LOGGER: Option<Logger | false> = {
+  takes: `${LOGGER.takes}, or false`,
+  check(path, given) {
+    if (given === false) return given
+    if (hasMethods(given, LOGGER_METHODS)) return given as Logger
+    throw invalid(`${path} must be ${STORE_LOGGER.takes}, got ${showValue(given)}`)
+  },
+}
 
 /** Clocks, timers, randomness and disk. */
 export const ENV: Option<Env> = having('an Env', ['now', 'monotonic', 'setTimer', 'randomBytes'])

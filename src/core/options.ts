@@ -2,7 +2,7 @@
  * Options by one table for each type of them: what a field may be, and what holds where it is left out.
  * From the table come the checks, the defaults, the parsing of text, and what the documents say.
  */
-import { invalid } from './errors.ts'
+import { invalid, type StorageError } from './errors.ts'
 import { fieldsOf, reading } from './given.ts'
 
 /** Most letters that a misspelt name may differ by and still be guessed. */
@@ -40,6 +40,11 @@ export type OptionTable<Options extends object, Defaults extends keyof Options =
       : Needed<Options[Name]>
 }
 
+/** Why a field is `undefined`, or a text empty, as a rule. */
+export const UNSET = 'probably an environment variable that is not set'
+/** Fields that say where a server is, in place of a URL. */
+const ADDRESSES = ['host', 'pool', 'client', 'cluster', 'sentinel', 'nodes', 'servers', 'bucket']
+
 type AnyFields = Readonly<Record<string, unknown>>
 
 /** Any table. */
@@ -68,6 +73,7 @@ export function resolve<T extends Table>(path: string, given: unknown, table: T)
     const value = fields[name]
     if (value === undefined && option.needed !== true) return [name, option.default] as const
     const field = at(path, name)
+    if (value === undefined && Object.hasOwn(fields, name)) throw undefinedAt(field)
     return [name, reading(field, () => option.check(field, value))] as const
   })
   return Object.fromEntries(resolved.filter(([, value]) => value !== undefined)) as Resolved<T>
@@ -100,11 +106,22 @@ export function withUrl(
   options: unknown,
   parse: (url: string, path: string) => object,
 ): object {
-  const { url, ...rest } = fieldsOf(path === '' ? 'options' : path, options as AnyFields)
-  if (url === undefined) return rest
+  const all = fieldsOf(path === '' ? 'options' : path, options as AnyFields)
+  const { url, ...rest } = all
   const field = at(path, 'url')
+  if (url === undefined) {
+    // It would be a server of this machine.
+    const isMeant = Object.hasOwn(all, 'url') && ADDRESSES.every((name) => rest[name] === undefined)
+    if (isMeant) throw undefinedAt(field)
+    return rest
+  }
   if (typeof url !== 'string') throw invalid(`${field} must be a URL, got ${typeof url}`)
   return { ...rest, ...parse(url, field), ...given(rest) }
+}
+
+/** A field that is meant to be there and is not: not the same as one that is left out. */
+export function undefinedAt(field: string): StorageError {
+  return invalid(`${field} is undefined: ${UNSET}`)
 }
 
 /** What of resolved options is in this table. */
@@ -126,9 +143,14 @@ export function at(path: string, field: string): string {
 export function refuseUnknown(path: string, given: object, names: readonly string[]): void {
   const unknown = Object.keys(given).find((field) => !names.includes(field))
   if (unknown === undefined) return
-  const meant = nearest(unknown, names)
+  throw unknownName(at(path, unknown), unknown, names)
+}
+
+/** The error of a name that does not exist, `shown` in full, with the one that may be meant. */
+export function unknownName(shown: string, name: string, names: readonly string[]): StorageError {
+  const meant = nearest(name, names)
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`
-  throw invalid(`${at(path, unknown)} is not known${hint}; known are ${names.join(', ')}`)
+  return invalid(`${shown} is not known${hint}; known are ${names.join(', ')}`)
 }
 
 /** The options that were given: an explicit `undefined` counts as left out. */

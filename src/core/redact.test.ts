@@ -35,6 +35,23 @@ describe('a secret is not told by what stands in its place', () => {
   })
 })
 
+test.each([
+  [{ user: 'app1', password: 'app1', database: 'app1' }, 'database "app1" of "app1" is not there'],
+  [{ password: 'database' }, 'primary database gave no answer'],
+  [{ password: '5432' }, 'connect ECONNREFUSED 127.0.0.1:5432'],
+  ['postgresql://me:timeout@db/app', 'timeout expired'],
+])('a password that is a word, a number or a name is left where it is none: %j', (source, text) => {
+  const secrets = secretsOf(source)
+  expect(redactText(text, secrets)).toBe(text)
+})
+
+test('such a password is taken out where one is named', () => {
+  const secrets = secretsOf({ password: 'database', token: '123456' })
+  const text = `password=database {"password":"database","token":"123456"} secretKey: 'database'`
+  const told = `password=*** {"password":"***","token":"***"} secretKey: '***'`
+  expect(redactText(text, secrets)).toBe(told)
+})
+
 test('passwords are found in fields, lists and queries at any depth', () => {
   const secrets = secretsOf({
     primary: { type: 'redis', password: 'one-word', sentinel: { password: 'two-word' } },

@@ -10,6 +10,13 @@ export type Secrets = readonly string[]
 
 /** Shorter ones are looked for in URLs only: elsewhere they would blank out ordinary text. */
 const SECRET_LENGTH_MIN = 4
+/**
+ * Such a secret may be a word or a number of the text that has nothing to do with it: it is looked for where a
+ * password is named.
+ */
+const ORDINARY = /^(?:[a-z]{1,15}|\d{1,7})$/i
+/** `password=`, `"secret":"` and the like. */
+const AS_FIELD = String.raw`(?<=(?:[Pp]ass(?:word|wd|phrase)|[Ss]ecret|[Tt]oken)\w{0,20}["']?\s{0,2}[=:]\s{0,2}["']?)`
 const SECRET_FIELD = /password|passwd|passphrase|secret|token/i
 /** Fields that hold `id:secret`, several separated by commas or line ends. */
 const KEYS_FIELD = /^(?:encryption|keys)$/
@@ -23,13 +30,18 @@ export function redactText(text: string, secrets: Secrets): string {
   // The longest first: one may be the beginning of another.
   const known = [...secrets].sort((a, b) => b.length - a.length)
   const inUrl = new RegExp(`:(?:${known.map(escapePattern).join('|')})@`, 'g')
-  const words = known.filter(({ length }) => length >= SECRET_LENGTH_MIN).map(escapePattern)
-  const redacted = text.replace(inUrl, ':***@').replace(URLS, redactUrl)
-  if (words.length === 0) return redacted
+  const long = known.filter(({ length }) => length >= SECRET_LENGTH_MIN)
+  const inPlace = text.replace(inUrl, ':***@').replace(URLS, redactUrl)
+  const words = long.filter((secret) => !ORDINARY.test(secret))
   // A line feed in JSON is no part of the word behind it.
-  const before = String.raw`(?:(?<=\\[bfnrt])|(?<![\w-]|\w\.))`
-  const after = String.raw`(?![\w-]|\.\w)`
-  return redacted.replace(new RegExp(`${before}(?:${words.join('|')})${after}`, 'g'), '***')
+  const redacted = replaceWords(inPlace, String.raw`(?:(?<=\\[bfnrt])|(?<![\w-]|\w\.))`, words)
+  return replaceWords(redacted, AS_FIELD, long)
+}
+
+function replaceWords(text: string, before: string, words: readonly string[]): string {
+  if (words.length === 0) return text
+  const any = words.map(escapePattern).join('|')
+  return text.replace(new RegExp(String.raw`${before}(?:${any})(?![\w-]|\.\w)`, 'g'), '***')
 }
 
 /**
@@ -55,10 +67,19 @@ function collect(value: unknown, field: string, secrets: Set<string>, depth: num
   if (typeof value === 'string') collectText(value, field, secrets)
   else if (isPlain(value) && depth < DEPTH_MAX) {
     for (const [name, inner] of Object.entries(value)) {
+      if (isSpokenOf(value, name, inner)) continue
       // The keys of a list have the name of the list.
       collect(inner, Array.isArray(value) ? field : name, secrets, depth + 1)
     }
   }
+}
+
+/** True for a password that is the user's name, the host's or the database's, too: these may be told. */
+function isSpokenOf(fields: object, name: string, secret: unknown): boolean {
+  if (!SECRET_FIELD.test(name)) return false
+  return Object.entries(fields).some(
+    ([other, value]) => other !== name && !SECRET_FIELD.test(other) && value === secret,
+  )
 }
 
 function collectText(text: string, field: string, secrets: Set<string>): void {

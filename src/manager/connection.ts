@@ -1,5 +1,11 @@
 import type { Env } from '../core/env.ts'
-import { isStorageError, messageOf, StorageConnectionError, StorageError } from '../core/errors.ts'
+import {
+  isPermanent,
+  isStorageError,
+  messageOf,
+  StorageConnectionError,
+  StorageError,
+} from '../core/errors.ts'
 import { redactText } from '../core/redact.ts'
 import { withDeadline } from '../core/time.ts'
 
@@ -145,16 +151,16 @@ export class Connection<Engine extends Connectable> {
   }
 
   #failure(error: unknown): StorageError {
-    const { name } = this.#options
-    const message = this.#redact(messageOf(error))
     if (isStorageError(error)) {
       const { code } = error
       if (code === 'CLOSED' || code === 'INVALID_ARGUMENT' || code === 'UNSUPPORTED') return error
     }
-    return new StorageConnectionError(name, `${name} did not connect: ${message}`, {
-      effect: 'none',
-      cause: error,
-    })
+    const { name } = this.#options
+    const message = this.#redact(messageOf(error))
+    // At the deadline it is our own.
+    const text = message.startsWith(name) ? message : `${name}: ${message}`
+    const options = { effect: 'none', cause: error, permanent: isPermanent(error) } as const
+    return new StorageConnectionError(name, text, options)
   }
 
   #redact(text: string): string {

@@ -33,7 +33,7 @@ export interface MaintenanceOptions {
   /** Opens the log again when it did not open at start. */
   readonly openLog: () => Promise<void>
   readonly onReconciled: (report: ReconcileReport) => void
-  readonly onError: (task: string, error: unknown) => void
+  readonly onError: (task: string, error: unknown, level?: 'debug' | 'warn') => void
 }
 
 /**
@@ -184,7 +184,8 @@ export class Maintenance {
     try {
       await this.#options.openLog()
     } catch (error) {
-      this.#options.onError('wal open', error)
+      // That it is not open was told, and so it will be when it is.
+      this.#options.onError('wal open', error, 'debug')
     }
   }
 

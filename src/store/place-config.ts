@@ -12,7 +12,7 @@ import {
   type DatabaseSource,
 } from '../backend/sources.ts'
 import { invalid } from '../core/errors.ts'
-import { at, resolve, type Option, type OptionTable } from '../core/options.ts'
+import { at, resolve, undefinedAt, type Option, type OptionTable } from '../core/options.ts'
 import { StorageManager } from '../manager/storage-manager.ts'
 
 /** What one place consists of: a database, and if need be a cache in front of it. */
@@ -68,7 +68,12 @@ export const CACHE_PLACE_OPTION: Option<CachePlaceConfig> = {
 export function placePartsOf(path: string, place: unknown): PlaceParts {
   if (!isParts(place)) return { database: DATABASE_OPTION.check(path, place) }
   const { database, ...cache } = resolve(path, place, PARTS)
-  if (database === undefined) throw invalid(`${at(path, 'database')} must be given`)
+  if (database === undefined) {
+    const field = at(path, 'database')
+    throw Object.hasOwn(place as object, 'database')
+      ? undefinedAt(field)
+      : invalid(`${field} must be given`)
+  }
   return { database, ...cache }
 }
 

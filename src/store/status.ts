@@ -1,5 +1,5 @@
 import { messageOf } from '../core/errors.ts'
-import type { DatabasePlace } from '../core/places.ts'
+import { withoutPlace, type DatabasePlace } from '../core/places.ts'
 import type { HealthStats, LatencyStats } from '../health/health-manager.ts'
 import type { StorageManager } from '../manager/storage-manager.ts'
 import type { CacheStats } from '../strategy/cache/shared-cache.ts'
@@ -41,7 +41,15 @@ export interface WalStatus {
   /** Acknowledged groups that the log could not take: memory alone holds them for a place. */
   readonly owedGroups: number
   readonly owedBytes: number
+  /** Why it could not be opened, or what it last said of itself while it takes no appends; without passwords. */
+  readonly lastError?: string
 }
+
+const NOT_OPENED = {
+  state: 'failed',
+  durable: false,
+  reasons: ['not opened yet: it is tried again'],
+} as const
 
 export interface StoreStatus {
   /** The part of every stamp that is this process's own. */
@@ -78,6 +86,7 @@ export interface StatusParts {
   readonly lastReconcile: ReconcileReport | undefined
   readonly erasing: number
   readonly damaged: Readonly<Record<DatabasePlace, number>>
+  readonly logError: string | undefined
 }
 
 /** What an operator wants to know in one look; costs no round trip. */
@@ -88,13 +97,14 @@ export function statusOf({
   lastReconcile,
   erasing,
   damaged,
+  logError,
 }: StatusParts): StoreStatus {
   const status = (place: DatabasePlace): PlaceStatus => ({
     ...placeStatus(context, managers[place], place),
     damaged: damaged[place],
   })
   const [primary, backup] = [status('primary'), status('backup')]
-  const wal = walStatus(context)
+  const wal = walStatus(context, logError)
   const works = [
     primary.connected && primary.healthy,
     ...(context.places.backup.isAbsent ? [] : [backup.connected && backup.healthy]),
@@ -144,17 +154,21 @@ function placeStatus(
     pending: pending?.pendingEntries ?? 0,
     lagMs: pending?.oldestPendingMs ?? 0,
     quarantined: pending?.quarantinedEntries ?? 0,
-    ...(lastError !== undefined && { lastError }),
+    ...(lastError !== undefined && { lastError: withoutPlace(place, lastError) }),
   }
 }
 
-function walStatus(context: StoreContext): WalStatus {
+function walStatus(context: StoreContext, error: string | undefined): WalStatus {
   const { log, owedGroups, owedBytes } = context.log.getStats()
+  // Never opened, it has nothing to say of itself.
+  const own = error === undefined ? log : log && { ...log, ...NOT_OPENED }
+  const lastError = error ?? (log?.state === 'failed' ? log.lastError : undefined)
   return {
     type: log?.type ?? 'none',
-    state: log?.state ?? 'none',
-    durable: log?.durable ?? false,
-    reasons: log?.reasons ?? ['no log is configured'],
+    state: own?.state ?? 'none',
+    durable: own?.durable ?? false,
+    reasons: own?.reasons ?? ['no log is configured'],
+    ...(lastError !== undefined && { lastError: withoutPlace('wal', lastError) }),
     entries: log?.entries ?? 0,
     bytes: log?.bytes ?? 0,
     bytesMax: log?.pendingBytesMax ?? 0,

@@ -1,7 +1,7 @@
 import { absent } from '../backend/absent-database.ts'
 import { Emitter } from '../core/emitter.ts'
-import { isStorageError, messageOf, StorageConnectionError, StorageError } from '../core/errors.ts'
-import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
+import { messageOf, StorageError } from '../core/errors.ts'
+import { DATABASE_PLACES, type DatabasePlace, type PlaceName } from '../core/places.ts'
 import { KeepAlive } from '../core/keep-alive.ts'
 import { StampClock, type Stamp } from '../core/stamp.ts'
 import { sleep, withDeadline } from '../core/time.ts'
@@ -19,10 +19,10 @@ import type { CacheUse } from '../strategy/read/read-port.ts'
 import { makeSharedCache } from './make-shared-cache.ts'
 import type { ResolvedStorageConfig, PlaceManagers } from './config.ts'
 import { Maintenance } from './maintenance.ts'
+import { PlaceNews, type WatchedPlace } from './place-news.ts'
+import { startError, type StartFailure } from './start-outcome.ts'
 import type { StoreEvents } from './store-events.ts'
 
-/** How long a start waits for the log. Recovering a million entries takes some seconds. */
-const LOG_OPEN_MS = 30_000
 /** A cache that this process only makes untrue. */
 const WRITE_ONLY_CACHE: CacheUse = {
   singleProcess: false,
@@ -52,6 +52,9 @@ export class StoreCore {
   #hasLog = false
   #logOpen = false
   #openingLog: Promise<void> | undefined
+  /** Why the log is not open; undefined once it is. */
+  #logError: string | undefined
+  readonly #news: PlaceNews
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
   /** For what a caller waits for outside of `run`. */
   readonly alive: KeepAlive
@@ -71,6 +74,7 @@ export class StoreCore {
       env.logger.error({ error: messageOf(error) }, 'an event listener threw'),
     )
     this.context = this.#makeContext(health, log ?? new WALManager(env, undefined), cacheUse)
+    this.#news = new PlaceNews(env, this.#watched())
     this.reconciler = new Reconciler(this.context, config.reconcile)
     this.#maintenance = new Maintenance({
       context: this.context,
@@ -83,7 +87,7 @@ export class StoreCore {
         this.lastReconcile = report
         this.events.emit('reconciled', report)
       },
-      onError: (task, error) => this.report(task, error),
+      onError: (...failure) => this.report(...failure),
     })
   }
 
@@ -106,19 +110,25 @@ export class StoreCore {
       await this.managers.cache?.connect()
     })
     const outcomes = await Promise.all([
-      this.#attempt('wal open', () => this.#openLog()),
+      this.#start('wal', 'wal open', () => this.#openLog()),
       ...DATABASE_PLACES.map((place) =>
-        this.#attempt(`${place} connect`, () => this.#connectPlace(place)),
+        this.#start(place, `${place} connect`, () => this.#connectPlace(place)),
       ),
     ])
     await cached
-    await this.#checkUsable(outcomes)
+    const failures = outcomes.filter((failure) => failure !== undefined)
+    await this.#checkUsable(failures)
+    this.#news.opened(failures)
     const { log, monitor, health } = this.context
     await this.#trustIfNew()
     this.#state = 'open'
     monitor.start()
     health.startHealthCheck(async (place) => {
-      if (!this.context.places[place].isAbsent) await monitor.probe(place)
+      try {
+        if (!this.context.places[place].isAbsent) await monitor.probe(place)
+      } finally {
+        this.#news.look()
+      }
     })
     log.startFlushWorker({
       isReady: (place) => {
@@ -268,7 +278,47 @@ export class StoreCore {
       })
       .finally(() => (this.#openingLog = undefined))
     const options = { place: 'wal', effect: 'none' } as const
-    await withDeadline(env, LOG_OPEN_MS, 'opening the log', this.#openingLog, options)
+    const { logOpenMs } = this.#config
+    try {
+      await withDeadline(env, logOpenMs, 'opening the log', this.#openingLog, options)
+      this.#logError = undefined
+    } catch (error) {
+      this.#logError = messageOf(error)
+      throw error
+    }
+  }
+
+  /** Why the log is not open, where it should be. */
+  get logError(): string | undefined {
+    return this.#logOpen ? undefined : this.#logError
+  }
+
+  /** A save was acknowledged by one place, although the strategy wants more. */
+  warnOfOneCopy(copies: readonly PlaceName[]): void {
+    this.#news.oneCopy(copies)
+  }
+
+  #watched(): Partial<Record<PlaceName, WatchedPlace>> {
+    const { places, log, health } = this.context
+    const database = (place: DatabasePlace): WatchedPlace => ({
+      title: `the ${place}`,
+      isConnected: () => this.managers[place].isConnected(),
+      isUp: () => places[place].isUp(),
+      reason: () =>
+        this.managers[place].getInfo().backends.database.lastError ??
+        health.getHealthStats(place).lastFailure?.message,
+    })
+    const wal: WatchedPlace = {
+      title: 'the log',
+      isConnected: () => this.#logOpen,
+      isUp: () => log.isUp(),
+      reason: () => log.getStats().log?.lastError,
+    }
+    return {
+      primary: database('primary'),
+      ...(this.#config.hasBackup && { backup: database('backup') }),
+      ...(log.hasLog() && { wal }),
+    }
   }
 
   async #connectPlace(place: DatabasePlace): Promise<void> {
@@ -278,38 +328,51 @@ export class StoreCore {
     await this.context.monitor.probe(place)
   }
 
-  async #attempt(task: string, run: () => Promise<void>): Promise<unknown> {
+  async #attempt(task: string, run: () => Promise<void>): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      this.report(task, error)
+    }
+  }
+
+  /** The first attempt to reach a place; what it failed of. */
+  async #start(
+    place: PlaceName,
+    task: string,
+    run: () => Promise<void>,
+  ): Promise<StartFailure | undefined> {
     try {
       await run()
       return undefined
     } catch (error) {
-      this.report(task, error)
-      return error
+      this.events.emit('error', { task, error })
+      return { place, error }
     }
   }
 
-  async #checkUsable([logError, ...placeErrors]: readonly unknown[]): Promise<void> {
-    const fatal = [logError, ...placeErrors].find(
-      (error) => isStorageError(error, 'CORRUPT') || isStorageError(error, 'UNSUPPORTED'),
+  async #checkUsable(failures: readonly StartFailure[]): Promise<void> {
+    const reached = DATABASE_PLACES.filter(
+      (place) =>
+        !this.context.places[place].isAbsent &&
+        !failures.some((failure) => failure.place === place),
     )
-    const durable = DATABASE_PLACES.some(
-      (place, i) => placeErrors[i] === undefined && this.context.places[place].isDurable(),
+    const isDurable =
+      reached.some((place) => this.context.places[place].isDurable()) ||
+      (this.#logOpen && this.context.log.isDurable())
+    const nothingDurable = !failures.some(({ place }) => place !== 'wal')
+    const error = startError(
+      {
+        failures,
+        isUsable: isDurable || (reached.length > 0 && nothingDurable),
+        hasDatabase: reached.length > 0,
+      },
+      this.#config.allowDegradedStart,
     )
-    const logged = this.#logOpen && this.context.log.isDurable()
-    const reached = placeErrors.some((error) => error === undefined)
-    const nothingDurable = placeErrors.every((error) => error === undefined)
-    if (fatal === undefined && (durable || logged || (reached && nothingDurable))) return
+    if (error === undefined) return
     await this.context.log.close()
     await this.#disconnectManagers()
-    if (fatal !== undefined) throw fatal
-    const errors = [logError, ...placeErrors].filter((error) => error !== undefined)
-    throw new StorageConnectionError(
-      'store',
-      `no durable place: ${errors.map(messageOf).join('; ')}`,
-      {
-        cause: new AggregateError(errors),
-      },
-    )
+    throw error
   }
 
   /** Two databases that were just made hold the same: nothing. */
@@ -370,8 +433,8 @@ export class StoreCore {
   }
 
   /** Tells the logger and the listeners of a failure in the background. */
-  report(task: string, error: unknown): void {
-    this.context.env.logger.warn({ task, error: messageOf(error) }, 'a background task failed')
+  report(task: string, error: unknown, level: 'debug' | 'warn' = 'warn'): void {
+    this.context.env.logger[level]({ task, error: messageOf(error) }, 'a background task failed')
     this.events.emit('error', { task, error })
   }
 }

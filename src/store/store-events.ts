@@ -1,3 +1,5 @@
+import { unknownName } from '../core/options.ts'
+import { showValue } from '../core/show-value.ts'
 import type { DatabasePlace, PlaceName } from '../core/places.ts'
 import type { HealthStats } from '../health/health-manager.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
@@ -25,4 +27,23 @@ export interface StoreEvents {
   reconciled: ReconcileReport
   /** A background task failed; it is tried again. */
   error: { readonly task: string; readonly error: unknown }
+}
+
+const EVENTS: Readonly<Record<keyof StoreEvents, true>> = {
+  health: true,
+  degraded: true,
+  conflict: true,
+  'replica-changed': true,
+  'clock-drift': true,
+  damaged: true,
+  'clock-disagrees': true,
+  reconciled: true,
+  error: true,
+}
+
+/** Refuses a name that no event has: its listener would never be called. */
+export function checkEvent(name: unknown): asserts name is keyof StoreEvents {
+  if (typeof name === 'string' && Object.hasOwn(EVENTS, name)) return
+  const text = typeof name === 'string' ? name : ''
+  throw unknownName(`event ${showValue(name)}`, text, Object.keys(EVENTS))
 }

@@ -59,7 +59,7 @@ import { placesWithTombstone } from './places-with-tombstone.ts'
 import { decodeItems } from './rescue.ts'
 import { statusOf, type StoreHealth, type StoreStatus } from './status.ts'
 import { StoreCore } from './store-core.ts'
-import type { StoreEvents } from './store-events.ts'
+import { checkEvent, type StoreEvents } from './store-events.ts'
 import { Values } from './values.ts'
 
 /** Longest that a call may be told to wait. */
@@ -114,6 +114,10 @@ export class StrategicStorageManager implements AsyncDisposable {
     log?.encryptWith(cipher)
     const health = guardedHealth(env, healthManager)
     this.#core = new StoreCore(resolved, health, log, this.#read.cacheUse)
+    if (this.#write.name !== 'wal-first') {
+      // With that strategy it is no more than what was asked for.
+      this.#core.events.on('degraded', ({ copies }) => this.#core.warnOfOneCopy(copies))
+    }
     this.#values = new Values(this.#core)
     this.#lists = new Lists(this.#core, this.#values, this.#write)
     rememberStore(managers, this.#values)
@@ -155,6 +159,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     name: Name,
     listener: (event: StoreEvents[Name]) => void,
   ): () => void {
+    checkEvent(name)
     checkFunction('listener', listener)
     return this.#core.events.on(name, listener)
   }
@@ -340,10 +345,18 @@ export class StrategicStorageManager implements AsyncDisposable {
   }
 
   status(): StoreStatus {
-    const { context, managers, lastReconcile, damaged } = this.#core
+    const { context, managers, lastReconcile, damaged, logError } = this.#core
     const strategies = { read: this.#read.name, write: this.#write.name }
     const erasing = this.#erasures.pending
-    return statusOf({ context, managers, strategies, lastReconcile, erasing, damaged })
+    return statusOf({
+      context,
+      managers,
+      strategies,
+      lastReconcile,
+      erasing,
+      damaged,
+      logError,
+    })
   }
 
   /** Resolves when both databases have all that was pending at the call. */

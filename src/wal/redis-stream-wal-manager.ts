@@ -1,6 +1,7 @@
 import {
   REDIS_CONNECTION,
   resolveRedis,
+  whereOf,
   type RedisConnectionTable,
   type ResolvedRedisConnection,
 } from '../backend/redis/connection/options.ts'
@@ -48,6 +49,7 @@ export class RedisStreamWALManager extends WALManager {
     const { resolved, connection } = resolveStreamWAL(config)
     const stream = new RedisStreamWal(env, pick(STREAM_OPTIONS, resolved), {
       makeRouter: (current) => openRouter(current, connection),
+      where: whereOf(connection),
       keyPrefix: connection.keyPrefix,
       timeoutMs: connection.commandTimeoutMs,
     })

@@ -73,6 +73,8 @@ export interface WalStats {
   readonly reasons: readonly string[]
   /** `failed`: appends are refused until the log works again; reads go on. */
   readonly state: 'open' | 'failed' | 'closed'
+  /** While it is `failed`: why, where the log can tell. */
+  readonly lastError?: string
   /** Entries and bytes that are kept, pending or not. */
   readonly entries: number
   readonly bytes: number

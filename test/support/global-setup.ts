@@ -19,7 +19,10 @@ let removeTemplate: (() => void) | undefined
 
 /** Makes what test files share, but only what a file of this run asks for. */
 export async function setup(project: TestProject): Promise<void> {
-  const own = await mentions(project, /startPostgres|storeRig|PostgresServer|BuiltCli/)
+  const own = await mentions(
+    project,
+    /startPostgres|storeRig|PostgresServer|BuiltCli|StrictServers/,
+  )
   const needed = await mentions(project, /postgresUrl|support\/postgres-backend/)
   if ((own || needed) && postgresBinaries() !== undefined) removeTemplate = makeTemplate()
   if (needed && postgresBinaries() === undefined) {
@@ -28,7 +31,7 @@ export async function setup(project: TestProject): Promise<void> {
   } else if (needed) {
     server = await startPostgres()
   }
-  if (await mentions(project, /BuiltCli|cliTests/)) built = buildPackage()
+  if (await mentions(project, /BuiltCli|cliTests|PackageWithoutDrivers/)) built = buildPackage()
   project.provide('postgresUrl', server?.url)
   project.provide('builtPackage', built?.folder)
 }

@@ -56,8 +56,10 @@ import {
 } from './connection/options.ts'
 import type { ResolvedPostgresOptions } from './connection/options.ts'
 import {
+  connectReason,
   isMissingRight,
   isMissingTable,
+  isRefusedForGood,
   isSerializationFailure,
 } from './connection/postgres-error.ts'
 import { damagedParts, mendParts } from './upkeep/parts.ts'
@@ -158,8 +160,8 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
       const { host, port, database } = this.#options.connection
       throw new StorageConnectionError(
         'postgresql',
-        `cannot connect to PostgreSQL at ${host}:${port}/${database}: ${messageOf(error)}`,
-        { cause: error },
+        `cannot connect to PostgreSQL at ${host}:${port}/${database}: ${connectReason(error)}`,
+        { cause: error, permanent: isRefusedForGood(error) },
       )
     }
   }

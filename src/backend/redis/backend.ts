@@ -1,11 +1,6 @@
 import type { BucketDigest, StampRange } from '../../core/digest.ts'
 import type { Env } from '../../core/env.ts'
-import {
-  isStorageError,
-  messageOf,
-  StorageConnectionError,
-  StorageError,
-} from '../../core/errors.ts'
+import { isStorageError, StorageError } from '../../core/errors.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
@@ -45,9 +40,11 @@ import { damagedParts, mendParts } from './upkeep/mend.ts'
 import { openRouter } from './connection/open-router.ts'
 import {
   resolveRedisOptions,
+  whereOf,
   type RedisOptions,
   type ResolvedRedisOptions,
 } from './connection/options.ts'
+import { connectError } from './connection/redis-error.ts'
 import { digestRange, repairRecords, scanRange } from './read/ranges.ts'
 import * as reads from './read/reads.ts'
 import { checkStorable } from './keyspace/record.ts'
@@ -130,8 +127,7 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     } catch (error) {
       const isKnown = isStorageError(error, 'UNSUPPORTED') || isStorageError(error, 'CLOSED')
       if (isKnown || isStorageError(error, 'INVALID_ARGUMENT')) throw error
-      const text = `cannot connect to Redis at ${this.#where()}: ${messageOf(error)}`
-      throw new StorageConnectionError('redis', text, { cause: error })
+      throw connectError('redis', whereOf(this.#options.connection), error)
     }
   }
 
@@ -306,12 +302,5 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     this.#settingsAt = now
     const router = this.#opened?.router
     if (router !== undefined) void refreshSettings(this.env, router, 'database')
-  }
-
-  #where(): string {
-    const { client, nodes, sentinel } = this.#options.connection
-    if (client !== undefined) return 'a client of the application'
-    const addresses = nodes.map(({ host, port }) => `${host}:${port}`).join(', ')
-    return sentinel === undefined ? addresses : `${sentinel.name} of Sentinel ${addresses}`
   }
 }

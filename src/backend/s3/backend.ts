@@ -43,6 +43,7 @@ import { openDatabase, probe, readIdentity, type Database } from './database.ts'
 import { applyGroup, byKey, finishJournal } from './groups.ts'
 import { DRAIN_MS_MAX, JOURNAL_MS_MIN, PENDING_BYTES_MAX } from './protocol/limits.ts'
 import { listKeys, listLatest, versionsWith } from './read/listing.ts'
+import { isRefusedForGood } from './protocol/s3-error.ts'
 import { damagedKeys, mendKey } from './mend.ts'
 import { resolveS3Options, type ResolvedS3Options, type S3Options } from './protocol/options.ts'
 import { digestRange, scanRange } from './read/ranges.ts'
@@ -316,8 +317,10 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
       this.#opened = { client, db, stop: new AbortController(), lanes: new Map() }
     } catch (error) {
       if (isStorageError(error, 'UNSUPPORTED') || isStorageError(error, 'CORRUPT')) throw error
-      const text = `cannot connect to S3 at ${this.#options.bucketUrl}: ${messageOf(error)}`
-      throw new StorageConnectionError('s3', text, { cause: error })
+      const reason = messageOf(error).replace(/^S3: /, '')
+      const text = `cannot connect to S3 at ${this.#options.bucketUrl}: ${reason}`
+      const permanent = isRefusedForGood(error)
+      throw new StorageConnectionError('s3', text, { cause: error, permanent })
     }
   }
 

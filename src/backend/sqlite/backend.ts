@@ -51,7 +51,7 @@ import {
 import type { PartsPage } from './upkeep/parts.ts'
 import { SCAN_START, type ScanCursor } from './rows/scan.ts'
 import { isWide } from './rows/wide-range.ts'
-import { isBusy, sqliteError } from './connection/sqlite-error.ts'
+import { isBusy, isRefusedForGood, sqliteError } from './connection/sqlite-error.ts'
 
 /** Pause before a lock that another process holds is tried again. Milliseconds. */
 const BUSY_PAUSE_MS = 10
@@ -374,9 +374,11 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       this.#engine?.close()
       this.#engine = undefined
       const known = sqliteError(error, 'none')
-      if (known.code !== 'UNAVAILABLE') throw known
-      const text = `cannot open the SQLite file: ${messageOf(error)}`
-      throw new StorageConnectionError('sqlite', text, { cause: error })
+      const permanent = isRefusedForGood(error)
+      if (known.code !== 'UNAVAILABLE' && !permanent) throw known
+      const reason = messageOf(error).replace(/^SQLite failed: /, '')
+      const text = `cannot open the SQLite file ${this.#options.path}: ${reason}`
+      throw new StorageConnectionError('sqlite', text, { cause: error, permanent })
     }
   }
 

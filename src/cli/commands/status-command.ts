@@ -34,10 +34,12 @@ export function addStatusCommand(program: Command, cli: CliContext): void {
 
 async function runStatus(cli: CliContext, flags: StatusFlags): Promise<ExitCode> {
   cli.endsItself = flags.watch === true
-  const status = await cli.withStore(flags, async (history) => {
+  const look = async (history: ChatHistory): Promise<StoreStatus> => {
     if (flags.watch === true) await watch(cli, history, flags)
     return history.status()
-  })
+  }
+  // A place that cannot be used is what it is to tell of.
+  const status = await cli.withStore(flags, look, { allowDegradedStart: true })
   if (flags.watch === true) return cli.io.interrupt.aborted ? cli.interruptCode : EXIT.ok
   await print(cli, status, flags)
   switch (status.overall) {

@@ -89,6 +89,8 @@ class Demo {
       create: () => createDatabase({ type: 'sqlite', path }, nodeEnv(), 'primary'),
     })
     const history = await openChatHistory({
+      // It tells of the outage itself.
+      logger: false,
       primary: primary.backend,
       backup: `sqlite:${join(this.#folder, 'backup.db')}`,
       wal: `file:${join(this.#folder, 'wal')}`,

@@ -71,6 +71,7 @@ function troublesOf(status: StoreStatus): string[] {
     }
     if (lastError !== undefined) found.push(`${name}: ${lastError}`)
   }
+  if (wal.lastError !== undefined) found.push(`wal: ${wal.lastError}`)
   if (wal.owedGroups > 0) {
     found.push(
       `the log is out: only memory has what places lack (${wal.owedGroups} groups); do not restart`,

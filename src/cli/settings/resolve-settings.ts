@@ -1,6 +1,10 @@
+import { UNSET } from '../../core/options.ts'
 import { UsageError } from '../usage-error.ts'
 import { hasPassword } from './has-password.ts'
 import { ENVIRONMENT, SETTING_NAMES, type SettingName, type Settings } from './settings.ts'
+
+/** Where data lies: never at the default's place because a file could not say where. */
+const PLACES: ReadonlySet<SettingName> = new Set(['primary', 'backup', 'wal'])
 
 export type GivenSettings = Partial<Record<SettingName, string>>
 
@@ -32,6 +36,9 @@ export function resolveSettings({ config, environment, flags }: SettingSources):
   for (const name of SETTING_NAMES) {
     const value = flags[name] ?? environment[name] ?? config[name]
     if (value !== undefined) settings[name] = value
+    else if (PLACES.has(name) && Object.hasOwn(config, name)) {
+      throw new UsageError(`${name} of the configuration file is undefined: ${UNSET}`)
+    }
   }
   return settings
 }

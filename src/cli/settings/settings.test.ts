@@ -34,6 +34,13 @@ describe('where a setting comes from', () => {
     })
   })
 
+  test('a place of the configuration file that is undefined is refused, unless it is given elsewhere', () => {
+    const config = { backup: undefined } as object
+    const resolve = (flags: object): unknown => resolveSettings({ config, environment: {}, flags })
+    expect(() => resolve({})).toThrow('backup of the configuration file is undefined')
+    expect(resolve({ backup: 'memory:' })).toEqual({ backup: 'memory:' })
+  })
+
   test('what nobody gave is left to the library', () => {
     expect(resolveSettings({ config: {}, environment: {}, flags: {} })).toEqual({})
   })

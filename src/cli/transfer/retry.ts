@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isStorageError } from '../../core/errors.ts'
+import { isPermanent, isStorageError } from '../../core/errors.ts'
 
 const FIRST_DELAY_MS = 100
 const DELAY_MS_MAX = 5_000
@@ -10,7 +10,7 @@ export function isTemporary(error: unknown): boolean {
     isStorageError(error, 'UNAVAILABLE') ||
     isStorageError(error, 'OVERLOADED') ||
     isStorageError(error, 'TIMEOUT') ||
-    isStorageError(error, 'CONNECTION')
+    (isStorageError(error, 'CONNECTION') && !isPermanent(error))
   )
 }
 

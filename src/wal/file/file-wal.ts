@@ -3,9 +3,15 @@
  * `docs/wal-format.md`.
  */
 import { join } from 'node:path'
+import { isUnusablePath } from '../../backend/permanent-cause.ts'
 import type { Env, Timer } from '../../core/env.ts'
 import type { ThroughOf } from '../../core/erase.ts'
-import { isStorageError, messageOf, StorageError } from '../../core/errors.ts'
+import {
+  isStorageError,
+  messageOf,
+  StorageConnectionError,
+  StorageError,
+} from '../../core/errors.ts'
 import type { Operation } from '../../core/operation.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { backoffMs, sleep } from '../../core/time.ts'
@@ -75,7 +81,8 @@ export class FileWal extends IndexedWal {
       if (log.isLost) this.#lost()
       return opened
     } catch (error) {
-      throw isStorageError(error) ? error : unavailable('opening the log failed', error)
+      if (isStorageError(error)) throw error
+      throw this.#notOpened(error)
     } finally {
       this.#opening = false
     }
@@ -155,6 +162,7 @@ export class FileWal extends IndexedWal {
         ...damaged,
       ],
       state: !this.isOpen ? 'closed' : log?.isFailed() === true ? 'failed' : 'open',
+      ...(log?.failure !== undefined && { lastError: log.failure }),
       bytes: log?.bytes ?? 0,
       pendingBytesMax: this.#options.pendingBytesMax,
       syncs: log?.syncs ?? 0,
@@ -185,6 +193,12 @@ export class FileWal extends IndexedWal {
 
   protected override onAcknowledged(_place: DatabasePlace, lsns: readonly Lsn[]): void {
     this.#log?.onAcknowledged(lsns)
+  }
+
+  #notOpened(cause: unknown): StorageError {
+    if (!isUnusablePath(cause)) return unavailable('opening the log failed', cause)
+    const text = `cannot open the log ${this.#options.directory}: ${messageOf(cause)}`
+    return new StorageConnectionError('file', text, { place: 'wal', cause, permanent: true })
   }
 
   #scheduleHeartbeat(): void {

@@ -111,6 +111,11 @@ export class OpenLog {
     return this.#committer.failure !== undefined
   }
 
+  /** Why it takes no appends at present. */
+  get failure(): string | undefined {
+    return this.#committer.failure?.message
+  }
+
   /** What is wrong at present, in words. */
   problems(): readonly string[] {
     const failure = this.#committer.failure

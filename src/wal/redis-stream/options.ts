@@ -39,6 +39,8 @@ export const STREAM_OPTIONS: OptionTable<Own, keyof Own> = {
 /** How a log reaches its server. */
 export interface RedisStreamWalParts {
   readonly makeRouter: (env: Env) => RedisRouter
+  /** The servers in messages. Default: no address is told. */
+  readonly where?: string
   readonly keyPrefix: string
   readonly timeoutMs: number
 }

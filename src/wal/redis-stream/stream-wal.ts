@@ -1,6 +1,7 @@
+import { connectError, isRefusedForGood } from '../../backend/redis/connection/redis-error.ts'
 import type { Env } from '../../core/env.ts'
 import type { ThroughOf } from '../../core/erase.ts'
-import { StorageError } from '../../core/errors.ts'
+import { isStorageError, StorageError } from '../../core/errors.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { DatabasePlace } from '../../core/places.ts'
 import { stampMs } from '../../core/stamp.ts'
@@ -54,7 +55,12 @@ export class RedisStreamWal extends IndexedWal {
       writer,
       onReadable: (place) => this.notify(place),
     })
-    await stream.open()
+    try {
+      await stream.open()
+    } catch (error) {
+      if (isStorageError(error) && !isRefusedForGood(error)) throw error
+      throw connectError('redis-stream', this.#parts.where ?? 'its address', error)
+    }
     this.#stream = stream
     this.index = stream.entries.index
     this.isOpen = true
@@ -137,12 +143,15 @@ export class RedisStreamWal extends IndexedWal {
   stats(): WalStats {
     const stream = this.#stream
     const { durable, reasons } = streamDurability(stream)
+    const isUp = stream?.link.ready === true
+    const lastError = isUp ? undefined : stream?.router.lastError
     return {
       ...this.indexStats(),
       type: 'redis-stream',
       durable,
       reasons,
-      state: !this.isOpen ? 'closed' : stream?.link.ready === true ? 'open' : 'failed',
+      state: !this.isOpen ? 'closed' : isUp ? 'open' : 'failed',
+      ...(lastError !== undefined && { lastError }),
       bytes: stream?.bytes ?? 0,
       pendingBytesMax: this.#options.pendingBytesMax,
       syncs: 0,

@@ -9,6 +9,7 @@ import {
   type Effect,
   type StorageErrorCode,
 } from '../../../core/errors.ts'
+import { hasCause, isTlsMismatch } from '../../permanent-cause.ts'
 
 /** The fields of the server's error messages that are read. */
 interface ServerError extends Error {
@@ -53,6 +54,31 @@ export function isMissingTable(error: unknown): boolean {
 /** True when this role may not do what was asked for (insufficient_privilege). */
 export function isMissingRight(error: unknown): boolean {
   return isServerError(error) && error.code === '42501'
+}
+
+/** The driver's own words for a password that the server wants and the settings do not have. */
+const NO_PASSWORD = /client password must be a (?:non-empty )?string/
+const NO_TLS = /server does not support SSL/
+
+/** Invalid password, invalid authorization (also: no entry in pg_hba.conf), no such database. */
+const REFUSED_LOGIN: ReadonlySet<string> = new Set(['28P01', '28000', '3D000'])
+
+/** True when the server will refuse this connection for as long as neither side is set up anew. */
+export function isRefusedForGood(error: unknown): boolean {
+  if (isTlsMismatch(error)) return true
+  return hasCause(
+    error,
+    ({ code, message }) =>
+      REFUSED_LOGIN.has(code) || NO_PASSWORD.test(message) || NO_TLS.test(message),
+  )
+}
+
+/** Why a connection was not made, without the name of the engine, which whoever tells it has told. */
+export function connectReason(error: unknown): string {
+  if (hasCause(error, ({ message }) => NO_PASSWORD.test(message))) {
+    return 'the server wants a password, and none is given'
+  }
+  return messageOf(error).replace(/^PostgreSQL: /, '')
 }
 
 /**

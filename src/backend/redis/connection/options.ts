@@ -229,6 +229,17 @@ export function resolveRedis<T extends RedisConnectionTable>(
   return { resolved, connection: connectionOf(connection, more, path) }
 }
 
+/** The servers in messages. */
+export function whereOf({
+  client,
+  nodes,
+  sentinel,
+}: Pick<ResolvedRedisConnection, 'client' | 'nodes' | 'sentinel'>): string {
+  if (client !== undefined) return 'a client of the application'
+  const addresses = nodes.map(({ host, port }) => `${host}:${port}`).join(', ')
+  return sentinel === undefined ? addresses : `${sentinel.name} of Sentinel ${addresses}`
+}
+
 function connectionOf(
   resolved: Resolved<RedisConnectionTable>,
   more: readonly RedisAddress[],

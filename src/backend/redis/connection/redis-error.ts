@@ -5,9 +5,11 @@
 import {
   isStorageError,
   messageOf,
+  StorageConnectionError,
   StorageError,
   type StorageErrorCode,
 } from '../../../core/errors.ts'
+import { hasCause, isTlsMismatch } from '../../permanent-cause.ts'
 
 /** Codes of answers to commands that did not run. */
 const NOT_RUN: ReadonlyMap<string, StorageErrorCode> = new Map([
@@ -37,6 +39,24 @@ export function replyCode(error: unknown): string | undefined {
   // Before version 7 the error of a command within a script was quoted in another one.
   const inner = /^ERR Error running script.*?: -([A-Z]{2,}) /.exec(error.message)?.[1]
   return inner ?? /^([A-Z]{2,})(?: |$)/.exec(error.message)?.[1]
+}
+
+/** What a server answers to settings that it will never take: a password, a user, a number, a mode. */
+const REFUSED_SETTINGS =
+  /^(?:NOAUTH|WRONGPASS|NOPERM) |^ERR (?:invalid password|.*AUTH.* password|.*DB index|.*cluster support disabled|SELECT is not allowed)/
+
+/** True when the server will refuse this connection for as long as neither side is set up anew. */
+export function isRefusedForGood(error: unknown): boolean {
+  return isTlsMismatch(error) || hasCause(error, ({ message }) => REFUSED_SETTINGS.test(message))
+}
+
+/** The error of a connection that was not made, to the servers at `where`. */
+export function connectError(engine: string, where: string, error: unknown): StorageError {
+  const text = `cannot connect to Redis at ${where}: ${messageOf(error)}`
+  return new StorageConnectionError(engine, text, {
+    cause: error,
+    permanent: isRefusedForGood(error),
+  })
 }
 
 /** The rest of such an answer. */

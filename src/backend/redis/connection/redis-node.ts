@@ -44,6 +44,10 @@ export class RedisNode implements RedisRouter {
     return this.#raw !== undefined
   }
 
+  get lastError(): string | undefined {
+    return this.#lastError === undefined ? undefined : messageOf(this.#lastError)
+  }
+
   /** Counts the connections: another one may lead to a server that has lost data. */
   get epoch(): number {
     return this.#epoch

@@ -12,6 +12,8 @@ export interface RedisRouter {
   readonly epoch: number
   /** What is known of the servers, as it was last read. */
   readonly servers: readonly RedisServerInfo[]
+  /** Why there is no connection; absent while there is one, and where that is not told. */
+  readonly lastError?: string | undefined
   connect(): Promise<void>
   /** Sends a command once. An error of the server rejects with a message that begins with its code. */
   send(key: string, args: readonly string[]): Promise<unknown>

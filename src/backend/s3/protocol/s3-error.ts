@@ -1,4 +1,5 @@
 import { messageOf, StorageError, type Effect } from '../../../core/errors.ts'
+import { isTlsMismatch } from '../../permanent-cause.ts'
 
 /** An answer of the server that is not a success. */
 export interface Refusal {
@@ -23,6 +24,25 @@ export function isExpired({ code }: Refusal): boolean {
   return code === 'ExpiredToken' || code === 'InvalidToken' || code === 'TokenRefreshRequired'
 }
 
+/** What the server answers until the credentials, their rights or the bucket's name are others. */
+const REFUSED_FOR_GOOD: ReadonlySet<string> = new Set([
+  'AccessDenied',
+  'AllAccessDisabled',
+  'AuthorizationHeaderMalformed',
+  'InvalidAccessKeyId',
+  'InvalidBucketName',
+  'NoSuchBucket',
+  'PermanentRedirect',
+  'SignatureDoesNotMatch',
+])
+
+/** True when the server will refuse these settings for as long as neither side is set up anew. */
+export function isRefusedForGood(error: unknown): boolean {
+  if (isTlsMismatch(error)) return true
+  const refusal = error instanceof Error ? (error.cause as Partial<Refusal> | undefined) : undefined
+  return refusal?.status !== undefined && REFUSED_FOR_GOOD.has(refusal.code ?? '')
+}
+
 /** What the server says it will never store. */
 const REJECTIONS = ['EntityTooLarge', 'KeyTooLongError', 'MetadataTooLarge', 'InvalidObjectName']
 
@@ -36,7 +56,7 @@ export function refused(what: string, refusal: Refusal, effect: Effect): Storage
       effect,
     })
   }
-  return new StorageError('UNAVAILABLE', text, { effect })
+  return new StorageError('UNAVAILABLE', text, { effect, cause: refusal })
 }
 
 /** The error of a request that got no answer. */

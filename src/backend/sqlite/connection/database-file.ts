@@ -6,8 +6,10 @@
  */
 import { randomUUID } from 'node:crypto'
 import {
+  accessSync,
   chmodSync,
   closeSync,
+  constants,
   fsyncSync,
   linkSync,
   openSync,
@@ -34,8 +36,11 @@ export function openDatabaseFile(driver: SqliteDriver, path: string): SqliteData
   const directory = dirname(path)
   const firstMade = makeDirectorySync(directory, DIRECTORY_MODE)
   const found = statSync(path, { throwIfNoEntry: false })
+  if (found?.isDirectory() === true) throw folderThere(path)
   if (found === undefined) makeFile(path)
-  else if (found.nlink > 1) removeFirstName(path, found.ino)
+  // SQLite says of a file that it may not open no more than that it cannot.
+  else accessSync(path, constants.R_OK | constants.W_OK)
+  if (found !== undefined && found.nlink > 1) removeFirstName(path, found.ino)
   const database = driver.open(path)
   try {
     // It has the mode already, unless SQLite had to make it.
@@ -46,6 +51,10 @@ export function openDatabaseFile(driver: SqliteDriver, path: string): SqliteData
     database.close()
     throw error
   }
+}
+
+function folderThere(path: string): Error {
+  return Object.assign(new Error(`EISDIR: a folder is there, open '${path}'`), { code: 'EISDIR' })
 }
 
 /**

@@ -6,7 +6,7 @@
  * are told which, and what is open is noted in `open-files.ts`.
  */
 import { createRequire } from 'node:module'
-import { StorageConnectionError } from '../../../core/errors.ts'
+import { messageOf, StorageError } from '../../../core/errors.ts'
 import { checkMayOpen, noteOpened } from './open-files.ts'
 
 export type SqliteValue = null | number | string | Uint8Array
@@ -47,7 +47,7 @@ let loading: Promise<SqliteDriver> | undefined
  * `node:sqlite` where this Node has it, else better-sqlite3 where it is installed and fits, else
  * @photostructure/sqlite.
  *
- * @throws StorageConnectionError naming the package to install.
+ * @throws StorageError `UNSUPPORTED` that names the package to install.
  */
 export function loadSqliteDriver(): Promise<SqliteDriver> {
   loading ??= findDriver().catch((error: unknown) => {
@@ -66,7 +66,7 @@ async function findDriver(): Promise<SqliteDriver> {
     if (module !== undefined) return driverOf('better-sqlite3', module, 'default')
   }
   const module = await importPackage('@photostructure/sqlite')
-  if (module === undefined) throw new StorageConnectionError('sqlite', MISSING)
+  if (module === undefined) throw new StorageError('UNSUPPORTED', MISSING)
   return driverOf('@photostructure/sqlite', module, 'DatabaseSync')
 }
 
@@ -139,6 +139,8 @@ async function importPackage(name: string): Promise<object | undefined> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return undefined
-    throw new StorageConnectionError('sqlite', `${name} cannot be loaded`, { cause: error })
+    throw new StorageError('UNSUPPORTED', `${name} cannot be loaded: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }

@@ -91,10 +91,12 @@ test('a newer schema is refused and left as it is', async () => {
   })
 })
 
-test('a file that is no database is CORRUPT and left as it is', async () => {
+test('a file that is no database is refused for good and left as it is', async () => {
   const path = join(temporary(), 'a.db')
   writeFileSync(path, 'x'.repeat(8192))
-  await rejects(new SqliteBackend({ path }).connect(), 'CORRUPT')
+  const connecting = new SqliteBackend({ path }).connect()
+  await expect(connecting).rejects.toMatchObject({ code: 'CONNECTION', permanent: true })
+  await expect(connecting).rejects.toThrow(`${path}: file is not a database`)
   expect(statSync(path).size).toBe(8192)
 })
 

@@ -5,13 +5,16 @@ import {
   type Effect,
   type StorageErrorCode,
 } from '../../../core/errors.ts'
+import { isUnusablePath } from '../../permanent-cause.ts'
 
 /** Primary result codes, https://www.sqlite.org/rescode.html. */
 const BUSY = 5
 const LOCKED = 6
+const READONLY = 8
+const NOTADB = 26
 const CODES: ReadonlyMap<number, StorageErrorCode> = new Map([
   [11, 'CORRUPT'],
-  [26, 'CORRUPT'],
+  [NOTADB, 'CORRUPT'],
   // Too big, a constraint, a type, an index of a parameter: the data's fault.
   [18, 'REJECTED'],
   [19, 'REJECTED'],
@@ -22,7 +25,8 @@ const NAMES: ReadonlyMap<string, number> = new Map([
   ['SQLITE_BUSY', BUSY],
   ['SQLITE_LOCKED', LOCKED],
   ['SQLITE_CORRUPT', 11],
-  ['SQLITE_NOTADB', 26],
+  ['SQLITE_READONLY', READONLY],
+  ['SQLITE_NOTADB', NOTADB],
   ['SQLITE_TOOBIG', 18],
   ['SQLITE_CONSTRAINT', 19],
   ['SQLITE_MISMATCH', 20],
@@ -33,6 +37,15 @@ const NAMES: ReadonlyMap<string, number> = new Map([
 export function isBusy(error: unknown): boolean {
   const code = resultCode(isStorageError(error) ? error.cause : error)
   return code === BUSY || code === LOCKED
+}
+
+/**
+ * True when the file will not be opened for as long as nobody changes what is there: it is no database,
+ * cannot be written, or its path leads elsewhere.
+ */
+export function isRefusedForGood(error: unknown): boolean {
+  const code = resultCode(isStorageError(error) ? error.cause : error)
+  return code === NOTADB || code === READONLY || isUnusablePath(error)
 }
 
 /** Any failure of the library as a `StorageError`. */
