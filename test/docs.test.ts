@@ -63,6 +63,26 @@ function fields(path: string, name: string): string[] {
   return [...match[1]!.matchAll(/^ {2}(?:readonly )?'?([\w-]+)'?\??:/gm)].map(([, field]) => field!)
 }
 
+/** The anchors of the headings, as GitHub makes them; a second one of a name ends in `-1`. */
+function anchorsOf(text: string): ReadonlySet<string> {
+  const seen = new Map<string, number>()
+  const anchors = [...withoutCode(text).matchAll(/^#+ (.+)$/gm)].map(([, heading]) => {
+    const slug = heading!
+      .toLowerCase()
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-')
+    const times = seen.get(slug) ?? 0
+    seen.set(slug, times + 1)
+    return times === 0 ? slug : `${slug}-${times}`
+  })
+  return new Set(anchors)
+}
+
+function withoutCode(text: string): string {
+  return text.replaceAll(/^```[\s\S]*?^```$/gm, '')
+}
+
 describe('the documents of the package', () => {
   const npm = ['pack', '--dry-run', '--json', '--ignore-scripts']
   const { stdout } = spawnSync('npm', npm, { cwd: ROOT, encoding: 'utf8' })
@@ -79,6 +99,19 @@ describe('the documents of the package', () => {
     expect(links).toContainEqual({ file: 'README.md', target: 'SECURITY.md' })
     const missing = links.filter(
       ({ target }) => !files.some((file) => `${file}/`.startsWith(`${target.replace(/\/$/, '')}/`)),
+    )
+    expect(missing).toEqual([])
+  })
+
+  test('link to headings that are there', () => {
+    const missing = documents.flatMap((file) =>
+      [...read(file).matchAll(/\]\(([^)#\s]*)#([^)\s]+)\)/g)]
+        .filter(([, target]) => !/^[a-z]+:/.test(target!))
+        .map(([link, target, anchor]) => {
+          const path = target === '' ? file : posix.join(posix.dirname(file), target!)
+          return { file, link, there: path.endsWith('.md') && anchorsOf(read(path)).has(anchor!) }
+        })
+        .filter(({ there }) => !there),
     )
     expect(missing).toEqual([])
   })
@@ -111,27 +144,23 @@ test('each rule of the history checker is named behind a promise, and explained 
   for (const name of names) expect(explained).toMatch(new RegExp(`^ \\*   ${name} `, 'm'))
 })
 
-describe('operations.md has every option and field', () => {
-  const operations = read('docs/operations.md')
+describe('configuration.md has every option, runbooks.md every field and event', () => {
+  const documents = `${read('docs/configuration.md')}\n${read('docs/runbooks.md')}`
   const CHAT = fields('src/chat/open-chat-history.ts', 'ChatHistoryOptions')
 
   test.each([
-    ['### `openChatHistory`\n', 'option', CHAT],
+    ['## `openChatHistory`\n', 'option', CHAT],
     [
-      '### `StrategicStorageManager`\n',
+      '## `StrategicStorageManager`\n',
       'option',
       fields('src/store/config.ts', 'StrategicStorageConfig').filter(
         (name) => !CHAT.includes(name),
       ),
     ],
-    ['### Write strategies\n', 'option', fields('src/strategy/write/write-port.ts', 'WriteConfig')],
+    ['## Write strategies\n', 'option', fields('src/strategy/write/write-port.ts', 'WriteConfig')],
+    ['## Write strategies\n', '`hedge`', fields('src/strategy/write/write-port.ts', 'HedgeConfig')],
     [
-      '### Write strategies\n',
-      '`hedge`',
-      fields('src/strategy/write/write-port.ts', 'HedgeConfig'),
-    ],
-    [
-      '### Read strategies\n',
+      '## Read strategies\n',
       'option',
       [
         ...fields('src/strategy/read/read-port.ts', 'ReadConfig'),
@@ -139,7 +168,7 @@ describe('operations.md has every option and field', () => {
       ],
     ],
     [
-      '### Health managers\n',
+      '## Health managers\n',
       'option',
       [
         ...fields('src/health/health-base.ts', 'HealthBaseConfig'),
@@ -147,7 +176,7 @@ describe('operations.md has every option and field', () => {
       ],
     ],
     [
-      '### Logs\n',
+      '## Logs\n',
       'option',
       [
         ...fields('src/wal/manager-options.ts', 'WALManagerOptions'),
@@ -156,40 +185,40 @@ describe('operations.md has every option and field', () => {
       ],
     ],
     [
-      '### The shared log\n',
+      '## The shared log\n',
       'option',
       fields('src/wal/redis-stream/options.ts', 'RedisStreamOptions'),
     ],
-    ['### SQLite\n', 'option', fields('src/backend/sqlite/connection/options.ts', 'SqliteOptions')],
+    ['## SQLite\n', 'option', fields('src/backend/sqlite/connection/options.ts', 'SqliteOptions')],
     [
-      '### Redis\n',
+      '## Redis\n',
       'option',
       [
         ...fields('src/backend/redis/connection/options.ts', 'RedisConnectionOptions'),
         ...fields('src/backend/redis/connection/options.ts', 'RedisOptions'),
       ],
     ],
-    ['### S3\n', 'option', fields('src/backend/s3/protocol/options.ts', 'S3Options')],
-    ['### Memcached\n', 'option', fields('src/backend/memcached/options.ts', 'MemcachedOptions')],
+    ['## S3\n', 'option', fields('src/backend/s3/protocol/options.ts', 'S3Options')],
+    ['## Memcached\n', 'option', fields('src/backend/memcached/options.ts', 'MemcachedOptions')],
     [
-      '### Memory\n',
+      '## Memory\n',
       'option',
       fields('src/backend/backend-config.ts', 'InMemoryCacheConfig').filter(
         (name) => name !== 'type',
       ),
     ],
     [
-      '### PostgreSQL\n',
+      '## PostgreSQL\n',
       '`pool`',
       fields('src/backend/postgres/connection/pool-options.ts', 'PostgresPoolConfig'),
     ],
     [
-      '### PostgreSQL\n',
+      '## PostgreSQL\n',
       'option',
       fields('src/backend/postgres/connection/options.ts', 'PostgresOptions'),
     ],
     [
-      '### `StorageManager`\n',
+      '## `StorageManager`\n',
       'option',
       fields('src/manager/storage-manager.ts', 'StorageManagerConfig'),
     ],
@@ -202,13 +231,13 @@ describe('operations.md has every option and field', () => {
     ],
     ['## What to watch\n', 'event', fields('src/store/store-events.ts', 'StoreEvents')],
   ])('under %j in the table of each %s', (start, header, names) => {
-    expect(firstColumn(section(operations, start), header)).toEqual([...names].sort())
+    expect(firstColumn(section(documents, start), header)).toEqual([...names].sort())
   })
 })
 
 test.each(DOCUMENTED)('under %j the %s has the limits and defaults of the code', (...of) => {
   const [start, header, table] = of
-  const wrong = rowsOf(section(read('docs/operations.md'), start), header).flatMap((row) =>
+  const wrong = rowsOf(section(read('docs/configuration.md'), start), header).flatMap((row) =>
     [...row['']!.matchAll(/`(\w+)`/g)].flatMap(([, name]) => {
       const option = table[name!]
       if (option === undefined) return []
