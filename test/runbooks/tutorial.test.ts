@@ -1,0 +1,99 @@
+// Goal: docs/tutorial.md works word for word. Method: its commands are run in one shell, in order; what it says they
+// print is compared. `docker` is a server of this test's own, and what stands here already is not fetched again.
+import { spawn } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { text as textOf } from 'node:stream/consumers'
+import { expect, onTestFinished, test } from 'vitest'
+import { freePort } from '../support/free-port.ts'
+import { makePackageFolder } from '../support/package-folder.ts'
+import { hasPostgres } from '../support/postgres-binaries.ts'
+import { startPostgres, type PostgresServer } from '../support/postgres-server.ts'
+import { signal } from '../support/process-tree.ts'
+import { ROOT } from '../support/source-files.ts'
+
+const TUTORIAL = readFileSync(join(ROOT, 'docs', 'tutorial.md'), 'utf8')
+/** A limit for what never ends. Milliseconds. */
+const RUN_MS = 180_000
+
+interface Step {
+  readonly commands: string
+  /** What the tutorial says they print, a line each; other lines may stand between. */
+  readonly printed: readonly string[]
+}
+
+function stepsOf(text: string): Step[] {
+  const blocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```(?:\n\n```text\n([\s\S]*?)^```)?/gm)]
+  return blocks.map(([, commands, printed = '']) => ({
+    commands: commands!,
+    printed: printed.split('\n').filter((line) => line !== ''),
+  }))
+}
+
+test.runIf(hasPostgres())(
+  'the tutorial, word for word',
+  async () => {
+    const steps = stepsOf(TUTORIAL)
+    const postgres = await startPostgres()
+    onTestFinished(() => postgres.stop())
+    const output = await runShell(await scriptOf(steps, postgres))
+
+    const parts = output.split(/^== \d+\n/m)
+    expect(parts).toHaveLength(steps.length + 1)
+    for (const [i, { printed }] of steps.entries()) {
+      for (const line of printed) expect(parts[i]).toContain(line)
+    }
+    const all = parts.join('')
+    expect(all.match(/"state":"streaming"/g)).toHaveLength(1)
+    expect(all).toMatch(/differing\D+0\b|no difference/i)
+    for (const id of ['q1', 'q2', 'q3']) expect(all).toContain(`question ${id} is in `)
+  },
+  RUN_MS,
+)
+
+/** The commands with the addresses of this run. */
+async function scriptOf(steps: readonly Step[], postgres: PostgresServer): Promise<string> {
+  const docker = await dockerOf(postgres)
+  const port = await freePort()
+  const commands = steps
+    .map(({ commands: own }, i) => `${own}echo "== ${i}"\n`)
+    .join('')
+    .replaceAll('localhost:3000', `localhost:${port}`)
+    .replace(/^export DATABASE_URL=.*$/m, `export DATABASE_URL=${postgres.url}`)
+  return `
+set -eu
+export PORT=${port}
+npm() { :; }
+docker() { curl -sf "${docker}/$1"; }
+trap 'kill -9 $SERVER 2>/dev/null || true' EXIT
+${commands}`
+}
+
+/** What `docker` does to the server, by HTTP. */
+async function dockerOf(postgres: PostgresServer): Promise<string> {
+  const calls: Readonly<Record<string, () => Promise<void>>> = {
+    '/run': async () => undefined,
+    '/stop': () => postgres.kill(),
+    '/start': () => postgres.restart(),
+    '/rm': async () => undefined,
+  }
+  const server = createServer((request, response) => {
+    void calls[request.url!]!().then(() => response.end())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+async function runShell(script: string): Promise<string> {
+  const folder = makePackageFolder()
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const shell = spawn('bash', ['-c', script], { cwd: folder, detached: true })
+  onTestFinished(() => signal(-shell.pid!, 'SIGKILL'))
+  const [output, errors] = await Promise.all([textOf(shell.stdout), textOf(shell.stderr)])
+  if (shell.exitCode !== 0) console.log(output, errors)
+  expect({ code: shell.exitCode, errors, output }).toMatchObject({ code: 0 })
+  return output
+}
