@@ -1,14 +1,12 @@
 // Goal: the documents say what the code does. Method: tables are compared with the types they
-// describe, code is compiled against the package as it is published, and the example is run.
+// describe, links are followed, and the example is compiled and run. Snippets: test/snippets.test.ts.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DOCUMENTED, limitsOf, showsDefault } from './support/option-docs.ts'
 import { makePackageFolder, tsc } from './support/package-folder.ts'
-import { ROOT, sourceFiles } from './support/source-files.ts'
-
-const DOCUMENTS = sourceFiles(['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs'], ['.md'])
+import { ROOT } from './support/source-files.ts'
 
 function read(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8')
@@ -265,7 +263,7 @@ test('the README stays short', () => {
   expect(read('README.md').split('\n').length - 1).toBeLessThanOrEqual(120)
 })
 
-describe('the code of the documents', () => {
+describe('the examples', () => {
   let folder: string
 
   beforeAll(() => {
@@ -274,16 +272,7 @@ describe('the code of the documents', () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  test('compiles', () => {
-    mkdirSync(join(folder, 'snippets'))
-    const found = DOCUMENTS.flatMap(({ path, text }) =>
-      [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code], i) => {
-        const name = `${path.replace(/[/.]/g, '-')}-${i + 1}.ts`
-        writeFileSync(join(folder, 'snippets', name), `${code}\nexport {}\n`)
-        return name
-      }),
-    )
-    expect(found.length).toBeGreaterThan(5)
+  test('compile', () => {
     const config = {
       extends: join(ROOT, 'tsconfig.json'),
       compilerOptions: {
@@ -292,13 +281,13 @@ describe('the code of the documents', () => {
         isolatedDeclarations: false,
         declaration: false,
       },
-      include: ['snippets', 'examples'],
+      include: ['examples'],
     }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
     expect(tsc('-p', folder)).toBe('')
   })
 
-  test('runs: the example saves, and goes on where it was', () => {
+  test('run: chat.mjs saves, and goes on where it was', () => {
     const [first, second] = [1, 2].map(() => {
       const program = join(folder, 'examples', 'chat.mjs')
       const options = { cwd: folder, encoding: 'utf8', timeout: 30_000 } as const

@@ -41,7 +41,7 @@ test.runIf(hasPostgres())(
     onTestFinished(() => postgres.stop())
     const output = await runShell(await scriptOf(steps, postgres))
 
-    const parts = output.split(/^== \d+\n/m)
+    const parts = output.split(/== \d+\n/)
     expect(parts).toHaveLength(steps.length + 1)
     for (const [i, { printed }] of steps.entries()) {
       for (const line of printed) expect(parts[i]).toContain(line)
