@@ -151,7 +151,10 @@ export class StoreCore {
     }
     const { owedGroups } = log.getStats()
     if (owedGroups > 0) {
-      env.logger.error({ owedGroups }, 'the log is out: some places lack what only memory held')
+      env.logger.error(
+        { owedGroups },
+        'the log is out: some databases lack writes that only memory has',
+      )
     }
     // Another store may have it.
     if (this.#hasLog) await log.close()
@@ -261,7 +264,7 @@ export class StoreCore {
         this.#logOpen = true
         const aheadMs = ceilingMs - clock.now()
         if (aheadMs > this.#config.maxClockDriftMs) {
-          env.logger.warn({ aheadMs }, 'the log was used by a clock that was far ahead of this one')
+          env.logger.warn({ aheadMs }, 'the log was written with a clock far ahead of this one')
         }
         clock.observeMs(ceilingMs)
         clock.observe(head)

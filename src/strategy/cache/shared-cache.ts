@@ -285,7 +285,7 @@ export class SharedCache {
   async #call<T>(run: (cache: CacheBackend) => Promise<T>): Promise<T> {
     const { env, timeoutMs } = this.#options
     const cache = this.#options.cache()
-    if (cache === undefined) throw new StorageError('UNAVAILABLE', 'the cache is away')
+    if (cache === undefined) throw new StorageError('UNAVAILABLE', 'the cache cannot be reached')
     return await withDeadline(env, timeoutMs, 'cache', run(cache))
   }
 }
