@@ -2,7 +2,8 @@
  * `node scripts/api-report.mjs [--write]`: what the package exports, as its users see it. Compares the
  * declarations of each entry with the report in api/, and fails when they differ, so that no public type
  * changes unseen; `--write` makes the reports anew. A type that a public signature names and that is not
- * exported stands there with a warning: those may only become fewer.
+ * exported stands there with a warning: those may only become fewer. `--models FOLDER` writes the models
+ * that the reference of the site is made of instead.
  */
 import { spawnSync } from 'node:child_process'
 import {
@@ -16,13 +17,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Extractor, ExtractorConfig } from '@microsoft/api-extractor'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const reports = join(root, 'api')
 const isWriting = process.argv.includes('--write')
+const models = process.argv[2] === '--models' ? resolve(process.argv[3]) : undefined
 /** Not below node_modules: what is there the extractor takes for another package. */
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'everthread-api-')))
 
@@ -83,7 +85,10 @@ function report(name, declarations) {
         reportFolder: made,
         reportTempFolder: join(folder, 'temp'),
       },
-      docModel: { enabled: false },
+      docModel: {
+        enabled: models !== undefined,
+        apiJsonFilePath: join(models ?? made, `${name}.api.json`),
+      },
       dtsRollup: { enabled: false },
       tsdocMetadata: { enabled: false },
       messages: {
@@ -108,6 +113,7 @@ function report(name, declarations) {
     },
   })
   failures += errorCount
+  if (models !== undefined) return
   compare(name, readFileSync(join(made, `${name}.api.md`), 'utf8'))
 }
 
