@@ -36,10 +36,11 @@ function stepsOf(text: string): Step[] {
 test.runIf(hasPostgres())(
   'the tutorial, word for word',
   async () => {
-    const steps = stepsOf(TUTORIAL)
+    const port = await freePort()
+    const steps = stepsOf(TUTORIAL.replaceAll('localhost:3000', `localhost:${port}`))
     const postgres = await startPostgres()
     onTestFinished(() => postgres.stop())
-    const output = await runShell(await scriptOf(steps, postgres))
+    const output = await runShell(await scriptOf(steps, port, postgres))
 
     const parts = output.split(/== \d+\n/)
     expect(parts).toHaveLength(steps.length + 1)
@@ -55,13 +56,15 @@ test.runIf(hasPostgres())(
 )
 
 /** The commands with the addresses of this run. */
-async function scriptOf(steps: readonly Step[], postgres: PostgresServer): Promise<string> {
+async function scriptOf(
+  steps: readonly Step[],
+  port: number,
+  postgres: PostgresServer,
+): Promise<string> {
   const docker = await dockerOf(postgres)
-  const port = await freePort()
   const commands = steps
     .map(({ commands: own }, i) => `${own}echo "== ${i}"\n`)
     .join('')
-    .replaceAll('localhost:3000', `localhost:${port}`)
     .replace(/^export DATABASE_URL=.*$/m, `export DATABASE_URL=${postgres.url}`)
   return `
 set -eu
