@@ -43,7 +43,6 @@ export const GROUPS = [
       ['internals', 'Internals'],
       ['wal-format', 'The log on disk'],
       ['adding-a-backend', 'Adding a backend'],
-      ['mutants', 'Mutants'],
       ['decisions/index', 'Decisions'],
       ['contributing', 'Contributing'],
       ['security', 'Security'],
