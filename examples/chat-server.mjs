@@ -40,7 +40,7 @@ async function* askModel(messages) {
 
 /**
  * Saves the question, streams the answer and saves it while it grows. The same question may be sent again at any
- * time: a finished answer is repeated, an unfinished one is made anew.
+ * time: a finished answer is repeated, an unfinished one is made again.
  * @param {string} conversation
  * @param {Question} question
  * @param {(text: string) => void} send

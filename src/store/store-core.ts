@@ -23,7 +23,7 @@ import type { StoreEvents } from './store-events.ts'
 
 /** How long a start waits for the log. Recovering a million entries takes some seconds. */
 const LOG_OPEN_MS = 30_000
-/** A cache that this process only makes untrue. */
+/** A cache that this process only invalidates. */
 const WRITE_ONLY_CACHE: CacheUse = {
   singleProcess: false,
   timeoutMs: 100,

@@ -1,5 +1,5 @@
 /*
- * A cache that several processes share, and that never serves what a write has made untrue.
+ * A cache that several processes share, and that never serves what a write has invalidated.
  *
  * Each cached entry carries two generations that were read *before* its data: that of its key and
  * that of all keys. A writer changes the key's generation after its write is in the database and
