@@ -6,7 +6,7 @@
  *   --seeds N       most simulated histories for each (default 2000)
  *   --minutes N     most time for each, and for each control (default 10)
  *   --workers K     threads of the simulation (default 2)
- *   --missing       those that the table in docs/mutants.md does not have as caught
+ *   --missing       those that the table in scripts/mutants/caught.md does not have as caught
  *   --write         writes what was found to that table, after each mutant; other rows stay
  *   --skip-control  does not try the unbroken copy first
  *

@@ -1,4 +1,4 @@
-// What caught each mutant when it was tried last: the table in docs/mutants.md.
+// What caught each mutant when it was tried last: the table in scripts/mutants/caught.md.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { MUTANTS } from './list.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const TABLE = join(ROOT, 'docs/mutants.md')
+const TABLE = join(ROOT, 'scripts/mutants/caught.md')
 
 export const SURVIVED = 'SURVIVED'
 export const OUT_OF_DATE = 'OUT OF DATE'
@@ -38,7 +38,7 @@ export function writeTable(results) {
     '# Mutants',
     '',
     'Mistakes that are easily made, each made in a copy of the sources, and what noticed it. Where it was the simulation, the',
-    'broken promises are named as in [guarantees](guarantees.md#each-promise-its-invariant-and-what-holds-it), and after how many',
+    'broken promises are named as in [guarantees](../../docs/guarantees.md#each-promise-its-invariant-and-what-holds-it), and after how many',
     'histories.',
     '',
     `Written by \`npm run mutants -- --write\`: ${figures(results, MUTANTS)}.`,

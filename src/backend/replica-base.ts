@@ -106,7 +106,7 @@ export abstract class ReplicaBase implements DatabaseBackend {
       if (answer.outcome !== 'behind') return
       current = restamp(current, this.#next(answer.stamp, current.key))
     }
-    throw new StorageError('OVERLOADED', `key ${operation.key} is being written by too many`)
+    throw new StorageError('OVERLOADED', `too many writers of key ${operation.key} at once`)
   }
 
   #next(above: Stamp, key: string): Stamp {

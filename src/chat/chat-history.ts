@@ -113,7 +113,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
    * Saves one message at the end of the conversation. With an id of the caller's, saving it again
    * with the same content is acknowledged and stored once.
    *
-   * @throws StorageError `INVALID_ARGUMENT`, `CONFLICT` (the id is there with other content),
+   * @throws StorageError `INVALID_ARGUMENT`, `CONFLICT` (the id already exists with different content),
    * `OVERLOADED`, `TIMEOUT` or `UNAVAILABLE`. With effect `unknown` it may have been saved: only a
    * repeat with an id of your own is certain not to store it twice.
    */
@@ -423,6 +423,6 @@ function notFound(id: string, complete: boolean): StorageError {
     ? new StorageError('NOT_FOUND', `there is no message ${JSON.stringify(id)}`)
     : new StorageError(
         'UNAVAILABLE',
-        `message ${JSON.stringify(id)} was not found, but a place that may have it is away`,
+        `message ${JSON.stringify(id)} was not found, and a place that may have it cannot be reached`,
       )
 }

@@ -1,4 +1,4 @@
-/** The command line, the environment or the configuration file asks for what cannot be. Exit 2. */
+/** The command line, the environment or the configuration file has an invalid value. Exit 2. */
 export class UsageError extends Error {
   constructor(message: string) {
     super(message)

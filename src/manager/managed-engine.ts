@@ -106,7 +106,10 @@ export class ManagedEngine<Engine extends NamedEngine> {
     const { env, name } = this.#options
     const fallback = create()
     this.#fallback = fallback
-    env.logger.warn({ error: error.message }, `${name}: memory stands in, nothing of it will last`)
+    env.logger.warn(
+      { error: error.message },
+      `${name}: memory stands in for it, and nothing saved there will last`,
+    )
     await fallback.connect()
   }
 

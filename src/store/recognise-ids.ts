@@ -20,8 +20,9 @@ import { takenId } from '../strategy/write/write-group.ts'
 /** How long a save waits for a database that may know its ids. Milliseconds. */
 const PATIENCE_MS = 1_000
 
-const OF_THE_SAVE = 'what was saved under it is out of reach: try again when both databases are up'
-const OF_A_CLEAR = 'no database can be asked whether it was cleared since: try again when one is up'
+const OF_THE_SAVE =
+  'the database that has its first content cannot be reached: try again when both are up'
+const OF_A_CLEAR = 'no database can tell whether it was cleared since: try again when one is up'
 
 export interface Recognised {
   /** One for each append: as it stands, or itself. */
@@ -181,5 +182,5 @@ function firstOf(
 }
 
 function outOfReach(id: string, why: string): StorageError {
-  return new StorageError('UNAVAILABLE', `id ${id} stands, and ${why}`)
+  return new StorageError('UNAVAILABLE', `message id ${JSON.stringify(id)} exists, but ${why}`)
 }

@@ -23,7 +23,7 @@ import { PlaceNews, type WatchedPlace } from './place-news.ts'
 import { startError, type StartFailure } from './start-outcome.ts'
 import type { StoreEvents } from './store-events.ts'
 
-/** A cache that this process only makes untrue. */
+/** A cache that this process only invalidates. */
 const WRITE_ONLY_CACHE: CacheUse = {
   singleProcess: false,
   timeoutMs: 100,
@@ -161,7 +161,10 @@ export class StoreCore {
     }
     const { owedGroups } = log.getStats()
     if (owedGroups > 0) {
-      env.logger.error({ owedGroups }, 'the log is out: some places lack what only memory held')
+      env.logger.error(
+        { owedGroups },
+        'the log is out: some databases lack writes that only memory has',
+      )
     }
     // Another store may have it.
     if (this.#hasLog) await log.close()
@@ -271,7 +274,7 @@ export class StoreCore {
         this.#logOpen = true
         const aheadMs = ceilingMs - clock.now()
         if (aheadMs > this.#config.maxClockDriftMs) {
-          env.logger.warn({ aheadMs }, 'the log was used by a clock that was far ahead of this one')
+          env.logger.warn({ aheadMs }, 'the log was written with a clock far ahead of this one')
         }
         clock.observeMs(ceilingMs)
         clock.observe(head)

@@ -24,5 +24,5 @@ export async function callSimple<T>(
 
 /** What a strategy of single values cannot do. */
 export function valuesOnly(name: string, what: string): StorageError {
-  return new StorageError('UNSUPPORTED', `strategy ${name} ${what}: it has execute alone`)
+  return new StorageError('UNSUPPORTED', `strategy ${name} ${what}: it only has execute()`)
 }

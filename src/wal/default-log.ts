@@ -21,5 +21,5 @@ export function defaultLog(env: Env, logger: Logger | undefined): WALManager {
 export function tellOfDefaultLog(log: WALManager, logger: Logger): void {
   if (!untold.delete(log)) return
   const directory = WAL_DIRECTORY
-  logger.warn({ directory }, `no log was given: one is kept in files at ${directory}`)
+  logger.warn({ directory }, `no log was configured: using files at ${directory}`)
 }

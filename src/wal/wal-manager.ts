@@ -159,7 +159,7 @@ export class WALManager {
       const limit = this.#options.owedBytesMax
       throw new StorageError(
         'OVERLOADED',
-        `the WAL is out and memory already owes ${this.#owed.bytes} bytes (limit ${limit})`,
+        `the log is out, and memory already holds ${this.#owed.bytes} bytes that a database lacks (limit ${limit})`,
         { place: 'wal' },
       )
     }

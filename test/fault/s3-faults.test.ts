@@ -203,7 +203,7 @@ describe('a damaged object', () => {
     expect(await values(reader, 'good')).toEqual(['b', 'c'])
     await rejects(reader.apply([set('bad', stampAt(4), 1), set('good', stampAt(4), 1)]), 'REJECTED')
     expect([...objects.keys()].filter((one) => one.includes('/m/j/'))).toEqual([])
-    // What docs/operations.md says: empty its folder, restart, and copy what the primary has.
+    // What docs/runbooks.md says: empty its folder, restart, and copy what the primary has.
     const folder = name.slice(0, name.lastIndexOf('/') + 1)
     for (const one of objects.keys()) if (one.startsWith(folder)) objects.delete(one)
     const restarted = await open()

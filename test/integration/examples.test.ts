@@ -101,7 +101,7 @@ const PROGRAMS: readonly (readonly [string, readonly string[]])[] = [
     [
       "get: { n: 1 } | strategies: { read: 'cache-then-databases', write: 'log-first' }",
       '{ n: 1 }\n{ n: 1 }\nafter delete: undefined',
-      'lists: strategy log-first cannot write lists: it has execute alone',
+      'lists: strategy log-first cannot write lists: it only has execute()',
     ],
   ],
 ]

@@ -1,4 +1,4 @@
-// Goal: a damaged object of a bucket is dealt with as docs/operations.md says, and nothing is lost by it.
+// Goal: a damaged object of a bucket is dealt with as docs/runbooks.md says, and nothing is lost by it.
 // Method: its commands are run as they are printed there, on SQLite and our S3 test server.
 import { expect, onTestFinished, test } from 'vitest'
 import { S3Server } from '../../simulator/s3/s3-server.ts'
@@ -21,7 +21,7 @@ async function startBackup(): Promise<S3Server> {
 }
 
 test('a damaged version of a conversation is begun anew by a pass, and what was set aside sent again', async () => {
-  const runbook = await Runbook.open('S3', cli)
+  const runbook = await Runbook.open('An object of a bucket is damaged', cli)
   const server = await startBackup()
   await cli.save([conversationOf('a', 5), conversationOf('b', 5)])
   const { objects } = server.store()
@@ -49,7 +49,7 @@ test('a damaged version of a conversation is begun anew by a pass, and what was 
 })
 
 test('a primary is restored from the bucket', async () => {
-  const runbook = await Runbook.open('S3', cli)
+  const runbook = await Runbook.open('An object of a bucket is damaged', cli)
   await startBackup()
   await cli.save([conversationOf('a', 50)])
   cli.env = { ...cli.env, EVERTHREAD_PRIMARY_URL: 'sqlite:./new.db' }

@@ -1,4 +1,4 @@
-// Goal: the runbooks about whole databases end as docs/operations.md says, with a service that writes all the while.
+// Goal: the runbooks about whole databases end as docs/runbooks.md says, with a service that writes all the while.
 // Method: their commands are run as they are printed there, on private PostgreSQL servers and SQLite.
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// Goal: the runbooks about logs, keys and erases end as docs/operations.md says.
+// Goal: the runbooks about logs, keys and erases end as docs/runbooks.md says.
 // Method: their commands are run as they are printed there, on SQLite and file logs in a folder of each test.
 import { randomBytes } from 'node:crypto'
 import { cp, mkdir, open, readdir, rename, rm } from 'node:fs/promises'

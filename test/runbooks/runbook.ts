@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import type { CliResult } from '../integration/cli-process.ts'
 import type { CliTests } from '../integration/cli-tests.ts'
 
-const DOCUMENT = new URL('../../docs/operations.md', import.meta.url)
+const DOCUMENT = new URL('../../docs/runbooks.md', import.meta.url)
 
 export interface StepOptions {
   /** What stands for the words in capitals. */
@@ -13,7 +13,7 @@ export interface StepOptions {
   readonly code?: number
 }
 
-/** A section of docs/operations.md whose commands are run as they are printed. */
+/** A section of docs/runbooks.md whose commands are run as they are printed. */
 export class Runbook {
   readonly #text: string
   readonly #cli: CliTests
@@ -26,7 +26,7 @@ export class Runbook {
   static async open(heading: string, cli: CliTests): Promise<Runbook> {
     const text = await readFile(DOCUMENT, 'utf8')
     const start = new RegExp(`^(#+) ${heading}$`, 'm').exec(text)
-    if (start === null) throw new Error(`docs/operations.md has no section "${heading}"`)
+    if (start === null) throw new Error(`docs/runbooks.md has no section "${heading}"`)
     const body = text.slice(start.index + start[0].length)
     const end = new RegExp(`^#{1,${start[1]!.length}} `, 'm').exec(body)
     return new Runbook(body.slice(0, end?.index), cli)

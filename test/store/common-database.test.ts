@@ -115,7 +115,7 @@ test.each(CASES)(
       expect((await a.saveMessage('c', message)).copies).toEqual(['backup', 'wal'])
     })
     const second = b.saveMessage('c', { id: 'mine', role: 'user', content: 'second' })
-    await expect(second).rejects.toThrow('is there with other content')
+    await expect(second).rejects.toThrow('already exists with different content')
     await heal()
     expect(await contents()).toEqual(['old', 'first'])
   },

@@ -73,7 +73,7 @@ test.each(['idempotent', 'wal-first'] as const)(
     const { copies } = await store.set('k', 1)
     expect(copies).toContain('wal')
     await store.disconnect()
-    expect(lines).toEqual(['no log was given: one is kept in files at ./data/wal'])
+    expect(lines).toEqual(['no log was configured: using files at ./data/wal'])
     expect(await readdir(join(folder, 'data', 'wal'))).not.toEqual([])
   },
 )
@@ -84,7 +84,7 @@ test('the store says so where the set has no logger', async () => {
   const store = storeOf(set, { logger })
   await store.connect()
   await store.disconnect()
-  expect(lines).toEqual(['no log was given: one is kept in files at ./data/wal'])
+  expect(lines).toEqual(['no log was configured: using files at ./data/wal'])
 })
 
 test('a set whose write strategy needs no log has none', async () => {

@@ -1,4 +1,4 @@
-/* The tables of options in docs/operations.md, and the tables of the code that they are of. */
+/* The tables of options in docs/configuration.md, and the tables of the code that they are of. */
 import { MEMCACHED_OPTIONS } from '../../src/backend/memcached/options.ts'
 import { MEMORY_CACHE_OPTIONS } from '../../src/backend/memory/memory-cache.ts'
 import { POSTGRES_OPTIONS } from '../../src/backend/postgres/connection/options.ts'
@@ -21,23 +21,23 @@ import { STREAM_OPTIONS } from '../../src/wal/redis-stream/options.ts'
 
 /** Heading of the section, header of its first column, and what has the options. */
 export const DOCUMENTED: readonly (readonly [section: string, header: string, table: Table])[] = [
-  ['### `openChatHistory`\n', 'option', CHAT_HISTORY_OPTIONS],
-  ['### Retention\n', 'option', RETENTION_OPTIONS],
-  ['### `StrategicStorageManager`\n', 'option', STORE_OPTIONS],
-  ['### Write strategies\n', 'option', WRITE_OPTIONS],
-  ['### Write strategies\n', '`hedge`', HEDGE_OPTIONS],
-  ['### Read strategies\n', 'option', CACHE_ENHANCED_OPTIONS],
-  ['### Health managers\n', 'option', CIRCUIT_OPTIONS],
-  ['### Logs\n', 'option', { ...FILE_WAL_OPTIONS, ...MEMORY_WAL_OPTIONS }],
-  ['### The shared log\n', 'option', STREAM_OPTIONS],
-  ['### SQLite\n', 'option', SQLITE_OPTIONS],
-  ['### PostgreSQL\n', 'option', POSTGRES_OPTIONS],
-  ['### PostgreSQL\n', '`pool`', POOL_OPTIONS],
-  ['### Redis\n', 'option', REDIS_OPTIONS],
-  ['### S3\n', 'option', S3_OPTIONS],
-  ['### Memcached\n', 'option', MEMCACHED_OPTIONS],
-  ['### Memory\n', 'option', MEMORY_CACHE_OPTIONS],
-  ['### `StorageManager`\n', 'option', STORAGE_OPTIONS],
+  ['## `openChatHistory`\n', 'option', CHAT_HISTORY_OPTIONS],
+  ['## Retention\n', 'option', RETENTION_OPTIONS],
+  ['## `StrategicStorageManager`\n', 'option', STORE_OPTIONS],
+  ['## Write strategies\n', 'option', WRITE_OPTIONS],
+  ['## Write strategies\n', '`hedge`', HEDGE_OPTIONS],
+  ['## Read strategies\n', 'option', CACHE_ENHANCED_OPTIONS],
+  ['## Health managers\n', 'option', CIRCUIT_OPTIONS],
+  ['## Logs\n', 'option', { ...FILE_WAL_OPTIONS, ...MEMORY_WAL_OPTIONS }],
+  ['## The shared log\n', 'option', STREAM_OPTIONS],
+  ['## SQLite\n', 'option', SQLITE_OPTIONS],
+  ['## PostgreSQL\n', 'option', POSTGRES_OPTIONS],
+  ['## PostgreSQL\n', '`pool`', POOL_OPTIONS],
+  ['## Redis\n', 'option', REDIS_OPTIONS],
+  ['## S3\n', 'option', S3_OPTIONS],
+  ['## Memcached\n', 'option', MEMCACHED_OPTIONS],
+  ['## Memory\n', 'option', MEMORY_CACHE_OPTIONS],
+  ['## `StorageManager`\n', 'option', STORAGE_OPTIONS],
   ['## Reconciling\n', '`reconcile`', RECONCILE_OPTIONS],
 ]
 

@@ -45,7 +45,7 @@ export async function readIdentity(
   }
   const other = await client.get(IDENTITY_NAME, call)
   if (other !== undefined) return identityIn(other)
-  throw new StorageError('UNAVAILABLE', 'S3: the identity of the database comes and goes')
+  throw new StorageError('UNAVAILABLE', 'S3: the identity of the database keeps changing')
 }
 
 export function openDatabase(

@@ -1,5 +1,5 @@
 /*
- * A cache that several processes share, and that never serves what a write has made untrue.
+ * A cache that several processes share, and that never serves what a write has invalidated.
  *
  * Each cached entry carries two tags that were read *before* its data: that of its key and
  * that of all keys. A writer changes the key's tag after its write is in the database and
@@ -283,7 +283,7 @@ export class SharedCache {
   async #call<T>(run: (cache: CacheBackend) => Promise<T>): Promise<T> {
     const { env, timeoutMs } = this.#options
     const cache = this.#options.cache()
-    if (cache === undefined) throw new StorageError('UNAVAILABLE', 'the cache is away')
+    if (cache === undefined) throw new StorageError('UNAVAILABLE', 'the cache cannot be reached')
     return await withDeadline(env, timeoutMs, 'cache', run(cache))
   }
 }

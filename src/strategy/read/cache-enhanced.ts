@@ -56,10 +56,10 @@ export const CACHE_ENHANCED_OPTIONS: OptionTable<
 }
 
 /**
- * The cache, then primary-first. Cached are the last items of each conversation and single values,
- * as the primary has them; a write of any process that shares the cache makes them untrue before it
- * is acknowledged (`shared-cache.ts` says how). Whenever the primary alone would not be complete the
- * cache is passed by.
+ * The cache, then primary-first. It holds the last items of each conversation and single values, as
+ * the primary has them; a write of any process that shares the cache invalidates them before it is
+ * acknowledged (`shared-cache.ts` says how). Whenever the primary alone would not be complete, the
+ * cache is ignored.
  */
 export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
   override readonly name: string = 'cache-enhanced'

@@ -123,8 +123,8 @@ export function takenId(
   if (isRemoved(item)) known.removed(key, item)
   const why = isRemoved(item)
     ? 'was removed and cannot be used again until the conversation is cleared'
-    : 'is there with other content'
-  return new StorageError('CONFLICT', `id ${item.id} ${why}`, { effect })
+    : 'already exists with different content'
+  return new StorageError('CONFLICT', `message id ${JSON.stringify(item.id)} ${why}`, { effect })
 }
 
 /** A timeout has used up its time; `OVERLOADED` asks the caller to slow down. */
@@ -145,5 +145,5 @@ function withEffect(error: StorageError, effect: Effect): StorageError {
 
 function overtaken({ operations }: WriteGroup, effect: Effect): StorageError {
   const key = operations[0]?.key ?? ''
-  return new StorageError('OVERLOADED', `too many write to key ${key} at once`, { effect })
+  return new StorageError('OVERLOADED', `too many writers of key ${key} at once`, { effect })
 }

@@ -123,7 +123,7 @@ function refusal(outcome: string, rest: readonly string[], { bytesMax }: AppendT
       return new StorageError('OVERLOADED', text, { place: 'wal' })
     }
     case 'lost':
-      return new StorageError('UNAVAILABLE', 'the log was made anew', { place: 'wal' })
+      return new StorageError('UNAVAILABLE', 'the log was created again', { place: 'wal' })
     default:
       return new StorageError('CORRUPT', `the log answered ${outcome}`, { place: 'wal' })
   }

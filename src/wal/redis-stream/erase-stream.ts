@@ -25,7 +25,7 @@ export async function eraseStream(
     count += erased.changed.size
     lost ||= erased.lost
   }
-  const pending = lost ? ['streams of a server that was made anew'] : []
+  const pending = lost ? ['streams of a server that was set up again'] : []
   const keys = partitions.map((_, partition) => `${link.base(partition)}meta`)
   const files = await rewriteFiles(env, router, keys, FILES_MS)
   // What they would append again if the server lost it.

@@ -215,5 +215,7 @@ export class StreamLink {
 }
 
 function away(why: string): StorageError {
-  return new StorageError('UNAVAILABLE', `the log's Redis is away: ${why}`, { place: 'wal' })
+  return new StorageError('UNAVAILABLE', `the Redis of the log cannot be reached: ${why}`, {
+    place: 'wal',
+  })
 }

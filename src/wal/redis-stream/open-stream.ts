@@ -170,7 +170,9 @@ export class OpenStream {
     { hold, fresh = false }: WalAppendOptions,
   ): Promise<Lsn> {
     if (!this.link.connected) {
-      throw new StorageError('UNAVAILABLE', 'the log’s Redis is away', { place: 'wal' })
+      throw new StorageError('UNAVAILABLE', 'the Redis of the log cannot be reached', {
+        place: 'wal',
+      })
     }
     const group = groupOf(operations, this.link.partitions)
     const name = fresh ? group.name : `${group.name}+${this.#session}.${++this.#groups}`

@@ -55,7 +55,7 @@ export async function lookAtPartitions(
   const first = await look(0, known.length > 0 ? known.length : wanted)
   const count = Number(first[1])
   if (known.length > 0 && known.length !== count) {
-    throw new StorageError('CORRUPT', `the log was made anew with ${count} partitions`, {
+    throw new StorageError('CORRUPT', `the log was created again with ${count} partitions`, {
       place: 'wal',
     })
   }

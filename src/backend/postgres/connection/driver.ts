@@ -155,7 +155,7 @@ export class PostgresDriver {
     this.#watch(client)
     if (call.ended) {
       client.release()
-      throw new StorageError('TIMEOUT', 'the call has ended before a connection was there')
+      throw new StorageError('TIMEOUT', 'the call ended before a connection was free')
     }
     const session = (call.session = new Session(client))
     const use = this.#uses.get(client)

@@ -76,7 +76,10 @@ export async function applyLocked(
     } catch (error) {
       if (!(error instanceof LostRace)) throw error
       if (attempt === RACES_MAX) {
-        throw new StorageError('UNAVAILABLE', 'PostgreSQL: too many write the same id')
+        throw new StorageError(
+          'UNAVAILABLE',
+          'PostgreSQL: too many writers use the same id at once',
+        )
       }
     }
   }

@@ -98,7 +98,7 @@ export class RedisSchema {
       }
       await this.replace({ identity: home.identity, layout }, why)
     }
-    throw new StorageError('UNAVAILABLE', 'Redis: the shards do not agree on an identity')
+    throw new StorageError('UNAVAILABLE', 'Redis: the shards have different identities')
   }
 
   /** Gives the database a new identity, unless somebody else has; it is to be opened again then. */

@@ -64,7 +64,7 @@ export class KeyWriter {
       }
       isFresh = true
     }
-    throw new StorageError('OVERLOADED', `S3: key ${key} is being written by too many`)
+    throw new StorageError('OVERLOADED', `S3: too many writers of key ${key} at once`)
   }
 
   /** Writes values over damaged ones; returns how many. */
@@ -79,7 +79,7 @@ export class KeyWriter {
       if (await this.#commit(key, view, change, signedAtMs, call)) return written
       await awakeSleep(env, backoffMs(env, attempt, { firstMs: 5, maxMs: 500 }), call.signal)
     }
-    throw new StorageError('OVERLOADED', `S3: key ${key} is being written by too many`)
+    throw new StorageError('OVERLOADED', `S3: too many writers of key ${key} at once`)
   }
 
   /**

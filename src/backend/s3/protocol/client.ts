@@ -222,7 +222,7 @@ export class S3Client {
       // This one may fail with status 200: it is answered before the work is done.
       await this.#document(request, call, 'CompleteMultipartUploadResult')
     } catch (error) {
-      // A lifecycle rule removes what this cannot; docs/operations.md has it.
+      // A lifecycle rule removes what this cannot; docs/configuration.md has it.
       await this.#send({ method: 'DELETE', name, query: { uploadId } }, call, [404]).catch(() => {})
       throw error
     }

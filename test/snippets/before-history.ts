@@ -1,0 +1,3 @@
+import { openChatHistory } from 'everthread'
+
+const history = await openChatHistory({ primary: 'memory:', backup: 'memory:', wal: 'memory:' })
