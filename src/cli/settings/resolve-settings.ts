@@ -33,5 +33,11 @@ export function resolveSettings({ config, environment, flags }: SettingSources):
     const value = flags[name] ?? environment[name] ?? config[name]
     if (value !== undefined) settings[name] = value
   }
-  return settings
+  return withKeys(settings)
+}
+
+/** Keys come as text from the environment, and as text or an object from a configuration file. */
+function withKeys(settings: Settings): Settings {
+  const given: unknown = settings.encryption
+  return typeof given === 'string' ? { ...settings, encryption: { keys: given } } : settings
 }

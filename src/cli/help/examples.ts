@@ -1,0 +1,17 @@
+import type { Command } from 'commander'
+
+const EXAMPLES = new WeakMap<Command, readonly string[]>()
+
+/** Command lines of a command, shown at the end of its help. A test parses each of them. */
+export function addExamples(command: Command, lines: readonly string[]): Command {
+  EXAMPLES.set(command, lines)
+  return command.addHelpText('after', () => {
+    const title = command.createHelp().styleTitle('Examples:')
+    return `\n${title}\n${lines.map((line) => `  $ ${line}`).join('\n')}`
+  })
+}
+
+/** The examples of a command; none if nobody wrote any. */
+export function examplesOf(command: Command): readonly string[] {
+  return EXAMPLES.get(command) ?? []
+}
