@@ -92,6 +92,7 @@ function shapeOutput(program: Command, { io, terminal }: CliContext, json: boole
     })
     .configureHelp({
       showGlobalOptions: true,
+      minWidthToWrap: 20,
       styleTitle: (text) => `\u001b[1m${text}\u001b[22m`,
       styleCommandText: (text) => `\u001b[36m${text}\u001b[39m`,
       styleSubcommandText: (text) => `\u001b[36m${text}\u001b[39m`,

@@ -38,8 +38,10 @@ export function completeWords(program: Command, words: readonly string[]): Compl
     if (option !== undefined) return valuesOf(option)
     const assigned = isLiteral ? undefined : /^(--[^=]+)=/.exec(word)?.[1]
     if (assigned !== undefined) return assignedValues(command, assigned)
+    const isGroup = command.commands.length > 0
+    if (isGroup && operands > 0) return NOTHING
     if (word.startsWith('-') && !isLiteral) return optionsOf(command)
-    if (command.commands.length > 0) return operands === 0 ? commandsOf(command) : NOTHING
+    if (isGroup) return commandsOf(command)
     const argument = argumentAt(command, operands)
     if (argument !== undefined) return pathsOf(argument.name(), argument.argChoices)
     return isLiteral ? NOTHING : optionsOf(command)
@@ -67,6 +69,8 @@ function readWords(program: Command, words: readonly string[]): Reading {
     else if (word === '--') isLiteral = true
     else if (word.startsWith('-')) option = takingValue(command, word)
     else {
+      // What follows `help` is the name of a command all the same.
+      if (word === 'help' && command === program && operands === 0) continue
       const next = command.commands.find((one) => one.name() === word)
       if (next === undefined) operands++
       else command = next

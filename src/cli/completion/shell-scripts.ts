@@ -71,7 +71,7 @@ const FISH = `# Completion of everthread for fish. As a file that fish finds by 
 #   everthread completion fish > ~/.config/fish/completions/everthread.fish
 function __everthread_complete
     set -l words (commandline -opc)
-    set -l token (commandline -ct)
+    set -l token (string unescape -- (commandline -ct))
     set -l lines ($words[1] complete fish -- $words[2..-1] "$token" 2>/dev/null)
     set -l option (string match -r '^--[^=]+=' -- "$token")
     set -l path (string sub -s (math (string length -- "$option") + 1) -- "$token")
