@@ -13,6 +13,7 @@ const COLOURS: Readonly<Record<FindingLevel, Colour>> = {
 /** Columns of the place and of the level, with what stands between them. */
 const PLACE = 9
 const LEVEL = 9
+const ARROW = '-> '
 /** Narrower than this the text stands below its place. */
 const TEXT_MIN = 24
 
@@ -25,13 +26,16 @@ export function findingLines(findings: readonly Finding[], terminal: Terminal): 
     const name = terminal.colour('bold', (isFirst ? place : '').padEnd(PLACE))
     const head = `${name}${terminal.colour(COLOURS[level], level.padEnd(LEVEL))}`
     const told = wrapped(text, width - indent.length)
-    const then = advice === undefined ? [] : wrapped(`-> ${advice}`, width - indent.length)
+    const then = advice === undefined ? [] : wrapped(advice, width - indent.length - ARROW.length)
     const first = indent.length === 2 ? [head.trimEnd(), `${indent}${told[0]}`] : [head + told[0]!]
     return [
       ...(isFirst && i > 0 ? [''] : []),
       ...first,
       ...told.slice(1).map((line) => indent + line),
-      ...then.map((line) => indent + terminal.colour('bold', line)),
+      ...then.map((line, at) => {
+        const arrow = at === 0 ? ARROW : ' '.repeat(ARROW.length)
+        return indent + terminal.colour('bold', arrow + line)
+      }),
     ]
   })
   return [...lines, '', summary(findings, terminal)]
