@@ -3,7 +3,7 @@ import type { CliContext } from '../cli-context.ts'
 import { withPrompt, type Ask } from '../commands/prompt.ts'
 import type { GivenSettings } from '../settings/resolve-settings.ts'
 import { checkSettings } from '../settings/setting-options.ts'
-import { ENVIRONMENT, type SettingName } from '../settings/settings.ts'
+import type { SettingName } from '../settings/settings.ts'
 import { START } from './start.ts'
 
 interface Question {
@@ -12,10 +12,10 @@ interface Question {
 }
 
 const QUESTIONS: readonly Question[] = [
-  { name: 'primary', text: 'Primary database (sqlite:PATH, postgresql://…, redis://…)' },
-  { name: 'backup', text: 'Backup database (the same, or s3://BUCKET)' },
-  { name: 'wal', text: 'Write-ahead log (file:DIRECTORY, redis-stream://…)' },
-  { name: 'cache', text: 'Cache (redis://…, memcached://…; empty: none)' },
+  { name: 'primary', text: 'Primary database: sqlite:PATH, postgresql://…, redis://…' },
+  { name: 'backup', text: 'Backup database: the same, or s3://BUCKET' },
+  { name: 'wal', text: 'Write-ahead log: file:DIRECTORY, redis-stream://…' },
+  { name: 'cache', text: 'Cache: redis://…, memcached://…' },
 ]
 
 /** Asks for what nobody gave. An answer that no store could have is told why, and asked for again. */
@@ -35,16 +35,15 @@ export async function askSettings(cli: CliContext, given: GivenSettings): Promis
 
 async function askOne(cli: CliContext, ask: Ask, { name, text }: Question): Promise<string> {
   const usual = START[name] ?? ''
+  cli.terminal.note(text, 'bold')
   for (;;) {
-    const answer = (await ask(`${text}${usual === '' ? '' : ` [${usual}]`}: `)) || usual
+    const answer = (await ask(`  [${usual === '' ? 'none' : usual}]: `)) || usual
     if (answer === '') return answer
     try {
       checkSettings({ [name]: answer }, { config: {}, environment: {}, flags: {} })
       return answer
     } catch (error) {
-      cli.terminal.note(
-        `${messageOf(error)} (${ENVIRONMENT[name]} in the environment does as well)`,
-      )
+      cli.terminal.note(`  ${messageOf(error)}`, 'red')
     }
   }
 }
