@@ -17,7 +17,7 @@ import { addShowCommand } from './commands/show-command.ts'
 import { addStatusCommand } from './commands/status-command.ts'
 import { addVerifyCommand } from './commands/verify-command.ts'
 import { addWalCommand } from './commands/wal-command.ts'
-import { addExamples } from './help/examples.ts'
+import { addExamples, addParagraph } from './help/examples.ts'
 import { widthOf, type OutputStream } from './output/terminal.ts'
 import { packageVersion } from './package-version.ts'
 
@@ -48,9 +48,9 @@ export function createProgram(
     'everthread show conversation-1',
     'EVERTHREAD_PRIMARY_URL=postgresql://user:password@host/db everthread status',
   ])
-  program.addHelpText(
-    'after',
-    '\nExit codes: 0 done, 1 failure, 2 usage, 3 partly done or something is wrong,\n' +
+  addParagraph(
+    program,
+    'Exit codes: 0 done, 1 failure, 2 usage, 3 partly done or something is wrong, ' +
       '4 store unavailable, 5 damaged, 130 and 143 interrupted.',
   )
   program.commandsGroup('Begin:')

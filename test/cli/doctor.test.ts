@@ -301,6 +301,10 @@ describePostgres('PostgreSQL', () => {
     const absent = await look({ EVERTHREAD_PRIMARY_URL: url.replace(database, 'nosuch') })
     expect(troubles(absent)[0]).toMatch(/^error un/)
     expect(absent.stdout).toContain('createdb')
+    // Where the primary is nobody knows: perhaps on another disk.
+    const others = { EVERTHREAD_BACKUP_URL: `sqlite:${cwd}/b.db`, EVERTHREAD_WAL: `file:${cwd}/w` }
+    const rest = await look({ EVERTHREAD_PRIMARY_URL: url.replace(database, 'nosuch'), ...others })
+    expect(troubles(rest, 'store')).toEqual(['note plain-text'])
     const secret = 'hunter2hunter2'
     const closed = `postgresql://u:${secret}@127.0.0.1:${await freePort()}/d`
     const refused = await look({ EVERTHREAD_PRIMARY_URL: closed })

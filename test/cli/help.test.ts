@@ -115,8 +115,7 @@ test.each([80, 60])('help fits a terminal of %i columns, but for examples', asyn
     // oxlint-disable-next-line no-control-regex -- colours are what is taken out
     const lines = stdout.replace(/\u001b\[\d+m/g, '').split('\n')
     const end = lines.findIndex((line) => line === 'Examples:')
-    const options = lines.slice(0, end).filter((line) => /^\s*(--?\w|Usage)/.test(line))
-    expect(options.filter((line) => textWidth(line) > columns)).toEqual([])
+    expect(lines.slice(0, end).filter((line) => textWidth(line) > columns)).toEqual([])
   }
 })
 
@@ -164,7 +163,7 @@ describe('docs/command-line.md', () => {
       .split('\n')
       .map((line) => /^everthread ((?:wal )?[a-z-]+)/.exec(line)?.[1])
     const leaves = COMMANDS.filter((command) => command.commands.length === 0).map(nameOf)
-    expect([...listed].sort()).toEqual([...leaves].sort())
+    expect(new Set(listed)).toEqual(new Set(leaves))
   })
 
   test('has the flags and variables of a store', () => {
@@ -173,7 +172,7 @@ describe('docs/command-line.md', () => {
     const flags = status.options.map(({ long }) => long!).filter((flag) => !own.includes(flag))
     const [, table = ''] = /## Which store\n([\s\S]*?)\n## /.exec(text) ?? []
     const found = [...table.matchAll(/^\| `(--[a-z]+)/gm)].map(([, flag]) => flag!)
-    expect([...found, '--no-color'].sort()).toEqual([...flags, '--no-color'].sort())
+    expect(new Set(found)).toEqual(new Set(flags))
     for (const variable of Object.values(ENVIRONMENT)) expect(table).toContain(`\`${variable}\``)
   })
 

@@ -80,11 +80,7 @@ describe.each(Object.entries(SHELLS))('%s', (shell, { command, start, list }) =>
     ['the beginning of a URL', 'everthread status --primary sq', /--primary sqlite:X$/],
     ['the rest of a scheme', 'everthread status --wal redis-stream:', / redis-stream:\/\/X$/],
     ['a file', 'everthread import some\\ con', /import some\\ conversations\.jsonl X$/],
-    [
-      'a file behind =',
-      'everthread status --config=some\\ con',
-      /=some\\ conversations\.jsonl X$/,
-    ],
+    ['a file behind =', 'everthread status --config=some\\ con', /=some\\ conversations\.jsonl X$/],
     ['a folder', 'everthread wal inspect some-d', /inspect some-data\/? ?X$/],
     ['a topic of help', 'everthread help compl', /^> everthread help completion X$/],
     ['nothing that there is not', 'everthread expo --', /^> everthread expo --X$/],

@@ -105,5 +105,5 @@ describe.skipIf(!hasProgram('script'))('in a terminal', () => {
 function widthOf(line: string): number {
   // oxlint-disable-next-line no-control-regex -- colours are what is taken out
   const text = line.replace(/\u001b\[\d*m/g, '')
-  return [...text].reduce((sum, char) => sum + (/[漢字]/.test(char) ? 2 : 1), 0)
+  return text.length + (text.match(/[漢字]/g) ?? []).length
 }

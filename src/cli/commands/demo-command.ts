@@ -6,7 +6,7 @@ import type { Tally } from '../demo/judge.ts'
 import { CLEARED, type Phase } from '../demo/script.ts'
 import { shortText } from '../demo/short-text.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { addExamples } from '../help/examples.ts'
+import { addExamples, addParagraph } from '../help/examples.ts'
 
 interface DemoFlags {
   readonly json?: boolean
@@ -20,13 +20,10 @@ export function addDemoCommand(program: Command, cli: CliContext): void {
     .description('Show on your own machine what happens to messages when a database is lost.')
     .option('--keep', 'leave the databases in the temporary folder')
     .option('--json', 'print data as JSON')
-    .addHelpText(
-      'after',
-      '\nNeeds nothing but Node, and leaves nothing behind. Takes some seconds.',
-    )
     .action(async (flags: DemoFlags) => {
       cli.exitCode = await showDemo(cli, flags)
     })
+  addParagraph(command, 'Needs nothing but Node, and leaves nothing behind. Takes some seconds.')
   addExamples(command, ['everthread demo', 'everthread demo --keep'])
 }
 

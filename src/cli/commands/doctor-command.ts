@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { addExamples } from '../help/examples.ts'
+import { addExamples, addParagraph } from '../help/examples.ts'
 import { addStoreOptions } from '../store-options.ts'
 
 interface DoctorFlags extends StoreFlags {
@@ -16,11 +16,11 @@ export function addDoctorCommand(program: Command, cli: CliContext): void {
     .description(
       'Look at every place of the store, and tell what is wrong and what to do about it.',
     )
-    .addHelpText(
-      'after',
-      '\nConnects and reads; nothing is made or changed. Exit 0: nothing is wrong, 3: something is,\n' +
-        '4: a place cannot be reached.',
-    )
+  addParagraph(
+    command,
+    'Connects and reads; nothing is made or changed. Exit 0: nothing is wrong, 3: something is, ' +
+      '4: a place cannot be reached.',
+  )
   addExamples(command, [
     'everthread doctor',
     'everthread doctor --primary postgresql://localhost/app',

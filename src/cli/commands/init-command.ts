@@ -6,7 +6,7 @@ import { secretsOf } from '../../core/redact.ts'
 import type { CliContext } from '../cli-context.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { addExamples } from '../help/examples.ts'
+import { addExamples, addParagraph } from '../help/examples.ts'
 import { FROM_ENVIRONMENT, jsonText, moduleText, type ConfigValues } from '../init/config-text.ts'
 import { planConfig, type ConfigPlan } from '../init/plan-config.ts'
 import { writeNewFile } from '../init/write-new-file.ts'
@@ -36,11 +36,11 @@ export function addInitCommand(program: Command, cli: CliContext): void {
     .option('--yes', 'ask nothing: what is not given is the default')
     .option('--no-check', 'write it without trying the servers')
     .option('--json', 'print data as JSON, and ask nothing')
-    .addHelpText(
-      'after',
-      '\nAsks on a terminal for what is not given. A file that is there is never overwritten, and\n' +
-        'passwords stay out of it: what an environment variable has is read from there each time.',
-    )
+  addParagraph(
+    command,
+    'Asks on a terminal for what is not given. A file that is there is never overwritten, and ' +
+      'passwords stay out of it: what an environment variable has is read from there each time.',
+  )
   addExamples(command, [
     'everthread init',
     'everthread init --yes --primary postgresql://app@db/chat --wal file:/var/lib/chat/wal',
@@ -163,6 +163,7 @@ async function tell(
     )
   }
   if (extname(output) === '.mjs') {
-    await terminal.writeLine(`In a program: import settings from './${basename(output)}'`)
+    const module = `'./${basename(output)}'`
+    await terminal.writeLine(`In a program: import settings from ${module}`)
   }
 }

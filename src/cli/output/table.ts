@@ -73,8 +73,9 @@ function blocks(
   const rest = Math.max(COLUMN_MIN, width - names - GAP.length)
   const rows = cells.map((row, i) => [
     ...(i === 0 ? [] : ['']),
+    // What has no value has nothing to say here.
     ...row.flatMap((cell, column) =>
-      wrapText(cell, rest).map((line, part) =>
+      (cell === '' ? [] : wrapText(cell, rest)).map((line, part) =>
         `${pad(part === 0 ? heading[column]! : '', names)}${GAP}${line}`.trimEnd(),
       ),
     ),
