@@ -27,6 +27,7 @@ import { startPostgres } from '../support/postgres-server.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 import { runCliHere, type CliRun } from '../support/run-cli.ts'
 import { describeMemcached, startMemcached } from '../support/memcached-server.ts'
+import { testBucket } from '../support/s3-bucket.ts'
 import { ROOT } from '../support/source-files.ts'
 
 let cwd: string
@@ -359,6 +360,30 @@ describeRedis('Redis', () => {
     expect(troubles(found, 'cache')).toEqual([])
     const gone = await doctor({ EVERTHREAD_CACHE_URL: `redis://127.0.0.1:${await freePort()}` })
     expect([troubles(gone, 'cache'), gone.code]).toEqual([['error unreachable'], 4])
+  })
+})
+
+describe('S3', () => {
+  /** Of a store whose configuration file names the bucket. */
+  async function look(config: object): Promise<readonly Finding[]> {
+    writeFileSync(join(cwd, 'everthread.config.json'), JSON.stringify({ backup: config }))
+    const variables = { EVERTHREAD_PRIMARY_URL: 'memory:', EVERTHREAD_WAL: 'memory:' }
+    const { stdout } = await runCliHere(['doctor', '--json'], { cwd, variables })
+    return (JSON.parse(stdout) as Diagnosis).findings.filter(({ place }) => place === 'backup')
+  }
+
+  test('a bucket is looked at and left empty; keys that are wrong are told', async () => {
+    const { options, open } = await testBucket()
+    const bucket = { type: 's3', ...options }
+    const found = await look(bucket)
+    expect(found.map(({ code }) => code)).toEqual(['connected', 'new', 'durable'])
+    expect((await look(bucket)).map(({ code }) => code)).toContain('new')
+    await open()
+    expect((await look(bucket)).map(({ code }) => code)).toEqual(['connected', 'durable'])
+    const credentials = { accessKeyId: 'nobody', secretAccessKey: 'hunter2hunter2' }
+    const refused = await look({ ...bucket, credentials })
+    expect(refused).toMatchObject([{ level: 'error', advice: expect.stringContaining('right') }])
+    expect(JSON.stringify(refused)).not.toContain('hunter2')
   })
 })
 

@@ -88,9 +88,9 @@ describe('a table', () => {
       fc.property(grid, fc.integer({ min: 16, max: 60 }), (rows, width) => {
         const found = lines(['one', 'two', 'three'], rows, width)
         for (const line of found) expect(textWidth(line)).toBeLessThanOrEqual(Math.max(width, 19))
-        const letters = (text: string): string =>
-          [...text.replace(/[^ab漢\u{1f44d}]/gu, '')].sort().join('')
-        expect(letters(found.join(''))).toBe(letters(rows.flat().join('')))
+        const letters = (text: string): number[] =>
+          ['a', 'b', '漢', '\u{1f44d}'].map((letter) => text.split(letter).length - 1)
+        expect(letters(found.join(''))).toEqual(letters(rows.flat().join('')))
       }),
     )
   })
