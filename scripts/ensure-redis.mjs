@@ -1,5 +1,5 @@
-// The tests run against real Redis and Memcached servers, which they start themselves, and beside the
-// command of SQLite: where a program is missing it is installed if that needs no password, otherwise
+// The tests run against real Redis and Memcached servers, which they start themselves, beside the
+// command of SQLite, and in the shells that the command line completes for: where a program is missing it is installed if that needs no password, otherwise
 // the command that installs it is named.
 import { aptInstall, canInstall, installFlags, isInPath } from './apt-get.mjs'
 
@@ -8,6 +8,8 @@ const PACKAGES = new Map([
   ['redis-server', 'redis-server'],
   ['memcached', 'memcached'],
   ['sqlite3', 'sqlite3'],
+  ['zsh', 'zsh'],
+  ['fish', 'fish'],
 ])
 
 /**
@@ -21,7 +23,7 @@ export function ensureRedis() {
   if (!canInstall()) {
     console.error(
       `${missing.join(' and ')} missing. Install with: sudo apt-get ${installFlags(missing).join(' ')}\n` +
-        'or, on macOS, with: brew install redis memcached sqlite. Their tests are skipped until then.',
+        'or, on macOS, with: brew install redis memcached sqlite zsh fish. Their tests are skipped until then.',
     )
     return false
   }

@@ -9,7 +9,7 @@ import type { Logger } from '../core/logger.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../core/places.ts'
 import { secretsOf } from '../core/redact.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
-import { Terminal, type OutputStream } from './output/terminal.ts'
+import { Terminal, type Colour, type OutputStream } from './output/terminal.ts'
 import { loadConfig } from './settings/load-config.ts'
 import { readEnvironment, type Variables } from './settings/read-environment.ts'
 import { resolveSettings, type GivenSettings } from './settings/resolve-settings.ts'
@@ -68,7 +68,7 @@ export class CliContext {
       readFile(this.path(path), 'utf8'),
     )
     const sources = { config, environment, flags }
-    const settings = withKeys(resolveSettings(sources))
+    const settings = resolveSettings(sources)
     this.terminal.hide(secretsOf(settings))
     // Loaded late: `--help` and mistakes need no store.
     const { checkSettings } = await import('./settings/setting-options.ts')
@@ -140,20 +140,20 @@ export class CliContext {
   /** Warnings and errors of the library on standard error; all of it with `--verbose`. */
   logger({ verbose = false }: StoreFlags): Logger {
     const told = new Set<string>()
-    const print = (level: string, fields: object, message: string): void => {
+    const print = (level: string, fields: object, message: string, colour?: Colour): void => {
       const text = verbose ? `${message} ${JSON.stringify(fields)}` : logLine(fields, message)
       const line = `everthread: ${level}: ${text}`
       // What is tried again and again fails again and again: once is enough to know.
       if (!verbose && told.has(line)) return
       if (told.size < TOLD_MAX) told.add(line)
-      this.terminal.note(line)
+      this.terminal.note(line, colour)
     }
     const nothing = (): void => {}
     return {
       debug: verbose ? (fields, message) => print('debug', fields, message) : nothing,
       info: verbose ? (fields, message) => print('info', fields, message) : nothing,
-      warn: (fields, message) => print('warning', fields, message),
-      error: (fields, message) => print('error', fields, message),
+      warn: (fields, message) => print('warning', fields, message, 'yellow'),
+      error: (fields, message) => print('error', fields, message, 'red'),
     }
   }
 
@@ -177,10 +177,4 @@ function pendingOf(history: ChatHistory): readonly Lacking[] {
     const { pending, quarantined } = places[place]
     return { place, pending: pending - quarantined, refused: quarantined }
   }).filter(({ pending, refused }) => pending + refused > 0)
-}
-
-/** Keys come as text from the environment, and as text or an object from a configuration file. */
-function withKeys(settings: Settings): Settings {
-  const given: unknown = settings.encryption
-  return typeof given === 'string' ? { ...settings, encryption: { keys: given } } : settings
 }

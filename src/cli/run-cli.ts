@@ -1,72 +1,21 @@
-import { Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import { messageOf, isStorageError } from '../core/errors.ts'
 import { CliContext, type CliIo } from './cli-context.ts'
-import { addClearCommand } from './commands/clear-command.ts'
-import { addDemoCommand } from './commands/demo-command.ts'
-import { addEraseCommand } from './commands/erase-command.ts'
-import { addExportCommand } from './commands/export-command.ts'
-import { addImportCommand } from './commands/import-command.ts'
-import { addListCommand } from './commands/list-command.ts'
-import { addMigrateCommand } from './commands/migrate-command.ts'
-import { addReconcileCommand } from './commands/reconcile-command.ts'
-import { addRepairCommand } from './commands/repair-command.ts'
-import { addRestoreCommand } from './commands/restore-command.ts'
-import { addShowCommand } from './commands/show-command.ts'
-import { addStatusCommand } from './commands/status-command.ts'
-import { addVerifyCommand } from './commands/verify-command.ts'
-import { addWalCommand } from './commands/wal-command.ts'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.ts'
 import { OutputClosed } from './output/output-closed.ts'
-import { packageVersion } from './package-version.ts'
+import { createProgram } from './program.ts'
 
 /** Runs one command line and resolves with its exit code. It never rejects. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
   const cli = new CliContext(io)
+  const json = args.includes('--json')
   try {
-    await Promise.race([program(cli).parseAsync([...args], { from: 'user' }), interrupted(cli)])
+    const program = createProgram(cli, { json })
+    await Promise.race([program.parseAsync([...args], { from: 'user' }), interrupted(cli)])
     return cli.exitCode
   } catch (error) {
-    return report(error, cli, args.includes('--json'))
+    return report(error, cli, json)
   }
-}
-
-function program(cli: CliContext): Command {
-  const command = new Command('everthread')
-    .description('Chat history that is never lost: import, export, look into and check a store.')
-    .version(packageVersion())
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => void cli.io.stdout.write(text),
-      writeErr: (text) => void cli.io.stderr.write(text),
-    })
-    .showHelpAfterError('(--help shows what there is)')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ everthread demo
-  $ everthread import conversations.jsonl
-  $ everthread export --output conversations.jsonl
-  $ everthread show conversation-1
-  $ EVERTHREAD_PRIMARY_URL=postgresql://user:password@host/db everthread status
-
-Exit codes: 0 done, 1 failure, 2 usage, 3 partly done, 4 store unavailable, 130 interrupted.`,
-    )
-  addImportCommand(command, cli)
-  addExportCommand(command, cli)
-  addListCommand(command, cli)
-  addShowCommand(command, cli)
-  addClearCommand(command, cli)
-  addEraseCommand(command, cli)
-  addStatusCommand(command, cli)
-  addMigrateCommand(command, cli)
-  addVerifyCommand(command, cli)
-  addReconcileCommand(command, cli)
-  addRepairCommand(command, cli)
-  addRestoreCommand(command, cli)
-  addWalCommand(command, cli)
-  addDemoCommand(command, cli)
-  return command
 }
 
 /**
@@ -85,14 +34,23 @@ async function interrupted(cli: CliContext): Promise<void> {
 
 function report(error: unknown, cli: CliContext, json: boolean): ExitCode {
   if (error instanceof OutputClosed) return EXIT.ok
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT.ok
+    // Without `json` it has been said already.
+    if (json) noteJson(cli, { message: error.message.replace(/^error: /, '') })
+    return EXIT.usage
+  }
+  // The library names its option: here it is a flag.
+  const message = messageOf(error).replace('allowDegradedStart: true', '--allow-degraded-start')
   if (json) {
     const code = isStorageError(error) ? { code: error.code, effect: error.effect } : {}
-    cli.terminal.note(JSON.stringify({ error: { ...code, message: messageOf(error) } }))
+    noteJson(cli, { ...code, message })
   } else {
-    // The library names its option: here it is a flag.
-    const text = messageOf(error).replace('allowDegradedStart: true', '--allow-degraded-start')
-    cli.terminal.note(`everthread: ${text}`)
+    cli.terminal.note(`everthread: ${message}`, 'red')
   }
   return exitCodeOf(error)
+}
+
+function noteJson({ terminal }: CliContext, error: object): void {
+  terminal.note(JSON.stringify({ error }))
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { DATABASE_PLACES } from '../../core/places.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { addExamples } from '../help/examples.ts'
 import { printableLine } from '../output/printable.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { confirm } from './confirm.ts'
@@ -20,6 +21,10 @@ export function addClearCommand(program: Command, cli: CliContext): void {
     .argument('<conversation>', 'its id')
     .option('--yes', 'do not ask; needed where there is no terminal to ask on')
     .option('--wait', 'end only when both databases are known to be clear')
+  addExamples(command, [
+    'everthread clear conversation-1',
+    'everthread clear conversation-1 --yes --wait',
+  ])
   addStoreOptions(command).action(async (conversation: string, flags: ClearFlags) => {
     cli.exitCode = await runClear(cli, conversation, flags)
   })

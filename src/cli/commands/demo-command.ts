@@ -6,7 +6,7 @@ import type { Tally } from '../demo/judge.ts'
 import { CLEARED, type Phase } from '../demo/script.ts'
 import { shortText } from '../demo/short-text.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { table } from '../output/table.ts'
+import { addExamples, addParagraph } from '../help/examples.ts'
 
 interface DemoFlags {
   readonly json?: boolean
@@ -15,18 +15,16 @@ interface DemoFlags {
 
 /** `everthread demo` */
 export function addDemoCommand(program: Command, cli: CliContext): void {
-  program
+  const command = program
     .command('demo')
     .description('Show on your own machine what happens to messages when a database is lost.')
     .option('--keep', 'leave the databases in the temporary folder')
     .option('--json', 'print data as JSON')
-    .addHelpText(
-      'after',
-      '\nNeeds nothing but Node, and leaves nothing behind. Takes some seconds.',
-    )
     .action(async (flags: DemoFlags) => {
       cli.exitCode = await showDemo(cli, flags)
     })
+  addParagraph(command, 'Needs nothing but Node, and leaves nothing behind. Takes some seconds.')
+  addExamples(command, ['everthread demo', 'everthread demo --keep'])
 }
 
 async function showDemo(
@@ -137,9 +135,12 @@ function ending(report: DemoReport, { terminal }: CliContext): string[] {
     terminal.colour('bold', 'What became of each message'),
     'The store was closed, and each database was then opened alone and read:',
     '',
-    ...table(['conversation', 'message', 'saved while', 'its receipt', 'where it is now'], rows),
+    ...terminal.table(
+      ['conversation', 'message', 'saved while', 'its receipt', 'where it is now'],
+      rows,
+    ),
     '',
-    ...table(
+    ...terminal.table(
       ['counted in', 'lost', 'duplicated', 'reordered', 'came back after clear'],
       [countsOf('primary alone', verdict.primary), countsOf('backup alone', verdict.backup)],
     ),

@@ -4,9 +4,9 @@ import type { EraseReceipt } from '../../store/erase/erase-receipt.ts'
 import { ERASE_STAGES } from '../../store/erase/erase-receipt.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { addExamples } from '../help/examples.ts'
 import { printableLine } from '../output/printable.ts'
 import { Progress } from '../output/progress.ts'
-import { table } from '../output/table.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { UsageError } from '../usage-error.ts'
 import { confirm } from './confirm.ts'
@@ -38,6 +38,11 @@ export function addEraseCommand(program: Command, cli: CliContext): void {
     .option('--yes', 'do not ask; needed where there is no terminal to ask on')
     .option('--wait <seconds>', 'how long to wait for the places', seconds, WAIT_SECONDS)
     .option('--list', 'erases of the last 30 days and how far they are; erases nothing')
+  addExamples(command, [
+    'everthread erase conversation-1 --dry-run',
+    'everthread erase --tenant acme --yes --wait 120',
+    'everthread erase --list',
+  ])
   addStoreOptions(command).action(async (id: string | undefined, flags: EraseFlags) => {
     cli.exitCode = await run(cli, id, flags)
   })
@@ -162,7 +167,8 @@ async function runList(
       const open = ERASE_STAGES.filter((stage) => places[stage].state === 'pending')
       return [name, requestedAt, completedAt ?? `pending: ${open.join(', ')}`]
     })
-    const lines = rows.length === 0 ? ['There are none.'] : table(['id', 'asked', 'erased'], rows)
+    const lines =
+      rows.length === 0 ? ['There are none.'] : cli.terminal.table(['id', 'asked', 'erased'], rows)
     for (const line of lines) await cli.terminal.writeLine(line)
   }
   return receipts.every(({ complete }) => complete) ? EXIT.ok : EXIT.partial
@@ -182,13 +188,12 @@ function linesOf({ id, places }: EraseReceipt, { terminal }: CliContext): string
   const remains = ERASE_STAGES.flatMap((stage) =>
     places[stage].remains.map((text) => `  ${stage}: ${printableLine(text)}`),
   )
-  const [heading, rule, ...lines] = table(['place', 'state', 'at', 'waits for'], rows)
   return [
     `receipt ${id}`,
     '',
-    heading!,
-    rule!,
-    ...lines.map((line) => terminal.colour(line.includes('pending') ? 'yellow' : 'green', line)),
+    ...terminal.table(['place', 'state', 'at', 'waits for'], rows, (row) =>
+      places[ERASE_STAGES[row]!].state === 'pending' ? 'yellow' : 'green',
+    ),
     ...(remains.length === 0 ? [] : ['', 'Out of reach from here:', ...remains]),
   ]
 }

@@ -3,6 +3,7 @@ import type { DatabasePlace } from '../../core/places.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { addExamples } from '../help/examples.ts'
 import { EXPORT_FORMATS, type ExportFormat } from '../jsonl/export-message.ts'
 import { Progress } from '../output/progress.ts'
 import { cipherOf } from '../settings/cipher-of.ts'
@@ -59,6 +60,11 @@ export function addExportCommand(program: Command, cli: CliContext): void {
         .default('openai'),
     )
     .option('--retry-for <seconds>', 'how long a read is repeated during an outage', seconds, 60)
+  addExamples(command, [
+    'everthread export --output conversations.jsonl',
+    'everthread export --conversation order-4711 --conversation order-4712',
+    'everthread export --from backup --format everthread | gzip > backup.jsonl.gz',
+  ])
   addStoreOptions(command).action(async (flags: ExportFlags) => {
     cli.exitCode = await runExport(cli, flags)
   })

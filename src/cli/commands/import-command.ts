@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { messageOf } from '../../core/errors.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.ts'
+import { addExamples, addParagraph } from '../help/examples.ts'
 import { readLines } from '../jsonl/read-lines.ts'
 import { Progress } from '../output/progress.ts'
 import { addStoreOptions } from '../store-options.ts'
@@ -29,12 +30,16 @@ export function addImportCommand(program: Command, cli: CliContext): void {
     .argument('<file>', 'one conversation a line: {"conversationId", "messages": […]}')
     .option('--strict', 'stop at the first problem')
     .option('--retry-for <seconds>', 'how long a save is repeated during an outage', seconds, 60)
-    .addHelpText(
-      'after',
-      `
-An import can be repeated: what is there already is recognised, never stored twice and never
-overwritten. After an interruption, run the same command again.`,
-    )
+  addParagraph(
+    command,
+    'An import can be repeated: what is there already is recognised, never stored twice and never ' +
+      'overwritten. After an interruption, run the same command again.',
+  )
+  addExamples(command, [
+    'everthread import conversations.jsonl',
+    'everthread import --strict --json conversations.jsonl',
+    'zcat conversations.jsonl.gz | everthread import -',
+  ])
   addStoreOptions(command).action(async (file: string, flags: ImportFlags) => {
     cli.exitCode = await runImport(cli, file, flags)
   })

@@ -3,7 +3,7 @@ import type { ConversationPage } from '../../chat/message.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { table } from '../output/table.ts'
+import { addExamples } from '../help/examples.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { wholeNumber } from './parse-number.ts'
 import { readComplete } from '../transfer/read-complete.ts'
@@ -21,6 +21,7 @@ export function addListCommand(program: Command, cli: CliContext): void {
     .description('List conversations, the latest activity first.')
     .option('--limit <count>', 'how many', wholeNumber(1, PAGE_ITEMS_MAX), 50)
     .option('--before <cursor>', 'go on where the page before ended')
+  addExamples(command, ['everthread list', 'everthread list --limit 10 --tenant acme'])
   addStoreOptions(command).action(async (flags: ListFlags) => {
     cli.exitCode = await runList(cli, flags)
   })
@@ -46,8 +47,9 @@ async function print({ terminal }: CliContext, page: ConversationPage): Promise<
       lastActivityAt,
       conversationId,
     ])
-    for (const line of table(['last activity', 'conversation'], rows))
+    for (const line of terminal.table(['last activity', 'conversation'], rows)) {
       await terminal.writeLine(line)
+    }
   }
   if (page.nextCursor !== undefined) terminal.note(`More: --before ${page.nextCursor}`)
   if (!page.complete) terminal.note('The list may lack the latest changes of other processes.')

@@ -6,7 +6,7 @@ import { nodeEnv } from '../../core/node-env.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { table } from '../output/table.ts'
+import { addExamples } from '../help/examples.ts'
 import { databaseOf } from '../settings/database-of.ts'
 import type { Settings } from '../settings/settings.ts'
 import { addStoreOptions } from '../store-options.ts'
@@ -34,6 +34,7 @@ export function addMigrateCommand(program: Command, cli: CliContext): void {
     .description('Bring the schemas of both databases up to date, step by numbered step.')
     .option('--dry-run', 'tell which steps would be applied; exit 3 if there are any')
     .option('--show', 'tell all steps that this release knows, and which a database has')
+  addExamples(command, ['everthread migrate --dry-run', 'everthread migrate'])
   addStoreOptions(command).action(async (flags: MigrateFlags) => {
     cli.exitCode = await runMigrate(cli, flags)
   })
@@ -47,7 +48,7 @@ async function runMigrate(cli: CliContext, flags: MigrateFlags): Promise<ExitCod
     results.push(await migratePlace(cli, flags, settings, place, changes))
   }
   if (flags.json === true) await cli.terminal.writeJson(results)
-  else for (const line of linesOf(results, flags)) await cli.terminal.writeLine(line)
+  else for (const line of linesOf(cli, results, flags)) await cli.terminal.writeLine(line)
   const isDue = flags.dryRun === true && results.some(({ steps }) => steps.length > 0)
   return isDue ? EXIT.partial : EXIT.ok
 }
@@ -88,7 +89,11 @@ async function schemaOf(
   return schema
 }
 
-function linesOf(results: readonly Migrated[], { dryRun, show }: MigrateFlags): string[] {
+function linesOf(
+  { terminal }: CliContext,
+  results: readonly Migrated[],
+  { dryRun, show }: MigrateFlags,
+): string[] {
   const rows = results.flatMap(({ place, type, from, to, steps }): string[][] => {
     if (from === undefined) return [[place, type, '', 'has no numbered steps', '']]
     if (steps.length === 0) return [[place, type, String(to), 'up to date', '']]
@@ -104,5 +109,5 @@ function linesOf(results: readonly Migrated[], { dryRun, show }: MigrateFlags): 
       return [place, type, String(number), title, state]
     })
   })
-  return table(['place', 'type', 'step', 'what', 'state'], rows)
+  return terminal.table(['place', 'type', 'step', 'what', 'state'], rows)
 }

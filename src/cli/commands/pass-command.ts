@@ -8,7 +8,6 @@ import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printableLine } from '../output/printable.ts'
 import { Progress } from '../output/progress.ts'
-import { table } from '../output/table.ts'
 import { databaseOf } from '../settings/database-of.ts'
 import { DEFAULT_DATABASES } from '../settings/settings.ts'
 import { addStoreOptions } from '../store-options.ts'
@@ -105,7 +104,7 @@ async function watched(
   progress.clear()
   if (json === true) {
     await cli.terminal.writeJson(dryRun === true ? { dryRun: true, ...report } : report)
-  } else for (const line of linesOf(report)) await cli.terminal.writeLine(line)
+  } else for (const line of linesOf(report, cli)) await cli.terminal.writeLine(line)
   return report
 }
 
@@ -124,7 +123,7 @@ function drawn({ compared, total, copied }: ReconcileProgress): {
   return total === 0 ? { text } : { fraction: compared / total, text }
 }
 
-function linesOf(report: ReconcileReport): string[] {
+function linesOf(report: ReconcileReport, { terminal }: CliContext): string[] {
   const { damagedRows } = report
   const rows: readonly (readonly [string, number])[] = [
     ['rows compared', report.compared],
@@ -152,5 +151,9 @@ function linesOf(report: ReconcileReport): string[] {
     position,
     repaired ? 'repaired' : 'damaged',
   ])
-  return [...lines, '', ...table(['place', 'key', 'id', 'part', 'position', 'state'], cells)]
+  return [
+    ...lines,
+    '',
+    ...terminal.table(['place', 'key', 'id', 'part', 'position', 'state'], cells),
+  ]
 }

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import type { CliContext } from '../cli-context.ts'
 import type { ExitCode } from '../exit-codes.ts'
+import { addExamples } from '../help/examples.ts'
 import { UsageError } from '../usage-error.ts'
 import { addPassOptions, runPass, runVerify, type PassFlags } from './pass-command.ts'
 
@@ -18,6 +19,10 @@ export function addRestoreCommand(program: Command, cli: CliContext): void {
     .addOption(place('--from <place>', 'the database that has it').makeOptionMandatory())
     .addOption(place('--to <place>', 'the database that gets it').makeOptionMandatory())
     .option('--dry-run', 'tell what is missing and change nothing')
+  addExamples(command, [
+    'everthread restore --from backup --to primary --dry-run',
+    'everthread restore --from backup --to primary',
+  ])
   addPassOptions(command).action(async (flags: RestoreFlags) => {
     cli.exitCode = await run(cli, flags)
   })

@@ -3,6 +3,7 @@ import type { AssistantMessage, ChatMessage, HistoryPage, ToolMessage } from '..
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { addExamples } from '../help/examples.ts'
 import { printable, printableLine } from '../output/printable.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { wholeNumber } from './parse-number.ts'
@@ -22,6 +23,10 @@ export function addShowCommand(program: Command, cli: CliContext): void {
     .argument('<conversation>', 'its id')
     .option('--limit <count>', 'how many messages', wholeNumber(1, PAGE_ITEMS_MAX), 50)
     .option('--before <cursor>', 'earlier messages: go on where the page before began')
+  addExamples(command, [
+    'everthread show conversation-1',
+    'everthread show conversation-1 --limit 5 --json',
+  ])
   addStoreOptions(command).action(async (conversation: string, flags: ShowFlags) => {
     cli.exitCode = await runShow(cli, conversation, flags)
   })

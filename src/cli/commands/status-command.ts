@@ -4,6 +4,7 @@ import type { ChatHistory } from '../../chat/chat-history.ts'
 import type { StoreStatus } from '../../store/status.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { addExamples } from '../help/examples.ts'
 import { statusLines } from '../output/status-lines.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { seconds } from './parse-number.ts'
@@ -27,6 +28,11 @@ export function addStatusCommand(program: Command, cli: CliContext): void {
     .description('Open the store and tell how each place is.')
     .option('--watch', 'go on until Ctrl-C; with --json a document for each look')
     .option('--interval <seconds>', 'between two looks of --watch', seconds, INTERVAL_SECONDS)
+  addExamples(command, [
+    'everthread status',
+    'everthread status --watch --interval 5',
+    'everthread status --json | jq .overall',
+  ])
   addStoreOptions(command).action(async (flags: StatusFlags) => {
     cli.exitCode = await runStatus(cli, flags)
   })

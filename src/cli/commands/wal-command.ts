@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { CliContext } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { addExamples } from '../help/examples.ts'
 import { printableLine } from '../output/printable.ts'
-import { table } from '../output/table.ts'
 import { addWalLogsCommands } from './wal-logs-commands.ts'
 import type { LogInspection } from '../wal/inspect-logs.ts'
 
@@ -14,8 +14,9 @@ interface InspectFlags {
 /** `everthread wal inspect DIR` */
 export function addWalCommand(program: Command, cli: CliContext): void {
   const wal = program.command('wal').description('Look into write-ahead logs.')
+  addExamples(wal, ['everthread wal inspect data/wal', 'everthread wal dead-letters'])
   addWalLogsCommands(wal, cli)
-  wal
+  const inspect = wal
     .command('inspect')
     .description('Tell what the logs in a directory have, without locking or changing them.')
     .argument('<directory>', 'of all logs, such as data/wal, or of one')
@@ -23,6 +24,10 @@ export function addWalCommand(program: Command, cli: CliContext): void {
     .action(async (directory: string, flags: InspectFlags) => {
       cli.exitCode = await runInspect(cli, directory, flags)
     })
+  addExamples(inspect, [
+    'everthread wal inspect data/wal',
+    "everthread wal inspect data/wal --json | jq '.[].pending'",
+  ])
 }
 
 async function runInspect(
@@ -52,7 +57,9 @@ function linesOf(logs: readonly LogInspection[], { terminal }: CliContext): stri
   const heading = ['log', 'owner', 'segments', 'entries', 'for primary', 'for backup', 'refused']
   const damage = logs.flatMap((log) => log.damage)
   return [
-    ...table([...heading, 'state'], rows),
+    ...terminal.table([...heading, 'state'], rows, (row) =>
+      logs[row]!.damage.length > 0 ? 'red' : undefined,
+    ),
     ...damage.map(({ path, offset, reason }) =>
       terminal.colour('red', printableLine(`${path} at ${offset}: ${reason}`)),
     ),

@@ -6,9 +6,9 @@ import { nodeEnv } from '../../core/node-env.ts'
 import { parseConversationKey } from '../../chat/keys.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { addExamples } from '../help/examples.ts'
 import { printableLine } from '../output/printable.ts'
 import { Progress } from '../output/progress.ts'
-import { table } from '../output/table.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { cipherOf } from '../settings/cipher-of.ts'
 import { databaseOf } from '../settings/database-of.ts'
@@ -36,7 +36,7 @@ interface LettersFlags extends StoreFlags {
 
 /** `everthread wal verify|replay|dead-letters DIR` */
 export function addWalLogsCommands(wal: Command, cli: CliContext): void {
-  wal
+  const verify = wal
     .command('verify')
     .description('Read and decode every entry of the logs in a directory; nothing is changed.')
     .argument('<directory>', 'of all logs, such as data/wal, or of one')
@@ -44,6 +44,7 @@ export function addWalLogsCommands(wal: Command, cli: CliContext): void {
     .action(async (directory: string, flags: VerifyFlags) => {
       cli.exitCode = await runVerify(cli, directory, flags)
     })
+  addExamples(verify, ['everthread wal verify data/wal', 'everthread wal verify data/wal --json'])
   const replay = wal
     .command('replay')
     .description('Merge all that the logs in a directory have into a database; the logs stay.')
@@ -58,6 +59,11 @@ export function addWalLogsCommands(wal: Command, cli: CliContext): void {
       ),
     )
     .option('--dry-run', 'count what there is and connect to nothing')
+  addExamples(replay, [
+    'everthread wal replay data/wal --to primary --dry-run',
+    'everthread wal replay data/wal --to backup',
+    'everthread wal replay data/wal --to sqlite:./rescued.db',
+  ])
   addStoreOptions(replay).action(async (directory: string, flags: ReplayFlags) => {
     cli.exitCode = await runReplay(cli, directory, flags)
   })
@@ -69,6 +75,10 @@ export function addWalLogsCommands(wal: Command, cli: CliContext): void {
       'of all logs, such as data/wal, or of one; without it, the log of --wal',
     )
     .option('--resend', 'open the store and send them once more, when their cause is mended')
+  addExamples(letters, [
+    'everthread wal dead-letters data/wal',
+    'everthread wal dead-letters --wal redis-stream://localhost:6379 --resend',
+  ])
   addStoreOptions(letters).action(async (directory: string | undefined, flags: LettersFlags) => {
     cli.exitCode = await runLetters(cli, directory, flags)
   })
@@ -208,7 +218,9 @@ async function listInStore(cli: CliContext, flags: LettersFlags): Promise<ExitCo
       reason,
     ])
     const heading = ['refused by', 'conversation', 'reason']
-    for (const line of rows.length === 0 ? ['There are none.'] : table(heading, rows)) {
+    for (const line of rows.length === 0
+      ? ['There are none.']
+      : cli.terminal.table(heading, rows)) {
       await cli.terminal.writeLine(line)
     }
   }
@@ -249,7 +261,7 @@ async function listOnDisk(
     const lines =
       rows.length === 0
         ? ['There are none.']
-        : table(['refused by', 'entry', 'at', 'conversation', 'reason'], rows)
+        : cli.terminal.table(['refused by', 'entry', 'at', 'conversation', 'reason'], rows)
     for (const line of lines) await cli.terminal.writeLine(line)
   }
   return shown.length === 0 ? EXIT.ok : EXIT.partial

@@ -1,4 +1,5 @@
-import type { OutputStream } from './terminal.ts'
+import { shortenText } from './text-width.ts'
+import { widthOf, type OutputStream } from './terminal.ts'
 
 const REDRAW_MS = 100
 const BAR_WIDTH = 24
@@ -28,7 +29,9 @@ export class Progress {
     this.#drawnAt = now
     this.#drawn = true
     const { fraction, text } = state()
-    this.#stream.write(`\r\u001b[2K${fraction === undefined ? '' : `${bar(fraction)} `}${text}`)
+    const line = `${fraction === undefined ? '' : `${bar(fraction)} `}${text}`
+    // One column stays free: a line that reaches the end begins another one, which would stay.
+    this.#stream.write(`\r\u001b[2K${shortenText(line, widthOf(this.#stream) - 1)}`)
   }
 
   /** Takes the line away, before anything else is printed. */

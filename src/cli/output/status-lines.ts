@@ -1,7 +1,6 @@
 import { DATABASE_PLACES } from '../../core/places.ts'
 import type { PlaceStatus, StoreStatus } from '../../store/status.ts'
 import { printableLine } from './printable.ts'
-import { table } from './table.ts'
 import type { Colour, Terminal } from './terminal.ts'
 
 const COLOURS: Readonly<Record<StoreStatus['overall'], Colour>> = {
@@ -18,7 +17,6 @@ export function statusLines(status: StoreStatus, terminal: Terminal): string[] {
     ...DATABASE_PLACES.map((name) => [name, ...cellsOf(places[name])]),
     ['wal', wal.type, wal.state, '', wal.durable ? 'yes' : 'no', `${wal.entries}`, '', ''],
   ]
-  const [head, rule, ...lines] = table(heading, rows)
   const states = [...DATABASE_PLACES.map((name) => isWell(places[name])), wal.state === 'open']
   const troubles = troublesOf(status)
   return [
@@ -27,9 +25,7 @@ export function statusLines(status: StoreStatus, terminal: Terminal): string[] {
     `log        ${bytes(wal.bytes)} of ${bytes(wal.bytesMax)}`,
     `reconcile  ${reconcileOf(status)}`,
     '',
-    head!,
-    rule!,
-    ...lines.map((line, i) => (states[i] === true ? line : terminal.colour('red', line))),
+    ...terminal.table(heading, rows, (row) => (states[row] === true ? undefined : 'red')),
     ...(troubles.length === 0 ? [] : ['', ...troubles.map((text) => `! ${printableLine(text)}`)]),
     '',
     ...[

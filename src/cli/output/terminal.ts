@@ -3,18 +3,23 @@ import { redactText } from '../../core/redact.ts'
 import type { Variables } from '../settings/read-environment.ts'
 import { OutputClosed } from './output-closed.ts'
 import { printable } from './printable.ts'
+import { table } from './table.ts'
 
-export type Colour = 'bold' | 'dim' | 'green' | 'red' | 'yellow'
+export type Colour = 'bold' | 'cyan' | 'dim' | 'green' | 'red' | 'yellow'
 
 const CODES: Readonly<Record<Colour, readonly [number, number]>> = {
   bold: [1, 22],
+  cyan: [36, 39],
   dim: [2, 22],
   green: [32, 39],
   red: [31, 39],
   yellow: [33, 39],
 }
 
-export type OutputStream = Writable & { readonly isTTY?: boolean }
+export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+
+/** Of a terminal that does not say how wide it is. */
+const COLUMNS = 80
 
 export interface TerminalOptions {
   readonly stdout: OutputStream
@@ -26,14 +31,17 @@ export interface TerminalOptions {
 export class Terminal {
   readonly #stdout: OutputStream
   readonly #stderr: OutputStream
-  readonly #coloured: boolean
+  readonly #coloured: { stdout: boolean; stderr: boolean }
   #secrets: readonly string[] = []
   #failure: Error | undefined
 
   constructor({ stdout, stderr, variables }: TerminalOptions) {
     this.#stdout = stdout
     this.#stderr = stderr
-    this.#coloured = wantsColour(stdout, variables)
+    this.#coloured = {
+      stdout: wantsColour(stdout, variables),
+      stderr: wantsColour(stderr, variables),
+    }
     stdout.on('error', (error: NodeJS.ErrnoException) => {
       this.#failure = error.code === 'EPIPE' ? new OutputClosed() : error
     })
@@ -81,21 +89,69 @@ export class Terminal {
   }
 
   /** A line for people, on standard error. */
-  note(text: string): void {
-    this.#stderr.write(`${printable(redactText(text, this.#secrets))}\n`)
+  note(text: string, colour?: Colour): void {
+    const line = printable(redactText(text, this.#secrets))
+    const isColoured = colour !== undefined && this.#coloured.stderr
+    this.#stderr.write(`${isColoured ? coloured(colour, line) : line}\n`)
   }
 
-  /** Coloured on a terminal, plain elsewhere. `NO_COLOR` and `FORCE_COLOR` decide if set. */
-  colour(colour: Colour, text: string): string {
-    if (!this.#coloured) return text
-    const [on, off] = CODES[colour]
-    return `\u001b[${on}m${text}\u001b[${off}m`
+  /** Columns of the terminal that data goes to; without an end where it goes elsewhere. */
+  get width(): number {
+    return widthOf(this.#stdout)
   }
+
+  /** True where data may be coloured: on a terminal, unless `NO_COLOR` or `FORCE_COLOR` decide otherwise. */
+  get isColoured(): boolean {
+    return this.#coloured.stdout
+  }
+
+  /** The same for what goes to standard error. */
+  get isNoteColoured(): boolean {
+    return this.#coloured.stderr
+  }
+
+  /** From now on nothing is coloured, whatever the environment says. */
+  withoutColour(): void {
+    this.#coloured.stdout = false
+    this.#coloured.stderr = false
+  }
+
+  /** Coloured on a terminal, plain elsewhere. */
+  colour(colour: Colour, text: string): string {
+    return this.isColoured ? coloured(colour, text) : text
+  }
+
+  /** The lines of a table that fits the terminal; `colourOf` is asked for each row. */
+  table(
+    heading: readonly string[],
+    rows: readonly (readonly string[])[],
+    colourOf: (row: number) => Colour | undefined = () => undefined,
+  ): string[] {
+    const lines = table(heading, rows, this.width)
+    return [
+      ...lines.heading.map((line) => this.colour('bold', line)),
+      ...lines.rows.flatMap((row, i) => {
+        const colour = colourOf(i)
+        return colour === undefined ? row : row.map((line) => this.colour(colour, line))
+      }),
+    ]
+  }
+}
+
+/** Columns of the terminal that a stream is; without an end where it is none. */
+export function widthOf({ isTTY, columns }: OutputStream): number {
+  if (isTTY !== true) return Number.POSITIVE_INFINITY
+  return columns === undefined || columns === 0 ? COLUMNS : columns
+}
+
+function coloured(colour: Colour, text: string): string {
+  const [on, off] = CODES[colour]
+  return `\u001b[${on}m${text}\u001b[${off}m`
 }
 
 function wantsColour(stream: OutputStream, variables: Variables): boolean {
   if ((variables['NO_COLOR'] ?? '') !== '') return false
   const forced = variables['FORCE_COLOR'] ?? ''
-  if (forced !== '') return forced !== '0'
+  if (forced !== '') return forced !== '0' && forced !== 'false'
   return stream.isTTY === true && variables['TERM'] !== 'dumb'
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { extname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { messageOf } from '../../core/errors.ts'
+import { invalid, messageOf } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import { checkObject } from '../../core/limits.ts'
 import { refuseUnknown } from '../../core/options.ts'
@@ -9,7 +9,7 @@ import { UsageError } from '../usage-error.ts'
 import { SETTING_NAMES, type Settings } from './settings.ts'
 
 /** Looked for in the working directory, in this order, when `--config` names no file. */
-const CONFIG_FILES: readonly string[] = ['everthread.config.json', 'everthread.config.mjs']
+export const CONFIG_FILES: readonly string[] = ['everthread.config.json', 'everthread.config.mjs']
 
 /**
  * The settings of the configuration file; none when there is no file. A `.mjs` file is run: it
@@ -47,8 +47,16 @@ function checkConfig(value: unknown, path: string): Settings {
   try {
     checkObject('it', value)
     refuseUnknown('', value, SETTING_NAMES)
+    refuseUndefined(value)
     return value
   } catch (error) {
     throw new UsageError(`The configuration file ${path} is wrong: ${messageOf(error)}`)
   }
+}
+
+/** A variable of the environment that is not set must not become a default in silence. */
+function refuseUndefined(value: object): void {
+  const name = Object.entries(value).find(([, field]) => field === undefined)?.[0]
+  if (name === undefined) return
+  throw invalid(`${name} is undefined: leave it out, or set the variable that it comes from`)
 }

@@ -40,5 +40,11 @@ export function resolveSettings({ config, environment, flags }: SettingSources):
       throw new UsageError(`${name} of the configuration file is undefined: ${UNSET}`)
     }
   }
-  return settings
+  return withKeys(settings)
+}
+
+/** Keys come as text from the environment, and as text or an object from a configuration file. */
+function withKeys(settings: Settings): Settings {
+  const given: unknown = settings.encryption
+  return typeof given === 'string' ? { ...settings, encryption: { keys: given } } : settings
 }

@@ -36,5 +36,8 @@ export const DEFAULT_DATABASES: Readonly<Record<DatabasePlace, string>> = {
   backup: 'sqlite:./data/backup.db',
 }
 
+/** The same of the log. */
+export const DEFAULT_WAL = 'file:./data/wal'
+
 /** Settings that are still as they were given: the store checks them when it opens. */
 export type Settings = Pick<ChatHistoryOptions, SettingName>

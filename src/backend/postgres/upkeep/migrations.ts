@@ -194,6 +194,14 @@ function indexGroups({ prefix, keys }: Tables): readonly string[] {
   ]
 }
 
+/** Each index by its name, and the statement that makes it. */
+export function indexStatements(tables: Tables): readonly { name: string; sql: string }[] {
+  return MIGRATIONS.flatMap((step) => step(tables)).flatMap((text) => {
+    const name = /^CREATE INDEX (?:IF NOT EXISTS )?"(\w+)"/.exec(text)?.[1]
+    return name === undefined ? [] : [{ name, sql: text.replace(/\s+/g, ' ') }]
+  })
+}
+
 /**
  * The schema version of the database; 0 when there is none. The catalog is read as a table:
  * to_regclass may answer from a cache that was filled before another process made the tables.
