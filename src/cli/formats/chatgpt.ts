@@ -11,6 +11,8 @@ const NAMED = [
   'current_node',
 ]
 
+const TAKEN = ['id', 'author', 'content', 'create_time']
+
 /** `conversations.json` of ChatGPT's data export: each conversation a tree of nodes by id. */
 export const CHATGPT: Format = {
   name: 'chatgpt',
@@ -45,8 +47,6 @@ function message(raw: Fields): Draft | LeftOut {
   if (content === '' || (Array.isArray(content) && content.length === 0)) {
     return { leftOut: 'messages without content' }
   }
-  const more = without(author, ['role', 'name'])
-  const authorMore = Object.values(more).some((field) => !isFields(field) || hasFields(field))
   return draftOf(
     'chatgpt',
     {
@@ -55,11 +55,14 @@ function message(raw: Fields): Draft | LeftOut {
       content,
       time: ['create_time', raw['create_time']],
     },
-    {
-      ...without(raw, ['id', 'author', 'content', 'create_time']),
-      ...(authorMore && { author: more }),
-    },
+    { ...without(raw, TAKEN), author: authorMore(author) },
   )
+}
+
+/** What the file says of the author beside role and name, if it says anything. */
+function authorMore(author: Fields): Fields {
+  const { metadata, ...more } = without(author, ['role', 'name'])
+  return isFields(metadata) && Object.keys(metadata).length > 0 ? { ...more, metadata } : more
 }
 
 /** Texts as a string; pictures, code, thoughts and whatever comes next as parts with all their fields. */
@@ -79,8 +82,4 @@ function contentOf(content: Fields): string | readonly Fields[] {
       ...without(part, ['type', 'content_type']),
     }
   })
-}
-
-function hasFields(fields: Fields): boolean {
-  return Object.keys(fields).length > 0
 }

@@ -92,7 +92,9 @@ export function draftOf(format: string, parts: DraftParts, rest: Fields): Draft 
   const { role, content, time, name, toolCalls, toolCallId, own = {} } = parts
   const createdAt = timeOf(time?.[1])
   const unread = createdAt === undefined && time !== undefined ? { [time[0]]: time[1] } : {}
-  const extras = present({ ...rest, ...unread })
+  const extras = Object.fromEntries(
+    Object.entries({ ...rest, ...unread }).filter(([, value]) => !saysNothing(value)),
+  )
   const metadata = Object.keys(extras).length === 0 ? own : withField(own, format, extras)
   return {
     role,
@@ -100,6 +102,11 @@ export function draftOf(format: string, parts: DraftParts, rest: Fields): Draft 
     ...present({ createdAt, name, toolCalls, toolCallId }),
     ...(Object.keys(metadata).length > 0 && { metadata }),
   }
+}
+
+function saysNothing(value: unknown): boolean {
+  if (typeof value !== 'object') return value === undefined
+  return value === null || Object.keys(value).length === 0
 }
 
 /** Metadata with one more field. If it has one of that name, what it was is kept whole beside. */

@@ -52,7 +52,8 @@ class Splitter {
   #escaped = false
   #parts: Uint8Array[] = []
   #bytes = 0
-  #seen = 0
+  /** True until there was something that is no byte order mark. */
+  #isBeginning = true
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
@@ -78,7 +79,6 @@ class Splitter {
       at = end ?? chunk.length
       if (end !== undefined) yield this.#value()
     }
-    this.#seen += chunk.length
   }
 
   *end(): Generator<JsonPiece> {
@@ -97,10 +97,10 @@ class Splitter {
 
   /** True for what stands between values: space, commas, the brackets of a list, a byte order mark. */
   #isBetween(byte: number): boolean {
+    this.#isBeginning &&= MARK.includes(byte)
     if (byte === BRACKET) return !this.#inList
     if (byte === BRACKET_END) return this.#inList
-    if (this.#seen === 0 && MARK.includes(byte)) return true
-    return byte === COMMA || isSpace(byte)
+    return this.#isBeginning || byte === COMMA || isSpace(byte)
   }
 
   #begin(byte: number): void {

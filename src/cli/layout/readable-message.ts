@@ -27,7 +27,7 @@ export function readableMessage(message: ChatMessage): ReadableMessage {
   else if (Array.isArray(content)) parts.push(...content.map(partOf))
   if (Array.isArray(toolCalls)) parts.push(...toolCalls.map(dataOf))
   return {
-    heading: printableLine(heading.join(' · ')),
+    heading: line(heading.join(' · ')),
     parts: parts.filter(({ text }) => text !== ''),
   }
 }
@@ -38,7 +38,7 @@ type ReadableFields = Readonly<Record<string, unknown>>
 export function readableTitle(conversationId: string, first: ChatMessage): string {
   const about: unknown = first.metadata?.['conversation']
   const title = isFields(about) ? about['title'] : undefined
-  return printableLine(typeof title === 'string' && title !== '' ? title : conversationId)
+  return line(typeof title === 'string' && title !== '' ? title : conversationId)
 }
 
 function partOf(part: unknown): ReadablePart {
@@ -50,6 +50,10 @@ function partOf(part: unknown): ReadablePart {
 
 function dataOf(value: unknown): ReadablePart {
   return { kind: 'data', text: shown(JSON.stringify(value, undefined, 2)) }
+}
+
+function line(text: string): string {
+  return printableLine(text).toWellFormed()
 }
 
 function shown(text: string): string {
