@@ -34,6 +34,13 @@ export function addImportCommand(program: Command, cli: CliContext): void {
     .command('import')
     .description('Save the conversations of a file; - reads standard input.')
     .argument('<file>', 'JSONL, JSON or the zip of an export')
+    .addHelpText(
+      'after',
+      `
+It reads what an export wrote, the data exports of ChatGPT and Claude as they come (zip or
+conversations.json), chats of Open WebUI and LibreChat, messages of LangChain, the AI SDK and
+OpenAI, fine-tuning lines and ShareGPT, and says what it recognised and what it left out.`,
+    )
     .addOption(
       new Option('--format <form>', 'whose form it is; recognised if left out').choices(
         IMPORT_FORMATS,
@@ -46,11 +53,7 @@ export function addImportCommand(program: Command, cli: CliContext): void {
       'after',
       `
 An import can be repeated: what is there already is recognised, never stored twice and never
-overwritten. After an interruption, run the same command again.
-
-It reads what an export wrote, the data exports of ChatGPT and Claude as they come (zip or
-conversations.json), chats of Open WebUI and LibreChat, messages of LangChain, the AI SDK and
-OpenAI, fine-tuning lines and ShareGPT, and says what it recognised and what it left out.`,
+overwritten. After an interruption, run the same command again.`,
     )
   addStoreOptions(command).action(async (file: string, flags: ImportFlags) => {
     cli.exitCode = await runImport(cli, file, flags)

@@ -39,7 +39,7 @@ function conversation(value: unknown): SourceConversation {
 
 /** As a line of our own: every field is kept, in its order. */
 function message(raw: Fields, index: number): Draft {
-  const { id: _id, ...draft } = importMessage(raw, index) as Fields
+  const { id: _id, ...draft } = importMessage(raw, index) as object as Fields
   const content = 'content' in draft || 'toolCalls' in draft ? {} : { content: null }
   if (raw['role'] !== 'function') return { ...draft, ...content }
   // The older word for what a tool answers.

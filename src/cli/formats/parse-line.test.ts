@@ -309,7 +309,10 @@ describe('one bad message', () => {
     ['claude', (chat_messages) => ({ uuid: 'c', chat_messages }), { sender: 'human', text: 'a' }],
     [
       'open-webui',
-      (messages) => ({ id: 'c', chat: { history: { messages: { ...messages } } } }),
+      (messages) => ({
+        id: 'c',
+        chat: { history: { messages: Object.fromEntries(messages.entries()) } },
+      }),
       { role: 'user', content: 'a' },
     ],
     ['sharegpt', (conversations) => ({ id: 'c', conversations }), { from: 'human', value: 'a' }],

@@ -1,5 +1,6 @@
 import type { ChatMessage } from '../../chat/message.ts'
 import { isFields } from '../formats/fields.ts'
+import type { Fields } from '../formats/format.ts'
 import { printable, printableLine } from '../output/printable.ts'
 
 /** A part of a message as people read it: what was said, or data as indented JSON. */
@@ -20,7 +21,7 @@ const SPOKEN = new Set<unknown>(['text', 'input_text', 'output_text', 'summary_t
 
 /** The texts, and whatever else was sent or called. What only programs need is left to the other formats. */
 export function readableMessage(message: ChatMessage): ReadableMessage {
-  const { role, content, createdAt, name, toolCalls, toolCallId } = message as ReadableFields
+  const { role, content, createdAt, name, toolCalls, toolCallId } = message as object as Fields
   const heading = [role, name, toolCallId, createdAt].filter((part) => typeof part === 'string')
   const parts: ReadablePart[] = []
   if (typeof content === 'string') parts.push({ kind: 'text', text: shown(content) })
@@ -31,8 +32,6 @@ export function readableMessage(message: ChatMessage): ReadableMessage {
     parts: parts.filter(({ text }) => text !== ''),
   }
 }
-
-type ReadableFields = Readonly<Record<string, unknown>>
 
 /** The title that an import kept, or the id. One line. */
 export function readableTitle(conversationId: string, first: ChatMessage): string {
