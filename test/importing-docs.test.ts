@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { IMPORT_FORMATS } from '../src/cli/formats/format.ts'
-import { CONVERSATION_DEPTH_MAX } from '../src/cli/formats/parse-line.ts'
+import { CONVERSATION_DEPTH_MAX, CONVERSATION_OBJECTS_MAX } from '../src/cli/formats/parse-line.ts'
+import { CONVERSATION_MESSAGES_MAX } from '../src/cli/formats/translate.ts'
 import {
   ZIP_DIRECTORY_BYTES_MAX,
   ZIP_ENTRIES_MAX,
@@ -45,6 +46,7 @@ test('the limits are those of the code', () => {
   expect(rowsOf('Limits').map(([, limit]) => limit!.split(';', 1)[0])).toEqual([
     mib(LINE_BYTES_MAX),
     number(CONVERSATION_DEPTH_MAX),
+    `${number(CONVERSATION_OBJECTS_MAX)}, ${number(CONVERSATION_MESSAGES_MAX)}`,
     `${VALUE_DEPTH_MAX}, ${mib(VALUE_BYTES_MAX)}: the limits of the store`,
     `${number(ZIP_ENTRIES_MAX)}, ${mib(ZIP_DIRECTORY_BYTES_MAX)}`,
     `${ZIP_FILE_BYTES_MAX / MIB / 1024} GiB, and the size that the zip says`,

@@ -60,7 +60,8 @@ function oldestFirst(items: readonly unknown[]): readonly unknown[] {
 }
 
 function message(raw: Fields): Draft | LeftOut {
-  switch (raw['type']) {
+  // In the input of a request a message may go without its type.
+  switch (raw['type'] ?? ('role' in raw ? 'message' : undefined)) {
     case 'message':
       return draftOf(
         'openai-items',

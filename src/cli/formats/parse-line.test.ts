@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { openLines } from '../input/open-lines.ts'
 import type { ImportFormat } from './format.ts'
-import { CONVERSATION_DEPTH_MAX, parseLine, type ParsedLine } from './parse-line.ts'
+import { CONVERSATION_MESSAGES_MAX } from './translate.ts'
+import {
+  CONVERSATION_DEPTH_MAX,
+  CONVERSATION_OBJECTS_MAX,
+  parseLine,
+  type ParsedLine,
+} from './parse-line.ts'
 
 /** Small files in the forms of other programs, written for these tests. */
 const FILES = new URL('../../../test/imports/', import.meta.url)
@@ -250,6 +256,15 @@ describe('the conversations of', () => {
     expect(parseLine(JSON.stringify(data.toReversed()))).toMatchObject({ conversations })
   })
 
+  test('OpenAI: what a request has as its input', () => {
+    const call = { type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' }
+    const input = [{ role: 'user', content: 'a' }, call]
+    expect(parseLine(JSON.stringify(input))).toMatchObject({ format: 'openai-items', refused: [] })
+    const output = [{ type: 'message', role: 'assistant', content: 'b' }]
+    const { conversations } = parseLine(JSON.stringify({ id: 'r', input: 'a', output }))
+    expect(conversations[0]!.messages.map(({ role }) => role)).toEqual(['user', 'assistant'])
+  })
+
   test('fine-tuning lines: every field, under ids by their place', async () => {
     const [first, second] = (await parsedText(textOf('fine-tuning.jsonl'))) as [
       ParsedLine,
@@ -383,6 +398,13 @@ describe('what other programs never write', () => {
       messages: [{ role: 'user', content: '["\\'.repeat(depth) }],
     })
     expect(parseLine(brackets).conversations[0]!.messages).toHaveLength(1)
+  })
+
+  test('of more objects or messages than anybody has is refused', () => {
+    const objects = `{"uuid":"u","chat_messages":[${'{},'.repeat(CONVERSATION_OBJECTS_MAX)}{}]}`
+    expect(() => parseLine(objects)).toThrow(`has more than ${CONVERSATION_OBJECTS_MAX} objects`)
+    const messages = `{"uuid":"u","chat_messages":[${'{},'.repeat(CONVERSATION_MESSAGES_MAX)}{}]}`
+    expect(() => parseLine(messages)).toThrow(`has ${CONVERSATION_MESSAGES_MAX + 1} messages`)
   })
 
   test('nested deeply in one message drops that message alone', () => {

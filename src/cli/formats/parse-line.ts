@@ -11,11 +11,10 @@ import { IMPORT_FORMATS, type ImportFormat } from './format.ts'
 import { formatNamed, recogniseConversation } from './recognise.ts'
 import { translate } from './translate.ts'
 
-/**
- * Deepest nesting of a conversation. A message may have less; this is for trees that are written nested, and
- * keeps a text of brackets from filling the memory.
- */
+/** Deepest nesting of a conversation. A message may have less; this is for trees that are written nested. */
 export const CONVERSATION_DEPTH_MAX = 10_000
+/** Most objects and lists of a conversation. As values they need many times the memory that their text needs. */
+export const CONVERSATION_OBJECTS_MAX = 5_000_000
 
 export interface ParseOptions {
   /** The form that the file is in. Default: the one that is recognised. */
@@ -42,7 +41,7 @@ export interface ParsedLine {
  */
 export function parseLine(text: string, options: ParseOptions = {}): ParsedLine {
   const { conversationId } = options
-  checkDepth(text)
+  checkShape(text)
   const value = parse(text)
   const format = formatOf(value, options)
   if (format === 'everthread') {
@@ -72,10 +71,11 @@ function formatOf(value: unknown, { format }: ParseOptions): ImportFormat {
 }
 
 /** @throws BadLine */
-function checkDepth(text: string): void {
+function checkShape(text: string): void {
   // Each level has a bracket at either end.
   if (text.length < 2 * CONVERSATION_DEPTH_MAX) return
   let depth = 0
+  let objects = 0
   let isText = false
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
@@ -83,10 +83,15 @@ function checkDepth(text: string): void {
       if (unit === BACKSLASH) i++
       else if (unit === QUOTE) isText = false
     } else if (unit === QUOTE) isText = true
-    else if (unit === BRACE || unit === BRACKET) depth++
-    else if (unit === BRACE_END || unit === BRACKET_END) depth--
+    else if (unit === BRACE || unit === BRACKET) {
+      depth++
+      objects++
+    } else if (unit === BRACE_END || unit === BRACKET_END) depth--
     if (depth > CONVERSATION_DEPTH_MAX) {
       throw new BadLine(`is nested more than ${CONVERSATION_DEPTH_MAX} deep`)
+    }
+    if (objects > CONVERSATION_OBJECTS_MAX) {
+      throw new BadLine(`has more than ${CONVERSATION_OBJECTS_MAX} objects and lists`)
     }
   }
 }

@@ -10,6 +10,9 @@ import { isFields, withField } from './fields.ts'
 import { isLeftOut, type Draft, type Fields, type Format, type SourceNode } from './format.ts'
 import { pathsOf, type Path } from './paths-of.ts'
 
+/** Most messages of a conversation in another program's form. */
+export const CONVERSATION_MESSAGES_MAX = 1_000_000
+
 /** What of the file's conversation became of it in the store's form. */
 export interface Translation {
   /** The active path, then a conversation for each branch. */
@@ -32,6 +35,11 @@ export function translate(
   givenId: string | undefined,
 ): Translation {
   const { id, info, nodes, current, ignored } = format.conversation(value)
+  if (nodes.length > CONVERSATION_MESSAGES_MAX) {
+    throw new BadLine(
+      `has ${nodes.length} messages, at most ${CONVERSATION_MESSAGES_MAX} are allowed`,
+    )
+  }
   const { messages, refused, leftOut } = new Messages(format).read(nodes)
   const conversationId =
     givenId ?? (isTextFor(id, CONVERSATION_ID_BYTES_MAX) ? id : idOf(format, messages.values()))
