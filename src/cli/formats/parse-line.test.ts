@@ -256,6 +256,20 @@ describe('the conversations of', () => {
     expect(parseLine(JSON.stringify(data.toReversed()))).toMatchObject({ conversations })
   })
 
+  test('OpenAI: items without calls, the newest first', () => {
+    const said = (role: string, id: string): object => ({ type: 'message', id, role, content: id })
+    const data = [
+      said('assistant', 'd'),
+      said('user', 'c'),
+      said('assistant', 'b'),
+      said('user', 'a'),
+    ]
+    const ids = (items: readonly object[]): string[] =>
+      parseLine(JSON.stringify({ data: items })).conversations[0]!.messages.map(({ id }) => id)
+    expect(ids(data)).toEqual(['a', 'b', 'c', 'd'])
+    expect(ids(data.toReversed())).toEqual(['a', 'b', 'c', 'd'])
+  })
+
   test('OpenAI: what a request has as its input', () => {
     const call = { type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' }
     const input = [{ role: 'user', content: 'a' }, call]
