@@ -124,9 +124,9 @@ describe('import and export', () => {
     const text = `{\n${FILE}{"conversationId":"x","messages":[{"role":"robot","content":""}]}\n`
     const { code, stdout, stderr } = await importFile(text)
     expect(code).toBe(3)
-    expect(JSON.parse(stdout)).toMatchObject({ conversations: 5, badLines: 2 })
+    expect(JSON.parse(stdout)).toMatchObject({ badLines: 1, messages: { refused: 1 } })
     expect(stderr).toMatch(/^line 1 is not JSON/)
-    expect(stderr).toMatch(/line 7 message 0.role must be one of/)
+    expect(stderr).toMatch(/line 7, message 0: message.role must be one of/)
     expect(await exported()).toBe(FILE)
     const strict = await importFile(text, ['--strict'])
     expect(strict.code).toBe(3)

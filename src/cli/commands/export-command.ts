@@ -4,7 +4,7 @@ import { messageOf } from '../../core/errors.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { addExamples } from '../help/examples.ts'
-import { EXPORT_FORMATS, type ExportFormat } from '../jsonl/export-message.ts'
+import { isForPeople, LAYOUTS, type LayoutName } from '../layout/layout-of.ts'
 import { Progress } from '../output/progress.ts'
 import { cipherOf } from '../settings/cipher-of.ts'
 import { databaseOf } from '../settings/database-of.ts'
@@ -36,7 +36,7 @@ interface ExportFlags extends StoreFlags {
   readonly output?: string
   readonly encrypt?: boolean
   readonly from?: DatabasePlace
-  readonly format: ExportFormat
+  readonly format: LayoutName
   readonly retryFor: number
 }
 
@@ -44,7 +44,7 @@ interface ExportFlags extends StoreFlags {
 export function addExportCommand(program: Command, cli: CliContext): void {
   const command = program
     .command('export')
-    .description('Write conversations as JSONL, one a line, in the order they began.')
+    .description('Write conversations in the order they began: JSONL, Markdown or HTML.')
     .option('--conversation <id>', 'only this one; may be repeated', gather, [])
     .option('--output <file>', 'write to a file, which appears once it is whole')
     .option('--encrypt', 'encrypt each line with the newest key; import decrypts it')
@@ -55,8 +55,8 @@ export function addExportCommand(program: Command, cli: CliContext): void {
       ).choices(['primary', 'backup']),
     )
     .addOption(
-      new Option('--format <form>', 'names of the fields')
-        .choices(EXPORT_FORMATS)
+      new Option('--format <form>', 'JSONL (openai, everthread: names of the fields), or to read')
+        .choices(LAYOUTS)
         .default('openai'),
     )
     .option('--retry-for <seconds>', 'how long a read is repeated during an outage', seconds, 60)
@@ -75,6 +75,9 @@ function gather(value: string, before: readonly string[]): readonly string[] {
 }
 
 async function runExport(cli: CliContext, flags: ExportFlags): Promise<ExitCode> {
+  if (flags.encrypt === true && isForPeople(flags.format)) {
+    throw new UsageError(`--encrypt is for lines that an import reads, not for ${flags.format}`)
+  }
   const { from } = flags
   const report =
     from === undefined

@@ -1,11 +1,16 @@
-import { open } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { addAbortSignal, type Readable } from 'node:stream'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { messageOf } from '../../core/errors.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.ts'
+import { IMPORT_FORMATS, type ImportFormat } from '../formats/format.ts'
+import { parseLine, type ParsedLine } from '../formats/parse-line.ts'
+import { openLines, ZIP } from '../input/open-lines.ts'
+import { openZip } from '../input/zip-lines.ts'
+import { BadLine } from '../jsonl/bad-line.ts'
+import type { Line } from '../jsonl/read-lines.ts'
 import { addExamples, addParagraph } from '../help/examples.ts'
-import { readLines } from '../jsonl/read-lines.ts'
 import { Progress } from '../output/progress.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { cipherOf } from '../settings/cipher-of.ts'
@@ -19,6 +24,8 @@ import { seconds } from './parse-number.ts'
 interface ImportFlags extends StoreFlags {
   readonly json?: boolean
   readonly strict?: boolean
+  readonly format?: ImportFormat
+  readonly conversation?: string
   readonly retryFor: number
 }
 
@@ -26,10 +33,22 @@ interface ImportFlags extends StoreFlags {
 export function addImportCommand(program: Command, cli: CliContext): void {
   const command = program
     .command('import')
-    .description('Save the conversations of a JSONL file; - reads standard input.')
-    .argument('<file>', 'one conversation a line: {"conversationId", "messages": […]}')
+    .description('Save the conversations of a file; - reads standard input.')
+    .argument('<file>', 'JSONL, JSON or the zip of an export')
+    .addOption(
+      new Option('--format <form>', 'whose form it is; recognised if left out').choices(
+        IMPORT_FORMATS,
+      ),
+    )
+    .option('--conversation <id>', 'what to call the one conversation of the file')
     .option('--strict', 'stop at the first problem')
     .option('--retry-for <seconds>', 'how long a save is repeated during an outage', seconds, 60)
+  addParagraph(
+    command,
+    'It reads what an export wrote, the data exports of ChatGPT and Claude as they come (zip or ' +
+      'conversations.json), chats of Open WebUI and LibreChat, messages of LangChain, the AI SDK and ' +
+      'OpenAI, fine-tuning lines and ShareGPT, and says what it recognised and what it left out.',
+  )
   addParagraph(
     command,
     'An import can be repeated: what is there already is recognised, never stored twice and never ' +
@@ -46,14 +65,25 @@ export function addImportCommand(program: Command, cli: CliContext): void {
 }
 
 interface Input {
-  readonly stream: Readable
+  readonly lines: (stop: AbortSignal) => AsyncIterable<Line>
   /** Undefined when it is not known beforehand. */
   readonly bytes: number | undefined
+  /** What is in the same archive and is not read. */
+  readonly otherFiles: number
+  readonly close: () => Promise<void>
 }
 
 async function runImport(cli: CliContext, file: string, flags: ImportFlags): Promise<ExitCode> {
   // Opened first: a wrong file name needs no store.
   const input = await openInput(cli, file, flags)
+  try {
+    return await importFrom(input, cli, flags)
+  } finally {
+    await input.close()
+  }
+}
+
+async function importFrom(input: Input, cli: CliContext, flags: ImportFlags): Promise<ExitCode> {
   const outcome = await cli.withStore(flags, async (history, settings) => {
     const cipher = await cipherOf(settings)
     cli.endsItself = true
@@ -64,8 +94,9 @@ async function runImport(cli: CliContext, file: string, flags: ImportFlags): Pro
       cli.terminal.note(text)
     }
     const result = await importLines({
-      lines: decryptedLines(readLines(addAbortSignal(stop.signal, input.stream)), cipher),
+      lines: decryptedLines(input.lines(stop.signal), cipher),
       target: history,
+      parse: parserOf(flags),
       strict: flags.strict ?? false,
       retryForMs: flags.retryFor * 1000,
       stop,
@@ -82,21 +113,67 @@ async function runImport(cli: CliContext, file: string, flags: ImportFlags): Pro
     progress.clear()
     return result
   })
-  await tell(cli, outcome, flags)
+  await tell(cli, outcome, input, flags)
   return exitCode(cli, outcome)
 }
 
 async function openInput(cli: CliContext, file: string, flags: ImportFlags): Promise<Input> {
-  if (file === '-') return { stream: cli.io.stdin as Readable, bytes: undefined }
+  const { format } = flags
+  const fromStream = (stream: Readable): Input['lines'] => {
+    return (stop) => openLines(addAbortSignal(stop, stream), { format })
+  }
+  const otherFiles = 0
+  if (file === '-') {
+    const lines = fromStream(cli.io.stdin as Readable)
+    return { lines, bytes: undefined, otherFiles, close: async () => {} }
+  }
   await refuseDatabaseFile(cli.path(file), await cli.settings(flags))
   const handle = await open(cli.path(file), 'r')
-  const stat = await handle.stat()
-  if (stat.isDirectory()) {
-    await handle.close()
-    throw new Error(`${file} is a directory`)
+  const close = (): Promise<void> => handle.close()
+  try {
+    const stat = await handle.stat()
+    if (stat.isDirectory()) throw new Error(`${file} is a directory`)
+    if (stat.isFile() && (await isZip(handle))) {
+      const read = (position: number, length: number): Promise<Buffer> =>
+        readAt(handle, position, length)
+      const { lines, ...zip } = await openZip({ size: stat.size, read }, format)
+      return { ...zip, lines: () => lines, close }
+    }
+    const bytes = stat.isFile() && stat.size > 0 ? stat.size : undefined
+    const stream = handle.createReadStream({ highWaterMark: 256 * 1024, autoClose: false })
+    return { lines: fromStream(stream), bytes, otherFiles, close }
+  } catch (error) {
+    await close()
+    throw error
   }
-  const bytes = stat.isFile() && stat.size > 0 ? stat.size : undefined
-  return { stream: handle.createReadStream({ highWaterMark: 256 * 1024 }), bytes }
+}
+
+async function isZip(handle: FileHandle): Promise<boolean> {
+  return (await readAt(handle, 0, ZIP.length)).toString('latin1') === ZIP
+}
+
+/** Fewer bytes only at the end of the file. */
+async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length)
+  let filled = 0
+  while (filled < length) {
+    const { bytesRead } = await handle.read(buffer, filled, length - filled, position + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return buffer.subarray(0, filled)
+}
+
+/** An id that is given names one conversation; a second one under it would be mixed with the first. */
+function parserOf({ format, conversation }: ImportFlags): (text: string) => ParsedLine {
+  let parsed = 0
+  return (text) => {
+    const line = parseLine(text, { format, conversationId: conversation })
+    if (conversation !== undefined && ++parsed > 1) {
+      throw new BadLine('is one more conversation, and --conversation names only one')
+    }
+    return line
+  }
 }
 
 function stopWith(interrupt: AbortSignal): AbortController {
@@ -109,20 +186,41 @@ function stopWith(interrupt: AbortSignal): AbortController {
 async function tell(
   { terminal, io }: CliContext,
   { report, failure }: ImportOutcome,
+  { otherFiles }: Input,
   { json = false }: ImportFlags,
 ): Promise<void> {
   if (failure !== undefined) terminal.note(`everthread: ${messageOf(failure)}`)
   if (report.stoppedAtLine !== undefined) {
     terminal.note(
-      `everthread: ${io.interrupt.aborted ? 'interrupted' : 'stopped'} at line ` +
+      `everthread: ${io.interrupt.aborted ? 'interrupted' : 'stopped'} at ${report.unit} ` +
         `${report.stoppedAtLine}. What was acknowledged is stored; run the same import again to go on.`,
     )
   }
-  for (const [field, lines] of Object.entries(report.ignoredFields)) {
-    terminal.note(`everthread: the field "${field}" of ${lines} lines has no place in the store`)
-  }
+  for (const line of recognised(report, otherFiles)) terminal.note(`everthread: ${line}`)
   if (json) await terminal.writeJson(report)
   else await terminal.writeLine(summary(report))
+}
+
+/** What the file was taken for, if not for our own form, and what of it was left out. */
+function recognised(report: ImportReport, otherFiles: number): string[] {
+  const { formats, branches, leftOut, ignoredFields } = report
+  const lines: string[] = []
+  const names = Object.entries(formats)
+  const fields = Object.entries(ignoredFields)
+  if (names.every(([name]) => name === 'everthread')) {
+    for (const [field, count] of fields) {
+      lines.push(`the field "${field}" of ${count} ${report.unit}s has no place in the store`)
+    }
+  } else {
+    const counted = names.map(([name, count]) => `${name} (${count} conversations)`).join(', ')
+    const more = branches > 0 ? `, and ${branches} branches as conversations of their own` : ''
+    lines.push(`recognised ${counted}${more}`)
+    const left = fields.map(([field, count]) => `${field} (${count})`).join(', ')
+    if (left !== '') lines.push(`left out fields of conversations: ${left}`)
+  }
+  if (otherFiles > 0) lines.push(`left out: ${otherFiles} other files of the zip`)
+  for (const [what, count] of Object.entries(leftOut)) lines.push(`left out: ${count} ${what}`)
+  return lines
 }
 
 function summary({ conversations, messages, badLines, seconds: spent }: ImportReport): string {
@@ -137,9 +235,10 @@ function summary({ conversations, messages, badLines, seconds: spent }: ImportRe
   )
 }
 
-function problemText({ line, message, id, reason, kind }: ImportProblem): string {
-  if (kind === 'bad-line') return `line ${line} ${reason}`
-  return `line ${line}, message ${message}${id === undefined ? '' : ` (id ${id})`}: ${reason}`
+function problemText({ line, where, message, id, reason, kind }: ImportProblem): string {
+  const place = where ?? `line ${line}`
+  if (kind === 'bad-line') return `${place} ${reason}`
+  return `${place}, message ${message}${id === undefined ? '' : ` (id ${id})`}: ${reason}`
 }
 
 function exitCode(cli: CliContext, { report, failure }: ImportOutcome): ExitCode {

@@ -140,21 +140,6 @@ describe('a bad line', () => {
     ['{"conversationId":"a\\u0000","messages":[]}', /NUL/],
     ['{"conversationId":"a\\ud800","messages":[]}', /lone surrogate/],
     ['{"conversationId":"c"}', /^messages must be an array/],
-    [lineOf([1]), /^message 0 must be an object/],
-    [lineOf([{ content: '' }]), /^message 0.role must be one of .* got undefined$/],
-    [lineOf([{ role: 'function', content: '' }]), /^message 0.role .* got "function"/],
-    [lineOf([{ role: 'user', content: 1 }]), /^message 0.content must be .* got number/],
-    [lineOf([{ role: 'user', content: '', createdAt: null }]), /^message 0: createdAt/],
-    [lineOf([{ role: 'user', content: 'x'.repeat(5_000_000) }]), /^message 0 must be at most/],
-    [lineOf([{ role: 'user', content: '', id: 7 }]), /^message 0.id must be a string/],
-    [lineOf([{ role: 'user', content: '', id: 'x'.repeat(300) }]), /^message 0.id must be at most/],
-    [
-      lineOf([
-        { role: 'user', content: 'a' },
-        { role: 'user', content: 'b', id: 'import-0' },
-      ]),
-      /^message 1 has the id of message 0/,
-    ],
     [
       '{"conversationId":"c","messages":[{"role":"user","content":"","n":12345678901234567890}]}',
       /^has the number 12345678901234567890/,
@@ -166,5 +151,29 @@ describe('a bad line', () => {
   test('fields of the line that the store has no place for are named', () => {
     const { ignored } = parseConversation('{"conversationId":"c","tools":[],"messages":[]}')
     expect(ignored).toEqual(['tools'])
+  })
+})
+
+describe('a bad message', () => {
+  const before = { role: 'user', content: 'before' }
+  const behind = { role: 'user', content: 'behind' }
+
+  test.each([
+    [1, /^message must be an object/],
+    [{ content: '' }, /^message.role must be one of .* got undefined$/],
+    [{ role: 'function', content: '' }, /^message.role .* got "function"/],
+    [{ role: 'user', content: 1 }, /^message.content must be .* got number/],
+    [{ role: 'user', content: '', createdAt: null }, /^message.createdAt/],
+    [{ role: 'user', content: 'x'.repeat(5_000_000) }, /^message must be at most/],
+    [{ role: 'user', content: '', id: 7 }, /^message.id must be a string/],
+    [{ role: 'user', content: '', id: 'x'.repeat(300) }, /^message.id must be at most/],
+    [{ role: 'user', content: 'b', id: 'import-0' }, /^message has the id of message 0/],
+  ])('is refused with its reason, and the others keep their ids (%#)', (message, reason) => {
+    const { messages, refused } = parseConversation(lineOf([before, message, behind]))
+    expect(refused).toEqual([{ index: 1, reason: expect.stringMatching(reason) as unknown }])
+    expect(messages).toEqual([
+      { id: 'import-0', ...before },
+      { id: 'import-2', ...behind },
+    ])
   })
 })

@@ -14,33 +14,52 @@ export interface ImportedConversation {
   readonly ignored: readonly string[]
 }
 
+/** A message that the store would not take as it is. The conversation goes without it. */
+export interface RefusedMessage {
+  /** 0-based, in its conversation. */
+  readonly index: number
+  readonly id?: string
+  readonly reason: string
+}
+
+export interface ParsedConversation extends ImportedConversation {
+  readonly refused: readonly RefusedMessage[]
+}
+
 /**
- * One line of an import file. Either all of it can be stored as it is, or it is a bad line.
+ * One line of an import file in our own form. Each message is stored as it is, or refused and named.
+ *
+ * @throws BadLine when there is nothing that could be stored exactly.
+ */
+export function parseConversation(text: string): ParsedConversation {
+  return conversationOf(parse(text), text)
+}
+
+/**
+ * The same of a text that is parsed already.
  *
  * @throws BadLine
  */
-export function parseConversation(text: string): ImportedConversation {
-  const value = parse(text)
+export function conversationOf(value: unknown, text: string): ParsedConversation {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new BadLine('must be an object with conversationId and messages')
   }
   const { conversationId, messages, ...others } = value as Record<string, unknown>
-  check(() => checkText('conversationId', conversationId, CONVERSATION_ID_BYTES_MAX))
+  try {
+    checkText('conversationId', conversationId, CONVERSATION_ID_BYTES_MAX)
+  } catch (error) {
+    throw new BadLine(reasonOf(error))
+  }
   if (!Array.isArray(messages)) throw new BadLine('messages must be an array')
   const number = inexactNumber(text)
   if (number !== undefined) {
     throw new BadLine(`has the number ${number}, which JavaScript cannot keep exactly`)
   }
-  const imported = messages.map((message: unknown, index) => importMessage(message, index))
-  checkMessages(imported)
-  return {
-    conversationId: conversationId as string,
-    messages: imported,
-    ignored: Object.keys(others),
-  }
+  return { conversationId, ...importMessages(messages), ignored: Object.keys(others) }
 }
 
-function parse(text: string): unknown {
+/** @throws BadLine */
+export function parse(text: string): unknown {
   try {
     return parseJson(text)
   } catch (error) {
@@ -48,25 +67,31 @@ function parse(text: string): unknown {
   }
 }
 
-/** The store's own checks, before the first message is saved: a line is taken whole or not at all. */
-function checkMessages(messages: readonly IdentifiedMessage[]): void {
+/** The store's own checks, before the first message is saved. */
+function importMessages(
+  values: readonly unknown[],
+): Pick<ParsedConversation, 'messages' | 'refused'> {
   const seen = new Map<string, number>()
-  messages.forEach((message, index) => {
-    const { id } = message
-    check(() => checkText(`message ${index}.id`, id, MESSAGE_ID_BYTES_MAX))
-    check(() => encodeMessage(message, `message ${index}`))
-    const first = seen.get(id)
-    if (first !== undefined) throw new BadLine(`message ${index} has the id of message ${first}`)
-    seen.set(id, index)
+  const messages: IdentifiedMessage[] = []
+  const refused: RefusedMessage[] = []
+  values.forEach((value, index) => {
+    try {
+      const message = importMessage(value, index)
+      checkText('message.id', message.id, MESSAGE_ID_BYTES_MAX)
+      encodeMessage(message)
+      const first = seen.get(message.id)
+      if (first !== undefined) throw new BadLine(`message has the id of message ${first}`)
+      seen.set(message.id, index)
+      messages.push(message)
+    } catch (error) {
+      refused.push({ index, reason: reasonOf(error) })
+    }
   })
+  return { messages, refused }
 }
 
-/** A caller's mistake in a file is a bad line. */
-function check(action: () => void): void {
-  try {
-    action()
-  } catch (error) {
-    if (isStorageError(error, 'INVALID_ARGUMENT')) throw new BadLine(error.message)
-    throw error
-  }
+/** A caller's mistake in a file is a reason to refuse a part of it. */
+function reasonOf(error: unknown): string {
+  if (error instanceof BadLine || isStorageError(error, 'INVALID_ARGUMENT')) return error.message
+  throw error
 }

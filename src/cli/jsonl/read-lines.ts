@@ -1,9 +1,16 @@
-/** Longest line of an import file, in bytes. */
-const LINE_BYTES_MAX: number = 64 * 1024 * 1024
+/** Longest line, and longest conversation, of an import file, in bytes. */
+export const LINE_BYTES_MAX: number = 64 * 1024 * 1024
+
+interface LinePlace {
+  /** From 1: of the line, or of the conversation where lines say nothing. */
+  readonly number: number
+  readonly bytes: number
+  /** How people find it, where that is not `line NUMBER`. */
+  readonly where?: string
+}
 
 export type Line =
-  | { readonly number: number; readonly bytes: number; readonly text: string }
-  | { readonly number: number; readonly bytes: number; readonly problem: string }
+  (LinePlace & { readonly text: string }) | (LinePlace & { readonly problem: string })
 
 const LF = 0x0a
 const CR = 0x0d

@@ -45,15 +45,15 @@ export async function* decryptedLines(
       yield line
       continue
     }
-    const { number, bytes } = line
+    const { text: _text, ...place } = line
     if (cipher === undefined) {
-      yield { number, bytes, problem: 'is encrypted: EVERTHREAD_ENCRYPTION_KEYS must have its key' }
+      yield { ...place, problem: 'is encrypted: EVERTHREAD_ENCRYPTION_KEYS must have its key' }
       continue
     }
     try {
-      yield { number, bytes, text: cipher.decrypt(lineOf(envelope)).value }
+      yield { ...place, text: cipher.decrypt(lineOf(envelope)).value }
     } catch (error) {
-      yield { number, bytes, problem: messageOf(error) }
+      yield { ...place, problem: messageOf(error) }
     }
   }
 }

@@ -1,7 +1,8 @@
 import { isStorageError } from '../../core/errors.ts'
 import { compareText } from '../../core/text.ts'
 import type { Stamp } from '../../core/stamp.ts'
-import { exportMessage, type ExportFormat } from '../jsonl/export-message.ts'
+import type { ExportLayout } from '../layout/export-layout.ts'
+import { layoutOf, type LayoutName } from '../layout/layout-of.ts'
 import type { ConversationSource } from './conversation-source.ts'
 import type { DamagedPart, ExportReport } from './export-report.ts'
 
@@ -11,17 +12,11 @@ const LOOKUPS_IN_FLIGHT = 16
 /** Text that is gathered before it is written. */
 const WRITE_CHARS = 256 * 1024
 
-/**
- * A longer line is ended, and the conversation goes on in the next one: an import takes lines of 64 MiB, and
- * encryption adds a third.
- */
-const LINE_BYTES = 32 * 1024 * 1024
-
 export interface ExportOptions {
   readonly source: ConversationSource
   /** Only these; all when empty. */
   readonly conversations: readonly string[]
-  readonly format: ExportFormat
+  readonly format: LayoutName
   readonly write: (text: string) => Promise<void>
   /** Bytes from which on a conversation goes on in another line. Default: 32 MiB. */
   readonly lineBytes?: number
@@ -37,13 +32,13 @@ export interface ExportProgress {
 }
 
 /**
- * Writes one line a conversation, several for a long one, in the order in which they began: by the position of the first
- * message, which no outage, replay or copy changes. So the same content always makes the same
+ * Writes conversations in the order in which they began: by the position of the first message, which no outage, replay or copy changes. So the same content always makes the same
  * bytes, and an import of them begins the conversations in the same order again. The memory it
  * needs grows with a page of messages and with the number of conversations, not with their length.
  */
 export async function exportConversations(options: ExportOptions): Promise<ExportReport> {
-  const { source, conversations, signal, onProgress } = options
+  const { source, conversations, format, lineBytes, write, signal, onProgress } = options
+  const layout = layoutOf(format, lineBytes)
   const startedAt = performance.now()
   const { ids, missing, unreadable } = await idsOf(source, conversations)
   let messages = 0
@@ -51,12 +46,13 @@ export async function exportConversations(options: ExportOptions): Promise<Expor
   let written = 0
   let stoppedAt: string | undefined
   const damaged: DamagedPart[] = unreadable.map((conversationId) => ({ conversationId }))
+  if (layout.begin !== '') await write(layout.begin)
   for (const [index, id] of ids.entries()) {
     if (signal.aborted) {
       stoppedAt = id
       break
     }
-    const line = await exportOne(id, options)
+    const line = await exportOne(id, layout, options)
     complete &&= line.complete
     damaged.push(...line.damaged)
     // None: it was cleared since its beginning was looked up.
@@ -64,6 +60,7 @@ export async function exportConversations(options: ExportOptions): Promise<Expor
     messages += line.messages
     onProgress({ done: index + 1, total: ids.length, messages })
   }
+  if (layout.end !== '') await write(layout.end)
   return {
     conversations: written,
     messages,
@@ -118,14 +115,12 @@ interface ExportedLine {
 
 async function exportOne(
   conversationId: string,
-  { source, format, write, lineBytes = LINE_BYTES }: ExportOptions,
+  layout: ExportLayout,
+  { source, write }: ExportOptions,
 ): Promise<ExportedLine> {
-  const head = `{"conversationId":${JSON.stringify(conversationId)},"messages":[`
-  let text = head
+  const conversation = layout.conversation(conversationId)
+  let text = ''
   let messages = 0
-  /** Of the message in its line: an import counts from 0 in each. */
-  let index = 0
-  let bytes = 0
   let complete = true
   const damaged: DamagedPart[] = []
   try {
@@ -133,15 +128,7 @@ async function exportOne(
       complete &&= batch.complete
       for (const id of batch.damaged ?? []) damaged.push({ conversationId, id })
       for (const message of batch.messages) {
-        if (bytes >= lineBytes) {
-          text += `]}\n${head}`
-          index = 0
-          bytes = 0
-        }
-        const written = JSON.stringify(exportMessage(message, index, format))
-        text += `${index === 0 ? '' : ','}${written}`
-        bytes += Buffer.byteLength(written)
-        index++
+        text += conversation.add(message)
         messages++
         if (text.length < WRITE_CHARS) continue
         await write(text)
@@ -153,6 +140,6 @@ async function exportOne(
     if (!isStorageError(error, 'CORRUPT')) throw error
     damaged.push({ conversationId })
   }
-  if (messages > 0) await write(`${text}]}\n`)
+  if (messages > 0) await write(text + conversation.end())
   return { messages, complete, damaged }
 }

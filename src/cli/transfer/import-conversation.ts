@@ -3,8 +3,12 @@ import { isStorageError, messageOf } from '../../core/errors.ts'
 import type { IdentifiedMessage } from '../jsonl/import-message.ts'
 import type { ImportedConversation } from '../jsonl/parse-conversation.ts'
 import { chunksOf } from './chunks-of.ts'
+import type { ProblemPlace } from './import-report.ts'
 import type { ImportTally } from './import-tally.ts'
-import { sameMessage } from './same-message.ts'
+import { sameButForConversation, sameMessage } from './same-message.ts'
+
+/** A later export has it; what the store has of the conversation stays. */
+const NEWER_TITLE = 'titles and dates of conversations that were imported before with others'
 
 /** The part of `ChatHistory` that an import needs. */
 export interface ImportTarget {
@@ -15,7 +19,7 @@ export interface ImportTarget {
 export interface ImportConversationOptions {
   readonly target: ImportTarget
   readonly tally: ImportTally
-  readonly line: number
+  readonly place: ProblemPlace
   /** Repeats a call that is harmless to repeat. */
   readonly retry: <T>(action: () => Promise<T>) => Promise<T>
   /** Asked between two saves. */
@@ -52,7 +56,7 @@ async function importOneByOne(
   conversationId: string,
   chunk: readonly IdentifiedMessage[],
   messages: readonly IdentifiedMessage[],
-  { target, tally, line, retry, isStopped }: ImportConversationOptions,
+  { target, tally, place, retry, isStopped }: ImportConversationOptions,
 ): Promise<boolean> {
   for (const message of chunk) {
     if (isStopped()) return false
@@ -67,8 +71,13 @@ async function importOneByOne(
         tally.recognised()
         continue
       }
+      if (stored !== undefined && sameButForConversation(message, stored)) {
+        tally.recognised()
+        tally.leftOut(NEWER_TITLE)
+        continue
+      }
       tally.problem({
-        line,
+        ...place,
         conversationId,
         message: messages.indexOf(message),
         id,

@@ -1,9 +1,10 @@
 import type { Receipt } from '../../chat/message.ts'
 import { BadLine } from '../jsonl/bad-line.ts'
-import { parseConversation, type ImportedConversation } from '../jsonl/parse-conversation.ts'
+import { parseLine, type ParsedLine } from '../formats/parse-line.ts'
+import type { ImportedConversation } from '../jsonl/parse-conversation.ts'
 import type { Line } from '../jsonl/read-lines.ts'
 import { importConversation, type ImportTarget } from './import-conversation.ts'
-import type { ImportProblem, ImportReport } from './import-report.ts'
+import type { ImportProblem, ImportReport, ProblemPlace } from './import-report.ts'
 import { ImportTally } from './import-tally.ts'
 import { isTemporary, retry } from './retry.ts'
 
@@ -15,6 +16,8 @@ const BYTES_IN_FLIGHT_MAX: number = 64 * 1024 * 1024
 export interface ImportLinesOptions {
   readonly lines: AsyncIterable<Line>
   readonly target: ImportTarget
+  /** Default: whatever form a line is in. */
+  readonly parse?: (text: string) => ParsedLine
   /** Stop at the first problem. */
   readonly strict: boolean
   /** How long a save is repeated while the store is out of reach. Milliseconds. */
@@ -48,10 +51,12 @@ class ImportRun {
   readonly #options: ImportLinesOptions
   readonly #tally: ImportTally
   readonly #running = new Map<string, Promise<void>>()
-  readonly #openLines = new Set<number>()
+  /** By their numbers, how many conversations of them are not through. */
+  readonly #openLines = new Map<number, number>()
   #bytesRunning = 0
   #bytesDone = 0
   #linesRead = 0
+  #unit: ImportReport['unit'] = 'line'
   #ended = false
   #failure: { readonly error: unknown } | undefined
 
@@ -80,34 +85,53 @@ class ImportRun {
     }
     await Promise.all(this.#running.values())
     return {
-      report: this.#tally.report(this.#stoppedAt()),
+      report: { ...this.#tally.report(this.#stoppedAt()), unit: this.#unit },
       ...(this.#failure !== undefined && { failure: this.#failure.error }),
     }
   }
 
   async #take(line: Line): Promise<void> {
-    const conversation = this.#parse(line)
-    if (conversation !== undefined) {
-      this.#openLines.add(line.number)
-      await this.#room(conversation.conversationId, line.bytes)
-      if (this.#isStopped()) return
-      this.#start(conversation, line)
+    if (line.where !== undefined) this.#unit = 'conversation'
+    const parsed = this.#parse(line)
+    const conversations = parsed?.conversations ?? []
+    if (conversations.length > 0) {
+      this.#openLines.set(line.number, conversations.length)
+      for (const [i, conversation] of conversations.entries()) {
+        // The bytes of a line count once, however many conversations it has.
+        const bytes = i === 0 ? line.bytes : 0
+        await this.#room(conversation.conversationId, bytes)
+        if (this.#isStopped()) return
+        this.#start(conversation, { ...line, bytes })
+      }
     } else {
       this.#bytesDone += line.bytes
     }
     this.#linesRead = line.number
   }
 
-  #parse(line: Line): ImportedConversation | undefined {
+  #parse(line: Line): ParsedLine | undefined {
+    const place = placeOf(line)
     try {
       if ('problem' in line) throw new BadLine(line.problem)
-      const conversation = parseConversation(line.text)
-      this.#tally.ignored(conversation.ignored)
-      return conversation
+      const { parse = parseLine } = this.#options
+      const parsed = parse(line.text)
+      this.#tally.read(parsed)
+      const conversationId = parsed.conversations[0]?.conversationId
+      for (const { index, id, reason } of parsed.refused) {
+        this.#tally.problem({
+          ...place,
+          ...(conversationId !== undefined && { conversationId }),
+          message: index,
+          ...(id !== undefined && { id }),
+          kind: 'refused',
+          reason,
+        })
+      }
+      return parsed
     } catch (error) {
       if (!(error instanceof BadLine)) throw error
-      this.#openLines.add(line.number)
-      this.#tally.problem({ line: line.number, kind: 'bad-line', reason: error.message })
+      this.#openLines.set(line.number, 1)
+      this.#tally.problem({ ...place, kind: 'bad-line', reason: error.message })
       if (!this.#options.strict) this.#openLines.delete(line.number)
       return undefined
     }
@@ -146,15 +170,21 @@ class ImportRun {
       const finished = await importConversation(conversation, {
         target,
         tally: this.#tally,
-        line: line.number,
+        place: placeOf(line),
         retry: (action) => retry(action, { retryForMs, signal: stop.signal, onRetry }),
         isStopped: () => this.#isStopped(),
       })
-      if (finished) this.#openLines.delete(line.number)
+      if (finished) this.#close(line.number)
     } catch (error) {
       // Who stops while the store is out of reach has not failed: the line stays open.
       if (!(this.#isStopped() && isTemporary(error))) this.#fail(error)
     }
+  }
+
+  #close(line: number): void {
+    const open = this.#openLines.get(line)! - 1
+    if (open === 0) this.#openLines.delete(line)
+    else this.#openLines.set(line, open)
   }
 
   #fail(error: unknown): void {
@@ -167,7 +197,11 @@ class ImportRun {
   }
 
   #stoppedAt(): number | undefined {
-    if (this.#openLines.size > 0) return Math.min(...this.#openLines)
+    if (this.#openLines.size > 0) return Math.min(...this.#openLines.keys())
     return this.#ended ? undefined : this.#linesRead + 1
   }
+}
+
+function placeOf({ number, where }: Line): ProblemPlace {
+  return { line: number, ...(where !== undefined && { where }) }
 }

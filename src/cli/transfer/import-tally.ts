@@ -1,4 +1,6 @@
 import type { Receipt } from '../../chat/message.ts'
+import type { ImportFormat } from '../formats/format.ts'
+import type { ParsedLine } from '../formats/parse-line.ts'
 import type { ImportProblem, ImportReport } from './import-report.ts'
 
 /** Problems that are kept with their text: a file that is bad throughout must not fill the memory. */
@@ -20,6 +22,9 @@ export class ImportTally {
   readonly #problems: ImportProblem[] = []
   readonly #counts = { 'bad-line': 0, conflict: 0, refused: 0 }
   readonly #ignored = new Map<string, number>()
+  readonly #formats = new Map<ImportFormat, number>()
+  readonly #leftOut = new Map<string, number>()
+  #branches = 0
   #conversations = 0
   #empty = 0
   #new = 0
@@ -60,6 +65,18 @@ export class ImportTally {
     if (messages === 0) this.#empty++
   }
 
+  /** A line was understood. */
+  read({ format, conversations, leftOut, ignored }: ParsedLine): void {
+    add(this.#formats, format, 1)
+    this.#branches += Math.max(conversations.length - 1, 0)
+    for (const [what, count] of leftOut) this.leftOut(what, count)
+    this.ignored(ignored)
+  }
+
+  leftOut(what: string, count = 1): void {
+    add(this.#leftOut, what, count)
+  }
+
   ignored(fields: readonly string[]): void {
     for (const given of fields) {
       const field = given.slice(0, FIELD_CHARS_MAX).toWellFormed()
@@ -74,7 +91,7 @@ export class ImportTally {
     this.#options.onProblem(problem)
   }
 
-  report(stoppedAtLine: number | undefined): ImportReport {
+  report(stoppedAtLine: number | undefined): Omit<ImportReport, 'unit'> {
     return {
       conversations: this.#conversations,
       emptyConversations: this.#empty,
@@ -87,10 +104,17 @@ export class ImportTally {
         singleCopy: this.#singleCopy,
       },
       badLines: this.#counts['bad-line'],
+      formats: Object.fromEntries(this.#formats),
+      branches: this.#branches,
+      leftOut: Object.fromEntries(this.#leftOut),
       ignoredFields: Object.fromEntries(this.#ignored),
       problems: this.#problems,
       seconds: Math.round(performance.now() - this.#startedAt) / 1000,
       ...(stoppedAtLine !== undefined && { stoppedAtLine }),
     }
   }
+}
+
+function add<K>(counts: Map<K, number>, key: K, count: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + count)
 }

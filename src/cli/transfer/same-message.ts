@@ -14,3 +14,20 @@ export function sameMessage(given: IdentifiedMessage, stored: ChatMessage): bool
 function fields(message: object, open: boolean): Map<string, unknown> {
   return new Map(Object.entries(message).filter(([name]) => !(open && name === 'createdAt')))
 }
+
+/**
+ * True when the two differ only in what an import has put into `metadata.conversation`: the title of a conversation,
+ * say, that was renamed between two exports.
+ */
+export function sameButForConversation(given: IdentifiedMessage, stored: ChatMessage): boolean {
+  return sameMessage(
+    withoutConversation(given) as IdentifiedMessage,
+    withoutConversation(stored) as ChatMessage,
+  )
+}
+
+function withoutConversation(message: IdentifiedMessage): object {
+  const { metadata, ...rest } = message
+  const { conversation: _conversation, ...others } = metadata ?? {}
+  return Object.keys(others).length > 0 ? { ...rest, metadata: others } : rest
+}
