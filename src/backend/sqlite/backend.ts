@@ -42,7 +42,7 @@ import { SqliteEngine, type EngineCalls, type EngineMethod } from './engine.ts'
 import { FILE_CHECK_MS, FileWatch } from './connection/file-watch.ts'
 import { hostOf, type EngineHost } from './thread/engine-host.ts'
 import { EngineThreads, type Role } from './thread/engine-threads.ts'
-import { EngineThread, hasEngineWorker } from './thread/engine-thread.ts'
+import { EngineThread, NoThread, tellOfObstacle, threadObstacle } from './thread/engine-thread.ts'
 import {
   resolveSqliteOptions,
   type ResolvedSqliteOptions,
@@ -73,7 +73,7 @@ const CHECKPOINT_MS = 500
  * timeout ends the wait of the caller: what a thread has begun is done all the same.
  */
 export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
-  readonly #options: ResolvedSqliteOptions
+  #options: ResolvedSqliteOptions
   readonly #batcher: Batcher
   /** The connection of this thread. */
   #engine: SqliteEngine | undefined
@@ -94,9 +94,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   constructor(options: SqliteOptions, env: Env = nodeEnv()) {
     super(env)
     this.#alive = KeepAlive.of(env)
-    const { threads, ...resolved } = resolveSqliteOptions(options)
-    const hasThreads = threads && resolved.path !== MEMORY && hasEngineWorker()
-    this.#options = { ...resolved, threads: hasThreads }
+    const resolved = resolveSqliteOptions(options)
+    this.#options = { ...resolved, threads: resolved.threads && resolved.path !== MEMORY }
     this.#threads = new EngineThreads(() => this.#whenFree(() => this.#openThread()))
     this.#watch = new FileWatch(resolved.path)
     this.#batcher = new Batcher({
@@ -356,13 +355,18 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   async #open(): Promise<void> {
     try {
       const driver = await loadSqliteDriver()
+      const obstacle = this.#options.threads ? threadObstacle(driver) : undefined
+      if (obstacle !== undefined) this.#stayHere(obstacle)
       const engine = await this.#whenFree(() => this.#makeEngine(driver))
       this.#engine = engine
       if (this.#watch.hasLeft(engine.call('readHints').identity)) engine.call('mendFile')
       this.#watch.opened()
       const { durability, version } = engine.settings
       this.#durability = durability
-      await this.#host('writer')
+      await this.#host('writer').catch((error: unknown) => {
+        if (!(error instanceof NoThread)) throw error
+        this.#stayHere(error.message)
+      })
       this.#checkpointAt = this.env.monotonic()
       this.#isOpen = true
       this.#batcher.open()
@@ -380,6 +384,12 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     }
   }
 
+  /** Without threads of its own the engine of this one does all. */
+  #stayHere(obstacle: string): void {
+    this.#options = { ...this.#options, threads: false }
+    tellOfObstacle(obstacle, this.env.logger)
+  }
+
   /** Opened when it is needed first, and again when its thread has died. */
   async #host(role: Role): Promise<EngineHost> {
     if (this.#engine === undefined) throw this.#notConnected()
@@ -388,9 +398,10 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   async #openThread(): Promise<EngineThread> {
-    const { library } = await loadSqliteDriver()
+    const { name, library } = await loadSqliteDriver()
+    const options = this.#options
     const identity = this.#newIdentity()
-    return await EngineThread.open({ options: this.#options, identity, library })
+    return await EngineThread.open({ options, identity, library: { name, library } })
   }
 
   #notConnected(): StorageError {
