@@ -3,6 +3,7 @@
  * within `try`: so bundlers know what to take along, and do without what is not installed.
  */
 import { messageOf, StorageError } from '../core/errors.ts'
+import { nodeBuiltin } from '../core/node-builtin.ts'
 
 /** The end of a message about a package that is there and cannot be loaded. */
 export const IF_BUNDLED = 'If this program was bundled, see docs/deploying.md'
@@ -10,8 +11,8 @@ export const IF_BUNDLED = 'If this program was bundled, see docs/deploying.md'
 /** What is not installed, as Node and the bundlers tell it. */
 const NOT_FOUND = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])
 
-/** Fetched by name: webpack warns of every `createRequire` that it sees. */
-const { createRequire } = process.getBuiltinModule('node:module')
+/** Webpack warns of every use of it that it sees. */
+const { createRequire } = nodeBuiltin('node:module')
 
 /** What the package exports, imported or required. */
 export function exportsOf<Package extends object>(module: unknown): Package {

@@ -6,6 +6,7 @@
  * are told which, and what is open is noted in `open-files.ts`.
  */
 import { messageOf, StorageConnectionError } from '../../../core/errors.ts'
+import { nodeBuiltin } from '../../../core/node-builtin.ts'
 import { IF_BUNDLED, isNotFound, requireFile, resolveInstalled } from '../../import-driver.ts'
 import { checkMayOpen, noteOpened } from './open-files.ts'
 
@@ -63,7 +64,7 @@ export function loadSqliteDriver(): Promise<SqliteDriver> {
 }
 
 async function findDriver(): Promise<SqliteDriver> {
-  const builtIn = process.getBuiltinModule(BUILT_IN) as object | undefined
+  const builtIn = nodeBuiltin(BUILT_IN) as object | undefined
   if (builtIn !== undefined) return driverOf(BUILT_IN, BUILT_IN, builtIn)
   const found = (await findBetterSqlite()) ?? (await findPhotostructure())
   if (found === undefined) throw new StorageConnectionError('sqlite', MISSING)
@@ -103,7 +104,7 @@ function unlessNotFound(name: string, error: unknown): undefined {
 
 /** The one that another thread of this process has: two would drop each other's locks. */
 export function sameSqliteDriver({ name, library }: SqliteLibrary): SqliteDriver {
-  const module = name === BUILT_IN ? process.getBuiltinModule(BUILT_IN) : requireFile(library)
+  const module = name === BUILT_IN ? nodeBuiltin(BUILT_IN) : requireFile(library)
   return driverOf(name, library, module as object)
 }
 

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { messageOf, StorageError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/logger.ts'
+import { nodeBuiltin } from '../../../core/node-builtin.ts'
 import { isShareable, type SqliteLibrary } from '../connection/driver.ts'
 import type { SqliteSettings } from '../connection/open-session.ts'
 import {
@@ -22,7 +23,7 @@ type RequestBody =
   | { readonly method: EngineMethod; readonly args: readonly unknown[] }
   | { readonly method: 'open' | 'close' }
 
-/** Beside the file that this one is in. No literal within `new URL`: a bundler would copy it, alone. */
+/** Beside the file that this one is in. */
 const SCRIPT = 'engine-worker.js'
 
 /** No thread could be started: nothing was asked of it. */
@@ -49,7 +50,8 @@ export function tellOfObstacle(obstacle: string, logger: Logger): void {
 function findScript(): URL | undefined {
   const own = ownAddress()
   if (own?.startsWith('file:') !== true) return undefined
-  const script = new URL(SCRIPT, own)
+  // No `new URL` of both: a bundler would copy the script without what it imports.
+  const script = new URL(own.replace(/[^/]+$/, SCRIPT))
   return existsSync(script) ? script : undefined
 }
 
@@ -69,6 +71,8 @@ export class EngineThread implements EngineHost {
   private constructor(start: EngineStart) {
     const script = findScript()
     if (script === undefined) throw new NoThread(`there is no ${SCRIPT}`)
+    // A bundler that saw the class would take the script for a module of its own.
+    const { Worker } = nodeBuiltin('node:worker_threads')
     this.#worker = new Worker(script, {
       name: 'everthread-sqlite',
       workerData: start,
