@@ -5,14 +5,17 @@
 import { messageOf, StorageError } from '../core/errors.ts'
 import { nodeBuiltin } from '../core/node-builtin.ts'
 
-/** The end of a message about a package that is there and cannot be loaded. */
-export const IF_BUNDLED = 'If this program was bundled, see docs/deploying.md'
+/** Why a package that is there cannot be loaded, on one line. */
+export function whyNotLoaded(error: unknown): string {
+  const why = messageOf(error).replace(/\s+/g, ' ').trim()
+  return `${why}. If this program was bundled, see docs/deploying.md`
+}
 
 /** What is not installed, as Node and the bundlers tell it. */
 const NOT_FOUND = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])
 
-/** Webpack warns of every use of it that it sees. */
-const { createRequire } = nodeBuiltin('node:module')
+/** Webpack warns of every `createRequire` that it sees; a bundle may begin with one of its own. */
+const moduleTools = nodeBuiltin('node:module')
 
 /** What the package exports, imported or required. */
 export function exportsOf<Package extends object>(module: unknown): Package {
@@ -34,7 +37,7 @@ export function installedDriver<Package extends object>(
   if (file !== undefined) return exportsOf<Package>(requireFile(file))
   const text = isNotFound(error, name)
     ? `${engine} needs the package ${name}: npm install ${name}`
-    : `${engine} cannot load the package ${name}: ${messageOf(error)}. ${IF_BUNDLED}`
+    : `${engine} cannot load the package ${name}: ${whyNotLoaded(error)}`
   throw new StorageError('UNSUPPORTED', text, { cause: error })
 }
 
@@ -50,7 +53,7 @@ export function resolveInstalled(name: string): string | undefined {
   const own: string | undefined = import.meta.url
   for (const start of [own, process.argv[1]]) {
     try {
-      if (start !== undefined) return createRequire(start).resolve(name)
+      if (start !== undefined) return moduleTools.createRequire(start).resolve(name)
     } catch {
       // Perhaps from the next one.
     }
@@ -60,5 +63,5 @@ export function resolveInstalled(name: string): string | undefined {
 
 /** What the file exports, which no bundler sees. */
 export function requireFile(file: string): unknown {
-  return createRequire(file)(file)
+  return moduleTools.createRequire(file)(file)
 }

@@ -28,7 +28,10 @@ export async function setup(project: TestProject): Promise<void> {
   } else if (needed) {
     server = await startPostgres()
   }
-  if (await mentions(project, /BuiltCli|cliTests/)) built = buildPackage()
+  const types = await mentions(project, /PackageTypes/)
+  if (types || (await mentions(project, /BuiltCli|cliTests|builtPackage/))) {
+    built = buildPackage({ types })
+  }
   project.provide('postgresUrl', server?.url)
   project.provide('builtPackage', built?.folder)
 }

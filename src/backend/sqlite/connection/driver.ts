@@ -5,9 +5,9 @@
  * closing a file drops the locks that the other holds. So one is chosen, once a process, its threads
  * are told which, and what is open is noted in `open-files.ts`.
  */
-import { messageOf, StorageConnectionError } from '../../../core/errors.ts'
+import { StorageConnectionError } from '../../../core/errors.ts'
 import { nodeBuiltin } from '../../../core/node-builtin.ts'
-import { IF_BUNDLED, isNotFound, requireFile, resolveInstalled } from '../../import-driver.ts'
+import { isNotFound, requireFile, resolveInstalled, whyNotLoaded } from '../../import-driver.ts'
 import { checkMayOpen, noteOpened } from './open-files.ts'
 
 export type SqliteValue = null | number | string | Uint8Array
@@ -98,7 +98,7 @@ function installedSqlite(name: string): SqliteDriver | undefined {
 
 function unlessNotFound(name: string, error: unknown): undefined {
   if (isNotFound(error, name)) return undefined
-  const text = `${name} cannot be loaded: ${messageOf(error)}. ${IF_BUNDLED}`
+  const text = `${name} cannot be loaded: ${whyNotLoaded(error)}`
   throw new StorageConnectionError('sqlite', text, { cause: error })
 }
 
