@@ -15,6 +15,7 @@ import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } f
 import webpack from 'webpack'
 import { openChatHistory } from '../../src/index.ts'
 import { installPacked } from '../support/build-package.ts'
+import { freePort } from '../support/free-port.ts'
 import { emptyPackage } from '../support/package-folder.ts'
 import { describePostgres, freshDatabase, postgresUrl } from '../support/postgres-backend.ts'
 import { ROOT } from '../support/source-files.ts'
@@ -214,6 +215,14 @@ describePostgres('a function on AWS Lambda: one file in CommonJS', () => {
     child.kill('SIGKILL')
     await once(child, 'exit')
     for (const url of Object.values(places)) expect(await contentsOf(url)).toEqual(['one', 'two'])
+  })
+
+  test('it answers while one of its databases is out', async () => {
+    const PRIMARY = await freshDatabase()
+    const BACKUP = `postgres://postgres@127.0.0.1:${await freePort()}/postgres`
+    const { call } = start({ PRIMARY, BACKUP })
+    expect((await call('one')).copies).toEqual(['primary', 'wal'])
+    expect(await contentsOf(PRIMARY)).toEqual(['one'])
   })
 
   test('it goes on after it was frozen, although its connections are gone', async () => {

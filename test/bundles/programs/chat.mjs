@@ -34,7 +34,7 @@ async function main() {
   }
 }
 
-main()
+void main()
   .catch((error) => ({ error: error.message, warnings }))
   .then((seen) => {
     console.log(JSON.stringify(seen))
