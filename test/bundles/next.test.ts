@@ -5,14 +5,15 @@ import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { NODES } from '../support/application.ts'
 import { freePort } from '../support/free-port.ts'
 import { describePostgres, freshDatabase } from '../support/postgres-backend.ts'
 
 /** Limits for what never comes. Milliseconds. */
-const BUILD_MS = 300_000
-const START_MS = 60_000
+const BUILD_MS = 600_000
+const START_MS = 120_000
+vi.setConfig({ testTimeout: 2 * START_MS })
 
 const { folder, nodes } = inject('application')!
 const NEXT = join(folder, 'node_modules', 'next', 'dist', 'bin', 'next')

@@ -3,9 +3,12 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { NODES } from '../support/application.ts'
 import { TSC } from '../support/package-folder.ts'
+
+/** A limit for what never comes: a compiler that shares its machine may be slow. Milliseconds. */
+vi.setConfig({ testTimeout: 600_000 })
 
 const { folder: application, nodes } = inject('application')!
 const COMPILER = join(application, 'node_modules', 'typescript', 'bin', 'tsc')

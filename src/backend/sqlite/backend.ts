@@ -37,7 +37,7 @@ import type {
 } from '../replica-backend.ts'
 import { isOutdated, MEMORY } from './connection/open-session.ts'
 import { readSchema } from './upkeep/read-schema.ts'
-import { loadSqliteDriver, type SqliteDriver } from './connection/driver.ts'
+import { loadSqliteDriver } from './connection/driver.ts'
 import { SqliteEngine, type EngineCalls, type EngineMethod } from './engine.ts'
 import { FILE_CHECK_MS, FileWatch } from './connection/file-watch.ts'
 import { hostOf, type EngineHost } from './thread/engine-host.ts'
@@ -357,7 +357,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       const driver = await loadSqliteDriver()
       const obstacle = this.#options.threads ? threadObstacle(driver) : undefined
       if (obstacle !== undefined) this.#stayHere(obstacle)
-      const engine = await this.#whenFree(() => this.#makeEngine(driver))
+      const identity = this.#newIdentity()
+      const engine = await this.#whenFree(() => new SqliteEngine(driver, this.#options, identity))
       this.#engine = engine
       if (this.#watch.hasLeft(engine.call('readHints').identity)) engine.call('mendFile')
       this.#watch.opened()
@@ -399,19 +400,14 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   async #openThread(): Promise<EngineThread> {
     const { name, library } = await loadSqliteDriver()
-    const options = this.#options
-    const identity = this.#newIdentity()
-    return await EngineThread.open({ options, identity, library: { name, library } })
+    const start = { options: this.#options, identity: this.#newIdentity() }
+    return await EngineThread.open({ ...start, library: { name, library } })
   }
 
   #notConnected(): StorageError {
     const gone = this.#isOpen ? this.#watch.gone : undefined
     if (gone !== undefined) return new StorageError('UNAVAILABLE', gone)
     return new StorageError('CLOSED', 'SQLite is not connected')
-  }
-
-  #makeEngine(driver: SqliteDriver): SqliteEngine {
-    return new SqliteEngine(driver, this.#options, this.#newIdentity())
   }
 
   /** For a database that is new; one that is there keeps its own. */
