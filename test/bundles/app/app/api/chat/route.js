@@ -10,6 +10,8 @@ function open() {
     primary: process.env.PRIMARY,
     backup: process.env.BACKUP,
     wal: process.env.WAL,
+    // A machine that has other work is no outage.
+    connectTimeout: 60_000,
     logger: { debug() {}, info() {}, warn: note, error: note },
   })
   return opening
