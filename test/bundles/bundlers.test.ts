@@ -209,7 +209,7 @@ describePostgres('a function on AWS Lambda: one file in CommonJS', () => {
 
   test('what it acknowledged is in both databases when the instance and its disk are gone', async () => {
     const places = await twoDatabases()
-    const { child, call } = start(places)
+    const { child, call } = start({ ...places, FLUSH_MS: String(RUN_MS) })
     for (const content of ['one', 'two'])
       expect((await call(content)).copies!.length).toBeGreaterThan(1)
     child.kill('SIGKILL')
@@ -227,7 +227,7 @@ describePostgres('a function on AWS Lambda: one file in CommonJS', () => {
 
   test('it goes on after it was frozen, although its connections are gone', async () => {
     const places = await twoDatabases()
-    const { child, call } = start(places)
+    const { child, call } = start({ ...places, FLUSH_MS: String(RUN_MS) })
     await call('one')
     child.kill('SIGSTOP')
     await dropConnections()
@@ -288,8 +288,13 @@ async function twoDatabases(): Promise<{ readonly PRIMARY: string; readonly BACK
 
 /** What a single database has, read without the other one. */
 async function contentsOf(url: string): Promise<unknown[]> {
-  const options = { primary: url, backup: 'memory:', wal: 'memory:', reconcile: false } as const
-  const history = await openChatHistory(options)
+  const history = await openChatHistory({
+    primary: url,
+    backup: 'memory:',
+    wal: 'memory:',
+    reconcile: false,
+    connectTimeout: RUN_MS,
+  })
   try {
     return (await history.getHistory('conversation')).messages.map(({ content }) => content)
   } finally {
