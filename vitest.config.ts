@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config'
  * time, and seldom what a change breaks first. `npm run test:long` runs them, `npm test` all others.
  */
 const LONG = [
+  'test/bundles/bundlers.test.ts',
   'test/fault/**/*.test.ts',
   'test/programs/**/*.test.ts',
   'test/runbooks/**/*.test.ts',
@@ -20,13 +21,20 @@ const LONG = [
   'test/integration/s3-*.test.ts',
   'test/package/typescript.test.ts',
 ]
+/** With packages that are too heavy to be dependencies, installed from npm: `npm run test:bundles`. */
+const BUNDLES = ['test/bundles/next.test.ts', 'test/bundles/typescript.test.ts']
 const ALL = ['src/**/*.test.ts', 'simulator/**/*.test.ts', 'test/**/*.test.ts']
-const part = process.env['TESTS']
+const NONE = ['**/node_modules/**']
+const PARTS: Readonly<Record<string, { include: string[]; exclude: string[] }>> = {
+  all: { include: ALL, exclude: [...NONE, ...BUNDLES] },
+  short: { include: ALL, exclude: [...NONE, ...BUNDLES, ...LONG] },
+  long: { include: LONG, exclude: NONE },
+  bundles: { include: BUNDLES, exclude: NONE },
+}
 
 export default defineConfig({
   test: {
-    include: part === 'long' ? LONG : ALL,
-    exclude: part === 'short' ? ['**/node_modules/**', ...LONG] : ['**/node_modules/**'],
+    ...PARTS[process.env['TESTS'] ?? 'all'],
     // Fault tests start servers of their own: files in parallel, bounded by the cores.
     pool: 'forks',
     maxWorkers: 2,

@@ -3,20 +3,13 @@
 // `npm run test:nodes`; `npm run test:nodes -- 22 24.0.0` for some of them; with `--all` the whole
 // suite. The last lines are a table.
 import { spawnSync } from 'node:child_process'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensurePostgres } from './ensure-postgres.mjs'
 import { ensureRedis } from './ensure-redis.mjs'
+import { installNode, npmInstall, run } from './npm-install.mjs'
 import { runVitest, summary } from './run-vitest.mjs'
 
 /** Without a full number, the newest of its line. In 24.4.1 `node:sqlite` binds no `?1`. */
@@ -88,30 +81,12 @@ function runPackage(node, folder) {
 }
 
 function install(version) {
-  const folder = join(temporary, `node-${version}`)
-  npmInstall(folder, [`node@${version}`])
-  const node = join(folder, 'node_modules/.bin/node')
-  if (!existsSync(node)) throw new Error('could not be installed from npm')
-  const { stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' })
-  const number = String(stdout).trim().slice(1)
-  // Where install scripts are blocked the package is there, but not the program it brings.
-  if (!`${number}.`.startsWith(`${version}.`)) throw new Error(`npm brought ${number} instead`)
-  console.log(`\nNode ${number}`)
-  return { node, number }
+  const found = installNode(version, join(temporary, `node-${version}`))
+  console.log(`\nNode ${found.number}`)
+  return found
 }
 
 function hasSqlite(number) {
   const [major, minor] = number.split('.').map(Number)
   return major > BUILT_IN[0] || (major === BUILT_IN[0] && minor >= BUILT_IN[1])
-}
-
-function npmInstall(folder, packages) {
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'package.json'), '{ "private": true }')
-  run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...packages], folder)
-}
-
-function run(command, args, cwd) {
-  const { status } = spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2] })
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with code ${status}`)
 }

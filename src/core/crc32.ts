@@ -1,17 +1,11 @@
-import { createRequire } from 'node:module'
-import type { crc32 as NativeCrc32 } from 'node:zlib'
-
-interface Zlib {
-  readonly crc32: typeof NativeCrc32
-}
-
-const load = createRequire(import.meta.url)
+import type * as Zlib from 'node:zlib'
+import { nodeBuiltin } from './node-builtin.ts'
 
 /** Taken with the first checksum: a program that imports the library and opens no log does without zlib. */
-let native: Zlib['crc32'] | undefined
+let native: typeof Zlib.crc32 | undefined
 
 /** CRC-32 as gzip has it (RFC 1952 §8), of bytes or text, continued from `value`. */
 export function crc32(data: Uint8Array | string, value = 0): number {
-  native ??= (load('node:zlib') as Zlib).crc32
+  native ??= nodeBuiltin('node:zlib').crc32
   return native(data, value)
 }

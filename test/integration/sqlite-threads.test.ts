@@ -2,7 +2,7 @@
 // outlives the death of a thread.
 // Method: the compiled package, since a thread of Node 20 cannot run TypeScript.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -12,9 +12,12 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import type { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
 import { isStorageError } from '../../src/core/errors.ts'
 import { encodeJson } from '../../src/core/json.ts'
+import { silentLogger } from '../../src/core/logger.ts'
+import { nodeEnv } from '../../src/core/node-env.ts'
 import type { Operation } from '../../src/core/operation.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 import { replicaBackendConformance } from '../../src/testing/replica-backend-conformance.ts'
+import { emptyPackage } from '../support/package-folder.ts'
 import { BuiltCli } from './cli-process.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'everthread-sqlite-'))
@@ -148,6 +151,27 @@ test('with threads off no thread is started', async () => {
   onTestFinished(() => backend.disconnect())
   await backend.apply([append(1)])
   expect(workers).toHaveLength(0)
+})
+
+test('a thread that cannot start is replaced by the calling one, with one warning', async () => {
+  const folder = emptyPackage('threads')
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  cpSync(dirname(built.entry), join(folder, 'dist'), { recursive: true })
+  const script = join(folder, 'dist', 'backend', 'sqlite', 'engine-worker.js')
+  writeFileSync(script, `throw new Error('it is none')`)
+  const url = pathToFileURL(join(dirname(script), 'index.js')).href
+  const module = (await import(url)) as { SqliteBackend: typeof SqliteBackend }
+  const warnings: string[] = []
+  const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) }
+  for (const name of ['one.db', 'two.db']) {
+    const backend = new module.SqliteBackend({ path: join(directory, name) }, nodeEnv({ logger }))
+    await backend.connect()
+    onTestFinished(() => backend.disconnect())
+    await backend.apply([append(1)])
+    expect((await backend.countItems('k')).count).toBe(1)
+  }
+  const told = warnings.filter((text) => text.startsWith('SQLite runs on the main thread'))
+  expect(told).toEqual([expect.stringContaining('it is none')])
 })
 
 test('a program ends by itself with the database open, and waits for what it awaits', () => {

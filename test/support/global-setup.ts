@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { TestProject } from 'vitest/node'
+import { makeApplication, type Application } from './application.ts'
 import { buildPackage, type BuiltPackage } from './build-package.ts'
 import { INSTALL_HINT, postgresBinaries } from './postgres-binaries.ts'
 import { makeTemplate, startPostgres, type PostgresServer } from './postgres-server.ts'
@@ -10,11 +11,14 @@ declare module 'vitest' {
     postgresUrl: string | undefined
     /** The folder of the compiled package, or undefined where no test file of the run asks for it. */
     builtPackage: string | undefined
+    /** What is installed from npm for `npm run test:bundles`. */
+    application: Application | undefined
   }
 }
 
 let server: PostgresServer | undefined
 let built: BuiltPackage | undefined
+let application: Awaited<ReturnType<typeof makeApplication>> | undefined
 let removeTemplate: (() => void) | undefined
 
 /** Makes what test files share, but only what a file of this run asks for. */
@@ -31,14 +35,26 @@ export async function setup(project: TestProject): Promise<void> {
   } else if (needed) {
     server = await startPostgres()
   }
-  if (await mentions(project, /BuiltCli|cliTests|PackageWithoutDrivers/)) built = buildPackage()
+  const installs = await mentions(project, /inject\('application'\)/)
+  if (
+    installs ||
+    (await mentions(project, /BuiltCli|cliTests|builtPackage|PackageWithoutDrivers/))
+  ) {
+    built = buildPackage({ types: installs })
+  }
+  if (installs) application = await makeApplication(built!.folder)
   project.provide('postgresUrl', server?.url)
   project.provide('builtPackage', built?.folder)
+  project.provide(
+    'application',
+    application && { folder: application.folder, nodes: application.nodes },
+  )
 }
 
 export async function teardown(): Promise<void> {
   await server?.stop()
   built?.remove()
+  application?.remove()
   removeTemplate?.()
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import pg from 'pg'
 import { describe, inject, onTestFinished } from 'vitest'
 import { PostgresBackend } from '../../src/backend/postgres/backend.ts'
 import type { PostgresOptions } from '../../src/backend/postgres/connection/options.ts'
@@ -13,6 +14,16 @@ export const describePostgres: typeof describe.skip =
 /** Options of a schema of its own on the shared server. */
 export function freshSchema(): PostgresOptions {
   return { url: postgresUrl!, schema: `test_${randomBytes(6).toString('hex')}` }
+}
+
+/** The URL of an empty database of its own on the shared server. */
+export async function freshDatabase(): Promise<string> {
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const client = new pg.Client(postgresUrl)
+  await client.connect()
+  await client.query(`CREATE DATABASE ${name}`)
+  await client.end()
+  return Object.assign(new URL(postgresUrl!), { pathname: `/${name}` }).href
 }
 
 /** A connected backend in a schema of its own; it is disconnected when the test ends. */

@@ -1,4 +1,4 @@
-import { StorageError } from '../../core/errors.ts'
+import { exportsOf, installedDriver } from '../import-driver.ts'
 import type { ResolvedMemcachedOptions } from './options.ts'
 
 /** The client of `memjs`, as far as it is used. It has no types of its own. */
@@ -32,13 +32,8 @@ export async function openMemjs(options: ResolvedMemcachedOptions): Promise<Memj
 
 async function loadMemjs(): Promise<MemjsPackage> {
   try {
-    const name: string = 'memjs'
-    const loaded = (await import(name)) as { default?: MemjsPackage } & MemjsPackage
-    return loaded.default ?? loaded
+    return exportsOf<MemjsPackage>(await import('memjs'))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new StorageError('UNSUPPORTED', 'Memcached needs the package memjs: npm install memjs', {
-      cause: error,
-    })
+    return installedDriver<MemjsPackage>('Memcached', 'memjs', error)
   }
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { BucketDigest, StampRange } from '../../core/digest.ts'
 import type { Env } from '../../core/env.ts'
-import { messageOf, StorageConnectionError, StorageError, type Effect } from '../../core/errors.ts'
+import { messageOf, StorageError, type Effect } from '../../core/errors.ts'
 import { KeepAlive } from '../../core/keep-alive.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
@@ -37,12 +37,12 @@ import type {
 } from '../replica-backend.ts'
 import { isOutdated, MEMORY } from './connection/open-connection.ts'
 import { readSchema } from './upkeep/read-schema.ts'
-import { loadSqliteDriver, type SqliteDriver } from './connection/driver.ts'
+import { loadSqliteDriver } from './connection/driver.ts'
 import { SqliteEngine, type EngineCalls, type EngineMethod } from './engine.ts'
 import { FILE_CHECK_MS, FileWatch } from './connection/file-watch.ts'
 import { hostOf, type EngineHost } from './thread/engine-host.ts'
 import { EngineThreads, type Role } from './thread/engine-threads.ts'
-import { EngineThread, hasEngineWorker } from './thread/engine-thread.ts'
+import { EngineThread, NoThread, tellOfObstacle, threadObstacle } from './thread/engine-thread.ts'
 import {
   resolveSqliteOptions,
   type ResolvedSqliteOptions,
@@ -51,7 +51,7 @@ import {
 import type { PartsPage } from './upkeep/parts.ts'
 import { SCAN_START, type ScanCursor } from './rows/scan.ts'
 import { isWide } from './rows/wide-range.ts'
-import { isBusy, isRefusedForGood, sqliteError } from './connection/sqlite-error.ts'
+import { isBusy, openError, sqliteError } from './connection/sqlite-error.ts'
 
 /** Pause before a lock that another process holds is tried again. Milliseconds. */
 const BUSY_PAUSE_MS = 10
@@ -73,7 +73,7 @@ const CHECKPOINT_MS = 500
  * timeout ends the wait of the caller: what a thread has begun is done all the same.
  */
 export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
-  readonly #options: ResolvedSqliteOptions
+  #options: ResolvedSqliteOptions
   readonly #batcher: Batcher
   /** The connection of this thread. */
   #engine: SqliteEngine | undefined
@@ -94,9 +94,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   constructor(options: SqliteOptions, env: Env = nodeEnv()) {
     super(env)
     this.#alive = KeepAlive.of(env)
-    const { threads, ...resolved } = resolveSqliteOptions(options)
-    const hasThreads = threads && resolved.path !== MEMORY && hasEngineWorker()
-    this.#options = { ...resolved, threads: hasThreads }
+    const resolved = resolveSqliteOptions(options)
+    this.#options = { ...resolved, threads: resolved.threads && resolved.path !== MEMORY }
     this.#threads = new EngineThreads(() => this.#whenFree(() => this.#openThread()))
     this.#watch = new FileWatch(resolved.path)
     this.#batcher = new Batcher({
@@ -356,13 +355,19 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   async #open(): Promise<void> {
     try {
       const driver = await loadSqliteDriver()
-      const engine = await this.#whenFree(() => this.#makeEngine(driver))
+      const obstacle = this.#options.threads ? threadObstacle(driver) : undefined
+      if (obstacle !== undefined) this.#stayHere(obstacle)
+      const identity = this.#newIdentity()
+      const engine = await this.#whenFree(() => new SqliteEngine(driver, this.#options, identity))
       this.#engine = engine
       if (this.#watch.hasLeft(engine.call('readHints').identity)) engine.call('mendFile')
       this.#watch.opened()
       const { durability, version } = engine.settings
       this.#durability = durability
-      await this.#host('writer')
+      await this.#host('writer').catch((error: unknown) => {
+        if (!(error instanceof NoThread)) throw error
+        this.#stayHere(error.message)
+      })
       this.#checkpointAt = this.env.monotonic()
       this.#isOpen = true
       this.#batcher.open()
@@ -373,13 +378,14 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     } catch (error) {
       this.#engine?.close()
       this.#engine = undefined
-      const known = sqliteError(error, 'none')
-      const permanent = isRefusedForGood(error)
-      if (known.code !== 'UNAVAILABLE' && !permanent) throw known
-      const reason = messageOf(error).replace(/^SQLite failed: /, '')
-      const text = `cannot open the SQLite file ${this.#options.path}: ${reason}`
-      throw new StorageConnectionError('sqlite', text, { cause: error, permanent })
+      throw openError(this.#options.path, error)
     }
+  }
+
+  /** Without threads of its own the engine of this one does all. */
+  #stayHere(obstacle: string): void {
+    this.#options = { ...this.#options, threads: false }
+    tellOfObstacle(obstacle, this.env.logger)
   }
 
   /** Opened when it is needed first, and again when its thread has died. */
@@ -390,19 +396,15 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   async #openThread(): Promise<EngineThread> {
-    const { library } = await loadSqliteDriver()
-    const identity = this.#newIdentity()
-    return await EngineThread.open({ options: this.#options, identity, library })
+    const { name, library } = await loadSqliteDriver()
+    const start = { options: this.#options, identity: this.#newIdentity() }
+    return await EngineThread.open({ ...start, library: { name, library } })
   }
 
   #notConnected(): StorageError {
     const gone = this.#isOpen ? this.#watch.gone : undefined
     if (gone !== undefined) return new StorageError('UNAVAILABLE', gone)
     return new StorageError('CLOSED', 'SQLite is not connected')
-  }
-
-  #makeEngine(driver: SqliteDriver): SqliteEngine {
-    return new SqliteEngine(driver, this.#options, this.#newIdentity())
   }
 
   /** For a database that is new; one that is there keeps its own. */

@@ -1,4 +1,4 @@
-import { StorageError } from '../../../core/errors.ts'
+import { exportsOf, installedDriver } from '../../import-driver.ts'
 import type { PgClient, PgPool } from './pg-types.ts'
 import type { ResolvedPostgresOptions } from './options.ts'
 import { isRefusedStartup } from './postgres-error.ts'
@@ -72,12 +72,8 @@ export function destroySocket(client: PgClient): void {
 
 async function loadPg(): Promise<PgPackage> {
   try {
-    const loaded = (await import('pg')) as unknown as { default?: PgPackage } & PgPackage
-    return loaded.default ?? loaded
+    return exportsOf<PgPackage>(await import('pg'))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new StorageError('UNSUPPORTED', 'PostgreSQL needs the package pg: npm install pg', {
-      cause: error,
-    })
+    return installedDriver<PgPackage>('PostgreSQL', 'pg', error)
   }
 }

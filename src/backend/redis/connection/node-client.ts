@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
-import { StorageError } from '../../../core/errors.ts'
+import { exportsOf, installedDriver } from '../../import-driver.ts'
 import type { Env } from '../../../core/env.ts'
 import { withDeadline } from '../../../core/time.ts'
 import type { RedisAddress } from './options.ts'
@@ -89,12 +89,8 @@ function clientOptions({ host, port }: RedisAddress, options: NodeClientOptions)
 
 async function loadRedis(): Promise<RedisPackage> {
   try {
-    const loaded = (await import('redis')) as unknown as { default?: RedisPackage } & RedisPackage
-    return loaded.createClient === undefined ? loaded.default! : loaded
+    return exportsOf<RedisPackage>(await import('redis'))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new StorageError('UNSUPPORTED', 'Redis needs the package redis: npm install redis', {
-      cause: error,
-    })
+    return installedDriver<RedisPackage>('Redis', 'redis', error)
   }
 }

@@ -1,4 +1,4 @@
-import { StorageError } from '../../../core/errors.ts'
+import { exportsOf, installedDriver } from '../../import-driver.ts'
 import type { S3Credentials } from './options.ts'
 
 export interface RequestToSign {
@@ -38,12 +38,8 @@ export async function loadSigner(): Promise<Sign> {
 
 async function loadPackage(): Promise<SignerPackage> {
   try {
-    const name: string = 'aws4fetch'
-    return (await import(name)) as SignerPackage
+    return exportsOf<SignerPackage>(await import('aws4fetch'))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new StorageError('UNSUPPORTED', 'S3 needs the package aws4fetch: npm install aws4fetch', {
-      cause: error,
-    })
+    return installedDriver<SignerPackage>('S3', 'aws4fetch', error)
   }
 }

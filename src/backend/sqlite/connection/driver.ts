@@ -5,8 +5,9 @@
  * closing a file drops the locks that the other holds. So one is chosen, once a process, its threads
  * are told which, and what is open is noted in `open-files.ts`.
  */
-import { createRequire } from 'node:module'
-import { messageOf, StorageError } from '../../../core/errors.ts'
+import { StorageError } from '../../../core/errors.ts'
+import { nodeBuiltin } from '../../../core/node-builtin.ts'
+import { isNotFound, requireFile, resolveInstalled, whyNotLoaded } from '../../import-driver.ts'
 import { checkMayOpen, noteOpened } from './open-files.ts'
 
 export type SqliteValue = null | number | string | Uint8Array
@@ -25,11 +26,13 @@ export interface SqliteDatabase {
   close(): unknown
 }
 
-export interface SqliteDriver {
-  /** Name of the library. */
+export interface SqliteLibrary {
   readonly name: string
-  /** Tells it from another copy of itself: where it was found. */
+  /** Tells it from another copy of itself: its file, or its name where it has none of its own. */
   readonly library: string
+}
+
+export interface SqliteDriver extends SqliteLibrary {
   open(path: string): SqliteDatabase
 }
 
@@ -37,6 +40,8 @@ type DatabaseClass = new (path: string) => SqliteDatabase
 
 const MISSING =
   'SQLite needs Node 22.13 or later, or a package: run "npm install @photostructure/sqlite"'
+
+const BUILT_IN = 'node:sqlite'
 
 /** From this Node-API on better-sqlite3 13 runs; before, it ends the process on the first call. */
 const NODE_API_MIN = 10
@@ -59,20 +64,57 @@ export function loadSqliteDriver(): Promise<SqliteDriver> {
 }
 
 async function findDriver(): Promise<SqliteDriver> {
-  const builtIn = process.getBuiltinModule('node:sqlite') as object | undefined
-  if (builtIn !== undefined) return driverOf('node:sqlite', builtIn, 'DatabaseSync')
-  if (isBetterSqliteUsable()) {
-    const module = await importPackage('better-sqlite3')
-    if (module !== undefined) return driverOf('better-sqlite3', module, 'default')
-  }
-  const module = await importPackage('@photostructure/sqlite')
-  if (module === undefined) throw new StorageError('UNSUPPORTED', MISSING)
-  return driverOf('@photostructure/sqlite', module, 'DatabaseSync')
+  const builtIn = nodeBuiltin(BUILT_IN) as object | undefined
+  if (builtIn !== undefined) return driverOf(BUILT_IN, BUILT_IN, builtIn)
+  const found = (await findBetterSqlite()) ?? (await findPhotostructure())
+  if (found === undefined) throw new StorageError('UNSUPPORTED', MISSING)
+  return found
 }
 
-function driverOf(name: string, module: object, exported: string): SqliteDriver {
-  const Database = (module as Record<string, DatabaseClass>)[exported]!
-  const library = libraryOf(name)
+async function findBetterSqlite(): Promise<SqliteDriver | undefined> {
+  const name = 'better-sqlite3'
+  if (!isBetterSqliteUsable()) return undefined
+  try {
+    return installedSqlite(name) ?? driverOf(name, name, await import('better-sqlite3'))
+  } catch (error) {
+    return unlessNotFound(name, error)
+  }
+}
+
+async function findPhotostructure(): Promise<SqliteDriver | undefined> {
+  const name = '@photostructure/sqlite'
+  try {
+    return installedSqlite(name) ?? driverOf(name, name, await import('@photostructure/sqlite'))
+  } catch (error) {
+    return unlessNotFound(name, error)
+  }
+}
+
+/** Before the one in a bundle, which lacks the native part. */
+function installedSqlite(name: string): SqliteDriver | undefined {
+  const file = resolveInstalled(name)
+  return file === undefined ? undefined : driverOf(name, file, requireFile(file) as object)
+}
+
+function unlessNotFound(name: string, error: unknown): undefined {
+  if (isNotFound(error, name)) return undefined
+  const text = `${name} cannot be loaded: ${whyNotLoaded(error)}`
+  throw new StorageError('UNSUPPORTED', text, { cause: error })
+}
+
+/** The one that another thread of this process has: two would drop each other's locks. */
+export function sameSqliteDriver({ name, library }: SqliteLibrary): SqliteDriver {
+  const module = name === BUILT_IN ? nodeBuiltin(BUILT_IN) : requireFile(library)
+  return driverOf(name, library, module as object)
+}
+
+/** Whether another thread can have the same one: it was not made a part of a bundle. */
+export function isShareable({ name, library }: SqliteLibrary): boolean {
+  return name === BUILT_IN || library !== name
+}
+
+function driverOf(name: string, library: string, module: object): SqliteDriver {
+  const Database = databaseClass(module)
   return {
     name,
     library,
@@ -90,13 +132,10 @@ function driverOf(name: string, module: object, exported: string): SqliteDriver 
   }
 }
 
-function libraryOf(name: string): string {
-  try {
-    return createRequire(import.meta.url).resolve(name)
-  } catch {
-    // Bundled: there is one of it.
-    return name
-  }
+/** better-sqlite3 exports the class itself, the others name it. */
+function databaseClass(module: object): DatabaseClass {
+  const { DatabaseSync, default: exported } = module as Record<string, DatabaseClass | undefined>
+  return DatabaseSync ?? exported ?? (module as DatabaseClass)
 }
 
 /**
@@ -121,26 +160,7 @@ export function withNumberedParameters(database: SqliteDatabase): SqliteDatabase
 
 /** Decided before it is loaded: the wrong one cannot be caught, it crashes the process. */
 function isBetterSqliteUsable(): boolean {
-  let version: string
-  try {
-    const require = createRequire(import.meta.url)
-    version = (require('better-sqlite3/package.json') as { version: string }).version
-  } catch {
-    // Not installed, which is fine: it is the user's choice.
-    return false
-  }
-  return version.startsWith('12.') || Number(process.versions['napi']) >= NODE_API_MIN
-}
-
-/** Undefined when the package is not installed. The name is a variable: the types are optional. */
-async function importPackage(name: string): Promise<object | undefined> {
-  try {
-    return (await import(name)) as object
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return undefined
-    throw new StorageError('UNSUPPORTED', `${name} cannot be loaded: ${messageOf(error)}`, {
-      cause: error,
-    })
-  }
+  if (Number(process.versions['napi']) >= NODE_API_MIN) return true
+  const file = resolveInstalled('better-sqlite3/package.json')
+  return file !== undefined && (requireFile(file) as { version: string }).version.startsWith('12.')
 }

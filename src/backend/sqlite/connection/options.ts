@@ -20,7 +20,8 @@ export interface SqliteOptions {
   readonly timeoutMs?: number
   /**
    * Writes, digests and scans run in threads of their own, so that no commit stops the event loop.
-   * Never for `:memory:`, nor where the package was bundled into one file. Default: true.
+   * Never for `:memory:`. In a bundle that lacks the script of the threads the calling thread does it all, and
+   * a warning says so. Default: true.
    */
   readonly threads?: boolean
 }

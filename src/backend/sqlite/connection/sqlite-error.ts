@@ -1,6 +1,7 @@
 import {
   isStorageError,
   messageOf,
+  StorageConnectionError,
   StorageError,
   type Effect,
   type StorageErrorCode,
@@ -46,6 +47,16 @@ export function isBusy(error: unknown): boolean {
 export function isRefusedForGood(error: unknown): boolean {
   const code = resultCode(isStorageError(error) ? error.cause : error)
   return code === NOTADB || code === READONLY || isUnusablePath(error)
+}
+
+/** A file that could not be opened. */
+export function openError(path: string, error: unknown): StorageError {
+  const known = sqliteError(error, 'none')
+  const permanent = isRefusedForGood(error)
+  if (known.code !== 'UNAVAILABLE' && !permanent) return known
+  const reason = messageOf(error).replace(/^SQLite failed: /, '')
+  const text = `cannot open the SQLite file ${path}: ${reason}`
+  return new StorageConnectionError('sqlite', text, { cause: error, permanent })
 }
 
 /** Any failure of the library as a `StorageError`. */

@@ -1,5 +1,6 @@
 import { isStorageError, messageOf, StorageError, type Effect } from '../../../core/errors.ts'
 import type { StorageErrorCode } from '../../../core/errors.ts'
+import type { SqliteLibrary } from '../connection/driver.ts'
 import type { ResolvedSqliteOptions } from '../connection/options.ts'
 import { resultCode } from '../connection/sqlite-error.ts'
 import type { EngineMethod } from '../engine.ts'
@@ -10,7 +11,7 @@ export interface EngineStart {
   /** Given to the database if it is new. */
   readonly identity: string
   /** That of the starting thread: a second one must not open the file (`driver.ts`). */
-  readonly library: string
+  readonly library: SqliteLibrary
 }
 
 export type EngineRequest =

@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { messageOf, StorageError } from '../../../core/errors.ts'
+import type { Logger } from '../../../core/logger.ts'
+import { nodeBuiltin } from '../../../core/node-builtin.ts'
+import { isShareable, type SqliteLibrary } from '../connection/driver.ts'
 import type { SqliteSettings } from '../connection/open-connection.ts'
 import {
   errorOf,
@@ -20,14 +23,41 @@ type RequestBody =
   | { readonly method: EngineMethod; readonly args: readonly unknown[] }
   | { readonly method: 'open' | 'close' }
 
-const SCRIPT = new URL('./engine-worker.js', import.meta.url)
+/** Beside the file that this one is in. */
+const SCRIPT = 'engine-worker.js'
 
-let isThere: boolean | undefined
+/** No thread could be started: nothing was asked of it. */
+export class NoThread extends Error {}
 
-/** False where the script is not beside this file, as in a program that a bundler made one file of. */
-export function hasEngineWorker(): boolean {
-  isThere ??= SCRIPT.protocol === 'file:' && existsSync(SCRIPT)
-  return isThere
+/** Why an engine of this library gets no thread of its own in this program; undefined where it does. */
+export function threadObstacle(library: SqliteLibrary): string | undefined {
+  if (!isShareable(library)) return `${library.name} is a part of this bundle`
+  return findScript() === undefined ? 'the script of its thread is not beside this file' : undefined
+}
+
+let isTold = false
+
+/** Once a process. In a test that runs the sources there is no script, and nothing is wrong. */
+export function tellOfObstacle(obstacle: string, logger: Logger): void {
+  if (isTold || ownAddress()?.endsWith('.ts') === true) return
+  isTold = true
+  const text =
+    `SQLite runs on the main thread, where a commit holds up everything else: ${obstacle}. ` +
+    'Leave everthread out of the bundle (docs/deploying.md), or set threads: false'
+  logger.warn({}, text)
+}
+
+function findScript(): URL | undefined {
+  const own = ownAddress()
+  if (own?.startsWith('file:') !== true) return undefined
+  // No `new URL` of both: a bundler would copy the script without what it imports.
+  const script = new URL(own.replace(/[^/]+$/, SCRIPT))
+  return existsSync(script) ? script : undefined
+}
+
+/** Undefined in a bundle in CommonJS. */
+function ownAddress(): string | undefined {
+  return import.meta.url
 }
 
 /** An engine in a thread of its own, which keeps the process alive only while somebody waits. */
@@ -39,7 +69,11 @@ export class EngineThread implements EngineHost {
   #lastId = 0
 
   private constructor(start: EngineStart) {
-    this.#worker = new Worker(SCRIPT, {
+    const script = findScript()
+    if (script === undefined) throw new NoThread(`there is no ${SCRIPT}`)
+    // A bundler that saw the class would take the script for a module of its own.
+    const { Worker } = nodeBuiltin('node:worker_threads')
+    this.#worker = new Worker(script, {
       name: 'everthread-sqlite',
       workerData: start,
       // Loaders and the like of the application are not for it; the SQLite library must be the same.
@@ -51,13 +85,18 @@ export class EngineThread implements EngineHost {
     this.#worker.unref()
   }
 
-  /** Rejects as the engine does; a file that is locked may be tried again. */
+  /**
+   * Rejects as the engine does; a file that is locked may be tried again.
+   *
+   * @throws NoThread when the thread ends before its first answer.
+   */
   static async open(start: EngineStart): Promise<EngineThread> {
     const thread = new EngineThread(start)
     try {
       thread.#settings = await thread.#request<SqliteSettings>({ method: 'open' })
       return thread
     } catch (error) {
+      if (!thread.isAlive) throw new NoThread(messageOf(error), { cause: error })
       await thread.close()
       throw error
     }
