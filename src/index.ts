@@ -1,9 +1,14 @@
-export {
-  ChatHistory,
-  type ClearOptions,
-  type EraseOptions,
-  type HistoryOptions,
-} from './chat/chat-history.ts'
+export { ChatHistory, type ClearOptions, type EraseOptions } from './chat/chat-history.ts'
+export type { HistoryOptions } from './chat/history-options.ts'
+export type {
+  ClosedToolCall,
+  ClosedToolCalls,
+  CloseToolCallsOptions,
+  DanglingToolCall,
+  DanglingToolCalls,
+  FindToolCallsOptions,
+} from './chat/turns/dangling-tool-calls.ts'
+export type { HistoryWindow, WindowOptions } from './chat/window/window-options.ts'
 export type {
   ChatMessage,
   ClearReceipt,
