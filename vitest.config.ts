@@ -18,6 +18,7 @@ const LONG = [
   'test/integration/postgres-indexes.test.ts',
   'test/integration/reconcile-pairs.test.ts',
   'test/integration/s3-*.test.ts',
+  'test/package/typescript.test.ts',
 ]
 const ALL = ['src/**/*.test.ts', 'simulator/**/*.test.ts', 'test/**/*.test.ts']
 const part = process.env['TESTS']

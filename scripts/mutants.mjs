@@ -16,7 +16,7 @@
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { compileSources } from './compile-sources.mjs'
@@ -54,7 +54,10 @@ const LIMIT_MS = Number(values.minutes) * 60_000
 
 const copy = mkdtempSync(join(tmpdir(), 'everthread-mutants-'))
 process.once('exit', () => rmSync(copy, { recursive: true, force: true }))
-for (const name of COPIED) cpSync(join(ROOT, name), join(copy, name), { recursive: true })
+for (const name of COPIED) {
+  const filter = (path) => basename(path) !== 'node_modules'
+  cpSync(join(ROOT, name), join(copy, name), { recursive: true, filter })
+}
 symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
 
 /** What failed in the unbroken copy, by the way of trying it. */

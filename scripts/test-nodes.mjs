@@ -20,7 +20,7 @@ import { ensureRedis } from './ensure-redis.mjs'
 import { runVitest, summary } from './run-vitest.mjs'
 
 /** Without a full number, the newest of its line. In 24.4.1 `node:sqlite` binds no `?1`. */
-const VERSIONS = ['20.19.0', '20', '22.13.0', '22', '24.0.0', '24.4.1', '24', '26']
+const VERSIONS = ['20.19.0', '20', '22.13.0', '22', '24.0.0', '24.4.1', '24', '26.0.0', '26']
 
 /** What differs between versions: the library of SQLite, and its threads. */
 const SUITES = ['src/backend/sqlite', 'test/integration/sqlite-threads.test.ts']

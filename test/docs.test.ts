@@ -8,6 +8,9 @@ import { DOCUMENTED, limitsOf, showsDefault } from './support/option-docs.ts'
 import { makePackageFolder, tsc } from './support/package-folder.ts'
 import { ROOT, sourceFiles } from './support/source-files.ts'
 
+/** What applications use (42), and the described layer (26). Parts for authors belong to `everthread/core`. */
+const ROOT_NAMES_MAX = 68
+
 const DOCUMENTS = sourceFiles(['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs'], ['.md'])
 
 function read(path: string): string {
@@ -61,6 +64,16 @@ function fields(path: string, name: string): string[] {
   const match = body.exec(read(path))
   if (match === null) throw new Error(`${path} has no interface ${name}`)
   return [...match[1]!.matchAll(/^ {2}(?:readonly )?'?([\w-]+)'?\??:/gm)].map(([, field]) => field!)
+}
+
+/** The names that an entry exports. */
+function exportsOf(path: string): string[] {
+  return [...read(path).matchAll(/\{([^}]*)\} from/g)].flatMap(([, list]) =>
+    list!
+      .split(',')
+      .map((name) => name.trim().replace(/^type /, ''))
+      .filter((name) => name !== ''),
+  )
 }
 
 describe('the documents of the package', () => {
@@ -221,15 +234,35 @@ test.each(DOCUMENTED)('under %j the %s has the limits and defaults of the code',
   expect(wrong).toEqual([])
 })
 
-test('api.md names everything that the package exports', () => {
-  const exported = [...read('src/index.ts').matchAll(/\{([^}]*)\} from/g)].flatMap(([, list]) =>
-    list!
-      .split(',')
-      .map((name) => name.trim().replace(/^type /, ''))
-      .filter((name) => name !== ''),
-  )
-  const api = read('docs/api.md')
-  expect(exported.filter((name) => !new RegExp(`\\b${name}\\b`).test(api))).toEqual([])
+describe('api.md names everything that the package exports, at its entry', () => {
+  const [applications, authors] = read('docs/api.md').split('## `everthread/core`\n') as [
+    string,
+    string,
+  ]
+  const isIn = (text: string) => (name: string) => new RegExp(`\\b${name}\\b`).test(text)
+  const root = exportsOf('src/index.ts')
+  const core = exportsOf('src/core.ts')
+
+  test('everthread', () => {
+    expect(root).toContain('openChatHistory')
+    expect(root.filter((name) => !isIn(applications)(name))).toEqual([])
+  })
+
+  test('everthread/core', () => {
+    const named = section(authors, '').split('`')
+    expect(core).toContain('ReplicaBackend')
+    expect(core.filter((name) => !named.includes(name))).toEqual([])
+    // `HealthManager` stands there in prose.
+    expect(root.filter((name) => named.includes(name))).toEqual(['HealthManager'])
+  })
+
+  test('everthread has what applications use, and not more', () => {
+    expect(root.length).toBeLessThanOrEqual(ROOT_NAMES_MAX)
+  })
+
+  test('each name has one entry', () => {
+    expect(core.filter((name) => root.includes(name))).toEqual([])
+  })
 })
 
 test('the README stays short', () => {

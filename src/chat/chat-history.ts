@@ -66,13 +66,13 @@ const LIST = { limit: LIMIT, before: secret() }
 
 /**
  * Conversations of one tenant. Every method rejects with a `StorageError`; after `close` with
- * `CLOSED`.
+ * `CLOSED`. `Extras` are fields of your own that its messages have, for the compiler alone.
  */
-export class ChatHistory implements AsyncDisposable {
+export class ChatHistory<Extras extends object = {}> implements AsyncDisposable {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #sessions: Sessions | undefined
-  readonly #reader: ConversationReader
+  readonly #reader: ConversationReader<Extras>
   readonly #retention: Retention | undefined
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
@@ -103,7 +103,7 @@ export class ChatHistory implements AsyncDisposable {
    * `OVERLOADED`, `TIMEOUT` or `UNAVAILABLE`. With effect `unknown` it may have been saved: only a
    * repeat with an id of your own is certain not to store it twice.
    */
-  async saveMessage(conversationId: string, message: NewMessage): Promise<Receipt> {
+  async saveMessage(conversationId: string, message: NewMessage<Extras>): Promise<Receipt> {
     const [receipt] = await this.saveMessages(conversationId, [message])
     return receipt!
   }
@@ -111,7 +111,7 @@ export class ChatHistory implements AsyncDisposable {
   /** Saves messages in order, all or nothing at each place. At most 1000. Errors as `saveMessage`. */
   async saveMessages(
     conversationId: string,
-    messages: readonly NewMessage[],
+    messages: readonly NewMessage<Extras>[],
   ): Promise<readonly Receipt[]> {
     const key = this.#key(conversationId)
     checkArray('messages', messages)
@@ -135,7 +135,7 @@ export class ChatHistory implements AsyncDisposable {
   }
 
   /** One page of a conversation; an unknown conversation is an empty one. */
-  async getHistory(conversationId: string, options?: HistoryOptions): Promise<HistoryPage> {
+  async getHistory(conversationId: string, options?: HistoryOptions): Promise<HistoryPage<Extras>> {
     return await this.#reader.page(conversationId, resolve('', options, HISTORY))
   }
 
@@ -146,7 +146,10 @@ export class ChatHistory implements AsyncDisposable {
    *
    * @throws StorageError as `getHistory`; `INVALID_ARGUMENT` also for what `countTokens` throws or gives.
    */
-  async window(conversationId: string, options: WindowOptions): Promise<HistoryWindow> {
+  async window(
+    conversationId: string,
+    options: WindowOptions<Extras>,
+  ): Promise<HistoryWindow<Extras>> {
     return await this.#reader.window(conversationId, resolveWindow(options))
   }
 
@@ -184,14 +187,14 @@ export class ChatHistory implements AsyncDisposable {
       found,
       { before, content },
       {
-        save: (message) => this.saveMessage(conversationId, message),
+        save: (message) => this.saveMessage(conversationId, message as NewMessage<Extras>),
         stands: async (id) => (await this.getMessage(conversationId, id)) !== undefined,
       },
     )
   }
 
   /** All messages, oldest first, read page by page. What is saved meanwhile may or may not come. */
-  async *messages(conversationId: string): AsyncGenerator<ChatMessage, void, undefined> {
+  async *messages(conversationId: string): AsyncGenerator<ChatMessage<Extras>, void, undefined> {
     let after: string | undefined
     for (;;) {
       const page = await this.getHistory(conversationId, {
@@ -206,7 +209,7 @@ export class ChatHistory implements AsyncDisposable {
   }
 
   /** Undefined when there is none with this id, or when it was removed. */
-  async getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined> {
+  async getMessage(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
     const { key, item } = await this.#reader.find(conversationId, id)
     return item === undefined ? undefined : (await this.#reader.decode(key, [item]))[0]
   }
@@ -218,7 +221,11 @@ export class ChatHistory implements AsyncDisposable {
    * @throws StorageError `NOT_FOUND`, or `UNAVAILABLE` when it was not found by a read that may be
    * incomplete.
    */
-  async updateMessage(conversationId: string, id: string, message: NewMessage): Promise<Receipt> {
+  async updateMessage(
+    conversationId: string,
+    id: string,
+    message: NewMessage<Extras>,
+  ): Promise<Receipt> {
     checkText('id', id, MESSAGE_ID_BYTES_MAX)
     encodeMessage(message)
     if (message.id !== undefined && message.id !== id) {

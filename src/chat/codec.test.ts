@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { JsonText } from '../core/json.ts'
 import type { Stamp } from '../core/stamp.ts'
 import { decodeMessage, messageBody } from './codec.ts'
-import type { NewMessage } from './message.ts'
+import type { UserMessage } from './message.ts'
 
 const POSITION = '019ac8a0-0b12-7000-8abc-0123456789ab' as Stamp
 
@@ -32,8 +32,7 @@ test('a field named __proto__ stays an own field and changes no prototype', () =
 })
 
 test('a message that is an instance of a class is refused: a copy would lack what the class makes', () => {
-  class Question implements NewMessage {
-    readonly [field: string]: unknown
+  class Question implements UserMessage {
     readonly role = 'user'
     readonly #text = 'x'
     get content(): string {

@@ -5,7 +5,14 @@ import { itemValue, type Item } from '../core/merge.ts'
 import { showValue } from '../core/show-value.ts'
 import { STAMP_MIN, stampMs } from '../core/stamp.ts'
 import { isDateTime, isoTime } from '../core/iso-time.ts'
-import { ROLES, type ChatMessage, type NewMessage } from './message.ts'
+import { ROLES, type ChatMessage, type NewMessage, type Role } from './message.ts'
+
+/** What is stored of a message. More than the types know: any field of JSON is kept. */
+interface MessageBody {
+  readonly role: Role
+  readonly createdAt?: string
+  readonly [field: string]: unknown
+}
 
 /** A message as text. Its id is not part of it: the store keeps it beside. */
 export function encodeMessage(message: NewMessage, name = 'message'): JsonText {
@@ -18,7 +25,7 @@ export function encodeMessage(message: NewMessage, name = 'message'): JsonText {
  * @throws StorageError `INVALID_ARGUMENT` for a known field of another type than it has. That all of it
  * is JSON is for the encoding to check.
  */
-export function messageBody(message: NewMessage, name = 'message'): NewMessage {
+export function messageBody(message: NewMessage, name = 'message'): MessageBody {
   return reading(name, () => {
     checkMessage(message, name)
     const { id: _id, ...body } = message
@@ -50,7 +57,7 @@ export function decodeMessage(item: Item): ChatMessage | undefined {
   if (known !== undefined) return { ...known }
   const value = itemValue(item)
   if (value === undefined) return undefined
-  const body = decodeJson<NewMessage>(value)
+  const body = decodeJson<MessageBody>(value)
   if (!isObject(body) || typeof body.role !== 'string') {
     throw new StorageError('CORRUPT', `message ${JSON.stringify(item.id)} is damaged`)
   }
@@ -60,16 +67,16 @@ export function decodeMessage(item: Item): ChatMessage | undefined {
 }
 
 /** `{ id, ...body, createdAt }`, which would be half of the cost of reading a message. */
-function asMessage(item: Item, body: NewMessage): ChatMessage {
+function asMessage(item: Item, body: MessageBody): ChatMessage {
   const createdAt = body.createdAt ?? savedAt(item)
   const message: Record<string, unknown> = { id: item.id }
   for (const field in body) {
     // Assigning this one would not make it a field.
-    if (field === '__proto__') return { id: item.id, ...body, createdAt }
+    if (field === '__proto__') return { id: item.id, ...body, createdAt } as object as ChatMessage
     message[field] = body[field]
   }
   message['createdAt'] = createdAt
-  return message as unknown as ChatMessage
+  return message as object as ChatMessage
 }
 
 function isFlat(message: ChatMessage): boolean {
@@ -82,13 +89,13 @@ function savedAt({ appendedAt, position }: Item): string {
   return isoTime(stamp === STAMP_MIN ? 0 : stampMs(stamp))
 }
 
-function checkMessage(message: NewMessage, name: string): void {
-  const given: unknown = message
+function checkMessage(given: unknown, name: string): asserts given is MessageBody {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw invalid(`${name} must be an object, got ${given === null ? 'null' : typeof given}`)
   }
   // Copying the fields of an instance would leave out what its class makes of them.
   if (!isPlain(given)) throw invalid(`${name} must be a plain object, got ${classOf(given)}`)
+  const message = given as MessageBody
   if (!ROLES.includes(message.role)) {
     throw invalid(`${name}.role must be one of ${ROLES.join(', ')}, got ${showValue(message.role)}`)
   }
@@ -100,17 +107,16 @@ function checkMessage(message: NewMessage, name: string): void {
   checkOptional(message, name, 'metadata', isObject, 'an object')
 }
 
-function checkContent({ content, toolCalls }: NewMessage, name: string): void {
-  const given: unknown = content
-  if (typeof given === 'string' || given === null) return
+function checkContent({ content, toolCalls }: MessageBody, name: string): void {
+  if (typeof content === 'string' || content === null) return
   // Some models leave the content out beside tool calls; it is kept left out.
-  if (given === undefined && toolCalls !== undefined) return
-  if (!Array.isArray(given)) {
+  if (content === undefined && toolCalls !== undefined) return
+  if (!Array.isArray(content)) {
     throw invalid(
-      `${name}.content must be a string, an array of parts or null, got ${typeof given}`,
+      `${name}.content must be a string, an array of parts or null, got ${typeof content}`,
     )
   }
-  given.forEach((part: unknown, i) => {
+  content.forEach((part: unknown, i) => {
     if (!isObject(part) || typeof part['type'] !== 'string') {
       throw invalid(`${name}.content[${i}] must be an object with a type, got ${showValue(part)}`)
     }
@@ -118,7 +124,7 @@ function checkContent({ content, toolCalls }: NewMessage, name: string): void {
 }
 
 function checkOptional(
-  message: NewMessage,
+  message: MessageBody,
   name: string,
   field: string,
   isValid: (value: unknown) => boolean,

@@ -30,15 +30,15 @@ export interface FoundItem {
 }
 
 /** A page, in the order asked for. */
-interface PlainPage {
-  readonly messages: ChatMessage[]
+interface PlainPage<Extras extends object> {
+  readonly messages: ChatMessage<Extras>[]
   readonly items: readonly Item[]
   readonly next: Stamp | undefined
   readonly complete: boolean
 }
 
 /** Reads of messages: what `ChatHistory` makes of its calls. */
-export class ConversationReader {
+export class ConversationReader<Extras extends object = {}> {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #sessions: Sessions | undefined
@@ -52,7 +52,7 @@ export class ConversationReader {
   async page(
     conversationId: string,
     { session, limit, before, after, order, alignTurns }: Resolved<typeof HISTORY>,
-  ): Promise<HistoryPage> {
+  ): Promise<HistoryPage<Extras>> {
     const isForward = order === 'oldest' || (order === undefined && after !== undefined)
     const query: PagesQuery = {
       limit,
@@ -73,11 +73,15 @@ export class ConversationReader {
     })
   }
 
-  async window(conversationId: string, options: ResolvedWindow): Promise<HistoryWindow> {
+  async window(
+    conversationId: string,
+    options: ResolvedWindow<Extras>,
+  ): Promise<HistoryWindow<Extras>> {
     const { session, signal } = options
     return await this.#since(session, async () => {
-      const { window, items } = await readWindow(this.#pages(conversationId, signal), options)
-      return { ...window, ...this.#sessions?.ofRead(items) }
+      const pages = this.#pages(conversationId, signal)
+      const { window, items } = await readWindow(pages, options as ResolvedWindow)
+      return { ...(window as HistoryWindow<Extras>), ...this.#sessions?.ofRead(items) }
     })
   }
 
@@ -101,15 +105,23 @@ export class ConversationReader {
   }
 
   /** Without those that are not visible. */
-  async decode(key: string, items: readonly Item[]): Promise<ChatMessage[]> {
-    return await this.#decode(key, items, (_item, message) => message)
+  async decode(key: string, items: readonly Item[]): Promise<ChatMessage<Extras>[]> {
+    return await this.#decode(key, items, (_item, message) => message as ChatMessage<Extras>)
   }
 
-  async #page(conversationId: string, query: PagesQuery, alignTurns: boolean): Promise<PlainPage> {
+  async #page(
+    conversationId: string,
+    query: PagesQuery,
+    alignTurns: boolean,
+  ): Promise<PlainPage<Extras>> {
     if (alignTurns) {
       const { messages, ...rest } = await readAlignedPage(this.#pages(conversationId), query)
       const items = messages.map(({ item }) => item)
-      return { messages: messages.map(({ message }) => message), items, ...rest }
+      return {
+        messages: messages.map(({ message }) => message as ChatMessage<Extras>),
+        items,
+        ...rest,
+      }
     }
     const key = this.#key(conversationId)
     const { items, done, complete } = await this.#store.readItems({ key, ...query })

@@ -11,30 +11,69 @@ export interface ContentPart {
   readonly [field: string]: unknown
 }
 
-/** A message as it is handed in. Fields that are not named here are kept as they came. */
-export interface NewMessage {
+/** What messages of every role may have. */
+export interface MessageFields {
   /**
    * At most 256 bytes. With an id of your own, saving is idempotent: the same id with the same
    * content is stored once, with other content it is a `CONFLICT`. Default: made by the store.
    */
   readonly id?: string
-  readonly role: Role
-  /** Null is what OpenAI's assistants send beside tool calls. */
-  readonly content: string | readonly ContentPart[] | null
   /**
    * RFC 3339, the form of ISO 8601 with date, time and offset, such as `2026-01-01T12:00:00Z`; it is kept
    * as it came. Default: the time of saving. It does not order messages.
    */
   readonly createdAt?: string
-  readonly toolCalls?: readonly unknown[]
-  readonly toolCallId?: string
+  /** Who speaks, where several share a role; of a tool's answer its tool. */
   readonly name?: string
+  /** Whatever else you keep with a message. Fields beside these are declared by `Extras` of `NewMessage`. */
   readonly metadata?: Readonly<Record<string, unknown>>
-  readonly [field: string]: unknown
 }
 
-/** A message as it is read back. */
-export interface ChatMessage extends NewMessage {
+/** Instructions to the model; `developer` is the newer word of some providers for `system`. */
+export interface SystemMessage extends MessageFields {
+  readonly role: 'system' | 'developer'
+  readonly content: string | readonly ContentPart[]
+}
+
+/** What a user said. */
+export interface UserMessage extends MessageFields {
+  readonly role: 'user'
+  readonly content: string | readonly ContentPart[]
+}
+
+/** What the model answered, and the tools that it calls. */
+export interface AssistantMessage extends MessageFields {
+  readonly role: 'assistant'
+  /** Null is what OpenAI's assistants send beside tool calls. */
+  readonly content: string | readonly ContentPart[] | null
+  /** In the form of the provider; the store does not look into them. */
+  readonly toolCalls?: readonly unknown[]
+}
+
+/** What a tool answered. */
+export interface ToolMessage extends MessageFields {
+  readonly role: 'tool'
+  readonly content: string | readonly ContentPart[]
+  /** The id of the tool call that it answers. */
+  readonly toolCallId?: string
+}
+
+/**
+ * A message as it is handed in: one of four shapes, told apart by `role`. `Extras` are fields of your own,
+ * which the compiler then knows: `NewMessage<{ traceId?: string }>`. Default: none.
+ *
+ * At run time a message may have any fields, of any role; they are kept as they came.
+ */
+export type NewMessage<Extras extends object = {}> = (
+  SystemMessage | UserMessage | AssistantMessage | ToolMessage
+) &
+  Extras
+
+/**
+ * A message as it is read back. `Extras` is what you say of it: messages that somebody else saved may lack
+ * what it names, and have more.
+ */
+export type ChatMessage<Extras extends object = {}> = NewMessage<Extras> & {
   readonly id: string
   readonly createdAt: string
 }
@@ -57,9 +96,9 @@ export interface ClearReceipt extends Omit<Receipt, 'id' | 'position'> {
   readonly clear: readonly DatabasePlace[]
 }
 
-export interface HistoryPage {
+export interface HistoryPage<Extras extends object = {}> {
   /** Oldest first, unless `order: 'newest'` was asked for. */
-  readonly messages: readonly ChatMessage[]
+  readonly messages: readonly ChatMessage<Extras>[]
   /** Pass it as `before` (or `after` with `order: 'oldest'`) for the next page. Absent: no more. */
   readonly nextCursor?: string
   /** False when another process may have acknowledged messages that are not here. */

@@ -131,12 +131,15 @@ export const CHAT_HISTORY_OPTIONS: OptionTable<
 
 /**
  * Opens a chat history. It starts as long as one durable place is there; the others are connected
- * when they come back.
+ * when they come back. `Extras` are fields of your own that its messages have, beside the known ones:
+ * `openChatHistory<{ traceId?: string }>()`. Nothing checks them at run time.
  *
  * @throws StorageError `INVALID_ARGUMENT` that names the field, `CONNECTION` when no durable place
  * can be used, `CORRUPT` when the log is damaged.
  */
-export async function openChatHistory(options: ChatHistoryOptions = {}): Promise<ChatHistory> {
+export async function openChatHistory<Extras extends object = {}>(
+  options: ChatHistoryOptions = {},
+): Promise<ChatHistory<Extras>> {
   const { env, store, tenant, tokens, limits } = partsOf(options)
   await store.connect()
   const retention =

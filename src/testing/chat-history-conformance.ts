@@ -13,11 +13,8 @@ export function chatHistoryConformance({ name, open }: ChatHistoryConformanceOpt
   describe(`${name}: ChatHistory contract`, () => {
     test('a saved message is read back with its id, time and fields', async () => {
       await using history = await open()
-      const receipt = await history.saveMessage('c', {
-        role: 'user',
-        content: 'Hello',
-        mood: 'good',
-      })
+      const message = { role: 'user', content: 'Hello', mood: 'good' } as const
+      const receipt = await history.saveMessage('c', message)
       const { messages } = await history.getHistory('c')
       expect(messages).toEqual([
         {

@@ -222,9 +222,9 @@ describePostgres('on PostgreSQL and on SQLite', () => {
     loop['loop'] = loop
     const deep = JSON.parse('['.repeat(500) + ']'.repeat(500)) as unknown
     for (const extra of [loop, () => {}, 1n, Symbol('s'), deep, 'x'.repeat(5_000_000)]) {
-      await expect(
-        history.saveMessage('c', { role: 'user', content: 'x', extra }),
-      ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', effect: 'none' })
+      const given = { role: 'user', content: 'x', extra } as const
+      const refusal = { code: 'INVALID_ARGUMENT', effect: 'none' }
+      await expect(history.saveMessage('c', given)).rejects.toMatchObject(refusal)
     }
     await fromEach(places, async () => expect(await history.countMessages('c')).toBe(0))
   })

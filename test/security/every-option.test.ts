@@ -11,6 +11,7 @@ import * as postgres from '../../src/backend/postgres/index.ts'
 import * as redis from '../../src/backend/redis/index.ts'
 import * as s3 from '../../src/backend/s3/index.ts'
 import * as sqlite from '../../src/backend/sqlite/index.ts'
+import * as core from '../../src/core.ts'
 import type { Option, Table } from '../../src/core/options.ts'
 import * as library from '../../src/index.ts'
 import * as testing from '../../src/testing/index.ts'
@@ -135,7 +136,7 @@ function inEmptyFolder(): { readonly isEmpty: () => boolean } {
 }
 
 test('everything that the package exports is called here, or takes no options', () => {
-  const modules = [library, testing, memcached, postgres, redis, s3, sqlite]
+  const modules = [library, core, testing, memcached, postgres, redis, s3, sqlite]
   const exported = modules.flatMap((module) => Object.keys(module))
   const known = new Set([...ENTRIES.map(({ of }) => of), ...Object.keys(WITHOUT_OPTIONS)])
   expect([...new Set(exported)].sort()).toEqual([...known].sort())

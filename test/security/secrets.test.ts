@@ -116,7 +116,8 @@ test('messages and secrets are in no log, event or error while places fail', asy
   primary.onCall((call) => reject(call))
   backup.onCall((call) => reject(call))
   await save('poison', '')
-  await history.saveMessage('c', { role: 'user', content: CONTENT, bad: () => 1 }).catch(heard)
+  const bad = { role: 'user', content: CONTENT, bad: () => 1 } as const
+  await history.saveMessage('c', bad).catch(heard)
   await history.getHistory('c', { session: `${CONTENT}.x` }).catch(heard)
   listener.hear(history.status())
   await history.close().catch(heard)

@@ -4,12 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  StrategicStorageManager,
-  StrategyFactory,
-  type PlaceConfig,
-  type WalChoice,
-} from '../../src/index.ts'
+import type { WalChoice } from '../../src/core.ts'
+import { StrategicStorageManager, StrategyFactory, type PlaceConfig } from '../../src/index.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 
 const READS = ['primary-first', 'cache-enhanced', 'failover'] as const

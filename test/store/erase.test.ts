@@ -7,12 +7,8 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import { StampClock } from '../../src/core/stamp.ts'
-import {
-  MemoryCache,
-  openChatHistory,
-  type ChatHistory,
-  type ChatHistoryOptions,
-} from '../../src/index.ts'
+import { MemoryCache } from '../../src/core.ts'
+import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
 import { recordOperation } from '../../src/store/erase/erasure-record.ts'
 import { append, stampAt } from '../../src/testing/backend/operations.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'

@@ -7,12 +7,8 @@ import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { eventually } from '../../src/testing/eventually.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
-import {
-  StrategicStorageManager,
-  StrategyFactory,
-  type ReadChoice,
-  type WriteChoice,
-} from '../../src/index.ts'
+import type { ReadChoice, WriteChoice } from '../../src/core.ts'
+import { StrategicStorageManager, StrategyFactory } from '../../src/index.ts'
 
 let folder: string
 beforeEach(async () => {

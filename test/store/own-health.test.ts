@@ -1,13 +1,12 @@
 // Goal: a health manager of an application's own chooses what is tried first and can spoil nothing: whatever it
 // throws or leaves out, no call fails and no process ends. Method: stores on memory with managers written here.
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { MemoryBackend, type KeyRead } from '../../src/core.ts'
 import {
-  MemoryBackend,
   StorageError,
   StrategicStorageManager,
   StrategyFactory,
   type HealthManager,
-  type KeyRead,
   type Logger,
 } from '../../src/index.ts'
 

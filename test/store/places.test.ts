@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { nodeEnv } from '../../src/core.ts'
 import {
-  nodeEnv,
   openChatHistory,
   StrategicStorageManager,
   StrategyFactory,

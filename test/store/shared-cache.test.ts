@@ -7,12 +7,8 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { CacheBackend } from '../../src/backend/cache-backend.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
-import {
-  MemoryCache,
-  openChatHistory,
-  type ChatHistory,
-  type ChatHistoryOptions,
-} from '../../src/index.ts'
+import { MemoryCache } from '../../src/core.ts'
+import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
 import { virtualEnv } from '../../src/testing/virtual-env.ts'

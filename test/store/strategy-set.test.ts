@@ -4,8 +4,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { nodeEnv } from '../../src/core.ts'
 import {
-  nodeEnv,
   StrategicStorageManager,
   StrategyFactory,
   type Logger,

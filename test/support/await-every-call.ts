@@ -1,6 +1,7 @@
 // All public calls of a class, one after another, in a process in which nothing else keeps it alive:
 // `node … SUBJECT`. Each is named once it has settled. The engines wait for timers that do not either, which is the least that an engine may do.
-import { MemoryBackend, openChatHistory, StorageManager } from '../../src/index.ts'
+import { MemoryBackend } from '../../src/core.ts'
+import { openChatHistory, StorageManager } from '../../src/index.ts'
 import { call, CHAT_CALLS, MANAGER_CALLS, STORE_CALLS, type Calls } from './public-calls.ts'
 
 const WAITED_MS = 20

@@ -1,5 +1,12 @@
 /* Every constructor and function of the package that takes options, and how to call each with any. */
-import { EncryptedBackend, MemoryBackend, nodeEnv, ValueCipher } from '../../src/index.ts'
+import {
+  EncryptedBackend,
+  MemoryBackend,
+  MemoryCache,
+  nodeEnv,
+  plainAdapter,
+  ValueCipher,
+} from '../../src/core.ts'
 import * as library from '../../src/index.ts'
 import { MemcachedCacheBackend } from '../../src/backend/memcached/index.ts'
 import { MEMCACHED_OPTIONS } from '../../src/backend/memcached/options.ts'
@@ -143,7 +150,7 @@ const FACTORY: readonly Entry[] = [
 ]
 
 const ENGINES: readonly Entry[] = [
-  built('MemoryCache', library.MemoryCache, MEMORY_CACHE_OPTIONS),
+  built('MemoryCache', MemoryCache, MEMORY_CACHE_OPTIONS),
   built('SqliteBackend', SqliteBackend, SQLITE_OPTIONS, { path: ':memory:' }),
   built('PostgresBackend', PostgresBackend, POSTGRES_OPTIONS),
   built('RedisDatabaseBackend', RedisDatabaseBackend, REDIS_OPTIONS),
@@ -153,7 +160,7 @@ const ENGINES: readonly Entry[] = [
   {
     of: 'plainAdapter',
     table: PLAIN_ADAPTER_OPTIONS,
-    make: (options) => library.plainAdapter(new MapBackend(), nodeEnv(), options),
+    make: (options) => plainAdapter(new MapBackend(), nodeEnv(), options),
   },
 ]
 
@@ -216,7 +223,7 @@ export const WITHOUT_OPTIONS: Readonly<Record<string, string>> = {
 /** Arguments that are no options, each of which must be what it is for. */
 export const OTHER_ARGUMENTS: Readonly<Record<string, (given: never) => unknown>> = {
   'env of MemoryBackend': (env) => new MemoryBackend(env),
-  'env of MemoryCache': (env) => new library.MemoryCache({}, env),
+  'env of MemoryCache': (env) => new MemoryCache({}, env),
   'env of CircuitBreakerHealthManager': (env) => new library.CircuitBreakerHealthManager(env),
   'env of SimpleHealthManager': (env) => new library.SimpleHealthManager(env),
   'env of StorageManager': (env) => new library.StorageManager({ database: 'memory:' }, env),
@@ -230,8 +237,8 @@ export const OTHER_ARGUMENTS: Readonly<Record<string, (given: never) => unknown>
   'env of RedisCacheBackend': (env) => new RedisCacheBackend({}, env),
   'env of S3Backend': (env) => new S3Backend({ bucket: 'bucket' }, env),
   'env of MemcachedCacheBackend': (env) => new MemcachedCacheBackend({}, env),
-  'env of plainAdapter': (env) => library.plainAdapter(new MapBackend(), env),
-  'backend of plainAdapter': (backend) => library.plainAdapter(backend),
+  'env of plainAdapter': (env) => plainAdapter(new MapBackend(), env),
+  'backend of plainAdapter': (backend) => plainAdapter(backend),
   'source of EncryptedBackend': (source) =>
     new EncryptedBackend(source, new ValueCipher({ keys: KEYS }), nodeEnv()),
   'cipher of EncryptedBackend': (cipher) => new EncryptedBackend('memory:', cipher, nodeEnv()),

@@ -23,6 +23,20 @@ export function makePackageFolder(): string {
   return folder
 }
 
+/** One as it is published: what `npm run build` makes. */
+export function publishedPackage(): string {
+  const folder = emptyPackage('published')
+  const dist = join(folder, 'dist')
+  const said = tsc('-p', join(ROOT, 'tsconfig.build.json'), '--outDir', dist, '--noCheck')
+  if (said !== '') throw new Error(said)
+  for (const script of ['bundle.mjs', 'prune-declarations.mjs']) {
+    const args = [join(ROOT, 'scripts', script), dist]
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`${script} failed: ${stderr}`)
+  }
+  return folder
+}
+
 /** What the compiler says; nothing if all is well. */
 export function tsc(...args: readonly string[]): string {
   const { stdout } = spawnSync(process.execPath, [TSC, ...args], { cwd: ROOT, encoding: 'utf8' })

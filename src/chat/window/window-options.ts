@@ -16,7 +16,7 @@ import type { ChatMessage } from '../message.ts'
 export const WINDOW_READ_MAX = 10_000
 
 /** What a window may hold. */
-export interface WindowOptions {
+export interface WindowOptions<Extras extends object = {}> {
   /**
    * Messages of the window at most, 1 to 10,000, kept system messages included. Default: no limit but that of
    * `maxTokens`; one of both must be given.
@@ -29,7 +29,7 @@ export interface WindowOptions {
    * each message that is looked at, one after another, from the latest backwards. What it throws ends the call
    * with `INVALID_ARGUMENT`. Needed for `maxTokens`; without `maxTokens` the tokens are only summed up.
    */
-  readonly countTokens?: (message: ChatMessage) => number | Promise<number>
+  readonly countTokens?: (message: ChatMessage<Extras>) => number | Promise<number>
   /**
    * Keep the `system` and `developer` messages that the conversation begins with, at most 100, in front of
    * the others. Those further on are messages like all others. Default: false.
@@ -47,12 +47,12 @@ export interface WindowOptions {
 }
 
 /** The latest messages of a conversation that fit. */
-export interface HistoryWindow {
+export interface HistoryWindow<Extras extends object = {}> {
   /**
    * The kept system messages, then the latest that fit, oldest first; a tool's result stands right behind the
    * call, also one that came late. No call is here without its result, and no result without its call.
    */
-  readonly messages: readonly ChatMessage[]
+  readonly messages: readonly ChatMessage<Extras>[]
   /** The tokens of `messages`. Absent without `countTokens`. */
   readonly tokens?: number
   /** Older messages were left out, because of a limit or for `startOn`. */
@@ -88,11 +88,17 @@ const WINDOW_OPTIONS: OptionTable<WindowOptions, 'keepSystem'> = {
 }
 
 /** `WindowOptions` with their defaults. */
-export type ResolvedWindow = Resolved<typeof WINDOW_OPTIONS>
+export type ResolvedWindow<Extras extends object = {}> = Omit<
+  Resolved<typeof WINDOW_OPTIONS>,
+  'countTokens'
+> &
+  Pick<WindowOptions<Extras>, 'countTokens'>
 
 /** Fills the defaults in and refuses what cannot work, naming the field. */
-export function resolveWindow(options: WindowOptions): ResolvedWindow {
-  const resolved = resolve('', options, WINDOW_OPTIONS)
+export function resolveWindow<Extras extends object = {}>(
+  options: WindowOptions<Extras>,
+): ResolvedWindow<Extras> {
+  const resolved = resolve('', options, WINDOW_OPTIONS) as ResolvedWindow<Extras>
   const { maxMessages, maxTokens, countTokens } = resolved
   if (maxMessages === undefined && maxTokens === undefined) {
     throw invalid('maxMessages or maxTokens must be given')

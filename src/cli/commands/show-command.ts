@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ChatMessage, HistoryPage } from '../../chat/message.ts'
+import type { AssistantMessage, ChatMessage, HistoryPage, ToolMessage } from '../../chat/message.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -65,7 +65,7 @@ function linesOf(message: ChatMessage, { terminal }: CliContext): string[] {
   return [heading, ...(text === '' ? [] : printable(text).split('\n').map(indent)), '']
 }
 
-type Stored = { readonly [Field in keyof ChatMessage]?: unknown }
+type Stored = { readonly [Field in keyof AssistantMessage | keyof ToolMessage]?: unknown }
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]

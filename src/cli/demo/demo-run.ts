@@ -200,6 +200,6 @@ function has(place: Contents, message: { conversationId: string; id: string }): 
 
 /** All that a message says, so that any change of it is noticed. */
 function textOf(message: NewMessage): string {
-  const { role, content, toolCalls, toolCallId, name } = message
-  return JSON.stringify([role, content, toolCalls, toolCallId, name])
+  const { id: _id, createdAt: _createdAt, ...said } = message
+  return JSON.stringify(said)
 }

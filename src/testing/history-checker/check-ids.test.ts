@@ -92,6 +92,8 @@ test('a process that was cut off may have put it elsewhere at the same moment, a
   })
   expect(kinds(save(0, 'a', 1), cut(2), save(10, 'a', 2))).toEqual([])
   expect(kinds(cut(0), save(2, 'a', 3), save(10, 'a', 3))).toEqual([])
+  // Nor had it seen what was on its way to it.
+  expect(kinds(save(0, 'a', 1), cut(10), save(20, 'a', 2))).toEqual([])
   expect(kinds(save(10, 'a', 1), cut(0), save(20, 'a', 2))).toEqual(['moved'])
 })
 
@@ -99,6 +101,15 @@ test('of two contents under one id only one is acknowledged, also at the same mo
   expect(kinds(save(0, 'a', 1), save(10, 'b', 2))).toEqual(['unique'])
   expect(kinds(save(0, 'a', 1), save(3, 'b', 2))).toEqual(['unique'])
   expect(kinds(save(0, 'a', 1), clear(10), save(20, 'b', 2))).toEqual([])
+})
+
+test('what two databases took at the same moment may be repeated at either', () => {
+  const cut = { ...save(2, 'b', 2), together: false, copies: ['backup', 'wal'] as const }
+  expect(kinds(save(0, 'a', 1), cut, save(20, 'a', 1))).toEqual([])
+  expect(kinds(save(0, 'a', 1), cut, save(20, 'b', 2))).toEqual([])
+  // Nobody had saved it by then: this one was told of the other.
+  expect(kinds(save(0, 'a', 1), cut, save(20, 'c', 3))).toEqual(['unique'])
+  expect(kinds(save(10, 'a', 1), { ...cut, startMs: 0, settledMs: 5 })).toEqual(['unique'])
 })
 
 test('who may have been kept from a database is excused', () => {
@@ -111,6 +122,15 @@ test('after a clear an id is new: shown, and behind what was cleared', () => {
   expect(kinds(save(0, 'a', 1), clear(10), save(20, 'a', 2), read(30, 'a', 2))).toEqual([])
   expect(kinds(save(0, 'a', 1), clear(10), save(20, 'a', 1))).toEqual(['not-free'])
   expect(kinds(save(0, 'a', 1), clear(10), save(20, 'a', 2), read(30))).toEqual(['lost'])
+})
+
+test('who could not know of a clear may repeat what it took, and nobody else', () => {
+  const apart = { together: false, copies: ['backup', 'wal'] } as const
+  const missed = { ...save(40, 'a', 1), together: false }
+  const cleared = [save(0, 'a', 1), { ...at(10), kind: 'clear', ...apart } as HistoryRecord]
+  expect(kinds(...cleared, missed, save(60, 'b', 2))).toEqual([])
+  // A save of its own is behind the clear, and both are there.
+  expect(kinds(...cleared, { ...missed, position: stamp(2) }, save(60, 'b', 3))).toEqual(['unique'])
 })
 
 test('a removed id is taken until it is cleared', () => {

@@ -1,6 +1,6 @@
 import { mustStand } from './check-reads.ts'
 import { knew, knewId, type ConversationLog, type MessageLog } from './conversation-log.ts'
-import type { AppendRecord, MessageWrite, Violation } from './history.ts'
+import type { AppendRecord, ClearRecord, MessageWrite, Violation } from './history.ts'
 import { viewOf } from './visibility.ts'
 
 /** What saves, edits and removals were answered, by what stood under their id. */
@@ -37,17 +37,29 @@ function* checkPair(
   if (second.together !== true && message.appends.some(isThird)) return
   const records = [first, second]
   const between = log.clears.filter(
-    (clear) => !log.isBefore(clear, first) && clear.startMs <= second.settledMs!,
+    (clear) =>
+      clear.startMs <= second.settledMs! &&
+      (!log.isBefore(clear, first) || hasMissed(log, message, first, clear)),
   )
   if (between.length === 0) {
     if (first.content !== second.content) {
       if (message.isChanged) return
+      // A repeat of what another database took, unseen by the first one, is told that it stands.
+      const isRepeated = message.appends.some(
+        (append) =>
+          isThird(append) &&
+          append.content === second.content &&
+          decidedElsewhere(append, first, log.options),
+      )
+      if (isRepeated) return
       const text = `${first.content} and ${second.content} are both acknowledged as ${message.id}`
       yield { kind: 'unique', text, records }
     } else if (
       first.position !== second.position &&
       (second.together === true || isSameLife(first, second)) &&
-      !message.appends.some((append) => isThird(append) && decidedElsewhere(append, first))
+      !message.appends.some(
+        (append) => isThird(append) && decidedElsewhere(append, first, log.options),
+      )
     ) {
       const text = `${first.content} was acknowledged at ${first.position}, and again at ${second.position}`
       yield { kind: 'moved', text, records }
@@ -60,11 +72,30 @@ function* checkPair(
   yield { kind: 'not-free', text, records: [first, clear, second] }
 }
 
-/** At the same moment two of which one was cut off may have saved it in two databases: the later position counts. */
-function decidedElsewhere(third: AppendRecord, first: AppendRecord): boolean {
-  const untilMs = third.settledMs ?? Number.POSITIVE_INFINITY
+/** True when a save repeats one from before a clear that it could not know of. */
+function hasMissed(
+  log: ConversationLog,
+  message: MessageLog,
+  save: AppendRecord,
+  clear: ClearRecord,
+): boolean {
+  if (knew(save, clear, log.options)) return false
+  return message.appends.some(
+    (append) =>
+      append !== save &&
+      append.position === save.position &&
+      append.startMs <= (clear.settledMs ?? Number.POSITIVE_INFINITY),
+  )
+}
+
+/** Two saves of which one was cut off, and neither of which could see the other: the later position counts. */
+function decidedElsewhere(
+  third: AppendRecord,
+  first: AppendRecord,
+  options: ConversationLog['options'],
+): boolean {
   const isCut = third.together !== true || first.together !== true
-  return isCut && third.startMs <= first.settledMs! && untilMs >= first.startMs
+  return isCut && !knewId(third, first, options) && !knewId(first, third, options)
 }
 
 /** A try of another process may have put the same content elsewhere before it reached who knew it. */

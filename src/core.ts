@@ -1,0 +1,188 @@
+/*
+ * `everthread/core`: parts for authors of strategies, engines, logs and health managers, and the types that
+ * public signatures name. What applications use is in index.ts.
+ */
+export type {
+  FileWalConfig,
+  InMemoryCacheConfig,
+  InMemoryConfig,
+  InMemoryWalConfig,
+  MemcachedConfig,
+  PostgresConfig,
+  RedisConfig,
+  RedisStreamWalConfig,
+  S3Config,
+  SqliteConfig,
+} from './backend/backend-config.ts'
+export { EncryptedBackend } from './backend/encrypted/encrypted-backend.ts'
+export type { ForwardingBackend } from './backend/forwarding-backend.ts'
+export { MemoryBackend } from './backend/memory/memory-backend.ts'
+export { MemoryCache, type MemoryCacheOptions } from './backend/memory/memory-cache.ts'
+export { type PlainAdapterOptions, plainAdapter } from './backend/plain-adapter.ts'
+export type { SessionUse, StatementSettings } from './backend/postgres/connection/session.ts'
+export type {
+  ApplyOptions,
+  ApplyResult,
+  CallOptions,
+  CountRead,
+  DamagedPart,
+  Durability,
+  FencedOptions,
+  Hint,
+  HintList,
+  ItemPage,
+  ItemQuery,
+  KeyPage,
+  KeyQuery,
+  KeyRead,
+  LatestKey,
+  LatestPage,
+  LatestQuery,
+  Lease,
+  LeaseFence,
+  LeaseRequest,
+  ReplicaBackend,
+  ReplicaState,
+  SchemaState,
+  StoredOperation,
+  WriterCursor,
+} from './backend/replica-backend.ts'
+export type { ReplicaBase } from './backend/replica-base.ts'
+export type { CacheSource, DatabaseSource } from './backend/sources.ts'
+export type { MessageFields } from './chat/message.ts'
+export type { ResolvedRetention, RetentionLimits } from './chat/retention/retention-options.ts'
+export type { Retention, RetentionParts } from './chat/retention/retention.ts'
+export type { Session, SessionTokens } from './chat/session-token.ts'
+export type { Deadline } from './core/deadline.ts'
+export type { Verdict } from './core/decide.ts'
+export type { BucketDigest, StampRange } from './core/digest.ts'
+export type { Disk, DiskEntry, DiskFile, DiskListener, SocketState } from './core/disk.ts'
+export type { EncryptionKeys } from './core/encryption/keyring.ts'
+export { ValueCipher } from './core/encryption/value-cipher.ts'
+export type { Env, ProcessIdentity, Timer } from './core/env.ts'
+export type { ThroughOf } from './core/erase.ts'
+export type { StorageErrorOptions } from './core/errors.ts'
+export type { FAILPOINTS, FailpointName, Failpoints } from './core/failpoint.ts'
+export type { JsonText } from './core/json.ts'
+export type { Item, ItemParts, Register } from './core/merge.ts'
+export { type NodeEnvOptions, nodeEnv } from './core/node-env.ts'
+export type {
+  AppendOperation,
+  DeleteOperation,
+  EditOperation,
+  Operation,
+  PutOperation,
+  RemoveOperation,
+  SetOperation,
+} from './core/operation.ts'
+export type { DatabasePlace } from './core/places.ts'
+export type { Stamp, StampClock, StampClockOptions } from './core/stamp.ts'
+export type { CircuitBreakerConfig } from './health/circuit-breaker.ts'
+export type { HealthBase, HealthBaseConfig, Outcome } from './health/health-base.ts'
+export type {
+  HealthEvents,
+  HealthFailure,
+  HealthProbe,
+  LatencyStats,
+} from './health/health-manager.ts'
+export type { SimpleHealthConfig } from './health/simple.ts'
+export type { BackendInfo } from './manager/managed-engine.ts'
+export type { BackendHealth, StorageHealth } from './manager/storage-health.ts'
+export type {
+  BackendSettings,
+  DatabaseInfo,
+  StorageBackends,
+  StorageInfo,
+  StorageSettings,
+} from './manager/storage-manager.ts'
+export type { PlaceManagers } from './store/config.ts'
+export type { EraseStage, ErasedPlace } from './store/erase/erase-receipt.ts'
+export type { EraseScope } from './store/erase/erasure-record.ts'
+export type { AppendOutcome } from './store/lists.ts'
+export type { Entries, NewItem } from './store/new-values.ts'
+export type { CachePlaceConfig, CachePlaceParts, PlaceParts } from './store/place-config.ts'
+export type { StoreHealth, WalStatus } from './store/status.ts'
+export type {
+  CacheStats,
+  ENTRY_NAMES,
+  EntryCodec,
+  EntryName,
+  FillToken,
+  Lookup,
+  SharedCache,
+  SharedCacheOptions,
+} from './strategy/cache/shared-cache.ts'
+export type { Clocks, ClocksOptions, ClocksStatus } from './strategy/clocks.ts'
+export type { StoreContext, StoreNotice } from './strategy/context.ts'
+export type { KnownIds } from './strategy/known-ids.ts'
+export type { Place } from './strategy/place.ts'
+export type { CacheEnhancedReadConfig } from './strategy/read/cache-enhanced.ts'
+export type {
+  CacheUse,
+  CountedRead,
+  Gone,
+  ItemsQuery,
+  ItemsRead,
+  KeysRead,
+  LatestRead,
+  ReadConfig,
+  ReadMark,
+  ReadPort,
+  RegisterRead,
+} from './strategy/read/read-port.ts'
+export type {
+  ReadPlan,
+  ResolvedReadConfig,
+  SelectingReadStrategy,
+} from './strategy/read/selecting-read-strategy.ts'
+export type {
+  PrimaryVerdict,
+  ReplicaMonitor,
+  ReplicaMonitorOptions,
+} from './strategy/replica-monitor.ts'
+export type { SeenTombstones } from './strategy/seen-tombstones.ts'
+export type {
+  Choice,
+  Flat,
+  HealthChoice,
+  HealthManagerType,
+  ReadChoice,
+  WalChoice,
+  WalManagerType,
+  WithConfig,
+  WriteChoice,
+  WriteStrategyType,
+} from './strategy/strategy-factory.ts'
+export type {
+  HedgeConfig,
+  Repeat,
+  WriteConfig,
+  WriteGroup,
+  WriteOutcome,
+  WritePort,
+} from './strategy/write/write-port.ts'
+export type { PolicyWriteStrategy } from './strategy/write/policy-write-strategy.ts'
+export type { PlaceState, PlaceStates, WritePolicy } from './strategy/write/write-policy.ts'
+export type { ReconcileChoice } from './sync/reconcile-options.ts'
+export type { DamagedRow, ReconcileProgress } from './sync/reconcile-report.ts'
+export type { FileWALConfig } from './wal/file-wal-manager.ts'
+export type { FlushMark, FlushTarget, PendingBatch } from './wal/flush-worker.ts'
+export type { InMemoryWALConfig } from './wal/in-memory-wal-manager.ts'
+export type { WALManagerOptions } from './wal/manager-options.ts'
+export type { RedisStreamWALConfig } from './wal/redis-stream-wal-manager.ts'
+export type { RedisStreamOptions } from './wal/redis-stream/options.ts'
+export type { Ticket, TicketKeeper } from './wal/ticket.ts'
+export type { WalManagerStats } from './wal/wal-manager-stats.ts'
+export type { WalWrite } from './wal/wal-manager.ts'
+export type {
+  Lsn,
+  RefusedEntry,
+  SharedWal,
+  WAL,
+  WalAppendOptions,
+  WalEntry,
+  WalErased,
+  WalOpened,
+  WalPlaceStats,
+  WalStats,
+} from './wal/wal.ts'
