@@ -20,7 +20,7 @@ function namesUnder(header: string): string[] {
 
 function fieldsOf(name: string): string[] {
   const file = read('src/chat/window/window-options.ts')
-  const body = new RegExp(`export interface ${name} \\{\\n([\\s\\S]*?)^\\}`, 'm').exec(file)![1]!
+  const body = new RegExp(`export interface ${name}\\b.*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(file)![1]!
   return [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, field]) => field!)
 }
 
