@@ -7,6 +7,7 @@ export const GROUPS = [
       ['tutorial', 'Tutorial'],
       ['recipes', 'Recipes'],
       ['moving', 'Moving here'],
+      ['importing', 'Importing'],
       ['comparison', 'Comparison'],
       ['faq', 'Questions'],
       ['glossary', 'Glossary'],
@@ -27,6 +28,7 @@ export const GROUPS = [
     'Look up',
     [
       ['api', 'API'],
+      ['context-windows', 'Context windows'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],
       ['guarantees', 'Guarantees'],

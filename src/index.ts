@@ -6,12 +6,17 @@
 export type { CacheConfig, DatabaseConfig, WalConfig } from './backend/backend-config.ts'
 export type { CacheBackend } from './backend/cache-backend.ts'
 export type { DatabaseBackend } from './backend/database-backend.ts'
-export {
-  ChatHistory,
-  type ClearOptions,
-  type EraseOptions,
-  type HistoryOptions,
-} from './chat/chat-history.ts'
+export { ChatHistory, type ClearOptions, type EraseOptions } from './chat/chat-history.ts'
+export type { HistoryOptions } from './chat/history-options.ts'
+export type {
+  ClosedToolCall,
+  ClosedToolCalls,
+  CloseToolCallsOptions,
+  DanglingToolCall,
+  DanglingToolCalls,
+  FindToolCallsOptions,
+} from './chat/turns/dangling-tool-calls.ts'
+export type { HistoryWindow, WindowOptions } from './chat/window/window-options.ts'
 export type {
   AssistantMessage,
   ChatMessage,

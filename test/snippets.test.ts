@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseAllDocuments, type Document } from 'yaml'
 import { freePort } from './support/free-port.ts'
 import { makePackageFolder, tsc } from './support/package-folder.ts'
 import { postgresUrl } from './support/postgres-backend.ts'
@@ -24,7 +25,7 @@ const PROGRAMS = SNIPPETS.filter(({ language }) => language === 'ts').map((snipp
 }))
 
 test('every block has a language: one that is checked, or text', () => {
-  const known = ['ts', 'sh', 'json', 'text', 'hex']
+  const known = ['ts', 'sh', 'json', 'yaml', 'text', 'hex']
   const others = SNIPPETS.filter(({ language }) => !known.includes(language))
   expect(others.map(({ path, line, language }) => `${path}:${line} ${language}`)).toEqual([])
 })
@@ -32,6 +33,15 @@ test('every block has a language: one that is checked, or text', () => {
 test('json is JSON', () => {
   const blocks = SNIPPETS.filter(({ language }) => language === 'json')
   for (const { code } of blocks) expect(() => JSON.parse(code) as unknown).not.toThrow()
+})
+
+test('yaml is YAML', () => {
+  const blocks = SNIPPETS.filter(({ language }) => language === 'yaml')
+  for (const { code } of blocks) {
+    for (const document of parseAllDocuments(code)) {
+      expect((document as Document).errors).toEqual([])
+    }
+  }
 })
 
 describe('programs', () => {
@@ -92,9 +102,13 @@ describe('programs', () => {
     const names = new Set(
       [...text.matchAll(/postgresql:\/\/localhost\/(\w+)/g)].map(([url]) => url),
     )
-    for (const url of names) text = text.replaceAll(url, (await freshDatabase()).href)
+    // The longest first: one may be how another one begins.
+    for (const url of [...names].sort((a, b) => b.length - a.length))
+      text = text.replaceAll(url, (await freshDatabase()).href)
     const { port, pathname } = await freshDatabase()
+    const backup = await freshDatabase()
     return text
+      .replaceAll("process.env['BACKUP_URL']", `'${backup.href}'`)
       .replaceAll("host: 'localhost'", `host: '127.0.0.1', port: ${port}, user: 'postgres'`)
       .replaceAll("database: 'app'", `database: '${pathname.slice(1)}'`)
       .replaceAll(
@@ -144,6 +158,7 @@ describe('commands', () => {
   )
   const commands = blocks.flatMap(({ path, line, code }) =>
     code
+      .replaceAll('\\\n', ' ')
       .split(/\n|&&/)
       .map((text) => text.replace(/#.*$/, '').trim())
       .filter((text) => text !== '')
@@ -156,9 +171,11 @@ describe('commands', () => {
   })
 
   function isKnown(text: string): boolean {
-    const [program, verb = '', third = ''] = text.split(/\s+/)
+    const [program, verb = '', third = ''] = text.replace(/^source <\(/, '').split(/\s+/)
     if (program === 'node') return existsSync(join(ROOT, verb))
     if (program === 'everthread') return everthreadCommands().has(verb)
+    // Programs of a host, not ours; the bundler's line is run by test/bundles.
+    if (program === 'docker' || program === 'esbuild') return true
     if (program !== 'npm') return false
     if (verb === 'ci' || (verb === 'test' && 'test' in scripts)) return true
     if (verb === 'run') return third in scripts

@@ -12,6 +12,7 @@ const STREAM = [
   'test/integration/redis-stream-conformance.test.ts',
 ]
 const TAKEOVER = ['test/fault/file-wal-takeover.test.ts']
+const WINDOWS = ['src/chat/window/read-window.test.ts', 'test/store/windows.test.ts']
 const RETENTION = ['src/chat/retention/plan-cut.test.ts', 'test/store/retention.test.ts']
 const TENANTS = ['test/security/tenants.test.ts']
 
@@ -274,8 +275,8 @@ export const UPKEEP_MUTANTS = [
   {
     name: 'retention keeps the results of a tool call without the call',
     file: 'src/chat/retention/plan-cut.ts',
-    edits: [['if (!isToolResult) groupStart = at', 'groupStart = at']],
-    tests: RETENTION,
+    edits: [['starts.lastIndexOf(true, looked)', 'looked']],
+    tests: ['src/chat/retention/plan-cut.test.ts'],
   },
   {
     name: 'retention clears what is saved meanwhile',
@@ -288,6 +289,39 @@ export const UPKEEP_MUTANTS = [
     file: 'src/chat/retention/retention.ts',
     edits: [['return isDue\n', 'return true\n']],
     tests: RETENTION,
+  },
+  // ---- windows
+  {
+    name: 'a window shows tool calls that have no result',
+    file: 'src/chat/window/read-window.ts',
+    edits: [
+      ['if (turn === undefined || !turn.isWhole) continue', 'if (turn === undefined) continue'],
+    ],
+    tests: WINDOWS,
+  },
+  {
+    name: 'a window is complete whatever its pages say',
+    file: 'src/chat/conversation-pages.ts',
+    edits: [['this.#complete &&= page.complete', '']],
+    tests: WINDOWS,
+  },
+  {
+    name: 'a result that comes late is shown beside the error that stood for it',
+    file: 'src/chat/turns/shown-messages.ts',
+    edits: [['return isNew || !message.use.onlyResults', 'return true']],
+    tests: WINDOWS,
+  },
+  {
+    name: 'tool calls are closed while their results may be where they cannot be read',
+    file: 'src/chat/turns/dangling-tool-calls.ts',
+    edits: [['if (due.length > 0 && !complete) {', 'if (due.length < 0) {']],
+    tests: WINDOWS,
+  },
+  {
+    name: 'an aligned page begins with a result of the call before it',
+    file: 'src/chat/turns/aligned-page.ts',
+    edits: [['while (cut > 0 && !isGood(cut)) cut--', '']],
+    tests: ['src/chat/turns/aligned-page.test.ts'],
   },
   // ---- tenants
   {

@@ -1,10 +1,9 @@
 import { invalid, StorageError } from '../core/errors.ts'
 import { checkArray, checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
-import { itemValue, type Item } from '../core/merge.ts'
 import type { Operation } from '../core/operation.ts'
 import { DATABASE_PLACES } from '../core/places.ts'
-import { byDefault, integer, ms, oneOf, secret } from '../core/option-kinds.ts'
-import { resolve, type OptionTable, type Resolved } from '../core/options.ts'
+import { byDefault, ms, oneOf, secret } from '../core/option-kinds.ts'
+import { resolve, type OptionTable } from '../core/options.ts'
 import { DAY_MS } from '../core/time.ts'
 import { isoTime } from '../core/iso-time.ts'
 import { STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
@@ -15,11 +14,24 @@ import type { StrategicStorageManager } from '../store/strategic-storage-manager
 import type { WriteOutcome } from '../strategy/write/write-port.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
-import { decodeMessage, encodeMessage, isMessageText, messageBody } from './codec.ts'
-import { formatLatestCursor, parseCursor, parseLatestCursor } from './cursor.ts'
+import { encodeMessage, messageBody } from './codec.ts'
+import { ConversationReader } from './conversation-reader.ts'
+import { HISTORY, LIMIT, type HistoryOptions } from './history-options.ts'
+import { formatLatestCursor, parseLatestCursor } from './cursor.ts'
 import type { Retention, RetentionReport } from './retention/retention.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
+import {
+  CLOSE_OPTIONS,
+  closeCalls,
+  danglingToolCall,
+  FIND_OPTIONS,
+  type ClosedToolCalls,
+  type CloseToolCallsOptions,
+  type DanglingToolCalls,
+  type FindToolCallsOptions,
+} from './turns/dangling-tool-calls.ts'
+import { resolveWindow, type HistoryWindow, type WindowOptions } from './window/window-options.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
 import type {
   ChatMessage,
@@ -29,26 +41,6 @@ import type {
   NewMessage,
   Receipt,
 } from './message.ts'
-
-export interface HistoryOptions {
-  /** Messages of the page, 1 to 1000. Default: 50. */
-  readonly limit?: number
-  /** A cursor: only messages before it. */
-  readonly before?: string
-  /** A cursor: only messages after it. */
-  readonly after?: string
-  /**
-   * Default: the latest page, oldest first. `newest`: the latest page, newest first. `oldest`: the
-   * first page, oldest first; the default when only `after` is given.
-   */
-  readonly order?: 'newest' | 'oldest'
-  /**
-   * A token of a receipt or a page, from any process with the same `sessionSecret`: the answer has
-   * everything that the token's bearer had written or read. Where that cannot be made certain
-   * within 2 s the read is `UNAVAILABLE`.
-   */
-  readonly session?: string
-}
 
 export interface ClearOptions {
   /**
@@ -64,14 +56,6 @@ export interface EraseOptions {
   readonly deadlineMs?: number
 }
 
-const LIMIT = byDefault(50, integer(1, PAGE_ITEMS_MAX))
-const HISTORY: OptionTable<HistoryOptions, 'limit'> = {
-  limit: LIMIT,
-  before: secret(),
-  after: secret(),
-  order: oneOf('newest', 'oldest'),
-  session: secret(),
-}
 const CLEAR: OptionTable<ClearOptions, 'wait'> = {
   wait: byDefault('acknowledged', oneOf('acknowledged', 'everywhere')),
 }
@@ -88,6 +72,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #sessions: Sessions | undefined
+  readonly #reader: ConversationReader<Extras>
   readonly #retention: Retention | undefined
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
@@ -102,6 +87,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     this.#store = store
     this.#tenant = tenant
     this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
+    this.#reader = new ConversationReader(store, tenant, this.#sessions)
   }
 
   /** The store underneath, for its events and everything that is not about messages. */
@@ -150,34 +136,61 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
 
   /** One page of a conversation; an unknown conversation is an empty one. */
   async getHistory(conversationId: string, options?: HistoryOptions): Promise<HistoryPage<Extras>> {
-    const { session, ...rest } = resolve('', options, HISTORY)
-    if (session === undefined) return await this.#getHistory(conversationId, rest)
-    if (this.#sessions === undefined) throw invalid('session needs the option sessionSecret')
-    return await this.#sessions.read(session, () => this.#getHistory(conversationId, rest))
+    return await this.#reader.page(conversationId, resolve('', options, HISTORY))
   }
 
-  async #getHistory(
+  /**
+   * The latest messages that fit a model's context: at most so many, or so many tokens, oldest first, and
+   * never a tool call without its result or a result without its call. Reads from the latest backwards until
+   * that is full, at most 10,000 messages, and says what it left out. What is saved meanwhile may not be in it.
+   *
+   * @throws StorageError as `getHistory`; `INVALID_ARGUMENT` also for what `countTokens` throws or gives.
+   */
+  async window(
     conversationId: string,
-    { limit, before, after, order }: Resolved<Omit<typeof HISTORY, 'session'>>,
-  ): Promise<HistoryPage<Extras>> {
-    const key = this.#key(conversationId)
-    const forward = order === 'oldest' || (order === undefined && after !== undefined)
-    const page = await this.#store.readItems({
-      key,
-      limit,
-      order: forward ? 'oldest' : 'newest',
-      ...(before !== undefined && { before: parseCursor('before', before) }),
-      ...(after !== undefined && { after: parseCursor('after', after) }),
-    })
-    const nextCursor = page.done ? undefined : page.items.at(-1)?.position
-    const messages = await this.#decode(key, page.items)
-    if (!forward && order === undefined) messages.reverse()
-    return {
-      messages,
-      complete: page.complete,
-      ...(nextCursor !== undefined && { nextCursor }),
-      ...this.#sessions?.ofRead(page.items),
-    }
+    options: WindowOptions<Extras>,
+  ): Promise<HistoryWindow<Extras>> {
+    return await this.#reader.window(conversationId, resolveWindow(options))
+  }
+
+  /** The tool calls among the latest messages that have no result. */
+  async findDanglingToolCalls(
+    conversationId: string,
+    options?: FindToolCallsOptions,
+  ): Promise<DanglingToolCalls> {
+    const found = await this.#reader.openCalls(conversationId, resolve('', options, FIND_OPTIONS))
+    const { calls, ...rest } = found
+    return { toolCalls: calls.map(danglingToolCall), ...rest }
+  }
+
+  /**
+   * Saves a result with an error for each tool call that has none, in the form that the call has, so that
+   * the conversation can go on after a crash. Its id is made of the call's: processes that do this at the
+   * same time, and repeats, end in one. It stands at the end of the conversation; `window` shows it right
+   * behind the call.
+   *
+   * Not promised: that the tool will not answer after all. A result that comes late stands at its own place,
+   * and `window` shows it in place of the error.
+   *
+   * @throws StorageError as `saveMessage`; `UNAVAILABLE`, before any effect, while a place is away that may
+   * have the results. What failed can be repeated.
+   */
+  async closeToolCalls(
+    conversationId: string,
+    options?: CloseToolCallsOptions,
+  ): Promise<ClosedToolCalls> {
+    const { olderThanMs, content, ...rest } = resolve('', options, CLOSE_OPTIONS)
+    const found = await this.#reader.openCalls(conversationId, rest)
+    // Without an age no clock is asked: that of another process may be ahead.
+    const before = olderThanMs === 0 ? Infinity : this.#store.now() - olderThanMs
+    return await closeCalls(
+      found,
+      { before, content },
+      {
+        save: (message) => this.saveMessage(conversationId, message as NewMessage<Extras>),
+        stands: async (id) => (await this.getMessage(conversationId, id)) !== undefined,
+      },
+    )
   }
 
   /** All messages, oldest first, read page by page. What is saved meanwhile may or may not come. */
@@ -197,8 +210,8 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
 
   /** Undefined when there is none with this id, or when it was removed. */
   async getMessage(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
-    const { key, item } = await this.#find(conversationId, id)
-    return item === undefined ? undefined : (await this.#decode(key, [item]))[0]
+    const { key, item } = await this.#reader.find(conversationId, id)
+    return item === undefined ? undefined : (await this.#reader.decode(key, [item]))[0]
   }
 
   /**
@@ -218,8 +231,8 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     if (message.id !== undefined && message.id !== id) {
       throw invalid(`message.id must be ${JSON.stringify(id)} or left out`)
     }
-    const { key, item, complete } = await this.#find(conversationId, id)
-    const [existing] = item === undefined ? [] : await this.#decode(key, [item])
+    const { key, item, complete } = await this.#reader.find(conversationId, id)
+    const [existing] = item === undefined ? [] : await this.#reader.decode(key, [item])
     if (item === undefined || existing === undefined) throw notFound(id, complete)
     // What stands may be from before times were checked: it is kept as it is.
     const body = messageBody(message)
@@ -235,7 +248,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
    * @throws StorageError as `updateMessage`.
    */
   async deleteMessage(conversationId: string, id: string): Promise<Receipt> {
-    const { key, item, complete } = await this.#find(conversationId, id)
+    const { key, item, complete } = await this.#reader.find(conversationId, id)
     if (item === undefined) throw notFound(id, complete)
     const outcome = await this.#store.removeItem(key, id, item.position)
     return this.#receipt(id, item.position, outcome)
@@ -373,31 +386,6 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
 
   #key(conversationId: string): string {
     return conversationKey(this.#tenant, conversationId)
-  }
-
-  /** Without those that are not visible. */
-  async #decode(key: string, items: readonly Item[]): Promise<ChatMessage<Extras>[]> {
-    const visible = items.filter((item) => itemValue(item) !== undefined)
-    return await this.#store.decodeItems(
-      key,
-      visible,
-      (item) => decodeMessage(item) as ChatMessage<Extras>,
-      isMessageText,
-    )
-  }
-
-  async #find(
-    conversationId: string,
-    id: string,
-  ): Promise<{
-    readonly key: string
-    readonly item: Item | undefined
-    readonly complete: boolean
-  }> {
-    const key = this.#key(conversationId)
-    checkText('id', id, MESSAGE_ID_BYTES_MAX)
-    const { items, complete } = await this.#store.readItemsById(key, [id])
-    return { key, item: items[0], complete }
   }
 
   #receipt(id: string, position: Stamp, { copies, durable }: WriteOutcome): Receipt {

@@ -5,12 +5,14 @@ import { maxStamp, STAMP_MIN, type Stamp } from '../core/stamp.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
 import type { WriteOutcome } from '../strategy/write/write-port.ts'
 import { conversationKey } from './keys.ts'
-import type { HistoryPage } from './message.ts'
 import type { Session, SessionTokens } from './session-token.ts'
 
 /** Tries of a read with a token, and the time that they may take in all. */
 const TRIES_MAX = 20
 const PAUSE_MS = 100
+
+/** An answer that says whether it has everything. */
+type Complete = { readonly complete: boolean }
 
 /** Session tokens of one tenant: what writes and reads hand out, and what reads make of them. */
 export class Sessions {
@@ -47,7 +49,7 @@ export class Sessions {
    * @throws StorageError `INVALID_ARGUMENT` for a foreign token, `UNAVAILABLE` when it cannot be made
    * certain in time.
    */
-  async read(token: string, read: () => Promise<HistoryPage>): Promise<HistoryPage> {
+  async read<Answer extends Complete>(token: string, read: () => Promise<Answer>): Promise<Answer> {
     const session = this.#tokens.read(token, this.#tenant, this.#store.now())
     // What this process wrote or read itself it always sees.
     if (session.writer === this.#store.writer) return await read()

@@ -132,6 +132,11 @@ export function callback<Value>(): Option<Value> {
   return value('a function', (given) => typeof given === 'function')
 }
 
+/** What ends a call. */
+export function abortSignal(): Option<AbortSignal> {
+  return value('an AbortSignal', (given) => given instanceof AbortSignal)
+}
+
 /** Something ready made, which has these methods. */
 export function having<Value>(what: string, methods: readonly string[]): Option<Value> {
   return value(`${what} (with ${methods.join(', ')})`, (given) => hasMethods(given, methods))

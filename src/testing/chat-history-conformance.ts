@@ -159,5 +159,65 @@ export function chatHistoryConformance({ name, open }: ChatHistoryConformanceOpt
       for await (const { content } of history.messages('c')) forth.push(content)
       expect(forth).toEqual(all)
     })
+
+    test('a window has the latest messages that fit, and no tool call without its result', async () => {
+      await using history = await open()
+      await history.saveMessages('c', [
+        { role: 'system', content: 'be brief' },
+        { role: 'user', content: 'a' },
+        { role: 'assistant', content: null, toolCalls: [{ id: 'x' }, { id: 'y' }] },
+        { role: 'tool', content: 'X', toolCallId: 'x' },
+        { role: 'tool', content: 'Y', toolCallId: 'y' },
+        { role: 'assistant', content: 'b' },
+      ])
+      const shown = async (maxMessages: number, maxTokens = 100): Promise<unknown> => {
+        const countTokens = (): number => 10
+        const options = { maxMessages, maxTokens, countTokens, keepSystem: true }
+        const { messages, tokens, truncated, oversized } = await history.window('c', options)
+        const text = messages
+          .map(({ content }) => (typeof content === 'string' ? content : '-'))
+          .join(' ')
+        return { text, tokens, truncated, ...oversized }
+      }
+      expect(await shown(4)).toEqual({ text: 'be brief b', tokens: 20, truncated: true })
+      expect(await shown(5)).toEqual({ text: 'be brief - X Y b', tokens: 50, truncated: true })
+      expect(await shown(9)).toEqual({ text: 'be brief a - X Y b', tokens: 60, truncated: false })
+      expect(await shown(9, 55)).toEqual({ text: 'be brief - X Y b', tokens: 50, truncated: true })
+      expect(await shown(1)).toMatchObject({ text: '', truncated: true, messages: 2 })
+    })
+
+    test('aligned pages have each message once, and begin with no tool result', async () => {
+      await using history = await open()
+      const turn = (i: number) =>
+        [
+          { role: 'assistant', content: null, toolCalls: [{ id: `${i}` }] },
+          { role: 'tool', content: `${i}`, toolCallId: `${i}` },
+        ] as const
+      await history.saveMessages('c', [0, 1, 2, 3, 4].flatMap(turn))
+      const seen: string[] = []
+      let before: string | undefined
+      do {
+        const bound = before !== undefined && { before }
+        const page = await history.getHistory('c', { limit: 3, alignTurns: true, ...bound })
+        expect(page.messages.map(({ role }) => role)).toEqual(['assistant', 'tool'])
+        seen.unshift(...page.messages.map(({ id }) => id))
+        before = page.nextCursor
+      } while (before !== undefined)
+      const { messages } = await history.getHistory('c')
+      expect(seen).toEqual(messages.map(({ id }) => id))
+    })
+
+    test('a tool call without a result is closed once, however often', async () => {
+      await using history = await open()
+      const call = { role: 'assistant', content: null, toolCalls: [{ id: 'x' }] } as const
+      const { id } = await history.saveMessage('c', call)
+      await history.flush()
+      const { toolCalls } = await history.findDanglingToolCalls('c')
+      expect(toolCalls).toMatchObject([{ messageId: id, toolCallId: 'x' }])
+      await Promise.all([history.closeToolCalls('c'), history.closeToolCalls('c')])
+      const { messages } = await history.getHistory('c')
+      expect(messages.map(({ role }) => role)).toEqual(['assistant', 'tool'])
+      expect(await history.findDanglingToolCalls('c')).toMatchObject({ toolCalls: [] })
+    })
   })
 }

@@ -11,7 +11,10 @@ const BOUND = { prefix: '', limit: 10 }
 export const CHAT_CALLS: Calls = {
   saveMessage: ['c', MESSAGE],
   saveMessages: ['c', [MESSAGE, { ...MESSAGE, id: 'own' }]],
-  getHistory: ['c', { limit: 2, before: STAMP, after: STAMP, order: 'newest' }],
+  getHistory: ['c', { limit: 2, before: STAMP, after: STAMP, order: 'newest', alignTurns: true }],
+  window: ['c', { maxMessages: 2, maxTokens: 9, countTokens: () => 1, keepSystem: true }],
+  findDanglingToolCalls: ['c', { limit: 2 }],
+  closeToolCalls: ['c', { limit: 2, olderThanMs: 1, content: 'stopped' }],
   getMessage: ['c', 'own'],
   updateMessage: ['c', 'own', MESSAGE],
   deleteMessage: ['c', 'own'],

@@ -2,13 +2,14 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Item } from '../../core/merge.ts'
 import { stampAt } from '../../testing/backend/operations.ts'
+import { toolUseOf } from '../turns/tool-use.ts'
 import { planCut, type Cut, type RetainedItem } from './plan-cut.ts'
 
 /** `m`: a message. `t`: a tool result. */
 async function* messages(kinds: string): AsyncGenerator<RetainedItem> {
   for (const [i, kind] of kinds.split('').entries()) {
     const item: Item = { id: String(i), position: stampAt(i * 1000) }
-    yield { item, isToolResult: kind === 't' }
+    yield { item, use: toolUseOf({ role: kind === 't' ? 'tool' : 'user', content: '' }) }
   }
 }
 

@@ -1,11 +1,12 @@
 import type { Item } from '../../core/merge.ts'
 import type { Stamp } from '../../core/stamp.ts'
+import type { ToolUse } from '../turns/tool-use.ts'
+import { TURN_SPAN_MAX, turnStarts } from '../turns/turn-starts.ts'
 
 /** What is known of a message, oldest first. */
 export interface RetainedItem {
   readonly item: Item
-  /** It answers a tool call of a message before it. */
-  readonly isToolResult: boolean
+  readonly use: ToolUse
 }
 
 export interface CutRequest {
@@ -24,39 +25,42 @@ export interface Cut {
 }
 
 /**
- * Where to cut a conversation, or undefined when all of it stays. A tool result never stays without
+ * Where to cut a conversation, or undefined when all of it stays. A tool result does not stay without
  * the message that called for it:
  *
- * - what is too old goes, and with it the tool results that follow it, however young;
- * - of what is too many the last group stays whole, so that a call and its results are never torn
- *   apart because there are many of them.
+ * - what is too old goes, and with it the tool results that follow it, however young; one that stands
+ *   behind other messages stays, since those are not too old;
+ * - of what is too many the last turn stays whole, so that a call and its results are never torn apart
+ *   because there are many of them.
  */
 export async function planCut(
   messages: AsyncIterable<RetainedItem>,
   { cutoff, excess, messagesMax }: CutRequest,
 ): Promise<Cut | undefined> {
-  const seen: Item[] = []
+  const seen: RetainedItem[] = []
   const looked = Math.min(excess, messagesMax)
-  let groupStart = 0
   let tooOld = 0
-  let tooMany = 0
-  for await (const { item, isToolResult } of messages) {
-    const at = seen.length
-    if (!isToolResult) groupStart = at
-    if (at === looked) tooMany = groupStart
-    const isOld = cutoff !== undefined && item.position < cutoff
-    const followsOld = isToolResult && at > 0 && tooOld === at
-    if (at >= messagesMax) {
-      // The next pass goes on from here: not from the middle of a group.
-      if (isOld || followsOld) tooOld = groupStart
-      break
-    }
-    if (isOld || followsOld) tooOld = at + 1
-    else if (at >= excess) break
-    seen.push(item)
+  for await (const message of messages) {
+    const at = seen.push(message) - 1
+    const isOld = cutoff !== undefined && message.item.position < cutoff
+    const followsOld = isResult(message) && at > 0
+    if (tooOld === at && (isOld || followsOld)) tooOld = at + 1
+    const isEnough = at >= messagesMax || tooOld <= at
+    // The results of the last calls stand behind them.
+    if (isEnough && at >= looked + TURN_SPAN_MAX) break
+  }
+  const { starts } = turnStarts(seen.map(({ use }) => use))
+  const tooMany = looked < seen.length ? Math.max(0, starts.lastIndexOf(true, looked)) : 0
+  if (tooOld > messagesMax) {
+    // The next pass goes on from there: not from the middle of what goes together.
+    tooOld = seen.findLastIndex((message, i) => i <= messagesMax && !isResult(message))
   }
   const count = Math.max(tooOld, tooMany)
-  const through = seen[count - 1]?.position
+  const through = seen[count - 1]?.item.position
   if (through === undefined) return undefined
   return { through, count }
+}
+
+function isResult({ use }: RetainedItem): boolean {
+  return use.results.length > 0
 }

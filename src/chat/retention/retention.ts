@@ -17,6 +17,7 @@ import { decodeJson, type JsonText } from '../../core/json.ts'
 import { isMessageText } from '../codec.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from '../keys.ts'
+import { NO_TOOL_USE, toolUseOf, type ToolUse } from '../turns/tool-use.ts'
 import { planCut, type RetainedItem } from './plan-cut.ts'
 import type { ResolvedRetention, RetentionLimits } from './retention-options.ts'
 
@@ -185,7 +186,7 @@ export class Retention {
       const query = { key, limit, order: 'oldest', ...(after !== undefined && { after }) } as const
       const page = await store.readItems(query)
       for (const item of page.items) {
-        yield { item, isToolResult: roleOf(itemValue(item)!) === 'tool' }
+        yield { item, use: useOf(itemValue(item)!) }
       }
       after = page.items.at(-1)?.position
       if (page.done || after === undefined) return
@@ -193,9 +194,9 @@ export class Retention {
   }
 }
 
-/** A damaged message has none: it goes when its time comes. */
-function roleOf(text: JsonText): unknown {
-  return isMessageText(text) ? decodeJson<{ readonly role: unknown }>(text).role : undefined
+/** A damaged message says nothing: it goes when its time comes. */
+function useOf(text: JsonText): ToolUse {
+  return isMessageText(text) ? toolUseOf(decodeJson<object>(text)) : NO_TOOL_USE
 }
 
 /** Names of tenants may be longer than those of leases. */
