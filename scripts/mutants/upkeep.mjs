@@ -377,12 +377,6 @@ export const UPKEEP_MUTANTS = [
     tests: ['src/core/redact.test.ts'],
   },
   {
-    name: 'the first save is late by what a probe took',
-    file: 'src/strategy/hedge-delay.ts',
-    edits: [['Math.max(coldMs, hedge', 'Math.min(coldMs, hedge']],
-    tests: ['test/store/first-save.test.ts'],
-  },
-  {
     name: 'a wrong password opens like an outage',
     file: 'src/store/start-outcome.ts',
     edits: [['=> isPermanent(error))', '=> !isPermanent(error))']],
