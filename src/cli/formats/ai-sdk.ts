@@ -1,39 +1,20 @@
-import { chain, draftOf, isFields, listOf, present, textOf, timeOf, without } from './fields.ts'
-import type { Draft, Fields, Format, LeftOut, SourceConversation } from './format.ts'
+import { draftOf, isFields, without } from './fields.ts'
+import type { Draft, Fields, Format, LeftOut } from './format.ts'
+import { messageList } from './message-list.ts'
 
-const NAMED = ['id', 'chatId', 'conversationId', 'title', 'createdAt', 'updatedAt', 'messages']
 const TAKEN = ['id', 'role', 'parts', 'content', 'createdAt', 'metadata']
 
 /** `UIMessage`s of the AI SDK: a bare list, or a chat with an id and messages. */
-export const AI_SDK: Format = {
+export const AI_SDK: Format = messageList({
   name: 'ai-sdk',
-  isConversation: (value) => messagesOf(value)?.some(isMessage) ?? false,
+  ids: ['conversationId', 'chatId', 'id'],
+  idOf: ({ id }) => id,
   isMessage,
-  conversation,
   message,
-}
+})
 
 function isMessage(value: unknown): boolean {
   return isFields(value) && typeof value['role'] === 'string' && Array.isArray(value['parts'])
-}
-
-function messagesOf(value: unknown): readonly unknown[] | undefined {
-  const messages = isFields(value) ? value['messages'] : value
-  return Array.isArray(messages) ? (messages as readonly unknown[]) : undefined
-}
-
-function conversation(value: unknown): SourceConversation {
-  const fields = isFields(value) ? value : {}
-  return {
-    id: fields['conversationId'] ?? fields['chatId'] ?? fields['id'],
-    info: present({
-      title: textOf(fields['title']),
-      createdAt: timeOf(fields['createdAt']),
-      updatedAt: timeOf(fields['updatedAt']),
-    }),
-    nodes: chain(listOf(messagesOf(value), 'messages'), ({ id }) => id),
-    ignored: Object.keys(without(fields, NAMED)),
-  }
 }
 
 /** The parts are the content, tool calls with their results among them: each as it came. */

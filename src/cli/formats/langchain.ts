@@ -1,17 +1,7 @@
-import {
-  chain,
-  draftOf,
-  fieldsOf,
-  isFields,
-  listOf,
-  present,
-  textOf,
-  timeOf,
-  without,
-} from './fields.ts'
-import type { Draft, Fields, Format, LeftOut, SourceConversation } from './format.ts'
+import { draftOf, fieldsOf, isFields, textOf, without } from './fields.ts'
+import type { Draft, Fields, Format, LeftOut } from './format.ts'
+import { messageList } from './message-list.ts'
 
-const NAMED = ['id', 'conversationId', 'session_id', 'title', 'createdAt', 'updatedAt', 'messages']
 const TAKEN = ['type', 'id', 'content', 'role', 'name', 'tool_call_id', 'created_at']
 const ROLES: Readonly<Record<string, string>> = {
   human: 'user',
@@ -25,32 +15,13 @@ const CUSTOM = ['chat', 'generic']
 const REMOVE = 'remove'
 
 /** Messages as LangChain stores them: `{ type, data }`, what its serialisers write, and plain fields with a `type`. */
-export const LANGCHAIN: Format = {
+export const LANGCHAIN: Format = messageList({
   name: 'langchain',
-  isConversation: (value) => messagesOf(value)?.some(isMessage) ?? false,
+  ids: ['conversationId', 'session_id', 'id'],
+  idOf: (raw) => plain(raw)?.fields['id'],
   isMessage,
-  conversation,
   message,
-}
-
-function messagesOf(value: unknown): readonly unknown[] | undefined {
-  const messages = isFields(value) ? value['messages'] : value
-  return Array.isArray(messages) ? (messages as readonly unknown[]) : undefined
-}
-
-function conversation(value: unknown): SourceConversation {
-  const fields = isFields(value) ? value : {}
-  return {
-    id: fields['conversationId'] ?? fields['session_id'] ?? fields['id'],
-    info: present({
-      title: textOf(fields['title']),
-      createdAt: timeOf(fields['createdAt']),
-      updatedAt: timeOf(fields['updatedAt']),
-    }),
-    nodes: chain(listOf(messagesOf(value), 'messages'), (raw) => plain(raw)?.fields['id']),
-    ignored: Object.keys(without(fields, NAMED)),
-  }
-}
+})
 
 function isMessage(value: unknown): boolean {
   return isFields(value) && !('role' in value) && plain(value) !== undefined

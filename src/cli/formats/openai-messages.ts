@@ -1,40 +1,20 @@
 import { importMessage } from '../jsonl/import-message.ts'
-import { chain, isFields, listOf, present, textOf, timeOf, without, withField } from './fields.ts'
-import type { Draft, Fields, Format, SourceConversation } from './format.ts'
-
-const NAMED = ['id', 'conversationId', 'title', 'createdAt', 'updatedAt', 'messages']
+import { isFields, withField } from './fields.ts'
+import type { Draft, Fields, Format } from './format.ts'
+import { messageList } from './message-list.ts'
 
 /** Messages with `role` and `content`: `{ messages }` a line, as fine-tuning has them, or a bare list. */
-export const OPENAI_MESSAGES: Format = {
+export const OPENAI_MESSAGES: Format = messageList({
   name: 'openai-messages',
-  isConversation: (value) => messagesOf(value)?.some(isMessage) ?? false,
+  ids: ['conversationId', 'id'],
+  idOf: ({ id }) => id,
   isMessage,
-  conversation,
   message,
-}
+})
 
 function isMessage(value: unknown): boolean {
   if (!isFields(value) || typeof value['role'] !== 'string') return false
   return ['content', 'tool_calls', 'toolCalls', 'function_call'].some((name) => name in value)
-}
-
-function messagesOf(value: unknown): readonly unknown[] | undefined {
-  const messages = isFields(value) ? value['messages'] : value
-  return Array.isArray(messages) ? (messages as readonly unknown[]) : undefined
-}
-
-function conversation(value: unknown): SourceConversation {
-  const fields = isFields(value) ? value : {}
-  return {
-    id: fields['conversationId'] ?? fields['id'],
-    info: present({
-      title: textOf(fields['title']),
-      createdAt: timeOf(fields['createdAt']),
-      updatedAt: timeOf(fields['updatedAt']),
-    }),
-    nodes: chain(listOf(messagesOf(value), 'messages'), ({ id }) => id),
-    ignored: Object.keys(without(fields, NAMED)),
-  }
 }
 
 /** As a line of our own: every field is kept, in its order. */
