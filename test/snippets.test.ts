@@ -4,12 +4,11 @@ import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments, type Document } from 'yaml'
 import { freePort } from './support/free-port.ts'
 import { makePackageFolder, tsc } from './support/package-folder.ts'
-import { postgresUrl } from './support/postgres-backend.ts'
+import { freshDatabase, postgresUrl } from './support/postgres-backend.ts'
 import { hasRedis, startRedis, type RedisServer } from './support/redis-server.ts'
 import { snippetsOf, type Needed } from './support/snippets.ts'
 import { ROOT, sourceFiles } from './support/source-files.ts'
@@ -99,16 +98,13 @@ describe('programs', () => {
     if (needs.includes('redis'))
       text = text.replaceAll('localhost:6379', `127.0.0.1:${redis!.port}`)
     if (!needs.includes('postgres')) return text
-    const names = new Set(
-      [...text.matchAll(/postgresql:\/\/localhost\/(\w+)/g)].map(([url]) => url),
-    )
-    // The longest first: one may be how another one begins.
-    for (const url of [...names].sort((a, b) => b.length - a.length))
-      text = text.replaceAll(url, (await freshDatabase()).href)
-    const { port, pathname } = await freshDatabase()
+    const urls = new Map<string, string>()
+    for (const [url] of text.matchAll(LOCAL_DATABASE)) urls.set(url, await freshDatabase())
+    const { port, pathname } = new URL(await freshDatabase())
     const backup = await freshDatabase()
     return text
-      .replaceAll("process.env['BACKUP_URL']", `'${backup.href}'`)
+      .replaceAll(LOCAL_DATABASE, (url) => urls.get(url)!)
+      .replaceAll("process.env['BACKUP_URL']", `'${backup}'`)
       .replaceAll("host: 'localhost'", `host: '127.0.0.1', port: ${port}, user: 'postgres'`)
       .replaceAll("database: 'app'", `database: '${pathname.slice(1)}'`)
       .replaceAll(
@@ -117,6 +113,8 @@ describe('programs', () => {
       )
   }
 })
+
+const LOCAL_DATABASE = /postgresql:\/\/localhost\/\w+/g
 
 function vitestArguments(cwd: string, path: string): string[] {
   const config = { test: { include: [path], exclude: [], root: cwd } }
@@ -137,15 +135,6 @@ const CONFIG = {
   },
   include: ['snippets'],
   exclude: [],
-}
-
-async function freshDatabase(): Promise<URL> {
-  const name = `snippets_${Math.random().toString(36).slice(2)}`
-  const client = new pg.Client(postgresUrl)
-  await client.connect()
-  await client.query(`CREATE DATABASE ${name}`)
-  await client.end()
-  return Object.assign(new URL(postgresUrl!), { pathname: `/${name}` })
 }
 
 describe('commands', () => {

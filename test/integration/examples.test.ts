@@ -4,10 +4,9 @@ import { execFile } from 'node:child_process'
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { makePackageFolder, tsc } from '../support/package-folder.ts'
-import { describePostgres, postgresUrl } from '../support/postgres-backend.ts'
+import { describePostgres, freshDatabase } from '../support/postgres-backend.ts'
 import { describeRedis, hasRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 import { ROOT } from '../support/source-files.ts'
 
@@ -55,15 +54,6 @@ const KINDS: readonly (readonly [typeof describe.skip, string, () => Promise<Dat
 
 function both(url: string): Databases {
   return { PRIMARY_URL: url, DATABASE_URL: url }
-}
-
-async function freshDatabase(): Promise<string> {
-  const name = `examples_${Math.random().toString(36).slice(2)}`
-  const client = new pg.Client(postgresUrl)
-  await client.connect()
-  await client.query(`CREATE DATABASE ${name}`)
-  await client.end()
-  return Object.assign(new URL(postgresUrl!), { pathname: `/${name}` }).href
 }
 
 test('the examples compile in strict mode', () => {
