@@ -377,6 +377,18 @@ export const UPKEEP_MUTANTS = [
     tests: ['src/core/redact.test.ts'],
   },
   {
+    name: 'a hint goes although the log lost what the primary lacks',
+    file: 'src/strategy/replica-monitor.ts',
+    edits: [[" || this.#suspect.has('primary')", '']],
+    tests: ['test/fault/redis-stream.test.ts'],
+  },
+  {
+    name: 'a log does not say that it lost entries for good',
+    file: 'src/wal/redis-stream/open-stream.ts',
+    edits: [['if (lacking.size > 0) this.#options.onForgotten([...lacking])', '']],
+    tests: ['test/fault/redis-stream.test.ts'],
+  },
+  {
     name: 'a wrong password opens like an outage',
     file: 'src/store/start-outcome.ts',
     edits: [['=> isPermanent(error))', '=> !isPermanent(error))']],

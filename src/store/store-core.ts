@@ -252,6 +252,7 @@ export class StoreCore {
       onReplicaChanged: (place, identity) =>
         this.#notice({ kind: 'replica-changed', place, identity }),
     })
+    log.onForgotten((places) => monitor.lostOwed(places))
     health.on?.('change', (event) => {
       this.events.emit('health', event)
       if (event.healthy) log.wake(event.place)

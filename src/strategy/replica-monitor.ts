@@ -70,8 +70,11 @@ export class ReplicaMonitor {
   readonly #seen: Partial<Record<DatabasePlace, Seen>> = {}
   /** The greatest cursor of ours that each place has told of, and when. */
   readonly #cursors: Partial<Record<DatabasePlace, Known>> = {}
-  /** Places that lost data: not complete on their own until a full reconcile has ended. */
-  readonly #suspect = new Set<DatabasePlace>()
+  /**
+   * Places that lost data, or will never get what this process owed them, and since when: not complete on
+   * their own until a full reconcile has ended that began later. Monotonic milliseconds.
+   */
+  readonly #suspect = new Map<DatabasePlace, number>()
   /** The backup lost our hint, if we had one. */
   #hintLost = false
   /** When our hint about the cache was raised last. Monotonic milliseconds. */
@@ -199,13 +202,20 @@ export class ReplicaMonitor {
     return known && !this.isTrusted()
   }
 
-  /** A full reconcile has ended and both databases have noted each other. */
-  reconciled(identities: Readonly<Record<DatabasePlace, string>>): void {
+  /** The log lost what these places lack: a full reconcile alone can bring it. */
+  lostOwed(places: readonly DatabasePlace[]): void {
+    for (const place of places) this.#suspect.set(place, this.#options.env.monotonic())
+  }
+
+  /**
+   * A full reconcile has ended that began at this monotonic time, and both databases have noted each other.
+   */
+  reconciled(identities: Readonly<Record<DatabasePlace, string>>, begunAt: number): void {
     for (const place of DATABASE_PLACES) {
       const seen = this.#seen[place]
       const other = place === 'primary' ? 'backup' : 'primary'
       if (seen?.state.identity !== identities[place]) continue
-      this.#suspect.delete(place)
+      if ((this.#suspect.get(place) ?? begunAt) <= begunAt) this.#suspect.delete(place)
       this.#seen[place] = { ...seen, state: { ...seen.state, trusted: identities[other] } }
     }
   }
@@ -303,7 +313,7 @@ export class ReplicaMonitor {
   }
 
   #changed(place: DatabasePlace, identity: string): void {
-    this.#suspect.add(place)
+    this.#suspect.set(place, this.#options.env.monotonic())
     delete this.#cursors[place]
     if (place === 'backup') this.#hintLost = true
     this.#options.log.resend(place)
@@ -361,12 +371,14 @@ export class ReplicaMonitor {
 
   /**
    * Takes our hints back. The list was fetched before we look whether anything is owed: a hint that
-   * was raised in between has another count, and stays.
+   * was raised in between has another count, and stays. So does what a place will never get from us:
+   * until a full reconcile has brought it, other processes have to ask the backup as well.
    */
   async #removeOwnHint(hints: readonly Hint[]): Promise<void> {
     const { env, log, places, timeoutMs, keepsHint } = this.#options
+    const owes = log.owes('primary') || this.#suspect.has('primary')
     const own = hints.filter(
-      (hint) => this.#isOwn(hint) && (isCacheHint(hint) ? !keepsHint() : !log.owes('primary')),
+      (hint) => this.#isOwn(hint) && (isCacheHint(hint) ? !keepsHint() : !owes),
     )
     if (own.length === 0) return
     await env.failpoints.hit('hint.beforeRemove')

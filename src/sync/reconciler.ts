@@ -66,7 +66,10 @@ interface InternalOptions extends PassOptions {
   readonly gentle?: boolean
 }
 
-type BothStates = Readonly<Record<DatabasePlace, ReplicaState>>
+type BothStates = Readonly<Record<DatabasePlace, ReplicaState>> & {
+  /** Monotonic time when both had answered: what is compared from here on has what they had. */
+  readonly begunAt: number
+}
 
 /** Compares the two databases of a store, and makes them equal. */
 export class Reconciler {
@@ -225,7 +228,7 @@ export class Reconciler {
   }
 
   /** Both hold the same now, unless one was replaced meanwhile: they note each other's identity. */
-  async #finish({ primary, backup }: BothStates, lease: WorkLease): Promise<void> {
+  async #finish({ primary, backup, begunAt }: BothStates, lease: WorkLease): Promise<void> {
     const { places, monitor } = this.#context
     const after = await this.#probeBoth()
     if (after.primary.identity !== primary.identity) return
@@ -238,7 +241,7 @@ export class Reconciler {
     }
     await trust('primary', backup.identity)
     await trust('backup', primary.identity)
-    monitor.reconciled({ primary: primary.identity, backup: backup.identity })
+    monitor.reconciled({ primary: primary.identity, backup: backup.identity }, begunAt)
     // Read before the pass began, and raised with what they are about: whatever these writers, dead or
     // alive, had put into the backup because the primary was out has been copied. A hint that was
     // raised since has another count, and stays; so do those that are about the cache.
@@ -347,8 +350,10 @@ export class Reconciler {
   }
 
   async #probeBoth(): Promise<BothStates> {
-    const { monitor } = this.#context
-    return { primary: await monitor.probe('primary'), backup: await monitor.probe('backup') }
+    const { env, monitor } = this.#context
+    const primary = await monitor.probe('primary')
+    const backup = await monitor.probe('backup')
+    return { primary, backup, begunAt: env.monotonic() }
   }
 }
 

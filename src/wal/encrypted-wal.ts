@@ -121,6 +121,10 @@ export class EncryptedWal implements WAL {
     this.#inner.onReadable(listener)
   }
 
+  onForgotten(listener: (places: readonly DatabasePlace[]) => void): void {
+    this.#inner.onForgotten?.(listener)
+  }
+
   stats(): WalStats {
     return this.#inner.stats()
   }

@@ -59,6 +59,7 @@ export class WALManager {
   #stop = new AbortController()
   #tick: ((key: string) => Stamp) | undefined
   #target: FlushTarget | undefined
+  #onForgotten: (places: readonly DatabasePlace[]) => void = () => {}
 
   /** Without a `wal` only memory remembers what a place lacks: for two-database strategies. */
   constructor(env: Env, wal: WAL | undefined, options: WALManagerOptions = {}) {
@@ -88,6 +89,11 @@ export class WALManager {
       throw invalid('walManager: another store has this log until it disconnects')
     }
     this.#tick = tick
+  }
+
+  /** `WAL.onForgotten`, whenever the log is opened. Replaces the previous listener. */
+  onForgotten(listener: (places: readonly DatabasePlace[]) => void): void {
+    this.#onForgotten = listener
   }
 
   /** True when there is a log at all. */
@@ -127,6 +133,7 @@ export class WALManager {
     this.#opened = true
     this.#durable = this.#wal?.stats().durable ?? false
     this.#wal?.onReadable((place) => this.#workers?.[place].wake())
+    this.#wal?.onForgotten?.((places) => this.#onForgotten(places))
     return opened
   }
 

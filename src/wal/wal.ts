@@ -176,6 +176,11 @@ export interface WAL {
   formerWriters(): readonly string[]
   /** Runs when an entry becomes readable for a place. Replaces the previous listener. */
   onReadable(listener: (place: DatabasePlace) => void): void
+  /**
+   * Runs when entries are gone for good, with the places that lacked some: only a comparison of the
+   * databases can bring those. Replaces the previous listener. Left out by logs that lose nothing.
+   */
+  onForgotten?(listener: (places: readonly DatabasePlace[]) => void): void
   stats(): WalStats
   /** Makes acknowledgements durable and lets go of the files. May be called again. */
   close(): Promise<void>

@@ -169,6 +169,36 @@ describeRedis('a log in Redis streams under faults', () => {
     expect(await a.pending('primary', 'k')).toHaveLength(2)
   })
 
+  // Found by the simulation: the hint went with the entry, and the primary alone was taken for complete.
+  test('what the server and memory have lost is read from the backup until a pass has brought it', async () => {
+    const own = await startRedis()
+    onTestFinished(() => own.stop())
+    const places = stores()
+    const reconcile = 'on-demand'
+    const history = await places.open(streamUrl(own, '&memoryBytesMax=0'), { reconcile })
+    const reader = await places.open(streamUrl(own), { reconcile })
+    await history.saveMessage('c', { role: 'user', content: 'first' })
+    await history.flush()
+    await history.reconcile()
+    places.primary.setMode('refused')
+    const receipt = await history.saveMessage('c', { role: 'user', content: 'second' })
+    expect(receipt.copies).toEqual(['backup', 'wal'])
+    await redisCommand(own.url, 'FLUSHALL')
+    await eventually(() => expect(history.status().wal.reasons.join()).toMatch(/for good/))
+    places.primary.setMode('up')
+    await eventually(() => expect(history.status().places.primary.healthy).toBe(true))
+    // Longer than the list of hints is polled for: one that is not owed any more would be gone.
+    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    for (const each of [history, reader]) {
+      expect(await contents(each)).toEqual(['first', 'second'])
+    }
+    await history.reconcile()
+    places.backup.setMode('refused')
+    expect(await contents(history)).toEqual(['first', 'second'])
+    places.backup.setMode('up')
+    await eventually(async () => expect((await places.backup.readHints()).hints).toEqual([]))
+  })
+
   test.each([
     ['DEL', []],
     ['XTRIM', ['MAXLEN', '1']],

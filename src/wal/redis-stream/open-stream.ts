@@ -41,6 +41,7 @@ export interface OpenStreamOptions extends RedisStreamWalParts {
   readonly options: ResolvedRedisStreamOptions
   readonly writer: string
   readonly onReadable: (place: DatabasePlace) => void
+  readonly onForgotten: (places: readonly DatabasePlace[]) => void
 }
 
 /** A shared log that this process appends to, brings entries of and takes entries over from. */
@@ -298,14 +299,24 @@ export class OpenStream {
     }
     const call: StreamLink['callNow'] = (...args) => link.callNow(...args)
     const target = this.#target({ call }, () => partitions)
-    for (const entry of await appendAgain(target, entries, lost)) {
-      this.#forgotten++
-      const text = 'the server lost an entry that memory had let go of'
-      env.logger.error({ lsn: entry.lsn }, text)
-      for (const place of DATABASE_PLACES) entries.settle(place, entry)
-    }
+    this.#forget(await appendAgain(target, entries, lost))
     // Only now: after a look that failed half way the next one finds once more what may be lost.
     this.#partitions = partitions
+  }
+
+  /** Nobody has these entries: what places lack of them is in the other database, or nowhere. */
+  #forget(gone: readonly StreamEntry[]): void {
+    const { entries } = this
+    const lacking = new Set<DatabasePlace>()
+    for (const entry of gone) {
+      this.#forgotten++
+      const text = 'the server lost an entry that memory had let go of'
+      this.#options.env.logger.error({ lsn: entry.lsn }, text)
+      for (const place of entries.lackingPlaces(entry)) lacking.add(place)
+    }
+    // Before the entries go: while they are here, they are owed.
+    if (lacking.size > 0) this.#options.onForgotten([...lacking])
+    for (const entry of gone) for (const place of DATABASE_PLACES) entries.settle(place, entry)
   }
 
   async #poll(signal: AbortSignal): Promise<void> {

@@ -27,6 +27,7 @@ export class RedisStreamWal extends IndexedWal {
   readonly #parts: RedisStreamWalParts
   /** The one that was opened last. */
   #stream: OpenStream | undefined
+  #onForgotten: (places: readonly DatabasePlace[]) => void = () => {}
 
   constructor(env: Env, options: ResolvedRedisStreamOptions, parts: RedisStreamWalParts) {
     super(env)
@@ -54,6 +55,7 @@ export class RedisStreamWal extends IndexedWal {
       options: this.#options,
       writer,
       onReadable: (place) => this.notify(place),
+      onForgotten: (places) => this.#onForgotten(places),
     })
     try {
       await stream.open()
@@ -107,6 +109,10 @@ export class RedisStreamWal extends IndexedWal {
     const { entries, settler } = this.#stream
     for (const entry of entries.all()) entries.lacks(place, entry)
     settler.resend(place)
+  }
+
+  onForgotten(listener: (places: readonly DatabasePlace[]) => void): void {
+    this.#onForgotten = listener
   }
 
   async quarantine(place: DatabasePlace, lsn: Lsn, reason: string): Promise<void> {
