@@ -389,6 +389,12 @@ export const UPKEEP_MUTANTS = [
     tests: ['test/fault/redis-stream.test.ts'],
   },
   {
+    name: 'the first save is late by what a probe took',
+    file: 'src/strategy/hedge-delay.ts',
+    edits: [['Math.max(coldMs, hedge', 'Math.min(coldMs, hedge']],
+    tests: ['test/store/first-save.test.ts'],
+  },
+  {
     name: 'a wrong password opens like an outage',
     file: 'src/store/start-outcome.ts',
     edits: [['=> isPermanent(error))', '=> !isPermanent(error))']],

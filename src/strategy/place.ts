@@ -30,6 +30,10 @@ export class Place {
   readonly #env: Env
   readonly #backend: ReplicaBackend
   readonly #health: HealthManager
+  /** When the first call of each kind began. Monotonic milliseconds. */
+  readonly #begunAt = new Map<string, number>()
+  /** Kinds of calls of which one has succeeded. */
+  readonly #warm = new Set<string>()
 
   constructor(env: Env, name: DatabasePlace, backend: ReplicaBackend, health: HealthManager) {
     this.#env = env
@@ -58,6 +62,16 @@ export class Place {
 
   isDurable(): boolean {
     return this.#backend.getDurability().durable
+  }
+
+  /**
+   * What is left of this time for the first call of a kind, which finds connections, caches and plans cold: how
+   * long others took says nothing of it. 0 once one has succeeded.
+   */
+  coldMs(operation: string, ms: number): number {
+    if (this.#warm.has(operation)) return 0
+    const begunAt = this.#begunAt.get(operation)
+    return begunAt === undefined ? ms : Math.max(0, begunAt + ms - this.#env.monotonic())
   }
 
   /** True also while the place was never reached, so that nothing is known of it. */
@@ -103,8 +117,10 @@ export class Place {
     run: (backend: ReplicaBackend, options: CallOptions) => Promise<T>,
   ): Promise<T> {
     const startedMs = this.#env.monotonic()
+    if (!this.#begunAt.has(operation)) this.#begunAt.set(operation, startedMs)
     try {
       const result = await this.#guard(operation, limit, run)
+      this.#warm.add(operation)
       this.#health.markSuccess(this.name, operation, this.#env.monotonic() - startedMs)
       return result
     } catch (error) {

@@ -35,6 +35,8 @@ const MESSAGE = { role: 'user', content: 'hello' } as const
 test('a process that ends right after a hedged save leaves no hint', async () => {
   const { env, primary, backup, open } = rig()
   const history = await open()
+  // The first save waits longer for the primary.
+  await env.drive(history.saveMessage('c', MESSAGE))
   primary.onCall(async (operation) => {
     if (operation === 'apply') await sleep(env, 500)
   })

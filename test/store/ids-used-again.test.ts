@@ -432,6 +432,8 @@ describe('a primary that is late', () => {
   test('and answers nobody holds up a save for about a second', async () => {
     const { env, open } = rig()
     const one = await open()
+    // The first save waits longer for the primary.
+    await env.drive(one.history.saveMessage('c', message('zeroth', 'm0')))
     one.primary.setMode('hung')
     const startedAt = env.monotonic()
     const { copies } = await env.drive(one.history.saveMessage('c', message('first', 'm1')))

@@ -14,7 +14,7 @@ import type { DatabasePlace, PlaceName } from '../../core/places.ts'
 import { BehindInLog } from '../../wal/behind-in-log.ts'
 import type { Ticket } from '../../wal/ticket.ts'
 import { observeKey, type StoreContext } from '../context.ts'
-import { hedgeDelayMs } from '../hedge-delay.ts'
+import { saveDelayMs } from '../hedge-delay.ts'
 import type { AttemptResult } from './attempt-result.ts'
 import { AttemptState } from './attempt-state.ts'
 import { lackingClears } from './lacking-clears.ts'
@@ -79,7 +79,7 @@ export class Attempt {
     // one entry with it in a shared log, and lose it when this one's late answer is void.
     this.#leaveDeadline = this.#deadline.onEnd(() => this.#pass('up'))
     const { hedge, timeoutMs } = this.#config
-    const delayMs = hedge.enabled ? hedgeDelayMs(this.#context, 'primary', hedge) : timeoutMs
+    const delayMs = hedge.enabled ? saveDelayMs(this.#context, hedge) : timeoutMs
     if (delayMs >= timeoutMs) return
     this.#timer = this.#context.env.setTimer(delayMs, () => {
       if (this.#group.unique && !this.#isDecided()) void this.#watchPrimary(delayMs)
