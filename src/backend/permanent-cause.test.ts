@@ -24,6 +24,7 @@ test.each([
   ['EACCES', true],
   ['EROFS', true],
   ['ENOTDIR', true],
+  ['EISDIR', true],
   // There is room again one day, and the volume is mounted.
   ['ENOSPC', false],
   ['ENOENT', false],

@@ -28,6 +28,7 @@ const TLS_ALERT =
 const PATH_CODES: ReadonlySet<string> = new Set([
   'EACCES',
   'EEXIST',
+  'EISDIR',
   'ELOOP',
   'ENAMETOOLONG',
   'ENOTDIR',

@@ -28,7 +28,7 @@ describeServers('a backup that is out', () => {
       const { directory, open, places } = await storeRig(server)
       // A directory stands where the file belongs.
       await mkdir(join(directory, 'backup.db'))
-      const history = await open({ write })
+      const history = await open({ write, allowDegradedStart: true })
       const workload = new Workload({ history })
       const { ledger } = workload
       await workload.proceed(300)
@@ -135,7 +135,7 @@ describeServers('a backup that is out', () => {
     }
     await mkdir(path)
     await writeFile(join(path, 'in the way'), '')
-    const history = await open({ drainTimeout: 100 })
+    const history = await open({ drainTimeout: 100, allowDegradedStart: true })
     await proxy.set({ kind: 'refuse' })
     proxy.killAll()
     for (let i = 0; i < 20; i++) await ledger.save(history, 'a', `log only ${i}`)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { PostgresBackend } from '../../src/backend/postgres/index.ts'
@@ -57,12 +57,12 @@ export function sqliteEngine(): PlaceEngine {
       return {
         url: `sqlite:${path}`,
         out: async () => {
-          // A folder of that name: nothing can be opened, and nothing made.
+          // As on a volume that is not mounted: nothing can be opened, and nothing made.
           await rename(path, `${path}.away`)
-          await mkdir(path)
+          await symlink(join(directory, 'not mounted', 'file.db'), path)
         },
         back: async () => {
-          await rm(path, { recursive: true })
+          await rm(path)
           await rename(`${path}.away`, path)
         },
         lose: async () => {
