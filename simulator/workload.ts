@@ -392,7 +392,7 @@ export class Workload {
     if (history === undefined) return false
     world.records.push(...records)
     const [first] = records
-    for (const record of records) markLog(record, history)
+    for (const record of records) markLog(record, node)
     const name = `${first!.client} ${first!.kind}`
     world.say(name, 'begins', records.map(titleOf).join(', '))
     return await new Promise<boolean>((resolve) => {
@@ -431,9 +431,9 @@ function conversationName(index: number): string {
   return `c${index}`
 }
 
-function markLog(record: Open, history: ChatHistory): void {
+function markLog(record: Open, { wal }: Node): void {
   if (record.kind !== 'read' && record.kind !== 'get') return
-  if (history.status().wal.state === 'closed') record.withoutLog = true
+  if (wal?.stats().state === 'closed') record.withoutLog = true
 }
 
 function titleOf(record: HistoryRecord): string {

@@ -17,6 +17,7 @@ import { DualWriteStrategy } from '../src/strategy/write/dual-write.ts'
 import { IdempotentWriteStrategy } from '../src/strategy/write/idempotent.ts'
 import { WalFirstWriteStrategy } from '../src/strategy/write/wal-first.ts'
 import type { WritePort } from '../src/strategy/write/write-port.ts'
+import type { WAL } from '../src/wal/wal.ts'
 import { WALManager } from '../src/wal/wal-manager.ts'
 import type { HistoryRecord } from '../src/testing/history-checker/history.ts'
 import { Kernel } from './kernel.ts'
@@ -57,6 +58,8 @@ export interface Node {
   history: ChatHistory | undefined
   /** Known to be going down for good order's sake. */
   closing: boolean
+  /** Its log as it was opened last. */
+  wal: WAL | undefined
 }
 
 export type Tracer = (atMs: number, who: string, what: string, detail?: unknown) => void
@@ -212,7 +215,7 @@ export class World {
       }),
     })
     process.skewMs = random.between(-settings.skewMs, settings.skewMs)
-    return { name, process, log, history: undefined, closing: false }
+    return { name, process, log, history: undefined, closing: false, wal: undefined }
   }
 
   #makeLog(index: number, random: RandomSource): LogDevice {
@@ -277,7 +280,8 @@ export class World {
         },
         env,
       )
-    const log = new WALManager(env, node.log.createWal(env), {
+    node.wal = node.log.createWal(env)
+    const log = new WALManager(env, node.wal, {
       flushIntervalMs: this.settings.flushIntervalMs,
     })
     const store = new StrategicStorageManager(

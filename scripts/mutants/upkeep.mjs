@@ -395,6 +395,18 @@ export const UPKEEP_MUTANTS = [
     tests: ['test/store/first-save.test.ts'],
   },
   {
+    name: 'a log that opens after its start has failed stays open',
+    file: 'src/store/store-core.ts',
+    edits: [['if (!this.#hasLog) return await log.close()', '']],
+    tests: ['test/store/log-opens-late.test.ts'],
+  },
+  {
+    name: 'a start that is repeated takes a closed log for open',
+    file: 'src/store/store-core.ts',
+    edits: [['this.#hasLog = this.#logOpen = false', 'this.#hasLog = false']],
+    tests: ['test/store/log-opens-late.test.ts'],
+  },
+  {
     name: 'a wrong password opens like an outage',
     file: 'src/store/start-outcome.ts',
     edits: [['=> isPermanent(error))', '=> !isPermanent(error))']],

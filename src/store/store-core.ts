@@ -166,8 +166,7 @@ export class StoreCore {
         'the log is out: some databases lack writes that only memory has',
       )
     }
-    // Another store may have it.
-    if (this.#hasLog) await log.close()
+    await this.#closeLog()
     await this.#disconnectManagers()
     this.#state = 'closed'
   }
@@ -271,7 +270,7 @@ export class StoreCore {
       .open(clock.writerId)
       .then(async ({ ceilingMs, head }) => {
         // It was long in coming, and nobody is there any more.
-        if (this.#state === 'closed') return await log.close()
+        if (!this.#hasLog) return await log.close()
         this.#logOpen = true
         const aheadMs = ceilingMs - clock.now()
         if (aheadMs > this.#config.maxClockDriftMs) {
@@ -290,6 +289,14 @@ export class StoreCore {
       this.#logError = messageOf(error)
       throw error
     }
+  }
+
+  /** One that is still being opened is closed as soon as it is open: nobody else could have its entries. */
+  async #closeLog(): Promise<void> {
+    // Another store may have it.
+    if (!this.#hasLog) return
+    this.#hasLog = this.#logOpen = false
+    await this.context.log.close()
   }
 
   /** Why the log is not open, where it should be. */
@@ -374,7 +381,7 @@ export class StoreCore {
       this.#config.allowDegradedStart,
     )
     if (error === undefined) return
-    await this.context.log.close()
+    await this.#closeLog()
     await this.#disconnectManagers()
     throw error
   }

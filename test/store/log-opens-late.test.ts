@@ -9,8 +9,14 @@ import { expect, onTestFinished, test } from 'vitest'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import type { CallOptions, ItemPage, ItemQuery } from '../../src/backend/replica-backend.ts'
 import type { Operation } from '../../src/core/operation.ts'
+import { CircuitBreakerHealthManager } from '../../src/health/circuit-breaker.ts'
 import { openChatHistory, WALManager, type ChatHistory } from '../../src/index.ts'
+import { StorageManager } from '../../src/manager/storage-manager.ts'
+import { StrategicStorageManager } from '../../src/store/strategic-storage-manager.ts'
+import { PrimaryFirstReadStrategy } from '../../src/strategy/read/primary-first.ts'
+import { IdempotentWriteStrategy } from '../../src/strategy/write/idempotent.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
+import { faultyBackend } from '../../src/testing/faulty-backend.ts'
 import { virtualEnv, type VirtualEnv } from '../../src/testing/virtual-env.ts'
 import { MemoryWal } from '../../src/wal/memory/memory-wal.ts'
 import type { WalOpened } from '../../src/wal/wal.ts'
@@ -152,4 +158,51 @@ test('a save with an id does not wait for ever for what the log has of it', asyn
   })
   wal.hangs = 'nothing'
   await env.drive(history.flush())
+})
+
+// Found by the simulation: it stayed open, so that nobody else could have what it had acknowledged.
+test('a log that opens after its start has failed is let go of', async () => {
+  const env = virtualEnv()
+  const wal = new HangingWal(env)
+  wal.hangs = 'open'
+  const primary = faultyBackend(new DurableMemoryBackend(env))
+  const backup = faultyBackend(new DurableMemoryBackend(env))
+  const opened = openChatHistory({
+    env,
+    primary,
+    backup,
+    wal: new WALManager(env, wal),
+    connectTimeout: 700,
+  })
+  for (const place of [primary, backup]) place.setMode('refused')
+  await expect(env.drive(opened)).rejects.toMatchObject({ code: 'CONNECTION' })
+  wal.goOn()
+  await env.advance(1)
+  expect(wal.stats().state).toBe('closed')
+})
+
+test('a start that has failed is repeated with the log that it had opened', async () => {
+  const env = nodeEnv()
+  const primary = faultyBackend(new DurableMemoryBackend())
+  const backup = faultyBackend(new DurableMemoryBackend())
+  const wal = new MemoryWal(env)
+  const store = new StrategicStorageManager(
+    {
+      primary: new StorageManager({ database: primary, name: 'primary' }, env),
+      backup: new StorageManager({ database: backup, name: 'backup' }, env),
+      env,
+    },
+    new PrimaryFirstReadStrategy(),
+    new IdempotentWriteStrategy(),
+    new CircuitBreakerHealthManager(env),
+    new WALManager(env, wal),
+  )
+  onTestFinished(() => store.disconnect())
+  for (const place of [primary, backup]) place.setMode('refused')
+  await expect(store.connect()).rejects.toMatchObject({ code: 'CONNECTION' })
+  expect(wal.stats().state).toBe('closed')
+  for (const place of [primary, backup]) place.setMode('up')
+  await store.connect()
+  expect(wal.stats().state).toBe('open')
+  expect((await store.set('k', 1)).copies).toContain('wal')
 })
