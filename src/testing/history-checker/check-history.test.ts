@@ -120,6 +120,20 @@ test('a save that was refused without effect must never be seen', () => {
   expect(kinds([one, refused, read(['1', '2'], { startMs: 20 })])).toEqual(['garbage'])
 })
 
+// Found by the simulation: the answer of the place that made it was lost, and its clock was an hour ahead.
+test('what stands where no save was told is before a clear by clocks alone', () => {
+  const shown = [{ id: one.id!, content: '1', position: stamp('9') }]
+  const found = (clearedMs: number): string[] =>
+    kinds([
+      one,
+      append('1', { startMs: 1 }),
+      clear({ startMs: clearedMs }),
+      read([], { startMs: 30, messages: shown }),
+    ])
+  expect(found(8)).toEqual([])
+  expect(found(20)).toContain('zombie')
+})
+
 test('what was cleared comes back as a zombie', () => {
   expect(kinds([one, clear({ startMs: 100 }), read(['1'], { startMs: 200 })])).toEqual(['zombie'])
 })

@@ -8,6 +8,7 @@ import {
 } from './conversation-log.ts'
 import type {
   AppendRecord,
+  ClearRecord,
   EditRecord,
   GetRecord,
   ReadRecord,
@@ -154,7 +155,7 @@ function* checkGone(
   const creators = creatorsOf(message, shown)
   const clear = log.visibleClears.latest(read)
   const where = `is in a ${nameOf(read)} of`
-  if (clear !== undefined && creators.every((append) => log.isBefore(append, clear))) {
+  if (clear !== undefined && creators.every((append) => isClearedBy(log, append, shown, clear))) {
     yield {
       kind: 'zombie',
       text: `${shown.content} was cleared and ${where} ${relation(clear, read)}`,
@@ -181,6 +182,21 @@ function* checkGone(
       records: [writer, ...creators, read],
     }
   }
+}
+
+/**
+ * True when the clear must have taken what this save made. At a position that the save was not told, it made
+ * it in a place whose answer was lost, and nobody could know of that: clocks alone put it before the clear.
+ */
+function isClearedBy(
+  log: ConversationLog,
+  append: AppendRecord,
+  { position }: ShownMessage,
+  clear: ClearRecord,
+): boolean {
+  const isTold = position === undefined || append.position === undefined
+  if (isTold || append.position === position) return log.isBefore(append, clear)
+  return effectEndMs(append) + log.options.clockToleranceMs <= clear.startMs
 }
 
 /** True when the removal must have been of what these saves made. */
