@@ -125,8 +125,8 @@ export class AttemptState implements AttemptView {
 
   /** A mistake of the caller's, or data that neither database can store. */
   isHopeless(error: unknown): boolean {
-    // Nobody else may judge what this database is to judge, while it is there.
-    if (isStorageError(error, 'UNSUPPORTED')) return this.kind === 'if'
+    // While the primary is there nobody else may judge what it cannot.
+    if (isStorageError(error, 'UNSUPPORTED')) return this.kind === 'if' && error.place === 'primary'
     if (!isCallersFault(error)) return false
     if (!isStorageError(error, 'REJECTED')) return true
     const refusals = this.errors.filter(({ code }) => code === 'REJECTED')

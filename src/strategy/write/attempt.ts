@@ -235,6 +235,7 @@ export class Attempt {
   async #mayAskAgain(error: unknown): Promise<boolean> {
     if (!this.#isForOne || this.#askedAgain || this.#isDecided()) return false
     if (this.#isSettled() || isCallersFault(error)) return false
+    if (isStorageError(error, 'UNSUPPORTED')) return false
     if (!(await this.#context.monitor.isPrimaryAlive())) return false
     this.#askedAgain = true
     if (this.#isSettled() || this.#isDecided()) return false
