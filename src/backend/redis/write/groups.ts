@@ -17,6 +17,7 @@ import type { Condition, FailedCondition } from '../../../core/conditions.ts'
 import { isRefusal, type Verdict } from '../../../core/decide.ts'
 import { effectOf, isStorageError, messageOf, StorageError } from '../../../core/errors.ts'
 import type { Operation } from '../../../core/operation.ts'
+import type { Stamp } from '../../../core/stamp.ts'
 import type { BatchCall } from '../../batcher.ts'
 import type { ApplyOptions, ApplyResult } from '../../replica-backend.ts'
 import { answersOf, applyBatch, KeyNumbers, keysOf, raiseCursors, raiseHints } from './batch.ts'
@@ -212,10 +213,15 @@ function firstFailed(
   return all.sort((a, b) => a.index - b.index)[0]
 }
 
-/** A condition has failed in one shard: nothing is applied in the others. */
+/** A condition has failed in one shard: nothing is applied in the others, a delete of the group neither. */
 function withheldAll(operations: readonly Operation[], applied: readonly Verdict[]): Verdict[] {
-  return operations.map((_, i) => {
-    const { deletedThrough } = applied[i]!
+  // Before the first operation of a key nothing of the group was merged into it.
+  const through = new Map<string, Stamp | undefined>()
+  operations.forEach(({ key }, i) => {
+    if (!through.has(key)) through.set(key, applied[i]!.deletedThrough)
+  })
+  return operations.map(({ key }) => {
+    const deletedThrough = through.get(key)
     return { outcome: 'withheld', ...(deletedThrough !== undefined && { deletedThrough }) }
   })
 }
