@@ -102,6 +102,22 @@ test('an id that stands with other content, or was removed, is a CONFLICT and no
   expect(await store.get('other')).toBeUndefined()
 })
 
+test('upserts of one item at the same moment: all are written, one after another', async () => {
+  const { open } = rig()
+  const stores = [await open(), await open()]
+  const outcomes = await Promise.all(
+    Array.from({ length: 12 }, async (_, i) => {
+      return await stores[i % 2]!.write([{ kind: 'put', key: 'list', id: 'up', value: i }])
+    }),
+  )
+  const stamps = outcomes.map(({ results }) => results[0]!.stamp!)
+  expect(new Set(stamps).size).toBe(12)
+  const { items } = await stores[0]!.readItemsById('list', ['up'])
+  const latest = stamps.toSorted().at(-1)!
+  expect(itemStamp(items[0]!)).toBe(latest)
+  expect(await texts(stores[0]!, 'list')).toEqual([stamps.indexOf(latest)])
+})
+
 test('conditions over several keys: the first that does not hold is named', async () => {
   const { open } = rig()
   const store = await open()

@@ -186,6 +186,24 @@ export function conditions({ setup, open, capabilities }: ConformanceContext): v
       }
     })
 
+    test('an id that is to be absent and is saved plainly at the same moment is there once', async () => {
+      const backend = await setup()
+      for (let round = 0; round < 4; round++) {
+        const id = `id ${round}`
+        const results = await Promise.all(
+          Array.from({ length: WRITERS }, async (_, i) => {
+            const put = append('k', stampAt(40_000 + 100 * round + i), i, id)
+            const { applied, failed } =
+              i % 2 === 0
+                ? await applyIf(backend, [{ key: 'k', id, absent: true }], [put])
+                : await backend.apply([put], { decide: true, unique: true })
+            return failed === undefined && applied[0]!.outcome === 'applied'
+          }),
+        )
+        expect(results.filter(Boolean)).toHaveLength(1)
+      }
+    })
+
     test.runIf(isWide)('over several keys: whole or not at all, whoever else writes', async () => {
       const backend = await setup()
       const keys = ['a', 'b', 'c', 'd']
