@@ -2,6 +2,8 @@
 // in the one database that decides, also while a place is out, an answer is lost, or another process wrote past the
 // primary. Method: stores on databases in memory that can be made to fail.
 import { expect, onTestFinished, test } from 'vitest'
+import { encodeJson } from '../../src/core/json.ts'
+import type { Stamp } from '../../src/core/stamp.ts'
 import { itemStamp } from '../../src/core.ts'
 import { openChatHistory, type StrategicStorageManager } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
@@ -279,6 +281,18 @@ test.each(['wal-first', 'dual-write'] as const)('%s: a group is decided first', 
   const { stamp } = (await store.getEntry('n'))!
   await store.write([{ kind: 'set', key: 'n', value: 3 }], { if: [{ key: 'n', stamp }] })
   expect((await primary.readRegister('n')).register?.value).toBe('3')
+})
+
+test('what the primary has judged is merged in the backup, whatever that lacks', async () => {
+  const { primary, backup, open } = rig()
+  const store = await open({ write: 'dual-write' })
+  const stamp = '019ac8a0-0b12-7000-8abc-0123456789ab' as Stamp
+  await primary.apply([{ kind: 'set', key: 'n', stamp, value: encodeJson(1) }])
+  const { copies } = await store.write([{ kind: 'set', key: 'n', value: 2 }], {
+    if: [{ key: 'n', stamp }],
+  })
+  expect(copies).toContain('backup')
+  expect((await backup.readRegister('n')).register?.value).toBe('2')
 })
 
 test('an engine, or a strategy, that cannot judge them is refused before any effect', async () => {
