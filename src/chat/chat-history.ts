@@ -6,7 +6,8 @@ import { byDefault, ms, oneOf, secret } from '../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../core/options.ts'
 import { DAY_MS } from '../core/time.ts'
 import { isoTime } from '../core/iso-time.ts'
-import { STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
+import { itemStamp, type Item } from '../core/merge.ts'
+import { maxStamp, STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
 import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
 import type { StoreStatus } from '../store/status.ts'
 import type { StoreEvents } from '../store/store-events.ts'
@@ -31,6 +32,7 @@ import {
   type DanglingToolCalls,
   type FindToolCallsOptions,
 } from './turns/dangling-tool-calls.ts'
+import { UPDATE, type MessageEntry, type UpdateOptions } from './updates/update-options.ts'
 import { resolveWindow, type HistoryWindow, type WindowOptions } from './window/window-options.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
 import type {
@@ -125,9 +127,11 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     })
     const outcome = await this.#store.appendItems(key, items)
     const positions = positionsById(outcome.operations)
+    const stamps = stampsById(outcome.operations)
     return outcome.ids.map((id) => ({
       id,
       position: positions.get(id) ?? STAMP_MIN,
+      stamp: stamps.get(id) ?? STAMP_MIN,
       copies: outcome.copies,
       durable: outcome.durable,
       ...this.#sessions?.ofWrite(conversationId, id, positions.get(id) ?? STAMP_MIN, outcome),
@@ -214,18 +218,30 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     return item === undefined ? undefined : (await this.#reader.decode(key, [item]))[0]
   }
 
+  /** The same with the stamp that `ifStamp` of `updateMessage` takes. */
+  async getMessageEntry(
+    conversationId: string,
+    id: string,
+  ): Promise<MessageEntry<Extras> | undefined> {
+    const { key, item } = await this.#reader.find(conversationId, id)
+    const [message] = item === undefined ? [] : await this.#reader.decode(key, [item])
+    return message === undefined ? undefined : { message, stamp: itemStamp(item!) }
+  }
+
   /**
    * Replaces a whole message; it keeps its place, and its `createdAt` unless another one is given.
-   * Of two concurrent updates the later one wins.
+   * Of two concurrent updates the later one wins; with `ifStamp` the first one, and the other is a `CONFLICT`.
    *
    * @throws StorageError `NOT_FOUND`, or `UNAVAILABLE` when it was not found by a read that may be
-   * incomplete.
+   * incomplete; with `ifStamp` as `store.write`.
    */
   async updateMessage(
     conversationId: string,
     id: string,
     message: NewMessage<Extras>,
+    options?: UpdateOptions,
   ): Promise<Receipt> {
+    const { ifStamp, decide } = resolve('', options, UPDATE)
     checkText('id', id, MESSAGE_ID_BYTES_MAX)
     encodeMessage(message)
     if (message.id !== undefined && message.id !== id) {
@@ -237,8 +253,15 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     // What stands may be from before times were checked: it is kept as it is.
     const body = messageBody(message)
     const createdAt = body.createdAt ?? existing.createdAt
-    const outcome = await this.#store.editItem(key, id, item.position, { ...body, createdAt })
-    return this.#receipt(id, item.position, outcome)
+    const value = { ...body, createdAt }
+    const outcome =
+      ifStamp === undefined
+        ? await this.#store.editItem(key, id, item.position, value)
+        : await this.#store.write([{ kind: 'put', key, id, value }], {
+            if: [{ key, id, stamp: ifStamp }],
+            decide,
+          })
+    return this.#receipt(item, outcome)
   }
 
   /**
@@ -251,7 +274,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     const { key, item, complete } = await this.#reader.find(conversationId, id)
     if (item === undefined) throw notFound(id, complete)
     const outcome = await this.#store.removeItem(key, id, item.position)
-    return this.#receipt(id, item.position, outcome)
+    return this.#receipt(item, outcome)
   }
 
   /** Removes all messages of a conversation. They never come back, whatever is replayed later. */
@@ -388,8 +411,10 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     return conversationKey(this.#tenant, conversationId)
   }
 
-  #receipt(id: string, position: Stamp, { copies, durable }: WriteOutcome): Receipt {
-    return { id, position, copies, durable }
+  #receipt(item: Item, { copies, durable, operations }: WriteOutcome): Receipt {
+    const { id, position } = item
+    const stamp = stampsById(operations).get(id) ?? itemStamp(item)
+    return { id, position, stamp, copies, durable }
   }
 }
 
@@ -413,4 +438,14 @@ function notFound(id: string, complete: boolean): StorageError {
         'UNAVAILABLE',
         `message ${JSON.stringify(id)} was not found, and a place that may have it cannot be reached`,
       )
+}
+
+/** The latest stamp of each message. */
+function stampsById(operations: readonly Operation[]): Map<string, Stamp> {
+  const stamps = new Map<string, Stamp>()
+  for (const operation of operations) {
+    if (operation.kind !== 'put') continue
+    stamps.set(operation.id, maxStamp(stamps.get(operation.id), operation.stamp) ?? operation.stamp)
+  }
+  return stamps
 }

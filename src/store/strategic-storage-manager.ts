@@ -53,6 +53,8 @@ import {
   checkedVerifyOptions,
   checkStamp,
 } from './check-arguments.ts'
+import type { Change, ChangesOptions, ChangesOutcome, Entry } from './changes/change.ts'
+import { ConditionalWrites } from './changes/conditional-writes.ts'
 import { Lists, type AppendOutcome } from './lists.ts'
 import type { Entries, NewItem } from './new-values.ts'
 import { placesWithTombstone } from './places-with-tombstone.ts'
@@ -83,6 +85,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   readonly #write: WritePort
   readonly #values: Values
   readonly #lists: Lists
+  readonly #changes: ConditionalWrites
   readonly #erasures: Erasures
   readonly #cipher: ValueCipher
 
@@ -120,6 +123,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     }
     this.#values = new Values(this.#core)
     this.#lists = new Lists(this.#core, this.#values, this.#write)
+    this.#changes = new ConditionalWrites(this.#core, this.#values, this.#read, this.#write)
     rememberStore(managers, this.#values)
     const { context } = this.#core
     const inner = innerStrategies(this.#read, this.#write, context.log)
@@ -186,6 +190,23 @@ export class StrategicStorageManager implements AsyncDisposable {
   /** Sets all or nothing at each place: the values of an object, or pairs. */
   async mset(entries: Entries): Promise<WriteOutcome> {
     return await this.#values.mset(this.#write, entries)
+  }
+
+  /** The value with the stamp that a condition names; undefined when a place answers that there is none. */
+  async getEntry<T>(key: string): Promise<Entry<T> | undefined> {
+    return await this.#changes.getEntry<T>(key)
+  }
+
+  /**
+   * Writes changes of several keys, all or nothing at each place, if all conditions hold. One database judges them
+   * in the transaction in which it applies the group; nobody else has the group before.
+   *
+   * @throws StorageError `CONFLICT` that names the condition that did not hold, with effect `none`; with effect
+   *   `unknown` when an answer was lost before, so that the group itself may be what stands. `UNAVAILABLE` while no
+   *   database that may decide is in reach. `UNSUPPORTED` by an engine that cannot judge these conditions.
+   */
+  async write(changes: readonly Change[], options?: ChangesOptions): Promise<ChangesOutcome> {
+    return await this.#changes.write(changes, options)
   }
 
   /** Removes the value and the list, everywhere and for good. */

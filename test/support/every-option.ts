@@ -208,6 +208,7 @@ export const WITHOUT_OPTIONS: Readonly<Record<string, string>> = {
   StorageConnectionError: 'an error',
   StorageError: 'an error',
   isStorageError: 'any value',
+  itemStamp: 'takes an item',
   DurableMemoryBackend: 'an environment',
   MapBackend: 'the documents to begin with',
   faultyBackend: 'a backend',
