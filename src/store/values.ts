@@ -1,4 +1,5 @@
-import { checkArray } from '../core/limits.ts'
+import { slicesOf } from '../core/slices-of.ts'
+import { checkArray, PAGE_ITEMS_MAX } from '../core/limits.ts'
 import type { Operation } from '../core/operation.ts'
 import type { StoreCalls } from '../strategy/store-calls.ts'
 import type { ReadPort } from '../strategy/read/read-port.ts'
@@ -29,13 +30,17 @@ export class Values implements StoreCalls {
   async mget<T>(read: ReadPort, keys: readonly string[]): Promise<Record<string, T>> {
     checkArray('keys', keys)
     for (const key of keys) checkKey(key)
-    const values = await this.#core.run(() =>
-      Promise.all(keys.map((key) => this.get<T>(read, key))),
-    )
     // Without a prototype `__proto__` is a key like any other.
     const found = Object.create(null) as Record<string, T>
-    values.forEach((value, i) => {
-      if (value !== undefined) found[keys[i]!] = value
+    await this.#core.run(async () => {
+      for (const part of slicesOf([...new Set(keys)], PAGE_ITEMS_MAX)) {
+        const { registers } = await read.readRegisters(this.#core.context, part)
+        for (const [i, key] of part.entries()) {
+          const register = registers[i]
+          const value = register && (await decodeRegister<T>(this.#core.context, key, register))
+          if (value !== undefined) found[key] = value
+        }
+      }
     })
     return found
   }

@@ -10,6 +10,7 @@ import { damage } from './backend/damage.ts'
 import { deciding } from './backend/deciding.ts'
 import { digests } from './backend/digests.ts'
 import { leases } from './backend/leases.ts'
+import { manyKeys } from './backend/many-keys.ts'
 import { lifecycle } from './backend/lifecycle.ts'
 import { listing } from './backend/listing.ts'
 import { merging } from './backend/merging.ts'
@@ -33,6 +34,7 @@ export function replicaBackendConformance(options: ReplicaBackendConformanceOpti
     merging(context)
     deciding(context)
     concurrency(context)
+    manyKeys(context)
     paging(context)
     listing(context)
     state(context)

@@ -16,6 +16,7 @@ import type { Operation } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import { checkSignal } from '../check-signal.ts'
 import { checkFence, checkLease, grantLease, leaseOf, type StoredLease } from '../lease.ts'
+import { joinReads } from '../read-registers.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
   ApplyOptions,
@@ -31,6 +32,7 @@ import type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestKey,
   LatestPage,
   LatestQuery,
@@ -117,6 +119,10 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
       ...this.#mark(state),
       ...(state?.register !== undefined && { register: state.register }),
     }
+  }
+
+  async readRegisters(keys: readonly string[], options?: CallOptions): Promise<KeyReads> {
+    return joinReads(await Promise.all(keys.map((key) => this.readRegister(key, options))))
   }
 
   async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {

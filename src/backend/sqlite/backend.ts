@@ -26,6 +26,7 @@ import type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestPage,
   LatestQuery,
   Lease,
@@ -146,6 +147,10 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
     return await this.#call(options, 'readRegister', key)
+  }
+
+  async readRegisters(keys: readonly string[], options?: CallOptions): Promise<KeyReads> {
+    return await this.#call(options, 'readRegisters', keys)
   }
 
   async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
