@@ -301,7 +301,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   }
 
   async countMessages(conversationId: string): Promise<number> {
-    return (await this.#store.countItems(this.#key(conversationId))).count
+    return (await this.#store.countItems(this.#key(conversationId), { mayExpire: false })).count
   }
 
   /** Conversations that have messages, latest activity first. `limit` 1 to 1000, default 50. */

@@ -15,7 +15,14 @@ import {
 import type { Operation } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import { checkSignal } from '../check-signal.ts'
-import { checkFence, checkLease, grantLease, leaseOf, type StoredLease } from '../lease.ts'
+import {
+  checkFence,
+  checkLease,
+  grantLease,
+  isUnused,
+  leaseOf,
+  type StoredLease,
+} from '../lease.ts'
 import { joinReads } from '../read-registers.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
@@ -226,6 +233,7 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     const granted = grantLease(this.#leases.get(request.name), request, this.env.now())
     if (granted === undefined) return undefined
     this.#leases.set(request.name, granted)
+    if (request.token === undefined) this.#sweepLeases()
     return leaseOf(granted)
   }
 
@@ -255,6 +263,12 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     this.#leases.clear()
     this.#trusted = undefined
     this.#identity = Buffer.from(this.env.randomBytes(16)).toString('hex')
+  }
+
+  #sweepLeases(): void {
+    for (const [name, lease] of this.#leases) {
+      if (isUnused(name, lease, this.env.now())) this.#leases.delete(name)
+    }
   }
 
   #operationsIn(range: StampRange): Operation[] {
