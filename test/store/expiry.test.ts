@@ -260,14 +260,12 @@ test('two processes share the passes, and read what the other one lets expire', 
 test('with one database and a log it is the same', async () => {
   const env = virtualEnv()
   const primary = new DurableMemoryBackend(env)
-  const strategies = await StrategyFactory.createStrategySet({ wal: 'memory:' })
-  const { readStrategy, writeStrategy, healthManager, walManager } = strategies
   const store = new StrategicStorageManager(
     { env, primary: { database: primary } },
-    readStrategy,
-    writeStrategy,
-    healthManager,
-    walManager,
+    StrategyFactory.createReadStrategy(),
+    StrategyFactory.createWriteStrategy(),
+    StrategyFactory.createHealthManager('simple'),
+    StrategyFactory.createWALManager('in-memory'),
   )
   onTestFinished(() => env.drive(store.disconnect()))
   await env.drive(store.connect())
