@@ -10,7 +10,7 @@ const BOUND = { prefix: '', limit: 10 }
 
 export const CHAT_CALLS: Calls = {
   saveMessage: ['c', MESSAGE],
-  saveMessages: ['c', [MESSAGE, { ...MESSAGE, id: 'own' }]],
+  saveMessages: ['c', [MESSAGE, { ...MESSAGE, id: 'own' }], { onConflict: 'ignore' }],
   getHistory: ['c', { limit: 2, before: STAMP, after: STAMP, order: 'newest', alignTurns: true }],
   window: ['c', { maxMessages: 2, maxTokens: 9, countTokens: () => 1, keepSystem: true }],
   findDanglingToolCalls: ['c', { limit: 2 }],
