@@ -30,6 +30,7 @@ export const GROUPS = [
       ['api', 'API'],
       ['context-windows', 'Context windows'],
       ['conditional-writes', 'Conditional writes'],
+      ['keys-and-values', 'Keys and values'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],
       ['guarantees', 'Guarantees'],

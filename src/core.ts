@@ -35,6 +35,7 @@ export type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestKey,
   LatestPage,
   LatestQuery,
@@ -152,6 +153,7 @@ export type {
   ReadMark,
   ReadPort,
   RegisterRead,
+  RegistersRead,
 } from './strategy/read/read-port.ts'
 export type {
   ReadPlan,
@@ -188,6 +190,21 @@ export type {
 } from './strategy/write/write-port.ts'
 export type { PolicyWriteStrategy } from './strategy/write/policy-write-strategy.ts'
 export type { PlaceState, PlaceStates, WritePolicy } from './strategy/write/write-policy.ts'
+export type {
+  CountOptions,
+  DecodedItem,
+  DecodedItems,
+  DeletedMany,
+  DeletePrefixOptions,
+  EntriesPage,
+  EntriesQuery,
+  KeyValue,
+  SetOptions,
+} from './store/bulk/bulk-types.ts'
+export type { BulkStore } from './store/bulk/bulk-store.ts'
+export type { ExpiryReport } from './store/expiry/expiry-pass.ts'
+export type { KeyLease } from './store/key-lease.ts'
+export type { SaveOptions } from './chat/save-messages.ts'
 export type { ReconcileChoice } from './sync/reconcile-options.ts'
 export type { DamagedRow, ReconcileProgress } from './sync/reconcile-report.ts'
 export type { FileWALConfig } from './wal/file-wal-manager.ts'

@@ -1,6 +1,7 @@
 import type { BucketDigest, StampRange } from '../core/digest.ts'
 import type { Operation } from '../core/operation.ts'
 import type { DatabaseBackend } from './database-backend.ts'
+import { readRegistersOf } from './read-registers.ts'
 import { ReplicaBase } from './replica-base.ts'
 import type {
   ApplyOptions,
@@ -17,6 +18,7 @@ import type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestPage,
   LatestQuery,
   Lease,
@@ -73,6 +75,10 @@ export abstract class ForwardingBackend extends ReplicaBase implements ReplicaBa
 
   readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
     return this.forward('readRegister', [key], options)
+  }
+
+  readRegisters(keys: readonly string[], options?: CallOptions): Promise<KeyReads> {
+    return this.forward('readRegisters', [keys], options)
   }
 
   readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
@@ -151,6 +157,10 @@ export async function callOf<Name extends CallName>(
   given: Given<Name>,
   options: CallOptions | undefined,
 ): Promise<Answer<Name>> {
+  if (name === 'readRegisters') {
+    const [keys] = given as unknown as Given<'readRegisters'>
+    return (await readRegistersOf(backend, keys, options)) as Answer<Name>
+  }
   const call = backend[name] as ((...all: unknown[]) => Promise<Answer<Name>>) | undefined
   return call === undefined ? LEFT_OUT[name]! : await call.call(backend, ...given, options)
 }

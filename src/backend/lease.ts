@@ -1,10 +1,17 @@
 import { StorageError } from '../core/errors.ts'
+import { DAY_MS } from '../core/time.ts'
 import { checkInteger, checkText } from '../core/limits.ts'
 import type { Lease, LeaseFence, LeaseRequest } from './replica-backend.ts'
 
 /** Longest time that a lease can be taken for. Milliseconds. */
 export const LEASE_MS_MAX = 600_000
-const LEASE_NAME_BYTES_MAX = 128
+export const LEASE_NAME_BYTES_MAX = 128
+/** Leases whose names begin so are of applications: one that nobody has used for a day is removed. */
+export const USER_LEASE = 'key'
+/** How long ago such a lease has ended when it is removed. Milliseconds. */
+export const LEASE_UNUSED_MS: number = DAY_MS
+/** Leases that are looked at whenever one of applications is taken. */
+export const LEASES_SWEPT = 16
 /** Longest note that is kept with a lease, in UTF-8 bytes. */
 const LEASE_NOTE_BYTES_MAX = 8_192
 
@@ -51,6 +58,16 @@ export function grantLease(
     existing.expiresMs <= nowMs + LEASE_MS_MAX
   if (isHeld) return undefined
   return { holder, token: Math.max(nowMs, (existing?.token ?? 0) + 1), expiresMs, ...noted }
+}
+
+/** True for a lease that is of no use to anybody any more. */
+export function isUnused(name: string, { expiresMs }: StoredLease, nowMs: number): boolean {
+  return isUserLease(name) && expiresMs < nowMs - LEASE_UNUSED_MS
+}
+
+/** True for a lease of an application: those of the store itself keep their notes. */
+export function isUserLease(name: string): boolean {
+  return name.startsWith(`${USER_LEASE}/`) || name.startsWith(`${USER_LEASE}#`)
 }
 
 /** What the holder is told of a lease. */

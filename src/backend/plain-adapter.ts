@@ -115,7 +115,7 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
     this.#durable = durable
     this.#timeoutMs = timeoutMs
     this.#documents = new PlainDocuments(backend)
-    this.#writer = new PlainAdapterWriter(this.#documents, () => this.#newIdentity())
+    this.#writer = new PlainAdapterWriter(this.#documents, () => this.newIdentity())
     this.#batcher = new Batcher({
       env,
       name: backend.getBackendType(),
@@ -372,10 +372,6 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
   #mark(state: KeyState): { identity: string; deletedThrough?: Stamp } {
     const { deletedThrough } = state
     return { identity: this.#identity, ...(deletedThrough !== undefined && { deletedThrough }) }
-  }
-
-  #newIdentity(): string {
-    return Buffer.from(this.env.randomBytes(16)).toString('hex')
   }
 
   #check(): void {

@@ -85,6 +85,13 @@ export interface KeyRead {
   readonly register?: Register
 }
 
+/** What a database has of the values of several keys. */
+export interface KeyReads {
+  readonly identity: string
+  /** One for each key, in their order. */
+  readonly reads: readonly Omit<KeyRead, 'identity'>[]
+}
+
 /** How many items a database counts in one list. */
 export interface CountRead {
   readonly identity: string
@@ -258,6 +265,11 @@ export interface ReplicaBackend extends DatabaseBackend {
    */
   apply(operations: readonly Operation[], options?: ApplyOptions): Promise<ApplyResult>
   readRegister(key: string, options?: CallOptions): Promise<KeyRead>
+  /**
+   * The same for 1 to 1000 keys in one call; each key as of one moment, not all as of the same. An engine
+   * that leaves it out is asked for one key after another, 16 at once.
+   */
+  readRegisters?(keys: readonly string[], options?: CallOptions): Promise<KeyReads>
   /** Keyset paging: the cost grows with the page, not with the list. */
   readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage>
   /** The items of these ids that are there, removed ones too, in any order. */

@@ -98,6 +98,11 @@ export abstract class ReplicaBase implements DatabaseBackend {
     }
   }
 
+  /** @internal For a database that is new; one that is there keeps its own. */
+  protected newIdentity(): string {
+    return Buffer.from(this.env.randomBytes(16)).toString('hex')
+  }
+
   async #write(operation: Operation): Promise<void> {
     let current = operation
     for (let attempt = 0; attempt < RESTAMPS_MAX; attempt++) {

@@ -9,6 +9,7 @@ import { isoTime } from '../core/iso-time.ts'
 import { itemStamp, type Item } from '../core/merge.ts'
 import { maxStamp, STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
 import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
+import type { NewItem } from '../store/new-values.ts'
 import type { StoreStatus } from '../store/status.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
@@ -34,6 +35,7 @@ import {
 } from './turns/dangling-tool-calls.ts'
 import { UPDATE, type MessageEntry, type UpdateOptions } from './updates/update-options.ts'
 import { resolveWindow, type HistoryWindow, type WindowOptions } from './window/window-options.ts'
+import { SAVE, saveOver, type SaveOptions } from './save-messages.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
 import type {
   ChatMessage,
@@ -110,21 +112,40 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     return receipt!
   }
 
-  /** Saves messages in order, all or nothing at each place. At most 1000. Errors as `saveMessage`. */
+  /**
+   * Saves messages in order, all or nothing at each place. At most 1000; none at all is no write. With `onConflict`
+   * what stands is replaced one by one, after what is new was saved: repeat it after an error. Of a message that is
+   * left as it was the receipt has no copies. Errors as `saveMessage`.
+   */
   async saveMessages(
     conversationId: string,
     messages: readonly NewMessage<Extras>[],
+    options?: SaveOptions,
   ): Promise<readonly Receipt[]> {
     const key = this.#key(conversationId)
     checkArray('messages', messages)
+    const { onConflict } = resolve('', options, SAVE)
     const items = messages.map((message, i) => {
       const name = messages.length === 1 ? 'message' : `messages[${i}]`
       const value = messageBody(message, name)
       const { id } = message
-      if (id === undefined) return { value, name }
+      if (id === undefined) return { value, name, message }
       checkText(`${name}.id`, id, MESSAGE_ID_BYTES_MAX)
-      return { value, id, name }
+      return { value, id, name, message }
     })
+    if (onConflict === 'reject') return await this.#append(conversationId, key, items)
+    return await saveOver(items, onConflict, {
+      append: (fresh) => this.#append(conversationId, key, fresh),
+      find: async (ids) => (await this.#store.readItemsById(key, ids)).items,
+      update: ({ message }, id) => this.updateMessage(conversationId, id, message),
+    })
+  }
+
+  async #append(
+    conversationId: string,
+    key: string,
+    items: readonly NewItem[],
+  ): Promise<readonly Receipt[]> {
     const outcome = await this.#store.appendItems(key, items)
     const positions = positionsById(outcome.operations)
     const stamps = stampsById(outcome.operations)
@@ -324,7 +345,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   }
 
   async countMessages(conversationId: string): Promise<number> {
-    return (await this.#store.countItems(this.#key(conversationId))).count
+    return (await this.#store.countItems(this.#key(conversationId), { mayExpire: false })).count
   }
 
   /** Conversations that have messages, latest activity first. `limit` 1 to 1000, default 50. */

@@ -14,6 +14,7 @@ import {
   boolean,
   callback,
   fields,
+  having,
   integer,
   ms,
   needed,
@@ -24,8 +25,10 @@ import {
 import { resolve, type Option, type OptionTable } from '../core/options.ts'
 import { showValue } from '../core/show-value.ts'
 import { isStamp, STAMP_LIMIT, type Stamp } from '../core/stamp.ts'
+import type { HealthManager } from '../health/health-manager.ts'
 import type { ItemsQuery } from '../strategy/read/read-port.ts'
 import { ROWS_PER_SECOND } from '../sync/reconcile-options.ts'
+import { WALManager } from '../wal/wal-manager.ts'
 import { OLDER_THAN_MS_MAX, type PassOptions, type VerifyOptions } from '../sync/reconciler.ts'
 
 /** A bound of a page may be any text of a stamp's form: those of times are no stamps. */
@@ -111,3 +114,16 @@ export function checkedPassOptions(options: PassOptions | undefined): PassOption
 export function checkedVerifyOptions(options: VerifyOptions | undefined): VerifyOptions {
   return resolve('', options, VERIFY)
 }
+
+export const HEALTH_MANAGER: Option<HealthManager> = having<HealthManager>('a health manager', [
+  'isHealthy',
+  'markSuccess',
+  'markFailure',
+  'getHealthStats',
+  'startHealthCheck',
+  'stopHealthCheck',
+])
+export const WAL_MANAGER: Option<WALManager> = value<WALManager>(
+  'a WALManager',
+  (given) => given instanceof WALManager,
+)

@@ -6,10 +6,11 @@ import { STAMP_MIN, type Stamp } from '../core/stamp.ts'
 import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import { checkKey, checkStamp } from './check-arguments.ts'
 import { checkGroup } from './check-group.ts'
+import { checkExpiringKey, noteOperations } from './expiry/expiry-keys.ts'
 import { encodeItems, type EncodedItem, type NewItem } from './new-values.ts'
 import { recogniseIds } from './recognise-ids.ts'
 import type { StoreCore } from './store-core.ts'
-import type { Values } from './values.ts'
+import { ofKey, type Values } from './values.ts'
 
 /** How long a save waits for those of its ids: as long as an attempt may take by default. Milliseconds. */
 const ID_WAIT_MS = 5_000
@@ -47,10 +48,14 @@ export class Lists {
     const encoded = encodeItems(items)
     const appends = this.#appends(key, encoded)
     const names = encoded.flatMap(({ id }) => (id === undefined ? [] : [itemName({ key, id })]))
-    const outcome =
-      names.length === 0
-        ? await this.#values.write(this.#write, appends)
-        : await this.#lock.run(names, () => this.#appendUnique(appends))
+    const notes = this.#notes(key, encoded, appends)
+    if (names.length === 0) {
+      const outcome = await this.#values.write(this.#write, [...appends, ...notes])
+      return { ...ofKey(key, outcome), ids: appends.map(({ id }) => id) }
+    }
+    // Before the items, so that none expires unnoticed; a note of an item that is not there is harmless.
+    if (notes.length > 0) await this.#values.write(this.#write, notes)
+    const outcome = await this.#lock.run(names, () => this.#appendUnique(appends))
     return { ...outcome, ids: appends.map(({ id }) => id) }
   }
 
@@ -98,6 +103,18 @@ export class Lists {
     const outcome = await written
     this.#core.context.known.acknowledged(outcome.operations)
     return outcome
+  }
+
+  #notes(
+    key: string,
+    items: readonly EncodedItem[],
+    appends: readonly AppendOperation[],
+  ): readonly Operation[] {
+    const expiring = items.flatMap(({ expiresAt }, i) =>
+      expiresAt === undefined ? [] : [{ id: appends[i]!.id, expiresAt }],
+    )
+    if (expiring.length > 0) checkExpiringKey(key)
+    return noteOperations(this.#core.context.clock, key, expiring)
   }
 
   #appends(key: string, items: readonly EncodedItem[]): AppendOperation[] {

@@ -12,12 +12,21 @@ import {
   KEY_BYTES_MAX,
   MESSAGE_ID_BYTES_MAX,
 } from '../core/limits.ts'
+import { checkExpiresAt, withExpiry } from './expiry/expiring-text.ts'
+
+/** Most items of one group that has items that expire: with each goes a note of its own. */
+const EXPIRING_ITEMS_MAX = 400
 
 /** An item to append: the id is the caller's or, when left out, made from its position. */
 export interface NewItem {
   readonly id?: string
   /** Anything of JSON, at most 4 MiB of it. */
   readonly value: unknown
+  /**
+   * When the item is gone, Unix milliseconds: see `SetOptions`. It is a part of the content: a repeat under
+   * the same id must have the same. At most 400 items of one call where one of them has it.
+   */
+  readonly expiresAt?: number
   /** What messages call the value. Default: `items[0].value` and so on. */
   readonly name?: string
 }
@@ -26,6 +35,7 @@ export interface NewItem {
 export interface EncodedItem {
   readonly id?: string
   readonly value: JsonText
+  readonly expiresAt?: number
 }
 
 /** The items of one group. @throws StorageError `INVALID_ARGUMENT`, naming the item. */
@@ -35,14 +45,28 @@ export function encodeItems(items: readonly NewItem[]): readonly EncodedItem[] {
   return items.map((item, i) => {
     const at = `items[${i}]`
     checkObject(at, item)
-    const { id, name = `${at}.value`, value: given } = fieldsOf(at, item)
-    const value = encodeJson(given, name)
-    if (id === undefined) return { value }
+    const { id, name = `${at}.value`, value: given, expiresAt } = fieldsOf(at, item)
+    const encoded = expiring(`${at}.expiresAt`, encodeJson(given, name), expiresAt)
+    if (expiresAt !== undefined && items.length > EXPIRING_ITEMS_MAX) {
+      const limit = `at most ${EXPIRING_ITEMS_MAX} where one has expiresAt`
+      throw invalid(`items must be ${limit}, got ${items.length}`)
+    }
+    if (id === undefined) return encoded
     checkText(`${at}.id`, id, MESSAGE_ID_BYTES_MAX)
     if (ids.has(id)) throw invalid('ids must differ within one group')
     ids.add(id)
-    return { id, value }
+    return { id, ...encoded }
   })
+}
+
+function expiring(
+  name: string,
+  value: JsonText,
+  expiresAt: number | undefined,
+): Omit<EncodedItem, 'id'> {
+  if (expiresAt === undefined) return { value }
+  checkExpiresAt(name, expiresAt)
+  return { value: withExpiry(value, expiresAt), expiresAt }
 }
 
 /** Several values by their keys: an object, or pairs such as those of a `Map`. */

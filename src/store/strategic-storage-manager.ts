@@ -1,7 +1,6 @@
 import type { KeyQuery, LatestQuery } from '../backend/replica-backend.ts'
-import { allKeys, itemRange } from '../backend/paged-reads.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
-import { decodeJson, isJson, type JsonText } from '../core/json.ts'
+import type { JsonText } from '../core/json.ts'
 import { awakeSleep } from '../core/keep-alive.ts'
 import {
   checkArray,
@@ -11,10 +10,10 @@ import {
   checkPrefix,
   KEY_BYTES_MAX,
 } from '../core/limits.ts'
-import { itemValue, type Item } from '../core/merge.ts'
+import type { Item } from '../core/merge.ts'
 import type { DatabasePlace } from '../core/places.ts'
 import type { Stamp } from '../core/stamp.ts'
-import { having, value } from '../core/option-kinds.ts'
+import { resolve } from '../core/options.ts'
 import { DAY_MS } from '../core/time.ts'
 import { guardedHealth } from '../health/guarded-health.ts'
 import type { HealthManager } from '../health/health-manager.ts'
@@ -32,13 +31,13 @@ import type { ReadStrategy } from '../strategy/read/read-strategy.ts'
 import { readPortOf } from '../strategy/read/simple-read-port.ts'
 import { rememberStore } from '../strategy/store-calls.ts'
 import { writePortOf } from '../strategy/write/simple-write-port.ts'
-import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
+import type { WriteGroup, WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import type { WriteStrategy } from '../strategy/write/write-strategy.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
 import { defaultLog, tellOfDefaultLog } from '../wal/default-log.ts'
 import type { RefusedEntry } from '../wal/wal.ts'
-import { WALManager } from '../wal/wal-manager.ts'
+import type { WALManager } from '../wal/wal-manager.ts'
 import { resolveStorageConfig, type PlaceManagers, type StrategicStorageConfig } from './config.ts'
 import { Erasures } from './erase/erasures.ts'
 import type { EraseReceipt } from './erase/erase-receipt.ts'
@@ -52,9 +51,17 @@ import {
   checkedPassOptions,
   checkedVerifyOptions,
   checkStamp,
+  HEALTH_MANAGER,
+  WAL_MANAGER,
 } from './check-arguments.ts'
 import type { Change, ChangesOptions, ChangesOutcome, Entry } from './changes/change.ts'
 import { ConditionalWrites } from './changes/conditional-writes.ts'
+import { BulkCalls, COUNT, SET_VALUE } from './bulk/bulk-calls.ts'
+import { BulkStore, type BulkStoreParts } from './bulk/bulk-store.ts'
+import type { CountOptions, SetOptions } from './bulk/bulk-types.ts'
+import { ExpiryPass } from './expiry/expiry-pass.ts'
+import { LiveReads } from './expiry/live-reads.ts'
+import { KeyLeases } from './key-lease.ts'
 import { Lists, type AppendOutcome } from './lists.ts'
 import type { Entries, NewItem } from './new-values.ts'
 import { placesWithTombstone } from './places-with-tombstone.ts'
@@ -68,25 +75,18 @@ import { Values } from './values.ts'
 const WAIT_MS_MAX = DAY_MS
 const PLACES = ['primary', 'backup', 'cache']
 
-const HEALTH_MANAGER = having<HealthManager>('a health manager', [
-  'isHealthy',
-  'markSuccess',
-  'markFailure',
-  'getHealthStats',
-  'startHealthCheck',
-  'stopHealthCheck',
-])
-const WAL_MANAGER = value<WALManager>('a WALManager', (given) => given instanceof WALManager)
-
 /** Values, lists and their items in two databases and a log, through exchangeable strategies. */
-export class StrategicStorageManager implements AsyncDisposable {
+export class StrategicStorageManager extends BulkStore implements AsyncDisposable {
   readonly #core: StoreCore
   readonly #read: ReadPort
+  /** The same with what has expired. */
+  readonly #storedRead: ReadPort
   readonly #write: WritePort
   readonly #values: Values
   readonly #lists: Lists
   readonly #changes: ConditionalWrites
   readonly #erasures: Erasures
+  readonly #bulk: BulkStoreParts
   readonly #cipher: ValueCipher
 
   /**
@@ -102,6 +102,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     healthManager: HealthManager,
     walManager?: WALManager,
   ) {
+    super()
     const resolved = resolveStorageConfig(config)
     HEALTH_MANAGER.check('healthManager', healthManager)
     if (walManager !== undefined) WAL_MANAGER.check('walManager', walManager)
@@ -109,14 +110,16 @@ export class StrategicStorageManager implements AsyncDisposable {
     const { backup, ...others } = resolved.managers
     const managers = hasBackup ? { ...others, backup } : others
     this.#cipher = cipher
-    this.#read = readPortOf(readStrategy, managers)
+    const read = readPortOf(readStrategy, managers)
+    this.#storedRead = read
+    this.#read = new LiveReads(read)
     this.#write = writePortOf(writeStrategy, managers)
     const needsLog = this.#write.needsLog || !hasBackup
     const log = walManager ?? (needsLog ? defaultLog(env, env.logger) : undefined)
     if (log !== undefined) tellOfDefaultLog(log, env.logger)
     log?.encryptWith(cipher)
     const health = guardedHealth(env, healthManager)
-    this.#core = new StoreCore(resolved, health, log, this.#read.cacheUse)
+    this.#core = new StoreCore(resolved, health, log, read.cacheUse)
     if (this.#write.name !== 'wal-first') {
       // With that strategy it is no more than what was asked for.
       this.#core.events.on('degraded', ({ copies }) => this.#core.warnOfOneCopy(copies))
@@ -124,13 +127,26 @@ export class StrategicStorageManager implements AsyncDisposable {
     this.#values = new Values(this.#core)
     this.#lists = new Lists(this.#core, this.#values, this.#write)
     this.#changes = new ConditionalWrites(this.#core, this.#values, this.#read, this.#write)
-    rememberStore(managers, this.#values)
+    rememberStore(managers, {
+      get: (strategy, key) => this.#values.get(new LiveReads(strategy), key),
+      set: (strategy, key, given) => this.#values.set(strategy, key, given),
+    })
     const { context } = this.#core
-    const inner = innerStrategies(this.#read, this.#write, context.log)
-    this.#erasures = new Erasures({
+    const inner = innerStrategies(read, this.#write, context.log)
+    const upkeep = {
       context,
       read: inner.read,
-      write: (group) => this.#core.run(() => inner.write.write(context, group)),
+      write: (group: WriteGroup) => this.#core.run(() => inner.write.write(context, group)),
+    }
+    const bulk = { core: this.#core, read: this.#read, write: this.#write, values: this.#values }
+    this.#bulk = {
+      calls: new BulkCalls(bulk),
+      expiry: new ExpiryPass({ ...upkeep, run: (work) => this.#core.run(work) }),
+      leases: new KeyLeases(this.#core),
+      valuesOnly: read.valuesOnly === true,
+    }
+    this.#erasures = new Erasures({
+      ...upkeep,
       purge: (place) => this.#core.managers[place].getHandles().database.purge!(),
       onError: (task, error) => this.#core.report(task, error),
     })
@@ -143,13 +159,14 @@ export class StrategicStorageManager implements AsyncDisposable {
       await this.#cipher.ready()
       await this.#core.connect()
       this.#erasures.start()
+      this.#bulk.expiry.start()
     })
   }
 
   /** Waits for calls in flight, drains what is pending up to `drainTimeout`, then disconnects. */
   async disconnect(): Promise<void> {
     await this.#core.alive.during(async () => {
-      await this.#erasures.stop()
+      await Promise.all([this.#erasures.stop(), this.#bulk.expiry.stop()])
       await this.#core.disconnect()
     })
   }
@@ -168,6 +185,11 @@ export class StrategicStorageManager implements AsyncDisposable {
     return this.#core.events.on(name, listener)
   }
 
+  /** @internal */
+  protected override get bulk(): BulkStoreParts {
+    return this.#bulk
+  }
+
   // ---- values
 
   /** The value, or undefined when a place answers that there is none. */
@@ -175,8 +197,11 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#values.get<T>(this.#read, key)
   }
 
-  async set<T>(key: string, value: T): Promise<WriteOutcome> {
-    return await this.#values.mset(this.#write, [[key, value]])
+  async set<T>(key: string, value: T, options?: SetOptions): Promise<WriteOutcome> {
+    const { expiresAt } = resolve('', options, SET_VALUE)
+    return expiresAt === undefined
+      ? await this.#values.mset(this.#write, [[key, value]])
+      : await this.#values.setExpiring(this.#write, key, value, expiresAt)
   }
 
   /**
@@ -214,29 +239,10 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#values.delete(this.#write, key)
   }
 
-  /** True when the key has a value or an item. */
-  async exists(key: string): Promise<boolean> {
-    if ((await this.get(key)) !== undefined) return true
-    if (this.#read.valuesOnly === true) return false
-    return (await this.readItems({ key, limit: 1, order: 'newest' })).items.length > 0
-  }
-
-  /** All keys with this prefix, sorted by code point. Every character is literal. */
-  async list(prefix: string): Promise<readonly string[]> {
-    return await allKeys(prefix, (query) => this.listKeys(query))
-  }
-
   // ---- lists
 
   async append<T>(key: string, item: T): Promise<WriteOutcome> {
     return await this.appendItems(key, [{ value: item, name: 'item' }])
-  }
-
-  /** Items in list order; `start` is 0-based, negative counts from the end. Costs `start + count`. */
-  async getRange<T>(key: string, start: number, count: number): Promise<readonly T[]> {
-    const items = await itemRange(key, start, count, (query) => this.readItems(query))
-    const decode = (item: Item): T => decodeJson<T>(itemValue(item)!)
-    return await this.decodeItems(key, items, decode, isJson)
   }
 
   /** As `decodeItems` of `rescue.ts`. */
@@ -285,9 +291,11 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#core.run(() => this.#read.readItemsById(this.#core.context, key, ids))
   }
 
-  async countItems(key: string): Promise<CountedRead> {
+  async countItems(key: string, options?: CountOptions): Promise<CountedRead> {
     checkKey(key)
-    return await this.#core.run(() => this.#read.countItems(this.#core.context, key))
+    const { mayExpire } = resolve('', options, COUNT)
+    const read = mayExpire ? this.#read : this.#storedRead
+    return await this.#core.run(() => read.countItems(this.#core.context, key))
   }
 
   async listKeys(given: KeyQuery): Promise<KeysRead> {
@@ -369,15 +377,8 @@ export class StrategicStorageManager implements AsyncDisposable {
     const { context, managers, lastReconcile, damaged, logError } = this.#core
     const strategies = { read: this.#read.name, write: this.#write.name }
     const erasing = this.#erasures.pending
-    return statusOf({
-      context,
-      managers,
-      strategies,
-      lastReconcile,
-      erasing,
-      damaged,
-      logError,
-    })
+    const own = { strategies, lastReconcile, erasing, damaged, logError }
+    return statusOf({ context, managers, ...own })
   }
 
   /** Resolves when both databases have all that was pending at the call. */

@@ -11,6 +11,7 @@ import { damage } from './backend/damage.ts'
 import { deciding } from './backend/deciding.ts'
 import { digests } from './backend/digests.ts'
 import { leases } from './backend/leases.ts'
+import { manyKeys } from './backend/many-keys.ts'
 import { lifecycle } from './backend/lifecycle.ts'
 import { listing } from './backend/listing.ts'
 import { merging } from './backend/merging.ts'
@@ -35,6 +36,7 @@ export function replicaBackendConformance(options: ReplicaBackendConformanceOpti
     deciding(context)
     conditions(context)
     concurrency(context)
+    manyKeys(context)
     paging(context)
     listing(context)
     state(context)

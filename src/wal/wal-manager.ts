@@ -241,6 +241,12 @@ export class WALManager {
     return [...(await logged), ...owed]
   }
 
+  /** Those of the keys that `pending` may have something for: of a shared log in one round trip. */
+  async pendingAmong(place: DatabasePlace, keys: readonly string[]): Promise<readonly string[]> {
+    const others = new Set(await this.#wal?.shared?.pendingKeys(place))
+    return keys.filter((key) => others.has(key) || this.hasPending(place, key))
+  }
+
   /** Keys that `pending` may have something for. */
   async pendingKeys(place: DatabasePlace): Promise<Set<string>> {
     const shared = this.#wal?.shared

@@ -10,7 +10,7 @@ const BOUND = { prefix: '', limit: 10 }
 
 export const CHAT_CALLS: Calls = {
   saveMessage: ['c', MESSAGE],
-  saveMessages: ['c', [MESSAGE, { ...MESSAGE, id: 'own' }]],
+  saveMessages: ['c', [MESSAGE, { ...MESSAGE, id: 'own' }], { onConflict: 'ignore' }],
   getHistory: ['c', { limit: 2, before: STAMP, after: STAMP, order: 'newest', alignTurns: true }],
   window: ['c', { maxMessages: 2, maxTokens: 9, countTokens: () => 1, keepSystem: true }],
   findDanglingToolCalls: ['c', { limit: 2 }],
@@ -36,8 +36,16 @@ export const CHAT_CALLS: Calls = {
 }
 
 export const STORE_CALLS: Calls = {
+  readMany: [[{ key: 'k', limit: 1, order: 'newest' }]],
+  entries: [{ ...BOUND, after: 'k' }],
+  getItems: [{ key: 'k', limit: 1, order: 'oldest', before: STAMP }],
+  getItemsById: ['k', ['a']],
+  deleteMany: [['k', 'l']],
+  deletePrefix: ['nothing', { maxKeys: 10 }],
+  removeExpired: [],
+  lease: ['k', 1_000],
   get: ['k'],
-  set: ['k', 1],
+  set: ['k', 1, { expiresAt: 1 }],
   mget: [['k', 'l']],
   mset: [[['k', 1]]],
   delete: ['k'],
@@ -51,7 +59,7 @@ export const STORE_CALLS: Calls = {
   deleteThrough: ['k', STAMP],
   readItems: [{ key: 'k', limit: 1, order: 'newest', before: STAMP, after: STAMP }],
   readItemsById: ['k', ['a']],
-  countItems: ['k'],
+  countItems: ['k', { mayExpire: false }],
   listKeys: [{ ...BOUND, after: 'k' }],
   listLatest: [{ ...BOUND, before: { latest: STAMP, key: 'k' } }],
   follow: [STAMP],
@@ -111,8 +119,10 @@ export async function call(
 
 /** The names of the methods of a class, those it inherits left out. */
 export function methodsOf(type: { readonly prototype: object }): string[] {
-  return Object.entries(Object.getOwnPropertyDescriptors(type.prototype))
+  const base: unknown = Object.getPrototypeOf(type.prototype)
+  const inherited = base === Object.prototype ? [] : methodsOf({ prototype: base as object })
+  const own = Object.entries(Object.getOwnPropertyDescriptors(type.prototype))
     .filter(([name, { value }]) => name !== 'constructor' && typeof value === 'function')
     .map(([name]) => name)
-    .sort()
+  return [...new Set([...own, ...inherited])].sort()
 }

@@ -19,6 +19,7 @@ import type {
   ItemPage,
   ItemQuery,
   KeyRead,
+  KeyReads,
   ReplicaBackend,
   SchemaState,
   StoredOperation,
@@ -93,10 +94,12 @@ export class EncryptedBackend extends ForwardingBackend {
   }
 
   override async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
-    const read = await super.readRegister(key, options)
-    if (read.register === undefined) return read
-    const { stamp, value } = this.#cipher.decrypt({ kind: 'set', key, ...read.register })
-    return { ...read, register: { stamp, value } }
+    return this.#plainRead(key, await super.readRegister(key, options))
+  }
+
+  override async readRegisters(keys: readonly string[], options?: CallOptions): Promise<KeyReads> {
+    const { identity, reads } = await super.readRegisters(keys, options)
+    return { identity, reads: reads.map((read, i) => this.#plainRead(keys[i]!, read)) }
   }
 
   override async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
@@ -169,6 +172,12 @@ export class EncryptedBackend extends ForwardingBackend {
     return judged.outcome === 'stands'
       ? { ...answer, outcome: 'stands', item }
       : { ...answer, item }
+  }
+
+  #plainRead<Read extends Pick<KeyRead, 'register'>>(key: string, read: Read): Read {
+    if (read.register === undefined) return read
+    const { stamp, value } = this.#cipher.decrypt({ kind: 'set', key, ...read.register })
+    return { ...read, register: { stamp, value } }
   }
 
   #plainPage(key: string, page: ItemPage): ItemPage {

@@ -14,7 +14,15 @@ import {
 import type { Operation } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import { checkSignal } from '../check-signal.ts'
-import { checkFence, checkLease, grantLease, leaseOf, type StoredLease } from '../lease.ts'
+import {
+  checkFence,
+  checkLease,
+  grantLease,
+  isUnused,
+  leaseOf,
+  type StoredLease,
+} from '../lease.ts'
+import { joinReads } from '../read-registers.ts'
 import { ReplicaBase } from '../replica-base.ts'
 import type {
   ApplyOptions,
@@ -30,6 +38,7 @@ import type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestKey,
   LatestPage,
   LatestQuery,
@@ -123,6 +132,10 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
       ...this.#mark(state),
       ...(state?.register !== undefined && { register: state.register }),
     }
+  }
+
+  async readRegisters(keys: readonly string[], options?: CallOptions): Promise<KeyReads> {
+    return joinReads(await Promise.all(keys.map((key) => this.readRegister(key, options))))
   }
 
   async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
@@ -226,6 +239,7 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     const granted = grantLease(this.#leases.get(request.name), request, this.env.now())
     if (granted === undefined) return undefined
     this.#leases.set(request.name, granted)
+    if (request.token === undefined) this.#sweepLeases()
     return leaseOf(granted)
   }
 
@@ -255,6 +269,12 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     this.#leases.clear()
     this.#trusted = undefined
     this.#identity = Buffer.from(this.env.randomBytes(16)).toString('hex')
+  }
+
+  #sweepLeases(): void {
+    for (const [name, lease] of this.#leases) {
+      if (isUnused(name, lease, this.env.now())) this.#leases.delete(name)
+    }
   }
 
   #operationsIn(range: StampRange): Operation[] {

@@ -29,6 +29,7 @@ import type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestPage,
   LatestQuery,
   Lease,
@@ -188,6 +189,10 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
 
   async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
     return await reads.readRegister(this.#ask('readRegister', options), this.#tables, key)
+  }
+
+  async readRegisters(keys: readonly string[], options?: CallOptions): Promise<KeyReads> {
+    return await reads.readRegisters(this.#ask('readRegisters', options), this.#tables, keys)
   }
 
   async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {

@@ -22,6 +22,7 @@ import type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestPage,
   LatestQuery,
   Lease,
@@ -46,6 +47,7 @@ import {
 } from './connection/options.ts'
 import { connectError } from './connection/redis-error.ts'
 import { digestRange, repairRecords, scanRange } from './read/ranges.ts'
+import { readRegisters } from './read/read-registers.ts'
 import * as reads from './read/reads.ts'
 import { checkStorable } from './keyspace/record.ts'
 import { rewriteFiles } from './upkeep/rewrite-files.ts'
@@ -167,6 +169,10 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
 
   async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
     return await this.#track(reads.readRegister(this.#runner(), key, options))
+  }
+
+  async readRegisters(keys: readonly string[], options?: CallOptions): Promise<KeyReads> {
+    return await this.#track(readRegisters(this.#runner(), keys, options))
   }
 
   async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {

@@ -29,6 +29,7 @@ import type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestPage,
   LatestQuery,
   Lease,
@@ -47,6 +48,7 @@ import { isRefusedForGood } from './protocol/s3-error.ts'
 import { damagedKeys, mendKey } from './mend.ts'
 import { resolveS3Options, type ResolvedS3Options, type S3Options } from './protocol/options.ts'
 import { digestRange, scanRange } from './read/ranges.ts'
+import { readEachRegister } from '../read-registers.ts'
 import * as reads from './read/reads.ts'
 
 /** The calls about one key that wait for each other, and share versions. */
@@ -156,6 +158,12 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
 
   async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
     return await this.#ask(options, ({ db }, call) => reads.readRegister(db, key, call))
+  }
+
+  async readRegisters(keys: readonly string[], options?: CallOptions): Promise<KeyReads> {
+    return await this.#ask(options, ({ db }, call) =>
+      readEachRegister(keys, this.#options.requestsMax, (key) => reads.readRegister(db, key, call)),
+    )
   }
 
   async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {

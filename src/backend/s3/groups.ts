@@ -24,7 +24,7 @@ import {
 } from './key/journal.ts'
 import type { KeyReader } from './key/key-reader.ts'
 import { KEYS_AT_ONCE, VIEW_AGE_MS_MAX } from './protocol/limits.ts'
-import { mapLimited } from './protocol/semaphore.ts'
+import { mapLimited } from '../../core/semaphore.ts'
 
 /** Applies a group over several keys and answers each operation. */
 export async function applyGroup(

@@ -26,6 +26,7 @@ import type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestPage,
   LatestQuery,
   Lease,
@@ -147,6 +148,10 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {
     return await this.#call(options, 'readRegister', key)
+  }
+
+  async readRegisters(keys: readonly string[], options?: CallOptions): Promise<KeyReads> {
+    return await this.#call(options, 'readRegisters', keys)
   }
 
   async readItems(query: ItemQuery, options?: CallOptions): Promise<ItemPage> {
@@ -358,7 +363,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       const driver = await loadSqliteDriver()
       const obstacle = this.#options.threads ? threadObstacle(driver) : undefined
       if (obstacle !== undefined) this.#stayHere(obstacle)
-      const identity = this.#newIdentity()
+      const identity = this.newIdentity()
       const engine = await this.#whenFree(() => new SqliteEngine(driver, this.#options, identity))
       this.#engine = engine
       if (this.#watch.hasLeft(engine.call('readHints').identity)) engine.call('mendFile')
@@ -398,7 +403,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   async #openThread(): Promise<EngineThread> {
     const { name, library } = await loadSqliteDriver()
-    const start = { options: this.#options, identity: this.#newIdentity() }
+    const start = { options: this.#options, identity: this.newIdentity() }
     return await EngineThread.open({ ...start, library: { name, library } })
   }
 
@@ -406,11 +411,6 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     const gone = this.#isOpen ? this.#watch.gone : undefined
     if (gone !== undefined) return new StorageError('UNAVAILABLE', gone)
     return new StorageError('CLOSED', 'SQLite is not connected')
-  }
-
-  /** For a database that is new; one that is there keeps its own. */
-  #newIdentity(): string {
-    return Buffer.from(this.env.randomBytes(16)).toString('hex')
   }
 
   async #call<Method extends EngineMethod>(

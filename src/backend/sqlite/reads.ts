@@ -5,6 +5,7 @@ import type { JsonText } from '../../core/json.ts'
 import type { Item } from '../../core/merge.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { prefixEnd } from '../../core/text.ts'
+import { joinReads } from '../read-registers.ts'
 import type {
   CountRead,
   Hint,
@@ -14,6 +15,7 @@ import type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestPage,
   LatestQuery,
   ReplicaState,
@@ -62,6 +64,10 @@ export function readRegister(connection: SqliteConnection, key: string): KeyRead
   if (row === undefined || row.register_stamp === null) return markOf(connection, row)
   const register = { stamp: stampOf(row.register_stamp), value: row.register! }
   return { ...markOf(connection, row), register }
+}
+
+export function readRegisters(connection: SqliteConnection, keys: readonly string[]): KeyReads {
+  return joinReads(keys.map((key) => readRegister(connection, key)))
 }
 
 export function readItems(connection: SqliteConnection, query: ItemQuery): ItemPage {

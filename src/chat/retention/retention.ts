@@ -168,7 +168,7 @@ export class Retention {
     }
     let excess = 0
     if (maxMessages !== undefined) {
-      excess = Math.max(0, (await store.countItems(key)).count - maxMessages)
+      excess = Math.max(0, (await store.countItems(key, { mayExpire: false })).count - maxMessages)
     }
     if (excess === 0 && cutoff === undefined) return 0
     const request = { cutoff, excess, messagesMax: RETENTION_MESSAGES_MAX }

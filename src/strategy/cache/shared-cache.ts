@@ -117,6 +117,37 @@ export class SharedCache {
     }
   }
 
+  /** The same for several keys, in their order, with one call of the cache. */
+  async getMany<T>(
+    name: EntryName,
+    keys: readonly string[],
+    codec: EntryCodec<T>,
+  ): Promise<readonly Lookup<T>[]> {
+    if (keys.length === 0) return []
+    if (this.#owing) return keys.map(() => this.#missed(undefined))
+    try {
+      const names = keys.flatMap((key) => [tagKey(key), entryKey(name, key)])
+      const texts = await this.#call((cache) => getTexts(cache, [tagKey(ALL), ...names]))
+      const all = texts[0] ?? (await this.#renew(ALL))
+      return await Promise.all(
+        keys.map(async (key, i) => {
+          const tag = texts[1 + 2 * i] ?? (await this.#renew(key))
+          const entry = entryKey(name, key)
+          return this.#judge(
+            entry,
+            { all, tag },
+            this.#local?.get<T>(entry),
+            texts[2 + 2 * i],
+            codec,
+          )
+        }),
+      )
+    } catch (error) {
+      this.#options.env.logger.debug({ error: messageOf(error) }, 'the cache did not answer')
+      return keys.map(() => this.#missed(undefined))
+    }
+  }
+
   /** Stores what was read after the token was. A failure costs nothing but the entry. */
   async fill<T>(
     name: EntryName,
@@ -209,11 +240,24 @@ export class SharedCache {
     const [current, currentAll, text] = await this.#call((cache) => getTexts(cache, names))
     const tag = current ?? (await this.#renew(key))
     const all = currentAll ?? (await this.#renew(ALL))
+    const isKnown = local?.tag === tag && local.all === all
+    const shared =
+      local === undefined || isKnown
+        ? text
+        : (await this.#call((cache) => getTexts(cache, [entry])))[0]
+    return this.#judge(entry, { all, tag }, local, shared, codec)
+  }
+
+  #judge<T>(
+    entry: string,
+    { all, tag }: FillToken,
+    local: Entry<T> | undefined,
+    shared: string | undefined,
+    codec: EntryCodec<T>,
+  ): Lookup<T> {
     const isTrue = (found: Entry<T> | undefined): found is Entry<T> =>
       found?.tag === tag && found.all === all
     if (isTrue(local)) return this.#hit(local)
-    const shared =
-      local === undefined ? text : (await this.#call((cache) => getTexts(cache, [entry])))[0]
     const found = shared === undefined ? undefined : decodeEntry(shared, codec)
     if (!isTrue(found)) {
       this.#local?.delete(entry)

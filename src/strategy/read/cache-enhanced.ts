@@ -5,9 +5,11 @@ import {
   mergeItem,
   raiseDeletedThrough,
   visibleItems,
+  type Register,
 } from '../../core/merge.ts'
 import { fieldsOf } from '../../core/given.ts'
 import type { Operation, PutOperation } from '../../core/operation.ts'
+import { mapLimited } from '../../core/semaphore.ts'
 import { boolean, byDefault, integer, ms } from '../../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../../core/options.ts'
 import type { FillToken, Lookup } from '../cache/shared-cache.ts'
@@ -19,7 +21,14 @@ import { PrimaryFirstReadStrategy } from './primary-first.ts'
 import { HINT_AGE_MAX_MS, READ_OPTIONS } from './selecting-read-strategy.ts'
 import { HINTS_FRESH_MS } from '../replica-monitor.ts'
 import { judgePrimary } from './judge-primary.ts'
-import type { CacheUse, ItemsQuery, ItemsRead, ReadConfig, RegisterRead } from './read-port.ts'
+import type {
+  CacheUse,
+  ItemsQuery,
+  ItemsRead,
+  ReadConfig,
+  RegisterRead,
+  RegistersRead,
+} from './read-port.ts'
 
 export interface CacheEnhancedReadConfig extends ReadConfig {
   /**
@@ -40,6 +49,8 @@ export interface CacheEnhancedReadConfig extends ReadConfig {
   readonly singleProcess?: boolean
 }
 
+/** Entries that one read of many keys stores at once. */
+const FILLS_AT_ONCE = 64
 /** Entries kept decoded where no other process writes. */
 const LOCAL_ENTRIES = 1_000
 
@@ -115,9 +126,7 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
     }
     const judged = judgePrimary(context, this.resolved.maxHintAgeMs)
     const found = await context.cache!.get('value', key, registerCodec)
-    const seen = context.tombstones.get(key)
-    const isRecent = seen === undefined || ((found.hit && found.data?.stamp) || '') > seen
-    if (found.hit && isRecent && (await isBelieved(judged))) {
+    if (isUsableHit(context, key, found) && (await isBelieved(judged))) {
       context.clock.observe(found.data?.stamp, key)
       return { register: found.data ?? undefined, complete: true }
     }
@@ -129,6 +138,46 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
       }
       return read
     })
+  }
+
+  override async readRegisters(
+    context: StoreContext,
+    keys: readonly string[],
+  ): Promise<RegistersRead> {
+    if (!isUsable(context)) return await super.readRegisters(context, keys)
+    const pending = new Set(await context.log.pendingAmong('primary', keys))
+    const judged = judgePrimary(context, this.resolved.maxHintAgeMs)
+    const cached = keys.filter((key) => !pending.has(key))
+    const lookups = await context.cache!.getMany('value', cached, registerCodec)
+    const isTrue = await isBelieved(judged)
+    const found = new Map<string, Register | undefined>()
+    const tokens = new Map<string, FillToken>()
+    lookups.forEach((lookup, i) => {
+      const key = cached[i]!
+      if (isTrue && isUsableHit(context, key, lookup)) {
+        context.clock.observe(lookup.data?.stamp, key)
+        found.set(key, lookup.data ?? undefined)
+      } else if (!lookup.hit && lookup.token !== undefined) tokens.set(key, lookup.token)
+    })
+    const missed = keys.filter((key) => !found.has(key))
+    let complete = true
+    if (missed.length > 0) {
+      const read = await super.readRegisters(context, missed)
+      complete = read.complete
+      missed.forEach((key, i) => found.set(key, read.registers[i]))
+    }
+    if (complete) await this.#fillValues(context, tokens, found)
+    return { registers: keys.map((key) => found.get(key)), complete }
+  }
+
+  async #fillValues(
+    context: StoreContext,
+    tokens: ReadonlyMap<string, FillToken>,
+    found: ReadonlyMap<string, Register | undefined>,
+  ): Promise<void> {
+    await mapLimited([...tokens], FILLS_AT_ONCE, ([key, token]) =>
+      context.cache!.fill('value', key, token, found.get(key) ?? null, registerCodec),
+    )
   }
 
   #canLayOver(pending: readonly Operation[]): boolean {
@@ -157,6 +206,17 @@ export class CacheEnhancedReadStrategy extends PrimaryFirstReadStrategy {
       return read
     })
   }
+}
+
+/** A value from before a clear that this process knows of is not used, whatever the cache says. */
+function isUsableHit(
+  context: StoreContext,
+  key: string,
+  found: Lookup<Register | null>,
+): found is { readonly hit: true; readonly data: Register | null } {
+  if (!found.hit) return false
+  const seen = context.tombstones.get(key)
+  return seen === undefined || (found.data?.stamp ?? '') > seen
 }
 
 /** Also what other processes appended to a shared log. */

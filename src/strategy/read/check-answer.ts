@@ -3,7 +3,7 @@
  * not become a raw error, an empty history or a message that nobody wrote. Values are not parsed here;
  * whoever decodes them finds those that are damaged.
  */
-import type { KeyRead, ItemPage, LatestKey } from '../../backend/replica-backend.ts'
+import type { KeyRead, KeyReads, ItemPage, LatestKey } from '../../backend/replica-backend.ts'
 import { missingKey, neededKey } from '../../core/encryption/envelope.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { Item } from '../../core/merge.ts'
@@ -30,7 +30,22 @@ export function checkItems(place: DatabasePlace, key: string, page: ItemPage): I
   return page
 }
 
-export function checkRegister(place: DatabasePlace, key: string, read: KeyRead): KeyRead {
+/** One answer for each key. */
+export function checkRegisters(
+  place: DatabasePlace,
+  keys: readonly string[],
+  reads: KeyReads['reads'],
+): KeyReads['reads'] {
+  const isWhole = Array.isArray(reads) && reads.length === keys.length
+  if (!isWhole) throw damaged('the values', keys[0]!, place)
+  return keys.map((key, i) => checkRegister(place, key, reads[i]!))
+}
+
+export function checkRegister<Read extends Omit<KeyRead, 'identity'>>(
+  place: DatabasePlace,
+  key: string,
+  read: Read,
+): Read {
   const { register, deletedThrough } = read
   const sound =
     register === undefined || (isStampText(register.stamp) && typeof register.value === 'string')

@@ -3,9 +3,10 @@
  * source returned alike, and that nothing is pending for, is taken as it is; any other one is
  * checked by a read of its own, since another place may have cleared it or know later messages.
  */
-import type { LatestKey } from '../../backend/replica-backend.ts'
+import type { KeyRead, LatestKey } from '../../backend/replica-backend.ts'
 import { StorageError } from '../../core/errors.ts'
 import { applyOperation, emptyState, mergeRegister, raiseDeletedThrough } from '../../core/merge.ts'
+import type { Operation } from '../../core/operation.ts'
 import { compareText } from '../../core/text.ts'
 import type { Register } from '../../core/merge.ts'
 import { observeKey, type StoreContext } from '../context.ts'
@@ -35,18 +36,51 @@ export async function readMergedRegister(
   sources: readonly Source[],
   key: string,
 ): Promise<Register | undefined> {
+  const pending: Operation[] = []
+  for (const source of sources) pending.push(...(await source.pending(key)))
+  const reads = await Promise.all(sources.map((source) => source.readRegister(key)))
+  return mergeReads(context, key, reads, pending)
+}
+
+/**
+ * The merged registers of 1 to 1000 keys, in their order: one call of each source, and beside it one look
+ * for each key that something is pending for.
+ */
+export async function readMergedRegisters(
+  context: StoreContext,
+  sources: readonly Source[],
+  keys: readonly string[],
+): Promise<readonly (Register | undefined)[]> {
+  const tails = new Map<string, Operation[]>()
+  for (const source of sources) {
+    for (const key of await source.pendingAmong(keys)) {
+      tails.set(key, [...(tails.get(key) ?? []), ...(await source.pending(key))])
+    }
+  }
+  const answers = await Promise.all(sources.map((source) => source.readRegisters(keys)))
+  return keys.map((key, i) =>
+    mergeReads(
+      context,
+      key,
+      answers.map((reads) => reads[i]!),
+      tails.get(key) ?? [],
+    ),
+  )
+}
+
+function mergeReads(
+  context: StoreContext,
+  key: string,
+  reads: readonly Omit<KeyRead, 'identity'>[],
+  pending: readonly Operation[],
+): Register | undefined {
   const state = emptyState()
   raiseDeletedThrough(state, context.tombstones.get(key))
-  const tails = []
-  for (const source of sources) tails.push(await source.pending(key))
-  const reads = await Promise.all(sources.map((source) => source.readRegister(key)))
   for (const { deletedThrough, register } of reads) {
     raiseDeletedThrough(state, deletedThrough)
     if (register !== undefined) mergeRegister(state, register)
   }
-  for (const tail of tails) {
-    for (const operation of tail) if (operation.kind !== 'put') applyOperation(state, operation)
-  }
+  for (const operation of pending) if (operation.kind !== 'put') applyOperation(state, operation)
   observeKey(context, key, state.deletedThrough)
   if (state.register !== undefined) context.clock.observe(state.register.stamp, key)
   return state.register

@@ -45,6 +45,12 @@ export interface RegisterRead extends ReadMark {
   readonly register: Register | undefined
 }
 
+/** The answer of a store for the values of several keys. */
+export interface RegistersRead extends ReadMark {
+  /** One for each key, in their order; undefined where there is no value. */
+  readonly registers: readonly (Register | undefined)[]
+}
+
 /** How many items a store counts in one list. */
 export interface CountedRead extends ReadMark {
   readonly count: number
@@ -81,6 +87,8 @@ export interface ReadPort {
   /** The items of these ids that are there, removed ones too. */
   readItemsById(context: StoreContext, key: string, ids: readonly string[]): Promise<ItemsRead>
   readRegister(context: StoreContext, key: string): Promise<RegisterRead>
+  /** The same for 1 to 1000 different keys in one call of a place. */
+  readRegisters(context: StoreContext, keys: readonly string[]): Promise<RegistersRead>
   countItems(context: StoreContext, key: string): Promise<CountedRead>
   listKeys(
     context: StoreContext,

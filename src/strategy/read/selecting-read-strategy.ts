@@ -4,6 +4,7 @@ import { fieldsOf } from '../../core/given.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { boolean, byDefault, integer, ms } from '../../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../../core/options.ts'
+import { mapLimited } from '../../core/semaphore.ts'
 import { DAY_MS, sleep } from '../../core/time.ts'
 import type { StoreManagers } from '../../manager/store-managers.ts'
 import { observeItems, type StoreContext } from '../context.ts'
@@ -11,7 +12,12 @@ import type { PrimaryVerdict } from '../replica-monitor.ts'
 import { storeOf } from '../store-calls.ts'
 import { firstAnswer } from './first-answer.ts'
 import { countMerged } from './merged-count.ts'
-import { listMergedKeys, listMergedLatest, readMergedRegister } from './merged-keys.ts'
+import {
+  listMergedKeys,
+  listMergedLatest,
+  readMergedRegister,
+  readMergedRegisters,
+} from './merged-keys.ts'
 import { judgePrimary } from './judge-primary.ts'
 import { readMergedById, readMergedPage } from './merged-page.ts'
 import type {
@@ -23,6 +29,7 @@ import type {
   ReadConfig,
   ReadPort,
   RegisterRead,
+  RegistersRead,
 } from './read-port.ts'
 import type { ReadStrategy } from './read-strategy.ts'
 import { Source } from './source.ts'
@@ -37,6 +44,8 @@ export interface ResolvedReadConfig {
 }
 
 export const HINT_AGE_MAX_MS = 60_000
+/** Keys without a value that are looked up further at once. */
+const ABSENT_AT_ONCE = 16
 
 export const READ_OPTIONS: OptionTable<ReadConfig, keyof ReadConfig> = {
   treatEmptyAsFailure: byDefault(false, boolean()),
@@ -133,6 +142,26 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
       (found) => found === undefined,
     )
     return { register, complete }
+  }
+
+  async readRegisters(context: StoreContext, keys: readonly string[]): Promise<RegistersRead> {
+    const read = await this.#read(
+      context,
+      (sources) => readMergedRegisters(context, sources, keys),
+      () => false,
+    )
+    let { complete } = read
+    const registers = [...read.value]
+    const absent = registers.flatMap((register, i) => (register === undefined ? [i] : []))
+    if (this.resolved.treatEmptyAsFailure) {
+      // Another place may have what this one has not: each of them is asked for like one by itself.
+      await mapLimited(absent, ABSENT_AT_ONCE, async (i) => {
+        const again = await this.readRegister(context, keys[i]!)
+        registers[i] = again.register
+        complete &&= again.complete
+      })
+    }
+    return { registers, complete }
   }
 
   async countItems(context: StoreContext, key: string): Promise<CountedRead> {

@@ -1,5 +1,6 @@
 import { invalid } from '../../core/errors.ts'
 import { encodeJson } from '../../core/json.ts'
+import { mapLimited } from '../../core/semaphore.ts'
 import { STAMP_MIN } from '../../core/stamp.ts'
 import type { StoreManagers } from '../../manager/store-managers.ts'
 import { callSimple, valuesOnly } from '../call-simple.ts'
@@ -11,8 +12,12 @@ import type {
   LatestRead,
   ReadPort,
   RegisterRead,
+  RegistersRead,
 } from './read-port.ts'
 import type { ReadStrategy } from './read-strategy.ts'
+
+/** Keys of one call that are read at once. */
+const READS_AT_ONCE = 16
 
 /** A strategy with nothing but `execute` behind the full port; its limits are at `ReadStrategy`. */
 class SimpleReadPort implements ReadPort {
@@ -37,6 +42,11 @@ class SimpleReadPort implements ReadPort {
     const register =
       value === undefined ? undefined : { value: encodeJson(value), stamp: STAMP_MIN }
     return { register, complete: false }
+  }
+
+  async readRegisters(context: StoreContext, keys: readonly string[]): Promise<RegistersRead> {
+    const reads = await mapLimited(keys, READS_AT_ONCE, (key) => this.readRegister(context, key))
+    return { registers: reads.map(({ register }) => register), complete: false }
   }
 
   async readItems(): Promise<ItemsRead> {

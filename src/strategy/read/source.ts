@@ -6,14 +6,23 @@ import type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestPage,
   LatestQuery,
   ReplicaBackend,
 } from '../../backend/replica-backend.ts'
+import { readRegistersOf } from '../../backend/read-registers.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { StoreContext } from '../context.ts'
 import type { Place } from '../place.ts'
-import { checkCount, checkItems, checkKeys, checkLatest, checkRegister } from './check-answer.ts'
+import {
+  checkCount,
+  checkItems,
+  checkKeys,
+  checkLatest,
+  checkRegister,
+  checkRegisters,
+} from './check-answer.ts'
 
 /**
  * One place during one read. What is pending for it is noted *before* it is asked: whatever moves
@@ -39,6 +48,11 @@ export class Source {
     return await this.#context.log.pendingOf(this.place.name, key, ids)
   }
 
+  /** Those of the keys that `pending` may have something for. */
+  async pendingAmong(keys: readonly string[]): Promise<readonly string[]> {
+    return await this.#context.log.pendingAmong(this.place.name, keys)
+  }
+
   async pendingKeys(): Promise<Set<string>> {
     return await this.#context.log.pendingKeys(this.place.name)
   }
@@ -62,6 +76,13 @@ export class Source {
       backend.readRegister(key, options),
     )
     return checkRegister(this.place.name, key, read)
+  }
+
+  async readRegisters(keys: readonly string[]): Promise<KeyReads['reads']> {
+    const { reads } = await this.#call('readRegisters', (backend, options) =>
+      readRegistersOf(backend, keys, options),
+    )
+    return checkRegisters(this.place.name, keys, reads)
   }
 
   async countItems(key: string): Promise<CountRead> {

@@ -25,6 +25,16 @@ export function registerSql(tables: Tables): string {
       WHERE o.key = $1 AND o.register_stamp > COALESCE(mark.d, ${ZERO}) LIMIT 1) o ON true`
 }
 
+/** The same for several keys; `at` is the place of the key among them, from 1. Parameter: keys. */
+export function registersSql(tables: Tables): string {
+  return `SELECT asked.at, ${identitySql(tables)} AS identity, o.deleted_through AS d,
+      o.deleted_digest AS d_digest,
+      CASE WHEN o.register_stamp > COALESCE(o.deleted_through, ${ZERO}) THEN o.register_stamp END AS stamp,
+      o.register_value AS value
+    FROM pg_catalog.unnest($1::text[]) WITH ORDINALITY asked (key, at)
+    LEFT JOIN LATERAL (SELECT * FROM ${tables.keys} k WHERE k.key = asked.key LIMIT 1) o ON true`
+}
+
 /**
  * A page by keyset as rows of `PAGE_SELECT`, in no order and up to twice as many as asked for: the
  * reader sorts them. The row without an item has the identity and deletedThrough with its digest in the other

@@ -10,11 +10,13 @@ import type {
   KeyPage,
   KeyQuery,
   KeyRead,
+  KeyReads,
   LatestKey,
   LatestPage,
   LatestQuery,
   ReplicaState,
 } from '../../replica-backend.ts'
+import { joinReads } from '../../read-registers.ts'
 import { TOUCHED_LAG_MS } from '../rows/head-sql.ts'
 import { itemKeyOf } from '../rows/item-key.ts'
 import { checkClear, damagedKey } from '../rows/key-row.ts'
@@ -30,6 +32,7 @@ import {
   latestSql,
   pageSql,
   registerSql,
+  registersSql,
   hintsOnlySql,
   stateSql,
 } from './read-sql.ts'
@@ -45,12 +48,21 @@ interface Mark {
 
 export async function readRegister(ask: Ask, tables: Tables, key: string): Promise<KeyRead> {
   const { rows } = await ask(prepared(registerSql(tables), [key]))
-  const row = rows[0]!
-  const stamp = row['stamp'] as Stamp | null
-  return {
-    ...markOf(key, row),
-    ...(stamp !== null && { register: { stamp, value: row['value'] as JsonText } }),
+  return registerOf(key, rows[0]!)
+}
+
+export async function readRegisters(
+  ask: Ask,
+  tables: Tables,
+  keys: readonly string[],
+): Promise<KeyReads> {
+  const { rows } = await ask(prepared(registersSql(tables), [keys]))
+  const reads: KeyRead[] = []
+  for (const row of rows) {
+    const at = Number(row['at']) - 1
+    reads[at] = registerOf(keys[at]!, row)
   }
+  return joinReads(reads)
 }
 
 export async function readItems(ask: Ask, tables: Tables, query: ItemQuery): Promise<ItemPage> {
@@ -202,6 +214,14 @@ function hintListOf(row: Row): HintList {
     identity: row['identity'] as string,
     hints: (row['writers'] as string[]).map((writer, i) => ({ writer, count: Number(counts[i]) })),
     hintVersion: Number(row['hints_removed'] ?? 0),
+  }
+}
+
+function registerOf(key: string, row: Row): KeyRead {
+  const stamp = row['stamp'] as Stamp | null
+  return {
+    ...markOf(key, row),
+    ...(stamp !== null && { register: { stamp, value: row['value'] as JsonText } }),
   }
 }
 

@@ -1,7 +1,15 @@
-import { fenced, LEASE_MS_MAX } from '../../lease.ts'
+import {
+  fenced,
+  isUserLease,
+  LEASE_MS_MAX,
+  LEASE_UNUSED_MS,
+  LEASES_SWEPT,
+  USER_LEASE,
+} from '../../lease.ts'
 import type { Hint, Lease, LeaseFence, LeaseRequest } from '../../replica-backend.ts'
 import type { Session } from '../connection/session.ts'
 import { prepared } from '../connection/statement.ts'
+import type { PgStatement } from '../connection/pg-types.ts'
 import type { Tables } from '../rows/tables.ts'
 
 /** The server's wall clock; of the statement, not of its transaction. Unix milliseconds. */
@@ -35,8 +43,22 @@ export async function leaseRow(
   const { rows } = await session.write(statement)
   const row = rows[0]
   if (row === undefined) return undefined
+  if (token === undefined && isUserLease(name)) {
+    for (const from of [name, USER_LEASE]) await session.write(sweep({ leases }, from))
+  }
   const kept = row['note'] as string | null
   return { token: Number(row['token']), ...(kept !== null && { note: kept }) }
+}
+
+/** Removes unused leases of applications among those that follow a name: with each one that is taken, others. */
+function sweep({ leases }: Pick<Tables, 'leases'>, from: string): PgStatement {
+  return prepared(
+    `DELETE FROM ${leases} l WHERE l.expires_ms < ${NOW} - ${LEASE_UNUSED_MS}
+       AND pg_catalog.left(l.name, 4) IN ('${USER_LEASE}/', '${USER_LEASE}#')
+       AND l.name = ANY (ARRAY(SELECT o.name FROM ${leases} o WHERE o.name > $1
+         ORDER BY o.name LIMIT ${LEASES_SWEPT} FOR UPDATE SKIP LOCKED))`,
+    [from],
+  )
 }
 
 /** Notes the other database, unless the fence stands in the way. */

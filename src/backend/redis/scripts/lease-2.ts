@@ -1,10 +1,10 @@
-import { LEASE_MS_MAX } from '../../lease.ts'
+import { LEASE_MS_MAX, LEASE_UNUSED_MS, LEASES_SWEPT, USER_LEASE } from '../../lease.ts'
 import { defineScript, type RedisScript } from './script.ts'
 
 /**
  * Takes, prolongs or gives back a lease, as `grantLease` decides. Keys: meta, leases. Arguments:
  * identity, name, holder, milliseconds, token (empty: take), note (empty: leave). Returns token and
- * note, or nothing when somebody else holds it.
+ * note, or nothing when somebody else holds it. With one of applications some that nobody uses are removed.
  */
 export const LEASE: RedisScript = defineScript(
   'lease-2',
@@ -24,6 +24,15 @@ else
 end
 local ends = string.format('%.0f', now + tonumber(ARGV[4]))
 count('leases', redis.call('HSET', KEYS[2], 'expires:' .. NAME, ends))
+if ARGV[5] == '' and string.match(NAME, '^${USER_LEASE}[/#]') then
+  for _, field in ipairs(redis.call('HRANDFIELD', KEYS[2], ${4 * LEASES_SWEPT})) do
+    local other = string.match(field, '^expires:(${USER_LEASE}[/#].*)$')
+    if other and tonumber(redis.call('HGET', KEYS[2], field)) < now - ${LEASE_UNUSED_MS} then
+      local gone = redis.call('HDEL', KEYS[2], 'token:' .. other, 'holder:' .. other, field, 'note:' .. other)
+      count('leases', -gone)
+    end
+  end
+end
 if ARGV[6] ~= '' then count('leases', redis.call('HSET', KEYS[2], 'note:' .. NAME, ARGV[6])) end
 return { string.format('%.0f', token), ARGV[6] ~= '' and ARGV[6] or f[4] }
 `,

@@ -25,7 +25,7 @@ import {
   TAIL_OPERATIONS_MAX,
 } from '../protocol/limits.ts'
 import { encodeObject } from './object-format.ts'
-import { mapLimited } from '../protocol/semaphore.ts'
+import { mapLimited } from '../../../core/semaphore.ts'
 import { refOf, refText } from './value-ref.ts'
 import { encodeOperations, type Segment, type Version } from './version.ts'
 

@@ -19,7 +19,7 @@ import {
   SUPERSEDED_MS_MIN,
   VIEW_AGE_MS_MAX,
 } from '../protocol/limits.ts'
-import { mapLimited } from '../protocol/semaphore.ts'
+import { mapLimited } from '../../../core/semaphore.ts'
 import { summaryOf } from './summary.ts'
 import { encodeVersion, ERASED, type Version } from './version.ts'
 

@@ -9,7 +9,7 @@ import { NAMES_MAX, PARTS_AT_ONCE, RETRY_FIRST_MS, RETRY_MS_MAX } from './limits
 import type { ResolvedS3Options } from './options.ts'
 import { isExpired, isNotSent, isPassing, refused, unanswered, type Refusal } from './s3-error.ts'
 import { loadSigner, type Sign } from './signer.ts'
-import { mapLimited, Semaphore } from './semaphore.ts'
+import { mapLimited, Semaphore } from '../../../core/semaphore.ts'
 import {
   element,
   escapeXml,

@@ -5,7 +5,7 @@ import type { S3Call, S3Client } from '../protocol/client.ts'
 import type { Database } from '../database.ts'
 import { cutPart, folderIn } from '../key/layout.ts'
 import { KEYS_AT_ONCE, SUPERSEDED_MS_MIN } from '../protocol/limits.ts'
-import { mapLimited } from '../protocol/semaphore.ts'
+import { mapLimited } from '../../../core/semaphore.ts'
 import type { Version } from '../key/version.ts'
 import type { ListedObject } from '../protocol/xml.ts'
 

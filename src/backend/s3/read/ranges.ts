@@ -8,7 +8,7 @@ import type { S3Call, S3Client } from '../protocol/client.ts'
 import type { Database } from '../database.ts'
 import { KEYS_AT_ONCE } from '../protocol/limits.ts'
 import { versionsWith } from './listing.ts'
-import { mapLimited } from '../protocol/semaphore.ts'
+import { mapLimited } from '../../../core/semaphore.ts'
 import { digestOfStored } from '../key/summary.ts'
 import type { Version } from '../key/version.ts'
 

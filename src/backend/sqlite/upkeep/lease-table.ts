@@ -1,4 +1,13 @@
-import { checkFence, grantLease, leaseOf, type StoredLease } from '../../lease.ts'
+import {
+  checkFence,
+  grantLease,
+  isUserLease,
+  LEASE_UNUSED_MS,
+  leaseOf,
+  LEASES_SWEPT,
+  USER_LEASE,
+  type StoredLease,
+} from '../../lease.ts'
 import type { Hint, Lease, LeaseFence, LeaseRequest } from '../../replica-backend.ts'
 import type { SqliteConnection } from '../connection/connection.ts'
 
@@ -11,6 +20,11 @@ interface LeaseRow {
 
 const FIND = 'SELECT holder, token, expires_ms, note FROM everthread_leases WHERE name = ?'
 const WRITE = 'INSERT OR REPLACE INTO everthread_leases VALUES (?, ?, ?, ?, ?)'
+/** Those that follow a name: with each lease that is taken, others. */
+const SWEEP = `
+  DELETE FROM everthread_leases WHERE expires_ms < ?3 AND (name GLOB 'key/*' OR name GLOB 'key#*') AND name IN (
+    SELECT name FROM everthread_leases WHERE name > ?1 AND name < 'key0'
+    ORDER BY name LIMIT ?2)`
 const MARK_HINT = 'UPDATE everthread_hints SET count = 0 WHERE writer = ? AND count = ?'
 const REMOVE_HINTS = 'DELETE FROM everthread_hints WHERE count = 0'
 const TRUST = 'UPDATE everthread_meta SET trusted = ?'
@@ -23,6 +37,11 @@ export function lease(
   const granted = grantLease(findLease(connection, request.name), request, nowMs)
   if (granted === undefined) return undefined
   writeLease(connection, request.name, granted)
+  if (request.token === undefined && isUserLease(request.name)) {
+    for (const from of [request.name, USER_LEASE]) {
+      connection.run(SWEEP, from, LEASES_SWEPT, nowMs - LEASE_UNUSED_MS)
+    }
+  }
   return leaseOf(granted)
 }
 
