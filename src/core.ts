@@ -49,7 +49,14 @@ export type {
 } from './backend/replica-backend.ts'
 export type { ReplicaBase } from './backend/replica-base.ts'
 export type { CacheSource, DatabaseSource } from './backend/sources.ts'
-export type { MessageFields } from './chat/message.ts'
+export type { ConversationDetails, ConversationReceipt, MessageFields } from './chat/message.ts'
+export type {
+  ConversationPatch,
+  CountConversationsOptions,
+  ListConversationsOptions,
+  NewConversation,
+  UpdateConversationOptions,
+} from './chat/records/record-options.ts'
 export type { ResolvedRetention, RetentionLimits } from './chat/retention/retention-options.ts'
 export type { Retention, RetentionParts } from './chat/retention/retention.ts'
 export type { Session, SessionTokens } from './chat/session-token.ts'
@@ -99,6 +106,8 @@ export type { PlaceManagers } from './store/config.ts'
 export type { EraseStage, ErasedPlace } from './store/erase/erase-receipt.ts'
 export type { EraseScope } from './store/erase/erasure-record.ts'
 export type { AppendOutcome } from './store/lists.ts'
+export type { Change, Changes, PastItem } from './store/changes.ts'
+export type { LeftItem } from './store/erase/erasure-record.ts'
 export type { Entries, NewItem } from './store/new-values.ts'
 export type { CachePlaceConfig, CachePlaceParts, PlaceParts } from './store/place-config.ts'
 export type { StoreHealth, WalStatus } from './store/status.ts'

@@ -23,9 +23,7 @@ export type {
   ClearReceipt,
   ContentPart,
   Conversation,
-  ConversationDetails,
   ConversationPage,
-  ConversationReceipt,
   HistoryPage,
   NewMessage,
   Receipt,
@@ -35,11 +33,6 @@ export type {
   UserMessage,
 } from './chat/message.ts'
 export { type ChatHistoryOptions, openChatHistory } from './chat/open-chat-history.ts'
-export type {
-  ConversationPatch,
-  ListConversationsOptions,
-  NewConversation,
-} from './chat/records/record-options.ts'
 export type { RetentionOptions } from './chat/retention/retention-options.ts'
 export type { RetentionReport } from './chat/retention/retention.ts'
 export type { EncryptionKey, EncryptionOptions } from './core/encryption/keyring.ts'

@@ -12,8 +12,18 @@ export function pastStamp(ms: number, tail: string, after?: Stamp): Stamp {
   const own = Math.max(0, Math.floor(ms))
   const floorMs = after === undefined ? -1 : stampMs(after)
   if (own > floorMs) return format(own, 0, tail)
-  const counter = Number.parseInt(after!.slice(15, 18), 16)
+  const counter = counterOf(after!)
   return counter < COUNTER_MAX ? format(floorMs, counter + 1, tail) : format(floorMs + 1, 0, tail)
+}
+
+/** How many stamps of its time come before it. */
+export function counterOf(stamp: Stamp): number {
+  return Number.parseInt(stamp.slice(15, 18), 16)
+}
+
+/** The stamp with another counter. */
+export function withCounter(stamp: Stamp, counter: number): Stamp {
+  return format(stampMs(stamp), counter, stamp.slice(19))
 }
 
 /** Random last groups, so that two stamps of one time differ. */

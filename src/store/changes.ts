@@ -7,13 +7,17 @@ import { isStorageError } from '../core/errors.ts'
 import { encodeJson } from '../core/json.ts'
 import { checkText, MESSAGE_ID_BYTES_MAX } from '../core/limits.ts'
 import type { Operation } from '../core/operation.ts'
-import { pastStamp, randomTail } from '../core/past-stamp.ts'
-import type { Stamp } from '../core/stamp.ts'
+import { remember } from '../core/lru.ts'
+import { counterOf, pastStamp, randomTail, withCounter } from '../core/past-stamp.ts'
+import { stampMs, type Stamp } from '../core/stamp.ts'
 import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import { checkKey } from './check-arguments.ts'
 import { checkGroup } from './check-group.ts'
 import type { StoreCore } from './store-core.ts'
 import type { Values } from './values.ts'
+
+/** Times whose counters are remembered. */
+const TIMES_MAX = 10_000
 
 /** One change of a group. */
 export type Change =
@@ -42,6 +46,8 @@ export class Changes {
   readonly #core: StoreCore
   readonly #values: Values
   readonly #write: WritePort
+  /** Of times that have passed, the last counter that was given out. */
+  readonly #counters = new Map<number, number>()
 
   constructor(core: StoreCore, values: Values, write: WritePort) {
     this.#core = core
@@ -90,10 +96,17 @@ export class Changes {
     return pastStamp(Math.min(ms, clock.now()), randomTail(env.randomBytes(8)))
   }
 
-  /** A stamp of this time by this writer, greater than `after`. */
+  /** A stamp of this time by this writer, greater than `after`. Those of one time are in the order of the calls. */
   stampAfter(ms: number, after: Stamp | undefined): Stamp {
     const { clock } = this.#core.context
-    return pastStamp(Math.min(ms, clock.now()), clock.writerId, after)
+    let stamp = pastStamp(Math.min(ms, clock.now()), clock.writerId, after)
+    const used = this.#counters.get(stampMs(stamp))
+    if (used !== undefined && used >= counterOf(stamp)) {
+      const last = pastStamp(stampMs(stamp), clock.writerId)
+      stamp = pastStamp(stampMs(stamp), clock.writerId, withCounter(last, used))
+    }
+    remember(this.#counters, stampMs(stamp), counterOf(stamp), TIMES_MAX)
+    return stamp
   }
 
   #operationOf(change: Change): Operation {

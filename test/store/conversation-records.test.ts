@@ -4,14 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { plainAdapter } from '../../src/core.ts'
+import { plainAdapter, type ListConversationsOptions } from '../../src/core.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
-import {
-  openChatHistory,
-  type ChatHistory,
-  type ChatHistoryOptions,
-  type ListConversationsOptions,
-} from '../../src/index.ts'
+import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
 import { MapBackend } from '../../src/testing/map-backend.ts'
