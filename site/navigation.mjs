@@ -28,6 +28,7 @@ export const GROUPS = [
     'Look up',
     [
       ['api', 'API'],
+      ['conversations', 'Conversations'],
       ['context-windows', 'Context windows'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],

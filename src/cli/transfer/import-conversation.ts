@@ -46,7 +46,11 @@ export async function importConversation(
 ): Promise<boolean> {
   const { target, tally, retry, isStopped } = options
   if (isStopped()) return false
-  if (record !== undefined) await createRecord(conversationId, record, options)
+  if (record !== undefined) {
+    const began = messages.find(({ createdAt }) => createdAt !== undefined)?.createdAt
+    const times = began === undefined ? {} : { createdAt: began }
+    await createRecord(conversationId, { ...times, ...record }, options)
+  }
   for (const chunk of chunksOf(messages)) {
     if (isStopped()) return false
     try {
