@@ -41,6 +41,10 @@ export function addConversationsCommand(program: Command, cli: CliContext): void
   const group = program
     .command('conversations')
     .description('Titles, owners and metadata of conversations.')
+  addExamples(group, [
+    'everthread conversations list --owner user-1',
+    'everthread conversations update conversation-1 --title "Rome in May"',
+  ])
   addList(group, cli)
   addShow(group, cli)
   addCreate(group, cli)
@@ -74,7 +78,7 @@ function addShow(group: Command, cli: CliContext): void {
   const command = group
     .command('show')
     .description('Show what is known of a conversation; everthread show has its messages.')
-    .argument('<conversation>', 'its id')
+    .argument('<id>', 'of the conversation')
   addExamples(command, ['everthread conversations show conversation-1'])
   addStoreOptions(command).action(async (id: string, flags: RecordFlags) => {
     cli.exitCode = await runShow(cli, id, flags)
@@ -119,7 +123,7 @@ function addDelete(group: Command, cli: CliContext): void {
   const command = group
     .command('delete')
     .description('Delete a conversation, its messages and its record, for good.')
-    .argument('<conversation>', 'its id')
+    .argument('<id>', 'of the conversation')
     .option('--yes', 'do not ask; needed where there is no terminal to ask on')
     .option('--wait', 'end only when both databases are known to be clear')
   addExamples(command, ['everthread conversations delete conversation-1 --yes'])
@@ -130,7 +134,7 @@ function addDelete(group: Command, cli: CliContext): void {
 
 function withFields(command: Command): Command {
   return command
-    .argument('<conversation>', 'its id')
+    .argument('<id>', 'of the conversation')
     .option('--title <text>', 'its title')
     .option('--owner <name>', 'whose it is')
     .option('--metadata <name=value>', 'a field, JSON or text; may be repeated', collect, {})
