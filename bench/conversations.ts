@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { activeKey, createdKey, recordKey } from '../src/chat/keys.ts'
 import { openChatHistory, type ChatHistory } from '../src/index.ts'
-import type { Change } from '../src/store/changes.ts'
+import type { GroupChange } from '../src/store/groups.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import type { Goal } from './support/goal.ts'
 import { interleave, type Case } from './support/interleave.ts'
@@ -33,18 +33,18 @@ const stores: ChatHistory[] = []
 
 /** Records as `createConversation` makes them, many in one group. */
 async function fill(history: ChatHistory, owner: string, count: number): Promise<void> {
-  const { changes } = history.store
+  const { groups } = history.store
   for (let from = 0; from < count; from += AT_ONCE) {
     const part = Array.from({ length: Math.min(AT_ONCE, count - from) }, (_, i) => from + i)
-    await changes.write(part.flatMap((i) => changesOf(history, owner, `${owner}-${i}`)))
+    await groups.write(part.flatMap((i) => changesOf(history, owner, `${owner}-${i}`)))
   }
   await history.flush()
 }
 
-function changesOf({ store: { changes } }: ChatHistory, owner: string, id: string): Change[] {
+function changesOf({ store: { groups } }: ChatHistory, owner: string, id: string): GroupChange[] {
   const key = recordKey('', id)
-  const [created, owned] = [changes.newId(), changes.newId()]
-  const put = (list: string, item: string, value: unknown): Change => {
+  const [created, owned] = [groups.newId(), groups.newId()]
+  const put = (list: string, item: string, value: unknown): GroupChange => {
     return { kind: 'put', key: list, id: item, value }
   }
   const value = { conversation: id }

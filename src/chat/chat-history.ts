@@ -325,7 +325,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   }
 
   /**
-   * Changes fields of a record, and makes one for a conversation that has messages only. Of two changes of one field
+   * Groups fields of a record, and makes one for a conversation that has messages only. Of two changes of one field
    * the later one stands, also after an outage; changes of different fields meet.
    *
    * @throws StorageError `NOT_FOUND`, or `UNAVAILABLE` when it was not found by a read that may be incomplete;
@@ -345,7 +345,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     const changes = await this.#records.deletionOf(conversationId)
     return await this.#cleared(
       this.#key(conversationId),
-      await this.#store.changes.write(changes),
+      await this.#store.groups.write(changes),
       wait,
     )
   }

@@ -22,7 +22,7 @@ export interface NewItem {
   readonly value: unknown
   /** What messages call the value. Default: `items[0].value` and so on. */
   readonly name?: string
-  /** Where it stands, if that is before now: see `changes.stampAfter`. Default: at the end. */
+  /** Where it stands, if that is before now: see `groups.stampAfter`. Default: at the end. */
   readonly position?: Stamp
 }
 

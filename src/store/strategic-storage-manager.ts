@@ -54,7 +54,7 @@ import {
   checkStamp,
   checkTargets,
 } from './check-arguments.ts'
-import { Changes } from './changes.ts'
+import { Groups } from './groups.ts'
 import { Lists, type AppendOutcome } from './lists.ts'
 import type { Entries, NewItem } from './new-values.ts'
 import { placesWithTombstone } from './places-with-tombstone.ts'
@@ -85,7 +85,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   readonly #write: WritePort
   readonly #values: Values
   readonly #lists: Lists
-  readonly #changes: Changes
+  readonly #groups: Groups
   readonly #erasures: Erasures
   readonly #cipher: ValueCipher
 
@@ -123,7 +123,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     }
     this.#values = new Values(this.#core)
     this.#lists = new Lists(this.#core, this.#values, this.#write)
-    this.#changes = new Changes(this.#core, this.#values, this.#write)
+    this.#groups = new Groups(this.#core, this.#values, this.#write)
     rememberStore(managers, this.#values)
     const { context } = this.#core
     const inner = innerStrategies(this.#read, this.#write, context.log)
@@ -285,8 +285,8 @@ export class StrategicStorageManager implements AsyncDisposable {
   }
 
   /** Groups over several keys, for what the chat layer keeps beside messages. */
-  get changes(): Changes {
-    return this.#changes
+  get groups(): Groups {
+    return this.#groups
   }
 
   /** Names this incarnation of the process in session tokens. */

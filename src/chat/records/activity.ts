@@ -66,10 +66,10 @@ export class Activity {
     if (this.#hasNone(tenant) || !(await this.#hasRecords(tenant))) return
     const owner = await this.#ownerOf(recordKey(tenant, conversationId))
     if (owner === undefined) return
-    const { changes } = this.#store
+    const { groups } = this.#store
     const key = activeKey(tenant, owner.name)
     const value = { conversation: conversationId }
-    await changes.place([{ key, id: owner.entry, value, position: changes.stampAt(ms) }])
+    await groups.place([{ key, id: owner.entry, value, position: groups.stampAt(ms) }])
   }
 
   #hasNone(tenant: string): boolean {
@@ -91,7 +91,7 @@ export class Activity {
     if (end?.id === owner.entry && this.#store.now() - stampMs(end.position) < STAYS_MS) return
     const list = activeKey(tenant, owner.name)
     const value = { conversation: conversationId }
-    await this.#store.changes.write([{ kind: 'put', key: list, id: owner.entry, value }])
+    await this.#store.groups.write([{ kind: 'put', key: list, id: owner.entry, value }])
   }
 
   /** Asked once, however many saves want to know. */

@@ -5,7 +5,7 @@ import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { itemValue, type Item } from '../../core/merge.ts'
 import { resolve } from '../../core/options.ts'
 import { stampMs, type Stamp } from '../../core/stamp.ts'
-import type { Change } from '../../store/changes.ts'
+import type { GroupChange } from '../../store/groups.ts'
 import type { EraseReceipt } from '../../store/erase/erase-receipt.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import type { WriteOutcome } from '../../strategy/write/write-port.ts'
@@ -61,7 +61,7 @@ export class ConversationRecords {
     }
     const { title, owner, metadata = {} } = fields
     const createdAt = fields.createdAt ?? isoTime(this.#store.now())
-    const created: Created = { at: createdAt, entry: this.#store.changes.newId() }
+    const created: Created = { at: createdAt, entry: this.#store.groups.newId() }
     const owned = owner === undefined ? null : this.#ownerOf(owner)
     // What is left of an earlier record of this name is not this one's.
     const left = metadataNames(read.items).map((name) => [name, null] as const)
@@ -106,7 +106,7 @@ export class ConversationRecords {
       throw notThere(conversationId, read.complete && latest.complete)
     }
     checkCount(record, metadata)
-    const changes: Change[] = []
+    const changes: GroupChange[] = []
     // A conversation that was never created begins with its first message.
     const began = record?.created ?? (await this.#beginning(conversationId))
     if (title !== undefined) changes.push(setField(key, 'title', title))
@@ -128,11 +128,11 @@ export class ConversationRecords {
   }
 
   /** One group: the messages, the record, and its entries in the lists. */
-  async deletionOf(conversationId: string): Promise<readonly Change[]> {
+  async deletionOf(conversationId: string): Promise<readonly GroupChange[]> {
     const chat = conversationKey(this.#tenant, conversationId)
     const key = recordKey(this.#tenant, conversationId)
     const record = await this.#recordIfAny(conversationId)
-    const left: Change[] = [
+    const left: GroupChange[] = [
       { kind: 'delete', key: chat },
       { kind: 'delete', key },
     ]
@@ -150,7 +150,7 @@ export class ConversationRecords {
     const erase = (): Promise<EraseReceipt> => {
       return this.#store.erase('key', targets, deadlineMs, left)
     }
-    // As with `changes.write`: a list may have been deleted by a clock ahead of ours.
+    // As with `groups.write`: a list may have been deleted by a clock ahead of ours.
     return await erase().catch((error: unknown) => {
       if (!isStorageError(error, 'NOT_FOUND')) throw error
       return erase()
@@ -202,10 +202,10 @@ export class ConversationRecords {
    */
   async #write(
     conversationId: string,
-    changes: readonly Change[],
+    changes: readonly GroupChange[],
     { created, owned, latest, isPast, isListed = false }: Placed,
   ): Promise<ConversationReceipt> {
-    const { changes: groups } = this.#store
+    const { groups } = this.#store
     const value = { conversation: conversationId }
     const createdMs = msOfDateTime(created.at) ?? this.#store.now()
     const activeMs = latest.position === undefined ? createdMs : stampMs(latest.position)
@@ -229,13 +229,13 @@ export class ConversationRecords {
   }
 
   /** Resolves with what the lists do not take at these times, since they were erased later: it goes to their end. */
-  async #place(entries: readonly Timed[]): Promise<Change[]> {
+  async #place(entries: readonly Timed[]): Promise<GroupChange[]> {
     if (entries.length === 0) return []
-    const { changes: groups } = this.#store
+    const { groups } = this.#store
     await groups.place(
       entries.map(({ ms, ...item }) => ({ ...item, position: groups.stampAt(ms) })),
     )
-    const lost: Change[] = []
+    const lost: GroupChange[] = []
     for (const entry of entries) {
       const { items } = await this.#store.readItemsById(entry.key, [entry.id])
       if (items.length === 0) lost.push(putOf(entry))
@@ -251,10 +251,10 @@ export class ConversationRecords {
   }
 
   #ownerOf(name: string): Owner {
-    return { name, entry: this.#store.changes.newId() }
+    return { name, entry: this.#store.groups.newId() }
   }
 
-  #leave({ name, entry: id }: Owner): Change[] {
+  #leave({ name, entry: id }: Owner): GroupChange[] {
     return [createdKey(this.#tenant, name), activeKey(this.#tenant, name)].map((key) => {
       return { kind: 'remove', key, id }
     })
@@ -264,7 +264,7 @@ export class ConversationRecords {
     const key = conversationKey(this.#tenant, conversationId)
     const { items } = await this.#store.readItems({ key, limit: 1, order: 'oldest' })
     const ms = items[0] === undefined ? this.#store.now() : stampMs(items[0].position)
-    return { at: isoTime(ms), entry: this.#store.changes.newId() }
+    return { at: isoTime(ms), entry: this.#store.groups.newId() }
   }
 
   /** A conversation goes, whether or not its record can be read: entries that it leaves behind say nothing. */
@@ -280,7 +280,7 @@ export class ConversationRecords {
   async #again(conversationId: string, items: readonly Item[]): Promise<ConversationReceipt> {
     const key = recordKey(this.#tenant, conversationId)
     const standing = items.filter((item) => itemValue(item) !== undefined)
-    const outcome = await this.#store.changes.place(
+    const outcome = await this.#store.groups.place(
       standing.map((item) => ({
         key,
         id: item.id,
@@ -300,7 +300,7 @@ interface Timed {
   readonly ms: number
 }
 
-function putOf({ key, id, value }: Timed): Change {
+function putOf({ key, id, value }: Timed): GroupChange {
   return { kind: 'put', key, id, value }
 }
 

@@ -15,7 +15,7 @@ export async function importPositions(
   // Those at a beginning that say no time stand where the first that does.
   const first = times.find((ms) => ms !== undefined) ?? store.now()
   return times.map((ms) => {
-    last = store.changes.stampAfter(ms ?? (last === undefined ? first : stampMs(last)), last)
+    last = store.groups.stampAfter(ms ?? (last === undefined ? first : stampMs(last)), last)
     return last
   })
 }

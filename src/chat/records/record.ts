@@ -15,7 +15,7 @@ import { isoTime } from '../../core/iso-time.ts'
 import { decodeJson, type JsonText } from '../../core/json.ts'
 import { itemValue, type Item } from '../../core/merge.ts'
 import { maxStamp, stampMs, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
-import type { Change } from '../../store/changes.ts'
+import type { GroupChange } from '../../store/groups.ts'
 
 /** When the conversation was created, and its entry in the tenant's list. */
 export interface Created {
@@ -90,11 +90,14 @@ function isSet(value: JsonText | undefined): boolean {
 }
 
 /** The change of a field. */
-export function setField(key: string, id: string, value: unknown): Change {
+export function setField(key: string, id: string, value: unknown): GroupChange {
   return { kind: 'put', key, id, value }
 }
 
 /** The changes of metadata. */
-export function setMetadata(key: string, metadata: Readonly<Record<string, unknown>>): Change[] {
+export function setMetadata(
+  key: string,
+  metadata: Readonly<Record<string, unknown>>,
+): GroupChange[] {
   return Object.entries(metadata).map(([name, value]) => setField(key, METADATA + name, value))
 }

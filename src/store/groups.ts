@@ -20,7 +20,7 @@ import type { Values } from './values.ts'
 const TIMES_MAX = 10_000
 
 /** One change of a group. */
-export type Change =
+export type GroupChange =
   | {
       /** Appends an item, or moves one that stands to the end, with this value. */
       readonly kind: 'put'
@@ -42,7 +42,7 @@ export interface PastItem {
 }
 
 /** Writes of groups: what `StrategicStorageManager` has for the chat layer. */
-export class Changes {
+export class Groups {
   readonly #core: StoreCore
   readonly #values: Values
   readonly #write: WritePort
@@ -56,7 +56,7 @@ export class Changes {
   }
 
   /** Errors as those of any write. */
-  async write(changes: readonly Change[]): Promise<WriteOutcome> {
+  async write(changes: readonly GroupChange[]): Promise<WriteOutcome> {
     const write = (): Promise<WriteOutcome> => {
       const operations = changes.map((change) => this.#operationOf(change))
       return this.#values.write(this.#write, operations)
@@ -109,7 +109,7 @@ export class Changes {
     return stamp
   }
 
-  #operationOf(change: Change): Operation {
+  #operationOf(change: GroupChange): Operation {
     checkKey(change.key)
     const { key } = change
     if (change.kind === 'delete') {
