@@ -28,6 +28,7 @@ export const GROUPS = [
     'Look up',
     [
       ['api', 'API'],
+      ['conversations', 'Conversations'],
       ['context-windows', 'Context windows'],
       ['conditional-writes', 'Conditional writes'],
       ['keys-and-values', 'Keys and values'],

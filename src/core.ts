@@ -50,7 +50,14 @@ export type {
 } from './backend/replica-backend.ts'
 export type { ReplicaBase } from './backend/replica-base.ts'
 export type { CacheSource, DatabaseSource } from './backend/sources.ts'
-export type { MessageFields } from './chat/message.ts'
+export type { ConversationDetails, ConversationReceipt, MessageFields } from './chat/message.ts'
+export type {
+  ConversationPatch,
+  CountConversationsOptions,
+  ListConversationsOptions,
+  NewConversation,
+  UpdateConversationOptions,
+} from './chat/records/record-options.ts'
 export type { ResolvedRetention, RetentionLimits } from './chat/retention/retention-options.ts'
 export type { Retention, RetentionParts } from './chat/retention/retention.ts'
 export type { Session, SessionTokens } from './chat/session-token.ts'
@@ -123,6 +130,8 @@ export type {
   SetChange,
 } from './store/changes/change.ts'
 export type { AppendOutcome } from './store/lists.ts'
+export type { GroupChange, Groups, PastItem } from './store/groups.ts'
+export type { LeftItem } from './store/erase/erasure-record.ts'
 export type { Entries, NewItem } from './store/new-values.ts'
 export type { CachePlaceConfig, CachePlaceParts, PlaceParts } from './store/place-config.ts'
 export type { StoreHealth, WalStatus } from './store/status.ts'

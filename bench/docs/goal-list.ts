@@ -23,6 +23,7 @@ export const GOALS: readonly (readonly [number: number, what: string, benchmark:
   [21, 'Redis primary, `always`, at 64 / raw pushes', 'engines'],
   [22, 'SQLite primary at 64 / one commit a message', 'engines'],
   [23, 'import of the core: time, memory', 'import'],
+  [24, '20 of 100,000 conversations of an owner / of 100', 'conversations'],
 ]
 
 /** Benchmarks in the order of the document. */
@@ -36,6 +37,7 @@ export const BENCHMARKS: readonly (readonly [name: string, title: string])[] = [
   ['profile', 'Where the time goes'],
   ['s3', 'S3 as backup'],
   ['growth', 'How the cost grows'],
+  ['conversations', 'Lists of conversations'],
   ['loop', 'The application beside it'],
   ['failover', 'Failover'],
   ['outage', 'A long outage'],

@@ -3,6 +3,7 @@ import { RandomSource } from '../random-source.ts'
 import {
   PROGRAM_CONVERSATIONS,
   PROGRAM_IDS,
+  PROGRAM_RECORDS,
   type CallStep,
   type CutKind,
   type Program,
@@ -31,6 +32,10 @@ const CALLS = {
   find: 5,
   count: 3,
   list: 2,
+  create: 5,
+  update: 5,
+  delete: 3,
+  record: 6,
   flush: 6,
   reopen: 5,
 } as const
@@ -120,7 +125,8 @@ class Generator {
   #step(about?: string): ProgramStep {
     const random = this.#random
     const process = random.integer(0, this.#processes - 1)
-    const conversation = about ?? random.pick(['a', 'a', 'a', 'b'])
+    const isRecord = about !== undefined && PROGRAM_RECORDS.includes(about)
+    const conversation = isRecord ? 'a' : (about ?? random.pick(['a', 'a', 'a', 'b']))
     const at = { process, conversation }
     const act = random.weighted(this.#weights)
     switch (act) {
@@ -137,6 +143,15 @@ class Generator {
         return { act, ...at, target: this.#target(conversation) }
       case 'pages':
         return { act, ...at, limit: random.integer(1, 4), forwards: random.chance(0.5) }
+      case 'create':
+        return { act, ...this.#ofRecord(process, about), title: this.#label('t') }
+      case 'update': {
+        const field = random.chance(0.5) ? 'title' : 'x'
+        return { act, ...this.#ofRecord(process, about), [field]: this.#label('t') }
+      }
+      case 'delete':
+      case 'record':
+        return { act, ...this.#ofRecord(process, about) }
       case 'clear':
       case 'read':
       case 'count':
@@ -158,6 +173,11 @@ class Generator {
         return { act, place: random.pick(DATABASE_PLACES), how: random.pick(CUT_KINDS), ms }
       }
     }
+  }
+
+  #ofRecord(process: number, about: string | undefined): { process: number; conversation: string } {
+    const isRecord = about !== undefined && PROGRAM_RECORDS.includes(about)
+    return { process, conversation: isRecord ? about : this.#random.pick(['r', 'r', 's']) }
   }
 
   #plain(conversation: string): ProgramMessage {

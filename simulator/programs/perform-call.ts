@@ -1,5 +1,6 @@
 import type { ChatHistory } from '../../src/chat/chat-history.ts'
 import { conversationKey } from '../../src/chat/keys.ts'
+import { RecordReader } from '../../src/chat/records/record-reader.ts'
 import { isStorageError, type StorageErrorCode } from '../../src/core/errors.ts'
 import { itemValue, type Item } from '../../src/core/merge.ts'
 import type { PlaceName } from '../../src/core/places.ts'
@@ -7,6 +8,8 @@ import type { Stamp } from '../../src/core/stamp.ts'
 import type { ShownMessage } from '../../src/testing/history-checker/history.ts'
 import type { CallStep } from './program.ts'
 
+/** Of all records. */
+const OWNER = 'o'
 /** More than a program saves. */
 const EVERYTHING = 1_000
 
@@ -19,6 +22,8 @@ export interface CallResult {
   readonly pages?: number
   readonly count?: number
   readonly conversations?: readonly string[]
+  readonly record?: { readonly title?: unknown; readonly x?: unknown }
+  readonly isListed?: boolean
 }
 
 /** One call as its process saw it. */
@@ -92,11 +97,34 @@ async function answerOf(history: ChatHistory, step: CallStep): Promise<CallResul
     }
     case 'count':
       return await history.store.countItems(key)
+    case 'create': {
+      const { title } = step
+      return await history.createConversation(conversation, { title, owner: OWNER })
+    }
+    case 'update': {
+      const { title, x } = step
+      const patch = x === undefined ? { title: title! } : { metadata: { x } }
+      return await history.updateConversation(conversation, patch)
+    }
+    case 'delete':
+      return { copies: (await history.deleteConversation(conversation)).copies }
+    case 'record':
+      return await readRecord(history, conversation)
     case 'list': {
       const { conversations, complete } = await history.listConversations()
       return { conversations: conversations.map(({ conversationId }) => conversationId), complete }
     }
   }
+}
+
+/** The record, and whether the list of its owner has it. */
+async function readRecord(history: ChatHistory, conversation: string): Promise<CallResult> {
+  const { record, ...read } = await new RecordReader(history.store, '').record(conversation)
+  const page = await history.listConversations({ owner: OWNER })
+  const isListed = page.conversations.some((each) => each.conversationId === conversation)
+  const complete = page.complete && read.complete
+  if (record === undefined) return { isListed, complete }
+  return { record: { title: record.title, x: record.metadata['x'] }, isListed, complete }
 }
 
 function shownOf(item: Item): ShownMessage {

@@ -30,7 +30,15 @@ export type CallStep = At &
     | { readonly act: 'find'; readonly target: string }
     | { readonly act: 'count' }
     | { readonly act: 'list' }
+    | RecordStep
   )
+
+/** A call about the record of a conversation that has no messages. */
+export type RecordStep =
+  | { readonly act: 'create'; readonly title: string }
+  | { readonly act: 'update'; readonly title?: string; readonly x?: string }
+  | { readonly act: 'delete' }
+  | { readonly act: 'record' }
 
 /** What happens to a process by itself or by its owner. */
 export type LifeStep =
@@ -77,6 +85,8 @@ export interface Program {
 }
 
 export const PROGRAM_CONVERSATIONS: readonly string[] = ['a', 'b']
+/** Conversations that have a record, and never a message. */
+export const PROGRAM_RECORDS: readonly string[] = ['r', 's']
 /** Few, so that they come back. */
 export const PROGRAM_IDS: readonly string[] = ['x', 'y', 'z']
 

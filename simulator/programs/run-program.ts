@@ -3,12 +3,14 @@ import type {
   CallRecord,
   History,
   HistoryRecord,
+  RecordCall,
 } from '../../src/testing/history-checker/history.ts'
 import type { PerformedCall } from './perform-call.ts'
 import {
   hasFaults,
   isFault,
   PROGRAM_CONVERSATIONS,
+  PROGRAM_RECORDS,
   type CallStep,
   type FaultStep,
   type Program,
@@ -45,6 +47,7 @@ class ProgramRun {
   readonly #program: Program
   readonly #stage: Stage
   readonly #records: HistoryRecord[] = []
+  readonly #recordCalls: RecordCall[] = []
   readonly #surprises: string[] = []
   /** Ids that the store made, by the content. */
   readonly #made = new Map<string, string>()
@@ -73,9 +76,13 @@ class ProgramRun {
       for (const conversation of PROGRAM_CONVERSATIONS) {
         await this.#call({ act: 'read', process, conversation }, true)
       }
+      for (const conversation of PROGRAM_RECORDS) {
+        await this.#call({ act: 'record', process, conversation }, true)
+      }
     }
     return {
       records: this.#records,
+      recordCalls: this.#recordCalls,
       places: await this.#stage.contents(),
       leftovers: [...this.#stage.leftovers, ...this.#surprises],
     }
@@ -133,7 +140,10 @@ class ProgramRun {
       ...(code !== undefined && { code }),
     }
     const late = withoutLog === true ? { withoutLog } : {}
-    this.#records.push(...this.#recordsOf(step, performed, base, { ...late, final }))
+    const mark = { ...late, final }
+    const call = recordCallOf(step, performed, base, mark)
+    if (call !== undefined) this.#recordCalls.push(call)
+    else this.#records.push(...this.#recordsOf(step, performed, base, mark))
   }
 
   /** Undefined when the save that it is about has told nobody its id. */
@@ -179,6 +189,11 @@ class ProgramRun {
         return [{ kind: 'read', ...read, messages, paged: false, only: step.target }]
       case 'count':
         return [{ kind: 'count', ...read, count: result.count ?? 0 }]
+      case 'create':
+      case 'update':
+      case 'delete':
+      case 'record':
+        return []
       case 'list':
         return PROGRAM_CONVERSATIONS.map((conversation) => ({
           kind: 'list',
@@ -187,5 +202,30 @@ class ProgramRun {
           isListed: result.conversations?.includes(conversation) ?? false,
         }))
     }
+  }
+}
+
+/** Of a call about a record; undefined for one about messages. */
+function recordCallOf(
+  step: CallStep,
+  { result = {} }: PerformedCall,
+  base: CallRecord,
+  mark: { readonly final: boolean; readonly withoutLog?: boolean },
+): RecordCall | undefined {
+  const { copies, complete = false, record, isListed = false } = result
+  const written = { ...base, ...(copies !== undefined && { copies }) }
+  switch (step.act) {
+    case 'create':
+      return { kind: 'create', ...written, fields: { title: step.title } }
+    case 'update': {
+      const { title, x } = step
+      return { kind: 'update', ...written, fields: x === undefined ? { title: title! } : { x } }
+    }
+    case 'delete':
+      return { kind: 'delete', ...written }
+    case 'record':
+      return { kind: 'record', ...base, ...mark, complete, fields: record, isListed }
+    default:
+      return undefined
   }
 }

@@ -1,14 +1,14 @@
 import { invalid, StorageError } from '../core/errors.ts'
-import { checkArray, checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
-import type { Operation } from '../core/operation.ts'
+import { checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
+import { NameLock } from '../core/name-lock.ts'
 import { DATABASE_PLACES } from '../core/places.ts'
-import { byDefault, ms, oneOf, secret } from '../core/option-kinds.ts'
+import { byDefault, ms, oneOf } from '../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../core/options.ts'
 import { DAY_MS } from '../core/time.ts'
-import { isoTime } from '../core/iso-time.ts'
-import { itemStamp, type Item } from '../core/merge.ts'
-import { maxStamp, STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
+import { itemStamp } from '../core/merge.ts'
+import { stampMs } from '../core/stamp.ts'
 import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
+import type { AppendOutcome } from '../store/lists.ts'
 import type { NewItem } from '../store/new-values.ts'
 import type { StoreStatus } from '../store/status.ts'
 import type { StoreEvents } from '../store/store-events.ts'
@@ -17,9 +17,19 @@ import type { WriteOutcome } from '../strategy/write/write-port.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
 import { encodeMessage, messageBody } from './codec.ts'
+import { itemsOf, receiptOf, receiptsOf } from './message-items.ts'
 import { ConversationReader } from './conversation-reader.ts'
-import { HISTORY, LIMIT, type HistoryOptions } from './history-options.ts'
-import { formatLatestCursor, parseLatestCursor } from './cursor.ts'
+import { HISTORY, type HistoryOptions } from './history-options.ts'
+import { importPositions } from './records/import-positions.ts'
+import { Activity } from './records/activity.ts'
+import { ConversationRecords } from './records/conversation-records.ts'
+import type {
+  ConversationPatch,
+  CountConversationsOptions,
+  ListConversationsOptions,
+  NewConversation,
+  UpdateConversationOptions,
+} from './records/record-options.ts'
 import type { Retention, RetentionReport } from './retention/retention.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
@@ -36,11 +46,13 @@ import {
 import { UPDATE, type MessageEntry, type UpdateOptions } from './updates/update-options.ts'
 import { resolveWindow, type HistoryWindow, type WindowOptions } from './window/window-options.ts'
 import { SAVE, saveOver, type SaveOptions } from './save-messages.ts'
-import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
+import { conversationKey, SPACES, tenantPrefix } from './keys.ts'
 import type {
   ChatMessage,
   ClearReceipt,
+  ConversationDetails,
   ConversationPage,
+  ConversationReceipt,
   HistoryPage,
   NewMessage,
   Receipt,
@@ -63,11 +75,11 @@ export interface EraseOptions {
 const CLEAR: OptionTable<ClearOptions, 'wait'> = {
   wait: byDefault('acknowledged', oneOf('acknowledged', 'everywhere')),
 }
+/** Of two imports of one conversation each begins where the one before it ended. */
+const IMPORTS = new NameLock()
 const ERASE: OptionTable<EraseOptions, 'deadlineMs'> = {
   deadlineMs: byDefault(30_000, ms(0, DAY_MS)),
 }
-const LIST = { limit: LIMIT, before: secret() }
-
 /**
  * Conversations of one tenant. Every method rejects with a `StorageError`; after `close` with
  * `CLOSED`. `Extras` are fields of your own that its messages have, for the compiler alone.
@@ -75,9 +87,14 @@ const LIST = { limit: LIMIT, before: secret() }
 export class ChatHistory<Extras extends object = {}> implements AsyncDisposable {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
+  readonly #tokens: SessionTokens | undefined
   readonly #sessions: Sessions | undefined
   readonly #reader: ConversationReader<Extras>
   readonly #retention: Retention | undefined
+  readonly #records: ConversationRecords
+  readonly #activity: Activity
+  /** The store is closed by another history. */
+  #isGuest = false
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
   constructor(
@@ -92,6 +109,19 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     this.#tenant = tenant
     this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
     this.#reader = new ConversationReader(store, tenant, this.#sessions)
+    this.#records = new ConversationRecords(store, tenant)
+    this.#activity = Activity.of(store)
+    this.#tokens = tokens
+  }
+
+  /**
+   * The conversations of another tenant, in the same store. It costs nothing to make; closing it closes nothing, and
+   * it applies no `retention`.
+   */
+  forTenant(tenant: string): ChatHistory<Extras> {
+    const history = new ChatHistory<Extras>(this.#store, tenant, this.#tokens)
+    history.#isGuest = true
+    return history
   }
 
   /** The store underneath, for its events and everything that is not about messages. */
@@ -123,16 +153,8 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     options?: SaveOptions,
   ): Promise<readonly Receipt[]> {
     const key = this.#key(conversationId)
-    checkArray('messages', messages)
     const { onConflict } = resolve('', options, SAVE)
-    const items = messages.map((message, i) => {
-      const name = messages.length === 1 ? 'message' : `messages[${i}]`
-      const value = messageBody(message, name)
-      const { id } = message
-      if (id === undefined) return { value, name, message }
-      checkText(`${name}.id`, id, MESSAGE_ID_BYTES_MAX)
-      return { value, id, name, message }
-    })
+    const items = itemsOf(messages).map((item, i) => ({ ...item, message: messages[i]! }))
     if (onConflict === 'reject') return await this.#append(conversationId, key, items)
     return await saveOver(items, onConflict, {
       append: (fresh) => this.#append(conversationId, key, fresh),
@@ -141,22 +163,40 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     })
   }
 
+  /**
+   * Saves messages of the past, in order, all or nothing at each place: they stand at their own times (`createdAt`),
+   * as far as these come after the latest message of the conversation, so that lists and `retention` take them for as
+   * old as they are. A message of a later time than now, or without one, stands where the one before it does. Nobody
+   * else may save to the conversation meanwhile. Otherwise as `saveMessages`.
+   */
+  async importMessages(
+    conversationId: string,
+    messages: readonly NewMessage<Extras>[],
+  ): Promise<readonly Receipt[]> {
+    const key = this.#key(conversationId)
+    const items = itemsOf(messages)
+    return await IMPORTS.run([`${this.#store.writer} ${key}`], async () => {
+      const positions = await importPositions(this.#store, key, messages)
+      const placed = items.map((item, i) => ({ ...item, position: positions[i]! }))
+      const outcome = await this.#store.appendItems(key, placed)
+      const receipts = this.#receipts(conversationId, outcome)
+      const last = receipts.at(-1)
+      if (last !== undefined) {
+        await this.#activity.placed(this.#tenant, conversationId, stampMs(last.position))
+      }
+      return receipts
+    })
+  }
+
   async #append(
     conversationId: string,
     key: string,
     items: readonly NewItem[],
   ): Promise<readonly Receipt[]> {
+    const moved = this.#activity.saving(this.#tenant, conversationId)
     const outcome = await this.#store.appendItems(key, items)
-    const positions = positionsById(outcome.operations)
-    const stamps = stampsById(outcome.operations)
-    return outcome.ids.map((id) => ({
-      id,
-      position: positions.get(id) ?? STAMP_MIN,
-      stamp: stamps.get(id) ?? STAMP_MIN,
-      copies: outcome.copies,
-      durable: outcome.durable,
-      ...this.#sessions?.ofWrite(conversationId, id, positions.get(id) ?? STAMP_MIN, outcome),
-    }))
+    await moved
+    return this.#receipts(conversationId, outcome)
   }
 
   /** One page of a conversation; an unknown conversation is an empty one. */
@@ -282,7 +322,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
             if: [{ key, id, stamp: ifStamp }],
             decide,
           })
-    return this.#receipt(item, outcome)
+    return receiptOf(item, outcome)
   }
 
   /**
@@ -295,24 +335,69 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     const { key, item, complete } = await this.#reader.find(conversationId, id)
     if (item === undefined) throw notFound(id, complete)
     const outcome = await this.#store.removeItem(key, id, item.position)
-    return this.#receipt(item, outcome)
-  }
-
-  /** Removes all messages of a conversation. They never come back, whatever is replayed later. */
-  async clearHistory(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
-    const { wait } = resolve('', options, CLEAR)
-    const key = this.#key(conversationId)
-    const { copies, durable, operations } = await this.#store.delete(key)
-    const has = DATABASE_PLACES.filter((place) => copies.includes(place))
-    if (wait === 'acknowledged' || has.length === DATABASE_PLACES.length) {
-      return { copies, durable, clear: has }
-    }
-    const clear = await this.#store.waitUntilCleared(key, operations[0]!.stamp)
-    return { copies, durable, clear }
+    return receiptOf(item, outcome)
   }
 
   /**
-   * Clears a conversation for good and takes its payloads out of the log, dead letters, caches and the
+   * Removes all messages of a conversation. They never come back, whatever is replayed later. Its record stays:
+   * `deleteConversation` removes both.
+   */
+  async clearHistory(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
+    const { wait } = resolve('', options, CLEAR)
+    const key = this.#key(conversationId)
+    return await this.#cleared(key, await this.#store.delete(key), wait)
+  }
+
+  /**
+   * Gives a conversation a record: title, owner, metadata. It is listed from then on, also without messages. May be
+   * repeated. Two that create one conversation at the same time meet in one record: of each field the later one stands.
+   *
+   * @throws StorageError `CONFLICT` when it has a record with other fields; otherwise as a save.
+   */
+  async createConversation(
+    conversationId: string,
+    fields?: NewConversation,
+  ): Promise<ConversationReceipt> {
+    return await this.#records.create(conversationId, fields)
+  }
+
+  /** What is known of a conversation; undefined when it has neither a record nor messages. */
+  async getConversation(conversationId: string): Promise<ConversationDetails | undefined> {
+    return await this.#records.get(conversationId)
+  }
+
+  /**
+   * Groups fields of a record, and makes one for a conversation that has messages only. Of two changes of one field
+   * the later one stands, also after an outage; changes of different fields meet.
+   *
+   * @throws StorageError `NOT_FOUND`, or `UNAVAILABLE` when it was not found by a read that may be incomplete;
+   * `CONFLICT` with `ifStamp`; otherwise as a save.
+   */
+  async updateConversation(
+    conversationId: string,
+    patch: ConversationPatch,
+    options?: UpdateConversationOptions,
+  ): Promise<ConversationReceipt> {
+    return await this.#records.update(conversationId, patch, options)
+  }
+
+  /** Removes a conversation, its messages and its record, for good. One that is not there is no error. */
+  async deleteConversation(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
+    const { wait } = resolve('', options, CLEAR)
+    const changes = await this.#records.deletionOf(conversationId)
+    return await this.#cleared(
+      this.#key(conversationId),
+      await this.#store.groups.write(changes),
+      wait,
+    )
+  }
+
+  async countConversations(options?: CountConversationsOptions): Promise<number> {
+    return await this.#records.count(options)
+  }
+
+  /**
+   * Clears a conversation and its record for good and takes their payloads out of the log, dead letters, caches and the
    * free space of the databases: of every message, and of every version that `updateMessage` replaced.
    * Waits up to `deadlineMs`; what is pending then is done as soon as it can be, also after a restart
    * and by other processes. Ids and the conversation's name stay, in tombstones. The receipt says what
@@ -322,7 +407,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
    */
   async eraseConversation(conversationId: string, options?: EraseOptions): Promise<EraseReceipt> {
     const { deadlineMs } = resolve('', options, ERASE)
-    return await this.#store.erase('key', this.#key(conversationId), deadlineMs)
+    return await this.#records.erase(conversationId, deadlineMs)
   }
 
   /**
@@ -336,7 +421,8 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     if (tenant !== this.#tenant) {
       throw invalid(`tenant must be this history's, ${JSON.stringify(this.#tenant)}`)
     }
-    return await this.#store.erase('prefix', tenantPrefix(tenant), deadlineMs)
+    const prefixes = SPACES.map((space) => tenantPrefix(tenant, space))
+    return await this.#store.erase('prefix', prefixes, deadlineMs)
   }
 
   /** This tenant's erases of the last 30 days and how far each has come, the oldest first. */
@@ -349,30 +435,8 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   }
 
   /** Conversations that have messages, latest activity first. `limit` 1 to 1000, default 50. */
-  async listConversations(options?: {
-    readonly limit?: number
-    readonly before?: string
-  }): Promise<ConversationPage> {
-    const { limit, before } = resolve('', options, LIST)
-    const page = await this.#store.listLatest({
-      prefix: tenantPrefix(this.#tenant),
-      limit,
-      ...(before !== undefined && { before: parseLatestCursor(this.#tenant, before) }),
-    })
-    const conversations = page.keys.map(({ key, latest }) => ({
-      conversationId: parseConversationKey(key)!.conversationId,
-      lastActivityAt: isoTime(stampMs(latest)),
-    }))
-    const last = page.keys.at(-1)
-    const nextCursor =
-      page.done || last === undefined
-        ? undefined
-        : formatLatestCursor(last.latest, conversations.at(-1)!.conversationId)
-    return {
-      conversations,
-      complete: page.complete,
-      ...(nextCursor !== undefined && { nextCursor }),
-    }
+  async listConversations(options?: ListConversationsOptions): Promise<ConversationPage> {
+    return await this.#records.list(options)
   }
 
   /** What works, what lags and what is wrong; costs no round trip. */
@@ -420,6 +484,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
 
   /** Drains and disconnects. May be called again. */
   async close(): Promise<void> {
+    if (this.#isGuest) return
     await this.#retention?.stop()
     await this.#store.disconnect()
   }
@@ -432,24 +497,24 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     return conversationKey(this.#tenant, conversationId)
   }
 
-  #receipt(item: Item, { copies, durable, operations }: WriteOutcome): Receipt {
-    const { id, position } = item
-    const stamp = stampsById(operations).get(id) ?? itemStamp(item)
-    return { id, position, stamp, copies, durable }
-  }
-}
-
-/** Where each appended message stands; a removed one's place is that of its removal. */
-function positionsById(operations: readonly Operation[]): Map<string, Stamp> {
-  const positions = new Map<string, Stamp>()
-  for (const operation of operations) {
-    if (operation.kind !== 'put') continue
-    const known = positions.get(operation.id)
-    if (known === undefined || operation.position > known) {
-      positions.set(operation.id, operation.position)
+  async #cleared(
+    key: string,
+    { copies, durable, operations }: WriteOutcome,
+    wait: 'acknowledged' | 'everywhere',
+  ): Promise<ClearReceipt> {
+    const has = DATABASE_PLACES.filter((place) => copies.includes(place))
+    if (wait === 'acknowledged' || has.length === DATABASE_PLACES.length) {
+      return { copies, durable, clear: has }
     }
+    const clear = await this.#store.waitUntilCleared(key, operations[0]!.stamp)
+    return { copies, durable, clear }
   }
-  return positions
+
+  #receipts(conversationId: string, outcome: AppendOutcome): readonly Receipt[] {
+    return receiptsOf(outcome, (id, position) =>
+      this.#sessions?.ofWrite(conversationId, id, position, outcome),
+    )
+  }
 }
 
 function notFound(id: string, complete: boolean): StorageError {
@@ -459,14 +524,4 @@ function notFound(id: string, complete: boolean): StorageError {
         'UNAVAILABLE',
         `message ${JSON.stringify(id)} was not found, and a place that may have it cannot be reached`,
       )
-}
-
-/** The latest stamp of each message. */
-function stampsById(operations: readonly Operation[]): Map<string, Stamp> {
-  const stamps = new Map<string, Stamp>()
-  for (const operation of operations) {
-    if (operation.kind !== 'put') continue
-    stamps.set(operation.id, maxStamp(stamps.get(operation.id), operation.stamp) ?? operation.stamp)
-  }
-  return stamps
 }

@@ -26,7 +26,6 @@ const LOOKS_MAX = 5
 export interface CheckedMessage {
   readonly id?: string
   readonly value: unknown
-  readonly name: string
 }
 
 /** What saving over standing messages is made of. */

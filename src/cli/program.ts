@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { CliContext } from './cli-context.ts'
 import { addClearCommand } from './commands/clear-command.ts'
 import { addCompletionCommand } from './commands/completion-command.ts'
+import { addConversationsCommand } from './commands/conversations-command.ts'
 import { addDemoCommand } from './commands/demo-command.ts'
 import { addDoctorCommand } from './commands/doctor-command.ts'
 import { addEraseCommand } from './commands/erase-command.ts'
@@ -63,6 +64,7 @@ export function createProgram(
   addExportCommand(program, cli)
   addListCommand(program, cli)
   addShowCommand(program, cli)
+  addConversationsCommand(program, cli)
   addClearCommand(program, cli)
   addEraseCommand(program, cli)
   program.commandsGroup('Upkeep:')

@@ -16,6 +16,8 @@ import { checkExpiresAt, withExpiry } from './expiry/expiring-text.ts'
 
 /** Most items of one group that has items that expire: with each goes a note of its own. */
 const EXPIRING_ITEMS_MAX = 400
+import type { Stamp } from '../core/stamp.ts'
+import { checkStamp } from './check-arguments.ts'
 
 /** An item to append: the id is the caller's or, when left out, made from its position. */
 export interface NewItem {
@@ -29,6 +31,8 @@ export interface NewItem {
   readonly expiresAt?: number
   /** What messages call the value. Default: `items[0].value` and so on. */
   readonly name?: string
+  /** Where it stands, if that is before now: see `groups.stampAfter`. Default: at the end. */
+  readonly position?: Stamp
 }
 
 /** The same, checked and written. */
@@ -36,6 +40,7 @@ export interface EncodedItem {
   readonly id?: string
   readonly value: JsonText
   readonly expiresAt?: number
+  readonly position?: Stamp
 }
 
 /** The items of one group. @throws StorageError `INVALID_ARGUMENT`, naming the item. */
@@ -45,8 +50,10 @@ export function encodeItems(items: readonly NewItem[]): readonly EncodedItem[] {
   return items.map((item, i) => {
     const at = `items[${i}]`
     checkObject(at, item)
-    const { id, name = `${at}.value`, value: given, expiresAt } = fieldsOf(at, item)
-    const encoded = expiring(`${at}.expiresAt`, encodeJson(given, name), expiresAt)
+    const { id, name = `${at}.value`, value: given, expiresAt, position } = fieldsOf(at, item)
+    if (position !== undefined) checkStamp(`${at}.position`, position)
+    const text = expiring(`${at}.expiresAt`, encodeJson(given, name), expiresAt)
+    const encoded = { ...text, ...(position !== undefined && { position }) }
     if (expiresAt !== undefined && items.length > EXPIRING_ITEMS_MAX) {
       const limit = `at most ${EXPIRING_ITEMS_MAX} where one has expiresAt`
       throw invalid(`items must be ${limit}, got ${items.length}`)

@@ -41,7 +41,7 @@ import type { WALManager } from '../wal/wal-manager.ts'
 import { resolveStorageConfig, type PlaceManagers, type StrategicStorageConfig } from './config.ts'
 import { Erasures } from './erase/erasures.ts'
 import type { EraseReceipt } from './erase/erase-receipt.ts'
-import type { EraseScope } from './erase/erasure-record.ts'
+import type { EraseScope, LeftItem } from './erase/erasure-record.ts'
 import {
   checkIds,
   checkedItemsQuery,
@@ -53,6 +53,7 @@ import {
   checkStamp,
   HEALTH_MANAGER,
   WAL_MANAGER,
+  checkTargets,
 } from './check-arguments.ts'
 import type { Change, ChangesOptions, ChangesOutcome, Entry } from './changes/change.ts'
 import { ConditionalWrites } from './changes/conditional-writes.ts'
@@ -62,6 +63,7 @@ import type { CountOptions, SetOptions } from './bulk/bulk-types.ts'
 import { ExpiryPass } from './expiry/expiry-pass.ts'
 import { LiveReads } from './expiry/live-reads.ts'
 import { KeyLeases } from './key-lease.ts'
+import { Groups } from './groups.ts'
 import { Lists, type AppendOutcome } from './lists.ts'
 import type { Entries, NewItem } from './new-values.ts'
 import { placesWithTombstone } from './places-with-tombstone.ts'
@@ -85,6 +87,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
   readonly #values: Values
   readonly #lists: Lists
   readonly #changes: ConditionalWrites
+  readonly #groups: Groups
   readonly #erasures: Erasures
   readonly #bulk: BulkStoreParts
   readonly #cipher: ValueCipher
@@ -131,6 +134,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
       get: (strategy, key) => this.#values.get(new LiveReads(strategy), key),
       set: (strategy, key, given) => this.#values.set(strategy, key, given),
     })
+    this.#groups = new Groups(this.#core, this.#values, this.#write)
     const { context } = this.#core
     const inner = innerStrategies(read, this.#write, context.log)
     const upkeep = {
@@ -309,6 +313,11 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     return await this.#core.run(() => this.#read.listLatest(this.#core.context, query))
   }
 
+  /** Groups over several keys, for what the chat layer keeps beside messages. */
+  get groups(): Groups {
+    return this.#groups
+  }
+
   /** Names this incarnation of the process in session tokens. */
   get writer(): string {
     return this.#core.context.clock.writerId
@@ -356,10 +365,10 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     return (this.#core.context.tombstones.get(key) ?? '') >= stamp
   }
 
-  /** Waits on the store's own clock. */
-  async pause(ms: number): Promise<void> {
+  /** Waits on the store's own clock, or until the signal aborts. */
+  async pause(ms: number, signal?: AbortSignal): Promise<void> {
     checkInteger('ms', ms, 0, WAIT_MS_MAX)
-    await awakeSleep(this.#core.context.env, ms)
+    await awakeSleep(this.#core.context.env, ms, signal)
   }
 
   // ---- operating
@@ -427,15 +436,27 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
   }
 
   /**
-   * Clears a key, or every key that begins with a prefix, and takes the payloads out of the log, the
-   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself.
+   * Clears keys, or every key that begins with one of the prefixes, and takes the payloads out of the log, the
+   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself. Items that are
+   * `left` in other lists are removed in the group that begins it.
    */
-  async erase(scope: EraseScope, target: string, deadlineMs = 30_000): Promise<EraseReceipt> {
+  async erase(
+    scope: EraseScope,
+    target: string | readonly string[],
+    deadlineMs = 30_000,
+    left: readonly LeftItem[] = [],
+  ): Promise<EraseReceipt> {
     checkOneOf('scope', scope, ['key', 'prefix'])
-    if (scope === 'key') checkKey(target)
-    else checkPrefix('prefix', target, KEY_BYTES_MAX)
+    const targets = typeof target === 'string' ? [target] : checkTargets(target)
+    for (const each of targets) {
+      if (scope === 'key') checkKey(each)
+      else checkPrefix('prefix', each, KEY_BYTES_MAX)
+    }
     checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
-    return await this.#core.alive.during(() => this.#erasures.erase(scope, target, deadlineMs))
+    const erase = (): Promise<EraseReceipt> => {
+      return this.#erasures.erase(scope, targets, deadlineMs, left)
+    }
+    return await this.#core.alive.during(erase)
   }
 
   /** Erases of the last 30 days whose targets begin with this, the oldest first. */

@@ -3,10 +3,11 @@ import { encodeMessage } from '../../chat/codec.ts'
 import { isStorageError, messageOf } from '../../core/errors.ts'
 import { checkText, CONVERSATION_ID_BYTES_MAX, MESSAGE_ID_BYTES_MAX } from '../../core/limits.ts'
 import { BadLine } from '../jsonl/bad-line.ts'
+import { recordFields } from '../jsonl/record-fields.ts'
 import { importId } from '../jsonl/import-id.ts'
 import type { IdentifiedMessage } from '../jsonl/import-message.ts'
 import type { ImportedConversation, RefusedMessage } from '../jsonl/parse-conversation.ts'
-import { isFields, withField } from './fields.ts'
+import { isFields, withField, present } from './fields.ts'
 import { isLeftOut, type Draft, type Fields, type Format, type SourceNode } from './format.ts'
 import { pathsOf, type Path } from './paths-of.ts'
 
@@ -163,7 +164,14 @@ function conversationsOf(
     // Nodes without a message, such as the root, are no branch. An active path without one is a conversation.
     if (read.length === 0 && (!isMain || paths.length > 1)) return
     const about = isMain ? info : { ...info, branchOf: above ?? { conversationId } }
-    conversations.push({ conversationId: id, messages: withAbout(read, about), ignored: [] })
+    const { record } = recordFields(present({ title: info['title'], createdAt: info['createdAt'] }))
+    const known = record === undefined ? {} : { record }
+    conversations.push({
+      conversationId: id,
+      messages: withAbout(read, about),
+      ...known,
+      ignored: [],
+    })
   })
   return conversations
 }
@@ -179,7 +187,7 @@ function branchId(conversationId: string, first: string): string {
   return isTextFor(id, CONVERSATION_ID_BYTES_MAX) ? id : `branch-${shortHash(id)}`
 }
 
-/** The store has no place for what is known of a conversation: its first message keeps it. */
+/** All that is known of the conversation stays with its first message; its record has title and time. */
 function withAbout(messages: readonly IdentifiedMessage[], about: Fields): IdentifiedMessage[] {
   const [first, ...others] = messages
   if (first === undefined || Object.keys(about).length === 0) return [...messages]

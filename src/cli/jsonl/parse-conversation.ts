@@ -1,15 +1,19 @@
 import { encodeMessage } from '../../chat/codec.ts'
+import type { NewConversation } from '../../chat/records/record-options.ts'
 import { isStorageError, messageOf } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import { checkText, CONVERSATION_ID_BYTES_MAX, MESSAGE_ID_BYTES_MAX } from '../../core/limits.ts'
 import { BadLine } from './bad-line.ts'
 import { importMessage, type IdentifiedMessage } from './import-message.ts'
 import { inexactNumber } from './inexact-number.ts'
+import { recordFields } from './record-fields.ts'
 
 export interface ImportedConversation {
   readonly conversationId: string
   /** Their ids are all different. */
   readonly messages: readonly IdentifiedMessage[]
+  /** Title, owner and the like, where the line has them. */
+  readonly record?: NewConversation
   /** Names of the line's other fields, which have no place in the store. */
   readonly ignored: readonly string[]
 }
@@ -55,7 +59,13 @@ export function conversationOf(value: unknown, text: string): ParsedConversation
   if (number !== undefined) {
     throw new BadLine(`has the number ${number}, which JavaScript cannot keep exactly`)
   }
-  return { conversationId, ...importMessages(messages), ignored: Object.keys(others) }
+  const { record, ignored } = recordFields(others)
+  return {
+    conversationId,
+    ...importMessages(messages),
+    ...(record !== undefined && { record }),
+    ignored,
+  }
 }
 
 /** @throws BadLine */

@@ -1,4 +1,5 @@
 import type { ChatMessage } from '../../chat/message.ts'
+import type { NewConversation } from '../../chat/records/record-options.ts'
 
 /** The text of one conversation, piece by piece. */
 export interface ConversationText {
@@ -6,11 +7,14 @@ export interface ConversationText {
   add(message: ChatMessage): string
   /** What comes behind the last one. */
   end(): string
+  /** All of it where there is no message but a record. Absent: nothing. */
+  empty?(): string
 }
 
-/** How an export is laid out. Nothing is written of a conversation without a message. */
+/** How an export is laid out. */
 export interface ExportLayout {
   readonly begin: string
-  conversation(conversationId: string): ConversationText
+  /** `record`: what the store knows of it beside the messages. */
+  conversation(conversationId: string, record?: NewConversation): ConversationText
   readonly end: string
 }

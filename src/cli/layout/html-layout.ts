@@ -1,3 +1,4 @@
+import type { NewConversation } from '../../chat/records/record-options.ts'
 import type { ConversationText, ExportLayout } from './export-layout.ts'
 import { readableMessage, readableTitle, type ReadablePart } from './readable-message.ts'
 
@@ -29,11 +30,11 @@ export const HTML_LAYOUT: ExportLayout = {
   end: '</html>\n',
 }
 
-function conversationText(conversationId: string): ConversationText {
+function conversationText(conversationId: string, record?: NewConversation): ConversationText {
   let isFirst = true
   return {
     add(message) {
-      const title = escaped(readableTitle(conversationId, message))
+      const title = escaped(readableTitle(conversationId, message, record?.title))
       const begin = isFirst ? `<article>\n<h1 dir="auto">${title}</h1>\n` : ''
       isFirst = false
       const { heading, parts } = readableMessage(message)

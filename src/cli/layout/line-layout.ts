@@ -11,17 +11,20 @@ const LINE_BYTES = 32 * 1024 * 1024
 export function lineLayout(format: ExportFormat, lineBytes: number = LINE_BYTES): ExportLayout {
   return {
     begin: '',
-    conversation: (conversationId) => conversationLines(conversationId, format, lineBytes),
+    conversation: (conversationId, record) => {
+      const head = JSON.stringify({ conversationId, ...record, messages: [] }).slice(0, -2)
+      return conversationLines(head, format, lineBytes)
+    },
     end: '',
   }
 }
 
+/** @param head The line up to its first message. */
 function conversationLines(
-  conversationId: string,
+  head: string,
   format: ExportFormat,
   lineBytes: number,
 ): ConversationText {
-  const head = `{"conversationId":${JSON.stringify(conversationId)},"messages":[`
   /** Of the message in its line: an import counts from 0 in each. */
   let index = 0
   let bytes = 0
@@ -39,5 +42,6 @@ function conversationLines(
       return before + written
     },
     end: () => ']}\n',
+    empty: () => `${head}]}\n`,
   }
 }

@@ -1,3 +1,4 @@
+import type { NewConversation } from '../../chat/records/record-options.ts'
 import type { ConversationText, ExportLayout } from './export-layout.ts'
 import { readableMessage, readableTitle, type ReadablePart } from './readable-message.ts'
 
@@ -11,11 +12,13 @@ export const MARKDOWN_LAYOUT: ExportLayout = {
   end: '',
 }
 
-function conversationText(conversationId: string): ConversationText {
+function conversationText(conversationId: string, record?: NewConversation): ConversationText {
   let isFirst = true
   return {
     add(message) {
-      const title = isFirst ? `# ${escaped(readableTitle(conversationId, message))}\n\n` : ''
+      const title = isFirst
+        ? `# ${escaped(readableTitle(conversationId, message, record?.title))}\n\n`
+        : ''
       isFirst = false
       const { heading, parts } = readableMessage(message)
       return `${title}## ${escaped(heading)}\n\n${parts.map(quoted).join('')}`

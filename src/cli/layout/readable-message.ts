@@ -33,8 +33,9 @@ export function readableMessage(message: ChatMessage): ReadableMessage {
   }
 }
 
-/** The title that an import kept, or the id. One line. */
-export function readableTitle(conversationId: string, first: ChatMessage): string {
+/** The title of the record, the one that an import kept, or the id. One line. */
+export function readableTitle(conversationId: string, first: ChatMessage, known?: string): string {
+  if (known !== undefined) return line(known)
   const about: unknown = first.metadata?.['conversation']
   const title = isFields(about) ? about['title'] : undefined
   return line(typeof title === 'string' && title !== '' ? title : conversationId)

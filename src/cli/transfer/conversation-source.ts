@@ -1,4 +1,5 @@
 import type { ChatMessage } from '../../chat/message.ts'
+import type { NewConversation } from '../../chat/records/record-options.ts'
 import type { Stamp } from '../../core/stamp.ts'
 
 export interface MessageBatch {
@@ -11,10 +12,15 @@ export interface MessageBatch {
 
 /** Where an export reads: the whole store, or one database alone. */
 export interface ConversationSource {
-  /** Every conversation with a message, in any order. */
+  /** Every conversation with a message or a record, in any order. */
   conversationIds(): Promise<readonly string[]>
-  /** Where its first message stands; undefined when there is no such conversation. */
+  /**
+   * Where its first message stands, or without messages where it was created; undefined when there is no such
+   * conversation.
+   */
   firstPosition(conversationId: string): Promise<Stamp | undefined>
+  /** What is known of it beside the messages. */
+  record?(conversationId: string): Promise<NewConversation | undefined>
   /** All its messages, oldest first; nothing when there is no such conversation. */
   batches(conversationId: string): AsyncIterable<MessageBatch>
 }

@@ -55,8 +55,7 @@ export async function exportConversations(options: ExportOptions): Promise<Expor
     const line = await exportOne(id, layout, options)
     complete &&= line.complete
     damaged.push(...line.damaged)
-    // None: it was cleared since its beginning was looked up.
-    if (line.messages > 0) written++
+    if (line.isWritten) written++
     messages += line.messages
     onProgress({ done: index + 1, total: ids.length, messages })
   }
@@ -109,6 +108,8 @@ async function idsOf(
 
 interface ExportedLine {
   readonly messages: number
+  /** Not so: it was cleared since its beginning was looked up. */
+  readonly isWritten: boolean
   readonly complete: boolean
   readonly damaged: readonly DamagedPart[]
 }
@@ -118,7 +119,8 @@ async function exportOne(
   layout: ExportLayout,
   { source, write }: ExportOptions,
 ): Promise<ExportedLine> {
-  const conversation = layout.conversation(conversationId)
+  const record = await source.record?.(conversationId)
+  const conversation = layout.conversation(conversationId, record)
   let text = ''
   let messages = 0
   let complete = true
@@ -140,6 +142,8 @@ async function exportOne(
     if (!isStorageError(error, 'CORRUPT')) throw error
     damaged.push({ conversationId })
   }
-  if (messages > 0) await write(text + conversation.end())
-  return { messages, complete, damaged }
+  if (messages > 0) text += conversation.end()
+  else if (record !== undefined) text = conversation.empty?.() ?? ''
+  if (text !== '') await write(text)
+  return { messages, isWritten: text !== '', complete, damaged }
 }

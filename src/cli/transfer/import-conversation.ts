@@ -1,4 +1,5 @@
 import type { ChatMessage, NewMessage, Receipt } from '../../chat/message.ts'
+import type { NewConversation } from '../../chat/records/record-options.ts'
 import { isStorageError, messageOf } from '../../core/errors.ts'
 import type { IdentifiedMessage } from '../jsonl/import-message.ts'
 import type { ImportedConversation } from '../jsonl/parse-conversation.ts'
@@ -10,9 +11,15 @@ import { sameButForConversation, sameMessage } from './same-message.ts'
 /** A later export has it; what the store has of the conversation stays. */
 const NEWER_TITLE = 'titles and dates of conversations that were imported before with others'
 
+const OTHER_RECORD = 'titles, owners and metadata of conversations that have others here'
+
 /** The part of `ChatHistory` that an import needs. */
 export interface ImportTarget {
-  saveMessages(conversationId: string, messages: readonly NewMessage[]): Promise<readonly Receipt[]>
+  importMessages(
+    conversationId: string,
+    messages: readonly NewMessage[],
+  ): Promise<readonly Receipt[]>
+  createConversation(conversationId: string, fields: NewConversation): Promise<unknown>
   getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined>
 }
 
@@ -34,14 +41,20 @@ export interface ImportConversationOptions {
  * Resolves with false when it stopped before the end.
  */
 export async function importConversation(
-  { conversationId, messages }: ImportedConversation,
+  { conversationId, messages, record }: ImportedConversation,
   options: ImportConversationOptions,
 ): Promise<boolean> {
   const { target, tally, retry, isStopped } = options
+  if (isStopped()) return false
+  if (record !== undefined) {
+    const began = messages.find(({ createdAt }) => createdAt !== undefined)?.createdAt
+    const times = began === undefined ? {} : { createdAt: began }
+    await createRecord(conversationId, { ...times, ...record }, options)
+  }
   for (const chunk of chunksOf(messages)) {
     if (isStopped()) return false
     try {
-      tally.saved(await retry(() => target.saveMessages(conversationId, chunk)))
+      tally.saved(await retry(() => target.importMessages(conversationId, chunk)))
     } catch (error) {
       if (!isRefusal(error)) throw error
       if (!(await importOneByOne(conversationId, chunk, messages, options))) return false
@@ -49,6 +62,20 @@ export async function importConversation(
   }
   tally.finished(messages.length)
   return true
+}
+
+/** What the store has of the conversation already stays. */
+async function createRecord(
+  conversationId: string,
+  record: NewConversation,
+  { target, tally, retry }: ImportConversationOptions,
+): Promise<void> {
+  try {
+    await retry(() => target.createConversation(conversationId, record))
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    tally.leftOut(OTHER_RECORD)
+  }
 }
 
 /** A group is refused as a whole for the sake of one message: finds it, and saves the others. */
@@ -61,7 +88,7 @@ async function importOneByOne(
   for (const message of chunk) {
     if (isStopped()) return false
     try {
-      tally.saved(await retry(() => target.saveMessages(conversationId, [message])))
+      tally.saved(await retry(() => target.importMessages(conversationId, [message])))
     } catch (error) {
       if (!isRefusal(error)) throw error
       const { id } = message

@@ -2,7 +2,9 @@ import { access } from 'node:fs/promises'
 import type { DatabaseSource } from '../../backend/sources.ts'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import { decodeMessage, isMessageText } from '../../chat/codec.ts'
-import { conversationKey, parseConversationKey, tenantPrefix } from '../../chat/keys.ts'
+import { conversationKey, recordKey, tenantPrefix } from '../../chat/keys.ts'
+import type { NewConversation } from '../../chat/records/record-options.ts'
+import { recordOf, type ConversationRecord } from '../../chat/records/record.ts'
 import { StorageConnectionError } from '../../core/errors.ts'
 import type { JsonText } from '../../core/json.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
@@ -13,6 +15,7 @@ import { StorageManager } from '../../manager/storage-manager.ts'
 import { placePartsOf, type PlaceConfig } from '../../store/place-config.ts'
 import { refuseLocked } from '../../strategy/read/check-answer.ts'
 import { sqlitePath } from '../settings/refuse-database-file.ts'
+import { beginningOf, fieldsOfRecord } from '../jsonl/record-fields.ts'
 import type { ConversationSource, MessageBatch } from './conversation-source.ts'
 
 export interface PlaceSourceOptions {
@@ -73,17 +76,33 @@ class PlaceSource implements ConversationSource {
   }
 
   async conversationIds(): Promise<readonly string[]> {
-    const keys = await this.#backend.list(tenantPrefix(this.#tenant))
-    return keys
-      .map((key) => parseConversationKey(key))
-      .filter((parsed) => parsed !== undefined)
-      .map(({ conversationId }) => conversationId)
+    const ids = new Set<string>()
+    for (const space of ['chat', 'record'] as const) {
+      const prefix = tenantPrefix(this.#tenant, space)
+      for (const key of await this.#backend.list(prefix)) ids.add(key.slice(prefix.length))
+    }
+    return [...ids]
   }
 
   async firstPosition(conversationId: string): Promise<Stamp | undefined> {
     const key = conversationKey(this.#tenant, conversationId)
     const { items } = await this.#backend.readItems({ key, limit: 1, order: 'oldest' })
-    return items[0]?.position
+    if (items[0] !== undefined) return items[0].position
+    const record = await this.#record(conversationId)
+    return record === undefined ? undefined : beginningOf(record)
+  }
+
+  async record(conversationId: string): Promise<NewConversation | undefined> {
+    const record = await this.#record(conversationId)
+    return record === undefined ? undefined : fieldsOfRecord(record)
+  }
+
+  async #record(conversationId: string): Promise<ConversationRecord | undefined> {
+    const key = recordKey(this.#tenant, conversationId)
+    const query = { key, limit: PAGE_ITEMS_MAX, order: 'oldest' } as const
+    const { items } = await this.#backend.readItems(query)
+    for (const item of items) refuseLocked(this.#place, itemValue(item))
+    return recordOf(items)
   }
 
   async *batches(conversationId: string): AsyncIterable<MessageBatch> {

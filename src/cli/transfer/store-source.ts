@@ -1,13 +1,13 @@
 import type { ChatHistory } from '../../chat/chat-history.ts'
 import type { ChatMessage } from '../../chat/message.ts'
-import { conversationKey } from '../../chat/keys.ts'
+import { conversationKey, tenantPrefix } from '../../chat/keys.ts'
+import type { NewConversation } from '../../chat/records/record-options.ts'
+import { RecordReader } from '../../chat/records/record-reader.ts'
 import { isStorageError } from '../../core/errors.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import type { Stamp } from '../../core/stamp.ts'
+import { beginningOf, fieldsOfRecord } from '../jsonl/record-fields.ts'
 import type { ConversationSource, MessageBatch } from './conversation-source.ts'
-
-/** Passes over the list of conversations, should it keep changing. */
-const PASSES_MAX = 10
 
 export interface StoreSourceOptions {
   readonly history: ChatHistory
@@ -21,24 +21,27 @@ export class StoreSource implements ConversationSource {
   readonly #history: ChatHistory
   readonly #tenant: string
   readonly #retry: <T>(action: () => Promise<T>) => Promise<T>
+  readonly #records: RecordReader
 
   constructor({ history, tenant, retry }: StoreSourceOptions) {
     this.#history = history
     this.#tenant = tenant
     this.#retry = retry
+    this.#records = new RecordReader(history.store, tenant)
   }
 
-  /**
-   * The list has the latest activity first, so a conversation that gets a message while the list
-   * is read moves to its beginning and would be missed: what is new there is read once more.
-   */
+  /** By key, which nothing that happens meanwhile changes. */
   async conversationIds(): Promise<readonly string[]> {
     const ids = new Set<string>()
-    let newest = await this.#collect(ids, undefined)
-    for (let pass = 1; pass < PASSES_MAX && newest !== undefined; pass++) {
-      const before = ids.size
-      newest = await this.#collect(ids, newest)
-      if (ids.size === before) break
+    for (const space of ['chat', 'record'] as const) {
+      const prefix = tenantPrefix(this.#tenant, space)
+      let after: string | undefined
+      do {
+        const query = { prefix, limit: PAGE_ITEMS_MAX, ...(after !== undefined && { after }) }
+        const { keys, done } = await this.#retry(() => this.#history.store.listKeys(query))
+        for (const key of keys) ids.add(key.slice(prefix.length))
+        after = done ? undefined : keys.at(-1)
+      } while (after !== undefined)
     }
     return [...ids]
   }
@@ -48,7 +51,14 @@ export class StoreSource implements ConversationSource {
     const { items } = await this.#retry(() =>
       this.#history.store.readItems({ key, limit: 1, order: 'oldest' }),
     )
-    return items[0]?.position
+    if (items[0] !== undefined) return items[0].position
+    const { record } = await this.#retry(() => this.#records.record(conversationId))
+    return record === undefined ? undefined : beginningOf(record)
+  }
+
+  async record(conversationId: string): Promise<NewConversation | undefined> {
+    const { record } = await this.#retry(() => this.#records.record(conversationId))
+    return record === undefined ? undefined : fieldsOfRecord(record)
   }
 
   async *batches(conversationId: string): AsyncIterable<MessageBatch> {
@@ -88,26 +98,5 @@ export class StoreSource implements ConversationSource {
     }
     const nextCursor = done ? undefined : items.at(-1)?.position
     return { messages, complete, damaged, ...(nextCursor !== undefined && { nextCursor }) }
-  }
-
-  /** Adds the conversations down to this activity. Returns the activity of the first one. */
-  async #collect(ids: Set<string>, down: string | undefined): Promise<string | undefined> {
-    let before: string | undefined
-    let newest: string | undefined
-    do {
-      const page = await this.#retry(() =>
-        this.#history.listConversations({
-          limit: PAGE_ITEMS_MAX,
-          ...(before !== undefined && { before }),
-        }),
-      )
-      for (const { conversationId, lastActivityAt } of page.conversations) {
-        newest ??= lastActivityAt
-        if (down !== undefined && lastActivityAt < down) return newest
-        ids.add(conversationId)
-      }
-      before = page.nextCursor
-    } while (before !== undefined)
-    return newest ?? down
   }
 }

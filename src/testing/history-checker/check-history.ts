@@ -22,6 +22,9 @@
  *   not-found      NOT_FOUND, and the message must have been there
  *   count          a count that no read could have shown
  *   listed         a list without a conversation that has messages, or with one that has none
+ *   record         the record of a conversation is not there (`check-records.ts`)
+ *   record-zombie  one that was deleted is
+ *   field          a field of a record has an earlier value
  *   torn           a part of an atomic group is shown without the rest
  *   receipt        an acknowledgement names no place, or one twice
  *   late           a call took longer than its deadline
@@ -36,6 +39,7 @@ import { checkCounts } from './check-counts.ts'
 import { checkIds } from './check-ids.ts'
 import { checkOrder } from './check-order.ts'
 import { checkReads } from './check-reads.ts'
+import { checkRecords } from './check-records.ts'
 import { checkReturns } from './check-returns.ts'
 import { checkSwaps } from './check-swaps.ts'
 import { ConversationLog } from './conversation-log.ts'
@@ -55,6 +59,7 @@ export function checkHistory(history: History, options: CheckOptions): Violation
   for (const record of history.records) {
     found.push(...checkReceipt(record), ...checkDeadline(record, options))
   }
+  found.push(...checkRecords(history.recordCalls ?? [], options))
   found.push(...checkPlaces(history))
   for (const text of history.leftovers ?? []) found.push({ kind: 'leftover', text, records: [] })
   return found

@@ -143,6 +143,24 @@ export interface ListRecord extends ReadMark {
   readonly isListed: boolean
 }
 
+/** A change of a conversation's record. */
+export interface RecordWrite extends WriteRecord {
+  readonly kind: 'create' | 'update' | 'delete'
+  /** What it sets; each value once in a history. */
+  readonly fields?: Readonly<{ title?: string; x?: string }>
+}
+
+/** A look at a record, and at the list of its owner. */
+export interface RecordRead extends ReadMark {
+  readonly kind: 'record'
+  /** Undefined: there was no record. */
+  readonly fields: Readonly<{ title?: unknown; x?: unknown }> | undefined
+  readonly isListed: boolean
+}
+
+/** A call about the record of a conversation. */
+export type RecordCall = RecordWrite | RecordRead
+
 export type MessageWrite = AppendRecord | EditRecord | RemoveRecord
 export type Write = MessageWrite | SetRecord | ClearRecord
 export type Read = ReadRecord | GetRecord | CountRecord | ListRecord
@@ -152,6 +170,8 @@ export type HistoryRecord = Write | Read | SwapRecord | SwappedRecord
 /** What is judged: calls in any order, and what was found when all was over. */
 export interface History {
   readonly records: readonly HistoryRecord[]
+  /** Calls about records of conversations. Default: none. */
+  readonly recordCalls?: readonly RecordCall[]
   /** The databases after everything was drained, in any text that is equal if they are equal. */
   readonly places?: Readonly<Record<string, string>>
   /** What should be empty at the end and is not, a line each. */
@@ -207,6 +227,9 @@ export type ViolationKind =
   | 'receipt'
   | 'torn'
   | 'late'
+  | 'record'
+  | 'record-zombie'
+  | 'field'
   | 'diverged'
   | 'leftover'
 
@@ -215,5 +238,5 @@ export interface Violation {
   readonly kind: ViolationKind
   readonly text: string
   /** The records that contradict each other. */
-  readonly records: readonly HistoryRecord[]
+  readonly records: readonly (HistoryRecord | RecordCall)[]
 }

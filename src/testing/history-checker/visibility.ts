@@ -1,4 +1,4 @@
-import type { CheckOptions, Read, Write } from './history.ts'
+import type { CheckOptions, Read, RecordWrite, Write } from './history.ts'
 
 /** When the effect of a write is over at the latest. */
 export function effectEndMs(write: Write): number {
@@ -21,7 +21,7 @@ export function viewOf({ process, incarnation, startMs, settledMs }: Write): Vie
 }
 
 /** True when the read must show this acknowledged write, unless something later undid it. */
-export function mustSee(write: Write, read: View, options: CheckOptions): boolean {
+export function mustSee(write: Write | RecordWrite, read: View, options: CheckOptions): boolean {
   const { lostDisk = false, sharedLog = false } = options
   if (write.outcome !== 'ok' || write.settledMs! > read.startMs) return false
   const copies = write.copies ?? []
@@ -37,7 +37,7 @@ export function mustSee(write: Write, read: View, options: CheckOptions): boolea
 }
 
 /** Only the writer's log is certain to have it: a database may be the one that lost its disk. */
-function isLogOnly({ copies = [] }: Write, lostDisk: boolean): boolean {
+function isLogOnly({ copies = [] }: Write | RecordWrite, lostDisk: boolean): boolean {
   return copies.includes('wal') && copies.length <= (lostDisk ? 2 : 1)
 }
 
