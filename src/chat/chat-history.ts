@@ -1,10 +1,8 @@
-import { invalid, StorageError } from '../core/errors.ts'
-import { checkArray, checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
-import type { Operation } from '../core/operation.ts'
+import { invalid } from '../core/errors.ts'
+import { checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
 import { DATABASE_PLACES } from '../core/places.ts'
-import { byDefault, ms, oneOf, secret } from '../core/option-kinds.ts'
-import { resolve, type OptionTable } from '../core/options.ts'
-import { DAY_MS } from '../core/time.ts'
+import { secret } from '../core/option-kinds.ts'
+import { resolve } from '../core/options.ts'
 import { isoTime } from '../core/iso-time.ts'
 import { STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
 import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
@@ -14,7 +12,27 @@ import type { StrategicStorageManager } from '../store/strategic-storage-manager
 import type { WriteOutcome } from '../strategy/write/write-port.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
+import { Alternatives } from './branches/alternatives.ts'
+import {
+  ADD_ALTERNATIVE,
+  FORK,
+  TRUNCATE,
+  type AlternativeList,
+  type AlternativeOptions,
+  type Fork,
+  type ForkList,
+  type ForkOptions,
+  type ForkReceipt,
+  type ResendReceipt,
+  type TruncateOptions,
+  type TruncateReceipt,
+} from './branches/branch-options.ts'
+import { Branches } from './branches/branches.ts'
+import { editAndResend } from './branches/edit-and-resend.ts'
+import { eraseConversation, eraseTenant, type EraseParts } from './branches/erase-conversation.ts'
+import { MARKER_ID } from './branches/fork-marker.ts'
 import { encodeMessage, messageBody } from './codec.ts'
+import { CLEAR, ERASE, type ClearOptions, type EraseOptions } from './clear-options.ts'
 import { ConversationReader } from './conversation-reader.ts'
 import { HISTORY, LIMIT, type HistoryOptions } from './history-options.ts'
 import { formatLatestCursor, parseLatestCursor } from './cursor.ts'
@@ -33,6 +51,8 @@ import {
 } from './turns/dangling-tool-calls.ts'
 import { resolveWindow, type HistoryWindow, type WindowOptions } from './window/window-options.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
+import { itemsOf, positionsById } from './message-items.ts'
+import { notFound } from './not-found.ts'
 import type {
   ChatMessage,
   ClearReceipt,
@@ -42,26 +62,6 @@ import type {
   Receipt,
 } from './message.ts'
 
-export interface ClearOptions {
-  /**
-   * `acknowledged` resolves like a save; a place that is out follows when it is back. `everywhere`
-   * waits up to 30 s for both databases and says which of them are clear. Default: `acknowledged`.
-   */
-  readonly wait?: 'acknowledged' | 'everywhere'
-}
-
-/** How an erase is waited for. */
-export interface EraseOptions {
-  /** How long to wait for the places, at most a day. Milliseconds. Default: 30,000. */
-  readonly deadlineMs?: number
-}
-
-const CLEAR: OptionTable<ClearOptions, 'wait'> = {
-  wait: byDefault('acknowledged', oneOf('acknowledged', 'everywhere')),
-}
-const ERASE: OptionTable<EraseOptions, 'deadlineMs'> = {
-  deadlineMs: byDefault(30_000, ms(0, DAY_MS)),
-}
 const LIST = { limit: LIMIT, before: secret() }
 
 /**
@@ -73,6 +73,8 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   readonly #tenant: string
   readonly #sessions: Sessions | undefined
   readonly #reader: ConversationReader<Extras>
+  readonly #branches: Branches
+  readonly #alternatives: Alternatives
   readonly #retention: Retention | undefined
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
@@ -87,7 +89,9 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     this.#store = store
     this.#tenant = tenant
     this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
-    this.#reader = new ConversationReader(store, tenant, this.#sessions)
+    this.#branches = new Branches(store, tenant)
+    this.#alternatives = new Alternatives(store, tenant, this.#branches)
+    this.#reader = new ConversationReader(store, this.#branches.forks.view, this.#sessions)
   }
 
   /** The store underneath, for its events and everything that is not about messages. */
@@ -114,16 +118,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     messages: readonly NewMessage<Extras>[],
   ): Promise<readonly Receipt[]> {
     const key = this.#key(conversationId)
-    checkArray('messages', messages)
-    const items = messages.map((message, i) => {
-      const name = messages.length === 1 ? 'message' : `messages[${i}]`
-      const value = messageBody(message, name)
-      const { id } = message
-      if (id === undefined) return { value, name }
-      checkText(`${name}.id`, id, MESSAGE_ID_BYTES_MAX)
-      return { value, id, name }
-    })
-    const outcome = await this.#store.appendItems(key, items)
+    const outcome = await this.#store.appendItems(key, itemsOf(messages))
     const positions = positionsById(outcome.operations)
     return outcome.ids.map((id) => ({
       id,
@@ -211,7 +206,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   /** Undefined when there is none with this id, or when it was removed. */
   async getMessage(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
     const { key, item } = await this.#reader.find(conversationId, id)
-    return item === undefined ? undefined : (await this.#reader.decode(key, [item]))[0]
+    return item === undefined ? undefined : (await this.#reader.decode([{ key, item }]))[0]
   }
 
   /**
@@ -231,13 +226,14 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     if (message.id !== undefined && message.id !== id) {
       throw invalid(`message.id must be ${JSON.stringify(id)} or left out`)
     }
-    const { key, item, complete } = await this.#reader.find(conversationId, id)
-    const [existing] = item === undefined ? [] : await this.#reader.decode(key, [item])
+    const found = await this.#reader.find(conversationId, id)
+    const { key, item, complete } = found
+    const [existing] = item === undefined ? [] : await this.#reader.decode([{ key, item }])
     if (item === undefined || existing === undefined) throw notFound(id, complete)
     // What stands may be from before times were checked: it is kept as it is.
     const body = messageBody(message)
     const createdAt = body.createdAt ?? existing.createdAt
-    const outcome = await this.#store.editItem(key, id, item.position, { ...body, createdAt })
+    const outcome = await this.#branches.edit(conversationId, found, { ...body, createdAt })
     return this.#receipt(id, item.position, outcome)
   }
 
@@ -248,17 +244,17 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
    * @throws StorageError as `updateMessage`.
    */
   async deleteMessage(conversationId: string, id: string): Promise<Receipt> {
-    const { key, item, complete } = await this.#reader.find(conversationId, id)
-    if (item === undefined) throw notFound(id, complete)
-    const outcome = await this.#store.removeItem(key, id, item.position)
-    return this.#receipt(id, item.position, outcome)
+    const found = await this.#reader.find(conversationId, id)
+    if (found.item === undefined) throw notFound(id, found.complete)
+    const outcome = await this.#branches.remove(conversationId, found)
+    return this.#receipt(id, found.item.position, outcome)
   }
 
   /** Removes all messages of a conversation. They never come back, whatever is replayed later. */
   async clearHistory(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
     const { wait } = resolve('', options, CLEAR)
     const key = this.#key(conversationId)
-    const { copies, durable, operations } = await this.#store.delete(key)
+    const { copies, durable, operations } = await this.#branches.clear(conversationId)
     const has = DATABASE_PLACES.filter((place) => copies.includes(place))
     if (wait === 'acknowledged' || has.length === DATABASE_PLACES.length) {
       return { copies, durable, clear: has }
@@ -277,8 +273,8 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
    * @throws StorageError as `clearHistory`.
    */
   async eraseConversation(conversationId: string, options?: EraseOptions): Promise<EraseReceipt> {
-    const { deadlineMs } = resolve('', options, ERASE)
-    return await this.#store.erase('key', this.#key(conversationId), deadlineMs)
+    const { deadlineMs, forks } = resolve('', options, ERASE)
+    return await eraseConversation(this.#eraseParts(deadlineMs), conversationId, forks)
   }
 
   /**
@@ -292,7 +288,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     if (tenant !== this.#tenant) {
       throw invalid(`tenant must be this history's, ${JSON.stringify(this.#tenant)}`)
     }
-    return await this.#store.erase('prefix', tenantPrefix(tenant), deadlineMs)
+    return await eraseTenant(this.#eraseParts(deadlineMs))
   }
 
   /** This tenant's erases of the last 30 days and how far each has come, the oldest first. */
@@ -301,7 +297,94 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   }
 
   async countMessages(conversationId: string): Promise<number> {
-    return (await this.#store.countItems(this.#key(conversationId))).count
+    const { view } = this.#branches.forks
+    return await view.count(conversationId, (key) => this.#store.countItems(key))
+  }
+
+  /**
+   * Makes a conversation that shows what this one shows up to a message, and goes on by itself. Nothing is
+   * copied: it costs the same for 10 and for 100,000 messages. From here on neither changes the other: what is
+   * edited, removed or cleared in one stays in the other.
+   *
+   * @throws StorageError `NOT_FOUND` without the message, `CONFLICT` for an id in `as` that was used before,
+   * `UNAVAILABLE` where that cannot be known.
+   */
+  async fork(conversationId: string, options?: ForkOptions): Promise<ForkReceipt> {
+    const receipt = await this.#branches.fork(conversationId, resolve('', options, FORK))
+    const { conversationId: id, position, ...rest } = receipt
+    const session = this.#sessions?.ofWrite(id, MARKER_ID, position, receipt)
+    return { conversationId: id, ...rest, ...session }
+  }
+
+  /** Conversations that share messages of this one, the first made first; not the forks of those. */
+  async listForks(conversationId: string): Promise<ForkList> {
+    return await this.#branches.listForks(conversationId)
+  }
+
+  /** Where the messages of a fork come from: undefined for a conversation that is none. */
+  async forkedFrom(conversationId: string): Promise<Fork | undefined> {
+    const { marker } = await this.#branches.forks.view.marker(conversationId)
+    return marker && { conversationId: marker.conversationId, messageId: marker.messageId }
+  }
+
+  /**
+   * Removes a message and all behind it for good, in one atomic write, at most 100,000. What another process
+   * saves meanwhile, or this one cannot see, stays. Forks keep what they share.
+   *
+   * @throws StorageError as `updateMessage`; `INVALID_ARGUMENT` for more messages.
+   */
+  async truncate(conversationId: string, options: TruncateOptions): Promise<TruncateReceipt> {
+    const { from } = resolve('', options, TRUNCATE)
+    return await this.#branches.truncate(conversationId, from)
+  }
+
+  /**
+   * Replaces a message and all behind it by a new message, in one atomic write. What the conversation showed
+   * before stays in a fork, `kept`. With an id of the new message's it may be repeated.
+   *
+   * @throws StorageError as `truncate` and `saveMessage`.
+   */
+  async editAndResend(
+    conversationId: string,
+    messageId: string,
+    message: NewMessage<Extras>,
+  ): Promise<ResendReceipt> {
+    const [item] = itemsOf([message])
+    return await editAndResend(this.#branches, { conversationId, messageId, item: item! })
+  }
+
+  /**
+   * Adds another answer in the place of a message, which the conversation shows from here on, and with `choose:
+   * false` does not. At most 64 for one message. With an id of its own it may be repeated.
+   *
+   * @throws StorageError as `saveMessage` and `updateMessage`.
+   */
+  async addAlternative(
+    conversationId: string,
+    messageId: string,
+    message: NewMessage<Extras>,
+    options?: AlternativeOptions,
+  ): Promise<Receipt> {
+    const { choose } = resolve('', options, ADD_ALTERNATIVE)
+    return await this.#alternatives.add(conversationId, messageId, message, choose)
+  }
+
+  /** The answers in the place of a message, and which one the conversation shows. Errors as `updateMessage`. */
+  async listAlternatives(
+    conversationId: string,
+    messageId: string,
+  ): Promise<AlternativeList<Extras>> {
+    const found = await this.#alternatives.list(conversationId, messageId)
+    return found as AlternativeList<Extras>
+  }
+
+  /** Shows another answer in the place of a message. Of two choices the later one wins. Errors as `updateMessage`. */
+  async chooseAlternative(
+    conversationId: string,
+    messageId: string,
+    alternativeId: string,
+  ): Promise<Receipt> {
+    return await this.#alternatives.choose(conversationId, messageId, alternativeId)
   }
 
   /** Conversations that have messages, latest activity first. `limit` 1 to 1000, default 50. */
@@ -384,6 +467,11 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     await this.close()
   }
 
+  #eraseParts(deadlineMs: number): EraseParts {
+    const { forks } = this.#branches
+    return { store: this.#store, tenant: this.#tenant, forks, deadlineMs }
+  }
+
   #key(conversationId: string): string {
     return conversationKey(this.#tenant, conversationId)
   }
@@ -391,26 +479,4 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   #receipt(id: string, position: Stamp, { copies, durable }: WriteOutcome): Receipt {
     return { id, position, copies, durable }
   }
-}
-
-/** Where each appended message stands; a removed one's place is that of its removal. */
-function positionsById(operations: readonly Operation[]): Map<string, Stamp> {
-  const positions = new Map<string, Stamp>()
-  for (const operation of operations) {
-    if (operation.kind !== 'put') continue
-    const known = positions.get(operation.id)
-    if (known === undefined || operation.position > known) {
-      positions.set(operation.id, operation.position)
-    }
-  }
-  return positions
-}
-
-function notFound(id: string, complete: boolean): StorageError {
-  return complete
-    ? new StorageError('NOT_FOUND', `there is no message ${JSON.stringify(id)}`)
-    : new StorageError(
-        'UNAVAILABLE',
-        `message ${JSON.stringify(id)} was not found, and a place that may have it cannot be reached`,
-      )
 }
