@@ -49,6 +49,19 @@ export type {
 } from './backend/replica-backend.ts'
 export type { ReplicaBase } from './backend/replica-base.ts'
 export type { CacheSource, DatabaseSource } from './backend/sources.ts'
+export type {
+  Alternative,
+  AlternativeList,
+  AlternativeOptions,
+  ErasedForks,
+  Fork,
+  ForkList,
+  ForkOptions,
+  ForkReceipt,
+  ResendReceipt,
+  TruncateOptions,
+  TruncateReceipt,
+} from './chat/branches/branch-options.ts'
 export type { MessageFields } from './chat/message.ts'
 export type { ResolvedRetention, RetentionLimits } from './chat/retention/retention-options.ts'
 export type { Retention, RetentionParts } from './chat/retention/retention.ts'

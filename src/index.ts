@@ -6,13 +6,6 @@
 export type { CacheConfig, DatabaseConfig, WalConfig } from './backend/backend-config.ts'
 export type { CacheBackend } from './backend/cache-backend.ts'
 export type { DatabaseBackend } from './backend/database-backend.ts'
-export type {
-  AlternativeList,
-  ForkOptions,
-  ForkReceipt,
-  ResendReceipt,
-  TruncateReceipt,
-} from './chat/branches/branch-options.ts'
 export { ChatHistory } from './chat/chat-history.ts'
 export type { ClearOptions, EraseOptions } from './chat/clear-options.ts'
 export type { HistoryOptions } from './chat/history-options.ts'

@@ -324,14 +324,16 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   /** Where the messages of a fork come from: undefined for a conversation that is none. */
   async forkedFrom(conversationId: string): Promise<Fork | undefined> {
     const { marker } = await this.#branches.forks.view.marker(conversationId)
-    return marker && { conversationId: marker.conversationId, messageId: marker.messageId }
+    if (marker?.conversationId === undefined) return undefined
+    return { conversationId: marker.conversationId, messageId: marker.messageId }
   }
 
   /**
-   * Removes a message and all behind it for good, in one atomic write, at most 100,000. What another process
-   * saves meanwhile, or this one cannot see, stays. Forks keep what they share.
+   * Removes a message and all behind it for good, in one atomic write. What another process saves meanwhile, or
+   * this one cannot see, stays. Forks keep what they share. Where more than 5,000 messages go, it takes as long
+   * as copying what stays.
    *
-   * @throws StorageError as `updateMessage`; `INVALID_ARGUMENT` for more messages.
+   * @throws StorageError as `updateMessage`.
    */
   async truncate(conversationId: string, options: TruncateOptions): Promise<TruncateReceipt> {
     const { from } = resolve('', options, TRUNCATE)

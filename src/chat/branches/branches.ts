@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto'
 import { invalid, StorageError } from '../../core/errors.ts'
 import { encodeJson } from '../../core/json.ts'
-import { GROUP_REMOVALS_MAX, PAGE_ITEMS_MAX } from '../../core/limits.ts'
+import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { itemValue, operationsOfItem } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { Resolved } from '../../core/options.ts'
@@ -26,16 +26,23 @@ import {
   stampBefore,
   type ForkMarker,
 } from './fork-marker.ts'
-import { Forks, removal } from './forks.ts'
+import { Forks, groups, removal } from './forks.ts'
 
 /** The value of a key of `shared/`, where something was removed: a removal alone is in no page. */
 const REMOVED = 'removed'
 
+/** Most messages that a cut removes one by one; of more, what is kept is copied. */
+const REMOVED_SINGLY_MAX = 5_000
+
 /** What was found at the end of a conversation, and is to go. */
 export interface Tail {
-  /** Latest first. */
+  /** Oldest first; of a long one the latest. */
   readonly going: readonly Going[]
+  /** There are more than go one by one. */
+  readonly isLong: boolean
+  /** Where the first and the last of them stand. */
   readonly from: Stamp
+  readonly last: Stamp
   readonly complete: boolean
 }
 
@@ -80,12 +87,22 @@ export class Branches {
   async truncate(conversationId: string, from: string): Promise<TruncateReceipt> {
     const tail = await this.tail(conversationId, from)
     await this.forks.protect(conversationId, { from: tail.from })
+    if (tail.isLong) return await this.#cutLong(conversationId, tail)
+    const removed = tail.going.length
+    const { complete } = tail
+    if (removed === 0) return { removed, complete, copies: [], durable: false }
     const operations = await this.#removals(conversationId, tail.going, () => undefined)
-    const { copies, durable } =
-      operations.length === 0
-        ? { copies: [], durable: false }
-        : await this.#store.mergeGroup(operations)
-    return { removed: tail.going.length, complete: tail.complete, copies, durable }
+    const { copies, durable } = await this.#store.mergeGroup(operations)
+    return { removed, complete, copies, durable }
+  }
+
+  async #cutLong(conversationId: string, { from, last, complete }: Tail): Promise<TruncateReceipt> {
+    const count = (): Promise<number> =>
+      this.forks.view.count(conversationId, (key) => this.#store.countItems(key))
+    const before = await count()
+    const { kept, outcome } = await this.forks.cutBehind(conversationId, { from, last })
+    const { copies, durable } = outcome
+    return { removed: before - kept, complete, copies, durable }
   }
 
   /** Everything from a message on, as it stands. */
@@ -106,27 +123,32 @@ export class Branches {
       for (const { key: at, item } of page.items) {
         going.push({ id: item.id, position: item.position, isOwn: at === key })
       }
-      if (going.length > GROUP_REMOVALS_MAX) {
-        throw invalid(
-          `from must leave at most ${GROUP_REMOVALS_MAX} messages to remove at once: begin with a later one`,
-        )
-      }
       before = page.next
-      if (before === undefined) return { going, from: start.from, complete }
+      const isLong = going.length > REMOVED_SINGLY_MAX
+      if (before !== undefined && !isLong) continue
+      const { from: first } = start
+      const last = going[0]?.position ?? first
+      // The oldest first: who removes the latest looks for the one that is the latest then.
+      return { going: going.reverse(), isLong, from: first, last, complete }
     }
   }
 
-  /** Removes a tail, and appends messages, in one group. */
+  /** Removes a tail, and appends messages, in one group; a long tail before that. */
   async replaceTail(
     conversationId: string,
-    { going, from }: Tail,
+    tail: Tail,
     items: readonly NewItem[],
-  ): Promise<AppendOutcome> {
+  ): Promise<AppendOutcome & { readonly removed: number }> {
+    const { from } = tail
     await this.forks.protect(conversationId, { from })
+    const { removed } = tail.isLong
+      ? await this.#cutLong(conversationId, tail)
+      : { removed: tail.going.length }
+    const going = tail.isLong ? [] : tail.going
     const stamp = (key: string): Stamp => this.#store.stamp(key)
     const removals = await this.#removals(conversationId, going, stamp)
     const key = conversationKey(this.#tenant, conversationId)
-    return await this.#store.appendItems(key, items, removals)
+    return { ...(await this.#store.appendItems(key, items, removals)), removed }
   }
 
   /** Replaces a message; of a shared one the fork gets a version of its own. */
@@ -201,7 +223,12 @@ export class Branches {
       }
       before = page.next
     }
-    return await this.#store.mergeGroup(this.#removalsOf(conversationId, going))
+    let outcome: WriteOutcome | undefined
+    const operations = this.#removalsOf(conversationId, going)
+    for (const part of groups(operations.map((operation) => [operation]))) {
+      outcome = await this.#store.mergeGroup(part)
+    }
+    return outcome ?? { operations: [], copies: [], durable: false }
   }
 
   /** Lists that go with a conversation: not the names of its forks, which have copies of it. */

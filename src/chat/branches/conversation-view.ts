@@ -18,6 +18,7 @@ import {
   MARKER_ID,
   markerOf,
   markerPosition,
+  sharedEnd,
   type ForkMarker,
 } from './fork-marker.ts'
 
@@ -80,7 +81,7 @@ export class ConversationView {
     if (marker === undefined) {
       return { items, next: own.done ? undefined : own.items.at(-1)?.position, complete }
     }
-    const bound = markerPosition(marker)
+    const bound = sharedEnd(marker)
     const before = query.before !== undefined && query.before < bound ? query.before : bound
     const shared = { ...query, before }
     if (query.order === 'newest') {
@@ -96,7 +97,7 @@ export class ConversationView {
     if (below.next !== undefined) return { ...below, complete: complete && below.complete }
     const shown = [...below.items, ...items].slice(0, query.limit)
     const isAll = own.done && shown.length === below.items.length + items.length
-    const next = isAll ? undefined : (shown.at(-1)?.item.position ?? bound)
+    const next = isAll ? undefined : (shown.at(-1)?.item.position ?? markerPosition(marker))
     const read = { items: shown, next, complete: complete && below.complete }
     if (next === undefined || shown.length === query.limit) return read
     // The marker was one of the page's items.
@@ -124,15 +125,17 @@ export class ConversationView {
     const copies = sideKey('shared/', this.#tenant, conversationId)
     const [kept, found] = await Promise.all([
       this.#lists.readItemsById(copies, [id]),
-      this.find(marker.conversationId, id, depth + 1),
+      marker.conversationId === undefined
+        ? { key, item: undefined, complete: true }
+        : this.find(marker.conversationId, id, depth + 1),
     ])
-    const [copy] = kept.items
+    const copy = kept.items.find(({ position }) => position < sharedEnd(marker))
     const isComplete = complete && kept.complete && found.complete
     if (copy !== undefined)
       return { key: copies, item: copy, isShared: false, complete: isComplete }
     const shared = found.item
     const isVisible = shared !== undefined && itemValue(shared) !== undefined
-    return isVisible && shared.position <= marker.through
+    return isVisible && shared.position < sharedEnd(marker)
       ? { key: found.key, item: shared, isShared: true, complete: isComplete }
       : { key, item: undefined, isShared: false, complete: isComplete }
   }
@@ -218,7 +221,7 @@ export class ConversationView {
     let complete = true
     for (;;) {
       const [source, kept] = await Promise.all([
-        this.page(marker.conversationId, bounds, depth + 1),
+        this.#source(marker, bounds, depth + 1),
         this.#lists.readItems({ key: copies, ...bounds }),
       ])
       const ids = source.items.map(({ item }) => item.id)
@@ -247,6 +250,15 @@ export class ConversationView {
         [isNewest ? 'before' : 'after']: next,
       }
     }
+  }
+
+  async #source(
+    { conversationId }: ForkMarker,
+    query: ViewQuery,
+    depth: number,
+  ): Promise<ViewPage> {
+    if (conversationId === undefined) return { items: [], next: undefined, complete: true }
+    return await this.page(conversationId, query, depth)
   }
 
   async #among(

@@ -28,7 +28,8 @@ export async function editAndResend(
   const isThere = found.item !== undefined && itemValue(found.item) !== undefined
   if (!isThere && as !== undefined && (await view.marker(as)).marker !== undefined) {
     // A repeat: what is kept is there, and the message that was edited is gone.
-    const empty = { going: [], from: found.item?.position ?? STAMP_MIN, complete: true }
+    const from = found.item?.position ?? STAMP_MIN
+    const empty = { going: [], isLong: false, from, last: from, complete: true }
     return await send(branches, { conversationId, messageId, item }, empty, as)
   }
   if (item.id === messageId) {
@@ -57,7 +58,7 @@ async function send(
     copies: outcome.copies,
     durable: outcome.durable,
     kept,
-    removed: tail.going.length,
+    removed: outcome.removed,
   }
 }
 

@@ -16,17 +16,22 @@ export const FIRST_STAMP: Stamp = '00000000-0000-7000-8000-000000000000' as Stam
 
 /** What a fork shares. */
 export interface ForkMarker {
-  /** The conversation that it was made of. */
-  readonly conversationId: string
+  /**
+   * The conversation that it was made of. Absent: all that it shows before the marker is in `shared/`, since it
+   * was cut where the rest of it was long.
+   */
+  readonly conversationId?: string
   /** The last message that it shares. */
   readonly messageId: string
-  /** Where that stands. */
+  /** Where that stands, and of one that was cut, the last message that went. */
   readonly through: Stamp
+  /** Set where it was cut: nothing behind this is shown of what stands before the marker. */
+  readonly upTo?: Stamp
 }
 
 /** No message has this as its text: a message has a role. */
-export function encodeMarker({ conversationId, messageId, through }: ForkMarker): JsonText {
-  return encodeJson({ everthread: 'fork', conversationId, messageId, through })
+export function encodeMarker(marker: ForkMarker): JsonText {
+  return encodeJson({ everthread: 'fork', ...marker })
 }
 
 /** True for the text of a marker. */
@@ -38,10 +43,17 @@ function parseMarkerText(text: JsonText): ForkMarker | undefined {
   if (!isJson(text)) return undefined
   const value = decodeJson<Record<string, unknown> | null>(text)
   if (typeof value !== 'object' || value === null) return undefined
-  const { everthread, role, conversationId, messageId, through } = value
+  const { everthread, role, conversationId, messageId, through, upTo } = value
   if (everthread !== 'fork' || role !== undefined) return undefined
-  if (typeof conversationId !== 'string' || typeof messageId !== 'string') return undefined
-  return isStamp(through) ? { conversationId, messageId, through } : undefined
+  if (typeof messageId !== 'string' || !isStamp(through)) return undefined
+  if (upTo !== undefined && !isStamp(upTo)) return undefined
+  if (conversationId !== undefined && typeof conversationId !== 'string') return undefined
+  return {
+    messageId,
+    through,
+    ...(conversationId !== undefined && { conversationId }),
+    ...(upTo !== undefined && { upTo }),
+  }
 }
 
 /** The marker that an item is; undefined for a message, and for what is removed. */
@@ -54,6 +66,11 @@ export function markerOf(item: Item): ForkMarker | undefined {
 /** Where the marker stands: the smallest stamp above that of the last shared message. */
 export function markerPosition({ through }: ForkMarker): Stamp {
   return stampAfter(through)
+}
+
+/** Behind the last position that is shown of what stands before the marker. */
+export function sharedEnd({ through, upTo = through }: ForkMarker): Stamp {
+  return stampAfter(upTo)
 }
 
 /** The stamp right behind this one. */

@@ -66,7 +66,10 @@ export class Forks {
   }
 
   /** Makes a list that shares what the marker says; the same again is harmless. */
-  async create(conversationId: string, marker: ForkMarker): Promise<WriteOutcome> {
+  async create(
+    conversationId: string,
+    marker: ForkMarker & { readonly conversationId: string },
+  ): Promise<WriteOutcome> {
     const { messageId, through } = marker
     const key = conversationKey(this.#tenant, conversationId)
     const at = markerPosition(marker)
@@ -91,11 +94,12 @@ export class Forks {
     let { marker } = await this.view.marker(source)
     while (marker !== undefined && position <= marker.through) {
       if (await this.#hasOwnOfShared(source)) break
+      if (marker.conversationId === undefined) break
       source = marker.conversationId
       marker = (await this.view.marker(source)).marker
     }
     let depth = 0
-    for (; marker !== undefined && depth < FORK_DEPTH_MAX; depth++) {
+    for (; marker?.conversationId !== undefined && depth < FORK_DEPTH_MAX; depth++) {
       marker = (await this.view.marker(marker.conversationId)).marker
     }
     return { source, depth }
@@ -150,10 +154,89 @@ export class Forks {
     const forks = await this.protect(conversationId, { isWhole: true })
     if (forks.length === 0) return
     const { marker } = await this.view.marker(conversationId)
-    if (marker === undefined) return
+    if (marker?.conversationId === undefined) return
     for (const fork of forks) {
       const entry = this.#entry(marker.conversationId, { ...fork, isCopied: true })
       await this.#store.mergeGroup([entry])
+    }
+  }
+
+  /**
+   * Cuts a conversation behind what it is to keep, where too much follows to remove it one by one: what it keeps is
+   * copied, as into a fork, where no reader looks; then one group puts a tombstone over all of its list up to
+   * `last`, and a marker behind that, from which on readers look there. Returns how many messages were kept.
+   */
+  async cutBehind(
+    conversationId: string,
+    { from, last }: { readonly from: Stamp; readonly last: Stamp },
+  ): Promise<{ readonly kept: number; readonly outcome: WriteOutcome }> {
+    const key = conversationKey(this.#tenant, conversationId)
+    const copies = sideKey('shared/', this.#tenant, conversationId)
+    const { marker: old } = await this.view.marker(conversationId)
+    const through = stampBefore(from)
+    let kept = 0
+    let messageId = ''
+    // Once more for what was edited or removed while it was copied.
+    for (let pass = 0; pass < 2; pass++) {
+      const seen = await this.#copyAll(conversationId, copies, through)
+      kept = seen.ids.size
+      messageId = seen.last
+      if (pass > 0) await this.#dropCopies(copies, { before: from }, seen.ids)
+    }
+    const marker = { messageId, through: last, upTo: through }
+    const at = markerPosition(marker)
+    const append = { kind: 'put', change: 'append', position: at, stamp: at } as const
+    const begin: Operation = { ...append, key, id: MARKER_ID, value: encodeMarker(marker) }
+    const entry = { conversationId, messageId, through: last, isCopied: true }
+    const outcome = await this.#store.mergeGroup([
+      { kind: 'delete', key, stamp: last },
+      ...(kept > 0 ? [begin] : [{ kind: 'delete', key: copies, stamp: last } as const]),
+      ...(old?.conversationId === undefined ? [] : [this.#entry(old.conversationId, entry)]),
+    ])
+    // Nobody is shown these any more.
+    await this.#dropCopies(copies, { after: through })
+    return { kept, outcome }
+  }
+
+  async #copyAll(
+    conversationId: string,
+    copies: string,
+    through: Stamp,
+  ): Promise<{ readonly ids: ReadonlySet<string>; readonly last: string }> {
+    const ids = new Set<string>()
+    let last = ''
+    let after: Stamp | undefined
+    for (;;) {
+      const query = { order: 'oldest', limit: PAGE_ITEMS_MAX, before: stampAfter(through) } as const
+      const page = await this.view.page(conversationId, { ...query, ...(after && { after }) })
+      const parts: Operation[][] = []
+      for (const { key, item } of page.items) {
+        ids.add(item.id)
+        last = item.id
+        if (key === copies) continue
+        const whole = await this.#store.decodeItems(key, [item], intact, isMessageText)
+        for (const each of whole) parts.push(operationsOfItem(copies, each))
+      }
+      for (const part of groups(parts)) await this.#store.mergeGroup(part)
+      after = page.next
+      if (after === undefined) return { ids, last }
+    }
+  }
+
+  /** Removes copies within these bounds, but for those to be kept: what went meanwhile, or behind the cut. */
+  async #dropCopies(
+    key: string,
+    bounds: { readonly before?: Stamp; readonly after?: Stamp },
+    kept: ReadonlySet<string> = new Set(),
+  ): Promise<void> {
+    let { after } = bounds
+    for (;;) {
+      const query = { key, order: 'oldest', limit: PAGE_ITEMS_MAX } as const
+      const page = await this.#store.readItems({ ...query, ...bounds, ...(after && { after }) })
+      const others = page.items.filter(({ id }) => !kept.has(id))
+      if (others.length > 0) await this.#store.mergeGroup(others.map((item) => removal(key, item)))
+      after = page.items.at(-1)?.position
+      if (page.done || after === undefined) return
     }
   }
 
