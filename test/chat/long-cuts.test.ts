@@ -67,7 +67,11 @@ test('what was cut can be cut again, within what was kept, and cleared', async (
   expect(await history.getMessage('fork', 'm25')).toBeUndefined()
   await history.clearHistory('c')
   expect(await ids(history, 'fork')).toEqual(named(0, 20))
-  const resent = await history.editAndResend('fork', 'm5', { id: 'new', role: 'user', content: 'x' })
+  const resent = await history.editAndResend('fork', 'm5', {
+    id: 'new',
+    role: 'user',
+    content: 'x',
+  })
   expect(await ids(history, 'fork')).toEqual([...named(0, 5), 'new'])
   expect(await ids(history, resent.kept)).toEqual(named(0, 20))
   await history.clearHistory('fork')

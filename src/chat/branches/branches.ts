@@ -58,10 +58,11 @@ export class Branches {
     this.forks = new Forks(store, tenant)
   }
 
-  /** `position`: where the marker stands. */
+  /** `isNew`: nobody else has the id. `position`: where the marker stands. */
   async fork(
     conversationId: string,
     { from, as }: Resolved<typeof FORK>,
+    isNew: boolean = as === undefined,
   ): Promise<ForkReceipt & { readonly position: Stamp }> {
     const { id: messageId, position } = await this.#shareable(conversationId, from)
     const { source, depth } = await this.forks.origin(conversationId, position)
@@ -70,7 +71,7 @@ export class Branches {
     }
     const marker = { conversationId: source, messageId, through: position }
     const fork = as ?? this.#newId()
-    if (as !== undefined) await this.#checkUnused(as, marker)
+    if (!isNew) await this.#checkUnused(fork, marker)
     const { copies, durable } = await this.forks.create(fork, marker)
     await this.#checkStands(source, fork, marker)
     return { conversationId: fork, messageId, copies, durable, position: markerPosition(marker) }

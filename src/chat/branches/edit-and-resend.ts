@@ -36,7 +36,7 @@ export async function editAndResend(
     const why = 'a message that is sent again needs an id of its own'
     throw new StorageError('CONFLICT', `message id ${JSON.stringify(messageId)} exists: ${why}`)
   }
-  const kept = await branches.fork(conversationId, as === undefined ? {} : { as })
+  const kept = await branches.fork(conversationId, as === undefined ? {} : { as }, true)
   const tail = await branches.tail(conversationId, messageId)
   return await send(branches, { conversationId, messageId, item }, tail, kept.conversationId)
 }
