@@ -65,13 +65,22 @@ export class Branches {
     isNew: boolean = as === undefined,
   ): Promise<ForkReceipt & { readonly position: Stamp }> {
     const { id: messageId, position } = await this.#shareable(conversationId, from)
+    const known = as === undefined ? undefined : (await this.forks.view.marker(as)).marker
+    if (as !== undefined && known?.through === position && known.conversationId !== undefined) {
+      // A repeat: what stands is written again, whatever became of the conversations in between.
+      const { copies, durable } = await this.forks.create(as, {
+        ...known,
+        conversationId: known.conversationId,
+      })
+      return { conversationId: as, messageId, copies, durable, position: markerPosition(known) }
+    }
     const { source, depth } = await this.forks.origin(conversationId, position)
     if (depth + 1 > FORK_DEPTH_MAX) {
       throw invalid(`a fork may share through at most ${FORK_DEPTH_MAX} others, got ${depth + 1}`)
     }
     const marker = { conversationId: source, messageId, through: position }
     const fork = as ?? this.#newId()
-    if (!isNew) await this.#checkUnused(fork, marker)
+    if (!isNew) await this.#checkUnused(fork)
     const { copies, durable } = await this.forks.create(fork, marker)
     await this.#checkStands(source, fork, marker)
     return { conversationId: fork, messageId, copies, durable, position: markerPosition(marker) }
@@ -266,12 +275,9 @@ export class Branches {
     return item
   }
 
-  /** @throws StorageError `CONFLICT` unless the id is new, or has this very fork. */
-  async #checkUnused(conversationId: string, marker: ForkMarker): Promise<void> {
+  /** @throws StorageError `CONFLICT` unless the id is new. */
+  async #checkUnused(conversationId: string): Promise<void> {
     const key = conversationKey(this.#tenant, conversationId)
-    const found = await this.forks.view.marker(conversationId)
-    const { through, conversationId: source } = found.marker ?? {}
-    if (through === marker.through && source === marker.conversationId) return
     const { items, complete } = await this.#store.readItems({ key, limit: 1, order: 'newest' })
     if (items.length > 0 || (await this.#store.isClearedThrough(key, FIRST_STAMP))) {
       const why = 'a fork needs an id that was never used'

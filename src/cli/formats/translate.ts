@@ -163,7 +163,12 @@ function conversationsOf(
     // Nodes without a message, such as the root, are no branch. An active path without one is a conversation.
     if (read.length === 0 && (!isMain || paths.length > 1)) return
     const about = isMain ? info : { ...info, branchOf: above ?? { conversationId } }
-    conversations.push({ conversationId: id, messages: withAbout(read, about), ignored: [] })
+    conversations.push({
+      conversationId: id,
+      messages: withAbout(read, about),
+      ignored: [],
+      ...(!isMain && above !== undefined && { branchOf: above }),
+    })
   })
   return conversations
 }

@@ -10,10 +10,17 @@ import { sameButForConversation, sameMessage } from './same-message.ts'
 /** A later export has it; what the store has of the conversation stays. */
 const NEWER_TITLE = 'titles and dates of conversations that were imported before with others'
 
+/** Its own messages are saved all the same. */
+const UNJOINED = 'what branches share with the conversation that they leave'
+
 /** The part of `ChatHistory` that an import needs. */
 export interface ImportTarget {
   saveMessages(conversationId: string, messages: readonly NewMessage[]): Promise<readonly Receipt[]>
   getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined>
+  fork(
+    conversationId: string,
+    options: { readonly from: string; readonly as: string },
+  ): Promise<unknown>
 }
 
 export interface ImportConversationOptions {
@@ -34,10 +41,20 @@ export interface ImportConversationOptions {
  * Resolves with false when it stopped before the end.
  */
 export async function importConversation(
-  { conversationId, messages }: ImportedConversation,
+  { conversationId, messages, branchOf }: ImportedConversation,
   options: ImportConversationOptions,
 ): Promise<boolean> {
   const { target, tally, retry, isStopped } = options
+  if (branchOf !== undefined) {
+    const { conversationId: source, messageId: from } = branchOf
+    try {
+      await retry(() => target.fork(source, { from, as: conversationId }))
+    } catch (error) {
+      // It was imported before there were forks, or the message that it leaves was refused.
+      if (!isRefusal(error) && !isStorageError(error, 'NOT_FOUND')) throw error
+      tally.leftOut(UNJOINED)
+    }
+  }
   for (const chunk of chunksOf(messages)) {
     if (isStopped()) return false
     try {
