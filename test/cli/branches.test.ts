@@ -60,7 +60,7 @@ test('fork, edit, delete, and erase with what becomes of forks', async () => {
   expect(await shown('f')).toEqual(['a'])
   expect((await run('message', 'edit', 'c', 'none', '--content', 'A', '--yes')).code).toBe(1)
   expect(await run('erase', 'c', '--yes')).toMatchObject({
-    code: 1,
+    code: 3,
     stderr: expect.stringContaining('"f"'),
   })
   expect((await run('erase', 'c', '--yes', '--forks', 'keep')).code).toBe(0)
