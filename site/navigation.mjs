@@ -32,6 +32,7 @@ export const GROUPS = [
       ['context-windows', 'Context windows'],
       ['conditional-writes', 'Conditional writes'],
       ['keys-and-values', 'Keys and values'],
+      ['branches', 'Branches'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],
       ['guarantees', 'Guarantees'],

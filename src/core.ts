@@ -50,6 +50,19 @@ export type {
 } from './backend/replica-backend.ts'
 export type { ReplicaBase } from './backend/replica-base.ts'
 export type { CacheSource, DatabaseSource } from './backend/sources.ts'
+export type {
+  Alternative,
+  AlternativeList,
+  AlternativeOptions,
+  ErasedForks,
+  Fork,
+  ForkList,
+  ForkOptions,
+  ForkReceipt,
+  ResendReceipt,
+  TruncateOptions,
+  TruncateReceipt,
+} from './chat/branches/branch-options.ts'
 export type { ConversationDetails, ConversationReceipt, MessageFields } from './chat/message.ts'
 export type {
   ConversationPatch,

@@ -7,6 +7,7 @@
  *   programs      engine and faults of the generated programs that catch it
  *   tests         test files, one of which must fail, where the simulation has no such part
  */
+import { BRANCH_MUTANTS } from './branches.mjs'
 import { CLOCK_MUTANTS } from './clocks.mjs'
 import { CONDITION_MUTANTS } from './conditions.mjs'
 import { LOG_MUTANTS } from './logs.mjs'
@@ -31,6 +32,7 @@ export const MUTANTS = [
   ...ID_MUTANTS,
   ...CONDITION_MUTANTS,
   ...KEY_MUTANTS,
+  ...BRANCH_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',

@@ -1,36 +1,32 @@
-import { invalid, StorageError } from '../core/errors.ts'
+import { invalid } from '../core/errors.ts'
 import { checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
-import { NameLock } from '../core/name-lock.ts'
-import { DATABASE_PLACES } from '../core/places.ts'
-import { byDefault, ms, oneOf } from '../core/option-kinds.ts'
-import { resolve, type OptionTable } from '../core/options.ts'
-import { DAY_MS } from '../core/time.ts'
 import { itemStamp } from '../core/merge.ts'
+import { NameLock } from '../core/name-lock.ts'
+import { resolve } from '../core/options.ts'
+import { DATABASE_PLACES } from '../core/places.ts'
 import { stampMs } from '../core/stamp.ts'
 import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
 import type { AppendOutcome } from '../store/lists.ts'
 import type { NewItem } from '../store/new-values.ts'
-import type { StoreStatus } from '../store/status.ts'
-import type { StoreEvents } from '../store/store-events.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
 import type { WriteOutcome } from '../strategy/write/write-port.ts'
-import type { ReconcileReport } from '../sync/reconcile-report.ts'
-import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
+import { Alternatives } from './branches/alternatives.ts'
+import { BranchedHistory } from './branches/branched-history.ts'
+import { Branches } from './branches/branches.ts'
+import { eraseConversation } from './branches/erase-conversation.ts'
+import { CLEAR, ERASE, type ClearOptions, type EraseOptions } from './clear-options.ts'
 import { encodeMessage, messageBody } from './codec.ts'
-import { itemsOf, receiptOf, receiptsOf } from './message-items.ts'
 import { ConversationReader } from './conversation-reader.ts'
 import { HISTORY, type HistoryOptions } from './history-options.ts'
-import { importPositions } from './records/import-positions.ts'
+import { conversationKey, SPACES, tenantPrefix } from './keys.ts'
+import type { ChatMessage, ClearReceipt, HistoryPage, NewMessage, Receipt } from './message.ts'
+import { itemsOf, receiptOf, receiptsOf } from './message-items.ts'
+import { notFound } from './not-found.ts'
 import { Activity } from './records/activity.ts'
 import { ConversationRecords } from './records/conversation-records.ts'
-import type {
-  ConversationPatch,
-  CountConversationsOptions,
-  ListConversationsOptions,
-  NewConversation,
-  UpdateConversationOptions,
-} from './records/record-options.ts'
+import { importPositions } from './records/import-positions.ts'
 import type { Retention, RetentionReport } from './retention/retention.ts'
+import { SAVE, saveOver, type SaveOptions } from './save-messages.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
 import {
@@ -45,51 +41,25 @@ import {
 } from './turns/dangling-tool-calls.ts'
 import { UPDATE, type MessageEntry, type UpdateOptions } from './updates/update-options.ts'
 import { resolveWindow, type HistoryWindow, type WindowOptions } from './window/window-options.ts'
-import { SAVE, saveOver, type SaveOptions } from './save-messages.ts'
-import { conversationKey, SPACES, tenantPrefix } from './keys.ts'
-import type {
-  ChatMessage,
-  ClearReceipt,
-  ConversationDetails,
-  ConversationPage,
-  ConversationReceipt,
-  HistoryPage,
-  NewMessage,
-  Receipt,
-} from './message.ts'
 
-export interface ClearOptions {
-  /**
-   * `acknowledged` resolves like a save; a place that is out follows when it is back. `everywhere`
-   * waits up to 30 s for both databases and says which of them are clear. Default: `acknowledged`.
-   */
-  readonly wait?: 'acknowledged' | 'everywhere'
-}
-
-/** How an erase is waited for. */
-export interface EraseOptions {
-  /** How long to wait for the places, at most a day. Milliseconds. Default: 30,000. */
-  readonly deadlineMs?: number
-}
-
-const CLEAR: OptionTable<ClearOptions, 'wait'> = {
-  wait: byDefault('acknowledged', oneOf('acknowledged', 'everywhere')),
-}
 /** Of two imports of one conversation each begins where the one before it ended. */
 const IMPORTS = new NameLock()
-const ERASE: OptionTable<EraseOptions, 'deadlineMs'> = {
-  deadlineMs: byDefault(30_000, ms(0, DAY_MS)),
-}
+
 /**
  * Conversations of one tenant. Every method rejects with a `StorageError`; after `close` with
  * `CLOSED`. `Extras` are fields of your own that its messages have, for the compiler alone.
  */
-export class ChatHistory<Extras extends object = {}> implements AsyncDisposable {
+export class ChatHistory<Extras extends object = {}>
+  extends BranchedHistory<Extras>
+  implements AsyncDisposable
+{
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #tokens: SessionTokens | undefined
   readonly #sessions: Sessions | undefined
   readonly #reader: ConversationReader<Extras>
+  readonly #branches: Branches
+  readonly #alternatives: Alternatives
   readonly #retention: Retention | undefined
   readonly #records: ConversationRecords
   readonly #activity: Activity
@@ -103,12 +73,15 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     tokens?: SessionTokens,
     retention?: Retention,
   ) {
+    super()
     tenantPrefix(tenant)
     this.#retention = retention
     this.#store = store
     this.#tenant = tenant
     this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
-    this.#reader = new ConversationReader(store, tenant, this.#sessions)
+    this.#branches = new Branches(store, tenant)
+    this.#alternatives = new Alternatives(store, tenant, this.#branches)
+    this.#reader = new ConversationReader(store, this.#branches.forks.view, this.#sessions)
     this.#records = new ConversationRecords(store, tenant)
     this.#activity = Activity.of(store)
     this.#tokens = tokens
@@ -124,9 +97,39 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     return history
   }
 
+  /** Whose conversations these are; may be empty. */
+  override get tenant(): string {
+    return this.#tenant
+  }
+
   /** The store underneath, for its events and everything that is not about messages. */
-  get store(): StrategicStorageManager {
+  override get store(): StrategicStorageManager {
     return this.#store
+  }
+
+  /** @internal */
+  protected override get records(): ConversationRecords {
+    return this.#records
+  }
+
+  /** @internal */
+  protected override get branches(): Branches {
+    return this.#branches
+  }
+
+  /** @internal */
+  protected override get alternatives(): Alternatives {
+    return this.#alternatives
+  }
+
+  /** @internal */
+  protected override get activity(): Activity {
+    return this.#activity
+  }
+
+  /** @internal */
+  protected override get sessions(): Sessions | undefined {
+    return this.#sessions
   }
 
   /**
@@ -276,7 +279,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   /** Undefined when there is none with this id, or when it was removed. */
   async getMessage(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
     const { key, item } = await this.#reader.find(conversationId, id)
-    return item === undefined ? undefined : (await this.#reader.decode(key, [item]))[0]
+    return item === undefined ? undefined : (await this.#reader.decode([{ key, item }]))[0]
   }
 
   /** The same with the stamp that `ifStamp` of `updateMessage` takes. */
@@ -285,7 +288,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     id: string,
   ): Promise<MessageEntry<Extras> | undefined> {
     const { key, item } = await this.#reader.find(conversationId, id)
-    const [message] = item === undefined ? [] : await this.#reader.decode(key, [item])
+    const [message] = item === undefined ? [] : await this.#reader.decode([{ key, item }])
     return message === undefined ? undefined : { message, stamp: itemStamp(item!) }
   }
 
@@ -308,18 +311,20 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     if (message.id !== undefined && message.id !== id) {
       throw invalid(`message.id must be ${JSON.stringify(id)} or left out`)
     }
-    const { key, item, complete } = await this.#reader.find(conversationId, id)
-    const [existing] = item === undefined ? [] : await this.#reader.decode(key, [item])
+    const found = await this.#reader.find(conversationId, id)
+    const { key, item, complete } = found
+    const [existing] = item === undefined ? [] : await this.#reader.decode([{ key, item }])
     if (item === undefined || existing === undefined) throw notFound(id, complete)
     // What stands may be from before times were checked: it is kept as it is.
     const body = messageBody(message)
     const createdAt = body.createdAt ?? existing.createdAt
     const value = { ...body, createdAt }
+    const place = await this.#branches.ownPlace(conversationId, found)
     const outcome =
       ifStamp === undefined
-        ? await this.#store.editItem(key, id, item.position, value)
-        : await this.#store.write([{ kind: 'put', key, id, value }], {
-            if: [{ key, id, stamp: ifStamp }],
+        ? await this.#store.editItem(place.key, id, place.position, value)
+        : await this.#store.write([{ kind: 'put', key: place.key, id, value }], {
+            if: [{ key: place.key, id, stamp: ifStamp }],
             decide,
           })
     return receiptOf(item, outcome)
@@ -332,10 +337,10 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
    * @throws StorageError as `updateMessage`.
    */
   async deleteMessage(conversationId: string, id: string): Promise<Receipt> {
-    const { key, item, complete } = await this.#reader.find(conversationId, id)
-    if (item === undefined) throw notFound(id, complete)
-    const outcome = await this.#store.removeItem(key, id, item.position)
-    return receiptOf(item, outcome)
+    const found = await this.#reader.find(conversationId, id)
+    if (found.item === undefined) throw notFound(id, found.complete)
+    const outcome = await this.#branches.remove(conversationId, found)
+    return receiptOf(found.item, outcome)
   }
 
   /**
@@ -345,55 +350,19 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   async clearHistory(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
     const { wait } = resolve('', options, CLEAR)
     const key = this.#key(conversationId)
-    return await this.#cleared(key, await this.#store.delete(key), wait)
+    return await this.#cleared(key, await this.#branches.clear(conversationId), wait)
   }
 
   /**
-   * Gives a conversation a record: title, owner, metadata. It is listed from then on, also without messages. May be
-   * repeated. Two that create one conversation at the same time meet in one record: of each field the later one stands.
-   *
-   * @throws StorageError `CONFLICT` when it has a record with other fields; otherwise as a save.
+   * Removes a conversation, its messages and its record, for good. One that is not there is no error. Forks keep what
+   * they share.
    */
-  async createConversation(
-    conversationId: string,
-    fields?: NewConversation,
-  ): Promise<ConversationReceipt> {
-    return await this.#records.create(conversationId, fields)
-  }
-
-  /** What is known of a conversation; undefined when it has neither a record nor messages. */
-  async getConversation(conversationId: string): Promise<ConversationDetails | undefined> {
-    return await this.#records.get(conversationId)
-  }
-
-  /**
-   * Groups fields of a record, and makes one for a conversation that has messages only. Of two changes of one field
-   * the later one stands, also after an outage; changes of different fields meet.
-   *
-   * @throws StorageError `NOT_FOUND`, or `UNAVAILABLE` when it was not found by a read that may be incomplete;
-   * `CONFLICT` with `ifStamp`; otherwise as a save.
-   */
-  async updateConversation(
-    conversationId: string,
-    patch: ConversationPatch,
-    options?: UpdateConversationOptions,
-  ): Promise<ConversationReceipt> {
-    return await this.#records.update(conversationId, patch, options)
-  }
-
-  /** Removes a conversation, its messages and its record, for good. One that is not there is no error. */
   async deleteConversation(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
     const { wait } = resolve('', options, CLEAR)
-    const changes = await this.#records.deletionOf(conversationId)
-    return await this.#cleared(
-      this.#key(conversationId),
-      await this.#store.groups.write(changes),
-      wait,
-    )
-  }
-
-  async countConversations(options?: CountConversationsOptions): Promise<number> {
-    return await this.#records.count(options)
+    const key = this.#key(conversationId)
+    const beside = await this.#branches.released(conversationId)
+    const changes = await this.#records.deletionOf(conversationId, beside)
+    return await this.#cleared(key, await this.#store.groups.write(changes), wait)
   }
 
   /**
@@ -406,8 +375,14 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
    * @throws StorageError as `clearHistory`.
    */
   async eraseConversation(conversationId: string, options?: EraseOptions): Promise<EraseReceipt> {
-    const { deadlineMs } = resolve('', options, ERASE)
-    return await this.#records.erase(conversationId, deadlineMs)
+    const { deadlineMs, forks } = resolve('', options, ERASE)
+    const parts = {
+      store: this.#store,
+      tenant: this.#tenant,
+      forks: this.#branches.forks,
+      erase: (id: string, beside: readonly string[]) => this.#records.erase(id, deadlineMs, beside),
+    }
+    return await eraseConversation(parts, conversationId, forks)
   }
 
   /**
@@ -431,45 +406,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   }
 
   async countMessages(conversationId: string): Promise<number> {
-    return (await this.#store.countItems(this.#key(conversationId), { mayExpire: false })).count
-  }
-
-  /** Conversations that have messages, latest activity first. `limit` 1 to 1000, default 50. */
-  async listConversations(options?: ListConversationsOptions): Promise<ConversationPage> {
-    return await this.#records.list(options)
-  }
-
-  /** What works, what lags and what is wrong; costs no round trip. */
-  status(): StoreStatus {
-    return this.#store.status()
-  }
-
-  /** Compares both databases; changes nothing. With `deep` every value with its digest, too. */
-  async verify(options?: VerifyOptions): Promise<ReconcileReport> {
-    return await this.#store.verify(options)
-  }
-
-  /** Compares both databases and copies what either lacks. */
-  async reconcile(options?: PassOptions): Promise<ReconcileReport> {
-    return await this.#store.reconcile(options)
-  }
-
-  /** Writes the intact values of the other database over damaged ones, and reconciles. */
-  async repair(options?: PassOptions): Promise<ReconcileReport> {
-    return await this.#store.repair(options)
-  }
-
-  /** Resolves when both databases have all that was acknowledged before the call. */
-  async flush(): Promise<void> {
-    await this.#store.flushWAL()
-  }
-
-  /** Adds a listener and returns the function that removes it. */
-  on<Name extends keyof StoreEvents>(
-    name: Name,
-    listener: (event: StoreEvents[Name]) => void,
-  ): () => void {
-    return this.#store.on(name, listener)
+    return await this.#branches.count(conversationId)
   }
 
   /**
@@ -515,13 +452,4 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
       this.#sessions?.ofWrite(conversationId, id, position, outcome),
     )
   }
-}
-
-function notFound(id: string, complete: boolean): StorageError {
-  return complete
-    ? new StorageError('NOT_FOUND', `there is no message ${JSON.stringify(id)}`)
-    : new StorageError(
-        'UNAVAILABLE',
-        `message ${JSON.stringify(id)} was not found, and a place that may have it cannot be reached`,
-      )
 }

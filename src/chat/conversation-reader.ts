@@ -5,6 +5,7 @@ import { itemValue, type Item } from '../core/merge.ts'
 import type { Resolved } from '../core/options.ts'
 import type { Stamp } from '../core/stamp.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
+import type { ConversationView, ViewFound, ViewItem } from './branches/conversation-view.ts'
 import { decodeMessage, isMessageText } from './codec.ts'
 import {
   ConversationPages,
@@ -14,20 +15,12 @@ import {
 } from './conversation-pages.ts'
 import { parseCursor } from './cursor.ts'
 import type { HISTORY } from './history-options.ts'
-import { conversationKey } from './keys.ts'
 import type { ChatMessage, HistoryPage } from './message.ts'
 import type { Sessions } from './sessions.ts'
 import { readAlignedPage } from './turns/aligned-page.ts'
 import { findOpenCalls, type FIND_OPTIONS, type OpenCalls } from './turns/dangling-tool-calls.ts'
 import { readWindow } from './window/read-window.ts'
 import type { HistoryWindow, ResolvedWindow } from './window/window-options.ts'
-
-/** A message by its id, as it stands. */
-export interface FoundItem {
-  readonly key: string
-  readonly item: Item | undefined
-  readonly complete: boolean
-}
 
 /** A page, in the order asked for. */
 interface PlainPage<Extras extends object> {
@@ -40,12 +33,16 @@ interface PlainPage<Extras extends object> {
 /** Reads of messages: what `ChatHistory` makes of its calls. */
 export class ConversationReader<Extras extends object = {}> {
   readonly #store: StrategicStorageManager
-  readonly #tenant: string
+  readonly #view: ConversationView
   readonly #sessions: Sessions | undefined
 
-  constructor(store: StrategicStorageManager, tenant: string, sessions: Sessions | undefined) {
+  constructor(
+    store: StrategicStorageManager,
+    view: ConversationView,
+    sessions: Sessions | undefined,
+  ) {
     this.#store = store
-    this.#tenant = tenant
+    this.#view = view
     this.#sessions = sessions
   }
 
@@ -97,16 +94,14 @@ export class ConversationReader<Extras extends object = {}> {
   }
 
   /** One message, or nothing of it; removed ones too. */
-  async find(conversationId: string, id: string): Promise<FoundItem> {
-    const key = this.#key(conversationId)
+  async find(conversationId: string, id: string): Promise<ViewFound> {
     checkText('id', id, MESSAGE_ID_BYTES_MAX)
-    const { items, complete } = await this.#store.readItemsById(key, [id])
-    return { key, item: items[0], complete }
+    return await this.#view.find(conversationId, id)
   }
 
   /** Without those that are not visible. */
-  async decode(key: string, items: readonly Item[]): Promise<ChatMessage<Extras>[]> {
-    return await this.#decode(key, items, (_item, message) => message as ChatMessage<Extras>)
+  async decode(items: readonly ViewItem[]): Promise<ChatMessage<Extras>[]> {
+    return await this.#decode(items, (_item, message) => message as ChatMessage<Extras>)
   }
 
   async #page(
@@ -123,35 +118,37 @@ export class ConversationReader<Extras extends object = {}> {
         ...rest,
       }
     }
-    const key = this.#key(conversationId)
-    const { items, done, complete } = await this.#store.readItems({ key, ...query })
-    const next = done ? undefined : items.at(-1)?.position
-    return { messages: await this.decode(key, items), items, next, complete }
+    const { items, next, complete } = await this.#view.page(conversationId, query)
+    const messages = await this.decode(items)
+    return { messages, items: items.map(({ item }) => item), next, complete }
   }
 
   #pages(conversationId: string, signal?: AbortSignal): ConversationPages {
-    const key = this.#key(conversationId)
     const read = async (query: PagesQuery): Promise<PlacedPage> => {
       checkSignal(signal)
-      const { items, done, complete } = await this.#store.readItems({ key, ...query })
-      const next = done ? undefined : items.at(-1)?.position
-      return { messages: await this.#decode(key, items, placed), next, complete }
+      const { items, next, complete } = await this.#view.page(conversationId, query)
+      return { messages: await this.#decode(items, placed), next, complete }
     }
     return new ConversationPages(read)
   }
 
   async #decode<T>(
-    key: string,
-    items: readonly Item[],
+    items: readonly ViewItem[],
     made: (item: Item, message: ChatMessage) => T,
   ): Promise<T[]> {
-    const visible = items.filter((item) => itemValue(item) !== undefined)
-    return await this.#store.decodeItems(
-      key,
-      visible,
-      (item) => made(item, decodeMessage(item)!),
-      isMessageText,
-    )
+    const visible = items.filter(({ item }) => itemValue(item) !== undefined)
+    const decoded: T[] = []
+    // Of a fork some are in other lists: those that stand together are decoded together.
+    for (let start = 0; start < visible.length;) {
+      const { key } = visible[start]!
+      let end = start + 1
+      while (visible[end]?.key === key) end++
+      const run = visible.slice(start, end).map(({ item }) => item)
+      const decode = (item: Item): T => made(item, decodeMessage(item)!)
+      decoded.push(...(await this.#store.decodeItems(key, run, decode, isMessageText)))
+      start = end
+    }
+    return decoded
   }
 
   /** The read, repeated until it has all that the token stands for. */
@@ -162,9 +159,5 @@ export class ConversationReader<Extras extends object = {}> {
     if (session === undefined) return await read()
     if (this.#sessions === undefined) throw invalid('session needs the option sessionSecret')
     return await this.#sessions.read(session, read)
-  }
-
-  #key(conversationId: string): string {
-    return conversationKey(this.#tenant, conversationId)
   }
 }

@@ -6,11 +6,19 @@ import { checkText, CONVERSATION_ID_BYTES_MAX, TENANT_BYTES_MAX } from '../core/
 
 /**
  * Everything that is kept of a tenant: `chat` its messages, `record` what is known of a conversation beside
- * them, `listed` the lists by which conversations are found.
+ * them, `listed` the lists by which conversations are found; the rest is of `SIDE_SPACES`.
  */
-export const SPACES = ['chat', 'record', 'listed'] as const
+export const SPACES = ['chat', 'record', 'listed', 'shared', 'alternatives', 'forks'] as const
 
 export type Space = (typeof SPACES)[number]
+
+/**
+ * What a conversation may have beside its messages, each a list under a key of its own, which goes with
+ * the conversation: messages that a fork has for itself, other answers of a message, and its forks.
+ */
+export const SIDE_SPACES = ['shared', 'alternatives', 'forks'] as const
+
+export type SideSpace = (typeof SIDE_SPACES)[number]
 
 /** Longest name of an owner, in UTF-8 bytes. */
 export const OWNER_BYTES_MAX = 256
@@ -23,14 +31,18 @@ export function tenantPrefix(tenant: string, space: Space = 'chat'): string {
 
 /** The key of one conversation. */
 export function conversationKey(tenant: string, conversationId: string): string {
+  return sideKey('chat', tenant, conversationId)
+}
+
+/** The key of one of the lists beside a conversation. */
+export function sideKey(space: Space, tenant: string, conversationId: string): string {
   checkText('conversationId', conversationId, CONVERSATION_ID_BYTES_MAX)
-  return tenantPrefix(tenant) + conversationId
+  return tenantPrefix(tenant, space) + conversationId
 }
 
 /** The key of its record: a list with an item for each field. */
 export function recordKey(tenant: string, conversationId: string): string {
-  checkText('conversationId', conversationId, CONVERSATION_ID_BYTES_MAX)
-  return tenantPrefix(tenant, 'record') + conversationId
+  return sideKey('record', tenant, conversationId)
 }
 
 /** The list of a tenant's, or an owner's, conversations by the time of their creation. */

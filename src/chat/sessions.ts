@@ -31,7 +31,7 @@ export class Sessions {
     conversationId: string,
     id: string,
     stamp: Stamp,
-    { copies }: WriteOutcome,
+    { copies }: Pick<WriteOutcome, 'copies'>,
   ): { readonly session: string } {
     const inDatabase = copies.includes('primary') || copies.includes('backup')
     return this.#sign(stamp, inDatabase ? undefined : [conversationId, id])

@@ -7,9 +7,11 @@ import { addDemoCommand } from './commands/demo-command.ts'
 import { addDoctorCommand } from './commands/doctor-command.ts'
 import { addEraseCommand } from './commands/erase-command.ts'
 import { addExportCommand } from './commands/export-command.ts'
+import { addForkCommand } from './commands/fork-command.ts'
 import { addImportCommand } from './commands/import-command.ts'
 import { addInitCommand } from './commands/init-command.ts'
 import { addListCommand } from './commands/list-command.ts'
+import { addMessageCommand } from './commands/message-command.ts'
 import { addMigrateCommand } from './commands/migrate-command.ts'
 import { addReconcileCommand } from './commands/reconcile-command.ts'
 import { addRepairCommand } from './commands/repair-command.ts'
@@ -65,6 +67,8 @@ export function createProgram(
   addListCommand(program, cli)
   addShowCommand(program, cli)
   addConversationsCommand(program, cli)
+  addForkCommand(program, cli)
+  addMessageCommand(program, cli)
   addClearCommand(program, cli)
   addEraseCommand(program, cli)
   program.commandsGroup('Upkeep:')

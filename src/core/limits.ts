@@ -18,6 +18,8 @@ export const VALUE_DEPTH_MAX = 200
 export const GROUP_OPERATIONS_MAX = 1_000
 /** Most bytes of one atomic group. */
 export const GROUP_BYTES_MAX: number = 16 * 1024 * 1024
+/** Most removals of one atomic group, beside its other operations. */
+export const GROUP_REMOVALS_MAX = 10_000
 /** Most operations and bytes that are coalesced into one call of an engine. */
 export const BATCH_OPERATIONS_MAX = 256
 export const BATCH_BYTES_MAX: number = 1024 * 1024

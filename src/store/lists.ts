@@ -43,20 +43,37 @@ export class Lists {
     })
   }
 
-  async append(key: string, items: readonly NewItem[]): Promise<AppendOutcome> {
+  /** `others` are written in the same group. */
+  async append(
+    key: string,
+    items: readonly NewItem[],
+    others: readonly Operation[] = [],
+  ): Promise<AppendOutcome> {
     checkKey(key)
     const encoded = encodeItems(items)
     const appends = this.#appends(key, encoded)
     const names = encoded.flatMap(({ id }) => (id === undefined ? [] : [itemName({ key, id })]))
     const notes = this.#notes(key, encoded, appends)
     if (names.length === 0) {
-      const outcome = await this.#values.write(this.#write, [...appends, ...notes])
+      const outcome = await this.group([...others, ...appends, ...notes])
       return { ...ofKey(key, outcome), ids: appends.map(({ id }) => id) }
     }
     // Before the items, so that none expires unnoticed; a note of an item that is not there is harmless.
     if (notes.length > 0) await this.#values.write(this.#write, notes)
-    const outcome = await this.#lock.run(names, () => this.#appendUnique(appends))
+    const outcome = await this.#lock.run(names, () => this.#appendUnique(appends, others))
     return { ...outcome, ids: appends.map(({ id }) => id) }
+  }
+
+  /** Operations of any keys in one group, which the database that serves it judges. */
+  async group(operations: readonly Operation[]): Promise<WriteOutcome> {
+    return await this.#told(this.#values.write(this.#write, operations))
+  }
+
+  /** Operations with stamps of before, in one group that is merged and never judged. */
+  async merge(operations: readonly Operation[]): Promise<WriteOutcome> {
+    checkGroup(operations)
+    const group = { operations, unique: false, mergeOnly: true }
+    return await this.#core.run(() => this.#write.write(this.#core.context, group))
   }
 
   async edit(key: string, id: string, position: Stamp, value: unknown): Promise<WriteOutcome> {
@@ -82,18 +99,20 @@ export class Lists {
   async deleteThrough(key: string, position: Stamp): Promise<WriteOutcome> {
     checkKey(key)
     checkStamp('position', position)
-    const operations: readonly Operation[] = [{ kind: 'delete', key, stamp: position }]
-    const group = { operations, unique: false, mergeOnly: true }
-    return await this.#core.run(() => this.#write.write(this.#core.context, group))
+    return await this.merge([{ kind: 'delete', key, stamp: position }])
   }
 
-  async #appendUnique(appends: readonly AppendOperation[]): Promise<WriteOutcome> {
-    checkGroup(appends)
+  async #appendUnique(
+    appends: readonly AppendOperation[],
+    others: readonly Operation[],
+  ): Promise<WriteOutcome> {
+    checkGroup([...others, ...appends])
     return await this.#core.run(async () => {
       const { context } = this.#core
       const { operations, earlier } = await recogniseIds(context, appends)
-      const repeat = earlier.length > 0 && { repeat: { earlier, given: appends } }
-      const group = { operations, unique: true, ...repeat }
+      const given = [...others, ...appends]
+      const repeat = earlier.length > 0 && { repeat: { earlier, given } }
+      const group = { operations: [...others, ...operations], unique: true, ...repeat }
       return await this.#told(this.#write.write(context, group))
     })
   }

@@ -11,6 +11,7 @@ import {
   KEY_BYTES_MAX,
 } from '../core/limits.ts'
 import type { Item } from '../core/merge.ts'
+import type { Operation } from '../core/operation.ts'
 import type { DatabasePlace } from '../core/places.ts'
 import type { Stamp } from '../core/stamp.ts'
 import { resolve } from '../core/options.ts'
@@ -264,9 +265,29 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     return await this.#core.run(() => decodeItems(context, key, items, decode, isIntact))
   }
 
-  /** Appends items in order, all or nothing at each place; none at all is no write. */
-  async appendItems(key: string, items: readonly NewItem[]): Promise<AppendOutcome> {
-    return await this.#lists.append(key, items)
+  /** Appends items in order, all or nothing at each place; none at all is no write. `others` go with them. */
+  async appendItems(
+    key: string,
+    items: readonly NewItem[],
+    others?: readonly Operation[],
+  ): Promise<AppendOutcome> {
+    return await this.#lists.append(key, items, others)
+  }
+
+  /** Writes operations on any keys, with stamps of `stamp`, in one group. */
+  async writeGroup(operations: readonly Operation[]): Promise<WriteOutcome> {
+    return await this.#lists.group(operations)
+  }
+
+  /** The same with stamps of before: merged and never judged, so that a `delete` leaves newer things standing. */
+  async mergeGroup(operations: readonly Operation[]): Promise<WriteOutcome> {
+    return await this.#lists.merge(operations)
+  }
+
+  /** The stamp of an operation on this key that is about to be written. */
+  stamp(key: string): Stamp {
+    checkKey(key)
+    return this.#core.context.clock.tick(key)
   }
 
   /** Replaces the value of an item that was read at this position. The last edit wins. */

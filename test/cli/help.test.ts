@@ -161,7 +161,7 @@ describe('docs/command-line.md', () => {
     const listed = list
       .trim()
       .split('\n')
-      .map((line) => /^everthread ((?:wal |conversations )?[a-z-]+)/.exec(line)?.[1])
+      .map((line) => /^everthread ((?:(?:wal|conversations|message) )?[a-z-]+)/.exec(line)?.[1])
     const leaves = COMMANDS.filter((command) => command.commands.length === 0).map(nameOf)
     expect(new Set(listed)).toEqual(new Set(leaves))
   })

@@ -78,7 +78,7 @@ describe('import', () => {
     expect(code).toBe(0)
     expect(stdout).toMatch(/^2 conversations, 6 messages \(6 new, 0 already there\) in /)
     expect(stderr.split('\n')).toEqual([
-      'everthread: recognised chatgpt (1 conversations), and 1 branches as conversations of their own',
+      'everthread: recognised chatgpt (1 conversations), and 1 branches as forks of their conversations',
       'everthread: left out fields of conversations: gizmo_id (1), is_archived (1)',
       'everthread: left out: 2 other files of the zip',
       'everthread: left out: 1 messages without content',

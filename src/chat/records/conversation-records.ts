@@ -127,14 +127,16 @@ export class ConversationRecords {
     return await this.#write(conversationId, changes, placed)
   }
 
-  /** One group: the messages, the record, and its entries in the lists. */
-  async deletionOf(conversationId: string): Promise<readonly GroupChange[]> {
+  /** One group: the messages, the record, its entries in the lists, and these lists beside it. */
+  async deletionOf(
+    conversationId: string,
+    beside: readonly string[] = [],
+  ): Promise<readonly GroupChange[]> {
     const chat = conversationKey(this.#tenant, conversationId)
     const key = recordKey(this.#tenant, conversationId)
     const record = await this.#recordIfAny(conversationId)
     const left: GroupChange[] = [
-      { kind: 'delete', key: chat },
-      { kind: 'delete', key },
+      ...[chat, key, ...beside].map((each) => ({ kind: 'delete', key: each }) as const),
     ]
     if (record === undefined) return left
     left.push({ kind: 'remove', key: createdKey(this.#tenant), id: record.created.entry })
@@ -143,8 +145,12 @@ export class ConversationRecords {
   }
 
   /** Erases the messages and the record, and takes the conversation out of the lists. */
-  async erase(conversationId: string, deadlineMs: number): Promise<EraseReceipt> {
-    const changes = await this.deletionOf(conversationId)
+  async erase(
+    conversationId: string,
+    deadlineMs: number,
+    beside: readonly string[],
+  ): Promise<EraseReceipt> {
+    const changes = await this.deletionOf(conversationId, beside)
     const targets = changes.filter(({ kind }) => kind === 'delete').map(({ key }) => key)
     const left = changes.filter((change) => change.kind === 'remove')
     const erase = (): Promise<EraseReceipt> => {

@@ -16,7 +16,9 @@ import { sleep } from '../../core/time.ts'
 import { decodeJson, type JsonText } from '../../core/json.ts'
 import { isMessageText } from '../codec.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
-import { conversationKey, parseConversationKey, tenantPrefix } from '../keys.ts'
+import { Branches } from '../branches/branches.ts'
+import { Forks } from '../branches/forks.ts'
+import { parseConversationKey, tenantPrefix } from '../keys.ts'
 import { NO_TOOL_USE, toolUseOf, type ToolUse } from '../turns/tool-use.ts'
 import { planCut, type RetainedItem } from './plan-cut.ts'
 import type { ResolvedRetention, RetentionLimits } from './retention-options.ts'
@@ -160,7 +162,8 @@ export class Retention {
   /** Removes what one conversation has beyond its limits; returns how many messages. */
   async cut(conversationId: string, { maxAge, maxMessages }: RetentionLimits): Promise<number> {
     const { store, tenant } = this.#parts
-    const key = conversationKey(tenant, conversationId)
+    const branches = new Branches(store, tenant)
+    const { view } = branches.forks
     let cutoff: Stamp | undefined
     if (maxAge !== undefined) {
       await store.checkClocks('retention by age', 'known')
@@ -168,28 +171,32 @@ export class Retention {
     }
     let excess = 0
     if (maxMessages !== undefined) {
-      excess = Math.max(0, (await store.countItems(key, { mayExpire: false })).count - maxMessages)
+      const count = await view.count(conversationId, (key) =>
+        store.countItems(key, { mayExpire: false }),
+      )
+      excess = Math.max(0, count - maxMessages)
     }
     if (excess === 0 && cutoff === undefined) return 0
     const request = { cutoff, excess, messagesMax: RETENTION_MESSAGES_MAX }
-    const cut = await planCut(this.#oldestFirst(key), request)
+    const cut = await planCut(this.#oldestFirst(conversationId), request)
     if (cut === undefined) return 0
-    await store.deleteThrough(key, cut.through)
+    await branches.deleteThrough(conversationId, cut.through)
     return cut.count
   }
 
-  async *#oldestFirst(key: string): AsyncGenerator<RetainedItem> {
-    const { store } = this.#parts
+  async *#oldestFirst(conversationId: string): AsyncGenerator<RetainedItem> {
+    const { store, tenant } = this.#parts
+    const { view } = new Forks(store, tenant)
     let after: Stamp | undefined
     for (;;) {
       const limit = Math.min(PAGE_MESSAGES, PAGE_ITEMS_MAX)
-      const query = { key, limit, order: 'oldest', ...(after !== undefined && { after }) } as const
-      const page = await store.readItems(query)
-      for (const item of page.items) {
+      const query = { limit, order: 'oldest', ...(after !== undefined && { after }) } as const
+      const page = await view.page(conversationId, query)
+      for (const { item } of page.items) {
         yield { item, use: useOf(itemValue(item)!) }
       }
-      after = page.items.at(-1)?.position
-      if (page.done || after === undefined) return
+      after = page.next
+      if (after === undefined) return
     }
   }
 }

@@ -1,4 +1,5 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
+import type { ErasedForks } from '../../chat/branches/branch-options.ts'
 import type { ChatHistory } from '../../chat/chat-history.ts'
 import type { EraseReceipt } from '../../store/erase/erase-receipt.ts'
 import { ERASE_STAGES } from '../../store/erase/erase-receipt.ts'
@@ -17,6 +18,7 @@ interface EraseFlags extends StoreFlags {
   readonly yes?: boolean
   readonly dryRun?: boolean
   readonly list?: boolean
+  readonly forks: ErasedForks
   readonly wait: number
 }
 
@@ -37,6 +39,11 @@ export function addEraseCommand(program: Command, cli: CliContext): void {
     .option('--dry-run', 'tell how much it is and change nothing')
     .option('--yes', 'do not ask; needed where there is no terminal to ask on')
     .option('--wait <seconds>', 'how long to wait for the places', seconds, WAIT_SECONDS)
+    .addOption(
+      new Option('--forks <what>', 'what becomes of forks that have or share its messages')
+        .choices(['refuse', 'keep', 'erase'])
+        .default('refuse'),
+    )
     .option('--list', 'erases of the last 30 days and how far they are; erases nothing')
   addExamples(command, [
     'everthread erase conversation-1 --dry-run',
@@ -103,7 +110,9 @@ async function erase(
     })
   }, 200)
   try {
-    if (id !== undefined) return await history.eraseConversation(id, options)
+    if (id !== undefined) {
+      return await history.eraseConversation(id, { ...options, forks: flags.forks })
+    }
     return await history.eraseTenant(flags.tenant!, options)
   } finally {
     clearInterval(draw)

@@ -213,7 +213,7 @@ function recognised(report: ImportReport, otherFiles: number): string[] {
     }
   } else {
     const counted = names.map(([name, count]) => `${name} (${count} conversations)`).join(', ')
-    const more = branches > 0 ? `, and ${branches} branches as conversations of their own` : ''
+    const more = branches > 0 ? `, and ${branches} branches as forks of their conversations` : ''
     lines.push(`recognised ${counted}${more}`)
     const left = fields.map(([field, count]) => `${field} (${count})`).join(', ')
     if (left !== '') lines.push(`left out fields of conversations: ${left}`)

@@ -171,6 +171,7 @@ function conversationsOf(
       messages: withAbout(read, about),
       ...known,
       ignored: [],
+      ...(!isMain && above !== undefined && { branchOf: above }),
     })
   })
   return conversations

@@ -16,6 +16,8 @@ export interface ImportedConversation {
   readonly record?: NewConversation
   /** Names of the line's other fields, which have no place in the store. */
   readonly ignored: readonly string[]
+  /** The message of another conversation that this one goes on from: it becomes a fork of that one. */
+  readonly branchOf?: { readonly conversationId: string; readonly messageId: string }
 }
 
 /** A message that the store would not take as it is. The conversation goes without it. */

@@ -13,6 +13,9 @@ const NEWER_TITLE = 'titles and dates of conversations that were imported before
 
 const OTHER_RECORD = 'titles, owners and metadata of conversations that have others here'
 
+/** Its own messages are saved all the same. */
+const UNJOINED = 'what branches share with the conversation that they leave'
+
 /** The part of `ChatHistory` that an import needs. */
 export interface ImportTarget {
   importMessages(
@@ -21,6 +24,10 @@ export interface ImportTarget {
   ): Promise<readonly Receipt[]>
   createConversation(conversationId: string, fields: NewConversation): Promise<unknown>
   getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined>
+  fork(
+    conversationId: string,
+    options: { readonly from: string; readonly as: string },
+  ): Promise<unknown>
 }
 
 export interface ImportConversationOptions {
@@ -41,11 +48,21 @@ export interface ImportConversationOptions {
  * Resolves with false when it stopped before the end.
  */
 export async function importConversation(
-  { conversationId, messages, record }: ImportedConversation,
+  { conversationId, messages, record, branchOf }: ImportedConversation,
   options: ImportConversationOptions,
 ): Promise<boolean> {
   const { target, tally, retry, isStopped } = options
   if (isStopped()) return false
+  if (branchOf !== undefined) {
+    const { conversationId: source, messageId: from } = branchOf
+    try {
+      await retry(() => target.fork(source, { from, as: conversationId }))
+    } catch (error) {
+      // It was imported before there were forks, or the message that it leaves was refused.
+      if (!isRefusal(error) && !isStorageError(error, 'NOT_FOUND')) throw error
+      tally.leftOut(UNJOINED)
+    }
+  }
   if (record !== undefined) {
     const began = messages.find(({ createdAt }) => createdAt !== undefined)?.createdAt
     const times = began === undefined ? {} : { createdAt: began }

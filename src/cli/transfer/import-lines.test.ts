@@ -53,6 +53,8 @@ class FakeTarget implements ImportTarget {
     })
   }
 
+  async fork(): Promise<void> {}
+
   async getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined> {
     const message = this.conversations.get(conversationId)?.get(id)
     return message === undefined ? undefined : { createdAt: '2026', ...message, id }

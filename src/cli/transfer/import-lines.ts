@@ -99,7 +99,7 @@ class ImportRun {
       for (const [i, conversation] of conversations.entries()) {
         // The bytes of a line count once, however many conversations it has.
         const bytes = i === 0 ? line.bytes : 0
-        await this.#room(conversation.conversationId, bytes)
+        await this.#room(conversation, bytes)
         if (this.#isStopped()) return
         this.#start(conversation, { ...line, bytes })
       }
@@ -137,10 +137,11 @@ class ImportRun {
     }
   }
 
-  /** Waits until one more may run. Two lines with one conversation follow each other. */
-  async #room(conversationId: string, bytes: number): Promise<void> {
+  /** Waits until one more may run. Two lines with one conversation follow each other, and a branch its conversation. */
+  async #room({ conversationId, branchOf }: ImportedConversation, bytes: number): Promise<void> {
     while (
       this.#running.has(conversationId) ||
+      (branchOf !== undefined && this.#running.has(branchOf.conversationId)) ||
       this.#running.size >= CONVERSATIONS_IN_FLIGHT_MAX ||
       (this.#running.size > 0 && this.#bytesRunning + bytes > BYTES_IN_FLIGHT_MAX)
     ) {

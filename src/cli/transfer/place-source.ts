@@ -1,11 +1,12 @@
 import { access } from 'node:fs/promises'
 import type { DatabaseSource } from '../../backend/sources.ts'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
+import { ConversationView, type ListReader } from '../../chat/branches/conversation-view.ts'
 import { decodeMessage, isMessageText } from '../../chat/codec.ts'
 import { conversationKey, recordKey, tenantPrefix } from '../../chat/keys.ts'
 import type { NewConversation } from '../../chat/records/record-options.ts'
 import { recordOf, type ConversationRecord } from '../../chat/records/record.ts'
-import { StorageConnectionError } from '../../core/errors.ts'
+import { StorageConnectionError, StorageError } from '../../core/errors.ts'
 import type { JsonText } from '../../core/json.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { itemValue, type Item } from '../../core/merge.ts'
@@ -106,23 +107,36 @@ class PlaceSource implements ConversationSource {
   }
 
   async *batches(conversationId: string): AsyncIterable<MessageBatch> {
-    const key = conversationKey(this.#tenant, conversationId)
+    const view = new ConversationView(placeReader(this.#backend), this.#tenant)
     let after: Stamp | undefined
     for (;;) {
-      const { items, done } = await this.#backend.readItems({
-        key,
+      const page = await view.page(conversationId, {
         order: 'oldest',
         limit: PAGE_ITEMS_MAX,
         ...(after !== undefined && { after }),
       })
+      const items = page.items.map(({ item }) => item)
       for (const item of items) refuseLocked(this.#place, itemValue(item))
       // What one database holds is all that was asked for.
       const isWhole = (item: Item): boolean => isMessageText(itemValue(item) ?? ('' as JsonText))
       const messages = items.filter(isWhole).map((item) => decodeMessage(item)!)
       const damaged = items.filter((item) => !isWhole(item)).map(({ id }) => id)
       yield { messages, complete: true, damaged }
-      after = items.at(-1)?.position
-      if (done || after === undefined) return
+      after = page.next
+      if (after === undefined) return
     }
+  }
+}
+
+/** What one database has is all that there is. */
+function placeReader(backend: ReplicaBackend): ListReader {
+  return {
+    readItems: async (query) => ({ ...(await backend.readItems(query)), complete: true }),
+    readItemsById: async (key, ids) => {
+      return { ...(await backend.readItemsById(key, ids)), complete: true }
+    },
+    mend: async (key) => {
+      throw new StorageError('CORRUPT', `the beginning of fork ${JSON.stringify(key)} is damaged`)
+    },
   }
 }

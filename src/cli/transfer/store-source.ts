@@ -1,3 +1,5 @@
+import { ConversationView } from '../../chat/branches/conversation-view.ts'
+import { storeReader } from '../../chat/branches/forks.ts'
 import type { ChatHistory } from '../../chat/chat-history.ts'
 import type { ChatMessage } from '../../chat/message.ts'
 import { conversationKey, tenantPrefix } from '../../chat/keys.ts'
@@ -81,13 +83,14 @@ export class StoreSource implements ConversationSource {
     conversationId: string,
     options: { readonly limit: number; readonly after?: Stamp },
   ): Promise<MessageBatch & { readonly nextCursor?: string }> {
-    const key = conversationKey(this.#tenant, conversationId)
-    const { items, done, complete } = await this.#retry(() =>
-      this.#history.store.readItems({ ...options, key, order: 'oldest' }),
+    const view = new ConversationView(storeReader(this.#history.store), this.#tenant)
+    const { items, next, complete } = await this.#retry(() =>
+      view.page(conversationId, { ...options, order: 'oldest' }),
     )
     const messages: ChatMessage[] = []
     const damaged: string[] = []
-    for (const { id } of items) {
+    for (const { item } of items) {
+      const { id } = item
       try {
         const message = await this.#retry(() => this.#history.getMessage(conversationId, id))
         if (message !== undefined) messages.push(message)
@@ -96,7 +99,6 @@ export class StoreSource implements ConversationSource {
         damaged.push(id)
       }
     }
-    const nextCursor = done ? undefined : items.at(-1)?.position
-    return { messages, complete, damaged, ...(nextCursor !== undefined && { nextCursor }) }
+    return { messages, complete, damaged, ...(next !== undefined && { nextCursor: next }) }
   }
 }
