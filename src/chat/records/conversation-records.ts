@@ -135,9 +135,9 @@ export class ConversationRecords {
     const chat = conversationKey(this.#tenant, conversationId)
     const key = recordKey(this.#tenant, conversationId)
     const record = await this.#recordIfAny(conversationId)
-    const left: GroupChange[] = [
-      ...[chat, key, ...beside].map((each) => ({ kind: 'delete', key: each }) as const),
-    ]
+    const left: GroupChange[] = [chat, key, ...beside].map((each) => {
+      return { kind: 'delete', key: each }
+    })
     if (record === undefined) return left
     left.push({ kind: 'remove', key: createdKey(this.#tenant), id: record.created.entry })
     if (record.owner !== undefined) left.push(...this.#leave(record.owner))
