@@ -27,6 +27,7 @@ const CALLS = {
   edit: 11,
   remove: 6,
   clear: 11,
+  swap: 9,
   read: 16,
   pages: 4,
   find: 5,
@@ -136,6 +137,8 @@ class Generator {
         return { act: 'save', ...at, messages: [this.#own(conversation)] }
       case 'group':
         return { act: 'save', ...at, messages: this.#group(conversation) }
+      case 'swap':
+        return { act, ...at, content: this.#label('s') }
       case 'edit':
         return { act, ...at, target: this.#target(conversation), content: this.#label('e') }
       case 'remove':

@@ -6,6 +6,7 @@ import { itemValue, type Item } from '../../src/core/merge.ts'
 import type { PlaceName } from '../../src/core/places.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 import type { ShownMessage } from '../../src/testing/history-checker/history.ts'
+import { swappedKey } from '../swapped.ts'
 import type { CallStep } from './program.ts'
 
 /** Of all records. */
@@ -24,6 +25,8 @@ export interface CallResult {
   readonly conversations?: readonly string[]
   readonly record?: { readonly title?: unknown; readonly x?: unknown }
   readonly isListed?: boolean
+  /** The swapped value that was read. */
+  readonly swapped?: string
 }
 
 /** One call as its process saw it. */
@@ -51,19 +54,25 @@ export async function performCall(
 ): Promise<PerformedCall> {
   const withoutLog = history.status().wal.state === 'closed'
   const base = { startMs: now(), ...(withoutLog && { withoutLog }) }
+  let read: CallResult = {}
   try {
-    const result = await answerOf(history, step)
+    const result = await answerOf(history, step, (known) => (read = known))
     return { ...base, settledMs: now(), outcome: 'ok', result }
   } catch (error) {
     const settledMs = now()
     if (isStorageError(error)) {
-      return { ...base, settledMs, outcome: error.effect, code: error.code }
+      return { ...base, settledMs, outcome: error.effect, code: error.code, result: read }
     }
     return { ...base, settledMs, outcome: 'unknown', surprise: `${step.act}: ${String(error)}` }
   }
 }
 
-async function answerOf(history: ChatHistory, step: CallStep): Promise<CallResult> {
+/** `tell` is told what was read before something is written by it. */
+async function answerOf(
+  history: ChatHistory,
+  step: CallStep,
+  tell: (read: CallResult) => void,
+): Promise<CallResult> {
   const { conversation } = step
   const key = conversationKey('', conversation)
   switch (step.act) {
@@ -80,6 +89,19 @@ async function answerOf(history: ChatHistory, step: CallStep): Promise<CallResul
     case 'remove': {
       const receipt = await history.deleteMessage(conversation, step.target)
       return { receipts: [receipt], copies: receipt.copies }
+    }
+    case 'swapped':
+      return swappedOf(await history.store.getEntry<string>(swappedKey(conversation)))
+    case 'swap': {
+      const own = swappedKey(conversation)
+      const entry = await history.store.getEntry<string>(own)
+      tell(swappedOf(entry))
+      const change = { kind: 'set', key: own, value: step.content } as const
+      const condition =
+        entry === undefined ? { key: own, absent: true as const } : { key: own, stamp: entry.stamp }
+      const options = { if: [condition], decide: 'primary' } as const
+      const { copies } = await history.store.write([change], options)
+      return { copies, ...swappedOf(entry) }
     }
     case 'clear':
       return { copies: (await history.clearHistory(conversation)).copies }
@@ -125,6 +147,10 @@ async function readRecord(history: ChatHistory, conversation: string): Promise<C
   const complete = page.complete && read.complete
   if (record === undefined) return { isListed, complete }
   return { record: { title: record.title, x: record.metadata['x'] }, isListed, complete }
+}
+
+function swappedOf(entry: { readonly value: string } | undefined): CallResult {
+  return entry === undefined ? {} : { swapped: entry.value }
 }
 
 function shownOf(item: Item): ShownMessage {

@@ -25,6 +25,9 @@ export type CallStep = At &
     | { readonly act: 'edit'; readonly target: string; readonly content: string }
     | { readonly act: 'remove'; readonly target: string }
     | { readonly act: 'clear' }
+    /** Reads the swapped value, and sets another one if that still stands; the primary alone judges. */
+    | { readonly act: 'swap'; readonly content: string }
+    | { readonly act: 'swapped' }
     | { readonly act: 'read' }
     | { readonly act: 'pages'; readonly limit: number; readonly forwards: boolean }
     | { readonly act: 'find'; readonly target: string }

@@ -75,6 +75,7 @@ class ProgramRun {
     for (let process = 0; process < processes; process++) {
       for (const conversation of PROGRAM_CONVERSATIONS) {
         await this.#call({ act: 'read', process, conversation }, true)
+        await this.#call({ act: 'swapped', process, conversation }, true)
       }
       for (const conversation of PROGRAM_RECORDS) {
         await this.#call({ act: 'record', process, conversation }, true)
@@ -181,6 +182,15 @@ class ProgramRun {
         return [{ kind: 'remove', ...placed, id: step.target }]
       case 'clear':
         return [{ kind: 'clear', ...written }]
+      case 'swap': {
+        const { swapped } = result
+        const expected = swapped === undefined ? {} : { expected: swapped }
+        const isBlind = base.settledMs === undefined
+        const swap = { content: step.content, ...expected, byPrimary: true, isBlind }
+        return [{ kind: 'swap', ...written, ...swap }]
+      }
+      case 'swapped':
+        return [{ kind: 'swapped', ...base, content: result.swapped, final: mark.final }]
       case 'read':
         return [{ kind: 'read', ...read, messages, paged: false }]
       case 'pages':

@@ -16,6 +16,7 @@ export const CHAT_CALLS: Calls = {
   findDanglingToolCalls: ['c', { limit: 2 }],
   closeToolCalls: ['c', { limit: 2, olderThanMs: 1, content: 'stopped' }],
   getMessage: ['c', 'own'],
+  getMessageEntry: ['c', 'own'],
   updateMessage: ['c', 'own', MESSAGE],
   deleteMessage: ['c', 'own'],
   clearHistory: ['c', { wait: 'everywhere' }],
@@ -57,6 +58,14 @@ export const STORE_CALLS: Calls = {
   set: ['k', 1, { expiresAt: 1 }],
   mget: [['k', 'l']],
   mset: [[['k', 1]]],
+  getEntry: ['k'],
+  write: [
+    [
+      { kind: 'append', key: 'k', value: 1 },
+      { kind: 'put', key: 'k', id: 'b', value: 1 },
+    ],
+    { if: [{ key: 'l', absent: true }], decide: 'primary' },
+  ],
   delete: ['k'],
   exists: ['k'],
   list: ['k'],

@@ -94,7 +94,10 @@ export class ConditionalWrites {
     const group = { operations, unique: false, guard: { conditions: all, decide } }
     const outcome = await this.#core.run(() => this.#write.write(context, group))
     // What is acknowledged under an id of the caller's is known from here on.
-    context.known.acknowledged(outcome.operations)
+    const own = new Set(made.flatMap(({ change: { id } }) => id ?? []))
+    context.known.acknowledged(
+      outcome.operations.filter((each) => each.kind === 'put' && own.has(each.id)),
+    )
     return outcomeOf(made, outcome)
   }
 

@@ -196,7 +196,6 @@ export class Attempt {
   async #bringKnown(place: DatabasePlace, conditions: readonly Condition[]): Promise<boolean> {
     try {
       await bringKnown(this.#context, place, conditions, this.#limits)
-      return true
     } catch (error) {
       if (isStorageError(error) && error.place === place) throw error
       this.#state.failed(place, error)
@@ -204,6 +203,9 @@ export class Attempt {
       if (!this.#isSettled()) this.#fail('UNAVAILABLE', `what the ${place} lacks cannot be read`)
       return false
     }
+    // The caller was told that time is up: nothing is begun after that.
+    if (this.#isSettled()) throw this.#deadline.error(`${place} apply`, { effect: 'none', place })
+    return true
   }
 
   /** A call that is made late has its own time: to end it soon would be held against the place. */

@@ -57,6 +57,7 @@ function* checkChain(
     }
     winners.set(swap.expected, swap)
   }
+  if (swaps.some(({ isBlind }) => isBlind === true)) return
   const replaced = new Set(
     swaps.filter(({ outcome }) => outcome !== 'none').map(({ expected }) => expected),
   )

@@ -77,6 +77,8 @@ export interface SwapRecord extends WriteRecord {
   readonly expected?: string
   /** The primary alone judges it. */
   readonly byPrimary: boolean
+  /** Its process died with what it had read: it may have taken the place of anything. */
+  readonly isBlind?: boolean
 }
 
 /** A read of the swapped value. */
