@@ -2,10 +2,11 @@ import type { ChatHistory } from '../../src/chat/chat-history.ts'
 import { conversationKey } from '../../src/chat/keys.ts'
 import { isStorageError, type StorageErrorCode } from '../../src/core/errors.ts'
 import { itemValue, type Item } from '../../src/core/merge.ts'
+import { given } from '../../src/core/options.ts'
 import type { PlaceName } from '../../src/core/places.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 import type { ShownMessage } from '../../src/testing/history-checker/history.ts'
-import type { CallStep } from './program.ts'
+import { PROGRAM_CONVERSATIONS, valueKey, type CallStep } from './program.ts'
 
 /** More than a program saves. */
 const EVERYTHING = 1_000
@@ -19,6 +20,8 @@ export interface CallResult {
   readonly pages?: number
   readonly count?: number
   readonly conversations?: readonly string[]
+  /** By conversation; absent: there is none. */
+  readonly values?: Readonly<Record<string, string>>
 }
 
 /** One call as its process saw it. */
@@ -92,11 +95,35 @@ async function answerOf(history: ChatHistory, step: CallStep): Promise<CallResul
     }
     case 'count':
       return await history.store.countItems(key)
+    case 'keep': {
+      const { lifeMs } = step
+      const options = lifeMs === undefined ? {} : { expiresAt: history.store.now() + lifeMs }
+      const { copies } = await history.store.set(valueKey(conversation), step.content, options)
+      return { copies }
+    }
+    case 'look':
+      return await lookAt(history, step.how)
+    case 'sweep':
+      await history.store.removeExpired()
+      return {}
     case 'list': {
       const { conversations, complete } = await history.listConversations()
       return { conversations: conversations.map(({ conversationId }) => conversationId), complete }
     }
   }
+}
+
+async function lookAt({ store }: ChatHistory, how: 'mget' | 'entries'): Promise<CallResult> {
+  if (how === 'mget') {
+    const found = await store.mget<string>(PROGRAM_CONVERSATIONS.map(valueKey))
+    const entries = PROGRAM_CONVERSATIONS.map((name) => [name, found[valueKey(name)]] as const)
+    // A plain value does not say whether it is complete: other processes are not judged.
+    const standing = given(Object.fromEntries(entries)) as Record<string, string>
+    return { values: standing, complete: false }
+  }
+  const page = await store.entries<string>({ prefix: valueKey(''), limit: EVERYTHING })
+  const entries = page.entries.map(({ key, value }) => [key.slice(valueKey('').length), value])
+  return { values: Object.fromEntries(entries) as Record<string, string>, complete: page.complete }
 }
 
 function shownOf(item: Item): ShownMessage {

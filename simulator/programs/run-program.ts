@@ -9,6 +9,7 @@ import {
   hasFaults,
   isFault,
   PROGRAM_CONVERSATIONS,
+  valueKey,
   type CallStep,
   type FaultStep,
   type Program,
@@ -73,6 +74,7 @@ class ProgramRun {
       for (const conversation of PROGRAM_CONVERSATIONS) {
         await this.#call({ act: 'read', process, conversation }, true)
       }
+      await this.#call({ act: 'look', process, conversation: 'a', how: 'mget' }, true)
     }
     return {
       records: this.#records,
@@ -179,6 +181,22 @@ class ProgramRun {
         return [{ kind: 'read', ...read, messages, paged: false, only: step.target }]
       case 'count':
         return [{ kind: 'count', ...read, count: result.count ?? 0 }]
+      case 'keep': {
+        const { content, lifeMs } = step
+        const life = lifeMs === undefined ? {} : { expiresMs: base.startMs + lifeMs }
+        return [
+          { kind: 'set', ...written, ...life, content, conversation: valueKey(step.conversation) },
+        ]
+      }
+      case 'look':
+        return PROGRAM_CONVERSATIONS.map((name) => ({
+          kind: 'get',
+          ...read,
+          conversation: valueKey(name),
+          content: result.values?.[name],
+        }))
+      case 'sweep':
+        return []
       case 'list':
         return PROGRAM_CONVERSATIONS.map((conversation) => ({
           kind: 'list',

@@ -15,6 +15,7 @@
  *   zombie         what was cleared or removed is shown, or what the process knew to be cleared
  *   edit-lost      an older content is shown in place of a newer one
  *   set-lost       the same for the register
+ *   expired        a value that had expired before the read began
  *   unique         two contents are acknowledged under one id that was not cleared in between
  *   not-free       an id that was cleared is not new, or one that was removed is taken again
  *   refused        CONFLICT, and nothing else can have stood under the id
@@ -32,6 +33,7 @@
  * which may change places when they are saved again, by their callers or by a retry of the store.
  */
 import { checkCounts } from './check-counts.ts'
+import { checkExpiry } from './check-expiry.ts'
 import { checkIds } from './check-ids.ts'
 import { checkOrder } from './check-order.ts'
 import { checkReads } from './check-reads.ts'
@@ -48,7 +50,7 @@ export function checkHistory(history: History, options: CheckOptions): Violation
   for (const records of byConversation(history.records).values()) {
     const log = new ConversationLog(records, options)
     found.push(...checkReads(log), ...checkReturns(log), ...checkOrder(log))
-    found.push(...checkIds(log), ...checkCounts(log))
+    found.push(...checkIds(log), ...checkCounts(log), ...checkExpiry(log))
   }
   for (const record of history.records) {
     found.push(...checkReceipt(record), ...checkDeadline(record, options))

@@ -73,6 +73,8 @@ export interface SetRecord extends WriteRecord {
   readonly kind: 'set'
   /** Different for every call. */
   readonly content: string
+  /** From when on it is gone. Default: it stays. */
+  readonly expiresMs?: number
 }
 
 /** A clear of the whole conversation, its register included. */
@@ -184,6 +186,7 @@ export type ViolationKind =
   | 'count'
   | 'listed'
   | 'set-lost'
+  | 'expired'
   | 'receipt'
   | 'torn'
   | 'late'
