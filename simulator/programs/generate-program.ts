@@ -17,6 +17,9 @@ const STEPS_MAX = 25
 const ROUND_MAX = 3
 /** Longest pause of a program, beyond every delay after which a process looks again. Milliseconds. */
 const WAIT_MS_MAX = 1_500
+/** Of a value that expires while the program runs; and of one that the next sweep removes. Milliseconds. */
+const LIFE_MS_MAX = 1_000
+const LONG_AGO_MS = -3 * 3_600_000
 const OUTAGE_MS_MAX = 400
 const KILL_MS_MAX = 8
 
@@ -37,6 +40,9 @@ const CALLS = {
   update: 5,
   delete: 3,
   record: 6,
+  keep: 10,
+  look: 8,
+  sweep: 3,
   flush: 6,
   reopen: 5,
 } as const
@@ -155,6 +161,11 @@ class Generator {
       case 'delete':
       case 'record':
         return { act, ...this.#ofRecord(process, about) }
+      case 'keep':
+        return { act, ...at, content: this.#label('v'), ...this.#life() }
+      case 'look':
+        return { act, ...at, how: random.pick(['mget', 'entries'] as const) }
+      case 'sweep':
       case 'clear':
       case 'read':
       case 'count':
@@ -212,6 +223,13 @@ class Generator {
     return made.length > 0 && this.#random.chance(0.3)
       ? `=${this.#random.pick(made).content}`
       : this.#random.pick(PROGRAM_IDS)
+  }
+
+  /** Half of the values stay. */
+  #life(): { readonly lifeMs?: number } {
+    const random = this.#random
+    if (random.chance(0.5)) return {}
+    return { lifeMs: random.chance(0.5) ? LONG_AGO_MS : random.integer(1, LIFE_MS_MAX) }
   }
 
   #label(letter: string): string {

@@ -3,11 +3,12 @@ import { conversationKey } from '../../src/chat/keys.ts'
 import { RecordReader } from '../../src/chat/records/record-reader.ts'
 import { isStorageError, type StorageErrorCode } from '../../src/core/errors.ts'
 import { itemValue, type Item } from '../../src/core/merge.ts'
+import { given } from '../../src/core/options.ts'
 import type { PlaceName } from '../../src/core/places.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 import type { ShownMessage } from '../../src/testing/history-checker/history.ts'
 import { swappedKey } from '../swapped.ts'
-import type { CallStep } from './program.ts'
+import { PROGRAM_CONVERSATIONS, valueKey, type CallStep } from './program.ts'
 
 /** Of all records. */
 const OWNER = 'o'
@@ -27,6 +28,8 @@ export interface CallResult {
   readonly isListed?: boolean
   /** The swapped value that was read. */
   readonly swapped?: string
+  /** By conversation; absent: there is none. */
+  readonly values?: Readonly<Record<string, string>>
 }
 
 /** One call as its process saw it. */
@@ -132,6 +135,17 @@ async function answerOf(
       return { copies: (await history.deleteConversation(conversation)).copies }
     case 'record':
       return await readRecord(history, conversation)
+    case 'keep': {
+      const { lifeMs } = step
+      const options = lifeMs === undefined ? {} : { expiresAt: history.store.now() + lifeMs }
+      const { copies } = await history.store.set(valueKey(conversation), step.content, options)
+      return { copies }
+    }
+    case 'look':
+      return await lookAt(history, step.how)
+    case 'sweep':
+      await history.store.removeExpired()
+      return {}
     case 'list': {
       const { conversations, complete } = await history.listConversations()
       return { conversations: conversations.map(({ conversationId }) => conversationId), complete }
@@ -151,6 +165,19 @@ async function readRecord(history: ChatHistory, conversation: string): Promise<C
 
 function swappedOf(entry: { readonly value: string } | undefined): CallResult {
   return entry === undefined ? {} : { swapped: entry.value }
+}
+
+async function lookAt({ store }: ChatHistory, how: 'mget' | 'entries'): Promise<CallResult> {
+  if (how === 'mget') {
+    const found = await store.mget<string>(PROGRAM_CONVERSATIONS.map(valueKey))
+    const entries = PROGRAM_CONVERSATIONS.map((name) => [name, found[valueKey(name)]] as const)
+    // A plain value does not say whether it is complete: other processes are not judged.
+    const standing = given(Object.fromEntries(entries)) as Record<string, string>
+    return { values: standing, complete: false }
+  }
+  const page = await store.entries<string>({ prefix: valueKey(''), limit: EVERYTHING })
+  const entries = page.entries.map(({ key, value }) => [key.slice(valueKey('').length), value])
+  return { values: Object.fromEntries(entries) as Record<string, string>, complete: page.complete }
 }
 
 function shownOf(item: Item): ShownMessage {

@@ -34,6 +34,12 @@ export type CallStep = At &
     | { readonly act: 'count' }
     | { readonly act: 'list' }
     | RecordStep
+    /** Sets a value; with a life it expires so long after, or before, the call. Milliseconds. */
+    | { readonly act: 'keep'; readonly content: string; readonly lifeMs?: number }
+    /** Reads the values of all conversations in one call. */
+    | { readonly act: 'look'; readonly how: 'mget' | 'entries' }
+    /** Removes what has expired. */
+    | { readonly act: 'sweep' }
   )
 
 /** A call about the record of a conversation that has no messages. */
@@ -85,6 +91,13 @@ export interface Program {
   readonly store: ProgramStore
   /** One after another; the steps of one round are taken at the same time. */
   readonly rounds: readonly (readonly ProgramStep[])[]
+}
+
+const VALUES = 'value/'
+
+/** The key of the value that goes with a conversation; it is cleared by nobody. */
+export function valueKey(conversation: string): string {
+  return VALUES + conversation
 }
 
 export const PROGRAM_CONVERSATIONS: readonly string[] = ['a', 'b']

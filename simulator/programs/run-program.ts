@@ -11,6 +11,7 @@ import {
   isFault,
   PROGRAM_CONVERSATIONS,
   PROGRAM_RECORDS,
+  valueKey,
   type CallStep,
   type FaultStep,
   type Program,
@@ -80,6 +81,7 @@ class ProgramRun {
       for (const conversation of PROGRAM_RECORDS) {
         await this.#call({ act: 'record', process, conversation }, true)
       }
+      await this.#call({ act: 'look', process, conversation: 'a', how: 'mget' }, true)
     }
     return {
       records: this.#records,
@@ -203,6 +205,22 @@ class ProgramRun {
       case 'update':
       case 'delete':
       case 'record':
+        return []
+      case 'keep': {
+        const { content, lifeMs } = step
+        const life = lifeMs === undefined ? {} : { expiresMs: base.startMs + lifeMs }
+        return [
+          { kind: 'set', ...written, ...life, content, conversation: valueKey(step.conversation) },
+        ]
+      }
+      case 'look':
+        return PROGRAM_CONVERSATIONS.map((name) => ({
+          kind: 'get',
+          ...read,
+          conversation: valueKey(name),
+          content: result.values?.[name],
+        }))
+      case 'sweep':
         return []
       case 'list':
         return PROGRAM_CONVERSATIONS.map((conversation) => ({

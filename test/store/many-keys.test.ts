@@ -88,7 +88,6 @@ test('what one key of many fails of is not absence', async () => {
 test('with treatEmptyAsFailure a key that the primary lacks is sought in the backup', async () => {
   const lone = new MemoryBackend()
   await lone.connect()
-  await lone.set('only here', 1)
   const history = await openChatHistory({
     primary: new MemoryBackend(),
     backup: lone,
@@ -97,6 +96,9 @@ test('with treatEmptyAsFailure a key that the primary lacks is sought in the bac
     read: { type: 'primary-first', config: { treatEmptyAsFailure: true } },
   } as Options)
   onTestFinished(() => history.close())
+  // Both are known to hold the same, so that the primary alone is asked.
+  await history.store.reconcile()
+  await lone.set('only here', 1)
   await history.store.set('there', 2)
   expect({ ...(await history.store.mget(['there', 'only here', 'no'])) }).toEqual({
     there: 2,

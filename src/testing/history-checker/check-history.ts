@@ -16,6 +16,7 @@
  *   edit-lost      an older content is shown in place of a newer one
  *   set-lost       the same for the register
  *   swap           a value that was set under a condition: twice for what stood, lost, or though it was refused
+ *   expired        a value that had expired before the read began
  *   unique         two contents are acknowledged under one id that was not cleared in between
  *   not-free       an id that was cleared is not new, or one that was removed is taken again
  *   refused        CONFLICT, and nothing else can have stood under the id
@@ -36,6 +37,7 @@
  * which may change places when they are saved again, by their callers or by a retry of the store.
  */
 import { checkCounts } from './check-counts.ts'
+import { checkExpiry } from './check-expiry.ts'
 import { checkIds } from './check-ids.ts'
 import { checkOrder } from './check-order.ts'
 import { checkReads } from './check-reads.ts'
@@ -54,7 +56,8 @@ export function checkHistory(history: History, options: CheckOptions): Violation
   for (const records of byConversation(history.records).values()) {
     const log = new ConversationLog(records, options)
     found.push(...checkReads(log), ...checkReturns(log), ...checkOrder(log))
-    found.push(...checkIds(log), ...checkCounts(log), ...checkSwaps(records, options))
+    found.push(...checkIds(log), ...checkCounts(log), ...checkExpiry(log))
+    found.push(...checkSwaps(records, options))
   }
   for (const record of history.records) {
     found.push(...checkReceipt(record), ...checkDeadline(record, options))

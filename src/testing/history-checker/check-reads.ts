@@ -16,6 +16,7 @@ import type {
   ShownMessage,
   Violation,
 } from './history.ts'
+import { mayHaveExpired } from './check-expiry.ts'
 import { effectEndMs, mustSee, type View } from './visibility.ts'
 
 /** Lost, doubled, made up, come back, edited in vain: what a single read can show. */
@@ -309,7 +310,7 @@ function* checkRegister(log: ConversationLog, read: GetRecord): Iterable<Violati
   if (latest !== undefined && latest !== standing) {
     const overtaken =
       standing === undefined
-        ? !log.mayBeCleared(latest.startMs, read)
+        ? !log.mayBeCleared(latest.startMs, read) && !mayHaveExpired(log, latest, read)
         : effectEndMs(standing) + clockToleranceMs < latest.startMs
     if (overtaken) {
       yield {

@@ -94,6 +94,8 @@ export interface SetRecord extends WriteRecord {
   readonly kind: 'set'
   /** Different for every call. */
   readonly content: string
+  /** From when on it is gone. Default: it stays. */
+  readonly expiresMs?: number
 }
 
 /** A clear of the whole conversation, its register included. */
@@ -226,6 +228,7 @@ export type ViolationKind =
   | 'listed'
   | 'set-lost'
   | 'swap'
+  | 'expired'
   | 'receipt'
   | 'torn'
   | 'late'
