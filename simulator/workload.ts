@@ -2,6 +2,7 @@ import type { ChatHistory } from '../src/chat/chat-history.ts'
 import { conversationKey } from '../src/chat/keys.ts'
 import { isStorageError } from '../src/core/errors.ts'
 import { itemValue } from '../src/core/merge.ts'
+import type { Stamp } from '../src/core/stamp.ts'
 import type {
   AppendRecord,
   HistoryRecord,
@@ -9,6 +10,7 @@ import type {
   ShownMessage,
 } from '../src/testing/history-checker/history.ts'
 import { RandomSource } from './random-source.ts'
+import { swappedByPrimary, swappedKey } from './swapped.ts'
 import type { Node, World } from './world.ts'
 
 /** Longest that a client waits for any call; the checker complains much earlier. */
@@ -27,6 +29,7 @@ const MIX = {
   remove: 4,
   set: 5,
   mset: 3,
+  swap: 8,
   get: 5,
   clear: 4,
   read: 18,
@@ -76,6 +79,7 @@ export class Workload {
         const name = `${node.name}.final`
         await this.#read(node, name, conversationName(i), true)
         await this.#get(node, name, conversationName(i), true)
+        await this.#swapped(node, name, conversationName(i), true)
       }
     }
   }
@@ -135,6 +139,8 @@ export class Workload {
         return await this.#set(node, name, conversation)
       case 'mset':
         return await this.#setAll(node, name)
+      case 'swap':
+        return await this.#swap(node, name, conversation)
       case 'get':
         return await this.#get(node, name, conversation, false)
       case 'clear':
@@ -250,6 +256,50 @@ export class Workload {
       const { copies } = await store.mset(values)
       return records.map(() => ({ copies }))
     })
+  }
+
+  /** Reads the swapped value and sets another one in its place, if it still stands. */
+  async #swap(node: Node, client: string, conversation: string): Promise<void> {
+    const read = await this.#swapped(node, client, conversation, false)
+    if (read === undefined || node.history === undefined) return
+    const { content: expected, stamp } = read
+    const byPrimary = swappedByPrimary(conversation)
+    const record: Open = {
+      kind: 'swap',
+      ...this.#open(node, client, conversation),
+      content: this.#label('s'),
+      ...(expected !== undefined && { expected }),
+      byPrimary,
+    }
+    const key = swappedKey(conversation)
+    await this.#call(node, record, async ({ store }) => {
+      const { copies } = await store.write([{ kind: 'set', key, value: record.content }], {
+        if: [stamp === undefined ? { key, absent: true } : { key, stamp }],
+        decide: byPrimary ? 'primary' : 'anywhere',
+      })
+      return { copies }
+    })
+  }
+
+  async #swapped(
+    node: Node,
+    client: string,
+    conversation: string,
+    final: boolean,
+  ): Promise<{ readonly content?: string; readonly stamp?: Stamp } | undefined> {
+    const record: Open = {
+      kind: 'swapped',
+      ...this.#open(node, client, conversation),
+      content: undefined,
+      final,
+    }
+    let found: { readonly content?: string; readonly stamp?: Stamp } = {}
+    const isAnswered = await this.#call(node, record, async ({ store }) => {
+      const entry = await store.getEntry<string>(swappedKey(conversation))
+      if (entry !== undefined) found = { content: entry.value, stamp: entry.stamp }
+      return { content: entry?.value }
+    })
+    return isAnswered ? found : undefined
   }
 
   async #clear(node: Node, client: string, conversation: string): Promise<void> {

@@ -30,6 +30,7 @@ export const GROUPS = [
       ['api', 'API'],
       ['conversations', 'Conversations'],
       ['context-windows', 'Context windows'],
+      ['conditional-writes', 'Conditional writes'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],
       ['guarantees', 'Guarantees'],

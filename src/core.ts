@@ -60,6 +60,16 @@ export type {
 export type { ResolvedRetention, RetentionLimits } from './chat/retention/retention-options.ts'
 export type { Retention, RetentionParts } from './chat/retention/retention.ts'
 export type { Session, SessionTokens } from './chat/session-token.ts'
+export type {
+  Condition,
+  FailedCondition,
+  ItemAbsent,
+  ItemStands,
+  LastStands,
+  ValueAbsent,
+  ValueStands,
+} from './core/conditions.ts'
+export type { MessageEntry, UpdateOptions } from './chat/updates/update-options.ts'
 export type { Deadline } from './core/deadline.ts'
 export type { Verdict } from './core/decide.ts'
 export type { BucketDigest, StampRange } from './core/digest.ts'
@@ -71,7 +81,7 @@ export type { ThroughOf } from './core/erase.ts'
 export type { StorageConnectionErrorOptions, StorageErrorOptions } from './core/errors.ts'
 export type { FAILPOINTS, FailpointName, Failpoints } from './core/failpoint.ts'
 export type { JsonText } from './core/json.ts'
-export type { Item, ItemParts, Register } from './core/merge.ts'
+export { type Item, type ItemParts, itemStamp, type Register } from './core/merge.ts'
 export { type NodeEnvOptions, nodeEnv } from './core/node-env.ts'
 export type {
   AppendOperation,
@@ -105,6 +115,19 @@ export type {
 export type { PlaceManagers } from './store/config.ts'
 export type { EraseStage, ErasedPlace } from './store/erase/erase-receipt.ts'
 export type { EraseScope } from './store/erase/erasure-record.ts'
+export type {
+  AddIfAbsentChange,
+  AppendChange,
+  Change,
+  ChangeResult,
+  ChangesOptions,
+  ChangesOutcome,
+  DeleteChange,
+  Entry,
+  PutChange,
+  RemoveChange,
+  SetChange,
+} from './store/changes/change.ts'
 export type { AppendOutcome } from './store/lists.ts'
 export type { GroupChange, Groups, PastItem } from './store/groups.ts'
 export type { LeftItem } from './store/erase/erasure-record.ts'
@@ -163,6 +186,8 @@ export type {
   WriteStrategyType,
 } from './strategy/strategy-factory.ts'
 export type {
+  Decider,
+  Guard,
   HedgeConfig,
   Repeat,
   WriteConfig,

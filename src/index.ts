@@ -6,7 +6,8 @@
 export type { CacheConfig, DatabaseConfig, WalConfig } from './backend/backend-config.ts'
 export type { CacheBackend } from './backend/cache-backend.ts'
 export type { DatabaseBackend } from './backend/database-backend.ts'
-export { ChatHistory, type ClearOptions, type EraseOptions } from './chat/chat-history.ts'
+export { ChatHistory } from './chat/chat-history.ts'
+export type { ClearOptions, EraseOptions } from './chat/clear-options.ts'
 export type { HistoryOptions } from './chat/history-options.ts'
 export type {
   ClosedToolCall,

@@ -8,6 +8,7 @@
  *   tests         test files, one of which must fail, where the simulation has no such part
  */
 import { CLOCK_MUTANTS } from './clocks.mjs'
+import { CONDITION_MUTANTS } from './conditions.mjs'
 import { LOG_MUTANTS } from './logs.mjs'
 import { ID_MUTANTS } from './ids.mjs'
 import { CLOCKS, OUTAGES } from './settings.mjs'
@@ -27,6 +28,7 @@ export const MUTANTS = [
   ...LOG_MUTANTS,
   ...CLOCK_MUTANTS,
   ...ID_MUTANTS,
+  ...CONDITION_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',

@@ -1,3 +1,4 @@
+import type { Condition } from '../core/conditions.ts'
 import { deadlineOf } from '../core/deadline.ts'
 import type { Env } from '../core/env.ts'
 import { isStorageError, messageOf, StorageError } from '../core/errors.ts'
@@ -11,6 +12,7 @@ export interface BatchCall {
   readonly operations: readonly Operation[]
   readonly decide: boolean
   readonly unique: boolean
+  readonly conditions?: readonly Condition[]
   readonly hint?: string
   readonly cursor?: WriterCursor
 }
@@ -66,11 +68,12 @@ export class Batcher {
     if (this.#queueBytes + bytes > queueBytesMax) {
       throw new StorageError('OVERLOADED', `${name} has ${queueBytesMax} bytes waiting`)
     }
-    const { decide = false, unique = false, hint, cursor } = options
+    const { decide = false, unique = false, conditions, hint, cursor } = options
     const call: BatchCall = {
       operations,
       decide,
       unique,
+      ...(conditions !== undefined && conditions.length > 0 && { conditions }),
       ...(hint !== undefined && { hint }),
       ...(cursor !== undefined && { cursor }),
     }

@@ -28,7 +28,7 @@ import type {
 import { storedOperations } from './stored-operations.ts'
 
 type Port = Required<ReplicaBackend>
-type Rest = 'getDurability' | 'getServerIds' | 'getSchema' | 'migrate'
+type Rest = 'getDurability' | 'getServerIds' | 'judgesConditions' | 'getSchema' | 'migrate'
 type Paged = 'scan' | 'scanStored' | 'checkParts'
 
 /** A call of the port that has one answer and takes its options last. */
@@ -50,6 +50,10 @@ const LEFT_OUT: { readonly [Name in CallName]?: Answer<Name> } = {
 /** A replica that hands its calls on to another one; what differs is overridden. */
 export abstract class ForwardingBackend extends ReplicaBase implements ReplicaBackend {
   abstract getDurability(): Durability
+
+  judgesConditions(): boolean {
+    return this.inner().judgesConditions?.() === true
+  }
 
   /** @internal Throws a `StorageError` while there is none. */
   protected abstract inner(): ReplicaBackend

@@ -2,6 +2,12 @@
  * Judging, paging and digesting of key states that are at hand whole: what the engines share that
  * keep a `KeyState` for each key instead of rows.
  */
+import {
+  judgeConditions,
+  latestVisible,
+  standingOf,
+  type FailedCondition,
+} from '../core/conditions.ts'
 import { decide, isRefusal, type Verdict } from '../core/decide.ts'
 import { addDigest, digestOf, type BucketDigest, type StampRange } from '../core/digest.ts'
 import {
@@ -13,10 +19,43 @@ import {
   type KeyState,
 } from '../core/merge.ts'
 import { rangeStamp, type Operation } from '../core/operation.ts'
-import { maxStamp, type Stamp } from '../core/stamp.ts'
+import type { Stamp } from '../core/stamp.ts'
 import { compareText } from '../core/text.ts'
+import type { BatchCall } from './batcher.ts'
 import { bucketsOf, type Bucket } from './buckets.ts'
 import type { ItemQuery, LatestKey } from './replica-backend.ts'
+
+/** What became of a call. */
+export interface Judged {
+  readonly applied: readonly Verdict[]
+  readonly failed?: FailedCondition
+}
+
+/** True when nothing of the group may be applied. */
+export function isRefused({ applied, failed }: Judged): boolean {
+  return failed !== undefined || applied.some(isRefusal)
+}
+
+/** The same as `judgeGroup`, after the conditions of the call. */
+export function judgeCall(
+  { operations, decide: judged, unique, conditions = [] }: BatchCall,
+  stateOf: (key: string) => KeyState | undefined,
+): Judged {
+  const failed = judgeConditions(conditions, operations, standingOf(stateOf))
+  if (failed === undefined) return { applied: judgeGroup(operations, stateOf, judged, unique) }
+  return { applied: withheldAll(operations, (key) => stateOf(key)?.deletedThrough), failed }
+}
+
+/** The answers to a group of which a condition has failed. */
+export function withheldAll(
+  operations: readonly Operation[],
+  throughOf: (key: string) => Stamp | undefined,
+): Verdict[] {
+  return operations.map(({ key }) => {
+    const deletedThrough = throughOf(key)
+    return { outcome: 'withheld', ...(deletedThrough !== undefined && { deletedThrough }) }
+  })
+}
 
 /** The answers to one group; nothing is changed. Without `judged` each operation is only merged. */
 export function judgeGroup(
@@ -66,11 +105,7 @@ export function pageItems(
 
 /** Position of the latest visible item. */
 export function latestOf(state: KeyState): Stamp | undefined {
-  let latest: Stamp | undefined
-  for (const item of state.items.values()) {
-    if (itemValue(item) !== undefined) latest = maxStamp(latest, item.position)
-  }
-  return latest
+  return latestVisible(state)
 }
 
 /** True when `list` shows the key: it has a register or a visible item. */

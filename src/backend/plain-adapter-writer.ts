@@ -1,16 +1,15 @@
-import { isRefusal } from '../core/decide.ts'
 import { isStorageError, messageOf, StorageError, type Effect } from '../core/errors.ts'
 import { applyOperation, type KeyState } from '../core/merge.ts'
 import type { Operation } from '../core/operation.ts'
 import { maxStamp, type Stamp } from '../core/stamp.ts'
 import type { BatchCall } from './batcher.ts'
-import { copyState, judgeGroup } from './key-states.ts'
+import { copyState, isRefused, judgeCall, type Judged } from './key-states.ts'
 import type { PlainDocuments, PlainMeta } from './plain-documents.ts'
 import type { ApplyResult } from './replica-backend.ts'
 
 /** The outcome of a batch before it is written. */
 interface Plan {
-  readonly results: readonly ApplyResult['applied'][]
+  readonly results: readonly Judged[]
   /** The changed keys as they were and as they will be. */
   readonly changes: ReadonlyMap<string, { readonly before: KeyState; readonly after: KeyState }>
   /** The operations of groups over several keys. */
@@ -69,7 +68,7 @@ export class PlainAdapterWriter {
     await this.#writeChanges(plan)
     if (cursors.length > 0) await unknown(this.#raiseCursors(cursors))
     this.observe(plan.head)
-    return plan.results.map((applied) => ({ identity, applied }))
+    return plan.results.map((judged) => ({ identity, ...judged }))
   }
 
   /** The database's own facts; made with a new identity in one that is empty. */
@@ -93,15 +92,20 @@ export class PlainAdapterWriter {
 
   async #prepare(calls: readonly BatchCall[]): Promise<Plan> {
     await this.#applyJournal()
-    const keys = new Set(calls.flatMap(({ operations }) => operations.map(({ key }) => key)))
+    const keys = new Set(
+      calls.flatMap(({ operations, conditions = [] }) =>
+        [...operations, ...conditions].map(({ key }) => key),
+      ),
+    )
     const states = await mapOf([...keys], (key) => this.#documents.readState(key))
     const after = new Map<string, KeyState>()
     const journal: Operation[] = []
     let head: Stamp | undefined
-    const results = calls.map(({ operations, decide, unique }) => {
-      const stateOf = (key: string): KeyState => after.get(key) ?? states.get(key)!
-      const applied = judgeGroup(operations, stateOf, decide, unique)
-      if (applied.some(isRefusal)) return applied
+    const results = calls.map((given) => {
+      const { operations } = given
+      const judged = judgeCall(given, (key) => after.get(key) ?? states.get(key)!)
+      if (isRefused(judged)) return judged
+      const { applied } = judged
       const effective = operations.filter((_, i) => applied[i]!.outcome === 'applied')
       for (const operation of effective) {
         const { key, stamp } = operation
@@ -110,7 +114,7 @@ export class PlainAdapterWriter {
         head = maxStamp(head, stamp)
       }
       if (new Set(effective.map(({ key }) => key)).size > 1) journal.push(...effective)
-      return applied
+      return judged
     })
     const changes = new Map(
       [...after].map(([key, state]) => [key, { before: states.get(key)!, after: state }]),

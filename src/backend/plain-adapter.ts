@@ -138,6 +138,10 @@ class PlainAdapter extends ReplicaBase implements ReplicaBackend {
     return { durable: this.#durable, reasons: [`as stated for ${type} by its user`] }
   }
 
+  judgesConditions(): boolean {
+    return true
+  }
+
   isConnected(): boolean {
     return this.#ready && this.#backend.isConnected()
   }

@@ -1,3 +1,4 @@
+import type { Condition, FailedCondition } from '../core/conditions.ts'
 import type { Deadline } from '../core/deadline.ts'
 import type { Verdict } from '../core/decide.ts'
 import type { BucketDigest, StampRange } from '../core/digest.ts'
@@ -31,6 +32,12 @@ export interface ApplyOptions extends CallOptions {
   readonly decide?: boolean
   /** With `decide`: appends carry callers' ids, which must be new. */
   readonly unique?: boolean
+  /**
+   * With `decide`: what must stand before any of the operations, judged in their transaction
+   * (`core/conditions.ts`). When one does not hold the answer is `failed`, and the group is refused. A group
+   * that was applied here before is not judged again. Only where `judgesConditions` says so.
+   */
+  readonly conditions?: readonly Condition[]
   /** Raises this writer's hint in the same transaction. */
   readonly hint?: string
   /** Stores the writer's cursor in the same transaction. It never goes back. */
@@ -43,6 +50,8 @@ export interface ApplyResult {
   readonly identity: string
   /** One answer an operation, in their order. */
   readonly applied: readonly Verdict[]
+  /** The first condition that did not hold: then nothing was applied. */
+  readonly failed?: FailedCondition
 }
 
 /** A page of one list. */
@@ -237,6 +246,11 @@ export interface ReplicaBackend extends DatabaseBackend {
    * copies on one server are one. Empty while they are not known.
    */
   getServerIds?(): readonly string[]
+  /**
+   * Whether `apply` judges conditions. Left out by an engine that does not: conditional groups are then
+   * `UNSUPPORTED` there, before anything is applied.
+   */
+  judgesConditions?(): boolean
   /**
    * Merges a group atomically: all of it or nothing. Repeating it is harmless. With `decide` the
    * operations are judged in order and one refusal withholds the group. Concurrent calls share a

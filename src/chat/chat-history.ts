@@ -2,10 +2,9 @@ import { invalid, StorageError } from '../core/errors.ts'
 import { checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
 import { NameLock } from '../core/name-lock.ts'
 import { DATABASE_PLACES } from '../core/places.ts'
-import { byDefault, ms, oneOf } from '../core/option-kinds.ts'
-import { resolve, type OptionTable } from '../core/options.ts'
-import { DAY_MS } from '../core/time.ts'
-import { STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
+import { resolve } from '../core/options.ts'
+import { itemStamp, type Item } from '../core/merge.ts'
+import { STAMP_MIN, stampMs } from '../core/stamp.ts'
 import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
 import type { AppendOutcome } from '../store/lists.ts'
 import type { StoreStatus } from '../store/status.ts'
@@ -14,8 +13,9 @@ import type { StrategicStorageManager } from '../store/strategic-storage-manager
 import type { WriteOutcome } from '../strategy/write/write-port.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
+import { CLEAR, ERASE, type ClearOptions, type EraseOptions } from './clear-options.ts'
 import { encodeMessage, messageBody } from './codec.ts'
-import { itemsOf, positionsById } from './message-items.ts'
+import { itemsOf, positionsById, stampsById } from './message-items.ts'
 import { ConversationReader } from './conversation-reader.ts'
 import { HISTORY, type HistoryOptions } from './history-options.ts'
 import { importPositions } from './records/import-positions.ts'
@@ -41,6 +41,7 @@ import {
   type DanglingToolCalls,
   type FindToolCallsOptions,
 } from './turns/dangling-tool-calls.ts'
+import { UPDATE, type MessageEntry, type UpdateOptions } from './updates/update-options.ts'
 import { resolveWindow, type HistoryWindow, type WindowOptions } from './window/window-options.ts'
 import { conversationKey, SPACES, tenantPrefix } from './keys.ts'
 import type {
@@ -54,28 +55,9 @@ import type {
   Receipt,
 } from './message.ts'
 
-export interface ClearOptions {
-  /**
-   * `acknowledged` resolves like a save; a place that is out follows when it is back. `everywhere`
-   * waits up to 30 s for both databases and says which of them are clear. Default: `acknowledged`.
-   */
-  readonly wait?: 'acknowledged' | 'everywhere'
-}
-
-/** How an erase is waited for. */
-export interface EraseOptions {
-  /** How long to wait for the places, at most a day. Milliseconds. Default: 30,000. */
-  readonly deadlineMs?: number
-}
-
-const CLEAR: OptionTable<ClearOptions, 'wait'> = {
-  wait: byDefault('acknowledged', oneOf('acknowledged', 'everywhere')),
-}
 /** Of two imports of one conversation each begins where the one before it ended. */
 const IMPORTS = new NameLock()
-const ERASE: OptionTable<EraseOptions, 'deadlineMs'> = {
-  deadlineMs: byDefault(30_000, ms(0, DAY_MS)),
-}
+
 /**
  * Conversations of one tenant. Every method rejects with a `StorageError`; after `close` with
  * `CLOSED`. `Extras` are fields of your own that its messages have, for the compiler alone.
@@ -256,18 +238,30 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     return item === undefined ? undefined : (await this.#reader.decode(key, [item]))[0]
   }
 
+  /** The same with the stamp that `ifStamp` of `updateMessage` takes. */
+  async getMessageEntry(
+    conversationId: string,
+    id: string,
+  ): Promise<MessageEntry<Extras> | undefined> {
+    const { key, item } = await this.#reader.find(conversationId, id)
+    const [message] = item === undefined ? [] : await this.#reader.decode(key, [item])
+    return message === undefined ? undefined : { message, stamp: itemStamp(item!) }
+  }
+
   /**
    * Replaces a whole message; it keeps its place, and its `createdAt` unless another one is given.
-   * Of two concurrent updates the later one wins.
+   * Of two concurrent updates the later one wins; with `ifStamp` the first one, and the other is a `CONFLICT`.
    *
    * @throws StorageError `NOT_FOUND`, or `UNAVAILABLE` when it was not found by a read that may be
-   * incomplete.
+   * incomplete; with `ifStamp` as `store.write`.
    */
   async updateMessage(
     conversationId: string,
     id: string,
     message: NewMessage<Extras>,
+    options?: UpdateOptions,
   ): Promise<Receipt> {
+    const { ifStamp, decide } = resolve('', options, UPDATE)
     checkText('id', id, MESSAGE_ID_BYTES_MAX)
     encodeMessage(message)
     if (message.id !== undefined && message.id !== id) {
@@ -279,8 +273,15 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     // What stands may be from before times were checked: it is kept as it is.
     const body = messageBody(message)
     const createdAt = body.createdAt ?? existing.createdAt
-    const outcome = await this.#store.editItem(key, id, item.position, { ...body, createdAt })
-    return this.#receipt(id, item.position, outcome)
+    const value = { ...body, createdAt }
+    const outcome =
+      ifStamp === undefined
+        ? await this.#store.editItem(key, id, item.position, value)
+        : await this.#store.write([{ kind: 'put', key, id, value }], {
+            if: [{ key, id, stamp: ifStamp }],
+            decide,
+          })
+    return this.#receipt(item, outcome)
   }
 
   /**
@@ -293,7 +294,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     const { key, item, complete } = await this.#reader.find(conversationId, id)
     if (item === undefined) throw notFound(id, complete)
     const outcome = await this.#store.removeItem(key, id, item.position)
-    return this.#receipt(id, item.position, outcome)
+    return this.#receipt(item, outcome)
   }
 
   /**
@@ -470,17 +471,21 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
 
   #receipts(conversationId: string, outcome: AppendOutcome): readonly Receipt[] {
     const positions = positionsById(outcome.operations)
+    const stamps = stampsById(outcome.operations)
     return outcome.ids.map((id) => ({
       id,
       position: positions.get(id) ?? STAMP_MIN,
+      stamp: stamps.get(id) ?? STAMP_MIN,
       copies: outcome.copies,
       durable: outcome.durable,
       ...this.#sessions?.ofWrite(conversationId, id, positions.get(id) ?? STAMP_MIN, outcome),
     }))
   }
 
-  #receipt(id: string, position: Stamp, { copies, durable }: WriteOutcome): Receipt {
-    return { id, position, copies, durable }
+  #receipt(item: Item, { copies, durable, operations }: WriteOutcome): Receipt {
+    const { id, position } = item
+    const stamp = stampsById(operations).get(id) ?? itemStamp(item)
+    return { id, position, stamp, copies, durable }
   }
 }
 

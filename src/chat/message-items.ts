@@ -1,6 +1,6 @@
 import { checkArray, checkText, MESSAGE_ID_BYTES_MAX } from '../core/limits.ts'
 import type { Operation } from '../core/operation.ts'
-import type { Stamp } from '../core/stamp.ts'
+import { maxStamp, type Stamp } from '../core/stamp.ts'
 import type { NewItem } from '../store/new-values.ts'
 import { messageBody } from './codec.ts'
 import type { NewMessage } from './message.ts'
@@ -29,4 +29,14 @@ export function positionsById(operations: readonly Operation[]): Map<string, Sta
     }
   }
   return positions
+}
+
+/** The latest stamp of each message. */
+export function stampsById(operations: readonly Operation[]): Map<string, Stamp> {
+  const stamps = new Map<string, Stamp>()
+  for (const operation of operations) {
+    if (operation.kind !== 'put') continue
+    stamps.set(operation.id, maxStamp(stamps.get(operation.id), operation.stamp) ?? operation.stamp)
+  }
+  return stamps
 }

@@ -83,6 +83,8 @@ export interface Receipt {
   readonly id: string
   /** Where the message stands: greater than all that came before it in the conversation. */
   readonly position: Stamp
+  /** Of its latest change: what `ifStamp` of `updateMessage` takes. */
+  readonly stamp: Stamp
   /** The places that had it when it was acknowledged; the others follow. */
   readonly copies: readonly PlaceName[]
   /** True when at least one of them survives a crash of its process and machine. */
@@ -91,7 +93,7 @@ export interface Receipt {
   readonly session?: string
 }
 
-export interface ClearReceipt extends Omit<Receipt, 'id' | 'position'> {
+export interface ClearReceipt extends Omit<Receipt, 'id' | 'position' | 'stamp'> {
   /** Places that are known to be clear. The others follow as soon as they can be reached. */
   readonly clear: readonly DatabasePlace[]
 }
@@ -135,7 +137,7 @@ export interface ConversationDetails extends Conversation {
 }
 
 /** Which places hold a change of a record. */
-export interface ConversationReceipt extends Omit<Receipt, 'id' | 'position' | 'session'> {
+export interface ConversationReceipt extends Pick<Receipt, 'copies' | 'durable'> {
   readonly conversationId: string
   /** Of this change, for `ifStamp`. */
   readonly stamp: string

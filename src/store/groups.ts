@@ -3,14 +3,14 @@
  * at a place, or nothing of it. Nothing here decides whether an id is new: of two puts of one id the later
  * one stands.
  */
-import { isStorageError } from '../core/errors.ts'
+import { isStorageError, StorageError } from '../core/errors.ts'
 import { encodeJson } from '../core/json.ts'
 import { checkText, MESSAGE_ID_BYTES_MAX } from '../core/limits.ts'
 import type { Operation } from '../core/operation.ts'
 import { remember } from '../core/lru.ts'
 import { counterOf, pastStamp, randomTail, withCounter } from '../core/past-stamp.ts'
 import { stampMs, type Stamp } from '../core/stamp.ts'
-import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
+import type { Guard, WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import { checkKey } from './check-arguments.ts'
 import { checkGroup } from './check-group.ts'
 import type { StoreCore } from './store-core.ts'
@@ -56,10 +56,11 @@ export class Groups {
   }
 
   /** Errors as those of any write. */
-  async write(changes: readonly GroupChange[]): Promise<WriteOutcome> {
+  async write(changes: readonly GroupChange[], guard?: Guard): Promise<WriteOutcome> {
     const write = (): Promise<WriteOutcome> => {
       const operations = changes.map((change) => this.#operationOf(change))
-      return this.#values.write(this.#write, operations)
+      if (guard === undefined) return this.#values.write(this.#write, operations)
+      return this.#guarded(operations, guard)
     }
     try {
       return await write()
@@ -68,6 +69,17 @@ export class Groups {
       if (!isStorageError(error, 'NOT_FOUND')) throw error
       return await write()
     }
+  }
+
+  /** The same if the conditions hold. */
+  async #guarded(operations: readonly Operation[], guard: Guard): Promise<WriteOutcome> {
+    checkGroup(operations)
+    if (this.#write.judgesConditions !== true) {
+      const { name } = this.#write
+      throw new StorageError('UNSUPPORTED', `the write strategy ${name} does not judge conditions`)
+    }
+    const group = { operations, unique: false, guard }
+    return await this.#core.run(() => this.#write.write(this.#core.context, group))
   }
 
   /**

@@ -14,7 +14,6 @@ import {
 import { itemValue, type Item } from '../core/merge.ts'
 import type { DatabasePlace } from '../core/places.ts'
 import type { Stamp } from '../core/stamp.ts'
-import { having, value } from '../core/option-kinds.ts'
 import { DAY_MS } from '../core/time.ts'
 import { guardedHealth } from '../health/guarded-health.ts'
 import type { HealthManager } from '../health/health-manager.ts'
@@ -38,7 +37,7 @@ import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
 import { defaultLog, tellOfDefaultLog } from '../wal/default-log.ts'
 import type { RefusedEntry } from '../wal/wal.ts'
-import { WALManager } from '../wal/wal-manager.ts'
+import type { WALManager } from '../wal/wal-manager.ts'
 import { resolveStorageConfig, type PlaceManagers, type StrategicStorageConfig } from './config.ts'
 import { Erasures } from './erase/erasures.ts'
 import type { EraseReceipt } from './erase/erase-receipt.ts'
@@ -54,6 +53,8 @@ import {
   checkStamp,
   checkTargets,
 } from './check-arguments.ts'
+import type { Change, ChangesOptions, ChangesOutcome, Entry } from './changes/change.ts'
+import { ConditionalWrites } from './changes/conditional-writes.ts'
 import { Groups } from './groups.ts'
 import { Lists, type AppendOutcome } from './lists.ts'
 import type { Entries, NewItem } from './new-values.ts'
@@ -62,21 +63,12 @@ import { decodeItems } from './rescue.ts'
 import { statusOf, type StoreHealth, type StoreStatus } from './status.ts'
 import { StoreCore } from './store-core.ts'
 import { checkEvent, type StoreEvents } from './store-events.ts'
+import { HEALTH_MANAGER, WAL_MANAGER } from './store-parts.ts'
 import { Values } from './values.ts'
 
 /** Longest that a call may be told to wait. */
 const WAIT_MS_MAX = DAY_MS
 const PLACES = ['primary', 'backup', 'cache']
-
-const HEALTH_MANAGER = having<HealthManager>('a health manager', [
-  'isHealthy',
-  'markSuccess',
-  'markFailure',
-  'getHealthStats',
-  'startHealthCheck',
-  'stopHealthCheck',
-])
-const WAL_MANAGER = value<WALManager>('a WALManager', (given) => given instanceof WALManager)
 
 /** Values, lists and their items in two databases and a log, through exchangeable strategies. */
 export class StrategicStorageManager implements AsyncDisposable {
@@ -85,6 +77,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   readonly #write: WritePort
   readonly #values: Values
   readonly #lists: Lists
+  readonly #changes: ConditionalWrites
   readonly #groups: Groups
   readonly #erasures: Erasures
   readonly #cipher: ValueCipher
@@ -123,6 +116,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     }
     this.#values = new Values(this.#core)
     this.#lists = new Lists(this.#core, this.#values, this.#write)
+    this.#changes = new ConditionalWrites(this.#core, this.#values, this.#read, this.#write)
     this.#groups = new Groups(this.#core, this.#values, this.#write)
     rememberStore(managers, this.#values)
     const { context } = this.#core
@@ -190,6 +184,23 @@ export class StrategicStorageManager implements AsyncDisposable {
   /** Sets all or nothing at each place: the values of an object, or pairs. */
   async mset(entries: Entries): Promise<WriteOutcome> {
     return await this.#values.mset(this.#write, entries)
+  }
+
+  /** The value with the stamp that a condition names; undefined when a place answers that there is none. */
+  async getEntry<T>(key: string): Promise<Entry<T> | undefined> {
+    return await this.#changes.getEntry<T>(key)
+  }
+
+  /**
+   * Writes changes of several keys, all or nothing at each place, if all conditions hold. One database judges them
+   * in the transaction in which it applies the group; nobody else has the group before.
+   *
+   * @throws StorageError `CONFLICT` that names the condition that did not hold, with effect `none`; with effect
+   *   `unknown` when an answer was lost before, so that the group itself may be what stands. `UNAVAILABLE` while no
+   *   database that may decide is in reach. `UNSUPPORTED` by an engine that cannot judge these conditions.
+   */
+  async write(changes: readonly Change[], options?: ChangesOptions): Promise<ChangesOutcome> {
+    return await this.#changes.write(changes, options)
   }
 
   /** Removes the value and the list, everywhere and for good. */
@@ -424,16 +435,9 @@ export class StrategicStorageManager implements AsyncDisposable {
     deadlineMs = 30_000,
     left: readonly LeftItem[] = [],
   ): Promise<EraseReceipt> {
-    checkOneOf('scope', scope, ['key', 'prefix'])
-    const targets = typeof target === 'string' ? [target] : checkTargets(target)
-    for (const each of targets) {
-      if (scope === 'key') checkKey(each)
-      else checkPrefix('prefix', each, KEY_BYTES_MAX)
-    }
+    const targets = checkTargets(scope, target)
     checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
-    const erase = (): Promise<EraseReceipt> => {
-      return this.#erasures.erase(scope, targets, deadlineMs, left)
-    }
+    const erase = () => this.#erasures.erase(scope, targets, deadlineMs, left)
     return await this.#core.alive.during(erase)
   }
 

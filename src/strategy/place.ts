@@ -70,9 +70,12 @@ export class Place {
     operations: readonly Operation[],
     options: ApplyOptions & { readonly timeoutMs: number },
   ): Promise<ApplyResult> {
-    return this.call('apply', options.deadline ?? options.timeoutMs, (backend, limits) =>
-      backend.apply(operations, { ...options, ...limits }),
-    )
+    return this.call('apply', options.deadline ?? options.timeoutMs, async (backend, limits) => {
+      if (options.conditions !== undefined && backend.judgesConditions?.() !== true) {
+        throw unsupported(`${backend.getBackendType()} does not judge conditions`)
+      }
+      return await backend.apply(operations, { ...options, ...limits })
+    })
   }
 
   /** The same for what nobody waits for: its latency says nothing about saves. */
@@ -108,8 +111,10 @@ export class Place {
       this.#health.markSuccess(this.name, operation, this.#env.monotonic() - startedMs)
       return result
     } catch (error) {
-      // A damaged row says nothing about the others; of a damaged database the probes tell.
-      if (!isStorageError(error, 'CORRUPT')) this.#health.markFailure(this.name, error, operation)
+      // A damaged row says nothing about the others; of a damaged database the probes tell. Nor does it say
+      // anything that an engine cannot do something.
+      const isOfCall = isStorageError(error, 'CORRUPT') || isStorageError(error, 'UNSUPPORTED')
+      if (!isOfCall) this.#health.markFailure(this.name, error, operation)
       throw withPlace(error, this.name, operation)
     }
   }
@@ -172,6 +177,10 @@ export class Place {
       ),
     )
   }
+}
+
+function unsupported(text: string): StorageError {
+  return new StorageError('UNSUPPORTED', text)
 }
 
 /** Adds the place to an error that does not name one yet. */

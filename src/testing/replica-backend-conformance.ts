@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import { concurrency } from './backend/concurrency.ts'
+import { conditions } from './backend/conditions.ts'
 import {
   conformanceContext,
   type DamagedValue,
@@ -32,6 +33,7 @@ export function replicaBackendConformance(options: ReplicaBackendConformanceOpti
     plainCalls(context)
     merging(context)
     deciding(context)
+    conditions(context)
     concurrency(context)
     paging(context)
     listing(context)

@@ -137,6 +137,7 @@ export class Ticket {
   /** Also while the log is at it: until it answers, nobody else shows the group to reads. */
   #oweIfUnlogged(): void {
     if (!this.#acknowledged || this.#lsn !== undefined || this.#void) return
+    if (this.operations.length === 0) return
     if (DATABASE_PLACES.some((place) => this.lacks(place))) this.#keeper.owe(this)
   }
 

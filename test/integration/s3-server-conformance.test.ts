@@ -42,7 +42,7 @@ describe.runIf(url !== undefined)('a server of others', () => {
     name: 's3 on a server of others',
     open: () => open(fresh()),
     reopen: (backend) => open(chosen.get(backend)!),
-    capabilities: { persistent: true, propertyRuns: 8 },
+    capabilities: { persistent: true, conditions: 'key', propertyRuns: 8 },
   })
 
   chatHistoryConformance({

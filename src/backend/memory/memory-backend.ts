@@ -1,5 +1,4 @@
 import { compareText } from '../../core/text.ts'
-import { isRefusal } from '../../core/decide.ts'
 import type { BucketDigest, StampRange } from '../../core/digest.ts'
 import { nodeEnv } from '../../core/node-env.ts'
 import type { Env } from '../../core/env.ts'
@@ -45,7 +44,8 @@ import {
   digestOperations,
   isInRange,
   isListed,
-  judgeGroup,
+  isRefused,
+  judgeCall,
   latestOf,
   pageItems,
 } from '../key-states.ts'
@@ -79,6 +79,10 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     return { durable: false, reasons: ['kept in the memory of one process'] }
   }
 
+  judgesConditions(): boolean {
+    return true
+  }
+
   async connect(): Promise<void> {
     this.#connected = true
   }
@@ -93,11 +97,13 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
 
   async apply(
     operations: readonly Operation[],
-    { decide: judged = false, unique = false, hint, cursor, signal }: ApplyOptions = {},
+    { decide = false, unique = false, conditions = [], hint, cursor, signal }: ApplyOptions = {},
   ): Promise<ApplyResult> {
     this.#check({ signal })
-    const applied = judgeGroup(operations, (key) => this.#keys.get(key), judged, unique)
-    if (!applied.some(isRefusal)) {
+    const call = { operations, decide, unique, conditions }
+    const judged = judgeCall(call, (key) => this.#keys.get(key))
+    const { applied } = judged
+    if (!isRefused(judged)) {
       operations.forEach((operation, i) => {
         if (applied[i]!.outcome === 'applied') applyOperation(this.#state(operation.key), operation)
       })
@@ -107,7 +113,7 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
       const lsn = Math.max(cursor.lsn, this.#cursors.get(cursor.writer) ?? 0)
       this.#cursors.set(cursor.writer, lsn)
     }
-    return { identity: this.#identity, applied }
+    return { identity: this.#identity, ...judged }
   }
 
   async readRegister(key: string, options?: CallOptions): Promise<KeyRead> {

@@ -136,6 +136,10 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     return 'postgresql'
   }
 
+  judgesConditions(): boolean {
+    return true
+  }
+
   isConnected(): boolean {
     return this.#isReady && this.#opened?.reachable === true
   }

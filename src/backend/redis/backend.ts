@@ -94,6 +94,10 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
     return 'redis'
   }
 
+  judgesConditions(): boolean {
+    return true
+  }
+
   isConnected(): boolean {
     return this.#opened?.runner.ready === true
   }
@@ -145,10 +149,11 @@ export class RedisDatabaseBackend extends ReplicaBase implements ReplicaBackend 
   }
 
   async apply(operations: readonly Operation[], options: ApplyOptions = {}): Promise<ApplyResult> {
-    checkStorable(operations)
+    const { conditions = [] } = options
+    checkStorable(operations, conditions)
     const opened = this.#check()
     const { layout } = await opened.runner.open(options)
-    const shards = new Set(operations.map(({ key }) => layout.shardOf(key)))
+    const shards = new Set([...operations, ...conditions].map(({ key }) => layout.shardOf(key)))
     if (shards.size > 1) {
       const { runner, schema } = opened
       const limitMs = this.#options.connection.commandTimeoutMs

@@ -28,5 +28,5 @@ replicaBackendConformance({
       credentials: server.keys,
     }),
   reopen: (backend) => open(chosen.get(backend)!),
-  capabilities: { persistent: true, propertyRuns: 20 },
+  capabilities: { persistent: true, conditions: 'key', propertyRuns: 20 },
 })

@@ -1,4 +1,3 @@
-import { isRefusal } from '../../core/decide.ts'
 import { Deadline, deadlineOf } from '../../core/deadline.ts'
 import type { BucketDigest, StampRange } from '../../core/digest.ts'
 import type { Env } from '../../core/env.ts'
@@ -38,9 +37,10 @@ import type {
   ReplicaState,
   StoredOperation,
 } from '../replica-backend.ts'
+import { isRefused, type Judged } from '../key-states.ts'
 import { S3Client, type RequestCounts, type S3Call } from './protocol/client.ts'
 import { openDatabase, probe, readIdentity, type Database } from './database.ts'
-import { applyGroup, byKey, finishJournal } from './groups.ts'
+import { applyGroup, byKey, finishJournal, manyKeys } from './groups.ts'
 import { DRAIN_MS_MAX, JOURNAL_MS_MIN, PENDING_BYTES_MAX } from './protocol/limits.ts'
 import { listKeys, listLatest, versionsWith } from './read/listing.ts'
 import { isRefusedForGood } from './protocol/s3-error.ts'
@@ -92,6 +92,10 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
     return 's3'
   }
 
+  judgesConditions(): boolean {
+    return true
+  }
+
   isConnected(): boolean {
     return this.#opened !== undefined
   }
@@ -136,8 +140,10 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
     if (this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
       throw new StorageError('OVERLOADED', `S3 has ${PENDING_BYTES_MAX} bytes waiting`)
     }
-    const keys = new Set(operations.map(({ key }) => key))
+    const { conditions = [] } = options
+    const keys = new Set([...operations, ...conditions].map(({ key }) => key))
     const [key] = keys
+    if (keys.size > 1 && conditions.length > 0) throw manyKeys()
     this.#pendingBytes += bytes
     try {
       return keys.size === 1
@@ -389,7 +395,7 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
   async #runGroup(opened: Opened, calls: readonly BatchCall[]): Promise<readonly ApplyResult[]> {
     return await this.#writing(opened, calls, async (db, call) => {
       const [group] = calls
-      return [await applyGroup(db, opened.client, group!, call)]
+      return [{ applied: await applyGroup(db, opened.client, group!, call) }]
     })
   }
 
@@ -400,7 +406,7 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
   async #writing(
     opened: Opened,
     calls: readonly BatchCall[],
-    write: (db: Database, call: S3Call) => Promise<readonly ApplyResult['applied'][]>,
+    write: (db: Database, call: S3Call) => Promise<readonly Judged[]>,
   ): Promise<readonly ApplyResult[]> {
     const { db } = opened
     return await this.#within(opened, {}, async (call) => {
@@ -410,9 +416,9 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
         throw isStorageError(error, 'CORRUPT') ? rejected(error) : error
       })
       const written = calls.flatMap(({ operations }, i) =>
-        answers[i]!.some(isRefusal)
+        isRefused(answers[i]!)
           ? []
-          : operations.filter((_, n) => answers[i]![n]!.outcome === 'applied'),
+          : operations.filter((_, n) => answers[i]!.applied[n]!.outcome === 'applied'),
       )
       const cursors = calls.flatMap(({ cursor }) => cursor ?? [])
       try {
@@ -422,7 +428,7 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
         // The data is there, whatever became of the marks.
         throw new StorageError('UNAVAILABLE', messageOf(error), { effect: 'unknown', cause: error })
       }
-      return answers.map((applied) => ({ identity: db.identity, applied }))
+      return answers.map((judged) => ({ identity: db.identity, ...judged }))
     })
   }
 

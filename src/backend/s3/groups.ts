@@ -64,6 +64,12 @@ export async function applyGroup(
   })
 }
 
+/** A version is about one key, and nothing holds several while they are judged. */
+export function manyKeys(): StorageError {
+  const text = 'S3 judges conditions of groups about one key, and this one is about several'
+  return new StorageError('UNSUPPORTED', text)
+}
+
 /** Applies a journal that was left behind, and removes it. */
 export async function finishJournal(
   db: Database,
@@ -129,7 +135,7 @@ async function applyParts(
     await mapLimited([...parts], KEYS_AT_ONCE, async ([key, operations]) => {
       const merged = { operations, decide: false, unique: false }
       const [answers] = await writer.write(key, [merged], call)
-      return [key, answers!] as const
+      return [key, answers!.applied] as const
     }),
   )
 }

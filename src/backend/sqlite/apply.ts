@@ -3,6 +3,12 @@
  * operation is judged and written in order, so a later one of the same group sees the earlier; a
  * group that is refused goes back to its savepoint.
  */
+import {
+  judgeConditions,
+  type Condition,
+  type FailedCondition,
+  type Standing,
+} from '../../core/conditions.ts'
 import { decide, isRefusal, judgePut, type Verdict } from '../../core/decide.ts'
 import { digestOf } from '../../core/digest.ts'
 import { StorageError } from '../../core/errors.ts'
@@ -17,6 +23,7 @@ import type {
 } from '../../core/operation.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
 import type { BatchCall } from '../batcher.ts'
+import { withheldAll, type Judged } from '../key-states.ts'
 import { ItemTable } from './rows/item-table.ts'
 import type { KeyRow, KeyTable } from './rows/key-table.ts'
 import type { SqliteConnection } from './connection/connection.ts'
@@ -47,7 +54,7 @@ export function applyBatch(
   connection: SqliteConnection,
   keys: KeyTable,
   calls: readonly BatchCall[],
-): Verdict[][] {
+): Judged[] {
   keys.begin()
   return new Application(connection, keys).run(calls)
 }
@@ -64,9 +71,10 @@ class Application {
     this.#items = new ItemTable(connection, this.#keys)
   }
 
-  run(calls: readonly BatchCall[]): Verdict[][] {
-    const answers = calls.map((call) => {
-      const applied = this.#group(call)
+  run(calls: readonly BatchCall[]): Judged[] {
+    const answers = calls.map((call): Judged => {
+      const failed = this.#failed(call)
+      const applied = failed === undefined ? this.#group(call) : this.#withheld(call)
       if (call.hint !== undefined) {
         const next = this.#connection.get<{ hint_count: number }>(NEXT_HINT)!
         this.#connection.run(HINT, call.hint, next.hint_count)
@@ -74,10 +82,41 @@ class Application {
       if (call.cursor !== undefined) {
         this.#connection.run(CURSOR, call.cursor.writer, call.cursor.lsn)
       }
-      return applied
+      return failed === undefined ? { applied } : { applied, failed }
     })
     if (this.#head !== undefined) this.#connection.run(HEAD, stampBytes(this.#head))
     return answers
+  }
+
+  #failed({ conditions, operations }: BatchCall): FailedCondition | undefined {
+    return conditions === undefined
+      ? undefined
+      : judgeConditions(conditions, operations, this.#standing(conditions))
+  }
+
+  #withheld({ operations }: BatchCall): readonly Verdict[] {
+    return withheldAll(operations, (key) => this.#keys.find(key)?.deletedThrough)
+  }
+
+  /** What stands, read as it is asked for. */
+  #standing(conditions: readonly Condition[]): Standing {
+    for (const { key } of conditions) checkStorable('key', key)
+    return {
+      registerOf: (key) => {
+        const stamp = this.#keys.find(key)?.registerStamp
+        return stamp === undefined ? undefined : { stamp, value: '' as JsonText }
+      },
+      itemOf: (key, id) => {
+        checkStorable('id', id)
+        const row = this.#keys.find(key)
+        return row === undefined ? undefined : this.#items.find(row.keyId, id)
+      },
+      latestOf: (key) => {
+        const row = this.#keys.find(key)
+        return row === undefined ? undefined : this.#keys.latestVisible(row)
+      },
+      deletedThroughOf: (key) => this.#keys.find(key)?.deletedThrough,
+    }
   }
 
   #group({ operations, decide: judged, unique }: BatchCall): Verdict[] {

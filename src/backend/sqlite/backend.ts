@@ -90,6 +90,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   #checkpointing = false
   /** Keys that a digest goes through at a time; follows how long that takes. */
   #turnKeys = 16
+  readonly judgesConditions = (): boolean => true
 
   constructor(options: SqliteOptions, env: Env = nodeEnv()) {
     super(env)

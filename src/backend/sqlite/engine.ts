@@ -1,4 +1,3 @@
-import type { Verdict } from '../../core/decide.ts'
 import type { BatchCall } from '../batcher.ts'
 import type { ApplyResult } from '../replica-backend.ts'
 import { applyBatch } from './apply.ts'
@@ -76,9 +75,9 @@ export class SqliteEngine {
   run(calls: readonly BatchCall[]): ApplyResult[] {
     try {
       return this.#connection.write(() => {
-        const answers: readonly Verdict[][] = applyBatch(this.#connection, this.#keys, calls)
+        const answers = applyBatch(this.#connection, this.#keys, calls)
         const identity = reads.identityOf(this.#connection)
-        return answers.map((applied) => ({ identity, applied }))
+        return answers.map((judged) => ({ identity, ...judged }))
       })
     } catch (error) {
       this.#keys.forget()

@@ -66,7 +66,7 @@ class FakeTarget implements ImportTarget {
     const count = (this.#stamps++).toString(16).padStart(12, '0')
     const writer = isNew ? WRITER : '9000-000000000009'
     const position = `${count.slice(0, 8)}-${count.slice(8)}-7000-${writer}` as Stamp
-    return { id, position, copies: ['primary', 'wal'], durable: true }
+    return { id, position, stamp: position, copies: ['primary', 'wal'], durable: true }
   }
 }
 

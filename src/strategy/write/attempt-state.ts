@@ -4,14 +4,22 @@ import {
   isStorageError,
   messageOf,
   StorageError,
+  unreachable,
   type Effect,
 } from '../../core/errors.ts'
 import { DATABASE_PLACES, type PlaceName } from '../../core/places.ts'
 import type { StoreContext } from '../context.ts'
 import { isDurable, mayBeDurable } from './durable-places.ts'
-import { PLACES, type AttemptView, type Time } from './next-step.ts'
+import { isDecided, PLACES, type AttemptView, type Time } from './next-step.ts'
+import { ONE_DATABASE } from './policies.ts'
 import type { PlaceState, PlaceStates, WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-port.ts'
+
+/** How an attempt fails. */
+export type FailCode = 'UNAVAILABLE' | 'TIMEOUT' | 'OVERLOADED'
+
+export const LOG_OUT = 'the log is out, and saves are to be refused without it'
+const PRIMARY_OUT = 'the primary, which alone may judge the conditions, could not be reached'
 
 /** What is known of one attempt. It sends nothing and decides nothing. */
 export class AttemptState implements AttemptView {
@@ -28,20 +36,23 @@ export class AttemptState implements AttemptView {
   readonly errors: StorageError[] = []
   readonly #context: StoreContext
   readonly #minCopies: number
+  readonly #isEmpty: boolean
 
   constructor(
     context: StoreContext,
     policy: WritePolicy,
     { minCopies, decideWithoutPrimary }: ResolvedWriteConfig,
-    { operations, unique }: WriteGroup,
+    { operations, unique, guard }: WriteGroup,
   ) {
     this.#context = context
     this.#minCopies = minCopies
-    this.policy = policy
-    this.decideWithoutPrimary = decideWithoutPrimary
+    // Nothing but conditions: they are judged, and no copy is to be made.
+    this.#isEmpty = operations.length === 0
+    this.policy = this.#isEmpty ? ONE_DATABASE : policy
+    this.decideWithoutPrimary = decideWithoutPrimary && guard?.decide !== 'primary'
     const isClear = operations.some(({ kind }) => kind === 'delete')
-    this.kind = isClear ? 'clear' : unique ? 'ids' : 'plain'
-    if (!context.log.hasLog()) this.places.wal = 'failed'
+    this.kind = guard !== undefined ? 'if' : isClear ? 'clear' : unique ? 'ids' : 'plain'
+    if (!context.log.hasLog() || this.#isEmpty) this.places.wal = 'failed'
     if (context.places.backup.isAbsent) this.places.backup = 'failed'
   }
 
@@ -66,11 +77,12 @@ export class AttemptState implements AttemptView {
   }
 
   get lacksLog(): boolean {
-    return this.places.wal !== 'done' && this.#context.log.isRequired()
+    return !this.#isEmpty && this.places.wal !== 'done' && this.#context.log.isRequired()
   }
 
   isDurable(copies: readonly PlaceName[]): boolean {
     if (copies.length === 0) return false
+    if (this.#isEmpty) return true
     const context = this.#context
     const durable = copies.filter((place) => isDurable(context, place)).length
     if (durable > 0 && durable >= this.#minCopies) return true
@@ -90,8 +102,31 @@ export class AttemptState implements AttemptView {
     return PLACES.some((place) => this.places[place] === 'sent')
   }
 
+  /** Why it ends without being acknowledged: a code and a text. */
+  endOf(why: 'time' | 'copies' | 'log', timeoutMs: number): readonly [FailCode, string] {
+    switch (why) {
+      case 'time':
+        return ['TIMEOUT', `no decision within ${timeoutMs} ms`]
+      case 'copies':
+        return [
+          'UNAVAILABLE',
+          this.#isLeftToPrimary() ? PRIMARY_OUT : 'too few places could be reached',
+        ]
+      case 'log':
+        return ['UNAVAILABLE', LOG_OUT]
+      default:
+        return unreachable(why)
+    }
+  }
+
+  #isLeftToPrimary(): boolean {
+    return this.kind === 'if' && !this.decideWithoutPrimary && !isDecided(this.places)
+  }
+
   /** A mistake of the caller's, or data that neither database can store. */
   isHopeless(error: unknown): boolean {
+    // While the primary is there nobody else may judge what it cannot.
+    if (isStorageError(error, 'UNSUPPORTED')) return this.kind === 'if' && error.place === 'primary'
     if (!isCallersFault(error)) return false
     if (!isStorageError(error, 'REJECTED')) return true
     const refusals = this.errors.filter(({ code }) => code === 'REJECTED')

@@ -4,10 +4,17 @@
  * twice is harmless.
  */
 import type { ApplyOptions, ApplyResult } from '../../backend/replica-backend.ts'
+import type { Condition, FailedCondition } from '../../core/conditions.ts'
 import { Deadline } from '../../core/deadline.ts'
 import { isRefusal, type Verdict } from '../../core/decide.ts'
 import type { Timer } from '../../core/env.ts'
-import { isCallersFault, isOwnBound, StorageError, unreachable } from '../../core/errors.ts'
+import {
+  isCallersFault,
+  isOwnBound,
+  isStorageError,
+  StorageError,
+  unreachable,
+} from '../../core/errors.ts'
 import type { Item } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { DatabasePlace, PlaceName } from '../../core/places.ts'
@@ -16,15 +23,14 @@ import type { Ticket } from '../../wal/ticket.ts'
 import { observeKey, type StoreContext } from '../context.ts'
 import { hedgeDelayMs } from '../hedge-delay.ts'
 import type { AttemptResult } from './attempt-result.ts'
-import { AttemptState } from './attempt-state.ts'
+import { AttemptState, LOG_OUT, type FailCode } from './attempt-state.ts'
+import { bringKnown } from './bring-known.ts'
 import { lackingClears } from './lacking-clears.ts'
 import { isDecided, nextStep, type Time } from './next-step.ts'
 import { removedAmong } from './removed-among.ts'
 import { Repeats, standsElsewhere } from './repeats.ts'
 import type { WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup } from './write-port.ts'
-
-const LOG_OUT = 'the log is out, and saves are to be refused without it'
 
 export class Attempt {
   readonly #context: StoreContext
@@ -82,7 +88,7 @@ export class Attempt {
     const delayMs = hedge.enabled ? hedgeDelayMs(this.#context, 'primary', hedge) : timeoutMs
     if (delayMs >= timeoutMs) return
     this.#timer = this.#context.env.setTimer(delayMs, () => {
-      if (this.#group.unique && !this.#isDecided()) void this.#watchPrimary(delayMs)
+      if (this.#isForOne && !this.#isDecided()) void this.#watchPrimary(delayMs)
       this.#pass('overdue')
     })
   }
@@ -106,6 +112,11 @@ export class Attempt {
     }
     this.#state.primarySilent = true
     this.#step()
+  }
+
+  /** One database decides before any other place has the group. */
+  get #isForOne(): boolean {
+    return this.#group.unique || this.#group.guard !== undefined
   }
 
   #isDecided(): boolean {
@@ -145,13 +156,19 @@ export class Attempt {
     const sent = this.#operations
     // What stands in one place is merged in the other one, which is then asked whether it was removed there.
     const repeated = this.#repeats.among(sent)
-    const judges = this.#group.mergeOnly !== true && !this.#repeats.isAny
+    const { guard, mergeOnly = false } = this.#group
+    // What one database has judged is merged in the other one.
+    const conditions = this.#isDecided() ? undefined : guard?.conditions
+    const judges =
+      guard === undefined ? !mergeOnly && !this.#repeats.isAny : conditions !== undefined
     const startedAt = context.env.monotonic()
     try {
+      if (conditions !== undefined && !(await this.#bringKnown(place, conditions))) return
       const result = await this.#applied(place, sent, {
         // The second place too: what it had before, from a process that was cut off, stands in the way.
         decide: judges,
         unique: judges && this.#group.unique && this.#config.enableIdempotency,
+        ...(conditions !== undefined && { conditions }),
         ...(hinted && { hint: context.clock.writerId }),
       })
       const removed = await removedAmong(context.places[place], repeated, this.#limits)
@@ -173,6 +190,20 @@ export class Attempt {
       this.#failed(place, error)
     }
     this.#step()
+  }
+
+  /** False when what the place lacks cannot be read: another place would not know more. */
+  async #bringKnown(place: DatabasePlace, conditions: readonly Condition[]): Promise<boolean> {
+    try {
+      await bringKnown(this.#context, place, conditions, this.#limits)
+      return true
+    } catch (error) {
+      if (isStorageError(error) && error.place === place) throw error
+      this.#state.failed(place, error)
+      this.#ticket.missed(place)
+      if (!this.#isSettled()) this.#fail('UNAVAILABLE', `what the ${place} lacks cannot be read`)
+      return false
+    }
   }
 
   /** A call that is made late has its own time: to end it soon would be held against the place. */
@@ -202,8 +233,9 @@ export class Attempt {
 
   /** A call that failed does not say that the primary is out: while it lives, it decides. */
   async #mayAskAgain(error: unknown): Promise<boolean> {
-    if (!this.#group.unique || this.#askedAgain || this.#isDecided()) return false
+    if (!this.#isForOne || this.#askedAgain || this.#isDecided()) return false
     if (this.#isSettled() || isCallersFault(error)) return false
+    if (isStorageError(error, 'UNSUPPORTED')) return false
     if (!(await this.#context.monitor.isPrimaryAlive())) return false
     this.#askedAgain = true
     if (this.#isSettled() || this.#isDecided()) return false
@@ -230,10 +262,11 @@ export class Attempt {
     this.#step()
   }
 
-  /** A caller's id that a database has decided stays where that database put it. */
+  /** What a database has decided stays where that database put it. */
   #isFresh(): boolean {
-    const { unique, repeat, mergeOnly = false } = this.#group
-    if (repeat !== undefined || mergeOnly || this.#repeats.isAny) return false
+    const { unique, repeat, guard, mergeOnly = false } = this.#group
+    if (guard !== undefined || repeat !== undefined) return false
+    if (mergeOnly || this.#repeats.isAny) return false
     return !unique || !this.#isDecided()
   }
 
@@ -281,6 +314,10 @@ export class Attempt {
     const context = this.#context
     const applied = this.#repeats.judged(sent, result.applied, removed)
     sent.forEach(({ key }, i) => observeKey(context, key, applied[i]?.deletedThrough))
+    if (result.failed !== undefined) {
+      this.#conditionFailed(place, sent, applied, result.failed)
+      return
+    }
     this.#state.places[place] = 'done'
     const refused = applied.some(isRefusal)
     const repeats = refused ? undefined : this.#repeats.answered(sent, applied)
@@ -323,6 +360,22 @@ export class Attempt {
     if (took.length > 0) this.#spread(place, took)
   }
 
+  #conditionFailed(
+    place: DatabasePlace,
+    sent: readonly Operation[],
+    applied: readonly Verdict[],
+    failed: FailedCondition,
+  ): void {
+    this.#state.places[place] = 'failed'
+    if (this.#isSettled()) {
+      // Acknowledged by the other database, which could not see this one: it is never withdrawn.
+      this.#ticket.missed(place)
+      return
+    }
+    this.#ticket.void()
+    this.#settle({ kind: 'refused', sent, applied, failed, effect: this.#state.effect() })
+  }
+
   /** What one place has of a group that is refused is brought to the others: they must not differ. */
   #spread(place: DatabasePlace, took: readonly Operation[]): void {
     if (!this.#ticket.isLogged()) this.#ticket.operations = took
@@ -353,7 +406,7 @@ export class Attempt {
     if (place !== 'wal') this.#ticket.missed(place)
     if (this.#isSettled()) return
     if (place === 'primary' && this.#isBusyDecider(error)) {
-      this.#fail('OVERLOADED', 'the primary decides whether the id is new, and is busy')
+      this.#fail('OVERLOADED', 'the primary decides, and is busy')
     } else if (this.#state.isHopeless(error)) {
       this.#ticket.void()
       this.#settle({ kind: 'failed', error: this.#state.errors.at(-1)! })
@@ -388,7 +441,7 @@ export class Attempt {
           this.#acknowledge(command.copies)
           break
         case 'fail':
-          this.#giveUp(command.why)
+          this.#fail(...this.#state.endOf(command.why, this.#config.timeoutMs))
           break
         default:
           unreachable(command)
@@ -396,29 +449,14 @@ export class Attempt {
     }
   }
 
-  #giveUp(why: 'time' | 'copies' | 'log'): void {
-    switch (why) {
-      case 'time':
-        this.#fail('TIMEOUT', `no decision within ${this.#config.timeoutMs} ms`)
-        break
-      case 'copies':
-        this.#fail('UNAVAILABLE', 'too few places could be reached')
-        break
-      case 'log':
-        this.#fail('UNAVAILABLE', LOG_OUT)
-        break
-      default:
-        unreachable(why)
-    }
-  }
-
   #acknowledge(copies: readonly PlaceName[]): void {
     this.#settle({ kind: 'acknowledged', operations: this.#operations, copies })
     this.#ticket.acknowledge()
-    if (copies.length < 2) this.#context.notify({ kind: 'degraded-write', copies })
+    if (copies.length < 2 && this.#operations.length > 0)
+      this.#context.notify({ kind: 'degraded-write', copies })
   }
 
-  #fail(code: 'UNAVAILABLE' | 'TIMEOUT' | 'OVERLOADED', why: string): void {
+  #fail(code: FailCode, why: string): void {
     const causes = this.#state.errors.map(({ message }) => message).join('; ')
     const error = new StorageError(code, causes === '' ? why : `${why}: ${causes}`, {
       effect: this.#state.effect(),

@@ -145,10 +145,29 @@ const IDS: Table = {
   },
 }
 
+/** Conditions: as ids, but the log never has a group that no database has judged. */
+const IF: Table = {
+  ...IDS,
+  failed: { ...IDS.failed, failed: ['fail copies', 'wait', 'say wal', 'fail copies'] },
+}
+
+/** Conditions that the primary alone may judge. */
+const IF_PRIMARY: Table = {
+  ...IF,
+  failed: {
+    idle: ['fail copies', 'wait', 'say wal', 'fail copies'],
+    sent: ['wait', 'wait', 'wait', 'wait'],
+    done: IF.failed.done,
+    failed: ['fail copies', 'wait', 'say wal', 'fail copies'],
+  },
+}
+
 describe.each([
   ['plain', PLAIN, {}],
   ['overdue', OVERDUE, { time: 'overdue' }],
   ['ids', IDS, { kind: 'ids' }],
+  ['if', IF, { kind: 'if' }],
+  ['if by the primary', IF_PRIMARY, { kind: 'if', decideWithoutPrimary: false }],
 ] as const)('two copies, %s:', (_, table, given) => {
   test.each(STATES.flatMap((primary) => STATES.map((backup) => [primary, backup] as const)))(
     'primary %s, backup %s',
@@ -194,10 +213,26 @@ describe('promised', () => {
   test('W4: while the primary may decide whether ids are new, nobody else is asked', () => {
     for (const each of everyView()) {
       const command = nextStep(each)
-      if (each.kind !== 'ids' || isDecided(each.places) || command.kind !== 'send') continue
+      const isOne = each.kind === 'ids' || each.kind === 'if'
+      if (!isOne || isDecided(each.places) || command.kind !== 'send') continue
       if (command.place === 'primary') continue
       expect(each.places.primary === 'failed' || each.primarySilent).toBe(true)
       expect(each.decideWithoutPrimary).toBe(true)
+    }
+  })
+
+  test('W7: what no database has judged is never given to the log', () => {
+    for (const each of everyView()) {
+      const command = nextStep(each)
+      if (each.kind !== 'if' || isDecided(each.places) || command.kind !== 'send') continue
+      expect(command.place).not.toBe('wal')
+    }
+  })
+
+  test('W8: a primary that alone may judge, and is out, is not waited for', () => {
+    for (const each of everyView()) {
+      if (each.kind !== 'if' || each.decideWithoutPrimary || isDecided(each.places)) continue
+      expect(nextStep(each).kind).not.toBe('send-skipped')
     }
   })
 
@@ -210,7 +245,7 @@ describe('promised', () => {
   })
 
   test.each(Object.entries(POLICIES))('W6: %s ends whatever the answers are', (_, policy) => {
-    for (const kind of ['plain', 'ids', 'clear'] as const) {
+    for (const kind of ['plain', 'ids', 'clear', 'if'] as const) {
       for (const time of ['early', 'overdue'] as const) follow({ ...FRESH, policy, kind, time }, 0)
     }
   })
@@ -259,7 +294,7 @@ function follow(given: AttemptView, steps: number): void {
 function* everyView(): Generator<AttemptView> {
   const booleans = [false, true]
   for (const policy of Object.values(POLICIES) as WritePolicy[])
-    for (const kind of ['plain', 'ids', 'clear'] as const)
+    for (const kind of ['plain', 'ids', 'clear', 'if'] as const)
       for (const time of ['early', 'overdue', 'up'] as const)
         for (const hint of ['none', 'sent', 'done'] as const)
           for (const primarySilent of booleans)

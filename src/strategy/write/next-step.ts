@@ -21,8 +21,9 @@ export interface AttemptView {
    * - `plain`: anything with stamps of this writer's.
    * - `ids`: appends with ids of the caller's. One place decides whether they are new.
    * - `clear`: a clear, which every place is to hear of at once.
+   * - `if`: a group with conditions. One database judges them, and then all have it.
    */
-  readonly kind: 'plain' | 'ids' | 'clear'
+  readonly kind: 'plain' | 'ids' | 'clear' | 'if'
   readonly places: PlaceStates
   /** The same, with copies that are on one machine counted once. */
   readonly distinct: PlaceStates
@@ -33,7 +34,7 @@ export interface AttemptView {
   readonly primarySilent: boolean
   /** The primary counts as failed because its circuit is open: it was not asked. */
   readonly primarySkipped: boolean
-  /** Ids may be decided without the primary. */
+  /** Ids and conditions may be decided without the primary. */
   readonly decideWithoutPrimary: boolean
   /** Nothing may be acknowledged that the log does not have, and it does not have this. */
   readonly lacksLog: boolean
@@ -63,7 +64,7 @@ export function nextStep(view: AttemptView): Command {
   // With the log out too the backup may stay the only one: its copy must count when time is up.
   if (time === 'overdue' && isHintMissing(view)) return HINT
   // The others hang and may do so until time is up.
-  if (time === 'overdue' && view.primarySkipped && !isDurable(view)) return { kind: 'send-skipped' }
+  if (time === 'overdue' && mayAskSkipped(view) && !isDurable(view)) return { kind: 'send-skipped' }
   if (hint === 'sent' || PLACES.some((name) => view.places[name] === 'sent')) return WAIT
   return conclude(view)
 }
@@ -73,7 +74,7 @@ export function copiesOf({ distinct }: Pick<AttemptView, 'distinct'>): PlaceName
   return PLACES.filter((place) => distinct[place] === 'done')
 }
 
-/** True when some database has said whether the ids are new. */
+/** True when some database has said whether the ids are new, or whether the conditions hold. */
 export function isDecided(places: PlaceStates): boolean {
   return places.primary === 'done' || places.backup === 'done'
 }
@@ -108,7 +109,7 @@ function confirm(view: AttemptView): Command {
 function due(view: AttemptView): readonly PlaceName[] {
   const { policy, kind, places, distinct, time } = view
   if (kind === 'clear') return PLACES
-  if (kind === 'ids' && !isDecided(places)) return dueUndecided(view)
+  if (isUndecided(view)) return dueUndecided(view)
   const troubled = places.primary === 'failed' || distinct.wal === 'failed' || time === 'overdue'
   return troubled ? ['wal', 'primary', 'backup'] : [...policy.atOnce, 'wal']
 }
@@ -119,23 +120,33 @@ function due(view: AttemptView): readonly PlaceName[] {
  * backup that lacks the first save would take other content for a new message.
  */
 function dueUndecided(view: AttemptView): readonly PlaceName[] {
-  const { places, primarySilent, decideWithoutPrimary } = view
+  const { kind, places, primarySilent, decideWithoutPrimary } = view
   const mayYetDecide = places.primary !== 'failed' && !primarySilent
   if (mayYetDecide || !decideWithoutPrimary) return ['primary']
-  // The log decides when no database does, so it must not wait for the backup's deadline.
-  return places.backup === 'failed' ? ['primary', 'wal'] : ['primary', 'backup']
+  // The log decides on ids when no database does, so it must not wait for the backup's deadline. What
+  // conditions look at it cannot tell.
+  return places.backup === 'failed' && kind === 'ids' ? ['primary', 'wal'] : ['primary', 'backup']
+}
+
+function isUndecided({ kind, places }: AttemptView): boolean {
+  return (kind === 'ids' || kind === 'if') && !isDecided(places)
+}
+
+/** A primary that alone may judge conditions, and is out, is not waited for. */
+function mayAskSkipped({ kind, primarySkipped, decideWithoutPrimary }: AttemptView): boolean {
+  return primarySkipped && (kind !== 'if' || decideWithoutPrimary)
 }
 
 /** Everybody who was asked has answered. */
 function conclude(view: AttemptView): Command {
-  const { kind, places, primarySkipped, decideWithoutPrimary } = view
+  const { places, decideWithoutPrimary } = view
   if (!isDurable(view)) {
     // What the policy waits for is there, but not durable enough: the databases are asked too.
-    const mayAsk = isDecided(places) || kind !== 'ids' || decideWithoutPrimary
+    const mayAsk = !isUndecided(view) || decideWithoutPrimary
     const idle = DATABASE_PLACES.find((place) => places[place] === 'idle')
     if (mayAsk && idle !== undefined) return { kind: 'send', place: idle }
     // Nobody else is left: a last attempt is made anyway.
-    return primarySkipped ? { kind: 'send-skipped' } : { kind: 'fail', why: 'copies' }
+    return mayAskSkipped(view) ? { kind: 'send-skipped' } : { kind: 'fail', why: 'copies' }
   }
   if (view.lacksLog) return { kind: 'fail', why: 'log' }
   return isHintMissing(view) ? HINT : { kind: 'acknowledge', copies: copiesOf(view) }

@@ -19,6 +19,12 @@ export const BOTH_DATABASES: WritePolicy = {
   enough: bothDatabases,
 }
 
+/** One database has judged it. */
+export const ONE_DATABASE: WritePolicy = {
+  atOnce: ['primary'],
+  enough: ({ primary, backup }) => primary === 'done' || backup === 'done',
+}
+
 function bothDatabases({ primary, backup, wal }: PlaceStates, overdue: boolean): boolean {
   if (primary === 'done' && backup === 'done') return true
   const primaryOut = primary === 'failed' || overdue

@@ -18,6 +18,7 @@ import type { WriteStrategy } from './write-strategy.ts'
 export abstract class PolicyWriteStrategy implements WritePort, WriteStrategy {
   abstract readonly name: string
   abstract readonly needsLog: boolean
+  readonly judgesConditions = true
   readonly config: Readonly<WriteConfig>
   readonly #policy: WritePolicy
   readonly #resolved: ResolvedWriteConfig

@@ -1,3 +1,4 @@
+import type { FailedCondition } from '../../core/conditions.ts'
 import { isStorageError, StorageError, type Effect } from '../../core/errors.ts'
 import { isRemoved, type Item } from '../../core/merge.ts'
 import { itemName, restamp, type Operation } from '../../core/operation.ts'
@@ -6,6 +7,7 @@ import { backoffMs, sleep } from '../../core/time.ts'
 import { observeKey, type StoreContext } from '../context.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptResult } from './attempt-result.ts'
+import { ConditionFailed } from './condition-failed.ts'
 import { isDurable } from './durable-places.ts'
 import type { WritePolicy } from './write-policy.ts'
 import type { ResolvedWriteConfig, WriteGroup, WriteOutcome } from './write-port.ts'
@@ -38,6 +40,7 @@ export async function writeGroup(
         return acknowledged(context, result.operations, result.copies)
       case 'refused':
         if (result.effect === 'unknown') effect = 'unknown'
+        if (result.failed !== undefined) throw conditionFailed(group, result.failed, effect)
         if (restamps++ >= RESTAMPS_MAX) throw overtaken(current, effect)
         current = stampAgain(context, current, result, effect)
         break
@@ -56,6 +59,14 @@ export async function writeGroup(
         break
     }
   }
+}
+
+function conditionFailed(
+  { guard }: WriteGroup,
+  failed: FailedCondition,
+  effect: Effect,
+): ConditionFailed {
+  return new ConditionFailed(guard!.conditions[failed.index]!, failed, effect)
 }
 
 /** A log that is full refuses a retry as well, but cannot know what the first try has done. */

@@ -1,3 +1,4 @@
+import type { Condition } from '../../core/conditions.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { PlaceName } from '../../core/places.ts'
 import type { StoreContext } from '../context.ts'
@@ -11,6 +12,21 @@ export interface WriteGroup {
   readonly repeat?: Repeat
   /** It is merged and never judged, with stamps of before: a `delete` may leave newer things standing. */
   readonly mergeOnly?: boolean
+  /** What must stand for the group to be written. */
+  readonly guard?: Guard
+}
+
+/** Who decides a conditional group. */
+export type Decider = 'anywhere' | 'primary'
+
+/** The conditions of a group, and who judges them. One database does, before any other place has the group. */
+export interface Guard {
+  readonly conditions: readonly Condition[]
+  /**
+   * `primary`: nobody else; while it is out the group is `UNAVAILABLE`. `anywhere`: the backup, while the primary
+   * is out, if `decideWithoutPrimary` lets it.
+   */
+  readonly decide: Decider
 }
 
 /** What a save repeats. Its stamps were given out before: a log does not ask whether they are fresh. */
@@ -41,6 +57,8 @@ export interface WritePort {
   readonly valuesOnly?: boolean
   /** True when the strategy keeps its promise only with a log. */
   readonly needsLog: boolean
+  /** It heeds `guard`. Left out by one that does not: conditional groups are then `UNSUPPORTED`. */
+  readonly judgesConditions?: boolean
   /**
    * @throws StorageError `CONFLICT`, `NOT_FOUND`, `OVERLOADED`, `TIMEOUT` or `UNAVAILABLE`, with its
    * effect.

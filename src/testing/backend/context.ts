@@ -11,6 +11,11 @@ export interface ReplicaBackendCapabilities {
   readonly persistent?: boolean
   /** It has `lease`. Default: true. */
   readonly leases?: boolean
+  /**
+   * What it judges conditions of: groups over several `keys`, groups of one `key`, or `none`, for one without
+   * `judgesConditions`. Default: `keys`.
+   */
+  readonly conditions?: 'keys' | 'key' | 'none'
   /** Rounds of each property test. Default: 40. */
   readonly propertyRuns?: number
 }
@@ -55,9 +60,9 @@ export function conformanceContext({
   damage,
   capabilities = {},
 }: ReplicaBackendConformanceOptions): ConformanceContext {
-  const { persistent = false, leases = true, propertyRuns = 40 } = capabilities
+  const { persistent = false, leases = true, conditions = 'keys', propertyRuns = 40 } = capabilities
   return {
-    capabilities: { persistent, leases, propertyRuns },
+    capabilities: { persistent, leases, conditions, propertyRuns },
     reopen,
     damage,
     open,

@@ -101,7 +101,10 @@ export function properties({ open, capabilities }: ConformanceContext): void {
 }
 
 /** Everything that the port reads is the same in both. */
-async function expectSame(backend: ReplicaBackend, reference: ReplicaBackend): Promise<void> {
+export async function expectSame(
+  backend: ReplicaBackend,
+  reference: ReplicaBackend,
+): Promise<void> {
   for (const key of ARBITRARY_KEYS) {
     expect(await readKey(backend, key)).toEqual(await readKey(reference, key))
   }

@@ -15,6 +15,7 @@
  *   zombie         what was cleared or removed is shown, or what the process knew to be cleared
  *   edit-lost      an older content is shown in place of a newer one
  *   set-lost       the same for the register
+ *   swap           a value that was set under a condition: twice for what stood, lost, or though it was refused
  *   unique         two contents are acknowledged under one id that was not cleared in between
  *   not-free       an id that was cleared is not new, or one that was removed is taken again
  *   refused        CONFLICT, and nothing else can have stood under the id
@@ -40,6 +41,7 @@ import { checkOrder } from './check-order.ts'
 import { checkReads } from './check-reads.ts'
 import { checkRecords } from './check-records.ts'
 import { checkReturns } from './check-returns.ts'
+import { checkSwaps } from './check-swaps.ts'
 import { ConversationLog } from './conversation-log.ts'
 import type { CheckOptions, History, HistoryRecord, Violation, Write } from './history.ts'
 
@@ -52,7 +54,7 @@ export function checkHistory(history: History, options: CheckOptions): Violation
   for (const records of byConversation(history.records).values()) {
     const log = new ConversationLog(records, options)
     found.push(...checkReads(log), ...checkReturns(log), ...checkOrder(log))
-    found.push(...checkIds(log), ...checkCounts(log))
+    found.push(...checkIds(log), ...checkCounts(log), ...checkSwaps(records, options))
   }
   for (const record of history.records) {
     found.push(...checkReceipt(record), ...checkDeadline(record, options))
@@ -75,7 +77,7 @@ function byConversation(records: readonly HistoryRecord[]): Map<string, HistoryR
 
 function* checkReceipt(record: HistoryRecord): Iterable<Violation> {
   if (!('copies' in record) || record.outcome !== 'ok') return
-  const { copies = [] }: Write = record
+  const { copies = [] }: Pick<Write, 'copies'> = record
   if (copies.length > 0 && new Set(copies).size === copies.length) return
   const text = `acknowledged with copies [${copies.join(', ')}]`
   yield { kind: 'receipt', text, records: [record] }

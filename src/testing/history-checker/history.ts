@@ -68,6 +68,25 @@ export interface RemoveRecord extends WriteRecord {
   readonly position?: Stamp
 }
 
+/** Sets the conversation's swapped value under a condition: that what was read before still stands. */
+export interface SwapRecord extends WriteRecord {
+  readonly kind: 'swap'
+  /** Different for every call. */
+  readonly content: string
+  /** What was read, and must stand; absent: there was nothing, and there must be nothing. */
+  readonly expected?: string
+  /** The primary alone judges it. */
+  readonly byPrimary: boolean
+}
+
+/** A read of the swapped value. */
+export interface SwappedRecord extends CallRecord {
+  readonly kind: 'swapped'
+  readonly content: string | undefined
+  /** After everything was healed and drained. */
+  readonly final: boolean
+}
+
 /** Sets the register of the conversation's key. */
 export interface SetRecord extends WriteRecord {
   readonly kind: 'set'
@@ -146,7 +165,7 @@ export type MessageWrite = AppendRecord | EditRecord | RemoveRecord
 export type Write = MessageWrite | SetRecord | ClearRecord
 export type Read = ReadRecord | GetRecord | CountRecord | ListRecord
 /** One call, as its client knows it. */
-export type HistoryRecord = Write | Read
+export type HistoryRecord = Write | Read | SwapRecord | SwappedRecord
 
 /** What is judged: calls in any order, and what was found when all was over. */
 export interface History {
@@ -204,6 +223,7 @@ export type ViolationKind =
   | 'count'
   | 'listed'
   | 'set-lost'
+  | 'swap'
   | 'receipt'
   | 'torn'
   | 'late'

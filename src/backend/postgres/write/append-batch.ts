@@ -50,7 +50,8 @@ export function appendResults(
 function rowsOf(calls: readonly BatchCall[]): readonly AppendOperation[] | undefined {
   const rows: AppendOperation[] = []
   const items = new Set<string>()
-  for (const { operations, decide, unique } of calls) {
+  for (const { operations, decide, unique, conditions } of calls) {
+    if (conditions !== undefined) return undefined
     if (decide && (unique || operations.length > 1)) return undefined
     for (const operation of operations) {
       if (!isOwnAppend(operation) || items.has(operation.id)) return undefined

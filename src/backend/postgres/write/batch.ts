@@ -123,7 +123,8 @@ export function rowName(key: string, item: string): string {
   return `${item}\0${key}`
 }
 
-function isSimple({ operations, decide, unique }: BatchCall): boolean {
+function isSimple({ operations, decide, unique, conditions }: BatchCall): boolean {
+  if (conditions !== undefined) return false
   if (!decide) return operations.every(({ kind }) => kind === 'put')
   if (unique && operations.length > 1) return false
   return operations.every((operation) => operation.kind === 'put' && operation.change === 'append')

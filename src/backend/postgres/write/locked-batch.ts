@@ -2,7 +2,13 @@
  * Calls whose operations must be judged by what stands: they run in one transaction on locked rows,
  * and core/decide.ts judges them, as it does in memory.
  */
-import { isRefusal, type Verdict } from '../../../core/decide.ts'
+import {
+  itemsOfConditions,
+  judgeConditions,
+  latestVisible,
+  standingOf,
+  type Condition,
+} from '../../../core/conditions.ts'
 import { digestOf } from '../../../core/digest.ts'
 import {
   applyOperation,
@@ -17,13 +23,13 @@ import type { Operation, SetOperation } from '../../../core/operation.ts'
 import { maxStamp, STAMP_MIN, type Stamp } from '../../../core/stamp.ts'
 import { compareText } from '../../../core/text.ts'
 import type { BatchCall } from '../../batcher.ts'
-import { judgeGroup } from '../../key-states.ts'
+import { isRefused, judgeGroup, withheldAll, type Judged } from '../../key-states.ts'
 import type { ApplyResult } from '../../replica-backend.ts'
 import { coarse } from './append-answers.ts'
 import { rowName } from './batch.ts'
 import { itemKeyOf } from '../rows/item-key.ts'
 import { ITEM_COLUMNS, itemFrom, rowOf } from '../rows/item-row.ts'
-import { headsSql, lockItemsSql, lockKeysSql } from './locked-sql.ts'
+import { headsSql, latestSql, lockItemsSql, lockKeysSql } from './locked-sql.ts'
 import { writeItemsSql, writeKeysSql, writeMarksSql } from './locked-sql.ts'
 import { cursorsOf, hintsOf } from './marks.ts'
 import type { Session } from '../connection/session.ts'
@@ -100,19 +106,22 @@ class LockedBatch {
   readonly #touched = new Map<string, Stamp>()
   readonly #registers = new Map<string, SetOperation | undefined>()
   readonly #deleted = new Map<string, Stamp>()
+  /** The latest visible items of keys, but for those that are locked. */
+  readonly #latest = new Map<string, Stamp>()
   #identity = ''
 
   constructor(session: Session, tables: Tables, calls: readonly BatchCall[]) {
     this.#session = session
     this.#tables = tables
     this.#calls = calls
-    this.#itemRows = itemRowsOf(this.#operations)
+    this.#itemRows = itemRowsOf(this.#operations, this.#conditions)
   }
 
   async run(): Promise<LockedResult> {
     await this.#lockKeys()
     await this.#lockItems()
     await this.#readHeads()
+    await this.#readLatest()
     const answers = this.#calls.map((call) => this.#judge(call))
     await this.#writeKeys()
     await this.#writeItems(false)
@@ -120,7 +129,7 @@ class LockedBatch {
     await this.#writeMarks()
     const unswept = await sweep(this.#session, this.#tables, [...this.#deleted.keys()])
     return {
-      results: answers.map((applied) => ({ identity: this.#identity, applied })),
+      results: answers.map((judged) => ({ identity: this.#identity, ...judged })),
       unswept,
     }
   }
@@ -138,8 +147,13 @@ class LockedBatch {
     return this.#calls.flatMap(({ operations }) => operations)
   }
 
+  get #conditions(): Condition[] {
+    return this.#calls.flatMap(({ conditions = [] }) => conditions)
+  }
+
   async #lockKeys(): Promise<void> {
-    const keys = [...new Set(this.#operations.map(({ key }) => key))].sort(compareText)
+    const named = [...this.#operations, ...this.#conditions].map(({ key }) => key)
+    const keys = [...new Set(named)].sort(compareText)
     const { rows } = await this.#session.query(prepared(lockKeysSql(this.#tables), [keys]))
     for (const row of rows) {
       const state = emptyState()
@@ -185,14 +199,41 @@ class LockedBatch {
     }
   }
 
-  #judge({ operations, decide, unique }: BatchCall): readonly Verdict[] {
+  /** For conditions on the latest items. */
+  async #readLatest(): Promise<void> {
+    const keys = this.#conditions.flatMap((each) => ('last' in each ? [each.key] : []))
+    if (keys.length === 0) return
+    const values = [[...new Set(keys)], ...this.#itemRows]
+    const { rows } = await this.#session.query(prepared(latestSql(this.#tables), values))
+    for (const row of rows) {
+      const latest = row['latest'] as Stamp | null
+      if (latest !== null) this.#latest.set(row['key'] as string, latest)
+    }
+  }
+
+  #judge({ operations, decide, unique, conditions = [] }: BatchCall): Judged {
     const stateOf = (key: string): KeyState => this.#keys.get(key)!.state
-    const verdicts = judgeGroup(operations, stateOf, decide, unique)
-    if (verdicts.some(isRefusal)) return verdicts
+    const standing = { ...standingOf(stateOf), latestOf: (key: string) => this.#latestOf(key) }
+    const failed = judgeConditions(conditions, operations, standing)
+    if (failed !== undefined) {
+      return { applied: withheldAll(operations, (key) => stateOf(key).deletedThrough), failed }
+    }
+    const applied = judgeGroup(operations, stateOf, decide, unique)
+    if (isRefused({ applied })) return { applied }
+    // Of an id that is to be absent, too, only one of two at the same moment may make the row.
+    const isNew = decide && (unique || conditions.length > 0)
     operations.forEach((operation, i) => {
-      if (verdicts[i]!.outcome === 'applied') this.#accept(operation, decide && unique)
+      if (applied[i]!.outcome === 'applied') this.#accept(operation, isNew)
     })
-    return verdicts
+    return { applied }
+  }
+
+  /** Earlier calls of the batch may have changed what was read. */
+  #latestOf(key: string): Stamp | undefined {
+    const { state } = this.#keys.get(key)!
+    const rest = this.#latest.get(key)
+    const isLeft = rest !== undefined && rest > (state.deletedThrough ?? STAMP_MIN)
+    return maxStamp(latestVisible(state), isLeft ? rest : undefined)
   }
 
   #accept(operation: Operation, unique: boolean): void {
@@ -272,12 +313,12 @@ class LockedBatch {
   }
 }
 
-function itemRowsOf(operations: readonly Operation[]): ItemRows {
+function itemRowsOf(operations: readonly Operation[], conditions: readonly Condition[]): ItemRows {
   const wanted = new Map<string, { key: string; item: string }>()
-  for (const operation of operations) {
-    if (operation.kind !== 'put') continue
-    const { item } = itemKeyOf(operation.id)
-    wanted.set(rowName(operation.key, item), { key: operation.key, item })
+  const puts = operations.flatMap((operation) => (operation.kind === 'put' ? [operation] : []))
+  for (const { key, id } of [...puts, ...itemsOfConditions(conditions)]) {
+    const { item } = itemKeyOf(id)
+    wanted.set(rowName(key, item), { key, item })
   }
   const sorted = [...wanted.values()].sort(
     (a, b) => compareText(a.key, b.key) || compareText(a.item, b.item),

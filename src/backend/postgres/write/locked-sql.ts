@@ -3,7 +3,7 @@
  * items, each in order, so that transactions do not deadlock.
  */
 import { cursorsSql, hintsSql } from './batch-sql.ts'
-import { listHeadSql, ZERO } from '../rows/head-sql.ts'
+import { lastPositionSql, listHeadSql, ZERO } from '../rows/head-sql.ts'
 import { addItemsSql, mergeItemsSql } from './item-sql.ts'
 import { ITEM_COLUMNS, ITEM_SELECT } from '../rows/item-row.ts'
 import { identitySql, type Tables } from '../rows/tables.ts'
@@ -28,11 +28,22 @@ export function lockItemsSql({ items }: Tables): string {
  * items of the rows that are locked, which change in the course of the call.
  */
 export function headsSql(tables: Tables): string {
-  const rest = ` AND NOT EXISTS (SELECT 1 FROM unnest($2::text[], $3::uuid[]) AS l(key, item)
+  return `SELECT w.key, ${listHeadSql(tables, 'w.key', 'w.d', NOT_LOCKED)} AS head
+    FROM ${clearedKeysSql(tables)} w`
+}
+
+/** Where the latest visible item of the rest of each key's list stands. Parameters: the same. */
+export function latestSql(tables: Tables): string {
+  return `SELECT w.key, ${lastPositionSql(tables, 'w.key', 'w.d', true, NOT_LOCKED)} AS latest
+    FROM ${clearedKeysSql(tables)} w`
+}
+
+const NOT_LOCKED = ` AND NOT EXISTS (SELECT 1 FROM unnest($2::text[], $3::uuid[]) AS l(key, item)
     WHERE l.key = i.key AND l.item = i.item)`
-  return `SELECT w.key, ${listHeadSql(tables, 'w.key', 'w.d', rest)} AS head
-    FROM (SELECT u.key, COALESCE((SELECT o.deleted_through FROM ${tables.keys} o
-      WHERE o.key = u.key), ${ZERO}) AS d FROM pg_catalog.unnest($1::text[]) AS u(key) OFFSET 0) w`
+
+function clearedKeysSql({ keys }: Tables): string {
+  return `(SELECT u.key, COALESCE((SELECT o.deleted_through FROM ${keys} o
+      WHERE o.key = u.key), ${ZERO}) AS d FROM pg_catalog.unnest($1::text[]) AS u(key) OFFSET 0)`
 }
 
 /** Writes keys that are locked. A register is replaced, or dropped by NULL, where `changed`. */

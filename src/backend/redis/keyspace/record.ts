@@ -1,3 +1,4 @@
+import { wantedBy, type Condition, type FailedCondition } from '../../../core/conditions.ts'
 import type { Verdict } from '../../../core/decide.ts'
 import { digestOf } from '../../../core/digest.ts'
 import { StorageError } from '../../../core/errors.ts'
@@ -134,8 +135,31 @@ export function fieldsOf(operation: Operation): OperationFields {
   }
 }
 
+/** A condition as scripts read it (`scripts/conditions-lua.ts`); `key` is its number among the call's keys. */
+export function argumentsOfCondition(
+  condition: Condition,
+  key: number,
+): readonly [string, string, string] {
+  const id = 'id' in condition ? condition.id : ''
+  const kind = 'last' in condition ? 'l' : 'id' in condition ? 'i' : 'v'
+  return [`${kind}${key}`, wantedBy(condition) ?? '', id]
+}
+
+/** A condition that does not hold, as scripts say it: its number, and what stands. */
+export function failedOf(text: string): FailedCondition {
+  const [index = '0', stands = ''] = text.split(' ')
+  return { index: Number(index), ...(stands !== '' && { stands: stands as Stamp }) }
+}
+
 /** Redis would store these, but not give them back as they were, or cut them in a member. */
-export function checkStorable(operations: readonly Operation[]): void {
+export function checkStorable(
+  operations: readonly Operation[],
+  conditions: readonly Condition[] = [],
+): void {
+  for (const condition of conditions) {
+    check('key', condition.key)
+    if ('id' in condition) check('id', condition.id)
+  }
   for (const operation of operations) {
     check('key', operation.key)
     if (operation.kind === 'put') check('id', operation.id)

@@ -1,9 +1,10 @@
 import { StorageError } from '../../../core/errors.ts'
 import type { BatchCall } from '../../batcher.ts'
+import type { Judged } from '../../key-states.ts'
 import type { ApplyOptions, ApplyResult } from '../../replica-backend.ts'
 import type { ScriptCall } from '../connection/caller.ts'
 import type { OpenDatabase } from '../keyspace/schema.ts'
-import { appliedOf, argumentsOf } from '../keyspace/record.ts'
+import { appliedOf, argumentsOf, argumentsOfCondition, failedOf } from '../keyspace/record.ts'
 import { APPLY } from '../scripts/apply-n.ts'
 import { damagedPart } from '../connection/redis-error.ts'
 import { RAISE } from '../scripts/raise-3.ts'
@@ -44,7 +45,7 @@ export async function applyBatch(
       } else if (answers[0]?.startsWith('DAMAGED ') === true) {
         results[call] = damagedPart(answers[0].slice('DAMAGED '.length))
       } else {
-        results[call] = { identity, applied: answersOf(answers, calls[call]!) }
+        results[call] = { identity, ...judgedOf(answers, calls[call]!) }
       }
     })
     waiting = locked
@@ -52,6 +53,15 @@ export async function applyBatch(
   }
   if (!isHome) await raiseCursors(runner, calls)
   return results
+}
+
+const FAILED = 'FAILED '
+
+/** What became of one group: the condition that did not hold comes before the answers. */
+function judgedOf(answers: readonly string[], call: BatchCall): Judged {
+  const [first, ...rest] = answers
+  if (first?.startsWith(FAILED) !== true) return { applied: answersOf(answers, call) }
+  return { applied: answersOf(rest, call), failed: failedOf(first.slice(FAILED.length)) }
 }
 
 /** The answers of one group, as a script gave them. */
@@ -121,13 +131,17 @@ function batchCall(
 ): ScriptCall {
   const numbers = new KeyNumbers()
   const args = [identity, String(layout.hashPrefixBytes(shard)), String(calls.length)]
-  for (const { operations, decide, unique, hint, cursor } of calls) {
+  for (const { operations, decide, unique, conditions = [], hint, cursor } of calls) {
     const flag = !decide ? '-' : unique ? 'u' : 'j'
     const isMarked = isHome && (hint !== undefined || cursor !== undefined)
-    args.push(`${flag}${isMarked ? '+' : '.'}${operations.length}`)
+    const sizes = conditions.length === 0 ? '' : `:${conditions.length}`
+    args.push(`${flag}${isMarked ? '+' : '.'}${operations.length}${sizes}`)
     if (isMarked) args.push(hint ?? '', cursor?.writer ?? '', String(cursor?.lsn ?? ''))
     for (const operation of operations) {
       args.push(...argumentsOf(operation, numbers.of(operation.key)))
+    }
+    for (const condition of conditions) {
+      args.push(...argumentsOfCondition(condition, numbers.of(condition.key)))
     }
   }
   const keys = keysOf(layout, shard, numbers.names)

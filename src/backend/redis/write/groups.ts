@@ -13,9 +13,11 @@
  * elsewhere (in a WAL, in the other database) and applies them again.
  */
 import type { Env } from '../../../core/env.ts'
+import type { Condition, FailedCondition } from '../../../core/conditions.ts'
 import { isRefusal, type Verdict } from '../../../core/decide.ts'
 import { effectOf, isStorageError, messageOf, StorageError } from '../../../core/errors.ts'
 import type { Operation } from '../../../core/operation.ts'
+import type { Stamp } from '../../../core/stamp.ts'
 import type { BatchCall } from '../../batcher.ts'
 import type { ApplyOptions, ApplyResult } from '../../replica-backend.ts'
 import { answersOf, applyBatch, KeyNumbers, keysOf, raiseCursors, raiseHints } from './batch.ts'
@@ -23,7 +25,7 @@ import type { Acknowledged } from './batch.ts'
 import { groupBy } from '../../../core/group-by.ts'
 import { withDeadline } from '../../../core/time.ts'
 import { checkSignal } from '../../check-signal.ts'
-import { argumentsOf } from '../keyspace/record.ts'
+import { argumentsOf, argumentsOfCondition, failedOf } from '../keyspace/record.ts'
 import { damagedPart } from '../connection/redis-error.ts'
 import type { OpenDatabase } from '../keyspace/schema.ts'
 import { DECIDE } from '../scripts/decide-2.ts'
@@ -47,6 +49,9 @@ interface Part {
   readonly operations: readonly Operation[]
   /** Where they stand in the group. */
   readonly places: readonly number[]
+  readonly conditions: readonly Condition[]
+  /** Where they stand among all of the group. */
+  readonly conditionPlaces: readonly number[]
   readonly names: readonly string[]
 }
 
@@ -92,7 +97,7 @@ async function applyMerged(
   operations: readonly Operation[],
 ): Promise<ApplyResult> {
   const { identity, layout } = await runner.open()
-  const parts = partsOf(operations, layout)
+  const parts = partsOf(operations, [], layout)
   const outcomes = await Promise.allSettled(
     parts.map(async (part) => {
       const call: BatchCall = { operations: part.operations, decide: false, unique: false }
@@ -114,26 +119,35 @@ async function applyMerged(
 async function applyJudged(
   parts: SpreadParts,
   operations: readonly Operation[],
-  { unique = false }: ApplyOptions,
+  { unique = false, conditions = [] }: ApplyOptions,
   limitMs: number,
 ): Promise<ApplyResult> {
   const deadline = parts.env.monotonic() + limitMs
+  let judged = conditions
   while (parts.env.monotonic() < deadline) {
-    const outcome = await attempt(parts, operations, unique)
-    if (typeof outcome !== 'string') return outcome
-    if (outcome !== '') await parts.runner.unlock(outcome)
+    const outcome = await attempt(parts, operations, unique, judged)
+    // One shard has the group from an earlier call: it was decided then, whatever others say now.
+    if (outcome === STANDS) judged = []
+    else if (typeof outcome !== 'string') return outcome
+    else if (outcome !== '') await parts.runner.unlock(outcome)
   }
   throw new StorageError('TIMEOUT', 'Redis: other groups held the keys of this one for too long')
 }
 
-/** The result, or the lock in the way, or nothing when somebody else has aborted this attempt. */
+/** A group whose conditions do not hold any more stands already. */
+const STANDS = 'stands'
+
+/**
+ * The result, or the lock in the way, or nothing when somebody else has aborted this attempt, or `STANDS`.
+ */
 async function attempt(
   { env, runner, acknowledged }: SpreadParts,
   operations: readonly Operation[],
   unique: boolean,
+  conditions: readonly Condition[],
 ): Promise<ApplyResult | string> {
   const { layout } = await runner.open()
-  const parts = partsOf(operations, layout)
+  const parts = partsOf(operations, conditions, layout)
   const name = Buffer.from(env.randomBytes(12)).toString('hex')
   const group = new SpreadGroup(runner, name, parts[0]!.shard)
   const shards = parts.map(({ shard }) => shard).join()
@@ -158,12 +172,18 @@ async function attempt(
   const replies = prepared.map((outcome) => (outcome as { value: Prepared }).value)
   const obstacle = replies.find(({ state }) => state === 'ABORTED' || state.startsWith('LOCKED'))
   const answers = replies.map(({ applied }) => applied)
+  const broken = firstFailed(parts, replies)
   const result = (): ApplyResult => {
-    return { identity: replies[0]!.identity, applied: withheld(inOrder(parts, answers)) }
+    const applied = inOrder(parts, answers)
+    const { identity } = replies[0]!
+    return broken === undefined
+      ? { identity, applied: withheld(applied) }
+      : { identity, applied: withheldAll(operations, applied), failed: broken }
   }
   if (obstacle !== undefined || replies.some(({ state }) => state === 'REFUSED')) {
     await conclude('abort')
-    return obstacle === undefined ? result() : obstacle.state.replace(/^\S+ ?/, '')
+    if (obstacle !== undefined) return obstacle.state.replace(/^\S+ ?/, '')
+    return broken !== undefined && replies.some(({ isOwn }) => isOwn) ? STANDS : result()
   }
   await env.failpoints.hit('redis.groupPrepared')
   const [decision] = await group.decide('commit')
@@ -176,6 +196,34 @@ interface Prepared {
   readonly identity: string
   readonly state: string
   readonly applied: readonly Verdict[]
+  /** An operation of the group stands in this shard. */
+  readonly isOwn: boolean
+  /** By its place among the conditions of the part. */
+  readonly failed?: FailedCondition
+}
+
+/** The first condition of the group that does not hold. */
+function firstFailed(
+  parts: readonly Part[],
+  replies: readonly Prepared[],
+): FailedCondition | undefined {
+  const all = replies.flatMap(({ failed }, i) =>
+    failed === undefined ? [] : [{ ...failed, index: parts[i]!.conditionPlaces[failed.index]! }],
+  )
+  return all.sort((a, b) => a.index - b.index)[0]
+}
+
+/** A condition has failed in one shard: nothing is applied in the others, a delete of the group neither. */
+function withheldAll(operations: readonly Operation[], applied: readonly Verdict[]): Verdict[] {
+  // Before the first operation of a key nothing of the group was merged into it.
+  const through = new Map<string, Stamp | undefined>()
+  operations.forEach(({ key }, i) => {
+    if (!through.has(key)) through.set(key, applied[i]!.deletedThrough)
+  })
+  return operations.map(({ key }) => {
+    const deletedThrough = through.get(key)
+    return { outcome: 'withheld', ...(deletedThrough !== undefined && { deletedThrough }) }
+  })
 }
 
 /** A group by its name and by the shard that has its record. */
@@ -191,21 +239,31 @@ class SpreadGroup {
   }
 
   async prepare(part: Part, shards: string, unique: boolean): Promise<Prepared> {
-    const { shard, operations, names } = part
+    const { shard, operations, conditions, names } = part
     const { identity, reply } = await this.#runner.ask((db) => {
       const numbers = new KeyNumbers()
       const own = operations.flatMap((operation) =>
         argumentsOf(operation, numbers.of(operation.key)),
       )
+      for (const condition of conditions) {
+        own.push(...argumentsOfCondition(condition, numbers.of(condition.key)))
+      }
       const group = [this.#name, String(this.#home), shard === this.#home ? shards : '']
-      const args = [...head(db, shard), ...group, unique ? 'u' : 'j', String(operations.length)]
+      const sizes = [String(operations.length), String(conditions.length)]
+      const args = [...head(db, shard), ...group, unique ? 'u' : 'j', ...sizes]
       const keys = keysOf(db.layout, shard, names)
       return { script: PREPARE, keys, args: [...args, ...own], writes: true }
     })
-    const [state, ...answers] = reply as readonly string[]
+    const [state, own, failed, ...answers] = reply as readonly string[]
     if (state!.startsWith('DAMAGED ')) throw damagedPart(state!.slice('DAMAGED '.length))
     const isJudged = state === 'PREPARED' || state === 'REFUSED'
-    return { identity, state: state!, applied: isJudged ? answersOf(answers, part) : [] }
+    return {
+      identity,
+      state: state!,
+      applied: isJudged ? answersOf(answers, part) : [],
+      isOwn: isJudged && own === '+',
+      ...(isJudged && failed !== '' && { failed: failedOf(failed!) }),
+    }
   }
 
   /** What was decided, and the shards of the group. */
@@ -294,15 +352,22 @@ function head({ identity, layout }: OpenDatabase, shard: number): readonly strin
 /** The parts of a group, in the order of their shards. */
 function partsOf(
   operations: readonly Operation[],
+  conditions: readonly Condition[],
   layout: OpenDatabase['layout'],
 ): readonly Part[] {
-  return [...groupBy(operations.keys(), (place) => layout.shardOf(operations[place]!.key))]
-    .sort(([a], [b]) => a - b)
-    .map(([shard, list]) => {
-      const own = list.map((place) => operations[place]!)
-      const names = [...new Set(own.map(({ key }) => key))]
-      return { shard, operations: own, places: list, names }
-    })
+  const own = groupBy(operations.keys(), (place) => layout.shardOf(operations[place]!.key))
+  const judged = groupBy(conditions.keys(), (place) => layout.shardOf(conditions[place]!.key))
+  const shards = [...new Set([...own.keys(), ...judged.keys()])].sort((a, b) => a - b)
+  return shards.map((shard) => {
+    const places = own.get(shard) ?? []
+    const conditionPlaces = judged.get(shard) ?? []
+    const part = {
+      operations: places.map((place) => operations[place]!),
+      conditions: conditionPlaces.map((place) => conditions[place]!),
+    }
+    const named = [...part.operations, ...part.conditions].map(({ key }) => key)
+    return { shard, ...part, places, conditionPlaces, names: [...new Set(named)] }
+  })
 }
 
 function inOrder(parts: readonly Part[], answers: readonly (readonly Verdict[])[]): Verdict[] {

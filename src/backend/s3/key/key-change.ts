@@ -1,13 +1,12 @@
-import { isRefusal, type Verdict } from '../../../core/decide.ts'
 import { applyOperation, operationsOfItem, type Item, type KeyState } from '../../../core/merge.ts'
 import type { Operation } from '../../../core/operation.ts'
 import type { BatchCall } from '../../batcher.ts'
-import { copyState, judgeGroup } from '../../key-states.ts'
+import { copyState, isRefused, judgeCall, type Judged } from '../../key-states.ts'
 import type { Version } from './version.ts'
 
 /** What a batch of calls makes of the state of one key. */
 export interface KeyChange {
-  readonly answers: readonly (readonly Verdict[])[]
+  readonly answers: readonly Judged[]
   readonly state: KeyState
   /** False when the state is the same as before: nothing has to be written. */
   readonly changed: boolean
@@ -21,15 +20,15 @@ export interface KeyChange {
 export function changeKey(before: KeyState, calls: readonly BatchCall[]): KeyChange {
   const state = copyState(before)
   const touched = new Set<string>()
-  const answers = calls.map(({ operations, decide, unique }) => {
-    const applied = judgeGroup(operations, () => state, decide, unique)
-    if (applied.some(isRefusal)) return applied
-    operations.forEach((operation, i) => {
-      if (applied[i]!.outcome !== 'applied') return
+  const answers = calls.map((call) => {
+    const judged = judgeCall(call, () => state)
+    if (isRefused(judged)) return judged
+    call.operations.forEach((operation, i) => {
+      if (judged.applied[i]!.outcome !== 'applied') return
       if (operation.kind === 'put') touched.add(operation.id)
       applyOperation(state, operation)
     })
-    return applied
+    return judged
   })
   const cleared = before.deletedThrough !== state.deletedThrough
   const differing = [...touched].filter((id) => differ(before.items.get(id), state.items.get(id)))

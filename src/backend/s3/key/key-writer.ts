@@ -4,8 +4,8 @@ import type { KeyState } from '../../../core/merge.ts'
 import type { Operation } from '../../../core/operation.ts'
 import { awakeSleep } from '../../../core/keep-alive.ts'
 import { backoffMs } from '../../../core/time.ts'
-import type { Verdict } from '../../../core/decide.ts'
 import type { BatchCall } from '../../batcher.ts'
+import type { Judged } from '../../key-states.ts'
 import type { S3Call, S3Client } from '../protocol/client.ts'
 import { compact, holdsDead, isTailFull, type Compacted } from './compaction.ts'
 import { changeKey, repairKey, tailOf, type KeyChange } from './key-change.ts'
@@ -43,11 +43,7 @@ export class KeyWriter {
   }
 
   /** Answers each call. Of one key, one at a time: the caller sees to that. */
-  async write(
-    key: string,
-    calls: readonly BatchCall[],
-    call: S3Call,
-  ): Promise<readonly (readonly Verdict[])[]> {
+  async write(key: string, calls: readonly BatchCall[], call: S3Call): Promise<readonly Judged[]> {
     const { env } = this.#options
     let isFresh = false
     let replaced = 0
@@ -124,7 +120,7 @@ export class KeyWriter {
     calls: readonly BatchCall[],
     mustBeFresh: boolean,
     call: S3Call,
-  ): Promise<readonly (readonly Verdict[])[] | undefined> {
+  ): Promise<readonly Judged[] | undefined> {
     const { env, reader } = this.#options
     // Before the age of the view is looked at: what is signed now, but arrives too late to be a
     // version on top of that view, is refused by the server.
@@ -133,7 +129,9 @@ export class KeyWriter {
     const view = await reader.load(key, call, mustBeFresh ? 0 : VIEW_AGE_MS_MAX)
     const isFresh = mustBeFresh || view.checkedAt >= startedAt
     const change = changeKey(await this.#withExisting(key, view, calls, call), calls)
-    const isPlain = change.answers.flat().every(({ outcome }) => outcome === 'applied')
+    const isPlain = change.answers.every(({ applied }) =>
+      applied.every(({ outcome }) => outcome === 'applied'),
+    )
     if (!isFresh && (!change.changed || !isPlain)) return undefined
     if (!change.changed) {
       await this.cleanUp(key, view.version, call)

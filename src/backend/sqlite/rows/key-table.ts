@@ -128,12 +128,17 @@ export class KeyTable {
 
   /** Finds the latest visible item anew: what was visible may be gone. */
   lower(row: KeyRow): void {
-    const read = (sql: string, ...bounds: readonly Uint8Array[]): Uint8Array | null =>
-      this.#connection.get<{ position: Uint8Array }>(sql, row.keyId, ...bounds)?.position ?? null
-    const latest = laterOf(read(LATEST_OWN, HASHED_ITEMS), read(LATEST_MOVED))
+    const latest = this.latestVisible(row)
     if (latest === row.latest) return
     row.latest = latest
     this.#save(row)
+  }
+
+  /** Position of the latest visible item. The column of it may be behind. */
+  latestVisible({ keyId }: KeyRow): Stamp | undefined {
+    const read = (sql: string, ...bounds: readonly Uint8Array[]): Uint8Array | null =>
+      this.#connection.get<{ position: Uint8Array }>(sql, keyId, ...bounds)?.position ?? null
+    return laterOf(read(LATEST_OWN, HASHED_ITEMS), read(LATEST_MOVED))
   }
 
   #save({ keyId, touched, latest }: KeyRow): void {
