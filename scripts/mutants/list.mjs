@@ -12,6 +12,7 @@ import { CONDITION_MUTANTS } from './conditions.mjs'
 import { LOG_MUTANTS } from './logs.mjs'
 import { ID_MUTANTS } from './ids.mjs'
 import { CLOCKS, OUTAGES } from './settings.mjs'
+import { RECORD_MUTANTS } from './records.mjs'
 import { UPKEEP_MUTANTS } from './upkeep.mjs'
 
 const JUMPS = {
@@ -29,6 +30,7 @@ export const MUTANTS = [
   ...CLOCK_MUTANTS,
   ...ID_MUTANTS,
   ...CONDITION_MUTANTS,
+  ...RECORD_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',

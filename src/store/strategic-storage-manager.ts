@@ -66,7 +66,6 @@ import { checkEvent, type StoreEvents } from './store-events.ts'
 import { HEALTH_MANAGER, WAL_MANAGER } from './store-parts.ts'
 import { Values } from './values.ts'
 
-/** Longest that a call may be told to wait. */
 const WAIT_MS_MAX = DAY_MS
 const PLACES = ['primary', 'backup', 'cache']
 
@@ -229,8 +228,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   /** Items in list order; `start` is 0-based, negative counts from the end. Costs `start + count`. */
   async getRange<T>(key: string, start: number, count: number): Promise<readonly T[]> {
     const items = await itemRange(key, start, count, (query) => this.readItems(query))
-    const decode = (item: Item): T => decodeJson<T>(itemValue(item)!)
-    return await this.decodeItems(key, items, decode, isJson)
+    return await this.decodeItems(key, items, (item) => decodeJson<T>(itemValue(item)!), isJson)
   }
 
   /** As `decodeItems` of `rescue.ts`. */
@@ -295,7 +293,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#core.run(() => this.#read.listLatest(this.#core.context, query))
   }
 
-  /** Groups over several keys, for what the chat layer keeps beside messages. */
+  /** For what the chat layer keeps beside messages. */
   get groups(): Groups {
     return this.#groups
   }
@@ -426,8 +424,8 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /**
    * Clears keys, or every key that begins with one of the prefixes, and takes the payloads out of the log, the
-   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself. Items that are
-   * `left` in other lists are removed in the group that begins it.
+   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself. Items `left` in other
+   * lists are removed as it begins.
    */
   async erase(
     scope: EraseScope,
@@ -437,8 +435,9 @@ export class StrategicStorageManager implements AsyncDisposable {
   ): Promise<EraseReceipt> {
     const targets = checkTargets(scope, target)
     checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
-    const erase = () => this.#erasures.erase(scope, targets, deadlineMs, left)
-    return await this.#core.alive.during(erase)
+    return await this.#core.alive.during(() =>
+      this.#erasures.erase(scope, targets, deadlineMs, left),
+    )
   }
 
   /** Erases of the last 30 days whose targets begin with this, the oldest first. */
