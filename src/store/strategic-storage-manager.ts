@@ -66,7 +66,6 @@ import { checkEvent, type StoreEvents } from './store-events.ts'
 import { HEALTH_MANAGER, WAL_MANAGER } from './store-parts.ts'
 import { Values } from './values.ts'
 
-const WAIT_MS_MAX = DAY_MS
 const PLACES = ['primary', 'backup', 'cache']
 
 /** Values, lists and their items in two databases and a log, through exchangeable strategies. */
@@ -347,7 +346,7 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** Waits on the store's own clock, or until the signal aborts. */
   async pause(ms: number, signal?: AbortSignal): Promise<void> {
-    checkInteger('ms', ms, 0, WAIT_MS_MAX)
+    checkInteger('ms', ms, 0, DAY_MS)
     await awakeSleep(this.#core.context.env, ms, signal)
   }
 
@@ -379,7 +378,7 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /** Resolves when both databases have all that was pending at the call. */
   async flushWAL(deadlineMs = 30_000): Promise<void> {
-    checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
+    checkInteger('deadlineMs', deadlineMs, 0, DAY_MS)
     await this.#core.run(() => this.#core.context.log.flush(deadlineMs))
   }
 
@@ -394,7 +393,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   ): Promise<readonly DatabasePlace[]> {
     checkKey(key)
     checkStamp('stamp', stamp)
-    checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
+    checkInteger('deadlineMs', deadlineMs, 0, DAY_MS)
     const { context } = this.#core
     return await this.#core.run(async () => {
       // A place that stays away is in the answer by its absence.
@@ -434,7 +433,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     left: readonly LeftItem[] = [],
   ): Promise<EraseReceipt> {
     const targets = checkTargets(scope, target)
-    checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
+    checkInteger('deadlineMs', deadlineMs, 0, DAY_MS)
     return await this.#core.alive.during(() =>
       this.#erasures.erase(scope, targets, deadlineMs, left),
     )
