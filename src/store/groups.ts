@@ -42,7 +42,20 @@ export interface PastItem {
 }
 
 /** Writes of groups: what `StrategicStorageManager` has for the chat layer. */
-export class Groups {
+export interface StoreGroups {
+  /** Errors as those of any write; with a guard also `CONFLICT`. */
+  write(changes: readonly GroupChange[], guard?: Guard): Promise<WriteOutcome>
+  /** Merges items at positions of the past; one in a deleted part of its list is not there afterwards. */
+  place(items: readonly PastItem[]): Promise<WriteOutcome>
+  /** A stamp that nobody else makes, as an id. */
+  newId(): Stamp
+  /** A stamp of this time, unlike any other. Unix milliseconds; what is later than now counts as now. */
+  stampAt(ms: number): Stamp
+  /** A stamp of this time by this writer, greater than `after`. */
+  stampAfter(ms: number, after: Stamp | undefined): Stamp
+}
+
+export class Groups implements StoreGroups {
   readonly #core: StoreCore
   readonly #values: Values
   readonly #write: WritePort

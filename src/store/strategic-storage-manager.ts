@@ -55,7 +55,7 @@ import {
 } from './check-arguments.ts'
 import type { Change, ChangesOptions, ChangesOutcome, Entry } from './changes/change.ts'
 import { ConditionalWrites } from './changes/conditional-writes.ts'
-import { Groups } from './groups.ts'
+import { Groups, type StoreGroups } from './groups.ts'
 import { Lists, type AppendOutcome } from './lists.ts'
 import type { Entries, NewItem } from './new-values.ts'
 import { placesWithTombstone } from './places-with-tombstone.ts'
@@ -293,7 +293,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   }
 
   /** For what the chat layer keeps beside messages. */
-  get groups(): Groups {
+  get groups(): StoreGroups {
     return this.#groups
   }
 
