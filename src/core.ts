@@ -143,7 +143,7 @@ export type {
   SetChange,
 } from './store/changes/change.ts'
 export type { AppendOutcome } from './store/lists.ts'
-export type { GroupChange, Groups, PastItem } from './store/groups.ts'
+export type { GroupChange, PastItem, StoreGroups } from './store/groups.ts'
 export type { LeftItem } from './store/erase/erasure-record.ts'
 export type { Entries, NewItem } from './store/new-values.ts'
 export type { CachePlaceConfig, CachePlaceParts, PlaceParts } from './store/place-config.ts'

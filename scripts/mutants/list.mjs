@@ -14,6 +14,7 @@ import { LOG_MUTANTS } from './logs.mjs'
 import { ID_MUTANTS } from './ids.mjs'
 import { CLOCKS, OUTAGES } from './settings.mjs'
 import { KEY_MUTANTS } from './keys.mjs'
+import { RECORD_MUTANTS } from './records.mjs'
 import { UPKEEP_MUTANTS } from './upkeep.mjs'
 
 const JUMPS = {
@@ -33,6 +34,7 @@ export const MUTANTS = [
   ...CONDITION_MUTANTS,
   ...KEY_MUTANTS,
   ...BRANCH_MUTANTS,
+  ...RECORD_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',

@@ -137,10 +137,7 @@ export interface ConversationDetails extends Conversation {
 }
 
 /** Which places hold a change of a record. */
-export interface ConversationReceipt extends Omit<
-  Receipt,
-  'id' | 'position' | 'session' | 'stamp'
-> {
+export interface ConversationReceipt extends Pick<Receipt, 'copies' | 'durable'> {
   readonly conversationId: string
   /** Of this change, for `ifStamp`. */
   readonly stamp: string

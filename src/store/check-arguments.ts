@@ -3,6 +3,7 @@ import type { KeyQuery, LatestKey, LatestQuery } from '../backend/replica-backen
 import { invalid } from '../core/errors.ts'
 import {
   checkArray,
+  checkOneOf,
   checkPrefix,
   checkText,
   KEY_BYTES_MAX,
@@ -44,9 +45,14 @@ export function checkIds(ids: unknown): asserts ids is readonly string[] {
 }
 
 /** What an erase is about: one target at least. */
-export function checkTargets(targets: unknown): readonly string[] {
-  checkArray('target', targets)
+export function checkTargets(scope: unknown, target: unknown): readonly string[] {
+  checkOneOf('scope', scope, ['key', 'prefix'])
+  const targets = Array.isArray(target) ? (target as readonly unknown[]) : [target]
   if (targets.length === 0) throw invalid('target must not be empty')
+  for (const each of targets) {
+    if (scope === 'key') checkKey(each)
+    else checkPrefix('prefix', each, KEY_BYTES_MAX)
+  }
   return targets as readonly string[]
 }
 

@@ -3,14 +3,14 @@
  * at a place, or nothing of it. Nothing here decides whether an id is new: of two puts of one id the later
  * one stands.
  */
-import { isStorageError } from '../core/errors.ts'
+import { isStorageError, StorageError } from '../core/errors.ts'
 import { encodeJson } from '../core/json.ts'
 import { checkText, MESSAGE_ID_BYTES_MAX } from '../core/limits.ts'
 import type { Operation } from '../core/operation.ts'
 import { remember } from '../core/lru.ts'
 import { counterOf, pastStamp, randomTail, withCounter } from '../core/past-stamp.ts'
 import { stampMs, type Stamp } from '../core/stamp.ts'
-import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
+import type { Guard, WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import { checkKey } from './check-arguments.ts'
 import { checkGroup } from './check-group.ts'
 import type { StoreCore } from './store-core.ts'
@@ -42,7 +42,20 @@ export interface PastItem {
 }
 
 /** Writes of groups: what `StrategicStorageManager` has for the chat layer. */
-export class Groups {
+export interface StoreGroups {
+  /** Errors as those of any write; with a guard also `CONFLICT`. */
+  write(changes: readonly GroupChange[], guard?: Guard): Promise<WriteOutcome>
+  /** Merges items at positions of the past; one in a deleted part of its list is not there afterwards. */
+  place(items: readonly PastItem[]): Promise<WriteOutcome>
+  /** A stamp that nobody else makes, as an id. */
+  newId(): Stamp
+  /** A stamp of this time, unlike any other. Unix milliseconds; what is later than now counts as now. */
+  stampAt(ms: number): Stamp
+  /** A stamp of this time by this writer, greater than `after`. */
+  stampAfter(ms: number, after: Stamp | undefined): Stamp
+}
+
+export class Groups implements StoreGroups {
   readonly #core: StoreCore
   readonly #values: Values
   readonly #write: WritePort
@@ -56,10 +69,11 @@ export class Groups {
   }
 
   /** Errors as those of any write. */
-  async write(changes: readonly GroupChange[]): Promise<WriteOutcome> {
+  async write(changes: readonly GroupChange[], guard?: Guard): Promise<WriteOutcome> {
     const write = (): Promise<WriteOutcome> => {
       const operations = changes.map((change) => this.#operationOf(change))
-      return this.#values.write(this.#write, operations)
+      if (guard === undefined) return this.#values.write(this.#write, operations)
+      return this.#guarded(operations, guard)
     }
     try {
       return await write()
@@ -68,6 +82,17 @@ export class Groups {
       if (!isStorageError(error, 'NOT_FOUND')) throw error
       return await write()
     }
+  }
+
+  /** The same if the conditions hold. */
+  async #guarded(operations: readonly Operation[], guard: Guard): Promise<WriteOutcome> {
+    checkGroup(operations)
+    if (this.#write.judgesConditions !== true) {
+      const { name } = this.#write
+      throw new StorageError('UNSUPPORTED', `the write strategy ${name} does not judge conditions`)
+    }
+    const group = { operations, unique: false, guard }
+    return await this.#core.run(() => this.#write.write(this.#core.context, group))
   }
 
   /**

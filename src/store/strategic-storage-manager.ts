@@ -64,7 +64,7 @@ import type { CountOptions, SetOptions } from './bulk/bulk-types.ts'
 import { ExpiryPass } from './expiry/expiry-pass.ts'
 import { LiveReads } from './expiry/live-reads.ts'
 import { KeyLeases } from './key-lease.ts'
-import { Groups } from './groups.ts'
+import { Groups, type StoreGroups } from './groups.ts'
 import { Lists, type AppendOutcome } from './lists.ts'
 import type { Entries, NewItem } from './new-values.ts'
 import { placesWithTombstone } from './places-with-tombstone.ts'
@@ -74,8 +74,6 @@ import { StoreCore } from './store-core.ts'
 import { checkEvent, type StoreEvents } from './store-events.ts'
 import { Values } from './values.ts'
 
-/** Longest that a call may be told to wait. */
-const WAIT_MS_MAX = DAY_MS
 const PLACES = ['primary', 'backup', 'cache']
 
 /** Values, lists and their items in two databases and a log, through exchangeable strategies. */
@@ -334,8 +332,8 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     return await this.#core.run(() => this.#read.listLatest(this.#core.context, query))
   }
 
-  /** Groups over several keys, for what the chat layer keeps beside messages. */
-  get groups(): Groups {
+  /** For what the chat layer keeps beside messages. */
+  get groups(): StoreGroups {
     return this.#groups
   }
 
@@ -388,7 +386,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
 
   /** Waits on the store's own clock, or until the signal aborts. */
   async pause(ms: number, signal?: AbortSignal): Promise<void> {
-    checkInteger('ms', ms, 0, WAIT_MS_MAX)
+    checkInteger('ms', ms, 0, DAY_MS)
     await awakeSleep(this.#core.context.env, ms, signal)
   }
 
@@ -413,7 +411,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
 
   /** Resolves when both databases have all that was pending at the call. */
   async flushWAL(deadlineMs = 30_000): Promise<void> {
-    checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
+    checkInteger('deadlineMs', deadlineMs, 0, DAY_MS)
     await this.#core.run(() => this.#core.context.log.flush(deadlineMs))
   }
 
@@ -428,7 +426,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
   ): Promise<readonly DatabasePlace[]> {
     checkKey(key)
     checkStamp('stamp', stamp)
-    checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
+    checkInteger('deadlineMs', deadlineMs, 0, DAY_MS)
     const { context } = this.#core
     return await this.#core.run(async () => {
       // A place that stays away is in the answer by its absence.
@@ -458,8 +456,8 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
 
   /**
    * Clears keys, or every key that begins with one of the prefixes, and takes the payloads out of the log, the
-   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself. Items that are
-   * `left` in other lists are removed in the group that begins it.
+   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself. Items `left` in other
+   * lists are removed as it begins.
    */
   async erase(
     scope: EraseScope,
@@ -467,17 +465,11 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     deadlineMs = 30_000,
     left: readonly LeftItem[] = [],
   ): Promise<EraseReceipt> {
-    checkOneOf('scope', scope, ['key', 'prefix'])
-    const targets = typeof target === 'string' ? [target] : checkTargets(target)
-    for (const each of targets) {
-      if (scope === 'key') checkKey(each)
-      else checkPrefix('prefix', each, KEY_BYTES_MAX)
-    }
-    checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
-    const erase = (): Promise<EraseReceipt> => {
-      return this.#erasures.erase(scope, targets, deadlineMs, left)
-    }
-    return await this.#core.alive.during(erase)
+    const targets = checkTargets(scope, target)
+    checkInteger('deadlineMs', deadlineMs, 0, DAY_MS)
+    return await this.#core.alive.during(() =>
+      this.#erasures.erase(scope, targets, deadlineMs, left),
+    )
   }
 
   /** Erases of the last 30 days whose targets begin with this, the oldest first. */

@@ -264,3 +264,18 @@ test('a record takes no more fields than it may have, and no empty patch', async
   const cursor = history.listConversations({ owner: 'ann', before: 'nonsense' })
   await expect(cursor).rejects.toThrow('before must be')
 })
+
+test('with ifStamp an update is made only while nothing else changed the record', async () => {
+  const history = await open()
+  const { stamp } = await history.createConversation('c', { title: 'one' })
+  const racers = ['two', 'three', 'four'].map((title) => {
+    return history.updateConversation('c', { title }, { ifStamp: stamp })
+  })
+  const outcomes = await Promise.allSettled(racers)
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  const late = history.updateConversation('c', { title: 'five' }, { ifStamp: stamp })
+  await expect(late).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+  const now = (await history.getConversation('c'))!.stamp!
+  await history.updateConversation('c', { metadata: { a: 1 } }, { ifStamp: now })
+  expect(await history.getConversation('c')).toMatchObject({ metadata: { a: 1 } })
+})

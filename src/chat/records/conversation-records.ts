@@ -8,7 +8,7 @@ import { stampMs, type Stamp } from '../../core/stamp.ts'
 import type { GroupChange } from '../../store/groups.ts'
 import type { EraseReceipt } from '../../store/erase/erase-receipt.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
-import type { WriteOutcome } from '../../strategy/write/write-port.ts'
+import type { Guard, WriteOutcome } from '../../strategy/write/write-port.ts'
 import { activeKey, conversationKey, createdKey, recordKey, tenantPrefix } from '../keys.ts'
 import type { ConversationDetails, ConversationPage, ConversationReceipt } from '../message.ts'
 import { Activity } from './activity.ts'
@@ -96,7 +96,6 @@ export class ConversationRecords {
     const key = recordKey(this.#tenant, conversationId)
     const { title, owner, metadata } = resolve('', given, PATCH)
     const { ifStamp } = resolve('', options, UPDATE_CONVERSATION)
-    if (ifStamp !== undefined) throw noCondition()
     if (title === undefined && owner === undefined && metadata === undefined) {
       throw invalid('the patch must have title, owner or metadata')
     }
@@ -118,12 +117,13 @@ export class ConversationRecords {
       changes.push(setField(key, 'owner', owned ?? null))
       if (before !== undefined) changes.push(...this.#leave(before))
     }
+    if (ifStamp !== undefined && record?.stamp !== ifStamp) throw movedOn(conversationId)
     if (changes.length === 0 && record !== undefined) {
       return await this.#again(conversationId, read.items)
     }
     if (changes.length === 0) changes.push(setField(key, 'owner', null))
     const isListed = record !== undefined
-    const placed = { created: began, owned, latest, isPast: true, isListed }
+    const placed = { created: began, owned, latest, isPast: true, isListed, ifStamp }
     return await this.#write(conversationId, changes, placed)
   }
 
@@ -209,7 +209,7 @@ export class ConversationRecords {
   async #write(
     conversationId: string,
     changes: readonly GroupChange[],
-    { created, owned, latest, isPast, isListed = false }: Placed,
+    { created, owned, latest, isPast, isListed = false, ifStamp }: Placed,
   ): Promise<ConversationReceipt> {
     const { groups } = this.#store
     const value = { conversation: conversationId }
@@ -228,7 +228,7 @@ export class ConversationRecords {
       entries.push({ key: activeKey(this.#tenant, name), id, value, ms: activeMs })
     }
     const now = isPast ? await this.#place(entries) : entries.map(putOf)
-    const outcome = await groups.write([...changes, ...now])
+    const outcome = await groups.write([...changes, ...now], guardOf(key, ifStamp))
     this.#activity.wrote(this.#tenant)
     if (isPast && owned) await this.#follow(conversationId, activeMs)
     return receiptOf(conversationId, key, outcome)
@@ -320,6 +320,8 @@ interface Placed {
   readonly isPast: boolean
   /** The tenant's list has it already. */
   readonly isListed?: boolean
+  /** Of the latest change of the record that may stand. */
+  readonly ifStamp?: string | undefined
 }
 
 function receiptOf(
@@ -381,6 +383,13 @@ function notThere(conversationId: string, complete: boolean): StorageError {
       )
 }
 
-function noCondition(): StorageError {
-  return new StorageError('UNSUPPORTED', 'ifStamp is not supported yet')
+/** The primary alone decides: a place that lacks the latest change must not. */
+function guardOf(key: string, ifStamp: string | undefined): Guard | undefined {
+  if (ifStamp === undefined) return undefined
+  return { conditions: [{ key, last: ifStamp as Stamp }], decide: 'primary' }
+}
+
+function movedOn(conversationId: string): StorageError {
+  const name = JSON.stringify(conversationId)
+  return new StorageError('CONFLICT', `conversation ${name} was changed since it was read`)
 }

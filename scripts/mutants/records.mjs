@@ -1,0 +1,79 @@
+// Mistakes about records of conversations and the lists of owners.
+
+const RECORDS = ['src/chat/records/conversation-records.test.ts']
+const STORES = ['test/store/conversation-records.test.ts']
+const SIMULATED = { engine: 'simulation', faults: 'some' }
+
+export const RECORD_MUTANTS = [
+  {
+    name: 'an entry of a list counts whatever its record says',
+    file: 'src/chat/records/rows-of-list.ts',
+    edits: [['if (isNamed) yield', 'if (isNamed || true) yield']],
+    tests: STORES,
+  },
+  {
+    name: 'a conversation is not moved when it is not at the end of its list',
+    file: 'src/chat/records/activity.ts',
+    edits: [['if (end?.id === owner.entry &&', 'if (end !== undefined &&']],
+    tests: RECORDS,
+  },
+  {
+    name: 'a conversation is moved with each save',
+    file: 'src/chat/records/activity.ts',
+    edits: [['if (end?.id === owner.entry &&', 'if (end?.id === tenant &&']],
+    tests: STORES,
+  },
+  {
+    name: 'a tenant without records is looked up with each save',
+    file: 'src/chat/records/activity.ts',
+    edits: [['return ageMs >= 0 && ageMs < NONE_MS', 'return ageMs >= NONE_MS && ageMs < NONE_MS']],
+    tests: STORES,
+  },
+  {
+    name: 'a deleted conversation keeps its record',
+    file: 'src/chat/records/conversation-records.ts',
+    edits: [["      { kind: 'delete', key },\n", '']],
+    programs: SIMULATED,
+  },
+  {
+    name: 'what is left of an earlier record is shown in a new one',
+    file: 'src/chat/records/record.ts',
+    edits: [['if (created === undefined) return undefined', 'created ??= { at: "", entry: "" }']],
+    tests: RECORDS,
+  },
+  {
+    name: 'a new owner has the conversation, and so has the one before',
+    file: 'src/chat/records/conversation-records.ts',
+    edits: [['if (before !== undefined) changes.push(...this.#leave(before))', '']],
+    tests: RECORDS,
+  },
+  {
+    name: 'an update of a title is not written',
+    file: 'src/chat/records/conversation-records.ts',
+    edits: [['if (title !== undefined) changes.push(', 'if (title === null) changes.push(']],
+    programs: SIMULATED,
+  },
+  {
+    name: 'imported messages stand at the time of the import',
+    file: 'src/store/lists.ts',
+    edits: [['const position = given ?? clock.tick(key)', 'const position = clock.tick(key)']],
+    tests: RECORDS,
+  },
+  {
+    name: 'an update with ifStamp is merged with whatever stands',
+    file: 'src/chat/records/conversation-records.ts',
+    edits: [
+      [
+        'if (ifStamp === undefined) return undefined',
+        'if (ifStamp === undefined || key) return undefined',
+      ],
+    ],
+    tests: RECORDS,
+  },
+  {
+    name: 'an erase leaves the record',
+    file: 'src/store/erase/erasures.ts',
+    edits: [['for (const key of [target, ...also]) {', 'for (const key of [target]) {']],
+    tests: RECORDS,
+  },
+]
