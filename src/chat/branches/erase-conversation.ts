@@ -57,10 +57,10 @@ export async function eraseTenant({
   tenant,
   deadlineMs,
 }: EraseParts): Promise<EraseReceipt> {
-  const prefixes = [
-    ...SIDE_SPACES.map((space) => tenantPrefix(tenant, space)),
-    tenantPrefix(tenant),
-  ]
+  const sides = SIDE_SPACES.map((space) => tenantPrefix(tenant, space))
+  const pages = await Promise.all(sides.map((prefix) => store.listKeys({ prefix, limit: 1 })))
+  const used = sides.filter((_, i) => pages[i]!.keys.length > 0 || !pages[i]!.complete)
+  const prefixes = [...used, tenantPrefix(tenant)]
   const receipts = prefixes.map((prefix) => store.erase('prefix', prefix, deadlineMs))
   return merged(await Promise.all(receipts))
 }
