@@ -86,12 +86,6 @@ export const BRANCH_MUTANTS = [
     tests: LONG,
   },
   {
-    name: 'a long cut shows copies that stand behind it',
-    file: FORKS,
-    edits: [['through: last, upTo: through }\n    const at', 'through: last }\n    const at']],
-    tests: LONG,
-  },
-  {
     name: 'an alternative that is left loses its edits',
     file: 'src/chat/branches/alternatives.ts',
     edits: [['body: isLeft ? left : slot.body,', 'body: slot.body,']],

@@ -1,8 +1,11 @@
 /* What the base layer is handed besides values. Each check refuses with `INVALID_ARGUMENT`. */
 import type { KeyQuery, LatestKey, LatestQuery } from '../backend/replica-backend.ts'
 import { invalid } from '../core/errors.ts'
+import { fieldsOf } from '../core/given.ts'
+import { isJson, type JsonText } from '../core/json.ts'
 import {
   checkArray,
+  checkObject,
   checkOneOf,
   checkPrefix,
   checkText,
@@ -10,6 +13,7 @@ import {
   MESSAGE_ID_BYTES_MAX,
   PAGE_ITEMS_MAX,
 } from '../core/limits.ts'
+import type { Operation } from '../core/operation.ts'
 import { DATABASE_PLACES } from '../core/places.ts'
 import {
   boolean,
@@ -63,6 +67,32 @@ export function checkTargets(scope: unknown, target: unknown): readonly string[]
 export function checkStamp(name: string, stamp: unknown): asserts stamp is Stamp {
   if (isStamp(stamp) && stamp < STAMP_LIMIT) return
   throw invalid(`${name} must be that of an item, got ${showValue(stamp)}`)
+}
+
+/** Operations as a caller makes them. @throws StorageError `INVALID_ARGUMENT` that names the field. */
+export function checkOperations(
+  name: string,
+  operations: unknown,
+): asserts operations is readonly Operation[] {
+  checkArray(name, operations)
+  for (const [i, operation] of operations.entries()) {
+    const at = `${name}[${i}]`
+    checkObject(at, operation)
+    const given = fieldsOf(at, operation) as Record<string, unknown>
+    const { kind, change, key, id, position, stamp, value } = given
+    checkOneOf(`${at}.kind`, kind, ['set', 'put', 'delete'])
+    checkText(`${at}.key`, key, KEY_BYTES_MAX)
+    checkStamp(`${at}.stamp`, stamp)
+    if (kind === 'put') {
+      checkOneOf(`${at}.change`, change, ['append', 'edit', 'remove'])
+      checkText(`${at}.id`, id, MESSAGE_ID_BYTES_MAX)
+      checkStamp(`${at}.position`, position)
+    }
+    const hasValue = kind === 'set' || (kind === 'put' && change !== 'remove')
+    if (hasValue && (typeof value !== 'string' || !isJson(value as JsonText))) {
+      throw invalid(`${at}.value must be JSON text, got ${showValue(value)}`)
+    }
+  }
 }
 
 const POSITION: Option<Stamp> = value(

@@ -51,6 +51,7 @@ import {
   checkedLatestQuery,
   checkedPassOptions,
   checkedVerifyOptions,
+  checkOperations,
   checkStamp,
   HEALTH_MANAGER,
   WAL_MANAGER,
@@ -269,16 +270,19 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     items: readonly NewItem[],
     others?: readonly Operation[],
   ): Promise<AppendOutcome> {
+    if (others !== undefined) checkOperations('others', others)
     return await this.#lists.append(key, items, others)
   }
 
   /** Writes operations on any keys, with stamps of `stamp`, in one group. */
   async writeGroup(operations: readonly Operation[]): Promise<WriteOutcome> {
+    checkOperations('operations', operations)
     return await this.#lists.group(operations)
   }
 
   /** The same with stamps of before: merged and never judged, so that a `delete` leaves newer things standing. */
   async mergeGroup(operations: readonly Operation[]): Promise<WriteOutcome> {
+    checkOperations('operations', operations)
     return await this.#lists.merge(operations)
   }
 
@@ -478,10 +482,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     return await this.#core.run(() => this.#erasures.list(targetPrefix))
   }
 
-  /**
-   * Removes applied entries older than a time, by default a day, and resolves with how many; never one that
-   * some place lacks. Unix milliseconds.
-   */
+  /** Removes applied entries older than a time (Unix ms, default a day ago), never one that a place lacks. Tells how many. */
   async cleanupWAL(beforeTimestamp: number = this.now() - DAY_MS): Promise<number> {
     checkInteger('beforeTimestamp', beforeTimestamp, 0, Number.MAX_SAFE_INTEGER)
     return await this.#core.context.log.cleanup(beforeTimestamp)

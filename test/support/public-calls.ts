@@ -6,6 +6,7 @@ export type Calls = Readonly<Record<string, readonly unknown[]>>
 
 const MESSAGE = { role: 'user', content: 'Hello' }
 const STAMP = '019ac8a0-0b12-7000-8abc-0123456789ab' as Stamp
+const OPERATION = { kind: 'delete', key: 'k', stamp: STAMP }
 const BOUND = { prefix: '', limit: 10 }
 
 export const CHAT_CALLS: Calls = {
@@ -19,8 +20,16 @@ export const CHAT_CALLS: Calls = {
   getMessageEntry: ['c', 'own'],
   updateMessage: ['c', 'own', MESSAGE],
   deleteMessage: ['c', 'own'],
+  fork: ['c', { from: 'own', as: 'f' }],
+  listForks: ['c'],
+  forkedFrom: ['f'],
+  truncate: ['c', { from: 'own' }],
+  editAndResend: ['c', 'own', MESSAGE],
+  addAlternative: ['c', 'own', MESSAGE, { choose: false }],
+  listAlternatives: ['c', 'own'],
+  chooseAlternative: ['c', 'own', 'own'],
   clearHistory: ['c', { wait: 'everywhere' }],
-  eraseConversation: ['c', { deadlineMs: 0 }],
+  eraseConversation: ['c', { deadlineMs: 0, forks: 'erase' }],
   eraseTenant: ['', { deadlineMs: 0 }],
   listErasures: [],
   countMessages: ['c'],
@@ -71,7 +80,10 @@ export const STORE_CALLS: Calls = {
   list: ['k'],
   append: ['k', 1],
   getRange: ['k', 0, 10],
-  appendItems: ['k', [{ id: 'a', value: 1 }]],
+  appendItems: ['k', [{ id: 'a', value: 1 }], [OPERATION]],
+  writeGroup: [[OPERATION]],
+  mergeGroup: [[OPERATION]],
+  stamp: ['k'],
   editItem: ['k', 'a', STAMP, 1],
   removeItem: ['k', 'a', STAMP],
   deleteThrough: ['k', STAMP],

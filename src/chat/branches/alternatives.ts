@@ -110,6 +110,7 @@ export class Alternatives {
   }
 
   async #place(conversationId: string, messageId: string): Promise<Place> {
+    checkText('messageId', messageId, MESSAGE_ID_BYTES_MAX)
     const [found, slots] = await Promise.all([
       this.#branches.forks.view.find(conversationId, messageId),
       slotsOf(this.#store, this.#tenant, conversationId, messageId),

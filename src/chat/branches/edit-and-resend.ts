@@ -5,6 +5,7 @@
  */
 import { hash } from 'node:crypto'
 import { StorageError } from '../../core/errors.ts'
+import { checkText, MESSAGE_ID_BYTES_MAX } from '../../core/limits.ts'
 import { itemValue } from '../../core/merge.ts'
 import { STAMP_MIN } from '../../core/stamp.ts'
 import type { NewItem } from '../../store/new-values.ts'
@@ -22,6 +23,7 @@ export async function editAndResend(
   branches: Branches,
   { conversationId, messageId, item }: Resend,
 ): Promise<ResendReceipt> {
+  checkText('messageId', messageId, MESSAGE_ID_BYTES_MAX)
   const { view } = branches.forks
   const as = item.id === undefined ? undefined : keptId(conversationId, messageId, item.id)
   const found = await view.find(conversationId, messageId)
