@@ -21,6 +21,16 @@ import { formatLatestCursor, parseLatestCursor } from './cursor.ts'
 import type { Retention, RetentionReport } from './retention/retention.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
+import type { MessageStream } from './streams/message-stream.ts'
+import type {
+  ReadStreamOptions,
+  RepairStreamsOptions,
+  RepairStreamsReport,
+  StartedMessage,
+  StreamEvent,
+  StreamOptions,
+} from './streams/stream-options.ts'
+import { Streams } from './streams/streams.ts'
 import {
   CLOSE_OPTIONS,
   closeCalls,
@@ -32,7 +42,13 @@ import {
   type FindToolCallsOptions,
 } from './turns/dangling-tool-calls.ts'
 import { resolveWindow, type HistoryWindow, type WindowOptions } from './window/window-options.ts'
-import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
+import {
+  conversationKey,
+  parseConversationKey,
+  streamsPrefix,
+  tenantPrefix,
+  tenantStreamsPrefix,
+} from './keys.ts'
 import type {
   ChatMessage,
   ClearReceipt,
@@ -74,6 +90,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   readonly #sessions: Sessions | undefined
   readonly #reader: ConversationReader<Extras>
   readonly #retention: Retention | undefined
+  readonly #streams: Streams<Extras>
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
   constructor(
@@ -87,7 +104,8 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     this.#store = store
     this.#tenant = tenant
     this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
-    this.#reader = new ConversationReader(store, tenant, this.#sessions)
+    this.#streams = new Streams(store, tenant, this.#sessions)
+    this.#reader = new ConversationReader(store, tenant, this.#sessions, this.#streams)
   }
 
   /** The store underneath, for its events and everything that is not about messages. */
@@ -210,8 +228,56 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
 
   /** Undefined when there is none with this id, or when it was removed. */
   async getMessage(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
-    const { key, item } = await this.#reader.find(conversationId, id)
-    return item === undefined ? undefined : (await this.#reader.decode(key, [item]))[0]
+    return await this.#reader.message(conversationId, id)
+  }
+
+  /**
+   * Begins a message that is saved while it comes: its place and its id are taken, and each reader sees what
+   * has come of it. With an id of the caller's there is one writer: the second one gets `CONFLICT`.
+   *
+   * @throws StorageError as `saveMessage`. With effect `unknown` it may be repeated with the same id.
+   */
+  async startMessage(
+    conversationId: string,
+    message: StartedMessage<Extras>,
+    options?: StreamOptions,
+  ): Promise<MessageStream<Extras>> {
+    return await this.#streams.start(conversationId, message, options)
+  }
+
+  /**
+   * Goes on with a message whose writer's lease has ended, behind all that was stored of it.
+   *
+   * @throws StorageError `NOT_FOUND`; `CONFLICT` while its writer may be alive, when it was ended, or when
+   * another process was first; `UNAVAILABLE` while a place is away that may have more of it, or while clocks
+   * disagree.
+   */
+  async resumeMessage(
+    conversationId: string,
+    id: string,
+    options?: StreamOptions,
+  ): Promise<MessageStream<Extras>> {
+    return await this.#streams.resume(conversationId, id, options)
+  }
+
+  /**
+   * What comes of a message, from the beginning or behind a cursor, in any process; the last event has the
+   * whole message.
+   *
+   * @throws StorageError `NOT_FOUND`, `UNAVAILABLE` or `TIMEOUT`: go on behind the last cursor.
+   */
+  readStream(options: ReadStreamOptions): AsyncGenerator<StreamEvent<Extras>, void, undefined> {
+    return this.#streams.read(options)
+  }
+
+  /**
+   * One pass over the tenant's streams: stores messages whose writers have been dead for `olderThanMs` as
+   * `incomplete`, and removes deltas whose messages are gone.
+   *
+   * @throws StorageError `UNAVAILABLE` while clocks disagree.
+   */
+  async repairStreams(options?: RepairStreamsOptions): Promise<RepairStreamsReport> {
+    return await this.#streams.repair(options)
   }
 
   /**
@@ -232,12 +298,13 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
       throw invalid(`message.id must be ${JSON.stringify(id)} or left out`)
     }
     const { key, item, complete } = await this.#reader.find(conversationId, id)
-    const [existing] = item === undefined ? [] : await this.#reader.decode(key, [item])
+    const existing = item && (await this.#reader.message(conversationId, id))
     if (item === undefined || existing === undefined) throw notFound(id, complete)
     // What stands may be from before times were checked: it is kept as it is.
     const body = messageBody(message)
     const createdAt = body.createdAt ?? existing.createdAt
     const outcome = await this.#store.editItem(key, id, item.position, { ...body, createdAt })
+    await this.#streams.remove(conversationId, item)
     return this.#receipt(id, item.position, outcome)
   }
 
@@ -251,6 +318,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     const { key, item, complete } = await this.#reader.find(conversationId, id)
     if (item === undefined) throw notFound(id, complete)
     const outcome = await this.#store.removeItem(key, id, item.position)
+    await this.#streams.remove(conversationId, item)
     return this.#receipt(id, item.position, outcome)
   }
 
@@ -259,6 +327,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     const { wait } = resolve('', options, CLEAR)
     const key = this.#key(conversationId)
     const { copies, durable, operations } = await this.#store.delete(key)
+    await this.#streams.removeAll(conversationId)
     const has = DATABASE_PLACES.filter((place) => copies.includes(place))
     if (wait === 'acknowledged' || has.length === DATABASE_PLACES.length) {
       return { copies, durable, clear: has }
@@ -278,7 +347,8 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
    */
   async eraseConversation(conversationId: string, options?: EraseOptions): Promise<EraseReceipt> {
     const { deadlineMs } = resolve('', options, ERASE)
-    return await this.#store.erase('key', this.#key(conversationId), deadlineMs)
+    const streams = streamsPrefix(this.#tenant, conversationId)
+    return await this.#store.erase('key', this.#key(conversationId), deadlineMs, [streams])
   }
 
   /**
@@ -292,7 +362,8 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     if (tenant !== this.#tenant) {
       throw invalid(`tenant must be this history's, ${JSON.stringify(this.#tenant)}`)
     }
-    return await this.#store.erase('prefix', tenantPrefix(tenant), deadlineMs)
+    const streams = tenantStreamsPrefix(tenant)
+    return await this.#store.erase('prefix', tenantPrefix(tenant), deadlineMs, [streams])
   }
 
   /** This tenant's erases of the last 30 days and how far each has come, the oldest first. */
@@ -374,9 +445,10 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     return await this.#retention.apply()
   }
 
-  /** Drains and disconnects. May be called again. */
+  /** Stores what streams have, drains and disconnects. May be called again. */
   async close(): Promise<void> {
     await this.#retention?.stop()
+    await this.#streams.close()
     await this.#store.disconnect()
   }
 

@@ -17,6 +17,8 @@ import type { HISTORY } from './history-options.ts'
 import { conversationKey } from './keys.ts'
 import type { ChatMessage, HistoryPage } from './message.ts'
 import type { Sessions } from './sessions.ts'
+import type { Streams } from './streams/streams.ts'
+import type { ShownMessage } from './streams/partial-reader.ts'
 import { readAlignedPage } from './turns/aligned-page.ts'
 import { findOpenCalls, type FIND_OPTIONS, type OpenCalls } from './turns/dangling-tool-calls.ts'
 import { readWindow } from './window/read-window.ts'
@@ -42,11 +44,18 @@ export class ConversationReader<Extras extends object = {}> {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #sessions: Sessions | undefined
+  readonly #streams: Streams<Extras>
 
-  constructor(store: StrategicStorageManager, tenant: string, sessions: Sessions | undefined) {
+  constructor(
+    store: StrategicStorageManager,
+    tenant: string,
+    sessions: Sessions | undefined,
+    streams: Streams<Extras>,
+  ) {
     this.#store = store
     this.#tenant = tenant
     this.#sessions = sessions
+    this.#streams = streams
   }
 
   async page(
@@ -104,9 +113,12 @@ export class ConversationReader<Extras extends object = {}> {
     return { key, item: items[0], complete }
   }
 
-  /** Without those that are not visible. */
-  async decode(key: string, items: readonly Item[]): Promise<ChatMessage<Extras>[]> {
-    return await this.#decode(key, items, (_item, message) => message as ChatMessage<Extras>)
+  /** One message as it is shown: undefined when there is none, or when it was removed. */
+  async message(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
+    const { key, item } = await this.find(conversationId, id)
+    if (item === undefined) return undefined
+    const { shown } = await this.#shown(conversationId, key, [item])
+    return shown[0]?.message as ChatMessage<Extras> | undefined
   }
 
   async #page(
@@ -126,7 +138,9 @@ export class ConversationReader<Extras extends object = {}> {
     const key = this.#key(conversationId)
     const { items, done, complete } = await this.#store.readItems({ key, ...query })
     const next = done ? undefined : items.at(-1)?.position
-    return { messages: await this.decode(key, items), items, next, complete }
+    const read = await this.#shown(conversationId, key, items)
+    const messages = read.shown.map(({ message }) => message as ChatMessage<Extras>)
+    return { messages, items, next, complete: complete && read.complete }
   }
 
   #pages(conversationId: string, signal?: AbortSignal): ConversationPages {
@@ -135,23 +149,26 @@ export class ConversationReader<Extras extends object = {}> {
       checkSignal(signal)
       const { items, done, complete } = await this.#store.readItems({ key, ...query })
       const next = done ? undefined : items.at(-1)?.position
-      return { messages: await this.#decode(key, items, placed), next, complete }
+      const read = await this.#shown(conversationId, key, items)
+      return { messages: read.shown.map(placed), next, complete: complete && read.complete }
     }
     return new ConversationPages(read)
   }
 
-  async #decode<T>(
+  /** Without those that are not visible; those that are being written as far as they have come. */
+  async #shown(
+    conversationId: string,
     key: string,
     items: readonly Item[],
-    made: (item: Item, message: ChatMessage) => T,
-  ): Promise<T[]> {
+  ): Promise<{ readonly shown: readonly ShownMessage[]; readonly complete: boolean }> {
     const visible = items.filter((item) => itemValue(item) !== undefined)
-    return await this.#store.decodeItems(
+    const read = await this.#store.decodeItems(
       key,
       visible,
-      (item) => made(item, decodeMessage(item)!),
+      (item) => ({ item, message: decodeMessage(item)! }),
       isMessageText,
     )
+    return await this.#streams.readerOf(conversationId).show(read)
   }
 
   /** The read, repeated until it has all that the token stands for. */

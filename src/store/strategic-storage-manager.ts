@@ -1,6 +1,7 @@
 import type { KeyQuery, LatestQuery } from '../backend/replica-backend.ts'
 import { allKeys, itemRange } from '../backend/paged-reads.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
+import type { Env } from '../core/env.ts'
 import { decodeJson, isJson, type JsonText } from '../core/json.ts'
 import { awakeSleep } from '../core/keep-alive.ts'
 import {
@@ -9,6 +10,7 @@ import {
   checkInteger,
   checkOneOf,
   checkPrefix,
+  checkText,
   KEY_BYTES_MAX,
 } from '../core/limits.ts'
 import { itemValue, type Item } from '../core/merge.ts'
@@ -193,6 +195,11 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#values.delete(this.#write, key)
   }
 
+  /** The same for several keys, all or nothing at each place. */
+  async deleteMany(keys: readonly string[]): Promise<WriteOutcome> {
+    return await this.#values.deleteAll(this.#write, keys)
+  }
+
   /** True when the key has a value or an item. */
   async exists(key: string): Promise<boolean> {
     if ((await this.get(key)) !== undefined) return true
@@ -278,6 +285,11 @@ export class StrategicStorageManager implements AsyncDisposable {
   async listLatest(given: LatestQuery): Promise<LatestRead> {
     const query = checkedLatestQuery(given)
     return await this.#core.run(() => this.#read.listLatest(this.#core.context, query))
+  }
+
+  /** Clocks, timers and randomness that it was made with. */
+  get env(): Env {
+    return this.#core.context.env
   }
 
   /** Names this incarnation of the process in session tokens. */
@@ -406,14 +418,23 @@ export class StrategicStorageManager implements AsyncDisposable {
 
   /**
    * Clears a key, or every key that begins with a prefix, and takes the payloads out of the log, the
-   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself.
+   * caches and the free space of the engines; with it go the keys that begin with one of `also`. Waits at
+   * most `deadlineMs` and goes on by itself.
    */
-  async erase(scope: EraseScope, target: string, deadlineMs = 30_000): Promise<EraseReceipt> {
+  async erase(
+    scope: EraseScope,
+    target: string,
+    deadlineMs = 30_000,
+    also: readonly string[] = [],
+  ): Promise<EraseReceipt> {
     checkOneOf('scope', scope, ['key', 'prefix'])
     if (scope === 'key') checkKey(target)
     else checkPrefix('prefix', target, KEY_BYTES_MAX)
     checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
-    return await this.#core.alive.during(() => this.#erasures.erase(scope, target, deadlineMs))
+    checkArray('also', also)
+    for (const prefix of also) checkText('also', prefix, KEY_BYTES_MAX)
+    const targets = { scope, target, also }
+    return await this.#core.alive.during(() => this.#erasures.erase(targets, deadlineMs))
   }
 
   /** Erases of the last 30 days whose targets begin with this, the oldest first. */

@@ -27,10 +27,16 @@ export interface SignOff {
   readonly remains: readonly string[]
 }
 
-export interface ErasureRecord {
-  readonly id: string
+/** What an erase takes. */
+export interface EraseTargets {
   readonly scope: EraseScope
   readonly target: string
+  /** Prefixes of other keys that go with it. */
+  readonly also: readonly string[]
+}
+
+export interface ErasureRecord extends EraseTargets {
+  readonly id: string
   /** Unix milliseconds. */
   readonly requestedAtMs: number
   /** Payloads with stamps up to this one are to go. */
@@ -42,7 +48,11 @@ export interface ErasureRecord {
 }
 
 /** As it is stored: the first write cannot name its own stamp. */
-type Stored = Omit<ErasureRecord, 'id' | 'through'> & { readonly through?: Stamp }
+type Stored = Omit<ErasureRecord, 'id' | 'through' | 'also'> & {
+  readonly through?: Stamp
+  /** Those of earlier versions have none. */
+  readonly also?: readonly string[]
+}
 
 export function erasureKey(id: string): string {
   return ERASURE_PREFIX + id
@@ -61,18 +71,24 @@ export function recordOperation(
 export function parseRecord(key: string, { value, stamp }: Register): ErasureRecord | undefined {
   if (!isJson(value)) return undefined
   const stored = decodeJson<Partial<Stored> | null>(value) ?? {}
-  const { scope, target, requestedAtMs, cleared, signed } = stored
+  const { scope, target, also, requestedAtMs, cleared, signed } = stored
   if ((scope !== 'key' && scope !== 'prefix') || typeof target !== 'string') return undefined
   return {
     id: key.slice(ERASURE_PREFIX.length),
     scope,
     target,
+    also: also ?? [],
     requestedAtMs: requestedAtMs ?? 0,
     through: stored.through ?? stamp,
     cleared: cleared === true,
     signed: signed ?? {},
     ...(stored.completedAtMs !== undefined && { completedAtMs: stored.completedAtMs }),
   }
+}
+
+/** The prefixes of what an erase takes beside a single key. */
+export function prefixesOf({ scope, target, also }: EraseTargets): readonly string[] {
+  return scope === 'prefix' ? [target, ...also] : also
 }
 
 export function receiptOf(

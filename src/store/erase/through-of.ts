@@ -1,19 +1,30 @@
 import type { ThroughOf } from '../../core/erase.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
-import type { ErasureRecord } from './erasure-record.ts'
+import { prefixesOf, type ErasureRecord } from './erasure-record.ts'
 
 /** Up to which stamp these erases take the payloads of a key. */
 export function throughOfAll(records: readonly ErasureRecord[]): ThroughOf {
   const byKey = new Map<string, Stamp>()
-  const byPrefix = records.filter(({ scope }) => scope === 'prefix')
-  for (const { scope, target, through } of records) {
-    if (scope === 'key') byKey.set(target, maxStamp(byKey.get(target), through)!)
+  /** By their lengths: there may be thousands of them, and each key of a log is asked about. */
+  const byPrefix = new Map<number, Map<string, Stamp>>()
+  for (const record of records) {
+    const { scope, target, through } = record
+    if (scope === 'key') raise(byKey, target, through)
+    for (const prefix of prefixesOf(record)) {
+      let ofLength = byPrefix.get(prefix.length)
+      if (ofLength === undefined) byPrefix.set(prefix.length, (ofLength = new Map()))
+      raise(ofLength, prefix, through)
+    }
   }
   return (key) => {
     let through = byKey.get(key)
-    for (const record of byPrefix) {
-      if (key.startsWith(record.target)) through = maxStamp(through, record.through)
+    for (const [length, prefixes] of byPrefix) {
+      through = maxStamp(through, prefixes.get(key.slice(0, length)))
     }
     return through
   }
+}
+
+function raise(stamps: Map<string, Stamp>, name: string, stamp: Stamp): void {
+  stamps.set(name, maxStamp(stamps.get(name), stamp)!)
 }
