@@ -53,6 +53,12 @@ export type { MessageFields } from './chat/message.ts'
 export type { ResolvedRetention, RetentionLimits } from './chat/retention/retention-options.ts'
 export type { Retention, RetentionParts } from './chat/retention/retention.ts'
 export type { Session, SessionTokens } from './chat/session-token.ts'
+export type {
+  RepairStreamsOptions,
+  RepairStreamsReport,
+  StartedMessage,
+} from './chat/streams/stream-options.ts'
+export type { StreamPath } from './chat/streams/step.ts'
 export type { Deadline } from './core/deadline.ts'
 export type { Verdict } from './core/decide.ts'
 export type { BucketDigest, StampRange } from './core/digest.ts'

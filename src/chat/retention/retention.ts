@@ -17,6 +17,7 @@ import { decodeJson, type JsonText } from '../../core/json.ts'
 import { isMessageText } from '../codec.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import { conversationKey, parseConversationKey, tenantPrefix } from '../keys.ts'
+import { removeOrphans } from '../streams/repair-streams.ts'
 import { NO_TOOL_USE, toolUseOf, type ToolUse } from '../turns/tool-use.ts'
 import { planCut, type RetainedItem } from './plan-cut.ts'
 import type { ResolvedRetention, RetentionLimits } from './retention-options.ts'
@@ -175,6 +176,7 @@ export class Retention {
     const cut = await planCut(this.#oldestFirst(key), request)
     if (cut === undefined) return 0
     await store.deleteThrough(key, cut.through)
+    await removeOrphans(store, tenant, conversationId)
     return cut.count
   }
 

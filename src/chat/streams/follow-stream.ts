@@ -41,7 +41,8 @@ export async function* followStream(
     const chunks = replay.take(items)
     for (const chunk of chunks) {
       cursor++
-      if (cursor > after && chunk.d.length > 0) yield { type: 'delta', cursor, deltas: deltasOf(chunk) }
+      if (cursor > after && chunk.d.length > 0)
+        yield { type: 'delta', cursor, deltas: deltasOf(chunk) }
     }
     if (chunks.length > 0) continue
     const message = await ended(store, place, replay)

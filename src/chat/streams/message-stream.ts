@@ -186,11 +186,10 @@ export class MessageStream<Extras extends object = {}> implements AsyncDisposabl
     if (more > MESSAGE_BYTES_MAX || (!isSet && this.#bytes + more > MESSAGE_BYTES_MAX)) {
       throw tooLarge(this.#bytes + more)
     }
-    const undo = applyStep(this.#draft, step)
+    const { undo, isNew } = applyStep(this.#draft, step)
     try {
-      // A text that grows stays what it is; anything else may have made another message of it.
-      if (isSet || step.at[0] !== 'content') messageBody(this.#draft as object as NewMessage, 'delta')
-      const bytes = isSet ? bytesOf(this.#draft) : this.#bytes + more
+      if (isNew) messageBody(this.#draft as object as NewMessage, 'delta')
+      const bytes = isNew ? bytesOf(this.#draft) : this.#bytes + more
       if (bytes > MESSAGE_BYTES_MAX) throw tooLarge(bytes)
       this.#bytes = bytes
     } catch (error) {
@@ -342,9 +341,11 @@ export class MessageStream<Extras extends object = {}> implements AsyncDisposabl
     await this.#running?.catch(() => {})
     if (this.#failure !== undefined) throw this.#failure
     if (store.env.monotonic() > this.#leaseEnd) await this.#check()
-    const outcome = await store.editItem(place.key, place.id, position, whole).catch((error: unknown) => {
-      throw isStorageError(error, 'NOT_FOUND') ? this.#fail(error) : error
-    })
+    const outcome = await store
+      .editItem(place.key, place.id, position, whole)
+      .catch((error: unknown) => {
+        throw isStorageError(error, 'NOT_FOUND') ? this.#fail(error) : error
+      })
     await store.env.failpoints.hit('stream.beforeRemove')
     this.#isClosed = true
     this.#stopTimers()

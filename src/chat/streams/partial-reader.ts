@@ -132,7 +132,11 @@ export async function readStreamItems(
   store: StrategicStorageManager,
   key: string,
   after: Stamp = STAMP_MIN,
-): Promise<{ readonly items: readonly Item[]; readonly complete: boolean; readonly pages: number }> {
+): Promise<{
+  readonly items: readonly Item[]
+  readonly complete: boolean
+  readonly pages: number
+}> {
   const items: Item[] = []
   let complete = true
   let pages = 0

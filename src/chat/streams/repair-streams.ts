@@ -21,11 +21,13 @@ export async function repairStreams(
   await store.checkClocks('ending streams by age')
   const report = { closed: 0, removed: 0, left: 0 }
   for await (const key of keysOf(store, tenantStreamsPrefix(tenant))) {
-    const outcome = await repairOne(store, tenant, key, olderThanMs, end).catch((error: unknown) => {
-      // One that cannot be read must not keep the others from their turn.
-      store.env.logger.warn({ error: messageOf(error) }, 'a stream could not be repaired')
-      return 'left' as const
-    })
+    const outcome = await repairOne(store, tenant, key, olderThanMs, end).catch(
+      (error: unknown) => {
+        // One that cannot be read must not keep the others from their turn.
+        store.env.logger.warn({ error: messageOf(error) }, 'a stream could not be repaired')
+        return 'left' as const
+      },
+    )
     report[outcome]++
   }
   return report

@@ -52,17 +52,26 @@ export function stepOf(draft: Draft, delta: unknown): Step {
   return { at: path, append: checkedText('delta.append', append) }
 }
 
+/** What a step did. */
+export interface Applied {
+  /** Takes it back. */
+  readonly undo: () => void
+  /** It did more than make a text longer: the draft may not be a message any more. */
+  readonly isNew: boolean
+}
+
 /**
- * Makes the step, and returns what takes it back. Objects and arrays on the way are made where there is
+ * Makes the step. Objects and arrays on the way are made where there is
  * nothing yet.
  *
  * @throws StorageError `INVALID_ARGUMENT` for one that does not fit; the draft is as before then.
  */
-export function applyStep(draft: Draft, step: Step): () => void {
+export function applyStep(draft: Draft, step: Step): Applied {
   const { at } = step
   const last = at.length - 1
   let inside: unknown = draft
-  let attach: { readonly to: Draft; readonly name: string | number; readonly made: unknown } | undefined
+  let attach:
+    { readonly to: Draft; readonly name: string | number; readonly made: unknown } | undefined
   for (const [i, name] of at.slice(0, last).entries()) {
     checkPlace(inside, name, at)
     const parent = inside as Draft
@@ -75,11 +84,13 @@ export function applyStep(draft: Draft, step: Step): () => void {
   const field = at[last]!
   checkPlace(inside, field, at)
   const parent = inside as Draft
-  const value = 'set' in step ? step.set : appended(ownField(parent, field), step)
+  const before = ownField(parent, field)
+  // A copy: the value grows in the draft, and not in the step.
+  const value = 'set' in step ? structuredClone(step.set) : appended(before, step)
   const undo = undoOf(attach?.to ?? parent, attach?.name ?? field)
   parent[field] = value
   if (attach !== undefined) attach.to[attach.name] = attach.made
-  return undo
+  return { undo, isNew: 'set' in step || typeof before !== 'string' }
 }
 
 function appended(before: unknown, { at, append }: Exclude<Step, { set: unknown }>): string {
@@ -126,7 +137,9 @@ function checkedText(name: string, text: unknown): string {
 
 function checkedPath(at: unknown): StreamPath {
   if (!Array.isArray(at) || at.length === 0 || at.length > PATH_LENGTH_MAX) {
-    throw invalid(`delta.at must be an array of 1 to ${PATH_LENGTH_MAX} names, got ${showValue(at)}`)
+    throw invalid(
+      `delta.at must be an array of 1 to ${PATH_LENGTH_MAX} names, got ${showValue(at)}`,
+    )
   }
   for (const name of at as unknown[]) {
     const isIndex = Number.isSafeInteger(name) && (name as number) >= 0

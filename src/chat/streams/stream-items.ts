@@ -59,8 +59,7 @@ export interface Claim {
 }
 
 /** A step as it is stored: text for the content, a place and text, or a place, null and a value. */
-type PackedStep =
-  string | readonly [StreamPath, string] | readonly [StreamPath, null, unknown]
+type PackedStep = string | readonly [StreamPath, string] | readonly [StreamPath, null, unknown]
 
 export function packStep(step: Step): PackedStep {
   if ('set' in step) return [step.at, null, step.set]

@@ -1,8 +1,5 @@
 import { abortSignal, byDefault, integer, ms, needed, text } from '../../core/option-kinds.ts'
-import {
-  CONVERSATION_ID_BYTES_MAX,
-  MESSAGE_ID_BYTES_MAX,
-} from '../../core/limits.ts'
+import { CONVERSATION_ID_BYTES_MAX, MESSAGE_ID_BYTES_MAX } from '../../core/limits.ts'
 import type { OptionTable } from '../../core/options.ts'
 import type { AssistantMessage, ChatMessage } from '../message.ts'
 import type { StreamDelta } from './step.ts'
@@ -68,10 +65,7 @@ const LEASE_MS_MAX = 86_400_000
 export const STREAM: OptionTable<StreamOptions, 'leaseMs'> = {
   leaseMs: byDefault(15_000, ms(3_000, LEASE_MS_MAX)),
 }
-export const READ_STREAM: OptionTable<
-  ReadStreamOptions,
-  'after' | 'pollMs'
-> = {
+export const READ_STREAM: OptionTable<ReadStreamOptions, 'after' | 'pollMs'> = {
   conversationId: needed(text(CONVERSATION_ID_BYTES_MAX)),
   id: needed(text(MESSAGE_ID_BYTES_MAX)),
   after: byDefault(0, integer(0, Number.MAX_SAFE_INTEGER)),

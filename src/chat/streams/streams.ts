@@ -210,7 +210,12 @@ export class Streams<Extras extends object = {}> {
     }
     const mark = markOf(found.message)
     if (mark === undefined) throw taken(place.id, 'was ended')
-    const { partial, mayHaveEnded } = await readPartial(this.#store, place, found.item, found.message)
+    const { partial, mayHaveEnded } = await readPartial(
+      this.#store,
+      place,
+      found.item,
+      found.message,
+    )
     // Whatever was acknowledged must be before what comes now.
     if (!complete || !partial.complete || partial.replay.hasGap) throw outOfReach(place.id)
     const { until } = partial.replay
