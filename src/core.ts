@@ -49,16 +49,20 @@ export type {
 } from './backend/replica-backend.ts'
 export type { ReplicaBase } from './backend/replica-base.ts'
 export type { CacheSource, DatabaseSource } from './backend/sources.ts'
-export type { MessageFields } from './chat/message.ts'
+export type { MessageFields, MessageStatus } from './chat/message.ts'
 export type { ResolvedRetention, RetentionLimits } from './chat/retention/retention-options.ts'
 export type { Retention, RetentionParts } from './chat/retention/retention.ts'
 export type { Session, SessionTokens } from './chat/session-token.ts'
+export type { MessageStream } from './chat/streams/message-stream.ts'
 export type {
+  ReadStreamOptions,
   RepairStreamsOptions,
   RepairStreamsReport,
   StartedMessage,
+  StreamEvent,
+  StreamOptions,
 } from './chat/streams/stream-options.ts'
-export type { StreamPath } from './chat/streams/step.ts'
+export type { StreamDelta, StreamPath } from './chat/streams/step.ts'
 export type { Deadline } from './core/deadline.ts'
 export type { Verdict } from './core/decide.ts'
 export type { BucketDigest, StampRange } from './core/digest.ts'

@@ -25,7 +25,6 @@ export type {
   Conversation,
   ConversationPage,
   HistoryPage,
-  MessageStatus,
   NewMessage,
   Receipt,
   Role,
@@ -35,13 +34,6 @@ export type {
 } from './chat/message.ts'
 export { type ChatHistoryOptions, openChatHistory } from './chat/open-chat-history.ts'
 export type { RetentionOptions } from './chat/retention/retention-options.ts'
-export type { StreamDelta } from './chat/streams/step.ts'
-export type { MessageStream } from './chat/streams/message-stream.ts'
-export type {
-  ReadStreamOptions,
-  StreamEvent,
-  StreamOptions,
-} from './chat/streams/stream-options.ts'
 export type { RetentionReport } from './chat/retention/retention.ts'
 export type { EncryptionKey, EncryptionOptions } from './core/encryption/keyring.ts'
 export {
