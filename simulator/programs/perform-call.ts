@@ -6,6 +6,7 @@ import type { PlaceName } from '../../src/core/places.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 import type { ShownMessage } from '../../src/testing/history-checker/history.ts'
 import type { CallStep } from './program.ts'
+import { performStream, viewStream, type StreamResult } from './perform-stream.ts'
 
 /** More than a program saves. */
 const EVERYTHING = 1_000
@@ -19,6 +20,8 @@ export interface CallResult {
   readonly pages?: number
   readonly count?: number
   readonly conversations?: readonly string[]
+  readonly stream?: StreamResult
+  readonly view?: { readonly content?: string; readonly status?: string }
 }
 
 /** One call as its process saw it. */
@@ -47,6 +50,7 @@ export async function performCall(
   const withoutLog = history.status().wal.state === 'closed'
   const base = { startMs: now(), ...(withoutLog && { withoutLog }) }
   try {
+    if (step.act === 'stream') return { ...base, ...(await performStream(history, step, now)) }
     const result = await answerOf(history, step)
     return { ...base, settledMs: now(), outcome: 'ok', result }
   } catch (error) {
@@ -92,6 +96,10 @@ async function answerOf(history: ChatHistory, step: CallStep): Promise<CallResul
     }
     case 'count':
       return await history.store.countItems(key)
+    case 'stream':
+      throw new Error('performed elsewhere')
+    case 'view':
+      return await viewStream(history, step.id)
     case 'list': {
       const { conversations, complete } = await history.listConversations()
       return { conversations: conversations.map(({ conversationId }) => conversationId), complete }

@@ -30,6 +30,14 @@ export type CallStep = At &
     | { readonly act: 'find'; readonly target: string }
     | { readonly act: 'count' }
     | { readonly act: 'list' }
+    /** Writes a message as a stream, each part acknowledged before the next, and ends it or not. */
+    | {
+        readonly act: 'stream'
+        readonly id: string
+        readonly parts: readonly string[]
+        readonly end: 'finish' | 'abort' | 'leave'
+      }
+    | { readonly act: 'view'; readonly id: string }
   )
 
 /** What happens to a process by itself or by its owner. */
@@ -77,6 +85,8 @@ export interface Program {
 }
 
 export const PROGRAM_CONVERSATIONS: readonly string[] = ['a', 'b']
+/** Of its own: what other calls show of a conversation is traced back to saves. */
+export const STREAM_CONVERSATION = 's'
 /** Few, so that they come back. */
 export const PROGRAM_IDS: readonly string[] = ['x', 'y', 'z']
 

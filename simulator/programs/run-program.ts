@@ -3,12 +3,15 @@ import type {
   CallRecord,
   History,
   HistoryRecord,
+  StreamRecord,
+  StreamViewRecord,
 } from '../../src/testing/history-checker/history.ts'
 import type { PerformedCall } from './perform-call.ts'
 import {
   hasFaults,
   isFault,
   PROGRAM_CONVERSATIONS,
+  STREAM_CONVERSATION,
   type CallStep,
   type FaultStep,
   type Program,
@@ -45,6 +48,8 @@ class ProgramRun {
   readonly #program: Program
   readonly #stage: Stage
   readonly #records: HistoryRecord[] = []
+  readonly #streams: StreamRecord[] = []
+  readonly #views: StreamViewRecord[] = []
   readonly #surprises: string[] = []
   /** Ids that the store made, by the content. */
   readonly #made = new Map<string, string>()
@@ -73,9 +78,14 @@ class ProgramRun {
       for (const conversation of PROGRAM_CONVERSATIONS) {
         await this.#call({ act: 'read', process, conversation }, true)
       }
+      for (const { id } of [...this.#streams]) {
+        await this.#call({ act: 'view', process, conversation: STREAM_CONVERSATION, id }, true)
+      }
     }
     return {
       records: this.#records,
+      streams: this.#streams,
+      views: this.#views,
       places: await this.#stage.contents(),
       leftovers: [...this.#stage.leftovers, ...this.#surprises],
     }
@@ -133,7 +143,10 @@ class ProgramRun {
       ...(code !== undefined && { code }),
     }
     const late = withoutLog === true ? { withoutLog } : {}
-    this.#records.push(...this.#recordsOf(step, performed, base, { ...late, final }))
+    const mark = { ...late, final }
+    if (step.act === 'stream') this.#streams.push(streamOf(step, performed, base))
+    else if (step.act === 'view') this.#views.push({ ...viewOf(step, performed, base), ...mark })
+    else this.#records.push(...this.#recordsOf(step, performed, base, mark))
   }
 
   /** Undefined when the save that it is about has told nobody its id. */
@@ -144,7 +157,7 @@ class ProgramRun {
   }
 
   #recordsOf(
-    step: CallStep,
+    step: Exclude<CallStep, { readonly act: 'stream' | 'view' }>,
     { result = {} }: PerformedCall,
     base: CallRecord,
     mark: { readonly final: boolean; readonly withoutLog?: boolean },
@@ -188,4 +201,22 @@ class ProgramRun {
         }))
     }
   }
+}
+
+function streamOf(
+  { id, parts }: CallStep & { readonly act: 'stream' },
+  { result }: PerformedCall,
+  base: CallRecord,
+): StreamRecord {
+  // A process that ended has told nothing.
+  const stream = result?.stream ?? { flushedMs: [], isStarted: true }
+  return { kind: 'stream', ...base, id, parts, ...stream }
+}
+
+function viewOf(
+  { id }: CallStep & { readonly act: 'view' },
+  { result = {} }: PerformedCall,
+  base: CallRecord,
+): Omit<StreamViewRecord, 'final'> {
+  return { kind: 'view', ...base, id, complete: result.complete ?? false, ...result.view }
 }

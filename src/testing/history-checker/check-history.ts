@@ -36,6 +36,7 @@ import { checkIds } from './check-ids.ts'
 import { checkOrder } from './check-order.ts'
 import { checkReads } from './check-reads.ts'
 import { checkReturns } from './check-returns.ts'
+import { checkStreams } from './check-streams.ts'
 import { ConversationLog } from './conversation-log.ts'
 import type { CheckOptions, History, HistoryRecord, Violation, Write } from './history.ts'
 
@@ -53,7 +54,7 @@ export function checkHistory(history: History, options: CheckOptions): Violation
   for (const record of history.records) {
     found.push(...checkReceipt(record), ...checkDeadline(record, options))
   }
-  found.push(...checkPlaces(history))
+  found.push(...checkStreams(history), ...checkPlaces(history))
   for (const text of history.leftovers ?? []) found.push({ kind: 'leftover', text, records: [] })
   return found
 }
