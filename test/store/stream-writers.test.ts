@@ -267,3 +267,14 @@ test('repairStreams ends what has been dead for long, and leaves what lives', as
   expect(await two.store.list('stream/')).toEqual(['stream/0::1:c:alive'])
   await expect(two.resumeMessage('c', 'dead')).rejects.toMatchObject({ code: 'CONFLICT' })
 })
+
+test('nobody goes on while a place is away that may have more', async () => {
+  const { open, primary } = streamRig()
+  await leftBehind(await open(), 'm', 'a')
+  const history = await open()
+  primary.setMode('refused')
+  const refused = { code: 'UNAVAILABLE', effect: 'none' }
+  await expect(history.resumeMessage('c', 'm')).rejects.toMatchObject(refused)
+  primary.setMode('up')
+  await expect.poll(() => history.resumeMessage('c', 'm').then(() => 'on', String)).toBe('on')
+})

@@ -307,3 +307,18 @@ test('ids that make a key too long are refused, and no saved message takes the m
   const marked = { role: 'user', content: 'x', $stream: {} } as { role: 'user'; content: string }
   await expect(history.saveMessage('c', marked)).rejects.toThrow('message.$stream is the store')
 })
+
+test('a message that ends while it is read is shown whole', async () => {
+  const { open, primary } = streamRig()
+  const [one, two] = [await open(), await open()]
+  const stream = await one.startMessage('c', { ...ASSISTANT, id: 'm' })
+  await stream.append('some')
+  await stream.flush()
+  await one.flush()
+  let reads = 0
+  // The page is read first, and the deltas then.
+  primary.onCall(async (operation) => {
+    if (operation === 'readItems' && ++reads === 2) await stream.finish()
+  })
+  expect(await contents(two)).toEqual([['some', 'completed']])
+})
