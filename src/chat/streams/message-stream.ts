@@ -8,7 +8,7 @@ import type { StrategicStorageManager } from '../../store/strategic-storage-mana
 import type { WriteOutcome } from '../../strategy/write/write-port.ts'
 import { messageBody } from '../codec.ts'
 import type { ChatMessage, ContentPart, MessageStatus, NewMessage, Receipt } from '../message.ts'
-import { readMessage, removeStream, type MessagePlace } from './partial-reader.ts'
+import { afterEffect, readMessage, removeStream, type MessagePlace } from './partial-reader.ts'
 import { PendingSteps } from './pending-steps.ts'
 import { applyStep, stepOf, type Draft, type StreamDelta } from './step.ts'
 import { claimId, markOf, type Chunk } from './stream-items.ts'
@@ -247,7 +247,7 @@ export class MessageStream<Extras extends object = {}> implements AsyncDisposabl
     this.#hasList = true
     await store.appendItems(place.streamKey, [{ value: chunk, name: 'delta' }])
     // Meanwhile another writer may have gone on without it.
-    if (store.env.monotonic() > this.#leaseEnd) await this.#check()
+    if (store.env.monotonic() > this.#leaseEnd) await this.#check().catch(afterEffect)
     this.#leaseEnd = leaseEnd
     this.#next++
     this.#unsent = undefined

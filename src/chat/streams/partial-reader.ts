@@ -1,4 +1,4 @@
-import { messageOf, StorageError } from '../../core/errors.ts'
+import { isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import { isJson } from '../../core/json.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { itemValue, type Item } from '../../core/merge.ts'
@@ -47,6 +47,12 @@ export interface ShownMessage {
 /** Makes the chunks' changes. */
 export function applyChunks(draft: Draft, chunks: readonly Chunk[]): void {
   for (const { d } of chunks) for (const packed of d) applyStep(draft, unpackStep(packed))
+}
+
+/** Throws the error of a look after a write, which may stand: unless it says whose the message is. */
+export function afterEffect(error: unknown): never {
+  if (!isStorageError(error) || error.code === 'CONFLICT' || error.code === 'NOT_FOUND') throw error
+  throw new StorageError(error.code, error.message, { effect: 'unknown', cause: error })
 }
 
 /** Removes the deltas of a message that needs them no more. What fails is left to `repairStreams`. */

@@ -15,6 +15,7 @@ import type { Sessions } from '../sessions.ts'
 import { followStream } from './follow-stream.ts'
 import { MessageStream, type MessageStreamParts } from './message-stream.ts'
 import {
+  afterEffect,
   PartialReader,
   readMessage,
   readPartial,
@@ -81,7 +82,8 @@ export class Streams<Extras extends object = {}> {
       const item = { value, name: 'message', ...(id !== undefined && { id }) }
       const outcome = await this.#store.appendItems(checked.key, [item])
       const place = this.#place(conversationId, outcome.ids[0]!)
-      if (id !== undefined) await this.#checkNew(place, writer)
+      // It was saved: what fails from here on does not undo that.
+      if (id !== undefined) await this.#checkNew(place, writer).catch(afterEffect)
       const position = positionOf(outcome)
       const first = { writer, firstWriter: writer, epoch: 0, leaseMs, leaseEnd, hasList: false }
       return this.#opened(conversationId, outcome, { ...first, place, position, draft: body })
