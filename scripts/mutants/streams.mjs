@@ -72,6 +72,17 @@ export const STREAM_MUTANTS = [
     tests: WRITERS,
   },
   {
+    name: 'a start that was saved is said to have had no effect',
+    file: 'src/chat/streams/streams.ts',
+    edits: [
+      [
+        'await this.#checkNew(place, writer).catch(afterEffect)',
+        'await this.#checkNew(place, writer)',
+      ],
+    ],
+    programs: { engine: 'simulation', faults: 'some' },
+  },
+  {
     name: 'deltas stay when their message is whole',
     file: 'src/chat/streams/message-stream.ts',
     edits: [['if (this.#hasList) await removeStream(store, place.streamKey)', '']],

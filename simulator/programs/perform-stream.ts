@@ -1,6 +1,5 @@
 import type { ChatHistory } from '../../src/chat/chat-history.ts'
-import { isStorageError } from '../../src/core/errors.ts'
-import type { CallResult, PerformedCall } from './perform-call.ts'
+import { isStorageError, type Effect, type StorageErrorCode } from '../../src/core/errors.ts'
 import { STREAM_CONVERSATION, type CallStep } from './program.ts'
 
 /** Longer than any program: whoever goes on with a message is another test's. */
@@ -13,12 +12,27 @@ export interface StreamResult {
   readonly ended?: string
 }
 
+/** How the step ended. */
+interface StreamOutcome {
+  readonly settledMs: number
+  readonly outcome: 'ok' | Effect
+  readonly code?: StorageErrorCode
+  readonly surprise?: string
+  readonly result: { readonly stream: StreamResult }
+}
+
+/** What a page says of such a message. */
+interface StreamView {
+  readonly complete: boolean
+  readonly view: { readonly content?: string; readonly status?: string }
+}
+
 /** Writes a message part by part; what fails ends the step, and says how far it came. */
 export async function performStream(
   history: ChatHistory,
   { id, parts, end }: CallStep & { readonly act: 'stream' },
   now: () => number,
-): Promise<Omit<PerformedCall, 'startMs'>> {
+): Promise<StreamOutcome> {
   const flushedMs: number[] = []
   let isStarted = false
   try {
@@ -49,7 +63,7 @@ export async function performStream(
 }
 
 /** What a page shows of such a message. */
-export async function viewStream(history: ChatHistory, id: string): Promise<CallResult> {
+export async function viewStream(history: ChatHistory, id: string): Promise<StreamView> {
   const { messages, complete } = await history.getHistory(STREAM_CONVERSATION, { limit: 1_000 })
   const message = messages.find((each) => each.id === id)
   if (message === undefined) return { complete, view: {} }

@@ -78,7 +78,7 @@ class ProgramRun {
       for (const conversation of PROGRAM_CONVERSATIONS) {
         await this.#call({ act: 'read', process, conversation }, true)
       }
-      for (const { id } of [...this.#streams]) {
+      for (const { id } of this.#streams) {
         await this.#call({ act: 'view', process, conversation: STREAM_CONVERSATION, id }, true)
       }
     }
