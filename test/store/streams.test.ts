@@ -266,9 +266,12 @@ test('a window has no message that is being written, and no tool call of half a 
   const call = { id: 'y', function: { name: 'f', arguments: '{' } }
   await stream.append({ at: ['toolCalls', 0], set: call })
   await stream.flush()
+  const talking = await history.startMessage('c', { ...ASSISTANT, id: 'talking' })
+  await talking.append('Half')
+  await talking.flush()
   const window = await history.window('c', { maxMessages: 10 })
   expect(window.messages.map(({ content }) => content)).toEqual(['Only text', 'Go on'])
-  expect(window.leftOut).toEqual(['dead', 'alive'])
+  expect(window.leftOut).toEqual(['dead', 'alive', 'talking'])
   const { toolCalls } = await history.findDanglingToolCalls('c')
   expect(toolCalls.map(({ toolCallId }) => toolCallId)).toEqual(['x'])
   expect(await history.closeToolCalls('c')).toMatchObject({
