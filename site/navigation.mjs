@@ -33,6 +33,7 @@ export const GROUPS = [
       ['conditional-writes', 'Conditional writes'],
       ['keys-and-values', 'Keys and values'],
       ['branches', 'Branches'],
+      ['streaming', 'Streaming'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],
       ['guarantees', 'Guarantees'],

@@ -63,7 +63,12 @@ export type {
   TruncateOptions,
   TruncateReceipt,
 } from './chat/branches/branch-options.ts'
-export type { ConversationDetails, ConversationReceipt, MessageFields } from './chat/message.ts'
+export type {
+  ConversationDetails,
+  ConversationReceipt,
+  MessageFields,
+  MessageStatus,
+} from './chat/message.ts'
 export type {
   ConversationPatch,
   CountConversationsOptions,
@@ -84,6 +89,16 @@ export type {
   ValueStands,
 } from './core/conditions.ts'
 export type { MessageEntry, UpdateOptions } from './chat/updates/update-options.ts'
+export type { MessageStream } from './chat/streams/message-stream.ts'
+export type {
+  ReadStreamOptions,
+  RepairStreamsOptions,
+  RepairStreamsReport,
+  StartedMessage,
+  StreamEvent,
+  StreamOptions,
+} from './chat/streams/stream-options.ts'
+export type { StreamDelta, StreamPath } from './chat/streams/step.ts'
 export type { Deadline } from './core/deadline.ts'
 export type { Verdict } from './core/decide.ts'
 export type { BucketDigest, StampRange } from './core/digest.ts'
@@ -144,7 +159,7 @@ export type {
 } from './store/changes/change.ts'
 export type { AppendOutcome } from './store/lists.ts'
 export type { GroupChange, PastItem, StoreGroups } from './store/groups.ts'
-export type { LeftItem } from './store/erase/erasure-record.ts'
+export type { EraseBeside, LeftItem } from './store/erase/erasure-record.ts'
 export type { Entries, NewItem } from './store/new-values.ts'
 export type { CachePlaceConfig, CachePlaceParts, PlaceParts } from './store/place-config.ts'
 export type { StoreHealth, WalStatus } from './store/status.ts'

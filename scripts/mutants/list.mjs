@@ -15,6 +15,7 @@ import { ID_MUTANTS } from './ids.mjs'
 import { CLOCKS, OUTAGES } from './settings.mjs'
 import { KEY_MUTANTS } from './keys.mjs'
 import { RECORD_MUTANTS } from './records.mjs'
+import { STREAM_MUTANTS } from './streams.mjs'
 import { UPKEEP_MUTANTS } from './upkeep.mjs'
 
 const JUMPS = {
@@ -35,6 +36,7 @@ export const MUTANTS = [
   ...KEY_MUTANTS,
   ...BRANCH_MUTANTS,
   ...RECORD_MUTANTS,
+  ...STREAM_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',

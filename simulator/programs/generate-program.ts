@@ -4,6 +4,7 @@ import {
   PROGRAM_CONVERSATIONS,
   PROGRAM_IDS,
   PROGRAM_RECORDS,
+  STREAM_CONVERSATION,
   type CallStep,
   type CutKind,
   type Program,
@@ -43,6 +44,8 @@ const CALLS = {
   keep: 10,
   look: 8,
   sweep: 3,
+  stream: 5,
+  view: 5,
   flush: 6,
   reopen: 5,
 } as const
@@ -70,6 +73,8 @@ class Generator {
   readonly #saved = new Map<string, string[]>()
   /** Saves without an id. */
   readonly #made: { readonly conversation: string; readonly content: string }[] = []
+  /** Messages that are written as streams. */
+  readonly #streams: string[] = []
   #labels = 0
 
   constructor(random: RandomSource, faults: 'none' | 'some') {
@@ -103,7 +108,8 @@ class Generator {
     const count = random.chance(0.7) ? 1 : random.integer(2, ROUND_MAX)
     const first = this.#step()
     // What happens at the same time is mostly about the same conversation.
-    const about = 'conversation' in first && random.chance(0.8) ? first.conversation : undefined
+    const isAbout = 'conversation' in first && first.act !== 'stream' && first.act !== 'view'
+    const about = isAbout && random.chance(0.8) ? first.conversation : undefined
     const round = [first]
     for (let i = 1; i < count; i++) {
       const step = this.#step(about)
@@ -171,6 +177,14 @@ class Generator {
       case 'count':
       case 'list':
         return { act, ...at } satisfies CallStep
+      case 'stream':
+        return this.#stream(process)
+      case 'view': {
+        const [first] = this.#streams
+        if (first === undefined) return this.#stream(process)
+        const id = random.pick([first, ...this.#streams])
+        return { act, process, conversation: STREAM_CONVERSATION, id }
+      }
       case 'flush':
       case 'reopen':
         return { act, process }
@@ -192,6 +206,15 @@ class Generator {
   #ofRecord(process: number, about: string | undefined): { process: number; conversation: string } {
     const isRecord = about !== undefined && PROGRAM_RECORDS.includes(about)
     return { process, conversation: isRecord ? about : this.#random.pick(['r', 'r', 's']) }
+  }
+
+  #stream(process: number): ProgramStep {
+    const random = this.#random
+    const id = this.#label('s')
+    this.#streams.push(id)
+    const parts = Array.from({ length: random.integer(1, 4) }, () => `${this.#label('d')} `)
+    const end = random.pick(['finish', 'finish', 'abort', 'leave'] as const)
+    return { act: 'stream', process, conversation: STREAM_CONVERSATION, id, parts, end }
   }
 
   #plain(conversation: string): ProgramMessage {

@@ -9,6 +9,7 @@ import type { Stamp } from '../../src/core/stamp.ts'
 import type { ShownMessage } from '../../src/testing/history-checker/history.ts'
 import { swappedKey } from '../swapped.ts'
 import { PROGRAM_CONVERSATIONS, valueKey, type CallStep } from './program.ts'
+import { performStream, viewStream, type StreamResult } from './perform-stream.ts'
 
 /** Of all records. */
 const OWNER = 'o'
@@ -30,6 +31,8 @@ export interface CallResult {
   readonly swapped?: string
   /** By conversation; absent: there is none. */
   readonly values?: Readonly<Record<string, string>>
+  readonly stream?: StreamResult
+  readonly view?: { readonly content?: string; readonly status?: string }
 }
 
 /** One call as its process saw it. */
@@ -59,6 +62,7 @@ export async function performCall(
   const base = { startMs: now(), ...(withoutLog && { withoutLog }) }
   let read: CallResult = {}
   try {
+    if (step.act === 'stream') return { ...base, ...(await performStream(history, step, now)) }
     const result = await answerOf(history, step, (known) => (read = known))
     return { ...base, settledMs: now(), outcome: 'ok', result }
   } catch (error) {
@@ -146,6 +150,10 @@ async function answerOf(
     case 'sweep':
       await history.store.removeExpired()
       return {}
+    case 'stream':
+      throw new Error('performed elsewhere')
+    case 'view':
+      return await viewStream(history, step.id)
     case 'list': {
       const { conversations, complete } = await history.listConversations()
       return { conversations: conversations.map(({ conversationId }) => conversationId), complete }

@@ -40,6 +40,14 @@ export type CallStep = At &
     | { readonly act: 'look'; readonly how: 'mget' | 'entries' }
     /** Removes what has expired. */
     | { readonly act: 'sweep' }
+    /** Writes a message as a stream, each part acknowledged before the next, and ends it or not. */
+    | {
+        readonly act: 'stream'
+        readonly id: string
+        readonly parts: readonly string[]
+        readonly end: 'finish' | 'abort' | 'leave'
+      }
+    | { readonly act: 'view'; readonly id: string }
   )
 
 /** A call about the record of a conversation that has no messages. */
@@ -103,6 +111,8 @@ export function valueKey(conversation: string): string {
 export const PROGRAM_CONVERSATIONS: readonly string[] = ['a', 'b']
 /** Conversations that have a record, and never a message. */
 export const PROGRAM_RECORDS: readonly string[] = ['r', 's']
+/** Of its own: what other calls show of a conversation is traced back to saves. */
+export const STREAM_CONVERSATION = 't'
 /** Few, so that they come back. */
 export const PROGRAM_IDS: readonly string[] = ['x', 'y', 'z']
 

@@ -4,6 +4,8 @@ import type {
   History,
   HistoryRecord,
   RecordCall,
+  StreamRecord,
+  StreamViewRecord,
 } from '../../src/testing/history-checker/history.ts'
 import type { PerformedCall } from './perform-call.ts'
 import {
@@ -12,6 +14,7 @@ import {
   PROGRAM_CONVERSATIONS,
   PROGRAM_RECORDS,
   valueKey,
+  STREAM_CONVERSATION,
   type CallStep,
   type FaultStep,
   type Program,
@@ -49,6 +52,8 @@ class ProgramRun {
   readonly #stage: Stage
   readonly #records: HistoryRecord[] = []
   readonly #recordCalls: RecordCall[] = []
+  readonly #streams: StreamRecord[] = []
+  readonly #views: StreamViewRecord[] = []
   readonly #surprises: string[] = []
   /** Ids that the store made, by the content. */
   readonly #made = new Map<string, string>()
@@ -82,10 +87,15 @@ class ProgramRun {
         await this.#call({ act: 'record', process, conversation }, true)
       }
       await this.#call({ act: 'look', process, conversation: 'a', how: 'mget' }, true)
+      for (const { id } of this.#streams) {
+        await this.#call({ act: 'view', process, conversation: STREAM_CONVERSATION, id }, true)
+      }
     }
     return {
       records: this.#records,
       recordCalls: this.#recordCalls,
+      streams: this.#streams,
+      views: this.#views,
       places: await this.#stage.contents(),
       leftovers: [...this.#stage.leftovers, ...this.#surprises],
     }
@@ -146,6 +156,8 @@ class ProgramRun {
     const mark = { ...late, final }
     const call = recordCallOf(step, performed, base, mark)
     if (call !== undefined) this.#recordCalls.push(call)
+    else if (step.act === 'stream') this.#streams.push(streamOf(step, performed, base))
+    else if (step.act === 'view') this.#views.push({ ...viewOf(step, performed, base), ...mark })
     else this.#records.push(...this.#recordsOf(step, performed, base, mark))
   }
 
@@ -157,7 +169,7 @@ class ProgramRun {
   }
 
   #recordsOf(
-    step: CallStep,
+    step: Exclude<CallStep, { readonly act: 'stream' | 'view' }>,
     { result = {} }: PerformedCall,
     base: CallRecord,
     mark: { readonly final: boolean; readonly withoutLog?: boolean },
@@ -256,4 +268,22 @@ function recordCallOf(
     default:
       return undefined
   }
+}
+
+function streamOf(
+  { id, parts }: CallStep & { readonly act: 'stream' },
+  { result }: PerformedCall,
+  base: CallRecord,
+): StreamRecord {
+  // A process that ended has told nothing.
+  const stream = result?.stream ?? { flushedMs: [], isStarted: true }
+  return { kind: 'stream', ...base, id, parts, ...stream }
+}
+
+function viewOf(
+  { id }: CallStep & { readonly act: 'view' },
+  { result = {} }: PerformedCall,
+  base: CallRecord,
+): Omit<StreamViewRecord, 'final'> {
+  return { kind: 'view', ...base, id, complete: result.complete ?? false, ...result.view }
 }

@@ -11,7 +11,6 @@ import type { NewItem } from '../store/new-values.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
 import type { WriteOutcome } from '../strategy/write/write-port.ts'
 import { Alternatives } from './branches/alternatives.ts'
-import { BranchedHistory } from './branches/branched-history.ts'
 import { Branches } from './branches/branches.ts'
 import { eraseConversation } from './branches/erase-conversation.ts'
 import { CLEAR, ERASE, type ClearOptions, type EraseOptions } from './clear-options.ts'
@@ -29,6 +28,8 @@ import type { Retention, RetentionReport } from './retention/retention.ts'
 import { SAVE, saveOver, type SaveOptions } from './save-messages.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
+import { StreamedHistory } from './streams/streamed-history.ts'
+import { Streams } from './streams/streams.ts'
 import {
   CLOSE_OPTIONS,
   closeCalls,
@@ -50,7 +51,7 @@ const IMPORTS = new NameLock()
  * `CLOSED`. `Extras` are fields of your own that its messages have, for the compiler alone.
  */
 export class ChatHistory<Extras extends object = {}>
-  extends BranchedHistory<Extras>
+  extends StreamedHistory<Extras>
   implements AsyncDisposable
 {
   readonly #store: StrategicStorageManager
@@ -65,6 +66,7 @@ export class ChatHistory<Extras extends object = {}>
   readonly #activity: Activity
   /** The store is closed by another history. */
   #isGuest = false
+  readonly #streams: Streams<Extras>
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
   constructor(
@@ -81,7 +83,9 @@ export class ChatHistory<Extras extends object = {}>
     this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
     this.#branches = new Branches(store, tenant)
     this.#alternatives = new Alternatives(store, tenant, this.#branches)
-    this.#reader = new ConversationReader(store, this.#branches.forks.view, this.#sessions)
+    this.#streams = new Streams(store, tenant, this.#sessions)
+    const { view } = this.#branches.forks
+    this.#reader = new ConversationReader(store, view, this.#sessions, this.#streams)
     this.#records = new ConversationRecords(store, tenant)
     this.#activity = Activity.of(store)
     this.#tokens = tokens
@@ -125,6 +129,11 @@ export class ChatHistory<Extras extends object = {}>
   /** @internal */
   protected override get activity(): Activity {
     return this.#activity
+  }
+
+  /** @internal */
+  protected override get streams(): Streams<Extras> {
+    return this.#streams
   }
 
   /** @internal */
@@ -278,8 +287,7 @@ export class ChatHistory<Extras extends object = {}>
 
   /** Undefined when there is none with this id, or when it was removed. */
   async getMessage(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
-    const { key, item } = await this.#reader.find(conversationId, id)
-    return item === undefined ? undefined : (await this.#reader.decode([{ key, item }]))[0]
+    return await this.#reader.message(conversationId, id)
   }
 
   /** The same with the stamp that `ifStamp` of `updateMessage` takes. */
@@ -287,8 +295,8 @@ export class ChatHistory<Extras extends object = {}>
     conversationId: string,
     id: string,
   ): Promise<MessageEntry<Extras> | undefined> {
-    const { key, item } = await this.#reader.find(conversationId, id)
-    const [message] = item === undefined ? [] : await this.#reader.decode([{ key, item }])
+    const { item } = await this.#reader.find(conversationId, id)
+    const message = item && (await this.#reader.message(conversationId, id))
     return message === undefined ? undefined : { message, stamp: itemStamp(item!) }
   }
 
@@ -312,8 +320,8 @@ export class ChatHistory<Extras extends object = {}>
       throw invalid(`message.id must be ${JSON.stringify(id)} or left out`)
     }
     const found = await this.#reader.find(conversationId, id)
-    const { key, item, complete } = found
-    const [existing] = item === undefined ? [] : await this.#reader.decode([{ key, item }])
+    const { item, complete } = found
+    const existing = item && (await this.#reader.message(conversationId, id))
     if (item === undefined || existing === undefined) throw notFound(id, complete)
     // What stands may be from before times were checked: it is kept as it is.
     const body = messageBody(message)
@@ -327,6 +335,7 @@ export class ChatHistory<Extras extends object = {}>
             if: [{ key: place.key, id, stamp: ifStamp }],
             decide,
           })
+    await this.#streams.remove(conversationId, item)
     return receiptOf(item, outcome)
   }
 
@@ -340,6 +349,7 @@ export class ChatHistory<Extras extends object = {}>
     const found = await this.#reader.find(conversationId, id)
     if (found.item === undefined) throw notFound(id, found.complete)
     const outcome = await this.#branches.remove(conversationId, found)
+    await this.#streams.remove(conversationId, found.item)
     return receiptOf(found.item, outcome)
   }
 
@@ -350,7 +360,9 @@ export class ChatHistory<Extras extends object = {}>
   async clearHistory(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
     const { wait } = resolve('', options, CLEAR)
     const key = this.#key(conversationId)
-    return await this.#cleared(key, await this.#branches.clear(conversationId), wait)
+    const outcome = await this.#branches.clear(conversationId)
+    await this.#streams.removeAll(conversationId)
+    return await this.#cleared(key, outcome, wait)
   }
 
   /**
@@ -362,7 +374,9 @@ export class ChatHistory<Extras extends object = {}>
     const key = this.#key(conversationId)
     const beside = await this.#branches.released(conversationId)
     const changes = await this.#records.deletionOf(conversationId, beside)
-    return await this.#cleared(key, await this.#store.groups.write(changes), wait)
+    const outcome = await this.#store.groups.write(changes)
+    await this.#streams.removeAll(conversationId)
+    return await this.#cleared(key, outcome, wait)
   }
 
   /**
@@ -419,8 +433,9 @@ export class ChatHistory<Extras extends object = {}>
     return await this.#retention.apply()
   }
 
-  /** Drains and disconnects. May be called again. */
+  /** Stores what streams have, drains and disconnects. May be called again. */
   async close(): Promise<void> {
+    await this.#streams.close()
     if (this.#isGuest) return
     await this.#retention?.stop()
     await this.#store.disconnect()

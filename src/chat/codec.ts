@@ -5,6 +5,7 @@ import { itemValue, type Item } from '../core/merge.ts'
 import { showValue } from '../core/show-value.ts'
 import { STAMP_MIN, stampMs } from '../core/stamp.ts'
 import { isDateTime, isoTime } from '../core/iso-time.ts'
+import { refuseMark } from './streams/stream-items.ts'
 import { ROLES, type ChatMessage, type NewMessage, type Role } from './message.ts'
 
 /** What is stored of a message. More than the types know: any field of JSON is kept. */
@@ -99,6 +100,7 @@ function checkMessage(given: unknown, name: string): asserts given is MessageBod
   if (!ROLES.includes(message.role)) {
     throw invalid(`${name}.role must be one of ${ROLES.join(', ')}, got ${showValue(message.role)}`)
   }
+  refuseMark(message, name)
   checkContent(message, name)
   checkOptional(message, name, 'toolCalls', Array.isArray, 'an array')
   checkOptional(message, name, 'toolCallId', isString, 'a string')

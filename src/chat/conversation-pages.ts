@@ -1,14 +1,17 @@
 import type { Item } from '../core/merge.ts'
 import type { Stamp } from '../core/stamp.ts'
 import type { ItemsQuery } from '../strategy/read/read-port.ts'
+import type { ShownMessage } from './streams/partial-reader.ts'
 import { toolUseOf, type ToolUse } from './turns/tool-use.ts'
-import type { ChatMessage } from './message.ts'
+import type { ChatMessage, MessageStatus } from './message.ts'
 
 /** A message with where it stands, and what it says of tools. */
 export interface PlacedMessage {
   readonly item: Item
   readonly message: ChatMessage
   readonly use: ToolUse
+  /** Set of one that is being written, or that nobody finished. */
+  readonly partial?: MessageStatus
 }
 
 /** A page of one conversation. */
@@ -75,6 +78,6 @@ export interface Backwards {
 }
 
 /** A message as it was read. */
-export function placed(item: Item, message: ChatMessage): PlacedMessage {
-  return { item, message, use: toolUseOf(message) }
+export function placed(shown: ShownMessage): PlacedMessage {
+  return { ...shown, use: toolUseOf(shown.message) }
 }

@@ -15,8 +15,11 @@ import {
 } from './conversation-pages.ts'
 import { parseCursor } from './cursor.ts'
 import type { HISTORY } from './history-options.ts'
+import { parseConversationKey } from './keys.ts'
 import type { ChatMessage, HistoryPage } from './message.ts'
 import type { Sessions } from './sessions.ts'
+import type { Streams } from './streams/streams.ts'
+import type { ShownMessage } from './streams/partial-reader.ts'
 import { readAlignedPage } from './turns/aligned-page.ts'
 import { findOpenCalls, type FIND_OPTIONS, type OpenCalls } from './turns/dangling-tool-calls.ts'
 import { readWindow } from './window/read-window.ts'
@@ -35,15 +38,18 @@ export class ConversationReader<Extras extends object = {}> {
   readonly #store: StrategicStorageManager
   readonly #view: ConversationView
   readonly #sessions: Sessions | undefined
+  readonly #streams: Streams<Extras>
 
   constructor(
     store: StrategicStorageManager,
     view: ConversationView,
     sessions: Sessions | undefined,
+    streams: Streams<Extras>,
   ) {
     this.#store = store
     this.#view = view
     this.#sessions = sessions
+    this.#streams = streams
   }
 
   async page(
@@ -99,9 +105,12 @@ export class ConversationReader<Extras extends object = {}> {
     return await this.#view.find(conversationId, id)
   }
 
-  /** Without those that are not visible. */
-  async decode(items: readonly ViewItem[]): Promise<ChatMessage<Extras>[]> {
-    return await this.#decode(items, (_item, message) => message as ChatMessage<Extras>)
+  /** One message as it is shown: undefined when there is none, or when it was removed. */
+  async message(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
+    const { key, item } = await this.find(conversationId, id)
+    if (item === undefined) return undefined
+    const { shown } = await this.#shown(conversationId, [{ key, item }])
+    return shown[0]?.message as ChatMessage<Extras> | undefined
   }
 
   async #page(
@@ -119,36 +128,50 @@ export class ConversationReader<Extras extends object = {}> {
       }
     }
     const { items, next, complete } = await this.#view.page(conversationId, query)
-    const messages = await this.decode(items)
-    return { messages, items: items.map(({ item }) => item), next, complete }
+    const read = await this.#shown(conversationId, items)
+    const messages = read.shown.map(({ message }) => message as ChatMessage<Extras>)
+    return {
+      messages,
+      items: items.map(({ item }) => item),
+      next,
+      complete: complete && read.complete,
+    }
   }
 
   #pages(conversationId: string, signal?: AbortSignal): ConversationPages {
     const read = async (query: PagesQuery): Promise<PlacedPage> => {
       checkSignal(signal)
       const { items, next, complete } = await this.#view.page(conversationId, query)
-      return { messages: await this.#decode(items, placed), next, complete }
+      const read = await this.#shown(conversationId, items)
+      return { messages: read.shown.map(placed), next, complete: complete && read.complete }
     }
     return new ConversationPages(read)
   }
 
-  async #decode<T>(
+  /** Without those that are not visible; those that are being written as far as they have come. */
+  async #shown(
+    conversationId: string,
     items: readonly ViewItem[],
-    made: (item: Item, message: ChatMessage) => T,
-  ): Promise<T[]> {
+  ): Promise<{ readonly shown: readonly ShownMessage[]; readonly complete: boolean }> {
     const visible = items.filter(({ item }) => itemValue(item) !== undefined)
-    const decoded: T[] = []
+    const shown: ShownMessage[] = []
+    let complete = true
     // Of a fork some are in other lists: those that stand together are decoded together.
     for (let start = 0; start < visible.length;) {
       const { key } = visible[start]!
       let end = start + 1
       while (visible[end]?.key === key) end++
       const run = visible.slice(start, end).map(({ item }) => item)
-      const decode = (item: Item): T => made(item, decodeMessage(item)!)
-      decoded.push(...(await this.#store.decodeItems(key, run, decode, isMessageText)))
+      const decode = (item: Item): ShownMessage => ({ item, message: decodeMessage(item)! })
+      const read = await this.#store.decodeItems(key, run, decode, isMessageText)
+      // What is shared is being written in the conversation that it is shared from.
+      const source = parseConversationKey(key)?.conversationId ?? conversationId
+      const partial = await this.#streams.readerOf(source).show(read)
+      shown.push(...partial.shown)
+      complete &&= partial.complete
       start = end
     }
-    return decoded
+    return { shown, complete }
   }
 
   /** The read, repeated until it has all that the token stands for. */

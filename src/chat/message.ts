@@ -11,6 +11,12 @@ export interface ContentPart {
   readonly [field: string]: unknown
 }
 
+/**
+ * How far a message has come that was saved as a stream: `in_progress` while it is written, `incomplete` when
+ * its writer stopped or died before the end, `completed` when it was finished.
+ */
+export type MessageStatus = 'in_progress' | 'completed' | 'incomplete'
+
 /** What messages of every role may have. */
 export interface MessageFields {
   /**
@@ -25,6 +31,8 @@ export interface MessageFields {
   readonly createdAt?: string
   /** Who speaks, where several share a role; of a tool's answer its tool. */
   readonly name?: string
+  /** Set by the store in messages of `startMessage`; in others it is what you say it is. */
+  readonly status?: MessageStatus
   /** Whatever else you keep with a message. Fields beside these are declared by `Extras` of `NewMessage`. */
   readonly metadata?: Readonly<Record<string, unknown>>
 }

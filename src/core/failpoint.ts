@@ -25,6 +25,7 @@ export const FAILPOINTS = [
   'erase.beforeLog',
   'erase.beforePurge',
   'erase.beforeDone',
+  'stream.beforeRemove',
   's3.beforeCommit',
   's3.afterCommit',
 ] as const

@@ -1,5 +1,6 @@
 import type { KeyQuery, LatestQuery } from '../backend/replica-backend.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
+import type { Env } from '../core/env.ts'
 import type { JsonText } from '../core/json.ts'
 import { awakeSleep } from '../core/keep-alive.ts'
 import {
@@ -42,7 +43,7 @@ import type { WALManager } from '../wal/wal-manager.ts'
 import { resolveStorageConfig, type PlaceManagers, type StrategicStorageConfig } from './config.ts'
 import { Erasures } from './erase/erasures.ts'
 import type { EraseReceipt } from './erase/erase-receipt.ts'
-import type { EraseScope, LeftItem } from './erase/erasure-record.ts'
+import type { EraseBeside, EraseScope } from './erase/erasure-record.ts'
 import {
   checkIds,
   checkedItemsQuery,
@@ -341,6 +342,11 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     return this.#groups
   }
 
+  /** Clocks, timers and randomness that it was made with. */
+  get env(): Env {
+    return this.#core.context.env
+  }
+
   /** Names this incarnation of the process in session tokens. */
   get writer(): string {
     return this.#core.context.clock.writerId
@@ -460,20 +466,20 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
 
   /**
    * Clears keys, or every key that begins with one of the prefixes, and takes the payloads out of the log, the
-   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself. Items `left` in other
-   * lists are removed as it begins.
+   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself. With it go the keys
+   * that begin with a prefix of `within`; items `left` in other lists are removed as it begins.
    */
   async erase(
     scope: EraseScope,
     target: string | readonly string[],
     deadlineMs = 30_000,
-    left: readonly LeftItem[] = [],
+    { left = [], within = [] }: EraseBeside = {},
   ): Promise<EraseReceipt> {
-    const targets = checkTargets(scope, target)
+    const [first = '', ...also] = checkTargets(scope, target)
+    for (const prefix of within) checkPrefix('within', prefix, KEY_BYTES_MAX)
     checkInteger('deadlineMs', deadlineMs, 0, DAY_MS)
-    return await this.#core.alive.during(() =>
-      this.#erasures.erase(scope, targets, deadlineMs, left),
-    )
+    const targets = { scope, target: first, also, within }
+    return await this.#core.alive.during(() => this.#erasures.erase(targets, deadlineMs, left))
   }
 
   /** Erases of the last 30 days whose targets begin with this, the oldest first. */

@@ -96,9 +96,17 @@ export class Values implements StoreCalls {
   }
 
   async delete(write: WritePort, key: string): Promise<WriteOutcome> {
-    checkKey(key)
-    const stamp = this.#core.context.clock.tick(key)
-    return await this.write(write, [{ kind: 'delete', key, stamp }])
+    return await this.deleteAll(write, [key])
+  }
+
+  async deleteAll(write: WritePort, keys: readonly string[]): Promise<WriteOutcome> {
+    checkArray('keys', keys)
+    for (const key of keys) checkKey(key)
+    const { clock } = this.#core.context
+    return await this.write(
+      write,
+      keys.map((key) => ({ kind: 'delete', key, stamp: clock.tick(key) })),
+    )
   }
 
   /** One group; one without operations is on no place, and asks none. */

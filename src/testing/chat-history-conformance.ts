@@ -219,5 +219,41 @@ export function chatHistoryConformance({ name, open }: ChatHistoryConformanceOpt
       expect(messages.map(({ role }) => role)).toEqual(['assistant', 'tool'])
       expect(await history.findDanglingToolCalls('c')).toMatchObject({ toolCalls: [] })
     })
+
+    test('a message that is written as a stream is seen as far as it has come, then whole', async () => {
+      await using history = await open()
+      await history.saveMessage('c', { role: 'user', content: 'Hello?' })
+      const stream = await history.startMessage('c', { role: 'assistant', id: 'm' })
+      for (const text of ['He', 'llo \ud83d', '\ude00\0']) {
+        await stream.append(text)
+        await stream.flush()
+      }
+      await stream.append({ at: ['metadata', 'model'], set: 'm' })
+      await stream.flush()
+      const whole = { id: 'm', content: 'Hello 😀\0', metadata: { model: 'm' } }
+      const partial = { ...whole, status: 'in_progress' }
+      expect(await history.getMessage('c', 'm')).toMatchObject(partial)
+      expect((await history.getHistory('c')).messages[1]).toMatchObject(partial)
+      await expect(history.startMessage('c', { role: 'assistant', id: 'm' })).rejects.toMatchObject(
+        { code: 'CONFLICT', effect: 'none' },
+      )
+      const receipt = await stream.finish()
+      expect(receipt).toMatchObject({ id: 'm', position: stream.receipt.position })
+      const { messages } = await history.getHistory('c')
+      expect(messages).toHaveLength(2)
+      expect(messages[1]).toMatchObject({ ...whole, status: 'completed' })
+      expect(await history.store.list('stream/')).toEqual([])
+    })
+
+    test('the deltas of a message go with its conversation', async () => {
+      await using history = await open()
+      const stream = await history.startMessage('c', { role: 'assistant' })
+      await stream.append('text')
+      await stream.flush()
+      await history.clearHistory('c')
+      expect((await history.getHistory('c')).messages).toEqual([])
+      expect(await history.store.list('stream/')).toEqual([])
+      await expect(stream.finish()).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    })
   })
 }

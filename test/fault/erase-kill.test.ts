@@ -31,7 +31,12 @@ const STEPS = [
   'erase.beforePurge',
   'erase.beforeDone',
 ] as const
-const ELSEWHERE = ['wal.recover', 'wal.adopt.afterClaim', 'hint.beforeRemove']
+const ELSEWHERE = [
+  'wal.recover',
+  'wal.adopt.afterClaim',
+  'hint.beforeRemove',
+  'stream.beforeRemove',
+]
 
 test('every failpoint is either tried here or known not to be on the way', () => {
   const known: readonly string[] = [...STEPS, ...ELSEWHERE]

@@ -397,3 +397,25 @@ test('the record of an erase outlives a clock that is 400 days ahead', async () 
   await env.advance(60_000)
   expect(await env.drive(history.listErasures())).toHaveLength(1)
 })
+
+test('an erase takes the deltas of messages that are being written, and of those that were', async () => {
+  const { directory, open } = await rig()
+  const history = await open()
+  const doomed = [
+    await history.startMessage('c', { role: 'assistant', id: 'finished' }),
+    await history.startMessage('c', { role: 'assistant', id: 'left' }),
+  ]
+  for (const stream of doomed) {
+    await stream.append(`${CANARY} text`)
+    await stream.flush()
+  }
+  const kept = await history.startMessage('c2', { role: 'assistant', id: 'kept' })
+  await kept.append('kept')
+  await kept.flush()
+  await doomed[0]!.finish({ role: 'assistant', content: 'nothing of it' })
+  const { complete } = await history.eraseConversation('c', { deadlineMs: 20_000 })
+  expect(complete).toBe(true)
+  expect(await filesWith(directory, CANARY)).toEqual([])
+  expect(await history.getMessage('c2', 'kept')).toMatchObject({ content: 'kept' })
+  await kept.finish()
+}, 30_000)

@@ -9,7 +9,14 @@ import type { GroupChange } from '../../store/groups.ts'
 import type { EraseReceipt } from '../../store/erase/erase-receipt.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import type { Guard, WriteOutcome } from '../../strategy/write/write-port.ts'
-import { activeKey, conversationKey, createdKey, recordKey, tenantPrefix } from '../keys.ts'
+import {
+  activeKey,
+  conversationKey,
+  createdKey,
+  recordKey,
+  streamsPrefix,
+  tenantPrefix,
+} from '../keys.ts'
 import type { ConversationDetails, ConversationPage, ConversationReceipt } from '../message.ts'
 import { Activity } from './activity.ts'
 import { listConversations } from './list-conversations.ts'
@@ -154,7 +161,10 @@ export class ConversationRecords {
     const targets = changes.filter(({ kind }) => kind === 'delete').map(({ key }) => key)
     const left = changes.filter((change) => change.kind === 'remove')
     const erase = (): Promise<EraseReceipt> => {
-      return this.#store.erase('key', targets, deadlineMs, left)
+      return this.#store.erase('key', targets, deadlineMs, {
+        left,
+        within: [streamsPrefix(this.#tenant, conversationId)],
+      })
     }
     // As with `groups.write`: a list may have been deleted by a clock ahead of ours.
     return await erase().catch((error: unknown) => {

@@ -19,6 +19,7 @@ import type { StrategicStorageManager } from '../../store/strategic-storage-mana
 import { Branches } from '../branches/branches.ts'
 import { Forks } from '../branches/forks.ts'
 import { parseConversationKey, tenantPrefix } from '../keys.ts'
+import { removeOrphans } from '../streams/repair-streams.ts'
 import { NO_TOOL_USE, toolUseOf, type ToolUse } from '../turns/tool-use.ts'
 import { planCut, type RetainedItem } from './plan-cut.ts'
 import type { ResolvedRetention, RetentionLimits } from './retention-options.ts'
@@ -181,6 +182,7 @@ export class Retention {
     const cut = await planCut(this.#oldestFirst(conversationId), request)
     if (cut === undefined) return 0
     await branches.deleteThrough(conversationId, cut.through)
+    await removeOrphans(store, tenant, conversationId)
     return cut.count
   }
 

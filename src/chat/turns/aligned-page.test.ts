@@ -42,7 +42,7 @@ class Rig {
   constructor(kinds: Kinds) {
     this.kinds = kinds
     this.#all = messagesOf(kinds).map((message, i) => {
-      return placed({ id: message.id, position: stampAt(i * 1000) }, message)
+      return placed({ item: { id: message.id, position: stampAt(i * 1000) }, message })
     })
   }
 

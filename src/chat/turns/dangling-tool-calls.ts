@@ -71,8 +71,9 @@ export interface ClosedToolCalls {
   /** Oldest first. */
   readonly closed: readonly ClosedToolCall[]
   /**
-   * Those that are still without a result: younger than `olderThanMs`, without an id, or in a part that has
-   * its result in itself, as in the AI SDK's `UIMessage`: update that message.
+   * Those that are still without a result: younger than `olderThanMs`, without an id, of a message that is
+   * `incomplete`, or in a part that has its result in itself, as in the AI SDK's `UIMessage`: update that
+   * message.
    */
   readonly open: readonly DanglingToolCall[]
   /** Older messages were not looked at. */
@@ -118,6 +119,8 @@ export async function findOpenCalls(
   for await (const page of pages.latest({ first: size, next: PAGE_MESSAGES, max: limit })) {
     for (const message of page.messages) {
       items.push(message.item)
+      // Its calls are on their way.
+      if (message.partial === 'in_progress') continue
       const { dangling } = finder.add(message)
       calls.push(...dangling.map((call) => ({ message, call })).reverse())
     }
@@ -166,7 +169,10 @@ export async function closeCalls(
   { save, stands }: ClosingParts,
 ): Promise<ClosedToolCalls> {
   const isDue = (each: OpenCall): each is ClosableCall =>
-    isClosable(each.call) && stampMs(each.message.item.position) <= before
+    // What a writer that died left of a call may be half of it: no model takes that.
+    each.message.message.status !== 'incomplete' &&
+    isClosable(each.call) &&
+    stampMs(each.message.item.position) <= before
   const due = calls.filter(isDue)
   if (due.length > 0 && !complete) {
     const why = 'a place that may have results of tool calls is away'

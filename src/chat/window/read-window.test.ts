@@ -30,7 +30,7 @@ class Conversation {
       return { id: `m${i}`, createdAt: 'now', ...message } as object as ChatMessage
     })
     this.#all = this.messages.map((message, i) => {
-      return placed({ id: message.id, position: stampAt(i * 1000) }, message)
+      return placed({ item: { id: message.id, position: stampAt(i * 1000) }, message })
     })
   }
 

@@ -97,6 +97,8 @@ class WindowFill {
     const body = messages.filter(({ item }) => !this.#systemIds.has(item.id))
     for (const [i, message] of body.entries()) {
       this.#items.push(message.item)
+      // Half an answer is none yet.
+      if (message.partial === 'in_progress') continue
       const { dangling, turn } = this.#finder.add(message)
       this.#dangling.push(...dangling.map((call) => danglingToolCall({ message, call })).reverse())
       if (turn === undefined || !turn.isWhole) continue

@@ -3,11 +3,14 @@ import type { DatabaseSource } from '../../backend/sources.ts'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import { ConversationView, type ListReader } from '../../chat/branches/conversation-view.ts'
 import { decodeMessage, isMessageText } from '../../chat/codec.ts'
-import { conversationKey, recordKey, tenantPrefix } from '../../chat/keys.ts'
+import { conversationKey, recordKey, streamKey, tenantPrefix } from '../../chat/keys.ts'
+import type { ChatMessage } from '../../chat/message.ts'
 import type { NewConversation } from '../../chat/records/record-options.ts'
 import { recordOf, type ConversationRecord } from '../../chat/records/record.ts'
+import { partialOf } from '../../chat/streams/partial-reader.ts'
+import { markOf } from '../../chat/streams/stream-items.ts'
 import { StorageConnectionError, StorageError } from '../../core/errors.ts'
-import type { JsonText } from '../../core/json.ts'
+import { isJson, type JsonText } from '../../core/json.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { itemValue, type Item } from '../../core/merge.ts'
 import type { DatabasePlace } from '../../core/places.ts'
@@ -119,13 +122,36 @@ class PlaceSource implements ConversationSource {
       for (const item of items) refuseLocked(this.#place, itemValue(item))
       // What one database holds is all that was asked for.
       const isWhole = (item: Item): boolean => isMessageText(itemValue(item) ?? ('' as JsonText))
-      const messages = items.filter(isWhole).map((item) => decodeMessage(item)!)
+      const messages: ChatMessage[] = []
+      for (const item of items.filter(isWhole)) {
+        messages.push(await this.#shown(conversationId, item))
+      }
       const damaged = items.filter((item) => !isWhole(item)).map(({ id }) => id)
       yield { messages, complete: true, damaged }
       after = page.next
       if (after === undefined) return
     }
   }
+  /** A message that is being written has its deltas beside it: as far as this database has them. */
+  async #shown(conversationId: string, item: Item): Promise<ChatMessage> {
+    const message = decodeMessage(item)!
+    if (markOf(message) === undefined) return message
+    const key = streamKey(this.#tenant, conversationId, item.id)
+    const items: Item[] = []
+    for (let after: Stamp | undefined, done = false; !done; after = items.at(-1)?.position) {
+      const bound = after === undefined ? {} : { after }
+      const query = { key, order: 'oldest', limit: PAGE_ITEMS_MAX, ...bound } as const
+      const page = await this.#backend.readItems(query)
+      for (const each of page.items) refuseLocked(this.#place, itemValue(each))
+      items.push(...page.items)
+      done = page.done || page.items.length === 0
+    }
+    return partialOf(item, message, items.filter(isIntact), Date.now()).message
+  }
+}
+
+function isIntact(item: Item): boolean {
+  return isJson(itemValue(item) ?? '')
 }
 
 /** What one database has is all that there is. */

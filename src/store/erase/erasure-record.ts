@@ -27,12 +27,18 @@ export interface SignOff {
   readonly remains: readonly string[]
 }
 
-export interface ErasureRecord {
-  readonly id: string
+/** What an erase takes. */
+export interface EraseTargets {
   readonly scope: EraseScope
   readonly target: string
-  /** More targets, which are erased with it. */
+  /** More targets of the same scope, which are erased with it. */
   readonly also: readonly string[]
+  /** Prefixes of other keys that go with it. */
+  readonly within: readonly string[]
+}
+
+export interface ErasureRecord extends EraseTargets {
+  readonly id: string
   /** Unix milliseconds. */
   readonly requestedAtMs: number
   /** Payloads with stamps up to this one are to go. */
@@ -44,8 +50,8 @@ export interface ErasureRecord {
 }
 
 /** As it is stored: the first write cannot name its own stamp. */
-type Stored = Omit<ErasureRecord, 'id' | 'through' | 'also'> &
-  Partial<Pick<ErasureRecord, 'through' | 'also'>>
+type Stored = Omit<ErasureRecord, 'id' | 'through' | 'also' | 'within'> &
+  Partial<Pick<ErasureRecord, 'through' | 'also' | 'within'>>
 
 /** An item that goes from its list with what is erased. */
 export interface LeftItem {
@@ -53,9 +59,16 @@ export interface LeftItem {
   readonly id: string
 }
 
-/** All that an erase is about. */
-export function targetsOf({ target, also }: ErasureRecord): readonly string[] {
-  return [target, ...also]
+/** What goes with what is erased. */
+export interface EraseBeside {
+  readonly left?: readonly LeftItem[]
+  /** Every key that begins with one of these. */
+  readonly within?: readonly string[]
+}
+
+/** The single keys that an erase takes. */
+export function keysOf({ scope, target, also }: EraseTargets): readonly string[] {
+  return scope === 'key' ? [target, ...also] : []
 }
 
 export function erasureKey(id: string): string {
@@ -83,12 +96,18 @@ export function parseRecord(key: string, { value, stamp }: Register): ErasureRec
     target,
     // Those of earlier releases have none.
     also: Array.isArray(stored.also) ? stored.also : [],
+    within: Array.isArray(stored.within) ? stored.within : [],
     requestedAtMs: requestedAtMs ?? 0,
     through: stored.through ?? stamp,
     cleared: cleared === true,
     signed: signed ?? {},
     ...(stored.completedAtMs !== undefined && { completedAtMs: stored.completedAtMs }),
   }
+}
+
+/** The prefixes of what an erase takes beside a single key. */
+export function prefixesOf({ scope, target, also, within }: EraseTargets): readonly string[] {
+  return scope === 'prefix' ? [target, ...also, ...within] : within
 }
 
 export function receiptOf(

@@ -30,8 +30,9 @@ import {
   parseRecord,
   receiptOf,
   recordOperation,
-  targetsOf,
-  type EraseScope,
+  keysOf,
+  prefixesOf,
+  type EraseTargets,
   type ErasureRecord,
   type LeftItem,
 } from './erasure-record.ts'
@@ -102,15 +103,14 @@ export class Erasures {
    * @throws StorageError `UNAVAILABLE` for a prefix while clocks disagree, and as a write does: then it has not begun, or, with effect `unknown`, it may have.
    */
   async erase(
-    scope: EraseScope,
-    targets: readonly string[],
+    targets: EraseTargets,
     deadlineMs: number,
     left: readonly LeftItem[] = [],
   ): Promise<EraseReceipt> {
     const { env, monitor } = this.#parts.context
     // Up to which stamp its keys are cleared is known before they are: a clock that is behind would spare some.
-    if (scope === 'prefix') await monitor.checkClocks('the erase of a prefix')
-    let record = await this.#begin(scope, targets, left)
+    if (targets.scope === 'prefix') await monitor.checkClocks('the erase of a prefix')
+    let record = await this.#begin(targets, left)
     await env.failpoints.hit('erase.begun')
     const until = env.monotonic() + deadlineMs
     for (;;) {
@@ -222,21 +222,16 @@ export class Erasures {
     return register && parseRecord(key, register)
   }
 
-  async #begin(
-    scope: EraseScope,
-    [target = '', ...also]: readonly string[],
-    left: readonly LeftItem[],
-  ): Promise<ErasureRecord> {
+  async #begin(targets: EraseTargets, left: readonly LeftItem[]): Promise<ErasureRecord> {
+    const { scope, target } = targets
     const { env, clock } = this.#parts.context
     const id = Buffer.from(env.randomBytes(9)).toString('base64url')
     const requestedAtMs = clock.now()
-    const stored = { scope, target, also, requestedAtMs, cleared: scope === 'key', signed: {} }
+    const stored = { ...targets, requestedAtMs, cleared: scope === 'key', signed: {} }
     const operations: Operation[] = [recordOperation(id, stored, clock.tick(target))]
     // The record first: what it takes lies at or below its own stamp, and so below the tombstone's.
-    if (scope === 'key') {
-      for (const key of [target, ...also]) {
-        operations.push({ kind: 'delete', key, stamp: clock.tick(key) })
-      }
+    for (const key of keysOf(targets)) {
+      operations.push({ kind: 'delete', key, stamp: clock.tick(key) })
     }
     for (const { key, id } of left) {
       const position = clock.tick(key)
@@ -300,7 +295,7 @@ export class Erasures {
     const keys: string[] = []
     let complete = true
     try {
-      for (const prefix of targetsOf(record)) {
+      for (const prefix of prefixesOf(record)) {
         let after: string | undefined
         for (;;) {
           const query = { prefix, limit: PAGE_ITEMS_MAX, ...(after && { after }) }
@@ -348,7 +343,7 @@ export class Erasures {
 
   async #eraseCache(record: ErasureRecord, { keys }: Progress): Promise<readonly string[]> {
     const { cache } = this.#parts.context
-    const known = record.scope === 'key' ? targetsOf(record) : keys
+    const known = record.scope === 'key' ? keysOf(record) : keys
     await cache?.forget(known ?? [])
     if (cache === undefined) return []
     const where = known === undefined ? 'caches and the' : 'the'

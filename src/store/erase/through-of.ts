@@ -1,23 +1,30 @@
 import type { ThroughOf } from '../../core/erase.ts'
 import { maxStamp, type Stamp } from '../../core/stamp.ts'
-import { targetsOf, type ErasureRecord } from './erasure-record.ts'
+import { keysOf, prefixesOf, type ErasureRecord } from './erasure-record.ts'
 
 /** Up to which stamp these erases take the payloads of a key. */
 export function throughOfAll(records: readonly ErasureRecord[]): ThroughOf {
   const byKey = new Map<string, Stamp>()
-  const byPrefix: { readonly target: string; readonly through: Stamp }[] = []
+  /** By their lengths: there may be thousands of them, and each key of a log is asked about. */
+  const byPrefix = new Map<number, Map<string, Stamp>>()
   for (const record of records) {
-    const { scope, through } = record
-    for (const target of targetsOf(record)) {
-      if (scope === 'prefix') byPrefix.push({ target, through })
-      else byKey.set(target, maxStamp(byKey.get(target), through)!)
+    const { through } = record
+    for (const key of keysOf(record)) raise(byKey, key, through)
+    for (const prefix of prefixesOf(record)) {
+      let ofLength = byPrefix.get(prefix.length)
+      if (ofLength === undefined) byPrefix.set(prefix.length, (ofLength = new Map()))
+      raise(ofLength, prefix, through)
     }
   }
   return (key) => {
     let through = byKey.get(key)
-    for (const record of byPrefix) {
-      if (key.startsWith(record.target)) through = maxStamp(through, record.through)
+    for (const [length, prefixes] of byPrefix) {
+      through = maxStamp(through, prefixes.get(key.slice(0, length)))
     }
     return through
   }
+}
+
+function raise(stamps: Map<string, Stamp>, name: string, stamp: Stamp): void {
+  stamps.set(name, maxStamp(stamps.get(name), stamp)!)
 }

@@ -2,7 +2,7 @@ import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import type { LatestKey } from '../../backend/replica-backend.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import type { Place } from '../../strategy/place.ts'
-import { targetsOf, type ErasureRecord } from './erasure-record.ts'
+import { keysOf, prefixesOf, type ErasureRecord } from './erasure-record.ts'
 
 const TIMEOUT_MS = 5_000
 
@@ -11,25 +11,23 @@ const TIMEOUT_MS = 5_000
  * the erase.
  */
 export async function unclearedAt(place: Place, record: ErasureRecord): Promise<readonly string[]> {
+  const { through } = record
   const uncleared: string[] = []
-  const { scope, through } = record
-  const find = scope === 'key' ? unclearedKey : unclearedOfPrefix
-  for (const target of targetsOf(record)) uncleared.push(...(await find(place, target, through)))
+  for (const key of keysOf(record)) uncleared.push(...(await unclearedKey(place, key, through)))
+  for (const prefix of prefixesOf(record)) {
+    uncleared.push(...(await unclearedWithin(place, prefix, through)))
+  }
   return uncleared
 }
 
-async function unclearedKey(place: Place, key: string, through: Stamp): Promise<readonly string[]> {
+async function unclearedKey(place: Place, key: string, through: Stamp): Promise<string[]> {
   const { deletedThrough } = await place.call('readRegister', TIMEOUT_MS, (backend, options) =>
     backend.readRegister(key, options),
   )
   return (deletedThrough ?? '') >= through ? [] : [key]
 }
 
-async function unclearedOfPrefix(
-  place: Place,
-  prefix: string,
-  through: Stamp,
-): Promise<readonly string[]> {
+async function unclearedWithin(place: Place, prefix: string, through: Stamp): Promise<string[]> {
   const uncleared: string[] = []
   let before: LatestKey | undefined
   for (;;) {

@@ -44,6 +44,7 @@ import { checkReads } from './check-reads.ts'
 import { checkRecords } from './check-records.ts'
 import { checkReturns } from './check-returns.ts'
 import { checkSwaps } from './check-swaps.ts'
+import { checkStreams } from './check-streams.ts'
 import { ConversationLog } from './conversation-log.ts'
 import type { CheckOptions, History, HistoryRecord, Violation, Write } from './history.ts'
 
@@ -63,7 +64,7 @@ export function checkHistory(history: History, options: CheckOptions): Violation
     found.push(...checkReceipt(record), ...checkDeadline(record, options))
   }
   found.push(...checkRecords(history.recordCalls ?? [], options))
-  found.push(...checkPlaces(history))
+  found.push(...checkStreams(history), ...checkPlaces(history))
   for (const text of history.leftovers ?? []) found.push({ kind: 'leftover', text, records: [] })
   return found
 }

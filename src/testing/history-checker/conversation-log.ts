@@ -141,7 +141,10 @@ export class ConversationLog {
           if (group === undefined) this.groups.set(record.group, [record])
           else group.push(record)
         }
-        if (!this.writers.has(record.content)) this.writers.set(record.content, record)
+        // One that was refused wrote nothing: another of this content did.
+        if ((this.writers.get(record.content)?.outcome ?? 'none') === 'none') {
+          this.writers.set(record.content, record)
+        }
         return
       case 'edit':
         this.writers.set(record.content, record)

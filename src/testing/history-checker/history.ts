@@ -171,11 +171,37 @@ export type Read = ReadRecord | GetRecord | CountRecord | ListRecord
 /** One call, as its client knows it. */
 export type HistoryRecord = Write | Read | SwapRecord | SwappedRecord
 
+/** A message that was written as a stream, from its start to its end. */
+export interface StreamRecord extends CallRecord {
+  readonly kind: 'stream'
+  readonly id: string
+  /** What was appended, one after another. */
+  readonly parts: readonly string[]
+  /** When the start, and then each part, was acknowledged, as far as they were. */
+  readonly flushedMs: readonly number[]
+  /** Its start was acknowledged, or may have been. */
+  readonly isStarted: boolean
+  /** How it was ended, where that was acknowledged. */
+  readonly ended?: string
+}
+
+/** A read of such a message. */
+export interface StreamViewRecord extends ReadMark {
+  readonly kind: 'view'
+  readonly id: string
+  /** Absent: it was not there. */
+  readonly content?: string
+  readonly status?: string
+}
+
 /** What is judged: calls in any order, and what was found when all was over. */
 export interface History {
   readonly records: readonly HistoryRecord[]
   /** Calls about records of conversations. Default: none. */
   readonly recordCalls?: readonly RecordCall[]
+  /** Messages that were written as streams, and what was shown of them. Default: none. */
+  readonly streams?: readonly StreamRecord[]
+  readonly views?: readonly StreamViewRecord[]
   /** The databases after everything was drained, in any text that is equal if they are equal. */
   readonly places?: Readonly<Record<string, string>>
   /** What should be empty at the end and is not, a line each. */
@@ -243,5 +269,5 @@ export interface Violation {
   readonly kind: ViolationKind
   readonly text: string
   /** The records that contradict each other. */
-  readonly records: readonly (HistoryRecord | RecordCall)[]
+  readonly records: readonly (HistoryRecord | RecordCall | StreamRecord | StreamViewRecord)[]
 }

@@ -1,0 +1,132 @@
+// Mistakes in messages that are written as streams. The fields are those of `list.mjs`.
+
+const STREAMS = ['test/store/streams.test.ts']
+const WRITERS = ['test/store/stream-writers.test.ts']
+const REPLAY = ['src/chat/streams/replay.test.ts']
+
+export const STREAM_MUTANTS = [
+  {
+    name: 'deltas behind a gap are shown',
+    file: 'src/chat/streams/replay.ts',
+    edits: [
+      [
+        'const known = this.#chunks.get(this.#writer)?.get(this.#count)',
+        'const known = this.#chunks.get(this.#writer)?.get(this.#count) ?? this.#chunks.get(this.#writer)?.get(this.#count + 1)',
+      ],
+    ],
+    tests: REPLAY,
+  },
+  {
+    name: 'what an overtaken writer still writes is shown',
+    file: 'src/chat/streams/replay.ts',
+    edits: [['(end === undefined || this.#count < end.n)', 'end !== null']],
+    tests: REPLAY,
+  },
+  {
+    name: 'deltas whose save failed are not sent again',
+    file: 'src/chat/streams/message-stream.ts',
+    edits: [['        this.#unsent = chunk\n', '']],
+    tests: WRITERS,
+  },
+  {
+    name: 'a writer does not say that it lives',
+    file: 'src/chat/streams/message-stream.ts',
+    edits: [['      await this.#drain(false, true)\n', '']],
+    tests: WRITERS,
+  },
+  {
+    name: 'a writer does not look whether it was overtaken',
+    file: 'src/chat/streams/message-stream.ts',
+    edits: [['if (claims.items.length > 0) {', 'if (claims.items.length > 9) {']],
+    tests: WRITERS,
+  },
+  {
+    name: 'several processes go on with one message',
+    file: 'src/chat/streams/streams.ts',
+    edits: [['[{ id, value: claim,', '[{ id: `${id}-${claim.w}`, value: claim,']],
+    tests: WRITERS,
+  },
+  {
+    name: 'a message is gone on with although more of it may be elsewhere',
+    file: 'src/chat/streams/streams.ts',
+    edits: [
+      [
+        'if (!complete || !partial.complete || partial.replay.hasGap)',
+        'if (partial.replay.hasGap)',
+      ],
+    ],
+    tests: WRITERS,
+  },
+  {
+    name: 'a message is taken over while its writer lives',
+    file: 'src/chat/streams/streams.ts',
+    edits: [['if (this.#store.earliestNow() <= until + TOLERANCE_MS) {', 'if (until < 0) {']],
+    tests: WRITERS,
+  },
+  {
+    name: 'a second writer of an id that was ended begins again',
+    file: 'src/chat/streams/streams.ts',
+    edits: [
+      ["if (!isOurs || items.length > 0) throw taken(place.id, 'exists already')", 'void isOurs'],
+    ],
+    tests: WRITERS,
+  },
+  {
+    name: 'a start that was saved is said to have had no effect',
+    file: 'src/chat/streams/streams.ts',
+    edits: [
+      [
+        'await this.#checkNew(place, writer).catch(afterEffect)',
+        'await this.#checkNew(place, writer)',
+      ],
+    ],
+    programs: { engine: 'simulation', faults: 'some' },
+  },
+  {
+    name: 'deltas stay when their message is whole',
+    file: 'src/chat/streams/message-stream.ts',
+    edits: [['if (this.#hasList) await removeStream(store, place.streamKey)', '']],
+    tests: STREAMS,
+  },
+  {
+    name: 'a message that ends while it is read is shown without its deltas',
+    file: 'src/chat/streams/partial-reader.ts',
+    edits: [['mayHaveEnded: items.length === 0 || pages > 1', 'mayHaveEnded: pages > 1']],
+    tests: STREAMS,
+  },
+  {
+    name: 'a delta ends with half a character',
+    file: 'src/chat/streams/pending-steps.ts',
+    edits: [['return isHalf && !isWhole ? cut - 1 : cut', 'return cut']],
+    tests: STREAMS,
+  },
+  {
+    name: 'a window has half an answer',
+    file: 'src/chat/window/read-window.ts',
+    edits: [["if (message.partial === 'in_progress') continue", '']],
+    tests: STREAMS,
+  },
+  {
+    name: 'a clear leaves deltas',
+    file: 'src/chat/chat-history.ts',
+    edits: [['    await this.#streams.removeAll(conversationId)\n', '']],
+    tests: STREAMS,
+  },
+  {
+    name: 'retention leaves deltas',
+    file: 'src/chat/retention/retention.ts',
+    edits: [['    await removeOrphans(store, tenant, conversationId)\n', '']],
+    tests: STREAMS,
+  },
+  {
+    name: 'an erase leaves the deltas of finished messages in the log',
+    file: 'src/store/erase/through-of.ts',
+    edits: [
+      [
+        'for (const prefix of prefixesOf(record)) {',
+        'for (const prefix of prefixesOf({ ...record, also: [] })) {',
+      ],
+    ],
+    tests: ['test/store/erase.test.ts'],
+  },
+]
