@@ -14,6 +14,10 @@ import type { StrategicStorageManager } from '../store/strategic-storage-manager
 import type { WriteOutcome } from '../strategy/write/write-port.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
+import type { SubscribeOptions } from './changes/change.ts'
+import { ChangeFeed } from './changes/change-feed.ts'
+import type { Changes } from './changes/changes.ts'
+import { SUBSCRIBE } from './changes/subscribe-options.ts'
 import { encodeMessage, messageBody } from './codec.ts'
 import { ConversationReader } from './conversation-reader.ts'
 import { HISTORY, LIMIT, type HistoryOptions } from './history-options.ts'
@@ -74,6 +78,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   readonly #sessions: Sessions | undefined
   readonly #reader: ConversationReader<Extras>
   readonly #retention: Retention | undefined
+  readonly #feed: ChangeFeed<Extras>
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
   constructor(
@@ -88,6 +93,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     this.#tenant = tenant
     this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
     this.#reader = new ConversationReader(store, tenant, this.#sessions)
+    this.#feed = new ChangeFeed(store, tenant)
   }
 
   /** The store underneath, for its events and everything that is not about messages. */
@@ -331,6 +337,17 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     }
   }
 
+  /**
+   * Changes of a conversation, or of all, as this process comes to see them, of all processes: an async
+   * iterable for one consumer. No message is missed: one that arrives late is told late, or a `resync` says
+   * what to read again. What a consumer knows already may be told again; the ids tell.
+   *
+   * @throws StorageError `INVALID_ARGUMENT` at once; the iterator throws only what no repetition mends.
+   */
+  subscribe(options?: SubscribeOptions): Changes<Extras> {
+    return this.#feed.subscribe(resolve('', options, SUBSCRIBE))
+  }
+
   /** What works, what lags and what is wrong; costs no round trip. */
   status(): StoreStatus {
     return this.#store.status()
@@ -376,6 +393,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
 
   /** Drains and disconnects. May be called again. */
   async close(): Promise<void> {
+    this.#feed.close()
     await this.#retention?.stop()
     await this.#store.disconnect()
   }

@@ -2,6 +2,7 @@ import type { KeyQuery, LatestQuery } from '../backend/replica-backend.ts'
 import { allKeys, itemRange } from '../backend/paged-reads.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import { decodeJson, isJson, type JsonText } from '../core/json.ts'
+import type { Env } from '../core/env.ts'
 import { awakeSleep } from '../core/keep-alive.ts'
 import {
   checkArray,
@@ -32,6 +33,7 @@ import type { ReadStrategy } from '../strategy/read/read-strategy.ts'
 import { readPortOf } from '../strategy/read/simple-read-port.ts'
 import { rememberStore } from '../strategy/store-calls.ts'
 import { writePortOf } from '../strategy/write/simple-write-port.ts'
+import { announced, type WriteListener } from '../strategy/write/announced.ts'
 import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import type { WriteStrategy } from '../strategy/write/write-strategy.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
@@ -85,6 +87,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   readonly #lists: Lists
   readonly #erasures: Erasures
   readonly #cipher: ValueCipher
+  readonly #writes = new Set<WriteListener>()
 
   /**
    * Without a `walManager` a write strategy that needs a log has one in files at `./data/wal`. Strategies of
@@ -107,7 +110,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     const managers = hasBackup ? { ...others, backup } : others
     this.#cipher = cipher
     this.#read = readPortOf(readStrategy, managers)
-    this.#write = writePortOf(writeStrategy, managers)
+    this.#write = announced(writePortOf(writeStrategy, managers), this.#writes)
     const needsLog = this.#write.needsLog || !hasBackup
     const log = walManager ?? (needsLog ? defaultLog(env, env.logger) : undefined)
     if (log !== undefined) tellOfDefaultLog(log, env.logger)
@@ -162,6 +165,16 @@ export class StrategicStorageManager implements AsyncDisposable {
     checkEvent(name)
     checkFunction('listener', listener)
     return this.#core.events.on(name, listener)
+  }
+
+  /**
+   * Adds a listener for what this store writes, told with the operations as they were acknowledged, before the
+   * call that wrote them resolves. It must not throw. Returns the function that removes it.
+   */
+  onWrite(listener: WriteListener): () => void {
+    checkFunction('listener', listener)
+    this.#writes.add(listener)
+    return () => this.#writes.delete(listener)
   }
 
   // ---- values
@@ -325,6 +338,11 @@ export class StrategicStorageManager implements AsyncDisposable {
     checkStamp('stamp', stamp)
     await this.readItems({ key, limit: 1, order: 'newest' })
     return (this.#core.context.tombstones.get(key) ?? '') >= stamp
+  }
+
+  /** What it takes clocks, timers and randomness from. */
+  get env(): Env {
+    return this.#core.context.env
   }
 
   /** Waits on the store's own clock. */

@@ -1,0 +1,95 @@
+import { isStorageError } from '../../core/errors.ts'
+import { KeepAlive } from '../../core/keep-alive.ts'
+import type { Item } from '../../core/merge.ts'
+import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
+import { decodeMessage, isMessageText } from '../codec.ts'
+import { parseConversationKey } from '../keys.ts'
+import type { ChatMessage } from '../message.ts'
+import type { Change } from './change.ts'
+import type { Buffered, ChangeBuffer } from './change-buffer.ts'
+import { ahead, behind } from './mark.ts'
+
+/** Changes as they come; ends with `close`, with its signal, or with the history. For one consumer. */
+export class Changes<Extras extends object = {}>
+  implements AsyncIterableIterator<Change<Extras>, void, undefined>, AsyncDisposable
+{
+  readonly #store: StrategicStorageManager
+  readonly #buffer: ChangeBuffer
+  readonly #onClose: () => void
+  #cursor: string | undefined
+
+  /** Made by `subscribe`. */
+  constructor(store: StrategicStorageManager, buffer: ChangeBuffer, onClose: () => void) {
+    this.#store = store
+    this.#buffer = buffer
+    this.#onClose = onClose
+  }
+
+  /** The cursor of the last change that was taken; undefined before the first one. */
+  get cursor(): string | undefined {
+    return this.#cursor
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** @throws StorageError for what no repetition mends, such as reads that a strategy does not support. */
+  async next(): Promise<IteratorResult<Change<Extras>, void>> {
+    return await KeepAlive.of(this.#store.env).during(async () => {
+      for (;;) {
+        const taken = await this.#buffer.take()
+        if (taken === undefined) return { done: true, value: undefined }
+        const change = await this.#changeOf(taken)
+        if (change === undefined) continue
+        this.#cursor = change.cursor
+        return { done: false, value: change }
+      }
+    })
+  }
+
+  /** Ends it; what was not taken yet is told again to whoever goes on with the cursor. */
+  close(): void {
+    this.#buffer.abandon()
+    this.#onClose()
+  }
+
+  async return(): Promise<IteratorResult<Change<Extras>, void>> {
+    this.close()
+    return await Promise.resolve({ done: true, value: undefined })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return()
+  }
+
+  async #changeOf({ key, change, cursor }: Buffered): Promise<Change<Extras> | undefined> {
+    const conversationId = key === undefined ? undefined : parseConversationKey(key)?.conversationId
+    if (conversationId === undefined) return { type: 'ready', cursor }
+    if (!('item' in change)) return { ...change, conversationId, cursor }
+    const { type, item } = change
+    const { position } = item
+    try {
+      const message = await this.#decode(key!, item)
+      return message && { type, conversationId, message, position, cursor }
+    } catch (error) {
+      if (!isStorageError(error)) throw error
+      if (error.code === 'CLOSED') return undefined
+      // Whoever reads it learns what is wrong with it.
+      const [after, before] = [ahead(position), behind(position)]
+      const range = { ...(after && { after }), ...(before && { before }) }
+      return { type: 'resync', conversationId, ...range, cursor }
+    }
+  }
+
+  /** Undefined when it was cleared meanwhile. */
+  async #decode(key: string, item: Item): Promise<ChatMessage<Extras> | undefined> {
+    const [message] = await this.#store.decodeItems(
+      key,
+      [item],
+      (each) => decodeMessage(each) as ChatMessage<Extras>,
+      isMessageText,
+    )
+    return message
+  }
+}
