@@ -23,7 +23,7 @@ const WHOLE_EVERY_MS = 1_000
 /** Pages of one look. A follower who is further behind reads by itself. */
 const LOOK_PAGES_MAX = 10
 /** Between two comparisons of all messages; doubles while they find nothing. Milliseconds. */
-const SCAN_MS = 15_000
+const SCAN_MS = 10_000
 const SCAN_MS_MAX = 300_000
 /** Pauses after looks that failed. Milliseconds. */
 const RETRY = { firstMs: 100, maxMs: 5_000 } as const
@@ -202,7 +202,8 @@ export class ConversationPoller {
       if (changes?.length !== 0) isQuiet = false
       if (this.#followers.has(follower)) follower.take(changes ?? [])
     }
-    this.#scanMs = isQuiet ? Math.min(SCAN_MS_MAX, this.#scanMs * 2) : SCAN_MS
+    if (!isQuiet) this.#scanMs = SCAN_MS
     this.#scanAtMs = this.#now + this.#scanMs
+    this.#scanMs = Math.min(SCAN_MS_MAX, this.#scanMs * 2)
   }
 }
