@@ -29,6 +29,7 @@ export const GROUPS = [
     [
       ['api', 'API'],
       ['context-windows', 'Context windows'],
+      ['changes', 'Following changes'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],
       ['guarantees', 'Guarantees'],

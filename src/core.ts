@@ -49,6 +49,19 @@ export type {
 } from './backend/replica-backend.ts'
 export type { ReplicaBase } from './backend/replica-base.ts'
 export type { CacheSource, DatabaseSource } from './backend/sources.ts'
+export type {
+  Change,
+  ChangeBase,
+  Changes,
+  ClearedChange,
+  FeedState,
+  ReadyChange,
+  RemovedChange,
+  ResyncChange,
+  SavedChange,
+  SubscribeOptions,
+  UpdatedChange,
+} from './chat/changes/change.ts'
 export type { MessageFields } from './chat/message.ts'
 export type { ResolvedRetention, RetentionLimits } from './chat/retention/retention-options.ts'
 export type { Retention, RetentionParts } from './chat/retention/retention.ts'
@@ -161,6 +174,7 @@ export type {
   WriteOutcome,
   WritePort,
 } from './strategy/write/write-port.ts'
+export type { WriteListener } from './strategy/write/announced.ts'
 export type { PolicyWriteStrategy } from './strategy/write/policy-write-strategy.ts'
 export type { PlaceState, PlaceStates, WritePolicy } from './strategy/write/write-policy.ts'
 export type { ReconcileChoice } from './sync/reconcile-options.ts'

@@ -6,6 +6,7 @@ import { addDemoCommand } from './commands/demo-command.ts'
 import { addDoctorCommand } from './commands/doctor-command.ts'
 import { addEraseCommand } from './commands/erase-command.ts'
 import { addExportCommand } from './commands/export-command.ts'
+import { addFollowCommand } from './commands/follow-command.ts'
 import { addImportCommand } from './commands/import-command.ts'
 import { addInitCommand } from './commands/init-command.ts'
 import { addListCommand } from './commands/list-command.ts'
@@ -63,6 +64,7 @@ export function createProgram(
   addExportCommand(program, cli)
   addListCommand(program, cli)
   addShowCommand(program, cli)
+  addFollowCommand(program, cli)
   addClearCommand(program, cli)
   addEraseCommand(program, cli)
   program.commandsGroup('Upkeep:')

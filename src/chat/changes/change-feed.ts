@@ -6,10 +6,10 @@ import type { Stamp } from '../../core/stamp.ts'
 import { sleep } from '../../core/time.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import { conversationKey, tenantPrefix } from '../keys.ts'
-import type { FeedState } from './change.ts'
+import type { Changes, FeedState } from './change.ts'
 import { ChangeBuffer } from './change-buffer.ts'
 import { parseConversationCursor, parseTenantCursor } from './change-cursor.ts'
-import { Changes } from './changes.ts'
+import { ChangeStream } from './change-stream.ts'
 import { ConversationPoller } from './conversation-poller.ts'
 import { ConversationSource, type Since, type SourceParts } from './conversation-source.ts'
 import { earlier, latestSince } from './latest-keys.ts'
@@ -52,7 +52,7 @@ export class ChangeFeed<Extras extends object = {}> {
     this.#listen()
     const buffer = new ChangeBuffer(bufferMax)
     const stop = new AbortController()
-    const changes = new Changes<Extras>(this.#store, buffer, () => {
+    const changes = new ChangeStream<Extras>(this.#store, buffer, () => {
       signal?.removeEventListener('abort', onAbort)
       this.#open.delete(changes)
       stop.abort()

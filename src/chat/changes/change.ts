@@ -69,6 +69,18 @@ export type Change<Extras extends object = {}> =
   | ResyncChange
   | ReadyChange
 
+/**
+ * Changes as they come, for one consumer. They end with `close`, with the signal, and with the history; `next`
+ * rejects only for what no repetition mends, such as reads that a strategy does not support.
+ */
+export interface Changes<Extras extends object = {}>
+  extends AsyncIterableIterator<Change<Extras>, void, undefined>, AsyncDisposable {
+  /** The cursor of the last change that was taken; undefined before the first one. */
+  readonly cursor: string | undefined
+  /** Ends it; what was not taken yet is told to whoever goes on with the cursor. */
+  close(): void
+}
+
 /** `waiting`: no place answers. What happens meanwhile is told when one does. */
 export interface FeedState {
   readonly state: 'live' | 'waiting'

@@ -5,27 +5,23 @@ import type { StrategicStorageManager } from '../../store/strategic-storage-mana
 import { decodeMessage, isMessageText } from '../codec.ts'
 import { parseConversationKey } from '../keys.ts'
 import type { ChatMessage } from '../message.ts'
-import type { Change } from './change.ts'
+import type { Change, Changes } from './change.ts'
 import type { Buffered, ChangeBuffer } from './change-buffer.ts'
 import { ahead, behind } from './mark.ts'
 
-/** Changes as they come; ends with `close`, with its signal, or with the history. For one consumer. */
-export class Changes<Extras extends object = {}>
-  implements AsyncIterableIterator<Change<Extras>, void, undefined>, AsyncDisposable
-{
+/** Takes changes from their buffer and decodes their messages. */
+export class ChangeStream<Extras extends object = {}> implements Changes<Extras> {
   readonly #store: StrategicStorageManager
   readonly #buffer: ChangeBuffer
   readonly #onClose: () => void
   #cursor: string | undefined
 
-  /** Made by `subscribe`. */
   constructor(store: StrategicStorageManager, buffer: ChangeBuffer, onClose: () => void) {
     this.#store = store
     this.#buffer = buffer
     this.#onClose = onClose
   }
 
-  /** The cursor of the last change that was taken; undefined before the first one. */
   get cursor(): string | undefined {
     return this.#cursor
   }
@@ -34,7 +30,6 @@ export class Changes<Extras extends object = {}>
     return this
   }
 
-  /** @throws StorageError for what no repetition mends, such as reads that a strategy does not support. */
   async next(): Promise<IteratorResult<Change<Extras>, void>> {
     return await KeepAlive.of(this.#store.env).during(async () => {
       for (;;) {
@@ -48,7 +43,6 @@ export class Changes<Extras extends object = {}>
     })
   }
 
-  /** Ends it; what was not taken yet is told again to whoever goes on with the cursor. */
   close(): void {
     this.#buffer.abandon()
     this.#onClose()
