@@ -30,6 +30,7 @@ export const CHAT_CALLS: Calls = {
   flush: [],
   applyRetention: [],
   messages: ['c'],
+  subscribe: [{ conversationId: 'c', since: 'beginning', pollInterval: 100 }],
   status: [],
   on: ['health', () => {}],
   close: [],
@@ -77,6 +78,7 @@ export const STORE_CALLS: Calls = {
   getStorageManagers: [],
   getBackends: ['primary'],
   on: ['health', () => {}],
+  onWrite: [() => {}],
   connect: [],
   disconnect: [],
 }
@@ -104,6 +106,8 @@ export async function call(
   if (typeof result !== 'object' || result === null || !(Symbol.asyncIterator in result)) {
     return await result
   }
+  // What is followed has no end of its own.
+  if ('close' in result) (result as { close: () => void }).close()
   const all: unknown[] = []
   for await (const one of result as ReturnType<ChatHistory['messages']>) all.push(one)
   return all
