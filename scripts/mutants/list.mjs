@@ -7,6 +7,7 @@
  *   programs      engine and faults of the generated programs that catch it
  *   tests         test files, one of which must fail, where the simulation has no such part
  */
+import { CHANGE_MUTANTS } from './changes.mjs'
 import { CLOCK_MUTANTS } from './clocks.mjs'
 import { LOG_MUTANTS } from './logs.mjs'
 import { ID_MUTANTS } from './ids.mjs'
@@ -27,6 +28,7 @@ export const MUTANTS = [
   ...LOG_MUTANTS,
   ...CLOCK_MUTANTS,
   ...ID_MUTANTS,
+  ...CHANGE_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { firstStampOf } from '../../src/chat/changes/latest-keys.ts'
 import type { JsonText } from '../../src/core/json.ts'
@@ -113,6 +114,25 @@ describe('one process', () => {
       'message',
     ])
   })
+})
+
+test('own writes need no look', async () => {
+  const history = await open(await scratch())
+  const changes = history.subscribe({ conversationId: 'c', pollInterval: 60_000 })
+  onTestFinished(() => changes.close())
+  await changes.next()
+  const listed: string[] = []
+  const { store } = history
+  const { listLatest } = store
+  store.listLatest = async (query) => (listed.push('list'), await listLatest.call(store, query))
+  const { readItems } = store
+  store.readItems = async (query) => (listed.push('read'), await readItems.call(store, query))
+  const { id } = await history.saveMessage('c', say('one'))
+  const next = changes.next()
+  expect(await Promise.race([next, sleep(50, 'late')])).toMatchObject({
+    value: { message: { id } },
+  })
+  expect(listed).not.toContain('read')
 })
 
 test('two writers with 2 s of skew: nobody is missed', async () => {
