@@ -11,12 +11,6 @@ export const CHANGE_MUTANTS = [
     ...TRACKER,
   },
   {
-    name: 'a look at the latest messages passes for one at all that are known singly',
-    file: 'src/chat/changes/tracker.ts',
-    edits: [['if (view.after <= this.#floor) this.#advance(view)', 'this.#advance(view)']],
-    ...TRACKER,
-  },
-  {
     name: 'a place that lags takes an edit back',
     file: 'src/chat/changes/tracker.ts',
     edits: [[' || !isNewer(mark, known.mark)', ' || isNewer(mark, mark)']],

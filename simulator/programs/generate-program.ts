@@ -31,6 +31,7 @@ const CALLS = {
   find: 5,
   count: 3,
   list: 2,
+  follow: 4,
   flush: 6,
   reopen: 5,
 } as const
@@ -141,6 +142,7 @@ class Generator {
       case 'read':
       case 'count':
       case 'list':
+      case 'follow':
         return { act, ...at } satisfies CallStep
       case 'flush':
       case 'reopen':

@@ -4,7 +4,11 @@ import { isStorageError, type StorageErrorCode } from '../../src/core/errors.ts'
 import { itemValue, type Item } from '../../src/core/merge.ts'
 import type { PlaceName } from '../../src/core/places.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
-import type { ShownMessage } from '../../src/testing/history-checker/history.ts'
+import type {
+  MirroredConversation,
+  ShownMessage,
+} from '../../src/testing/history-checker/history.ts'
+import { followWith, settledMirror } from './mirror.ts'
 import type { CallStep } from './program.ts'
 
 /** More than a program saves. */
@@ -19,6 +23,7 @@ export interface CallResult {
   readonly pages?: number
   readonly count?: number
   readonly conversations?: readonly string[]
+  readonly mirror?: MirroredConversation
 }
 
 /** One call as its process saw it. */
@@ -92,6 +97,13 @@ async function answerOf(history: ChatHistory, step: CallStep): Promise<CallResul
     }
     case 'count':
       return await history.store.countItems(key)
+    case 'follow':
+      followWith(history, conversation)
+      return {}
+    case 'mirror': {
+      const mirror = await settledMirror(history, conversation)
+      return { ...(mirror !== undefined && { mirror }) }
+    }
     case 'list': {
       const { conversations, complete } = await history.listConversations()
       return { conversations: conversations.map(({ conversationId }) => conversationId), complete }

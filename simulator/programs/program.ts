@@ -30,6 +30,10 @@ export type CallStep = At &
     | { readonly act: 'find'; readonly target: string }
     | { readonly act: 'count' }
     | { readonly act: 'list' }
+    /** A consumer begins to follow the conversation, or goes on with its last cursor. */
+    | { readonly act: 'follow' }
+    /** What that consumer shows at the end. */
+    | { readonly act: 'mirror' }
   )
 
 /** What happens to a process by itself or by its owner. */

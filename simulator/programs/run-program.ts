@@ -3,6 +3,7 @@ import type {
   CallRecord,
   History,
   HistoryRecord,
+  MirrorRecord,
 } from '../../src/testing/history-checker/history.ts'
 import type { PerformedCall } from './perform-call.ts'
 import {
@@ -52,6 +53,7 @@ class ProgramRun {
   readonly #lives: number[]
   /** Processes that a fault has kept, at some time of this life, from something. */
   readonly #apart: boolean[]
+  readonly #mirrors: MirrorRecord[] = []
   #groups = 0
 
   constructor(program: Program, stage: Stage) {
@@ -72,13 +74,25 @@ class ProgramRun {
     for (let process = 0; process < processes; process++) {
       for (const conversation of PROGRAM_CONVERSATIONS) {
         await this.#call({ act: 'read', process, conversation }, true)
+        await this.#mirror(process, conversation)
       }
     }
     return {
       records: this.#records,
+      mirrors: this.#mirrors,
       places: await this.#stage.contents(),
       leftovers: [...this.#stage.leftovers, ...this.#surprises],
     }
+  }
+
+  /** What is told to who follows, if somebody does. */
+  async #mirror(process: number, conversation: string): Promise<void> {
+    const step = { act: 'mirror', process, conversation } as const
+    const performed = await this.#stage.perform(process, step)
+    if (performed?.surprise !== undefined) this.#surprises.push(performed.surprise)
+    const mirror = performed?.result?.mirror
+    if (mirror === undefined) return
+    this.#mirrors.push({ ...mirror, process: `p${process}`, conversation })
   }
 
   async #take(step: ProgramStep): Promise<void> {
@@ -179,6 +193,9 @@ class ProgramRun {
         return [{ kind: 'read', ...read, messages, paged: false, only: step.target }]
       case 'count':
         return [{ kind: 'count', ...read, count: result.count ?? 0 }]
+      case 'follow':
+      case 'mirror':
+        return []
       case 'list':
         return PROGRAM_CONVERSATIONS.map((conversation) => ({
           kind: 'list',

@@ -285,7 +285,23 @@ test('a place that lags takes no change back', () => {
   rig.look()
   expect(rig.tracker.absorb({ ...before, complete: false })).toEqual([])
   // Nor one that has nothing at all.
-  expect(rig.tracker.absorb({ ...before, items: [], complete: false })).toEqual([])
+  const lagging = { ...before, items: [], complete: false, startedMs: 10 }
+  expect(rig.tracker.absorb(lagging)).toEqual([])
+})
+
+test('of a clear nothing is left to be read again', () => {
+  const rig = new Rig()
+  for (let i = 0; i < 1_000; i++, rig.nowMs += 1_000) {
+    const position = rig.stamp()
+    const at = { position, stamp: position, value: '1' as JsonText }
+    rig.apply({ kind: 'put', change: 'append', key: KEY, id: `m${i}`, ...at })
+  }
+  rig.pages()
+  rig.apply({ kind: 'delete', key: KEY, stamp: rig.stamp() })
+  const told = rig.tracker.absorb(rig.view(rig.tracker.floor))
+  expect(told.map(({ change }) => change.type)).toEqual(['cleared'])
+  const { comparison, version } = rig.tracker.compare()
+  expect(rig.tracker.compared(comparison, version)).toEqual([])
 })
 
 test('only the latest messages are known one by one, and the rest costs little', () => {

@@ -25,6 +25,8 @@
  *   receipt        an acknowledgement names no place, or one twice
  *   late           a call took longer than its deadline
  *   diverged       the databases differ after everything was drained
+ *   untold         a follower who reads again what it is told to does not end with what is there
+ *   retold         a follower is told the same message twice
  *   leftover       something was not drained
  *
  * Not judged: what other processes wrote, in an incomplete read; what other processes acknowledged
@@ -33,6 +35,7 @@
  */
 import { checkCounts } from './check-counts.ts'
 import { checkIds } from './check-ids.ts'
+import { checkMirrors } from './check-mirrors.ts'
 import { checkOrder } from './check-order.ts'
 import { checkReads } from './check-reads.ts'
 import { checkReturns } from './check-returns.ts'
@@ -53,7 +56,7 @@ export function checkHistory(history: History, options: CheckOptions): Violation
   for (const record of history.records) {
     found.push(...checkReceipt(record), ...checkDeadline(record, options))
   }
-  found.push(...checkPlaces(history))
+  found.push(...checkPlaces(history), ...checkMirrors(history))
   for (const text of history.leftovers ?? []) found.push({ kind: 'leftover', text, records: [] })
   return found
 }
