@@ -5,6 +5,12 @@ const STORES = { tests: ['test/store/changes.test.ts'] }
 
 export const CHANGE_MUTANTS = [
   {
+    name: 'followers are not told of clears',
+    file: 'src/chat/changes/tracker.ts',
+    edits: [["    told.push(this.#tell({ type: 'cleared', through }))\n", '']],
+    programs: { engine: 'simulation', faults: 'none' },
+  },
+  {
     name: 'a clear leaves what followers know of older messages as it is',
     file: 'src/chat/changes/tracker.ts',
     edits: [['    this.#below.cut(through)\n', '']],

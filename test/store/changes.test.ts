@@ -291,8 +291,9 @@ describe('a consumer', () => {
     }
     const ids: string[] = []
     while (ids.length < saved.length) {
-      const { value } = await changes.next()
-      if (value?.type === 'message') ids.push(value.message.id)
+      const { value, done } = await changes.next()
+      if (done === true) break
+      if (value.type === 'message') ids.push(value.message.id)
     }
     expect(ids.toSorted()).toEqual(saved.toSorted())
   })

@@ -289,6 +289,23 @@ test('a place that lags takes no change back', () => {
   expect(rig.tracker.absorb(lagging)).toEqual([])
 })
 
+test('what arrives late where a cut went through is read again', () => {
+  const rig = new Rig()
+  for (let i = 0; i < 1_000; i++, rig.nowMs += 1_000) {
+    const position = rig.stamp()
+    const at = { position, stamp: position, value: '1' as JsonText }
+    rig.apply({ kind: 'put', change: 'append', key: KEY, id: `m${i}`, ...at })
+  }
+  rig.pages()
+  rig.apply({ kind: 'delete', key: KEY, stamp: stampAt(400_500, 0) })
+  rig.look()
+  const position = stampAt(401_500, 1)
+  const at = { position, stamp: position, value: '1' as JsonText }
+  rig.apply({ kind: 'put', change: 'append', key: KEY, id: 'late', ...at })
+  rig.compare()
+  expect(rig.shown.has('late')).toBe(true)
+})
+
 test('of a clear nothing is left to be read again', () => {
   const rig = new Rig()
   for (let i = 0; i < 1_000; i++, rig.nowMs += 1_000) {
