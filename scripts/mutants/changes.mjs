@@ -7,7 +7,7 @@ export const CHANGE_MUTANTS = [
   {
     name: 'followers are not told of clears',
     file: 'src/chat/changes/tracker.ts',
-    edits: [["    told.push(this.#tell({ type: 'cleared', through }))\n", '']],
+    edits: [["told.push(this.#tell({ type: 'cleared', through }))", 'told.slice()']],
     programs: { engine: 'simulation', faults: 'none' },
   },
   {
