@@ -34,6 +34,7 @@ export const GROUPS = [
       ['keys-and-values', 'Keys and values'],
       ['branches', 'Branches'],
       ['streaming', 'Streaming'],
+      ['changes', 'Following changes'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],
       ['guarantees', 'Guarantees'],

@@ -51,6 +51,19 @@ export type {
 export type { ReplicaBase } from './backend/replica-base.ts'
 export type { CacheSource, DatabaseSource } from './backend/sources.ts'
 export type {
+  ChangeBase,
+  ChangeEvent,
+  Changes,
+  ClearedChange,
+  FeedState,
+  ReadyChange,
+  RemovedChange,
+  ResyncChange,
+  SavedChange,
+  SubscribeOptions,
+  UpdatedChange,
+} from './chat/changes/change.ts'
+export type {
   Alternative,
   AlternativeList,
   AlternativeOptions,
@@ -225,6 +238,7 @@ export type {
   WriteOutcome,
   WritePort,
 } from './strategy/write/write-port.ts'
+export type { WriteListener } from './strategy/write/announced.ts'
 export type { PolicyWriteStrategy } from './strategy/write/policy-write-strategy.ts'
 export type { PlaceState, PlaceStates, WritePolicy } from './strategy/write/write-policy.ts'
 export type {

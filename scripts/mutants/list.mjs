@@ -8,6 +8,7 @@
  *   tests         test files, one of which must fail, where the simulation has no such part
  */
 import { BRANCH_MUTANTS } from './branches.mjs'
+import { CHANGE_MUTANTS } from './changes.mjs'
 import { CLOCK_MUTANTS } from './clocks.mjs'
 import { CONDITION_MUTANTS } from './conditions.mjs'
 import { LOG_MUTANTS } from './logs.mjs'
@@ -37,6 +38,7 @@ export const MUTANTS = [
   ...BRANCH_MUTANTS,
   ...RECORD_MUTANTS,
   ...STREAM_MUTANTS,
+  ...CHANGE_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',

@@ -46,6 +46,7 @@ const CALLS = {
   sweep: 3,
   stream: 5,
   view: 5,
+  follow: 4,
   flush: 6,
   reopen: 5,
 } as const
@@ -176,6 +177,7 @@ class Generator {
       case 'read':
       case 'count':
       case 'list':
+      case 'follow':
         return { act, ...at } satisfies CallStep
       case 'stream':
         return this.#stream(process)

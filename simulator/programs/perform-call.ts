@@ -6,8 +6,12 @@ import { itemValue, type Item } from '../../src/core/merge.ts'
 import { given } from '../../src/core/options.ts'
 import type { PlaceName } from '../../src/core/places.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
-import type { ShownMessage } from '../../src/testing/history-checker/history.ts'
+import type {
+  MirroredConversation,
+  ShownMessage,
+} from '../../src/testing/history-checker/history.ts'
 import { swappedKey } from '../swapped.ts'
+import { followWith, settledMirror } from './mirror.ts'
 import { PROGRAM_CONVERSATIONS, valueKey, type CallStep } from './program.ts'
 import { performStream, viewStream, type StreamResult } from './perform-stream.ts'
 
@@ -33,6 +37,7 @@ export interface CallResult {
   readonly values?: Readonly<Record<string, string>>
   readonly stream?: StreamResult
   readonly view?: { readonly content?: string; readonly status?: string }
+  readonly mirror?: MirroredConversation
 }
 
 /** One call as its process saw it. */
@@ -154,6 +159,13 @@ async function answerOf(
       throw new Error('performed elsewhere')
     case 'view':
       return await viewStream(history, step.id)
+    case 'follow':
+      followWith(history, conversation)
+      return {}
+    case 'mirror': {
+      const mirror = await settledMirror(history, conversation)
+      return { ...(mirror !== undefined && { mirror }) }
+    }
     case 'list': {
       const { conversations, complete } = await history.listConversations()
       return { conversations: conversations.map(({ conversationId }) => conversationId), complete }

@@ -48,6 +48,10 @@ export type CallStep = At &
         readonly end: 'finish' | 'abort' | 'leave'
       }
     | { readonly act: 'view'; readonly id: string }
+    /** A consumer begins to follow the conversation, or goes on with its last cursor. */
+    | { readonly act: 'follow' }
+    /** What that consumer shows at the end. */
+    | { readonly act: 'mirror' }
   )
 
 /** A call about the record of a conversation that has no messages. */

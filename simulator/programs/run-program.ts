@@ -6,6 +6,7 @@ import type {
   RecordCall,
   StreamRecord,
   StreamViewRecord,
+  MirrorRecord,
 } from '../../src/testing/history-checker/history.ts'
 import type { PerformedCall } from './perform-call.ts'
 import {
@@ -61,6 +62,7 @@ class ProgramRun {
   readonly #lives: number[]
   /** Processes that a fault has kept, at some time of this life, from something. */
   readonly #apart: boolean[]
+  readonly #mirrors: MirrorRecord[] = []
   #groups = 0
 
   constructor(program: Program, stage: Stage) {
@@ -82,6 +84,7 @@ class ProgramRun {
       for (const conversation of PROGRAM_CONVERSATIONS) {
         await this.#call({ act: 'read', process, conversation }, true)
         await this.#call({ act: 'swapped', process, conversation }, true)
+        await this.#mirror(process, conversation)
       }
       for (const conversation of PROGRAM_RECORDS) {
         await this.#call({ act: 'record', process, conversation }, true)
@@ -96,9 +99,20 @@ class ProgramRun {
       recordCalls: this.#recordCalls,
       streams: this.#streams,
       views: this.#views,
+      mirrors: this.#mirrors,
       places: await this.#stage.contents(),
       leftovers: [...this.#stage.leftovers, ...this.#surprises],
     }
+  }
+
+  /** What is told to who follows, if somebody does. */
+  async #mirror(process: number, conversation: string): Promise<void> {
+    const step = { act: 'mirror', process, conversation } as const
+    const performed = await this.#stage.perform(process, step)
+    if (performed?.surprise !== undefined) this.#surprises.push(performed.surprise)
+    const mirror = performed?.result?.mirror
+    if (mirror === undefined) return
+    this.#mirrors.push({ ...mirror, process: `p${process}`, conversation })
   }
 
   async #take(step: ProgramStep): Promise<void> {
@@ -233,6 +247,8 @@ class ProgramRun {
           content: result.values?.[name],
         }))
       case 'sweep':
+      case 'follow':
+      case 'mirror':
         return []
       case 'list':
         return PROGRAM_CONVERSATIONS.map((conversation) => ({

@@ -13,6 +13,9 @@ import type { WriteOutcome } from '../strategy/write/write-port.ts'
 import { Alternatives } from './branches/alternatives.ts'
 import { Branches } from './branches/branches.ts'
 import { eraseConversation } from './branches/erase-conversation.ts'
+import type { Changes, SubscribeOptions } from './changes/change.ts'
+import { ChangeFeed } from './changes/change-feed.ts'
+import { SUBSCRIBE } from './changes/subscribe-options.ts'
 import { CLEAR, ERASE, type ClearOptions, type EraseOptions } from './clear-options.ts'
 import { encodeMessage, messageBody } from './codec.ts'
 import { ConversationReader } from './conversation-reader.ts'
@@ -67,6 +70,7 @@ export class ChatHistory<Extras extends object = {}>
   /** The store is closed by another history. */
   #isGuest = false
   readonly #streams: Streams<Extras>
+  readonly #feed: ChangeFeed<Extras>
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
   constructor(
@@ -86,6 +90,7 @@ export class ChatHistory<Extras extends object = {}>
     this.#streams = new Streams(store, tenant, this.#sessions)
     const { view } = this.#branches.forks
     this.#reader = new ConversationReader(store, view, this.#sessions, this.#streams)
+    this.#feed = new ChangeFeed(store, tenant)
     this.#records = new ConversationRecords(store, tenant)
     this.#activity = Activity.of(store)
     this.#tokens = tokens
@@ -424,6 +429,17 @@ export class ChatHistory<Extras extends object = {}>
   }
 
   /**
+   * Changes of a conversation, or of all, as this process comes to see them, of all processes: an async
+   * iterable for one consumer. No message is missed: one that arrives late is told late, or a `resync` says
+   * what to read again. What a consumer knows already may be told again; the ids tell.
+   *
+   * @throws StorageError `INVALID_ARGUMENT` at once; the iterator throws only what no repetition mends.
+   */
+  subscribe(options?: SubscribeOptions): Changes<Extras> {
+    return this.#feed.subscribe(resolve('', options, SUBSCRIBE))
+  }
+
+  /**
    * One pass of `retention` now, over all conversations of the tenant.
    *
    * @throws StorageError `INVALID_ARGUMENT` when the history was opened without `retention`.
@@ -436,6 +452,7 @@ export class ChatHistory<Extras extends object = {}>
   /** Stores what streams have, drains and disconnects. May be called again. */
   async close(): Promise<void> {
     await this.#streams.close()
+    this.#feed.close()
     if (this.#isGuest) return
     await this.#retention?.stop()
     await this.#store.disconnect()

@@ -8,6 +8,7 @@ import { addDoctorCommand } from './commands/doctor-command.ts'
 import { addEraseCommand } from './commands/erase-command.ts'
 import { addExportCommand } from './commands/export-command.ts'
 import { addForkCommand } from './commands/fork-command.ts'
+import { addFollowCommand } from './commands/follow-command.ts'
 import { addImportCommand } from './commands/import-command.ts'
 import { addInitCommand } from './commands/init-command.ts'
 import { addListCommand } from './commands/list-command.ts'
@@ -67,6 +68,7 @@ export function createProgram(
   addListCommand(program, cli)
   addShowCommand(program, cli)
   addConversationsCommand(program, cli)
+  addFollowCommand(program, cli)
   addForkCommand(program, cli)
   addMessageCommand(program, cli)
   addClearCommand(program, cli)

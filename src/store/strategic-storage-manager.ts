@@ -33,6 +33,7 @@ import type { ReadStrategy } from '../strategy/read/read-strategy.ts'
 import { readPortOf } from '../strategy/read/simple-read-port.ts'
 import { rememberStore } from '../strategy/store-calls.ts'
 import { writePortOf } from '../strategy/write/simple-write-port.ts'
+import { announced, type WriteListener } from '../strategy/write/announced.ts'
 import type { WriteGroup, WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import type { WriteStrategy } from '../strategy/write/write-strategy.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
@@ -92,6 +93,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
   readonly #erasures: Erasures
   readonly #bulk: BulkStoreParts
   readonly #cipher: ValueCipher
+  readonly #writes = new Set<WriteListener>()
 
   /**
    * Without a `walManager` a write strategy that needs a log has one in files at `./data/wal`. Strategies of
@@ -117,7 +119,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     const read = readPortOf(readStrategy, managers)
     this.#storedRead = read
     this.#read = new LiveReads(read)
-    this.#write = writePortOf(writeStrategy, managers)
+    this.#write = announced(writePortOf(writeStrategy, managers), this.#writes)
     const needsLog = this.#write.needsLog || !hasBackup
     const log = walManager ?? (needsLog ? defaultLog(env, env.logger) : undefined)
     if (log !== undefined) tellOfDefaultLog(log, env.logger)
@@ -193,6 +195,16 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
   /** @internal */
   protected override get bulk(): BulkStoreParts {
     return this.#bulk
+  }
+
+  /**
+   * Adds a listener for what this store writes, told with the operations as they were acknowledged, before the
+   * call that wrote them resolves. It must not throw. Returns the function that removes it.
+   */
+  onWrite(listener: WriteListener): () => void {
+    checkFunction('listener', listener)
+    this.#writes.add(listener)
+    return () => this.#writes.delete(listener)
   }
 
   // ---- values

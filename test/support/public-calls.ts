@@ -49,6 +49,7 @@ export const CHAT_CALLS: Calls = {
   flush: [],
   applyRetention: [],
   messages: ['c'],
+  subscribe: [{ conversationId: 'c', since: 'beginning', pollInterval: 100 }],
   status: [],
   on: ['health', () => {}],
   close: [],
@@ -115,6 +116,7 @@ export const STORE_CALLS: Calls = {
   getStorageManagers: [],
   getBackends: ['primary'],
   on: ['health', () => {}],
+  onWrite: [() => {}],
   connect: [],
   disconnect: [],
 }
@@ -142,6 +144,8 @@ export async function call(
   if (typeof result !== 'object' || result === null || !(Symbol.asyncIterator in result)) {
     return await result
   }
+  // What is followed has no end of its own.
+  if ('close' in result) (result as { close: () => void }).close()
   const all: unknown[] = []
   for await (const one of result as ReturnType<ChatHistory['messages']>) all.push(one)
   return all

@@ -5,6 +5,7 @@ import { itemValue, type Item } from '../../core/merge.ts'
 import { STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import { decodeMessage, isMessageText } from '../codec.ts'
+import { parseConversationKey, streamKey } from '../keys.ts'
 import type { ChatMessage, MessageStatus } from '../message.ts'
 import { Replay } from './replay.ts'
 import { applyStep, type Draft } from './step.ts'
@@ -44,6 +45,33 @@ export interface ShownMessage {
   readonly partial?: MessageStatus
 }
 
+/** A message as it is stored. */
+export interface ReadItem {
+  readonly item: Item
+  readonly message: ChatMessage
+}
+
+/** Messages with what their streams have brought; complete as a read is. */
+export interface ShownMessages {
+  readonly shown: readonly ShownMessage[]
+  readonly complete: boolean
+}
+
+/** `PartialReader.show` for messages that stand in the list of this key. */
+export async function showMessages(
+  store: StrategicStorageManager,
+  key: string,
+  read: readonly ReadItem[],
+): Promise<ShownMessages> {
+  const parsed = parseConversationKey(key)
+  if (parsed === undefined) return { shown: read, complete: true }
+  const { tenant, conversationId } = parsed
+  const placeOf = (id: string): MessagePlace => {
+    return { key, streamKey: streamKey(tenant, conversationId, id), id }
+  }
+  return await new PartialReader(store, placeOf).show(read)
+}
+
 /** Makes the chunks' changes. */
 export function applyChunks(draft: Draft, chunks: readonly Chunk[]): void {
   for (const { d } of chunks) for (const packed of d) applyStep(draft, unpackStep(packed))
@@ -78,9 +106,7 @@ export class PartialReader {
    * The messages with what their streams have brought. One that was finished meanwhile is read again; one
    * that was removed meanwhile is left out.
    */
-  async show(
-    read: readonly { readonly item: Item; readonly message: ChatMessage }[],
-  ): Promise<{ readonly shown: readonly ShownMessage[]; readonly complete: boolean }> {
+  async show(read: readonly ReadItem[]): Promise<ShownMessages> {
     const partial = read.filter(({ message }) => markOf(message) !== undefined)
     if (partial.length === 0) return { shown: read, complete: true }
     const found = new Map<Item, ShownMessage | undefined>()

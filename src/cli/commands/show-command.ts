@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import type { AssistantMessage, ChatMessage, HistoryPage, ToolMessage } from '../../chat/message.ts'
+import type { HistoryPage } from '../../chat/message.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { addExamples } from '../help/examples.ts'
-import { printable, printableLine } from '../output/printable.ts'
+import { messageLines } from '../output/message-lines.ts'
 import { addStoreOptions } from '../store-options.ts'
 import { wholeNumber } from './parse-number.ts'
 import { readComplete } from '../transfer/read-complete.ts'
@@ -51,41 +51,7 @@ async function print(cli: CliContext, page: HistoryPage): Promise<void> {
   const { terminal } = cli
   if (page.nextCursor !== undefined) terminal.note(`Earlier: --before ${page.nextCursor}`)
   for (const message of page.messages) {
-    for (const line of linesOf(message, cli)) await terminal.writeLine(line)
+    for (const line of messageLines(message, terminal)) await terminal.writeLine(line)
   }
   if (!page.complete) terminal.note('The latest messages of other processes may be missing.')
-}
-
-/** What is stored may be of another release, or of somebody else: nothing but being a message is sure. */
-function linesOf(message: ChatMessage, { terminal }: CliContext): string[] {
-  const { id, role, content, createdAt, toolCalls, toolCallId, name }: Stored = message
-  const who = name === undefined ? textOf(role) : `${textOf(role)} (${textOf(name)})`
-  const answers = toolCallId === undefined ? '' : ` answers ${textOf(toolCallId)}`
-  const heading =
-    terminal.colour('bold', printableLine(who)) +
-    terminal.colour('dim', printableLine(`${answers}  ${textOf(createdAt)}  ${textOf(id)}`))
-  const body = listOf(content).map(partText)
-  const calls = listOf(toolCalls).map((call) => `-> ${JSON.stringify(call)}`)
-  const text = [...body, ...calls].join('\n')
-  return [heading, ...(text === '' ? [] : printable(text).split('\n').map(indent)), '']
-}
-
-type Stored = { readonly [Field in keyof AssistantMessage | keyof ToolMessage]?: unknown }
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]
-}
-
-function partText(part: unknown): string {
-  if (typeof part === 'string') return part
-  const { type, text } = (part ?? {}) as { readonly type?: unknown; readonly text?: unknown }
-  return type === 'text' && typeof text === 'string' ? text : JSON.stringify(part)
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
-function indent(line: string): string {
-  return line === '' ? '' : `  ${line}`
 }

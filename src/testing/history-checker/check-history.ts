@@ -30,6 +30,8 @@
  *   receipt        an acknowledgement names no place, or one twice
  *   late           a call took longer than its deadline
  *   diverged       the databases differ after everything was drained
+ *   untold         a follower who reads again what it is told to does not end with what is there
+ *   retold         a follower is told the same message twice
  *   leftover       something was not drained
  *
  * Not judged: what other processes wrote, in an incomplete read; what other processes acknowledged
@@ -39,6 +41,7 @@
 import { checkCounts } from './check-counts.ts'
 import { checkExpiry } from './check-expiry.ts'
 import { checkIds } from './check-ids.ts'
+import { checkMirrors } from './check-mirrors.ts'
 import { checkOrder } from './check-order.ts'
 import { checkReads } from './check-reads.ts'
 import { checkRecords } from './check-records.ts'
@@ -65,6 +68,7 @@ export function checkHistory(history: History, options: CheckOptions): Violation
   }
   found.push(...checkRecords(history.recordCalls ?? [], options))
   found.push(...checkStreams(history), ...checkPlaces(history))
+  found.push(...checkMirrors(history))
   for (const text of history.leftovers ?? []) found.push({ kind: 'leftover', text, records: [] })
   return found
 }

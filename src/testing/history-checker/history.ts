@@ -194,6 +194,21 @@ export interface StreamViewRecord extends ReadMark {
   readonly status?: string
 }
 
+/** What the consumer of a conversation's changes shows when all is over. */
+export interface MirroredConversation {
+  /** By position. */
+  readonly told: readonly ShownMessage[]
+  /** The same as a complete read shows it. */
+  readonly there: readonly ShownMessage[]
+  /** What was told twice, although nothing was read again in between. */
+  readonly doubled: readonly string[]
+}
+
+export interface MirrorRecord extends MirroredConversation {
+  readonly process: string
+  readonly conversation: string
+}
+
 /** What is judged: calls in any order, and what was found when all was over. */
 export interface History {
   readonly records: readonly HistoryRecord[]
@@ -204,6 +219,7 @@ export interface History {
   readonly views?: readonly StreamViewRecord[]
   /** The databases after everything was drained, in any text that is equal if they are equal. */
   readonly places?: Readonly<Record<string, string>>
+  readonly mirrors?: readonly MirrorRecord[]
   /** What should be empty at the end and is not, a line each. */
   readonly leftovers?: readonly string[]
 }
@@ -262,6 +278,8 @@ export type ViolationKind =
   | 'record-zombie'
   | 'field'
   | 'diverged'
+  | 'untold'
+  | 'retold'
   | 'leftover'
 
 /** A contradiction between what was promised and what was seen. */

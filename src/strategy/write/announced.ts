@@ -1,0 +1,22 @@
+import type { Operation } from '../../core/operation.ts'
+import type { StoreContext } from '../context.ts'
+import type { WriteGroup, WriteOutcome, WritePort } from './write-port.ts'
+
+/** Told what was acknowledged. */
+export type WriteListener = (operations: readonly Operation[]) => void
+
+/** The same port, which tells the listeners what it acknowledges. */
+export function announced(port: WritePort, listeners: ReadonlySet<WriteListener>): WritePort {
+  const { name, config, valuesOnly, needsLog } = port
+  return {
+    name,
+    config,
+    ...(valuesOnly !== undefined && { valuesOnly }),
+    needsLog,
+    async write(context: StoreContext, group: WriteGroup): Promise<WriteOutcome> {
+      const outcome = await port.write(context, group)
+      for (const listener of listeners) listener(outcome.operations)
+      return outcome
+    },
+  }
+}
