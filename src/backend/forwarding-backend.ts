@@ -23,12 +23,16 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
+  SearchPage,
+  SearchQuery,
+  SearchState,
   StoredOperation,
 } from './replica-backend.ts'
+import { noSearch, searchOf } from './search/search-state.ts'
 import { storedOperations } from './stored-operations.ts'
 
 type Port = Required<ReplicaBackend>
-type Rest = 'getDurability' | 'getServerIds' | 'getSchema' | 'migrate'
+type Rest = 'getDurability' | 'getServerIds' | 'getSchema' | 'getSearch' | 'migrate'
 type Paged = 'scan' | 'scanStored' | 'checkParts'
 
 /** A call of the port that has one answer and takes its options last. */
@@ -91,6 +95,14 @@ export abstract class ForwardingBackend extends ReplicaBase implements ReplicaBa
     return this.forward('listLatest', [query], options)
   }
 
+  search(query: SearchQuery, options?: CallOptions): Promise<SearchPage> {
+    return this.forward('search', [query], options)
+  }
+
+  getSearch(): SearchState {
+    return searchOf(this.inner())
+  }
+
   readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
     return this.forward('readState', [writer], options)
   }
@@ -148,5 +160,7 @@ export async function callOf<Name extends CallName>(
   options: CallOptions | undefined,
 ): Promise<Answer<Name>> {
   const call = backend[name] as ((...all: unknown[]) => Promise<Answer<Name>>) | undefined
-  return call === undefined ? LEFT_OUT[name]! : await call.call(backend, ...given, options)
+  if (call !== undefined) return await call.call(backend, ...given, options)
+  if (name === 'search') throw noSearch(searchOf(backend))
+  return LEFT_OUT[name]!
 }

@@ -19,6 +19,8 @@ import { ConversationReader } from './conversation-reader.ts'
 import { HISTORY, LIMIT, type HistoryOptions } from './history-options.ts'
 import { formatLatestCursor, parseLatestCursor } from './cursor.ts'
 import type { Retention, RetentionReport } from './retention/retention.ts'
+import { ConversationSearch } from './search/conversation-search.ts'
+import type { SearchOptions, SearchPage } from './search/search-options.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
 import {
@@ -73,6 +75,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   readonly #tenant: string
   readonly #sessions: Sessions | undefined
   readonly #reader: ConversationReader<Extras>
+  readonly #search: ConversationSearch<Extras>
   readonly #retention: Retention | undefined
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
@@ -88,6 +91,11 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     this.#tenant = tenant
     this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
     this.#reader = new ConversationReader(store, tenant, this.#sessions)
+    this.#search = new ConversationSearch(
+      store,
+      tenant,
+      async (key, item) => (await this.#reader.decode(key, [item]))[0],
+    )
   }
 
   /** The store underneath, for its events and everything that is not about messages. */
@@ -329,6 +337,17 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
       complete: page.complete,
       ...(nextCursor !== undefined && { nextCursor }),
     }
+  }
+
+  /**
+   * Messages, or titles, of this tenant that have all of these words, latest first, as they stand: what was
+   * removed is not there, nor what an update took out. Needs a database with `search: true`, or one in memory.
+   *
+   * @throws StorageError `INVALID_ARGUMENT`; `UNSUPPORTED` where no database is indexed, with the reason of
+   * each; `UNAVAILABLE` while an index is being built.
+   */
+  async search(options: SearchOptions): Promise<SearchPage<Extras>> {
+    return await this.#search.page(options)
   }
 
   /** What works, what lags and what is wrong; costs no round trip. */

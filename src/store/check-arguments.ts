@@ -22,9 +22,10 @@ import {
   value,
 } from '../core/option-kinds.ts'
 import { resolve, type Option, type OptionTable } from '../core/options.ts'
+import type { SearchTerms } from '../core/search/search-terms.ts'
 import { showValue } from '../core/show-value.ts'
 import { isStamp, STAMP_LIMIT, type Stamp } from '../core/stamp.ts'
-import type { ItemsQuery } from '../strategy/read/read-port.ts'
+import type { ItemsQuery, ItemsSearch } from '../strategy/read/read-port.ts'
 import { ROWS_PER_SECOND } from '../sync/reconcile-options.ts'
 import { OLDER_THAN_MS_MAX, type PassOptions, type VerifyOptions } from '../sync/reconciler.ts'
 
@@ -71,6 +72,16 @@ const ITEMS_QUERY: OptionTable<ItemsQuery> = {
   order: needed(oneOf('newest', 'oldest')),
   includeGone: boolean(),
 }
+const TERMS: Option<SearchTerms> = value('terms that parseSearch made', isTerms)
+const ITEMS_SEARCH: OptionTable<ItemsSearch> = {
+  terms: needed(TERMS),
+  prefix: needed(PREFIX),
+  key: text(KEY_BYTES_MAX),
+  role: text(),
+  before: POSITION,
+  after: POSITION,
+  limit: LIMIT,
+}
 const KEYS_QUERY: OptionTable<KeyQuery> = { prefix: needed(PREFIX), after: PREFIX, limit: LIMIT }
 const LATEST_QUERY: OptionTable<LatestQuery> = {
   prefix: needed(PREFIX),
@@ -92,6 +103,16 @@ const VERIFY: OptionTable<VerifyOptions> = {
 
 export function checkedItemsQuery(query: ItemsQuery): ItemsQuery {
   return resolve('', query, ITEMS_QUERY)
+}
+
+export function checkedItemsSearch(query: ItemsSearch): ItemsSearch {
+  return resolve('', query, ITEMS_SEARCH)
+}
+
+/** Made by `parseSearch`: its limits hold. */
+function isTerms(given: unknown): boolean {
+  const { all, none } = (given ?? {}) as Partial<SearchTerms>
+  return [all, none].every(Array.isArray) && all!.length > 0
 }
 
 export function checkedKeysQuery(query: KeyQuery): KeyQuery {

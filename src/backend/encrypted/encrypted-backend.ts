@@ -21,10 +21,17 @@ import type {
   KeyRead,
   ReplicaBackend,
   SchemaState,
+  SearchPage,
+  SearchState,
   StoredOperation,
 } from '../replica-backend.ts'
+import { noSearch } from '../search/search-state.ts'
 import { storedOperations } from '../stored-operations.ts'
 
+const ENCRYPTED: SearchState = {
+  state: 'none',
+  reason: 'it is encrypted: it has no index of texts',
+}
 const CIPHER = having<ValueCipher>('a ValueCipher', ['ready', 'encrypt', 'decrypt'])
 
 /**
@@ -109,6 +116,15 @@ export class EncryptedBackend extends ForwardingBackend {
     options?: CallOptions,
   ): Promise<ItemPage> {
     return this.#plainPage(key, await super.readItemsById(key, ids, options))
+  }
+
+  /** An index that could be searched would say what the values say. */
+  override async search(): Promise<SearchPage> {
+    throw noSearch(ENCRYPTED)
+  }
+
+  override getSearch(): SearchState {
+    return ENCRYPTED
   }
 
   /** With the digests of the plain values, where what is stored fits its own. */

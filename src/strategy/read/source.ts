@@ -9,11 +9,20 @@ import type {
   LatestPage,
   LatestQuery,
   ReplicaBackend,
+  SearchPage,
+  SearchQuery,
 } from '../../backend/replica-backend.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { StoreContext } from '../context.ts'
 import type { Place } from '../place.ts'
-import { checkCount, checkItems, checkKeys, checkLatest, checkRegister } from './check-answer.ts'
+import {
+  checkCount,
+  checkFound,
+  checkItems,
+  checkKeys,
+  checkLatest,
+  checkRegister,
+} from './check-answer.ts'
 
 /**
  * One place during one read. What is pending for it is noted *before* it is asked: whatever moves
@@ -86,6 +95,11 @@ export class Source {
     )
     checkLatest(this.place.name, query.prefix, page.keys)
     return page
+  }
+
+  async search(query: SearchQuery): Promise<SearchPage> {
+    const page = await this.#call('search', (backend, options) => backend.search!(query, options))
+    return checkFound(this.place.name, page)
   }
 
   /** Any read of the engine; notes the identity that comes with the answer. */
