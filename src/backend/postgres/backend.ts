@@ -36,8 +36,13 @@ import type {
   ReplicaBackend,
   ReplicaState,
   SchemaState,
+  SearchPage,
+  SearchQuery,
+  SearchState,
   StoredOperation,
 } from '../replica-backend.ts'
+import { SearchIndexer, type IndexProgress } from '../search/search-indexer.ts'
+import { noSearch } from '../search/search-state.ts'
 import { applyCalls } from './write/apply.ts'
 import { PostgresDriver, type PostgresPoolState } from './connection/driver.ts'
 import { leaseRow, removeHintsFenced, trustFenced } from './upkeep/leases.ts'
@@ -65,6 +70,9 @@ import {
 import { damagedParts, mendParts } from './upkeep/parts.ts'
 import { digestRange, scanRange, type Ask } from './read/ranges.ts'
 import * as reads from './read/reads.ts'
+import { indexItems } from './search/index-items.ts'
+import { makeIndex, readProgress } from './search/index-tables.ts'
+import { searchItems } from './search/search-items.ts'
 import { repairRows } from './upkeep/repair.ts'
 import { durabilityOf, type ServerSettings } from './connection/server-settings.ts'
 import type { Session } from './connection/session.ts'
@@ -113,6 +121,7 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   readonly #options: ResolvedPostgresOptions
   readonly #tables: Tables
   readonly #batcher: Batcher
+  readonly #indexer: SearchIndexer
   #driver: Promise<PostgresDriver> | undefined
   #opened: PostgresDriver | undefined
   #ready: Promise<void> | undefined
@@ -130,6 +139,14 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
       timeoutMs: this.#options.statementTimeoutMs + CLIENT_GRACE_MS,
     })
     this.#batcher.close()
+    this.#indexer = new SearchIndexer({
+      env,
+      name: 'PostgreSQL',
+      step: () =>
+        this.#call('index', { timeoutMs: PATIENT_MS_MAX }, (session) =>
+          indexItems(session, this.#tables),
+        ),
+    })
   }
 
   getBackendType(): string {
@@ -168,6 +185,7 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
 
   /** Ends when calls in flight have ended, at its deadline at the latest. */
   async disconnect(): Promise<void> {
+    await this.#indexer.close()
     const driver = this.#driver
     this.#driver = undefined
     this.#opened = undefined
@@ -208,6 +226,17 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
 
   async listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage> {
     return await reads.listLatest(this.#ask('listLatest', options), this.#tables, query)
+  }
+
+  async search(query: SearchQuery, options?: CallOptions): Promise<SearchPage> {
+    const state = this.#indexer.state
+    if (state.state === 'off') throw noSearch(state)
+    if (state.state === 'ready') await this.#indexer.catchUp()
+    return await searchItems(this.#ask('search', options), this.#tables, query)
+  }
+
+  getSearch(): SearchState {
+    return this.#indexer.state
   }
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
@@ -265,7 +294,11 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   /** Makes the tables or brings them up to date; `connect` does it unless told otherwise. */
   async migrate(): Promise<void> {
     this.#driver ??= this.#open()
-    await this.#migrate(await this.#driver)
+    const driver = await this.#driver
+    await this.#migrate(driver)
+    if (!this.#options.search) return
+    this.#indexer.open(await this.#openIndex(driver, true))
+    await this.#indexer.catchUp()
   }
 
   async getSchema(): Promise<SchemaState> {
@@ -315,7 +348,9 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
       after = keys.at(-1)!
     }
     const patient = { timeoutMs: PATIENT_MS_MAX, ...options }
-    await this.#call('maintenance', patient, (session) => vacuum(session, this.#tables))
+    await this.#call('maintenance', patient, (session) =>
+      vacuum(session, this.#tables, this.#indexer.state.state !== 'off'),
+    )
   }
 
   /** `maintenance`: VACUUM frees what was removed, and the server overwrites it when it needs the space. */
@@ -402,10 +437,19 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     checkVersion(version, this.#options.migrate)
     if (version < SCHEMA_VERSION) await this.#migrate(driver)
     await driver.use('connect', limit, (session) => checkTables(session, this.#tables))
+    this.#indexer.open(await this.#openIndex(driver, this.#options.migrate === 'connect'))
     if (driver.settings?.readOnly === true) {
       this.env.logger.warn({}, 'PostgreSQL takes no writes: transactions are read-only here')
     }
     if (this.#opened === driver) this.#isReady = true
+  }
+
+  async #openIndex(driver: PostgresDriver, mayCreate: boolean): Promise<IndexProgress | undefined> {
+    return await driver.use('connect', { timeoutMs: PATIENT_MS_MAX }, (session) =>
+      this.#options.search
+        ? makeIndex(session, this.#tables, mayCreate)
+        : readProgress(session, this.#tables),
+    )
   }
 
   async #migrate(driver: PostgresDriver): Promise<void> {
@@ -425,6 +469,7 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
       if (!isStorageError(error) || !isSerializationFailure(error.cause)) throw error
       outcome = await this.#call('apply', {}, apply)
     }
+    this.#indexer.wrote()
     for (const key of outcome.unswept) void this.#sweepBehind(key)
     return outcome.results
   }

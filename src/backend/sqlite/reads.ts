@@ -17,17 +17,21 @@ import type {
   LatestPage,
   LatestQuery,
   ReplicaState,
+  SearchPage,
+  SearchQuery,
 } from '../replica-backend.ts'
 import type { SqliteConnection } from './connection/connection.ts'
 import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from './rows/item-row.ts'
 import { checkClear, optionalStamp } from './rows/key-table.ts'
 import { readLatestKeys } from './rows/list-latest.ts'
 import { readPage } from './rows/read-items.ts'
+import { searchItems } from './search/search-items.ts'
 import { checkSameId, itemBytes, stampOf } from './rows/stamp-bytes.ts'
 
 export { addBlockDigests, addDigests, lastIds } from './rows/digest.ts'
 export { readKeyIds as keyIds } from './rows/key-pages.ts'
 export { keysWithRows, readScanPage as scanPage } from './rows/scan.ts'
+export { readProgress } from './search/index-tables.ts'
 export { checkFile, checkKeys, checkOwners } from './upkeep/parts.ts'
 
 const FIND_KEY = `
@@ -105,6 +109,10 @@ export function listKeys(
 
 export function listLatest(connection: SqliteConnection, query: LatestQuery): LatestPage {
   return { identity: identityOf(connection), ...readLatestKeys(connection, query) }
+}
+
+export function search(connection: SqliteConnection, query: SearchQuery): SearchPage {
+  return { identity: identityOf(connection), ...searchItems(connection, query) }
 }
 
 export function readState(connection: SqliteConnection, writer: string): ReplicaState {

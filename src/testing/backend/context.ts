@@ -11,6 +11,8 @@ export interface ReplicaBackendCapabilities {
   readonly persistent?: boolean
   /** It has `lease`. Default: true. */
   readonly leases?: boolean
+  /** What `open` opens can be searched. Default: false. */
+  readonly search?: boolean
   /** Rounds of each property test. Default: 40. */
   readonly propertyRuns?: number
 }
@@ -55,9 +57,9 @@ export function conformanceContext({
   damage,
   capabilities = {},
 }: ReplicaBackendConformanceOptions): ConformanceContext {
-  const { persistent = false, leases = true, propertyRuns = 40 } = capabilities
+  const { persistent = false, leases = true, search = false, propertyRuns = 40 } = capabilities
   return {
-    capabilities: { persistent, leases, propertyRuns },
+    capabilities: { persistent, leases, search, propertyRuns },
     reopen,
     damage,
     open,

@@ -1,0 +1,56 @@
+import { STAMP_MAX, STAMP_MIN, type Stamp } from '../../../core/stamp.ts'
+import type { FoundItem, SearchPage, SearchQuery } from '../../replica-backend.ts'
+import { buildingSearch, noSearch } from '../../search/search-state.ts'
+import { statementOf } from '../connection/statement.ts'
+import type { Ask } from '../read/ranges.ts'
+import { itemFrom, ITEM_SELECT } from '../rows/item-row.ts'
+import { checkClear } from '../rows/key-row.ts'
+import { identitySql, type Tables } from '../rows/tables.ts'
+
+const COLUMNS = ITEM_SELECT.split(', ')
+  .map((name) => `i.${name}`)
+  .join(', ')
+
+/** The operator by its schema: the extension intarray has one of the same name, which no GIN index helps. */
+const SEARCH = statementOf(
+  (tables) => `WITH f AS MATERIALIZED (
+      SELECT s.key, s.item, s.position FROM ${tables.search} s
+      WHERE s.numbers OPERATOR(pg_catalog.@>) $1::int4[]
+        AND s.position < $2::uuid AND s.position > $3::uuid
+      ORDER BY s.position DESC LIMIT $4)
+    SELECT ${identitySql(tables)} AS identity, t.built, t.indexed, t.items,
+      f.key, f.position AS place, o.deleted_through AS d, o.deleted_digest AS d_digest, ${COLUMNS}
+    FROM ${tables.searchState} t LEFT JOIN f ON true
+    LEFT JOIN ${tables.items} i ON i.key = f.key AND i.item = f.item
+    LEFT JOIN ${tables.keys} o ON o.key = f.key
+    ORDER BY f.position DESC`,
+)
+
+export async function searchItems(
+  ask: Ask,
+  tables: Tables,
+  { numbers, before = STAMP_MAX, after = STAMP_MIN, limit }: SearchQuery,
+): Promise<SearchPage> {
+  const bounds = [`{${numbers.join(',')}}`, before, after, limit + 1]
+  const { rows } = await ask(SEARCH(tables, bounds))
+  const { identity, built, indexed, items } = rows[0]!
+  if (built !== true) throw noSearch(buildingSearch(Number(indexed), Number(items)))
+  const hits = rows.filter((row) => row['place'] !== null)
+  const shown = hits.slice(0, limit)
+  const done = hits.length <= limit
+  return {
+    identity: identity as string,
+    found: shown.map(foundOf).filter((one) => one !== undefined),
+    done,
+    ...(!done && { edge: shown.at(-1)!['place'] as Stamp }),
+  }
+}
+
+/** Undefined for an item that was changed since it was indexed, and is not there any more. */
+function foundOf(row: Record<string, unknown>): FoundItem | undefined {
+  const key = row['key'] as string
+  const deletedThrough = (row['d'] ?? undefined) as Stamp | undefined
+  checkClear(key, deletedThrough, row['d_digest'] ?? undefined)
+  const item = row['item'] === null ? undefined : itemFrom(row, deletedThrough)
+  return item === undefined ? undefined : { key, item }
+}
