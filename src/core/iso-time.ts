@@ -41,6 +41,14 @@ export function isDateTime(text: unknown): text is string {
   return hour <= 23 && minute <= 59 && second <= 60 && offsetHour <= 23 && offsetMinute <= 59
 }
 
+/** Unix milliseconds of such a time. A leap second counts as the one after it. */
+export function msOfDateTime(text: string): number {
+  const second = /:60(?=[.Zz+-])/
+  // oxlint-disable-next-line no-restricted-globals -- it reads a time that was given, and no clock
+  const ms = Date.parse(text.toUpperCase().replace(second, ':59'))
+  return second.test(text) ? ms + 1_000 : ms
+}
+
 type Fields = [number, number, number, number, number, number, number, number]
 
 function daysOf(year: number, month: number): number {

@@ -28,6 +28,7 @@ const PLAIN = new Set([
   'getBackendType',
   'getDurability',
   'getServerIds',
+  'getSearch',
   'isConnected',
   'disconnect',
 ])

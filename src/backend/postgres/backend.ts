@@ -67,7 +67,7 @@ import {
   isRefusedForGood,
   isSerializationFailure,
 } from './connection/postgres-error.ts'
-import { damagedParts, mendParts } from './upkeep/parts.ts'
+import { damagedParts, mendParts, type Step } from './upkeep/parts.ts'
 import { digestRange, scanRange, type Ask } from './read/ranges.ts'
 import * as reads from './read/reads.ts'
 import { indexItems } from './search/index-items.ts'
@@ -284,11 +284,14 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   checkParts(options?: CallOptions): AsyncIterable<DamagedPart> {
-    return damagedParts(this.#ask('checkParts', options), this.#tables)
+    return damagedParts(this.#ask('checkParts', options), this.#tables, this.#isIndexed)
   }
 
   async mendParts(options: CallOptions = {}): Promise<void> {
-    await mendParts((work) => this.#call('mendParts', options, work), this.#tables)
+    const step: Step = (work) => this.#call('mendParts', options, work)
+    await mendParts(step, this.#tables, this.#isIndexed)
+    if (!this.#isIndexed) return
+    this.#indexer.open(await step((session) => readProgress(session, this.#tables)))
   }
 
   /** Makes the tables or brings them up to date; `connect` does it unless told otherwise. */
@@ -349,7 +352,7 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     }
     const patient = { timeoutMs: PATIENT_MS_MAX, ...options }
     await this.#call('maintenance', patient, (session) =>
-      vacuum(session, this.#tables, this.#indexer.state.state !== 'off'),
+      vacuum(session, this.#tables, this.#isIndexed),
     )
   }
 
@@ -450,6 +453,10 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
         ? makeIndex(session, this.#tables, mayCreate)
         : readProgress(session, this.#tables),
     )
+  }
+
+  get #isIndexed(): boolean {
+    return this.#indexer.state.state !== 'off'
   }
 
   async #migrate(driver: PostgresDriver): Promise<void> {

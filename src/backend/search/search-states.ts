@@ -31,6 +31,6 @@ export function searchStates(
 function numbersOf(key: string, item: FoundItem['item'], value: JsonText): ReadonlySet<number> {
   let numbers = known.get(item)
   if (numbers === undefined)
-    known.set(item, (numbers = new Set(numbersOfItem(key, item.id, value))))
+    known.set(item, (numbers = new Set(numbersOfItem(key, item.id, value) ?? [])))
   return numbers
 }

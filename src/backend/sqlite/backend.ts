@@ -248,7 +248,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   async *checkParts(options: CallOptions = {}): AsyncGenerator<DamagedPart> {
     yield* await this.#callHost('scanner', options, 'checkFile')
-    for (const method of ['checkOwners', 'checkKeys'] as const) {
+    yield* await this.#callHost('scanner', options, 'checkIndex')
+    for (const method of ['checkOwners', 'checkKeys', 'checkIndexed'] as const) {
       let after: number | undefined = 0
       while (after !== undefined) {
         const page: PartsPage = await this.#callHost('scanner', options, method, after)
@@ -260,10 +261,12 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   async mendParts(options: CallOptions = {}): Promise<void> {
     await this.#callHost('writer', options, 'mendFile')
-    for (const method of ['mendOwners', 'mendKeys'] as const) {
+    await this.#callHost('writer', options, 'mendIndex')
+    for (const method of ['mendOwners', 'mendKeys', 'mendIndexed'] as const) {
       let after: number | undefined = 0
       while (after !== undefined) after = await this.#callHost('writer', options, method, after)
     }
+    this.#indexer.open(await this.#callHost('writer', options, 'readProgress'))
   }
 
   async #close(): Promise<void> {

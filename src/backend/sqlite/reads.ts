@@ -31,7 +31,7 @@ import { checkSameId, itemBytes, stampOf } from './rows/stamp-bytes.ts'
 export { addBlockDigests, addDigests, lastIds } from './rows/digest.ts'
 export { readKeyIds as keyIds } from './rows/key-pages.ts'
 export { keysWithRows, readScanPage as scanPage } from './rows/scan.ts'
-export { readProgress } from './search/index-tables.ts'
+export { checkIndex, checkIndexed, readProgress } from './search/index-tables.ts'
 export { checkFile, checkKeys, checkOwners } from './upkeep/parts.ts'
 
 const FIND_KEY = `

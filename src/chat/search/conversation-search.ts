@@ -1,6 +1,7 @@
 import type { FoundItem } from '../../backend/replica-backend.ts'
 import { invalid } from '../../core/errors.ts'
 import { decodeJson, isJson } from '../../core/json.ts'
+import { msOfDateTime } from '../../core/iso-time.ts'
 import { itemValue } from '../../core/merge.ts'
 import { resolve, type Resolved } from '../../core/options.ts'
 import { excerptOf } from '../../core/search/excerpt.ts'
@@ -70,7 +71,7 @@ export class ConversationSearch<Extras extends object = {}> {
     if (isTitles && role !== undefined) throw invalid('role must be left out: titles have none')
     const place = isTitles ? recordOf : (key: string): string => key
     const bounds = [
-      ...(before === undefined ? [] : [stampFloor(Date.parse(before))]),
+      ...(before === undefined ? [] : [stampFloor(msOfDateTime(before))]),
       ...(cursor === undefined ? [] : [parseBound(cursor)]),
     ].sort()
     return {
@@ -81,7 +82,7 @@ export class ConversationSearch<Extras extends object = {}> {
       }),
       ...(role !== undefined && { role }),
       ...(bounds[0] !== undefined && { before: bounds[0] }),
-      ...(after !== undefined && { after: stampFloor(Date.parse(after)) }),
+      ...(after !== undefined && { after: stampFloor(msOfDateTime(after)) }),
     }
   }
 

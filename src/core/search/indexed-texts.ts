@@ -27,6 +27,16 @@ const RESULT_FIELDS = ['content', 'output', 'result'] as const
 
 type Fields = Readonly<Record<string, unknown>>
 
+/** SQL: the key and the id of what an index has a row for, with or without a text. */
+export function isIndexedSql(key: string, isTitle: string): string {
+  return `(${key} LIKE 'chat/%' OR (${key} LIKE 'record/%' AND ${isTitle}))`
+}
+
+/** The same here. */
+export function isIndexed(key: string, id: string): boolean {
+  return key.startsWith('chat/') || (key.startsWith('record/') && id === TITLE_ID)
+}
+
 /** Undefined for an item that no search finds: of another kind of key, or without a text. */
 export function indexedItem(key: string, id: string, value: JsonText): IndexedItem | undefined {
   const space = SPACES.exec(key)

@@ -5,7 +5,7 @@
  * engines find the same. Two words may share a number: whoever asks compares what was found with the words.
  */
 import type { JsonText } from '../json.ts'
-import { indexedItem } from './indexed-texts.ts'
+import { indexedItem, isIndexed } from './indexed-texts.ts'
 import type { SearchTerms } from './search-terms.ts'
 import { unitsOf, type Unit } from './units.ts'
 
@@ -20,8 +20,9 @@ export interface SearchScope {
 
 type Kind = 'word' | 'pair' | 'prefix' | 'key' | 'role'
 
-/** The numbers of an item, each once; none for one that no search finds. */
-export function numbersOfItem(key: string, id: string, value: JsonText): number[] {
+/** The numbers of an item, each once: none without a text, undefined for one that no index has a row for. */
+export function numbersOfItem(key: string, id: string, value: JsonText): number[] | undefined {
+  if (!isIndexed(key, id)) return undefined
   const item = indexedItem(key, id, value)
   if (item === undefined) return []
   const { texts, prefix, role } = item

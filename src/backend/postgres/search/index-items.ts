@@ -101,8 +101,8 @@ async function writeRows(session: Session, { search }: Tables, rows: Row[]): Pro
     const { key, marked } = row as { key: string; marked: string }
     const item = row['item'] === null ? undefined : itemFrom(row, (row['d'] ?? undefined) as Stamp)
     const value = item === undefined ? undefined : itemValue(item)
-    const numbers = value === undefined ? [] : numbersOfItem(key, item!.id, value)
-    if (numbers.length === 0) {
+    const numbers = value === undefined ? undefined : numbersOfItem(key, item!.id, value)
+    if (numbers === undefined) {
       gone[0].push(key)
       gone[1].push(marked)
       continue

@@ -12,6 +12,7 @@ import { StorageError } from '../../../core/errors.ts'
 import { STAMP_MIN } from '../../../core/stamp.ts'
 import type { IndexProgress } from '../../search/search-indexer.ts'
 import type { Session } from '../connection/session.ts'
+import type { Ask } from '../read/ranges.ts'
 import { prepared } from '../connection/statement.ts'
 import type { Tables } from '../rows/tables.ts'
 
@@ -118,6 +119,34 @@ export async function makeIndex(
     })
   }
   return await readState(session, tables)
+}
+
+/** True when every change of an item leaves its mark. */
+export async function hasTriggers(ask: Ask, { items, prefix }: Tables): Promise<boolean> {
+  const names = [...EVENTS.map(([name]) => name), 'emptied'].map(
+    (name) => `${prefix}search_${name}`,
+  )
+  const { rows } = await ask(
+    prepared(
+      `SELECT pg_catalog.count(*) AS count FROM pg_catalog.pg_trigger
+       WHERE tgrelid = $1::regclass AND tgname = ANY ($2::text[]) AND tgenabled <> 'D'`,
+      [items, names],
+    ),
+  )
+  return Number(rows[0]?.['count']) === names.length
+}
+
+/** Begins again from the items: what is in the index cannot be relied on. */
+export async function renewIndex(session: Session, tables: Tables): Promise<void> {
+  const { items, prefix, search, searchMarks, searchState } = tables
+  await session.transaction(async () => {
+    await lockIndex(session, tables)
+    for (const name of [...EVENTS.map(([event]) => event), 'emptied']) {
+      await session.query({ text: `DROP TRIGGER IF EXISTS "${prefix}search_${name}" ON ${items}` })
+    }
+    await session.query({ text: `DROP TABLE ${search}, ${searchMarks}, ${searchState}` })
+    for (const text of createStatements(tables)) await session.query({ text })
+  })
 }
 
 /** One at a time changes the index: what a slow one had read must not stand behind what a quick one wrote. */

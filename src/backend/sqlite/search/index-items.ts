@@ -70,7 +70,7 @@ function indexRow(connection: SqliteConnection, row: IndexedRow): void {
   const value = item === undefined ? undefined : itemValue(item)
   if (key === null || item === undefined || value === undefined) return
   const numbers = numbersOfItem(key, item.id, value)
-  if (numbers.length === 0) return
+  if (numbers === undefined) return
   const place = takePlace(connection, id, firstPlaceOf(item.position))
   connection.run(ADD, place, numbers.map(wordOf).join(' '))
 }

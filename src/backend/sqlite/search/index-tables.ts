@@ -9,8 +9,12 @@
  *   everthread_search_state   how far it was built, of the items that were there before it
  */
 import { messageOf, StorageError } from '../../../core/errors.ts'
+import { isIndexedSql } from '../../../core/search/indexed-texts.ts'
+import type { DamagedPart } from '../../replica-backend.ts'
 import type { IndexProgress } from '../../search/search-indexer.ts'
 import type { SqliteConnection } from '../connection/connection.ts'
+import { HAS_VALUE } from '../rows/item-row.ts'
+import type { PartsPage } from '../upkeep/parts.ts'
 
 const MARK = (row: string): string =>
   `BEGIN INSERT INTO everthread_search_marks VALUES (${row}) ON CONFLICT DO NOTHING; END`
@@ -44,6 +48,17 @@ const HAS = "SELECT count(*) AS count FROM sqlite_schema WHERE name = 'everthrea
 const HAS_TRIGGERS = `
   SELECT count(*) AS count FROM sqlite_schema
   WHERE type = 'trigger' AND name LIKE 'everthread\\_search\\_%' ESCAPE '\\'`
+/** Rows that one step of a check goes through. */
+const CHECKED_ROWS = 10_000
+const INDEX = 'everthread_search'
+const LAST_ROW = 'SELECT max(row_id) AS last FROM everthread_items'
+const ADD_MARK = 'INSERT INTO everthread_search_marks VALUES (?) ON CONFLICT DO NOTHING'
+const LACKING = `
+  SELECT i.row_id, k.key FROM everthread_items i JOIN everthread_keys k ON k.key_id = i.key_id
+  WHERE i.row_id > ?1 AND i.row_id <= ?2 AND ${HAS_VALUE}
+    AND ${isIndexedSql('k.key', "i.id = 'title'")}
+    AND NOT EXISTS (SELECT 1 FROM everthread_search_rows r WHERE r.row_id = i.row_id)
+    AND NOT EXISTS (SELECT 1 FROM everthread_search_marks m WHERE m.row_id = i.row_id)`
 const DROP = ['search', 'search_rows', 'search_marks', 'search_state'].map(
   (name) => `DROP TABLE IF EXISTS everthread_${name}`,
 )
@@ -63,7 +78,7 @@ export function hasIndex(connection: SqliteConnection): boolean {
 }
 
 /** True when every change of an item leaves its mark. */
-export function hasTriggers(connection: SqliteConnection): boolean {
+function hasTriggers(connection: SqliteConnection): boolean {
   const count = Object.keys(TRIGGERS).length
   return connection.get<{ count: number }>(HAS_TRIGGERS)!.count === count
 }
@@ -78,8 +93,44 @@ export function makeIndex(connection: SqliteConnection): IndexProgress | undefin
   return readProgress(connection)
 }
 
-/** Begins again from the items: what is in the index cannot be relied on. */
-export function renewIndex(connection: SqliteConnection): void {
+/** The trigger that is lost: what was changed since is not in the index. */
+export function checkIndex(connection: SqliteConnection): readonly DamagedPart[] {
+  return hasIndex(connection) && !hasTriggers(connection) ? [{ name: INDEX }] : []
+}
+
+/** Begins again from the items where a trigger was lost. */
+export function mendIndex(connection: SqliteConnection): void {
+  if (checkIndex(connection).length > 0) renewIndex(connection)
+}
+
+/** Items of some rows that the index lacks, though nothing says that it does. */
+export function checkIndexed(connection: SqliteConnection, after: number): PartsPage {
+  const rows = lackingRows(connection, after)
+  const parts = rows.map(({ key }): DamagedPart => ({ name: INDEX, key }))
+  return { parts, ...nextAfter(connection, after) }
+}
+
+/** Marks them, and returns where to go on. */
+export function mendIndexed(connection: SqliteConnection, after: number): number | undefined {
+  for (const { row_id: id } of lackingRows(connection, after)) connection.run(ADD_MARK, id)
+  return nextAfter(connection, after).next
+}
+
+function lackingRows(
+  connection: SqliteConnection,
+  after: number,
+): { row_id: number; key: string }[] {
+  const progress = readProgress(connection)
+  return progress?.isBuilt === true ? connection.all(LACKING, after, after + CHECKED_ROWS) : []
+}
+
+function nextAfter(connection: SqliteConnection, after: number): { readonly next?: number } {
+  const { last } = connection.get<{ last: number | null }>(LAST_ROW)!
+  const next = after + CHECKED_ROWS
+  return hasIndex(connection) && next < (last ?? 0) ? { next } : {}
+}
+
+function renewIndex(connection: SqliteConnection): void {
   for (const sql of DROP) connection.exec(sql)
   create(connection)
 }
