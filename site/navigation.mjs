@@ -29,6 +29,7 @@ export const GROUPS = [
     [
       ['api', 'API'],
       ['context-windows', 'Context windows'],
+      ['search', 'Search'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],
       ['guarantees', 'Guarantees'],

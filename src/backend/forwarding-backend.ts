@@ -23,7 +23,7 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
-  SearchPage,
+  FoundPage,
   SearchQuery,
   SearchState,
   StoredOperation,
@@ -95,7 +95,7 @@ export abstract class ForwardingBackend extends ReplicaBase implements ReplicaBa
     return this.forward('listLatest', [query], options)
   }
 
-  search(query: SearchQuery, options?: CallOptions): Promise<SearchPage> {
+  search(query: SearchQuery, options?: CallOptions): Promise<FoundPage> {
     return this.forward('search', [query], options)
   }
 

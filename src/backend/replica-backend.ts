@@ -140,7 +140,7 @@ export interface FoundItem {
 }
 
 /** What a database has found: every visible item with the numbers, and some that only seem to be. */
-export interface SearchPage {
+export interface FoundPage {
   readonly identity: string
   readonly found: readonly FoundItem[]
   /** True when nothing lies beyond. */
@@ -292,7 +292,7 @@ export interface ReplicaBackend extends DatabaseBackend {
    * Everything that was applied before the call is found. `UNSUPPORTED` where there is no index, and
    * `UNAVAILABLE` while it is being built. Left out by an engine that has none.
    */
-  search?(query: SearchQuery, options?: CallOptions): Promise<SearchPage>
+  search?(query: SearchQuery, options?: CallOptions): Promise<FoundPage>
   /** Without a round trip. Left out by an engine without `search`. */
   getSearch?(): SearchState
   /** Identity, hints, head and this writer's cursor, in one round trip. */

@@ -21,7 +21,7 @@ import type {
   KeyRead,
   ReplicaBackend,
   SchemaState,
-  SearchPage,
+  FoundPage,
   SearchState,
   StoredOperation,
 } from '../replica-backend.ts'
@@ -119,7 +119,7 @@ export class EncryptedBackend extends ForwardingBackend {
   }
 
   /** An index that could be searched would say what the values say. */
-  override async search(): Promise<SearchPage> {
+  override async search(): Promise<FoundPage> {
     throw noSearch(ENCRYPTED)
   }
 

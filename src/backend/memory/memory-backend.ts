@@ -38,7 +38,7 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
-  SearchPage,
+  FoundPage,
   SearchQuery,
   SearchState,
   StoredOperation,
@@ -176,7 +176,7 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     return { identity: this.#identity, keys: keys.slice(0, limit), done: keys.length <= limit }
   }
 
-  async search(query: SearchQuery, options?: CallOptions): Promise<SearchPage> {
+  async search(query: SearchQuery, options?: CallOptions): Promise<FoundPage> {
     this.#check(options)
     return { identity: this.#identity, ...searchStates(this.#keys, query) }
   }

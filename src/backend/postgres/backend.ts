@@ -36,7 +36,7 @@ import type {
   ReplicaBackend,
   ReplicaState,
   SchemaState,
-  SearchPage,
+  FoundPage,
   SearchQuery,
   SearchState,
   StoredOperation,
@@ -228,7 +228,7 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     return await reads.listLatest(this.#ask('listLatest', options), this.#tables, query)
   }
 
-  async search(query: SearchQuery, options?: CallOptions): Promise<SearchPage> {
+  async search(query: SearchQuery, options?: CallOptions): Promise<FoundPage> {
     const state = this.#indexer.state
     if (state.state === 'off') throw noSearch(state)
     if (state.state === 'ready') await this.#indexer.catchUp()

@@ -1,7 +1,7 @@
 import { itemValue, type KeyState } from '../../core/merge.ts'
 import { numbersOfItem } from '../../core/search/search-numbers.ts'
 import type { JsonText } from '../../core/json.ts'
-import type { FoundItem, SearchPage, SearchQuery } from '../replica-backend.ts'
+import type { FoundItem, FoundPage, SearchQuery } from '../replica-backend.ts'
 
 /** The numbers of values that were looked at before, while somebody has them. */
 const known = new WeakMap<object, ReadonlySet<number>>()
@@ -10,7 +10,7 @@ const known = new WeakMap<object, ReadonlySet<number>>()
 export function searchStates(
   states: Iterable<readonly [key: string, state: KeyState]>,
   { numbers, before, after, limit }: SearchQuery,
-): Omit<SearchPage, 'identity'> {
+): Omit<FoundPage, 'identity'> {
   const found: FoundItem[] = []
   for (const [key, state] of states) {
     for (const item of state.items.values()) {

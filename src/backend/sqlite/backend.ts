@@ -32,7 +32,7 @@ import type {
   ReplicaBackend,
   ReplicaState,
   SchemaState,
-  SearchPage,
+  FoundPage,
   SearchQuery,
   SearchState,
   StoredOperation,
@@ -233,7 +233,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     return this.#ranges.scanStored(range, options)
   }
 
-  async search(query: SearchQuery, options: CallOptions = {}): Promise<SearchPage> {
+  async search(query: SearchQuery, options: CallOptions = {}): Promise<FoundPage> {
     if (this.#indexer.state.state === 'ready') await this.#indexer.catchUp()
     return await this.#callHost('scanner', options, 'search', query)
   }

@@ -17,7 +17,7 @@ import type {
   LatestPage,
   LatestQuery,
   ReplicaState,
-  SearchPage,
+  FoundPage,
   SearchQuery,
 } from '../replica-backend.ts'
 import type { SqliteConnection } from './connection/connection.ts'
@@ -111,7 +111,7 @@ export function listLatest(connection: SqliteConnection, query: LatestQuery): La
   return { identity: identityOf(connection), ...readLatestKeys(connection, query) }
 }
 
-export function search(connection: SqliteConnection, query: SearchQuery): SearchPage {
+export function search(connection: SqliteConnection, query: SearchQuery): FoundPage {
   return { identity: identityOf(connection), ...searchItems(connection, query) }
 }
 

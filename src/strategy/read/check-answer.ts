@@ -3,7 +3,7 @@
  * not become a raw error, an empty history or a message that nobody wrote. Values are not parsed here;
  * whoever decodes them finds those that are damaged.
  */
-import type { KeyRead, ItemPage, LatestKey, SearchPage } from '../../backend/replica-backend.ts'
+import type { KeyRead, ItemPage, LatestKey, FoundPage } from '../../backend/replica-backend.ts'
 import { missingKey, neededKey } from '../../core/encryption/envelope.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { Item } from '../../core/merge.ts'
@@ -30,7 +30,7 @@ export function checkItems(place: DatabasePlace, key: string, page: ItemPage): I
   return page
 }
 
-export function checkFound(place: DatabasePlace, page: SearchPage): SearchPage {
+export function checkFound(place: DatabasePlace, page: FoundPage): FoundPage {
   const { found, done, edge } = page
   const isSound =
     Array.isArray(found) &&
@@ -44,7 +44,7 @@ export function checkFound(place: DatabasePlace, page: SearchPage): SearchPage {
   return page
 }
 
-function isOfKey(one: SearchPage['found'][number] | undefined): boolean {
+function isOfKey(one: FoundPage['found'][number] | undefined): boolean {
   return typeof one?.key === 'string'
 }
 

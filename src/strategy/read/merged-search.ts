@@ -5,7 +5,7 @@
  * as a read would show it: merged from all sources, with what is pending laid over it, and compared with the
  * words. What is pending may have words that no database knows of yet: it is looked through as well.
  */
-import type { FoundItem, SearchPage } from '../../backend/replica-backend.ts'
+import type { FoundItem, FoundPage } from '../../backend/replica-backend.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { itemValue } from '../../core/merge.ts'
 import { itemName, type Operation } from '../../core/operation.ts'
@@ -108,7 +108,7 @@ class Search {
     }
   }
 
-  async #pages(before: Stamp | undefined): Promise<readonly SearchPage[]> {
+  async #pages(before: Stamp | undefined): Promise<readonly FoundPage[]> {
     const { after, limit } = this.#query
     return await Promise.all(
       this.#searched.map((source) =>
@@ -122,7 +122,7 @@ class Search {
     )
   }
 
-  async #judgePages(pages: readonly SearchPage[]): Promise<void> {
+  async #judgePages(pages: readonly FoundPage[]): Promise<void> {
     const byKey = new Map<string, Set<string>>()
     for (const { key, item } of pages.flatMap(({ found }) => found)) {
       if (!this.#isWithin(key) || this.#judged.has(itemName({ key, id: item.id }))) continue
@@ -191,7 +191,7 @@ class Search {
 }
 
 /** Down to where every page is whole; undefined when all are at their end. */
-function edgeOf(pages: readonly SearchPage[]): Stamp | undefined {
+function edgeOf(pages: readonly FoundPage[]): Stamp | undefined {
   let nearest: Stamp | undefined
   for (const { done, edge } of pages) {
     if (!done && edge !== undefined && (nearest === undefined || edge > nearest)) nearest = edge

@@ -9,7 +9,7 @@ import type {
   LatestPage,
   LatestQuery,
   ReplicaBackend,
-  SearchPage,
+  FoundPage,
   SearchQuery,
 } from '../../backend/replica-backend.ts'
 import type { Operation } from '../../core/operation.ts'
@@ -97,7 +97,7 @@ export class Source {
     return page
   }
 
-  async search(query: SearchQuery): Promise<SearchPage> {
+  async search(query: SearchQuery): Promise<FoundPage> {
     const page = await this.#call('search', (backend, options) => backend.search!(query, options))
     return checkFound(this.place.name, page)
   }

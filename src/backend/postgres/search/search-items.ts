@@ -1,5 +1,5 @@
 import { STAMP_MAX, STAMP_MIN, type Stamp } from '../../../core/stamp.ts'
-import type { FoundItem, SearchPage, SearchQuery } from '../../replica-backend.ts'
+import type { FoundItem, FoundPage, SearchQuery } from '../../replica-backend.ts'
 import { buildingSearch, noSearch } from '../../search/search-state.ts'
 import { statementOf } from '../connection/statement.ts'
 import type { Ask } from '../read/ranges.ts'
@@ -30,7 +30,7 @@ export async function searchItems(
   ask: Ask,
   tables: Tables,
   { numbers, before = STAMP_MAX, after = STAMP_MIN, limit }: SearchQuery,
-): Promise<SearchPage> {
+): Promise<FoundPage> {
   const bounds = [`{${numbers.join(',')}}`, before, after, limit + 1]
   const { rows } = await ask(SEARCH(tables, bounds))
   const { identity, built, indexed, items } = rows[0]!

@@ -1,5 +1,5 @@
 import { STAMP_LIMIT, STAMP_MIN } from '../../../core/stamp.ts'
-import type { SearchPage, SearchQuery } from '../../replica-backend.ts'
+import type { FoundPage, SearchQuery } from '../../replica-backend.ts'
 import { buildingSearch, noSearch, SEARCH_OFF } from '../../search/search-state.ts'
 import type { SqliteConnection } from '../connection/connection.ts'
 import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from '../rows/item-row.ts'
@@ -34,7 +34,7 @@ interface FoundRow extends ReadRow {
 export function searchItems(
   connection: SqliteConnection,
   { numbers, before = STAMP_LIMIT, after = STAMP_MIN, limit }: SearchQuery,
-): Omit<SearchPage, 'identity'> {
+): Omit<FoundPage, 'identity'> {
   const progress = readProgress(connection)
   if (progress === undefined) throw noSearch(SEARCH_OFF)
   if (!progress.isBuilt) throw noSearch(buildingSearch(progress.indexed, progress.items))
