@@ -16,8 +16,8 @@ export interface IndexProgress {
   readonly items: number
 }
 
-/** Saves that come one after another are indexed together. Milliseconds. */
-const BEHIND_MS = 25
+/** What was saved within this time is indexed together: each piece of work is a commit of its own. Milliseconds. */
+const BEHIND_MS = 1_000
 /** Pause after a piece of work that failed. Milliseconds. */
 const RETRY_MS = 5_000
 
