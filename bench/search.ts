@@ -18,7 +18,7 @@ import { SqliteBackend } from '../src/backend/sqlite/index.ts'
 import { encodeJson } from '../src/core/json.ts'
 import type { Operation } from '../src/core/operation.ts'
 import { StampClock } from '../src/core/stamp.ts'
-import { openChatHistory } from '../src/index.ts'
+import { ChatHistory, StrategicStorageManager, StrategyFactory } from '../src/index.ts'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import type { Goal } from './support/goal.ts'
 import { compare, sample, type Measured, type Subject } from './support/measure.ts'
@@ -67,12 +67,16 @@ try {
   figures['sqliteIndexMiB'] = ((await sqliteBytes(path)) - before.sqlite) / 2 ** 20
   const pool = new pg.Pool({ connectionString: server.url, max: 4 })
   const history = async (primary: ReplicaBackend, name: string): Promise<Subject> => {
-    const open = await openChatHistory({
-      primary,
-      backup: new SqliteBackend({ path: join(scratch, `${name}.db`) }),
-      wal: `file:${join(scratch, name)}`,
-      reconcile: false,
-    })
+    // Without a backup: the first pass would copy all to it meanwhile.
+    const store = new StrategicStorageManager(
+      { primary },
+      StrategyFactory.createReadStrategy(),
+      StrategyFactory.createWriteStrategy(),
+      StrategyFactory.createHealthManager('circuit-breaker'),
+      StrategyFactory.createWALManager('file', { filePath: join(scratch, name) }),
+    )
+    await store.connect()
+    const open = new ChatHistory(store)
     return {
       name: `everthread search, ${name}`,
       promise: `${MESSAGES} messages`,

@@ -3,6 +3,7 @@ import { RandomSource } from '../random-source.ts'
 import {
   PROGRAM_CONVERSATIONS,
   PROGRAM_IDS,
+  SEARCHED_WORD,
   type CallStep,
   type CutKind,
   type Program,
@@ -28,6 +29,7 @@ const CALLS = {
   clear: 11,
   read: 16,
   pages: 4,
+  search: 6,
   find: 5,
   count: 3,
   list: 2,
@@ -137,6 +139,8 @@ class Generator {
         return { act, ...at, target: this.#target(conversation) }
       case 'pages':
         return { act, ...at, limit: random.integer(1, 4), forwards: random.chance(0.5) }
+      case 'search':
+        return { act, ...at, limit: random.integer(1, 4) }
       case 'clear':
       case 'read':
       case 'count':
@@ -192,7 +196,7 @@ class Generator {
   }
 
   #label(letter: string): string {
-    return `${letter}${++this.#labels}`
+    return `${SEARCHED_WORD} ${letter}${++this.#labels}`
   }
 }
 

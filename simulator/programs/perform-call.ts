@@ -5,7 +5,7 @@ import { itemValue, type Item } from '../../src/core/merge.ts'
 import type { PlaceName } from '../../src/core/places.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 import type { ShownMessage } from '../../src/testing/history-checker/history.ts'
-import type { CallStep } from './program.ts'
+import { SEARCHED_WORD, type CallStep } from './program.ts'
 
 /** More than a program saves. */
 const EVERYTHING = 1_000
@@ -85,6 +85,8 @@ async function answerOf(history: ChatHistory, step: CallStep): Promise<CallResul
     }
     case 'pages':
       return await readPages(history, step)
+    case 'search':
+      return await searchPages(history, step)
     case 'find': {
       const { items, complete } = await history.store.readItemsById(key, [step.target])
       const visible = items.filter((item) => itemValue(item) !== undefined)
@@ -102,6 +104,33 @@ async function answerOf(history: ChatHistory, step: CallStep): Promise<CallResul
 function shownOf(item: Item): ShownMessage {
   const { content } = JSON.parse(itemValue(item)!) as { content: string }
   return { id: item.id, content, position: item.position }
+}
+
+/** All that a search finds, page by page. */
+async function searchPages(
+  history: ChatHistory,
+  { conversation, limit }: CallStep & { readonly act: 'search' },
+): Promise<CallResult> {
+  const messages: ShownMessage[] = []
+  let complete = true
+  let cursor: string | undefined
+  let pages = 0
+  do {
+    const page = await history.search({
+      text: SEARCHED_WORD,
+      conversationId: conversation,
+      limit,
+      ...(cursor !== undefined && { cursor }),
+    })
+    for (const { message, position } of page.hits) {
+      const { id, content } = message!
+      messages.unshift({ id, content: content as string, position: position as Stamp })
+    }
+    complete &&= page.complete
+    cursor = page.nextCursor
+    pages++
+  } while (cursor !== undefined)
+  return { messages, complete, pages }
 }
 
 /** Page by page through the chat layer, forwards or backwards. */

@@ -173,6 +173,7 @@ class ProgramRun {
         return [{ kind: 'clear', ...written }]
       case 'read':
         return [{ kind: 'read', ...read, messages, paged: false }]
+      case 'search':
       case 'pages':
         return [{ kind: 'read', ...read, messages, paged: (result.pages ?? 1) > 1 }]
       case 'find':

@@ -231,8 +231,9 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   async search(query: SearchQuery, options?: CallOptions): Promise<FoundPage> {
     const state = this.#indexer.state
     if (state.state === 'off') throw noSearch(state)
-    if (state.state === 'ready') await this.#indexer.catchUp()
-    return await searchItems(this.#ask('search', options), this.#tables, query)
+    return await this.#indexer.search((known) =>
+      searchItems(this.#ask('search', options), this.#tables, known, query),
+    )
   }
 
   getSearch(): SearchState {

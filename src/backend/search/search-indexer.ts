@@ -2,7 +2,7 @@ import { isStorageError, messageOf } from '../../core/errors.ts'
 import type { Env, Timer } from '../../core/env.ts'
 import { KeepAlive } from '../../core/keep-alive.ts'
 import { SharedFetch } from '../../core/shared-fetch.ts'
-import type { SearchState } from '../replica-backend.ts'
+import type { FoundPage, SearchState } from '../replica-backend.ts'
 import { buildingSearch, SEARCH_OFF } from './search-state.ts'
 
 /** Where the index of a database stands after a piece of work. */
@@ -68,6 +68,14 @@ export class SearchIndexer {
   /** Resolves when everything is indexed that was written before the call. */
   async catchUp(): Promise<void> {
     await KeepAlive.of(this.#options.env).during(() => this.#work.run())
+  }
+
+  /** Asks, and once more after the index has caught up if it was behind: `known` says that it was seen to. */
+  async search(ask: (known: boolean) => Promise<FoundPage | undefined>): Promise<FoundPage> {
+    const page = await ask(false)
+    if (page !== undefined) return page
+    await this.catchUp()
+    return (await ask(true))!
   }
 
   /** Ends after the piece of work that is under way. */

@@ -234,8 +234,9 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   async search(query: SearchQuery, options: CallOptions = {}): Promise<FoundPage> {
-    if (this.#indexer.state.state === 'ready') await this.#indexer.catchUp()
-    return await this.#callHost('scanner', options, 'search', query)
+    return await this.#indexer.search((known) =>
+      this.#callHost('scanner', options, 'search', query, known),
+    )
   }
 
   getSearch(): SearchState {

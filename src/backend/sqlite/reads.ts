@@ -111,8 +111,14 @@ export function listLatest(connection: SqliteConnection, query: LatestQuery): La
   return { identity: identityOf(connection), ...readLatestKeys(connection, query) }
 }
 
-export function search(connection: SqliteConnection, query: SearchQuery): FoundPage {
-  return { identity: identityOf(connection), ...searchItems(connection, query) }
+/** Undefined while something was written that is not indexed yet, unless that is `known`. */
+export function search(
+  connection: SqliteConnection,
+  query: SearchQuery,
+  known: boolean,
+): FoundPage | undefined {
+  const page = searchItems(connection, query, known)
+  return page === undefined ? undefined : { identity: identityOf(connection), ...page }
 }
 
 export function readState(connection: SqliteConnection, writer: string): ReplicaState {

@@ -26,6 +26,9 @@ const PARTS = new RegExp(
   `(?<single>(?=[\\p{L}\\p{N}\\p{M}])[${SPACELESS}])|(?:(?![${SPACELESS}])[\\p{L}\\p{N}\\p{M}])+`,
   'gu',
 )
+/** A text that needs no tables of Unicode: most of those that are written in English. */
+const ASCII = /^[\0-\x7f]*$/
+const ASCII_RUNS = /[0-9A-Za-z]+/g
 const PLAIN = /^[0-9a-z]+$/i
 const DIACRITICS = /[\u0300-\u036f]/g
 
@@ -37,12 +40,19 @@ export function foldText(text: string): string {
 
 /** The units of a text, in order. */
 export function* unitsOf(text: string): Generator<Unit> {
-  for (const { 0: run, index } of text.matchAll(RUNS)) {
-    if (PLAIN.test(run)) {
-      const word = run.toLowerCase().slice(0, WORD_LENGTH_MAX)
-      yield { word, start: index, end: index + run.length, isSingle: false }
-    } else yield* unitsOfRun(run, index)
+  if (ASCII.test(text)) {
+    for (const { 0: run, index } of text.matchAll(ASCII_RUNS)) yield plainUnit(run, index)
+    return
   }
+  for (const { 0: run, index } of text.matchAll(RUNS)) {
+    if (PLAIN.test(run)) yield plainUnit(run, index)
+    else yield* unitsOfRun(run, index)
+  }
+}
+
+function plainUnit(run: string, start: number): Unit {
+  const word = run.toLowerCase().slice(0, WORD_LENGTH_MAX)
+  return { word, start, end: start + run.length, isSingle: false }
 }
 
 function* unitsOfRun(run: string, at: number): Generator<Unit> {

@@ -22,8 +22,8 @@ import type { Source } from './source.ts'
 const JUDGED_MAX = 10_000
 /** Pages of a database for one page at most. */
 const ROUNDS_MAX = 500
-/** Items that are asked for at once, beyond those that are wanted. */
-const SPARE = 20
+/** Items that are asked for at once, beyond those that are wanted, from the second page on. */
+const SPARE = 200
 /** Keys of which items are looked up at once. */
 const KEYS_AT_ONCE = 32
 
@@ -88,7 +88,8 @@ class Search {
     const { limit } = this.#query
     let before = this.#query.before
     for (let round = 1; ; round++) {
-      const pages = await this.#pages(before)
+      // Mostly all that is found is what was looked for; where it is not, more is asked for.
+      const pages = await this.#pages(before, limit + (round === 1 ? 1 : SPARE))
       await this.#judgePages(pages)
       const edge = edgeOf(pages)
       const found = this.#foundDownTo(edge)
@@ -108,13 +109,13 @@ class Search {
     }
   }
 
-  async #pages(before: Stamp | undefined): Promise<readonly FoundPage[]> {
-    const { after, limit } = this.#query
+  async #pages(before: Stamp | undefined, count: number): Promise<readonly FoundPage[]> {
+    const { after } = this.#query
     return await Promise.all(
       this.#searched.map((source) =>
         source.search({
           numbers: this.#numbers,
-          limit: Math.min(PAGE_ITEMS_MAX, limit + SPARE),
+          limit: Math.min(PAGE_ITEMS_MAX, count),
           ...(before !== undefined && { before }),
           ...(after !== undefined && { after }),
         }),

@@ -34,10 +34,12 @@ interface FoundRow extends ReadRow {
 export function searchItems(
   connection: SqliteConnection,
   { numbers, before = STAMP_LIMIT, after = STAMP_MIN, limit }: SearchQuery,
-): Omit<FoundPage, 'identity'> {
+  known: boolean,
+): Omit<FoundPage, 'identity'> | undefined {
   const progress = readProgress(connection)
   if (progress === undefined) throw noSearch(SEARCH_OFF)
   if (!progress.isBuilt) throw noSearch(buildingSearch(progress.indexed, progress.items))
+  if (progress.hasMore && !known) return undefined
   const rows = connection.all<FoundRow>(
     SEARCH,
     numbers.map(wordOf).join(' '),
