@@ -11,6 +11,7 @@ import { CLOCK_MUTANTS } from './clocks.mjs'
 import { LOG_MUTANTS } from './logs.mjs'
 import { ID_MUTANTS } from './ids.mjs'
 import { CLOCKS, OUTAGES } from './settings.mjs'
+import { SEARCH_MUTANTS } from './search.mjs'
 import { UPKEEP_MUTANTS } from './upkeep.mjs'
 
 const JUMPS = {
@@ -27,6 +28,7 @@ export const MUTANTS = [
   ...LOG_MUTANTS,
   ...CLOCK_MUTANTS,
   ...ID_MUTANTS,
+  ...SEARCH_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',

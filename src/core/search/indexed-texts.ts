@@ -66,7 +66,9 @@ function textsOf(content: unknown): string[] {
 function stringsIn(value: unknown, depth: number): string[] {
   if (typeof value === 'string') return isData(value) ? [] : [value]
   if (typeof value !== 'object' || value === null || depth === 0) return []
-  return Object.values(value).flatMap((each) => stringsIn(each, depth - 1))
+  // The names of kinds of parts are nobody's words.
+  const entries = Object.entries(value).filter(([name]) => name !== 'type')
+  return entries.flatMap(([, each]) => stringsIn(each, depth - 1))
 }
 
 function isData(text: string): boolean {

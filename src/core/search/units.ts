@@ -27,7 +27,7 @@ const PARTS = new RegExp(
   'gu',
 )
 /** A text that needs no tables of Unicode: most of those that are written in English. */
-const ASCII = /^[\0-\x7f]*$/
+const BEYOND_ASCII = /[^ -~\s]/
 const ASCII_RUNS = /[0-9A-Za-z]+/g
 const PLAIN = /^[0-9a-z]+$/i
 const DIACRITICS = /[\u0300-\u036f]/g
@@ -40,7 +40,7 @@ export function foldText(text: string): string {
 
 /** The units of a text, in order. */
 export function* unitsOf(text: string): Generator<Unit> {
-  if (ASCII.test(text)) {
+  if (!BEYOND_ASCII.test(text)) {
     for (const { 0: run, index } of text.matchAll(ASCII_RUNS)) yield plainUnit(run, index)
     return
   }
