@@ -46,6 +46,7 @@ function createStatements(tables: Tables): readonly string[] {
     `CREATE OR REPLACE FUNCTION ${mark}() ${body(`
        INSERT INTO ${searchMarks} (key, item) SELECT w.key, w.item FROM written w
        WHERE w.key LIKE 'chat/%' OR w.key LIKE 'record/%'`)}`,
+    findFunction(tables),
     `CREATE OR REPLACE FUNCTION ${empty}() ${body(`DELETE FROM ${search}`)}`,
     ...EVENTS.map(
       ([name, event, rows]) => `CREATE TRIGGER "${prefix}search_${name}" AFTER ${event} ON ${items}
@@ -58,6 +59,20 @@ function createStatements(tables: Tables): readonly string[] {
        (SELECT GREATEST(c.reltuples, 0)::bigint FROM pg_catalog.pg_class c
         WHERE c.oid = '${items}'::regclass)`,
   ]
+}
+
+/**
+ * The items with all numbers, latest first. As a function, because a GIN index is read by bitmaps, and its
+ * rows are sorted, both of which sessions turn off; it plans anew each time, because the best way depends on how frequent the words are. The
+ * operator has its schema: the extension intarray has one of the same name, which no such index helps.
+ */
+function findFunction({ schema, prefix, search }: Tables): string {
+  return `CREATE OR REPLACE FUNCTION "${schema}"."${prefix}search_find"(int4[], uuid, uuid, int)
+     RETURNS TABLE (key text, item uuid, "position" uuid) LANGUAGE plpgsql STABLE ROWS 50
+     SET search_path = pg_catalog SET enable_bitmapscan = on SET enable_sort = on AS $$ BEGIN RETURN QUERY EXECUTE
+     'SELECT s.key, s.item, s.position FROM ${search} s
+      WHERE s.numbers OPERATOR(pg_catalog.@>) $1 AND s.position < $2 AND s.position > $3
+      ORDER BY s.position DESC LIMIT $4' USING $1, $2, $3, $4; END $$`
 }
 
 /** The indexes by which it is searched: made when all rows are there, which is many times faster. */

@@ -1,6 +1,7 @@
 import { STAMP_MAX, STAMP_MIN, type Stamp } from '../../../core/stamp.ts'
 import type { FoundItem, FoundPage, SearchQuery } from '../../replica-backend.ts'
 import { buildingSearch, noSearch } from '../../search/search-state.ts'
+import { statementOf } from '../connection/statement.ts'
 import type { Ask } from '../read/ranges.ts'
 import { itemFrom, ITEM_SELECT } from '../rows/item-row.ts'
 import { checkClear } from '../rows/key-row.ts'
@@ -10,24 +11,19 @@ const COLUMNS = ITEM_SELECT.split(', ')
   .map((name) => `i.${name}`)
   .join(', ')
 
-/**
- * The operator by its schema: the extension intarray has one of the same name, which no GIN index helps. It has
- * no name: how it is best done depends on how frequent its words are.
- */
-function searchSql(tables: Tables): string {
-  return `WITH f AS MATERIALIZED (
-      SELECT s.key, s.item, s.position FROM ${tables.search} s
-      WHERE s.numbers OPERATOR(pg_catalog.@>) $1::int4[]
-        AND s.position < $2::uuid AND s.position > $3::uuid
-      ORDER BY s.position DESC LIMIT $4)
-    SELECT ${identitySql(tables)} AS identity, t.built, t.indexed, t.items,
-      EXISTS (SELECT 1 FROM ${tables.searchMarks}) AS behind,
+/** Whatever the planner takes the rows to be, the items of those few are looked up one by one. */
+const SEARCH = statementOf((tables) => {
+  const { schema, prefix, items, keys, searchState, searchMarks } = tables
+  return `SELECT ${identitySql(tables)} AS identity, t.built, t.indexed, t.items,
+      EXISTS (SELECT 1 FROM ${searchMarks}) AS behind,
       f.key, f.position AS place, o.deleted_through AS d, o.deleted_digest AS d_digest, ${COLUMNS}
-    FROM ${tables.searchState} t LEFT JOIN f ON true
-    LEFT JOIN ${tables.items} i ON i.key = f.key AND i.item = f.item
-    LEFT JOIN ${tables.keys} o ON o.key = f.key
+    FROM ${searchState} t
+    LEFT JOIN "${schema}"."${prefix}search_find"($1::int4[], $2::uuid, $3::uuid, $4::int) f ON true
+    LEFT JOIN LATERAL (SELECT * FROM ${items} i
+      WHERE i.key = f.key AND i.item = f.item LIMIT 1) i ON true
+    LEFT JOIN LATERAL (SELECT * FROM ${keys} o WHERE o.key = f.key LIMIT 1) o ON true
     ORDER BY f.position DESC`
-}
+})
 
 /** Undefined while something was written that is not indexed yet, unless that is `known`. */
 export async function searchItems(
@@ -37,7 +33,7 @@ export async function searchItems(
   { numbers, before = STAMP_MAX, after = STAMP_MIN, limit }: SearchQuery,
 ): Promise<FoundPage | undefined> {
   const bounds = [`{${numbers.join(',')}}`, before, after, limit + 1]
-  const { rows } = await ask({ text: searchSql(tables), values: bounds })
+  const { rows } = await ask(SEARCH(tables, bounds))
   const { identity, built, indexed, items } = rows[0]!
   if (built !== true) throw noSearch(buildingSearch(Number(indexed), Number(items)))
   if (rows[0]!['behind'] === true && !known) return undefined
