@@ -13,7 +13,10 @@ function say(i: number, content = 'alpha'): ReturnType<typeof append> {
   return append(`${PREFIX}${i % 3}`, stampAt(i), { role: 'user', content })
 }
 
-async function open(primary: ReplicaBackend, backup: ReplicaBackend): Promise<StrategicStorageManager> {
+async function open(
+  primary: ReplicaBackend,
+  backup: ReplicaBackend,
+): Promise<StrategicStorageManager> {
   const store = new StrategicStorageManager(
     { primary, backup, reconcile: false, drainTimeout: 100 },
     StrategyFactory.createReadStrategy('primary-first'),
