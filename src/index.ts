@@ -8,7 +8,6 @@ export type { CacheBackend } from './backend/cache-backend.ts'
 export type { DatabaseBackend } from './backend/database-backend.ts'
 export { ChatHistory, type ClearOptions, type EraseOptions } from './chat/chat-history.ts'
 export type { HistoryOptions } from './chat/history-options.ts'
-export type { SearchHit, SearchOptions, SearchPage } from './chat/search/search-options.ts'
 export type {
   ClosedToolCall,
   ClosedToolCalls,

@@ -22,7 +22,7 @@ import {
   value,
 } from '../core/option-kinds.ts'
 import { resolve, type Option, type OptionTable } from '../core/options.ts'
-import type { SearchTerms } from '../core/search/search-terms.ts'
+import { SEARCH_TERMS_MAX, type SearchTerms } from '../core/search/search-terms.ts'
 import { showValue } from '../core/show-value.ts'
 import { isStamp, STAMP_LIMIT, type Stamp } from '../core/stamp.ts'
 import type { ItemsQuery, ItemsSearch } from '../strategy/read/read-port.ts'
@@ -109,10 +109,19 @@ export function checkedItemsSearch(query: ItemsSearch): ItemsSearch {
   return resolve('', query, ITEMS_SEARCH)
 }
 
-/** Made by `parseSearch`: its limits hold. */
+/** What `parseSearch` makes. */
 function isTerms(given: unknown): boolean {
   const { all, none } = (given ?? {}) as Partial<SearchTerms>
-  return [all, none].every(Array.isArray) && all!.length > 0
+  return isTermList(all) && isTermList(none) && all.length > 0
+}
+
+function isTermList(given: unknown): given is SearchTerms['all'] {
+  if (!Array.isArray(given) || given.length > SEARCH_TERMS_MAX) return false
+  return given.every((term) => Array.isArray(term) && term.length > 0 && term.every(isUnit))
+}
+
+function isUnit(given: unknown): boolean {
+  return typeof (given as { readonly word?: unknown } | null)?.word === 'string'
 }
 
 export function checkedKeysQuery(query: KeyQuery): KeyQuery {

@@ -1,3 +1,4 @@
+import { parseSearch } from '../../src/core/search/search-terms.ts'
 import type { ChatHistory } from '../../src/index.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 
@@ -23,6 +24,7 @@ export const CHAT_CALLS: Calls = {
   eraseTenant: ['', { deadlineMs: 0 }],
   listErasures: [],
   countMessages: ['c'],
+  search: [{ text: 'a "b" -c', in: 'messages', conversationId: 'c', role: 'user', limit: 2 }],
   listConversations: [{ limit: 2, before: `${STAMP}c` }],
   verify: [{ deep: true, olderThanMs: 0, rowsPerSecond: 1_000 }],
   reconcile: [{ scope: 'full', into: 'backup' }],
@@ -54,6 +56,16 @@ export const STORE_CALLS: Calls = {
   countItems: ['k'],
   listKeys: [{ ...BOUND, after: 'k' }],
   listLatest: [{ ...BOUND, before: { latest: STAMP, key: 'k' } }],
+  searchItems: [
+    {
+      terms: parseSearch('a'),
+      prefix: 'chat/0::',
+      limit: 1,
+      before: STAMP,
+      after: STAMP,
+      role: 'user',
+    },
+  ],
   follow: [STAMP],
   isClearedThrough: ['k', STAMP],
   pause: [10],

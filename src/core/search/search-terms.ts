@@ -1,6 +1,6 @@
 import { invalid } from '../errors.ts'
 import { showKind } from '../show-value.ts'
-import { unitsOf, type Unit } from './units.ts'
+import { unitsOf, wordsOf, type Unit } from './units.ts'
 
 /** Longest text of a search. UTF-16 units. */
 export const SEARCH_LENGTH_MAX = 4_096
@@ -49,7 +49,7 @@ export function parseSearch(text: unknown, name = 'text'): SearchTerms {
 export function isMatch(texts: readonly string[], { all, none }: SearchTerms): boolean {
   const left = new Set(all)
   for (const text of texts) {
-    const words = Array.from(unitsOf(text), ({ word }) => word)
+    const words = wordsOf(text)
     if (none.some((term) => indexOfTerm(words, term) >= 0)) return false
     for (const term of left) if (indexOfTerm(words, term) >= 0) left.delete(term)
   }

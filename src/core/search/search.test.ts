@@ -8,7 +8,7 @@ import { excerptOf } from './excerpt.ts'
 import { indexedItem } from './indexed-texts.ts'
 import { numbersOfItem, numbersOfSearch } from './search-numbers.ts'
 import { isMatch, parseSearch } from './search-terms.ts'
-import { unitsOf } from './units.ts'
+import { unitsOf, wordsOf } from './units.ts'
 
 const KEY = 'chat/1:t:a'
 const SCOPE = { prefix: 'chat/1:t:' }
@@ -17,8 +17,11 @@ function json(value: unknown): JsonText {
   return JSON.stringify(value) as JsonText
 }
 
+/** In both ways, which are one. */
 function words(text: string): string[] {
-  return Array.from(unitsOf(text), ({ word }) => word)
+  const found = Array.from(unitsOf(text), ({ word }) => word)
+  expect(wordsOf(text)).toEqual(found)
+  return found
 }
 
 function finds(text: string, search: string): boolean {

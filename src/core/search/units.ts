@@ -38,6 +38,15 @@ export function foldText(text: string): string {
   return bare.toLowerCase().replace(DIACRITICS, '').replaceAll('ς', 'σ')
 }
 
+/** The units of a text, in order, as words alone: every text that may match is asked for them. */
+export function wordsOf(text: string): string[] {
+  if (BEYOND_ASCII.test(text)) return Array.from(unitsOf(text), ({ word }) => word)
+  const words = text.toLowerCase().match(/[0-9a-z]+/g) ?? []
+  return text.length <= WORD_LENGTH_MAX
+    ? words
+    : words.map((word) => word.slice(0, WORD_LENGTH_MAX))
+}
+
 /** The units of a text, in order. */
 export function* unitsOf(text: string): Generator<Unit> {
   if (!BEYOND_ASCII.test(text)) {
