@@ -21,7 +21,6 @@ export const SEARCH_MUTANTS = [
     name: 'a search does not look through what is pending',
     file: 'src/strategy/read/merged-search.ts',
     edits: [['if (this.#mayMatch(operation)) ids.add(operation.id)', 'void operation']],
-    programs: { engine: 'simulation', faults: 'some' },
     tests: STORE,
   },
   {
@@ -36,7 +35,6 @@ export const SEARCH_MUTANTS = [
     name: 'a search goes on behind what it has shown, and not where all sources are whole',
     file: 'src/strategy/read/merged-search.ts',
     edits: [['if (edge === undefined || position >= edge) found.push(one)', 'found.push(one)']],
-    programs: { engine: 'simulation', faults: 'some' },
     tests: ['src/strategy/read/merged-search.test.ts'],
   },
   {

@@ -1,6 +1,6 @@
 // Goal: pages of two places that lack different things have each item once, in order, and say what they are worth.
 import { expect, onTestFinished, test } from 'vitest'
-import { MemoryBackend } from '../../backend/memory/memory-backend.ts'
+import type { MemoryBackend } from '../../backend/memory/memory-backend.ts'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import { parseSearch } from '../../core/search/search-terms.ts'
 import { StrategicStorageManager, StrategyFactory } from '../../index.ts'
@@ -86,4 +86,30 @@ test('a search of one place of two says so, though the read of both would be com
   await backup.apply([say(1)], { hint: 'somebody' })
   const page = await store.searchItems(query)
   expect(page.complete).toBe(false)
+})
+
+test('what one place has further down does not come before what the other one has yet to show', async () => {
+  const [primary, backup] = [
+    await connected(new DurableMemoryBackend()),
+    await connected(new DurableMemoryBackend()),
+  ]
+  // The latest of the primary have the words, and not as the phrase.
+  const ahead = Array.from({ length: 20 }, (_, i) =>
+    say(40 + i, i < 5 ? 'alpha beta' : 'beta alpha'),
+  )
+  const behind = Array.from({ length: 40 }, (_, i) => say(i, 'alpha beta'))
+  await primary.apply(ahead)
+  await backup.apply(behind)
+  const store = await open(primary, backup)
+  const page = await store.searchItems({
+    terms: parseSearch('"alpha beta"'),
+    prefix: PREFIX,
+    limit: 5,
+  })
+  expect(page.found.map(({ item }) => item.id)).toEqual(
+    ahead
+      .slice(0, 5)
+      .map(({ id }) => id)
+      .toReversed(),
+  )
 })
