@@ -81,7 +81,8 @@ export type {
   SetOperation,
 } from './core/operation.ts'
 export type { DatabasePlace } from './core/places.ts'
-export { parseSearch, type SearchTerms } from './core/search/search-terms.ts'
+export type { SearchScope } from './core/search/search-numbers.ts'
+export { parseSearch, type SearchTerm, type SearchTerms } from './core/search/search-terms.ts'
 export type { Stamp, StampClock, StampClockOptions } from './core/stamp.ts'
 export type { CircuitBreakerConfig } from './health/circuit-breaker.ts'
 export type { HealthBase, HealthBaseConfig, Outcome } from './health/health-base.ts'
