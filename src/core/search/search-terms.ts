@@ -1,6 +1,6 @@
 import { invalid } from '../errors.ts'
 import { showKind } from '../show-value.ts'
-import { unitsOf, wordsOf, type Unit } from './units.ts'
+import { unitsOf, wordsOf } from './units.ts'
 
 /** Longest text of a search. UTF-16 units. */
 export const SEARCH_LENGTH_MAX = 4_096
@@ -8,7 +8,7 @@ export const SEARCH_LENGTH_MAX = 4_096
 export const SEARCH_TERMS_MAX = 32
 
 /** Units that stand one behind the other: a word, a phrase, or a piece of writing without spaces. */
-export type SearchTerm = readonly Pick<Unit, 'word' | 'isSingle'>[]
+export type SearchTerm = readonly { readonly word: string; readonly isSingle: boolean }[]
 
 /** What a text must have, and what it must not. */
 export interface SearchTerms {
