@@ -35,6 +35,7 @@ export const GROUPS = [
       ['branches', 'Branches'],
       ['streaming', 'Streaming'],
       ['changes', 'Following changes'],
+      ['search', 'Search'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],
       ['guarantees', 'Guarantees'],

@@ -28,6 +28,8 @@ export type {
   DamagedPart,
   Durability,
   FencedOptions,
+  FoundItem,
+  FoundPage,
   Hint,
   HintList,
   ItemPage,
@@ -45,6 +47,8 @@ export type {
   ReplicaBackend,
   ReplicaState,
   SchemaState,
+  SearchQuery,
+  SearchState,
   StoredOperation,
   WriterCursor,
 } from './backend/replica-backend.ts'
@@ -91,6 +95,7 @@ export type {
 } from './chat/records/record-options.ts'
 export type { ResolvedRetention, RetentionLimits } from './chat/retention/retention-options.ts'
 export type { Retention, RetentionParts } from './chat/retention/retention.ts'
+export type { SearchHit, SearchOptions, SearchPage } from './chat/search/search-options.ts'
 export type { Session, SessionTokens } from './chat/session-token.ts'
 export type {
   Condition,
@@ -135,6 +140,8 @@ export type {
   SetOperation,
 } from './core/operation.ts'
 export type { DatabasePlace } from './core/places.ts'
+export type { SearchScope } from './core/search/search-numbers.ts'
+export { parseSearch, type SearchTerm, type SearchTerms } from './core/search/search-terms.ts'
 export type { Stamp, StampClock, StampClockOptions } from './core/stamp.ts'
 export type { CircuitBreakerConfig } from './health/circuit-breaker.ts'
 export type { HealthBase, HealthBaseConfig, Outcome } from './health/health-base.ts'
@@ -195,8 +202,10 @@ export type {
   CacheUse,
   CountedRead,
   Gone,
+  FoundRead,
   ItemsQuery,
   ItemsRead,
+  ItemsSearch,
   KeysRead,
   LatestRead,
   ReadConfig,

@@ -17,6 +17,7 @@ import { CLOCKS, OUTAGES } from './settings.mjs'
 import { KEY_MUTANTS } from './keys.mjs'
 import { RECORD_MUTANTS } from './records.mjs'
 import { STREAM_MUTANTS } from './streams.mjs'
+import { SEARCH_MUTANTS } from './search.mjs'
 import { UPKEEP_MUTANTS } from './upkeep.mjs'
 
 const JUMPS = {
@@ -39,6 +40,7 @@ export const MUTANTS = [
   ...RECORD_MUTANTS,
   ...STREAM_MUTANTS,
   ...CHANGE_MUTANTS,
+  ...SEARCH_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',

@@ -5,6 +5,7 @@ import {
   PROGRAM_IDS,
   PROGRAM_RECORDS,
   STREAM_CONVERSATION,
+  SEARCHED_WORD,
   type CallStep,
   type CutKind,
   type Program,
@@ -34,6 +35,7 @@ const CALLS = {
   swap: 9,
   read: 16,
   pages: 4,
+  search: 6,
   find: 5,
   count: 3,
   list: 2,
@@ -173,6 +175,8 @@ class Generator {
       case 'look':
         return { act, ...at, how: random.pick(['mget', 'entries'] as const) }
       case 'sweep':
+      case 'search':
+        return { act, ...at, limit: random.integer(1, 4) }
       case 'clear':
       case 'read':
       case 'count':
@@ -258,7 +262,7 @@ class Generator {
   }
 
   #label(letter: string): string {
-    return `${letter}${++this.#labels}`
+    return `${SEARCHED_WORD} ${letter}${++this.#labels}`
   }
 }
 

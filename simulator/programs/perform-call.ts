@@ -12,7 +12,7 @@ import type {
 } from '../../src/testing/history-checker/history.ts'
 import { swappedKey } from '../swapped.ts'
 import { followWith, settledMirror } from './mirror.ts'
-import { PROGRAM_CONVERSATIONS, valueKey, type CallStep } from './program.ts'
+import { PROGRAM_CONVERSATIONS, SEARCHED_WORD, valueKey, type CallStep } from './program.ts'
 import { performStream, viewStream, type StreamResult } from './perform-stream.ts'
 
 /** Of all records. */
@@ -124,6 +124,8 @@ async function answerOf(
     }
     case 'pages':
       return await readPages(history, step)
+    case 'search':
+      return await searchPages(history, step)
     case 'find': {
       const { items, complete } = await history.store.readItemsById(key, [step.target])
       const visible = items.filter((item) => itemValue(item) !== undefined)
@@ -203,6 +205,33 @@ async function lookAt({ store }: ChatHistory, how: 'mget' | 'entries'): Promise<
 function shownOf(item: Item): ShownMessage {
   const { content } = JSON.parse(itemValue(item)!) as { content: string }
   return { id: item.id, content, position: item.position }
+}
+
+/** All that a search finds, page by page. */
+async function searchPages(
+  history: ChatHistory,
+  { conversation, limit }: CallStep & { readonly act: 'search' },
+): Promise<CallResult> {
+  const messages: ShownMessage[] = []
+  let complete = true
+  let cursor: string | undefined
+  let pages = 0
+  do {
+    const page = await history.search({
+      text: SEARCHED_WORD,
+      conversationId: conversation,
+      limit,
+      ...(cursor !== undefined && { cursor }),
+    })
+    for (const { message, position } of page.hits) {
+      const { id, content } = message!
+      messages.unshift({ id, content: content as string, position: position as Stamp })
+    }
+    complete &&= page.complete
+    cursor = page.nextCursor
+    pages++
+  } while (cursor !== undefined)
+  return { messages, complete, pages }
 }
 
 /** Page by page through the chat layer, forwards or backwards. */

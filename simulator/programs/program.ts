@@ -30,6 +30,8 @@ export type CallStep = At &
     | { readonly act: 'swapped' }
     | { readonly act: 'read' }
     | { readonly act: 'pages'; readonly limit: number; readonly forwards: boolean }
+    /** For a word that every message has. */
+    | { readonly act: 'search'; readonly limit: number }
     | { readonly act: 'find'; readonly target: string }
     | { readonly act: 'count' }
     | { readonly act: 'list' }
@@ -119,6 +121,9 @@ export const PROGRAM_RECORDS: readonly string[] = ['r', 's']
 export const STREAM_CONVERSATION = 't'
 /** Few, so that they come back. */
 export const PROGRAM_IDS: readonly string[] = ['x', 'y', 'z']
+
+/** Every message has it: a search for it in a conversation shows all that a read would. */
+export const SEARCHED_WORD = 'said'
 
 const FAULTS: ReadonlySet<ProgramStep['act']> = new Set(['kill', 'cut', 'outage'])
 

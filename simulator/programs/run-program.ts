@@ -221,6 +221,7 @@ class ProgramRun {
         return [{ kind: 'swapped', ...base, content: result.swapped, final: mark.final }]
       case 'read':
         return [{ kind: 'read', ...read, messages, paged: false }]
+      case 'search':
       case 'pages':
         return [{ kind: 'read', ...read, messages, paged: (result.pages ?? 1) > 1 }]
       case 'find':

@@ -25,12 +25,17 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
+  FoundPage,
+  SearchQuery,
+  SearchState,
   StoredOperation,
 } from './replica-backend.ts'
+import { noSearch, searchOf } from './search/search-state.ts'
 import { storedOperations } from './stored-operations.ts'
 
 type Port = Required<ReplicaBackend>
-type Rest = 'getDurability' | 'getServerIds' | 'judgesConditions' | 'getSchema' | 'migrate'
+type Rest =
+  'getDurability' | 'getServerIds' | 'judgesConditions' | 'getSchema' | 'getSearch' | 'migrate'
 type Paged = 'scan' | 'scanStored' | 'checkParts'
 
 /** A call of the port that has one answer and takes its options last. */
@@ -101,6 +106,14 @@ export abstract class ForwardingBackend extends ReplicaBase implements ReplicaBa
     return this.forward('listLatest', [query], options)
   }
 
+  search(query: SearchQuery, options?: CallOptions): Promise<FoundPage> {
+    return this.forward('search', [query], options)
+  }
+
+  getSearch(): SearchState {
+    return searchOf(this.inner())
+  }
+
   readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
     return this.forward('readState', [writer], options)
   }
@@ -162,5 +175,7 @@ export async function callOf<Name extends CallName>(
     return (await readRegistersOf(backend, keys, options)) as Answer<Name>
   }
   const call = backend[name] as ((...all: unknown[]) => Promise<Answer<Name>>) | undefined
-  return call === undefined ? LEFT_OUT[name]! : await call.call(backend, ...given, options)
+  if (call !== undefined) return await call.call(backend, ...given, options)
+  if (name === 'search') throw noSearch(searchOf(backend))
+  return LEFT_OUT[name]!
 }

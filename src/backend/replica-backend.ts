@@ -139,6 +139,43 @@ export interface LatestPage {
   readonly done: boolean
 }
 
+/** Items that have all of some numbers (`core/search/search-numbers.ts`), latest first. */
+export interface SearchQuery {
+  readonly numbers: readonly number[]
+  /** Only positions below. */
+  readonly before?: Stamp
+  /** Only positions above. */
+  readonly after?: Stamp
+  readonly limit: number
+}
+
+/** An item and the key of its list. */
+export interface FoundItem {
+  readonly key: string
+  readonly item: Item
+}
+
+/** What a database has found: every visible item with the numbers, and some that only seem to be. */
+export interface FoundPage {
+  readonly identity: string
+  readonly found: readonly FoundItem[]
+  /** True when nothing lies beyond. */
+  readonly done: boolean
+  /** Down to this position all was looked at, itself included; absent when `done`. */
+  readonly edge?: Stamp
+}
+
+/** Whether a database can be searched. */
+export interface SearchState {
+  /** `none`: it cannot be. `off`: it is not set up to. `building`: what is there already is being indexed. */
+  readonly state: 'none' | 'off' | 'building' | 'ready'
+  /** Why it is not `ready`. */
+  readonly reason?: string
+  /** While it is being built: how many items of how many that were there were looked at. */
+  readonly indexed?: number
+  readonly items?: number
+}
+
 /** This writer wrote to the backup because the primary was out. */
 export interface Hint {
   readonly writer: string
@@ -277,6 +314,13 @@ export interface ReplicaBackend extends DatabaseBackend {
   countItems(key: string, options?: CallOptions): Promise<CountRead>
   listKeys(query: KeyQuery, options?: CallOptions): Promise<KeyPage>
   listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage>
+  /**
+   * Everything that was applied before the call is found. `UNSUPPORTED` where there is no index, and
+   * `UNAVAILABLE` while it is being built. Left out by an engine that has none.
+   */
+  search?(query: SearchQuery, options?: CallOptions): Promise<FoundPage>
+  /** Without a round trip. Left out by an engine without `search`. */
+  getSearch?(): SearchState
   /** Identity, hints, head and this writer's cursor, in one round trip. */
   readState(writer: string, options?: CallOptions): Promise<ReplicaState>
   /** Identity and hints alone: asked for with every read that is to be complete, so it must be cheap. */

@@ -29,6 +29,8 @@ import { ConversationRecords } from './records/conversation-records.ts'
 import { importPositions } from './records/import-positions.ts'
 import type { Retention, RetentionReport } from './retention/retention.ts'
 import { SAVE, saveOver, type SaveOptions } from './save-messages.ts'
+import { ConversationSearch } from './search/conversation-search.ts'
+import type { SearchOptions, SearchPage } from './search/search-options.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
 import { StreamedHistory } from './streams/streamed-history.ts'
@@ -64,6 +66,7 @@ export class ChatHistory<Extras extends object = {}>
   readonly #reader: ConversationReader<Extras>
   readonly #branches: Branches
   readonly #alternatives: Alternatives
+  readonly #search: ConversationSearch<Extras>
   readonly #retention: Retention | undefined
   readonly #records: ConversationRecords
   readonly #activity: Activity
@@ -90,6 +93,9 @@ export class ChatHistory<Extras extends object = {}>
     this.#streams = new Streams(store, tenant, this.#sessions)
     const { view } = this.#branches.forks
     this.#reader = new ConversationReader(store, view, this.#sessions, this.#streams)
+    this.#search = new ConversationSearch(store, tenant, (key, item) =>
+      this.#reader.shown(key, item),
+    )
     this.#feed = new ChangeFeed(store, tenant)
     this.#records = new ConversationRecords(store, tenant)
     this.#activity = Activity.of(store)
@@ -426,6 +432,17 @@ export class ChatHistory<Extras extends object = {}>
 
   async countMessages(conversationId: string): Promise<number> {
     return await this.#branches.count(conversationId)
+  }
+
+  /**
+   * Messages, or titles, of this tenant that have all of these words, latest first, as they stand: what was
+   * removed is not there, nor what an update took out. Needs a database with `search: true`, or one in memory.
+   *
+   * @throws StorageError `INVALID_ARGUMENT`; `UNSUPPORTED` where no database is indexed, with the reason of
+   * each; `UNAVAILABLE` while an index is being built.
+   */
+  async search(options: SearchOptions): Promise<SearchPage<Extras>> {
+    return await this.#search.page(options)
   }
 
   /**

@@ -113,6 +113,13 @@ export class ConversationReader<Extras extends object = {}> {
     return shown[0]?.message as ChatMessage<Extras> | undefined
   }
 
+  /** A message that was found elsewhere, as it is shown. */
+  async shown(key: string, item: Item): Promise<ChatMessage<Extras> | undefined> {
+    const conversationId = parseConversationKey(key)?.conversationId ?? ''
+    const { shown } = await this.#shown(conversationId, [{ key, item }])
+    return shown[0]?.message as ChatMessage<Extras> | undefined
+  }
+
   async #page(
     conversationId: string,
     query: PagesQuery,

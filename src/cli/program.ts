@@ -17,6 +17,7 @@ import { addMigrateCommand } from './commands/migrate-command.ts'
 import { addReconcileCommand } from './commands/reconcile-command.ts'
 import { addRepairCommand } from './commands/repair-command.ts'
 import { addRestoreCommand } from './commands/restore-command.ts'
+import { addSearchCommand } from './commands/search-command.ts'
 import { addShowCommand } from './commands/show-command.ts'
 import { addStatusCommand } from './commands/status-command.ts'
 import { addVerifyCommand } from './commands/verify-command.ts'
@@ -66,6 +67,7 @@ export function createProgram(
   addImportCommand(program, cli)
   addExportCommand(program, cli)
   addListCommand(program, cli)
+  addSearchCommand(program, cli)
   addShowCommand(program, cli)
   addConversationsCommand(program, cli)
   addFollowCommand(program, cli)

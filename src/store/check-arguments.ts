@@ -28,10 +28,11 @@ import {
   value,
 } from '../core/option-kinds.ts'
 import { resolve, type Option, type OptionTable } from '../core/options.ts'
+import { SEARCH_TERMS_MAX, type SearchTerms } from '../core/search/search-terms.ts'
 import { showValue } from '../core/show-value.ts'
 import { isStamp, STAMP_LIMIT, type Stamp } from '../core/stamp.ts'
 import type { HealthManager } from '../health/health-manager.ts'
-import type { ItemsQuery } from '../strategy/read/read-port.ts'
+import type { ItemsQuery, ItemsSearch } from '../strategy/read/read-port.ts'
 import { ROWS_PER_SECOND } from '../sync/reconcile-options.ts'
 import { WALManager } from '../wal/wal-manager.ts'
 import { OLDER_THAN_MS_MAX, type PassOptions, type VerifyOptions } from '../sync/reconciler.ts'
@@ -117,6 +118,16 @@ const ITEMS_QUERY: OptionTable<ItemsQuery> = {
   order: needed(oneOf('newest', 'oldest')),
   includeGone: boolean(),
 }
+const TERMS: Option<SearchTerms> = value('terms that parseSearch made', isTerms)
+const ITEMS_SEARCH: OptionTable<ItemsSearch> = {
+  terms: needed(TERMS),
+  prefix: needed(PREFIX),
+  key: text(KEY_BYTES_MAX),
+  role: text(),
+  before: POSITION,
+  after: POSITION,
+  limit: LIMIT,
+}
 const KEYS_QUERY: OptionTable<KeyQuery> = { prefix: needed(PREFIX), after: PREFIX, limit: LIMIT }
 const LATEST_QUERY: OptionTable<LatestQuery> = {
   prefix: needed(PREFIX),
@@ -138,6 +149,25 @@ const VERIFY: OptionTable<VerifyOptions> = {
 
 export function checkedItemsQuery(query: ItemsQuery): ItemsQuery {
   return resolve('', query, ITEMS_QUERY)
+}
+
+export function checkedItemsSearch(query: ItemsSearch): ItemsSearch {
+  return resolve('', query, ITEMS_SEARCH)
+}
+
+/** What `parseSearch` makes. */
+function isTerms(given: unknown): boolean {
+  const { all, none } = (given ?? {}) as Partial<SearchTerms>
+  return isTermList(all) && isTermList(none) && all.length > 0
+}
+
+function isTermList(given: unknown): given is SearchTerms['all'] {
+  if (!Array.isArray(given) || given.length > SEARCH_TERMS_MAX) return false
+  return given.every((term) => Array.isArray(term) && term.length > 0 && term.every(isUnit))
+}
+
+function isUnit(given: unknown): boolean {
+  return typeof (given as { readonly word?: unknown } | null)?.word === 'string'
 }
 
 export function checkedKeysQuery(query: KeyQuery): KeyQuery {

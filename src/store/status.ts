@@ -1,3 +1,4 @@
+import type { SearchState } from '../backend/replica-backend.ts'
 import { messageOf } from '../core/errors.ts'
 import { withoutPlace, type DatabasePlace } from '../core/places.ts'
 import type { HealthStats, LatencyStats } from '../health/health-manager.ts'
@@ -27,6 +28,8 @@ export interface PlaceStatus {
   readonly quarantined: number
   /** Damaged rows that reads of this process met since its start, repaired or not. */
   readonly damaged: number
+  /** Whether it can be searched, or how far its index is built. */
+  readonly search: SearchState
   readonly lastError?: string
 }
 
@@ -45,6 +48,7 @@ export interface WalStatus {
   readonly lastError?: string
 }
 
+const NOT_KNOWN: SearchState = { state: 'none', reason: 'not connected yet' }
 const NOT_OPENED = {
   state: 'failed',
   durable: false,
@@ -154,6 +158,7 @@ function placeStatus(
     pending: pending?.pendingEntries ?? 0,
     lagMs: pending?.oldestPendingMs ?? 0,
     quarantined: pending?.quarantinedEntries ?? 0,
+    search: context.places[place].getSearch() ?? NOT_KNOWN,
     ...(lastError !== undefined && { lastError: withoutPlace(place, lastError) }),
   }
 }

@@ -23,13 +23,16 @@ import type { StorageBackends } from '../manager/storage-manager.ts'
 import { innerStrategies } from '../strategy/inner-strategies.ts'
 import type {
   CountedRead,
+  FoundRead,
   ItemsQuery,
   ItemsRead,
+  ItemsSearch,
   KeysRead,
   LatestRead,
   ReadPort,
 } from '../strategy/read/read-port.ts'
 import type { ReadStrategy } from '../strategy/read/read-strategy.ts'
+import { searchCall } from '../strategy/read/search-call.ts'
 import { readPortOf } from '../strategy/read/simple-read-port.ts'
 import { rememberStore } from '../strategy/store-calls.ts'
 import { writePortOf } from '../strategy/write/simple-write-port.ts'
@@ -50,6 +53,7 @@ import {
   checkedItemsQuery,
   checkKey,
   checkedKeysQuery,
+  checkedItemsSearch,
   checkedLatestQuery,
   checkedPassOptions,
   checkedVerifyOptions,
@@ -357,6 +361,17 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
   /** Clocks, timers and randomness that it was made with. */
   get env(): Env {
     return this.#core.context.env
+  }
+
+  /**
+   * Items that have the words, latest first, wherever a read would show them.
+   *
+   * @throws StorageError `UNSUPPORTED` where no database is indexed, `UNAVAILABLE` while an index is built.
+   */
+  async searchItems(query: ItemsSearch): Promise<FoundRead> {
+    const search = searchCall(this.#read)
+    const checked = checkedItemsSearch(query)
+    return await this.#core.run(() => search(this.#core.context, checked))
   }
 
   /** Names this incarnation of the process in session tokens. */

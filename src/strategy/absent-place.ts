@@ -1,5 +1,10 @@
 import { absent } from '../backend/absent-database.ts'
-import type { ApplyResult, ReplicaState, StoredOperation } from '../backend/replica-backend.ts'
+import type {
+  ApplyResult,
+  ReplicaState,
+  SearchState,
+  StoredOperation,
+} from '../backend/replica-backend.ts'
 import type { Operation } from '../core/operation.ts'
 import { Place } from './place.ts'
 
@@ -28,6 +33,10 @@ export class AbsentPlace extends Place {
 
   override mayBeDurable(): boolean {
     return false
+  }
+
+  override getSearch(): SearchState {
+    return { state: 'none', reason: 'the configuration has no backup' }
   }
 
   override async flush(operations: readonly Operation[]): Promise<ApplyResult> {

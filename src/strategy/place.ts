@@ -5,8 +5,10 @@ import type {
   DamagedPart,
   ReplicaBackend,
   ReplicaState,
+  SearchState,
   StoredOperation,
 } from '../backend/replica-backend.ts'
+import { searchOf } from '../backend/search/search-state.ts'
 import { storedOperations } from '../backend/stored-operations.ts'
 import { Deadline } from '../core/deadline.ts'
 import type { StampRange } from '../core/digest.ts'
@@ -78,6 +80,21 @@ export class Place {
   mayBeDurable(): boolean {
     const { durable, unknown } = this.#backend.getDurability()
     return durable || unknown === true
+  }
+
+  /** Whether it can be searched; undefined while nobody knows, since it was never connected. */
+  getSearch(): SearchState | undefined {
+    try {
+      return searchOf(this.#backend)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** True unless it says otherwise: one that is out is asked in vain, as for any read. */
+  canSearch(): boolean {
+    const state = this.getSearch()
+    return state === undefined || state.state === 'ready'
   }
 
   apply(

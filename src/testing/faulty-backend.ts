@@ -29,6 +29,7 @@ const PLAIN = new Set([
   'getDurability',
   'getServerIds',
   'judgesConditions',
+  'getSearch',
   'isConnected',
   'disconnect',
 ])

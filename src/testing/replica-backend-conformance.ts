@@ -18,6 +18,7 @@ import { merging } from './backend/merging.ts'
 import { paging } from './backend/paging.ts'
 import { plainCalls } from './backend/plain-calls.ts'
 import { properties } from './backend/properties.ts'
+import { searching } from './backend/searching.ts'
 import { state } from './backend/state.ts'
 
 export type { DamagedValue, ReplicaBackendCapabilities, ReplicaBackendConformanceOptions }
@@ -39,6 +40,7 @@ export function replicaBackendConformance(options: ReplicaBackendConformanceOpti
     manyKeys(context)
     paging(context)
     listing(context)
+    searching(context)
     state(context)
     leases(context)
     digests(context)

@@ -9,10 +9,10 @@ const options = new WeakMap<object, PostgresOptions>()
 describePostgres('PostgreSQL', () => {
   replicaBackendConformance({
     name: 'postgresql',
-    open: () => open(freshSchema()),
+    open: () => open({ ...freshSchema(), search: true }),
     reopen: (backend) => open(options.get(backend)!),
     damage: (backend, value) => damagePostgres(options.get(backend)!, value),
-    capabilities: { persistent: true, propertyRuns: 10 },
+    capabilities: { persistent: true, search: true, propertyRuns: 10 },
   })
 })
 

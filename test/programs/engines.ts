@@ -75,6 +75,7 @@ export class Engine {
     const sqlite = (place: Database): Places['primary'] => ({
       type: 'sqlite',
       path: join(folder, `${place}.db`),
+      search: true,
       // Threads take most of the time of a short program: some have them.
       threads: seed % 16 === 0,
     })
@@ -82,6 +83,7 @@ export class Engine {
       type: 'postgresql',
       url: `postgres://postgres@127.0.0.1:${door.port(place)}/postgres`,
       schema: `${name}_${place}`,
+      search: true,
     })
     const wal = { type: 'file', filePath: join(folder, 'wal') } as const
     switch (this.name) {

@@ -1,3 +1,4 @@
+import { parseSearch } from '../../src/core/search/search-terms.ts'
 import type { ChatHistory } from '../../src/index.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 
@@ -43,6 +44,7 @@ export const CHAT_CALLS: Calls = {
   countConversations: [{ owner: 'o' }],
   importMessages: ['c', [{ ...MESSAGE, createdAt: '2024-01-01T00:00:00Z' }]],
   forTenant: ['t'],
+  search: [{ text: 'a "b" -c', in: 'messages', conversationId: 'c', role: 'user', limit: 2 }],
   verify: [{ deep: true, olderThanMs: 0, rowsPerSecond: 1_000 }],
   reconcile: [{ scope: 'full', into: 'backup' }],
   repair: [{ rowsPerSecond: 1_000 }],
@@ -93,6 +95,16 @@ export const STORE_CALLS: Calls = {
   countItems: ['k', { mayExpire: false }],
   listKeys: [{ ...BOUND, after: 'k' }],
   listLatest: [{ ...BOUND, before: { latest: STAMP, key: 'k' } }],
+  searchItems: [
+    {
+      terms: parseSearch('a'),
+      prefix: 'chat/0::',
+      limit: 1,
+      before: STAMP,
+      after: STAMP,
+      role: 'user',
+    },
+  ],
   follow: [STAMP],
   isClearedThrough: ['k', STAMP],
   pause: [10],

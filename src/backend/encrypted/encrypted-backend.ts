@@ -22,10 +22,17 @@ import type {
   KeyReads,
   ReplicaBackend,
   SchemaState,
+  FoundPage,
+  SearchState,
   StoredOperation,
 } from '../replica-backend.ts'
+import { noSearch } from '../search/search-state.ts'
 import { storedOperations } from '../stored-operations.ts'
 
+const ENCRYPTED: SearchState = {
+  state: 'none',
+  reason: 'it is encrypted: it has no index of texts',
+}
 const CIPHER = having<ValueCipher>('a ValueCipher', ['ready', 'encrypt', 'decrypt'])
 
 /**
@@ -112,6 +119,15 @@ export class EncryptedBackend extends ForwardingBackend {
     options?: CallOptions,
   ): Promise<ItemPage> {
     return this.#plainPage(key, await super.readItemsById(key, ids, options))
+  }
+
+  /** An index that could be searched would say what the values say. */
+  override async search(): Promise<FoundPage> {
+    throw noSearch(ENCRYPTED)
+  }
+
+  override getSearch(): SearchState {
+    return ENCRYPTED
   }
 
   /** With the digests of the plain values, where what is stored fits its own. */

@@ -9,6 +9,7 @@ replicaBackendConformance({
     await backend.connect()
     return backend
   },
+  capabilities: { search: true },
 })
 
 test('an in-memory database never calls itself durable', () => {

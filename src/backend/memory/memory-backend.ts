@@ -46,6 +46,9 @@ import type {
   LeaseRequest,
   ReplicaBackend,
   ReplicaState,
+  FoundPage,
+  SearchQuery,
+  SearchState,
   StoredOperation,
 } from '../replica-backend.ts'
 import {
@@ -58,6 +61,7 @@ import {
   latestOf,
   pageItems,
 } from '../key-states.ts'
+import { searchStates } from '../search/search-states.ts'
 import { withDigest } from '../stored-operations.ts'
 
 /**
@@ -189,6 +193,15 @@ export class MemoryBackend extends ReplicaBase implements ReplicaBackend {
     }
     keys.sort(compareLatest)
     return { identity: this.#identity, keys: keys.slice(0, limit), done: keys.length <= limit }
+  }
+
+  async search(query: SearchQuery, options?: CallOptions): Promise<FoundPage> {
+    this.#check(options)
+    return { identity: this.#identity, ...searchStates(this.#keys, query) }
+  }
+
+  getSearch(): SearchState {
+    return { state: 'ready' }
   }
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {

@@ -37,8 +37,13 @@ import type {
   ReplicaBackend,
   ReplicaState,
   SchemaState,
+  FoundPage,
+  SearchQuery,
+  SearchState,
   StoredOperation,
 } from '../replica-backend.ts'
+import { SearchIndexer, type IndexProgress } from '../search/search-indexer.ts'
+import { noSearch } from '../search/search-state.ts'
 import { applyCalls } from './write/apply.ts'
 import { PostgresDriver, type PostgresPoolState } from './connection/driver.ts'
 import { leaseRow, removeHintsFenced, trustFenced } from './upkeep/leases.ts'
@@ -63,9 +68,12 @@ import {
   isRefusedForGood,
   isSerializationFailure,
 } from './connection/postgres-error.ts'
-import { damagedParts, mendParts } from './upkeep/parts.ts'
+import { damagedParts, mendParts, type Step } from './upkeep/parts.ts'
 import { digestRange, scanRange, type Ask } from './read/ranges.ts'
 import * as reads from './read/reads.ts'
+import { indexItems } from './search/index-items.ts'
+import { makeIndex, readProgress } from './search/index-tables.ts'
+import { searchItems } from './search/search-items.ts'
 import { repairRows } from './upkeep/repair.ts'
 import { durabilityOf, type ServerSettings } from './connection/server-settings.ts'
 import type { Session } from './connection/session.ts'
@@ -114,6 +122,7 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   readonly #options: ResolvedPostgresOptions
   readonly #tables: Tables
   readonly #batcher: Batcher
+  readonly #indexer: SearchIndexer
   #driver: Promise<PostgresDriver> | undefined
   #opened: PostgresDriver | undefined
   #ready: Promise<void> | undefined
@@ -131,6 +140,14 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
       timeoutMs: this.#options.statementTimeoutMs + CLIENT_GRACE_MS,
     })
     this.#batcher.close()
+    this.#indexer = new SearchIndexer({
+      env,
+      name: 'PostgreSQL',
+      step: () =>
+        this.#call('index', { timeoutMs: PATIENT_MS_MAX }, (session) =>
+          indexItems(session, this.#tables),
+        ),
+    })
   }
 
   getBackendType(): string {
@@ -173,6 +190,7 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
 
   /** Ends when calls in flight have ended, at its deadline at the latest. */
   async disconnect(): Promise<void> {
+    await this.#indexer.close()
     const driver = this.#driver
     this.#driver = undefined
     this.#opened = undefined
@@ -217,6 +235,18 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
 
   async listLatest(query: LatestQuery, options?: CallOptions): Promise<LatestPage> {
     return await reads.listLatest(this.#ask('listLatest', options), this.#tables, query)
+  }
+
+  async search(query: SearchQuery, options?: CallOptions): Promise<FoundPage> {
+    const state = this.#indexer.state
+    if (state.state === 'off') throw noSearch(state)
+    return await this.#indexer.search((known) =>
+      searchItems(this.#ask('search', options), this.#tables, known, query),
+    )
+  }
+
+  getSearch(): SearchState {
+    return this.#indexer.state
   }
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {
@@ -264,17 +294,24 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   checkParts(options?: CallOptions): AsyncIterable<DamagedPart> {
-    return damagedParts(this.#ask('checkParts', options), this.#tables)
+    return damagedParts(this.#ask('checkParts', options), this.#tables, this.#isIndexed)
   }
 
   async mendParts(options: CallOptions = {}): Promise<void> {
-    await mendParts((work) => this.#call('mendParts', options, work), this.#tables)
+    const step: Step = (work) => this.#call('mendParts', options, work)
+    await mendParts(step, this.#tables, this.#isIndexed)
+    if (!this.#isIndexed) return
+    this.#indexer.open(await step((session) => readProgress(session, this.#tables)))
   }
 
   /** Makes the tables or brings them up to date; `connect` does it unless told otherwise. */
   async migrate(): Promise<void> {
     this.#driver ??= this.#open()
-    await this.#migrate(await this.#driver)
+    const driver = await this.#driver
+    await this.#migrate(driver)
+    if (!this.#options.search) return
+    this.#indexer.open(await this.#openIndex(driver, true))
+    await this.#indexer.catchUp()
   }
 
   async getSchema(): Promise<SchemaState> {
@@ -324,7 +361,9 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
       after = keys.at(-1)!
     }
     const patient = { timeoutMs: PATIENT_MS_MAX, ...options }
-    await this.#call('maintenance', patient, (session) => vacuum(session, this.#tables))
+    await this.#call('maintenance', patient, (session) =>
+      vacuum(session, this.#tables, this.#isIndexed),
+    )
   }
 
   /** `maintenance`: VACUUM frees what was removed, and the server overwrites it when it needs the space. */
@@ -411,10 +450,23 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
     checkVersion(version, this.#options.migrate)
     if (version < SCHEMA_VERSION) await this.#migrate(driver)
     await driver.use('connect', limit, (session) => checkTables(session, this.#tables))
+    this.#indexer.open(await this.#openIndex(driver, this.#options.migrate === 'connect'))
     if (driver.settings?.readOnly === true) {
       this.env.logger.warn({}, 'PostgreSQL takes no writes: transactions are read-only here')
     }
     if (this.#opened === driver) this.#isReady = true
+  }
+
+  async #openIndex(driver: PostgresDriver, mayCreate: boolean): Promise<IndexProgress | undefined> {
+    return await driver.use('connect', { timeoutMs: PATIENT_MS_MAX }, (session) =>
+      this.#options.search
+        ? makeIndex(session, this.#tables, mayCreate)
+        : readProgress(session, this.#tables),
+    )
+  }
+
+  get #isIndexed(): boolean {
+    return this.#indexer.state.state !== 'off'
   }
 
   async #migrate(driver: PostgresDriver): Promise<void> {
@@ -434,6 +486,7 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
       if (!isStorageError(error) || !isSerializationFailure(error.cause)) throw error
       outcome = await this.#call('apply', {}, apply)
     }
+    this.#indexer.wrote()
     for (const key of outcome.unswept) void this.#sweepBehind(key)
     return outcome.results
   }

@@ -17,7 +17,7 @@ replicaBackendConformance({
   open: async () => await openFile(join(directory, `${++files}.db`)),
   reopen: async (backend) => await openFile(paths.get(backend)!),
   damage: async (backend, value) => await damageSqlite(paths.get(backend)!, value),
-  capabilities: { persistent: true, propertyRuns: 25 },
+  capabilities: { persistent: true, search: true, propertyRuns: 25 },
 })
 
 replicaBackendConformance({
@@ -31,7 +31,7 @@ replicaBackendConformance({
 })
 
 async function openFile(path: string): Promise<SqliteBackend> {
-  const backend = new SqliteBackend({ path })
+  const backend = new SqliteBackend({ path, search: true })
   paths.set(backend, path)
   await backend.connect()
   return backend

@@ -7,7 +7,6 @@ import { nodeEnv } from '../../core/node-env.ts'
 import type { Operation } from '../../core/operation.ts'
 import { sleep } from '../../core/time.ts'
 import { Batcher } from '../batcher.ts'
-import { bucketsOf, type Bucket } from '../buckets.ts'
 import { checkSignal } from '../check-signal.ts'
 import { checkLease } from '../lease.ts'
 import { ReplicaBase } from '../replica-base.ts'
@@ -34,6 +33,9 @@ import type {
   ReplicaBackend,
   ReplicaState,
   SchemaState,
+  FoundPage,
+  SearchQuery,
+  SearchState,
   StoredOperation,
 } from '../replica-backend.ts'
 import { isOutdated, MEMORY } from './connection/open-connection.ts'
@@ -50,18 +52,12 @@ import {
   type SqliteOptions,
 } from './connection/options.ts'
 import type { PartsPage } from './upkeep/parts.ts'
-import { SCAN_START, type ScanCursor } from './rows/scan.ts'
-import { isWide } from './rows/wide-range.ts'
+import { SearchIndexer } from '../search/search-indexer.ts'
+import { RangeCalls, TURN_MS } from './range-calls.ts'
 import { isBusy, openError, sqliteError } from './connection/sqlite-error.ts'
 
 /** Pause before a lock that another process holds is tried again. Milliseconds. */
 const BUSY_PAUSE_MS = 10
-/** Calls answer without waiting for anything; after this long others get a turn. Milliseconds. */
-const TURN_MS = 5
-/** Rows of the file that a digest of most of it goes through at a time. */
-const BLOCK_ROWS = 4_096
-/** Most keys that a digest goes through at a time. */
-const TURN_KEYS_MAX = 4_096
 
 /** How often the log is moved into the file while there are writes. Milliseconds. */
 const CHECKPOINT_MS = 500
@@ -79,6 +75,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   /** The connection of this thread. */
   #engine: SqliteEngine | undefined
   readonly #threads: EngineThreads
+  readonly #ranges: RangeCalls
+  readonly #indexer: SearchIndexer
   #connecting: Promise<void> | undefined
   #durability: Durability = { durable: false, reasons: ['not connected yet'] }
   readonly #alive: KeepAlive
@@ -89,8 +87,6 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   #turnAt = 0
   #checkpointAt = 0
   #checkpointing = false
-  /** Keys that a digest goes through at a time; follows how long that takes. */
-  #turnKeys = 16
   readonly judgesConditions = (): boolean => true
 
   constructor(options: SqliteOptions, env: Env = nodeEnv()) {
@@ -106,12 +102,21 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
       run: async (calls) => {
         const results = await this.#callHost('writer', {}, 'run', calls)
         this.#checkpointIfDue()
+        this.#indexer.wrote()
         return results
       },
       inFlightMax: 1,
       timeoutMs: this.#options.timeoutMs,
     })
     this.#batcher.close()
+    this.#ranges = new RangeCalls(env, (options, method, ...args) =>
+      this.#callHost('scanner', options, method, ...args),
+    )
+    this.#indexer = new SearchIndexer({
+      env,
+      name: 'SQLite',
+      step: () => this.#callHost('writer', {}, 'indexItems'),
+    })
   }
 
   getBackendType(): string {
@@ -135,6 +140,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     })
     this.#batcher.close()
     this.#isOpen = false
+    await this.#indexer.close()
     await this.#close()
   }
 
@@ -206,14 +212,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     buckets: number,
     options: CallOptions = {},
   ): Promise<readonly BucketDigest[]> {
-    if (isWide(range, this.env.now())) return await this.#digestFile(range, buckets, options)
-    let result: readonly Bucket[] = bucketsOf(range, buckets)
-    for await (const keyIds of this.#keyIds(range, options)) {
-      await this.#inTurns(keyIds, async (some) => {
-        result = await this.#callHost('scanner', options, 'addDigests', range, result, some)
-      })
-    }
-    return result
+    return await this.#ranges.digest(range, buckets, options)
   }
 
   async getSchema(): Promise<SchemaState> {
@@ -224,6 +223,7 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
   async migrate(): Promise<void> {
     if (this.isConnected()) return
     await this.connect()
+    await this.#indexer.catchUp()
     await this.disconnect()
   }
 
@@ -235,22 +235,18 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
     return ['copies of the SQLite file, and blocks that the file system gave back']
   }
 
-  async *scanStored(range: StampRange, options: CallOptions = {}): AsyncGenerator<StoredOperation> {
-    for await (const keyIds of this.#keyIds(range, options)) {
-      const found: number[] = []
-      await this.#inTurns(keyIds, async (some) => {
-        found.push(...(await this.#callHost('scanner', options, 'keysWithRows', range, some)))
-      })
-      let cursor: ScanCursor | undefined = SCAN_START
-      while (cursor !== undefined) {
-        const from: ScanCursor = cursor
-        const page = await this.#callHost('scanner', options, 'scanPage', range, found, from)
-        yield* page.operations
-        cursor = page.next
-        // A long scan lets others run between its pages.
-        await setImmediate()
-      }
-    }
+  scanStored(range: StampRange, options: CallOptions = {}): AsyncIterable<StoredOperation> {
+    return this.#ranges.scanStored(range, options)
+  }
+
+  async search(query: SearchQuery, options: CallOptions = {}): Promise<FoundPage> {
+    return await this.#indexer.search((known) =>
+      this.#callHost('scanner', options, 'search', query, known),
+    )
+  }
+
+  getSearch(): SearchState {
+    return this.#indexer.state
   }
 
   async repair(operations: readonly Operation[], options: CallOptions = {}): Promise<number> {
@@ -259,7 +255,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   async *checkParts(options: CallOptions = {}): AsyncGenerator<DamagedPart> {
     yield* await this.#callHost('scanner', options, 'checkFile')
-    for (const method of ['checkOwners', 'checkKeys'] as const) {
+    yield* await this.#callHost('scanner', options, 'checkIndex')
+    for (const method of ['checkOwners', 'checkKeys', 'checkIndexed'] as const) {
       let after: number | undefined = 0
       while (after !== undefined) {
         const page: PartsPage = await this.#callHost('scanner', options, method, after)
@@ -271,55 +268,12 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
 
   async mendParts(options: CallOptions = {}): Promise<void> {
     await this.#callHost('writer', options, 'mendFile')
-    for (const method of ['mendOwners', 'mendKeys'] as const) {
+    await this.#callHost('writer', options, 'mendIndex')
+    for (const method of ['mendOwners', 'mendKeys', 'mendIndexed'] as const) {
       let after: number | undefined = 0
       while (after !== undefined) after = await this.#callHost('writer', options, method, after)
     }
-  }
-
-  /** Most of the file is in the range: it is read in its own order. */
-  async #digestFile(
-    range: StampRange,
-    count: number,
-    options: CallOptions,
-  ): Promise<readonly BucketDigest[]> {
-    let result: readonly Bucket[] = bucketsOf(range, count)
-    const last = await this.#callHost('scanner', options, 'lastIds')
-    for (const table of ['rows', 'keys'] as const) {
-      for (let at = 0; at < last[table]; at += BLOCK_ROWS) {
-        const end = Math.min(at + BLOCK_ROWS, last[table])
-        const call = [range, result, table, at, end] as const
-        result = await this.#callHost('scanner', options, 'addBlockDigests', ...call)
-      }
-    }
-    return result
-  }
-
-  async *#keyIds(range: StampRange, options: CallOptions): AsyncGenerator<readonly number[]> {
-    let after: number | undefined = 0
-    while (after !== undefined) {
-      const from: number = after
-      const page = await this.#callHost('scanner', options, 'keyIds', range, from)
-      yield page.ids
-      after = page.next
-    }
-  }
-
-  /** As many keys at a time as are done within a moment. */
-  async #inTurns(
-    keyIds: readonly number[],
-    work: (some: readonly number[]) => Promise<void>,
-  ): Promise<void> {
-    for (let from = 0; from < keyIds.length;) {
-      const some = keyIds.slice(from, from + this.#turnKeys)
-      from += some.length
-      const start = this.env.monotonic()
-      await work(some)
-      const tookMs = this.env.monotonic() - start
-      if (tookMs > TURN_MS) this.#turnKeys = Math.max(1, this.#turnKeys >> 1)
-      else if (tookMs < TURN_MS / 4) this.#turnKeys = Math.min(TURN_KEYS_MAX, this.#turnKeys * 2)
-      await setImmediate()
-    }
+    this.#indexer.open(await this.#callHost('writer', options, 'readProgress'))
   }
 
   async #close(): Promise<void> {
@@ -375,6 +329,8 @@ export class SqliteBackend extends ReplicaBase implements ReplicaBackend {
         this.#stayHere(error.message)
       })
       this.#checkpointAt = this.env.monotonic()
+      const begin = this.#options.search ? 'makeIndex' : 'readProgress'
+      this.#indexer.open(await this.#whenFree(() => engine.call(begin)))
       this.#isOpen = true
       this.#batcher.open()
       if (isOutdated(version)) {

@@ -19,17 +19,21 @@ import type {
   LatestPage,
   LatestQuery,
   ReplicaState,
+  FoundPage,
+  SearchQuery,
 } from '../replica-backend.ts'
 import type { SqliteConnection } from './connection/connection.ts'
 import { HAS_VALUE, itemOfRow, READ_COLUMNS, type ReadRow } from './rows/item-row.ts'
 import { checkClear, optionalStamp } from './rows/key-table.ts'
 import { readLatestKeys } from './rows/list-latest.ts'
 import { readPage } from './rows/read-items.ts'
+import { searchItems } from './search/search-items.ts'
 import { checkSameId, itemBytes, stampOf } from './rows/stamp-bytes.ts'
 
 export { addBlockDigests, addDigests, lastIds } from './rows/digest.ts'
 export { readKeyIds as keyIds } from './rows/key-pages.ts'
 export { keysWithRows, readScanPage as scanPage } from './rows/scan.ts'
+export { checkIndex, checkIndexed, readProgress } from './search/index-tables.ts'
 export { checkFile, checkKeys, checkOwners } from './upkeep/parts.ts'
 
 const FIND_KEY = `
@@ -111,6 +115,16 @@ export function listKeys(
 
 export function listLatest(connection: SqliteConnection, query: LatestQuery): LatestPage {
   return { identity: identityOf(connection), ...readLatestKeys(connection, query) }
+}
+
+/** Undefined while something was written that is not indexed yet, unless that is `known`. */
+export function search(
+  connection: SqliteConnection,
+  query: SearchQuery,
+  known: boolean,
+): FoundPage | undefined {
+  const page = searchItems(connection, query, known)
+  return page === undefined ? undefined : { identity: identityOf(connection), ...page }
 }
 
 export function readState(connection: SqliteConnection, writer: string): ReplicaState {

@@ -69,7 +69,8 @@ async function migratePlace(
     const { version, migrations } = schema
     const titled = migrations.map((title, i) => ({ number: i + 1, title }))
     const steps = flags.show === true ? titled : titled.slice(version)
-    if (changes && steps.length > 0) await backend.migrate!()
+    // Also without a step: an index of texts that was asked for is built.
+    if (changes) await backend.migrate?.()
     return { place, type, from: version, to: migrations.length, steps }
   } finally {
     await backend.disconnect()

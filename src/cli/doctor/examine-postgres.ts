@@ -15,6 +15,8 @@ import {
 import { checkTables } from '../../backend/postgres/upkeep/table-checks.ts'
 import type { Env } from '../../core/env.ts'
 import { examineClock, examineTls } from './examine-hosts.ts'
+import { readProgress } from '../../backend/postgres/search/index-tables.ts'
+import { examineSearch } from './examine-search.ts'
 import { examineSchema } from './examine-schema.ts'
 import type { Findings } from './finding.ts'
 import type { Located } from './located.ts'
@@ -115,6 +117,7 @@ async function examineTables(session: Session, tables: Tables, found: Findings):
   if (version === 0) await examineCreateRight(session, tables, found)
   if (!isCurrent) return
   await checkTables(session, tables)
+  examineSearch(await readProgress(session, tables), found)
   const statements = indexStatements(tables)
   const { rows } = await session.query({
     text: VALID_INDEXES,

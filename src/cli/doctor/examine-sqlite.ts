@@ -12,10 +12,12 @@ import {
   type SqliteOptions,
 } from '../../backend/sqlite/connection/options.ts'
 import type { SqliteConnection } from '../../backend/sqlite/connection/connection.ts'
+import { readProgress } from '../../backend/sqlite/search/index-tables.ts'
 import { checkFile } from '../../backend/sqlite/upkeep/parts.ts'
 import { readSchema } from '../../backend/sqlite/upkeep/read-schema.ts'
 import type { Located } from './located.ts'
 import type { Findings } from './finding.ts'
+import { examineSearch } from './examine-search.ts'
 import { examineSchema } from './examine-schema.ts'
 import { examineDisk } from './examine-disk.ts'
 
@@ -52,7 +54,10 @@ function examineFile(driver: SqliteDriver, options: ResolvedSqliteOptions, found
     if (durability.durable) found.ok('durable', durability.reasons.join(', '))
     else found.warn('not-durable', durability.reasons.join(', '), 'use a local disk')
     examineVersion(version, found)
-    if (examineSchema(schema, found)) examineParts(connection, found)
+    if (examineSchema(schema, found)) {
+      examineParts(connection, found)
+      examineSearch(readProgress(connection), found)
+    }
   } finally {
     connection.close()
   }

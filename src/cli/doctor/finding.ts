@@ -32,6 +32,7 @@ export type FindingCode =
   | 'plain-text'
   | 'read-only'
   | 'same-database'
+  | 'searchable'
   | 'too-old'
   | 'unreachable'
   | 'unusable'

@@ -65,6 +65,8 @@ function troublesOf(status: StoreStatus): string[] {
         `${name}: refuses ${quarantined} entries for good; see everthread wal dead-letters`,
       )
     }
+    const { state, reason } = places[name].search
+    if (state === 'building') found.push(`${name}: ${reason}`)
     if (lastError !== undefined) found.push(`${name}: ${lastError}`)
   }
   if (wal.lastError !== undefined) found.push(`wal: ${wal.lastError}`)

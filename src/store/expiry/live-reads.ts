@@ -48,6 +48,15 @@ export class LiveReads implements ReadPort {
     return this.#read.valuesOnly === true
   }
 
+  get search(): ReadPort['search'] {
+    if (this.#read.search === undefined) return undefined
+    return async (context, query) => {
+      const nowMs = context.clock.now()
+      const page = await this.#read.search!(context, query)
+      return { ...page, found: page.found.filter(({ item }) => !hasExpired(item, nowMs)) }
+    }
+  }
+
   async readRegister(context: StoreContext, key: string): Promise<RegisterRead> {
     const nowMs = context.clock.now()
     const read = await this.#read.readRegister(context, key)

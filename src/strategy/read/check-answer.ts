@@ -3,7 +3,13 @@
  * not become a raw error, an empty history or a message that nobody wrote. Values are not parsed here;
  * whoever decodes them finds those that are damaged.
  */
-import type { KeyRead, KeyReads, ItemPage, LatestKey } from '../../backend/replica-backend.ts'
+import type {
+  FoundPage,
+  ItemPage,
+  KeyRead,
+  KeyReads,
+  LatestKey,
+} from '../../backend/replica-backend.ts'
 import { missingKey, neededKey } from '../../core/encryption/envelope.ts'
 import { StorageError } from '../../core/errors.ts'
 import type { Item } from '../../core/merge.ts'
@@ -28,6 +34,24 @@ export function checkItems(place: DatabasePlace, key: string, page: ItemPage): I
     refuseLocked(place, item.edited)
   }
   return page
+}
+
+export function checkFound(place: DatabasePlace, page: FoundPage): FoundPage {
+  const { found, done, edge } = page
+  const isSound =
+    Array.isArray(found) &&
+    isStampOrNone(edge) &&
+    (done || edge !== undefined) &&
+    found.every(isOfKey)
+  if (!isSound) throw damaged('a page', 'a search', place)
+  for (const { key, item } of found) {
+    checkItems(place, key, { identity: page.identity, items: [item], done: true })
+  }
+  return page
+}
+
+function isOfKey(one: FoundPage['found'][number] | undefined): boolean {
+  return typeof one?.key === 'string'
 }
 
 /** One answer for each key. */

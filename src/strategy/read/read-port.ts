@@ -1,5 +1,7 @@
-import type { LatestKey } from '../../backend/replica-backend.ts'
+import type { FoundItem, LatestKey } from '../../backend/replica-backend.ts'
 import type { Item, Register } from '../../core/merge.ts'
+import type { SearchScope } from '../../core/search/search-numbers.ts'
+import type { SearchTerms } from '../../core/search/search-terms.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import type { StoreContext } from '../context.ts'
 
@@ -68,6 +70,24 @@ export interface LatestRead extends ReadMark {
   readonly done: boolean
 }
 
+/** What a store is asked to find: items of all keys of a tenant, or of one. */
+export interface ItemsSearch extends SearchScope {
+  readonly terms: SearchTerms
+  /** Only positions below. */
+  readonly before?: Stamp
+  /** Only positions above. */
+  readonly after?: Stamp
+  readonly limit: number
+}
+
+/** The answer of a store to an `ItemsSearch`. */
+export interface FoundRead extends ReadMark {
+  /** Visible items that have the words, latest first. */
+  readonly found: readonly FoundItem[]
+  /** Pass it as `before` to go on; absent: nothing lies beyond. */
+  readonly next?: Stamp
+}
+
 /**
  * Which place answers a read. Whatever it is, the operations that are pending for that place are
  * laid over its answer, so that one's own messages are in it.
@@ -98,6 +118,8 @@ export interface ReadPort {
     context: StoreContext,
     query: { readonly prefix: string; readonly before?: LatestKey; readonly limit: number },
   ): Promise<LatestRead>
+  /** Left out by a strategy that cannot search: then it is `UNSUPPORTED`. */
+  search?: ((context: StoreContext, query: ItemsSearch) => Promise<FoundRead>) | undefined
 }
 
 /** How a read strategy uses the cache. */

@@ -1,5 +1,6 @@
 import type { LatestKey } from '../../backend/replica-backend.ts'
-import { isCallersFault } from '../../core/errors.ts'
+import { noSearch } from '../../backend/search/search-state.ts'
+import { isCallersFault, type StorageError } from '../../core/errors.ts'
 import { fieldsOf } from '../../core/given.ts'
 import { DATABASE_PLACES, type DatabasePlace } from '../../core/places.ts'
 import { boolean, byDefault, integer, ms } from '../../core/option-kinds.ts'
@@ -20,10 +21,13 @@ import {
 } from './merged-keys.ts'
 import { judgePrimary } from './judge-primary.ts'
 import { readMergedById, readMergedPage } from './merged-page.ts'
+import { searchMerged } from './merged-search.ts'
 import type {
   CountedRead,
+  FoundRead,
   ItemsQuery,
   ItemsRead,
+  ItemsSearch,
   KeysRead,
   LatestRead,
   ReadConfig,
@@ -75,6 +79,8 @@ interface Judging {
   readonly maxHintAgeMs?: number
   /** That nothing is found decides something. Default: false. */
   readonly isDecisive?: boolean
+  /** Of the plan only what this leaves of it. */
+  readonly planOf?: (plan: ReadPlan) => ReadPlan
 }
 
 /**
@@ -197,11 +203,26 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
     return { ...value, complete }
   }
 
+  async search(context: StoreContext, query: ItemsSearch): Promise<FoundRead> {
+    const { value, complete } = await this.#read(
+      context,
+      (sources) => searchMerged(context, sources, query),
+      ({ found }) => found.length === 0,
+      { planOf: (plan) => searchPlan(context, plan) },
+    )
+    const { isWhole, ...rest } = value
+    return { ...rest, complete: complete && isWhole }
+  }
+
   async #read<T>(
     context: StoreContext,
     run: (sources: readonly Source[]) => Promise<T>,
     isEmpty: (value: T) => boolean,
-    { maxHintAgeMs = this.resolved.maxHintAgeMs, isDecisive = false }: Judging = {},
+    {
+      maxHintAgeMs = this.resolved.maxHintAgeMs,
+      isDecisive = false,
+      planOf = (plan) => plan,
+    }: Judging = {},
   ): Promise<Answer<T>> {
     const { log } = context
     // What an earlier life acknowledged may be in the log alone, which has yet to open; that it opens
@@ -218,7 +239,7 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
     }
     const isWanted = ({ value }: Asked<T>): boolean =>
       !this.resolved.treatEmptyAsFailure || !isEmpty(value)
-    const plan = this.plan(context, judged === undefined)
+    const plan = planOf(this.plan(context, judged === undefined))
     const asked = await firstAnswer(context, plan, ask, isWanted)
     // That it is not there decides something: a primary that is only late is waited for.
     const isOpen = isDecisive && isEmpty(asked.value) && context.places.primary.isUp()
@@ -263,4 +284,28 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
       }
     }
   }
+}
+
+/**
+ * The steps of a plan that a search can take. A place that cannot be searched is asked beside one that can:
+ * it may know what became of an item.
+ */
+function searchPlan({ places }: StoreContext, plan: ReadPlan): ReadPlan {
+  const able = DATABASE_PLACES.filter((name) => places[name].canSearch())
+  if (able.length === 0) throw cannotSearch(places)
+  const steps = plan.map((step) =>
+    step.some((name) => able.includes(name)) ? step : [...step, ...able],
+  )
+  return steps.filter((step, i) => i === steps.findIndex((other) => isSame(other, step)))
+}
+
+function cannotSearch(places: StoreContext['places']): StorageError {
+  const states = DATABASE_PLACES.map((name) => [name, places[name].getSearch()] as const)
+  const building = states.some(([, state]) => state?.state === 'building')
+  const reasons = states.map(([name, state]) => `${name}: ${state?.reason ?? 'unknown'}`)
+  return noSearch({ state: building ? 'building' : 'none', reason: reasons.join('; ') })
+}
+
+function isSame(a: readonly DatabasePlace[], b: readonly DatabasePlace[]): boolean {
+  return [...a].sort().join() === [...b].sort().join()
 }

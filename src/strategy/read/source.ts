@@ -10,6 +10,8 @@ import type {
   LatestPage,
   LatestQuery,
   ReplicaBackend,
+  FoundPage,
+  SearchQuery,
 } from '../../backend/replica-backend.ts'
 import { readRegistersOf } from '../../backend/read-registers.ts'
 import type { Operation } from '../../core/operation.ts'
@@ -17,6 +19,7 @@ import type { StoreContext } from '../context.ts'
 import type { Place } from '../place.ts'
 import {
   checkCount,
+  checkFound,
   checkItems,
   checkKeys,
   checkLatest,
@@ -107,6 +110,11 @@ export class Source {
     )
     checkLatest(this.place.name, query.prefix, page.keys)
     return page
+  }
+
+  async search(query: SearchQuery): Promise<FoundPage> {
+    const page = await this.#call('search', (backend, options) => backend.search!(query, options))
+    return checkFound(this.place.name, page)
   }
 
   /** Any read of the engine; notes the identity that comes with the answer. */

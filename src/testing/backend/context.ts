@@ -16,6 +16,8 @@ export interface ReplicaBackendCapabilities {
    * `judgesConditions`. Default: `keys`.
    */
   readonly conditions?: 'keys' | 'key' | 'none'
+  /** What `open` opens can be searched. Default: false. */
+  readonly search?: boolean
   /** Rounds of each property test. Default: 40. */
   readonly propertyRuns?: number
 }
@@ -60,9 +62,15 @@ export function conformanceContext({
   damage,
   capabilities = {},
 }: ReplicaBackendConformanceOptions): ConformanceContext {
-  const { persistent = false, leases = true, conditions = 'keys', propertyRuns = 40 } = capabilities
+  const {
+    persistent = false,
+    leases = true,
+    conditions = 'keys',
+    search = false,
+    propertyRuns = 40,
+  } = capabilities
   return {
-    capabilities: { persistent, leases, conditions, propertyRuns },
+    capabilities: { persistent, leases, conditions, search, propertyRuns },
     reopen,
     damage,
     open,

@@ -2,6 +2,7 @@ import { isIPv4 } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { invalid } from '../../../core/errors.ts'
 import {
+  boolean,
   byDefault,
   integer,
   matching,
@@ -81,6 +82,11 @@ export interface PostgresOptions {
   readonly tablePrefix?: string
   /** `never` refuses to connect to a database whose tables are missing or old. Default: connect. */
   readonly migrate?: 'connect' | 'never'
+  /**
+   * Makes an index of texts for `search`, and indexes what is there already. Left out: an index that is there
+   * is used and kept up, but none is made. Default: false.
+   */
+  readonly search?: boolean
 }
 
 export interface ResolvedPostgresOptions {
@@ -93,6 +99,7 @@ export interface ResolvedPostgresOptions {
   readonly schema: string
   readonly tablePrefix: string
   readonly migrate: 'connect' | 'never'
+  readonly search: boolean
 }
 
 /** Where to connect, as the driver takes it. */
@@ -125,6 +132,7 @@ export const POSTGRES_OPTIONS: OptionTable<
   | 'schema'
   | 'tablePrefix'
   | 'migrate'
+  | 'search'
 > = {
   type: oneOf('postgresql', 'postgres'),
   url: secret(),
@@ -148,6 +156,7 @@ export const POSTGRES_OPTIONS: OptionTable<
     matching(PREFIX, 'at most 31 lowercase letters, digits and _'),
   ),
   migrate: byDefault('connect', oneOf('connect', 'never')),
+  search: byDefault(false, boolean()),
 }
 
 /** What the query of a URL says. The last ones are for other clients, and change nothing here. */
@@ -158,6 +167,7 @@ const QUERY = {
     'disable, no-verify, prefer, require, verify-ca or verify-full',
     (given) => sslOf(given) !== undefined,
   ),
+  search: boolean(),
   application_name: secret(),
   channel_binding: secret(),
   pgbouncer: secret(),
@@ -175,7 +185,7 @@ export function resolvePostgresOptions(
     throw invalid(`${field} must be connectTimeoutMs: give one of them`)
   }
   const { statementTimeoutMs, disconnectTimeoutMs, inFlightMax } = resolved
-  const { schema, tablePrefix, migrate } = resolved
+  const { schema, tablePrefix, migrate, search } = resolved
   return {
     connection: connectionOf(resolved),
     pool: poolOf(resolved, path),
@@ -186,6 +196,7 @@ export function resolvePostgresOptions(
     schema,
     tablePrefix,
     migrate,
+    search,
   }
 }
 
@@ -218,6 +229,7 @@ function parseUrl(text: string, path: string): PostgresOptions {
     ...(url.password !== '' && { password: decodeUrlPart(url.password, 'password') }),
     ...(database !== '' && { database }),
     ...(ssl !== undefined && { ssl }),
+    ...(query.search !== undefined && { search: query.search }),
   }
 }
 

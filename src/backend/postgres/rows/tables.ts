@@ -9,6 +9,10 @@ export interface Tables {
   readonly hintCount: string
   readonly cursors: string
   readonly leases: string
+  /** These three are there when an index of texts was asked for. */
+  readonly search: string
+  readonly searchMarks: string
+  readonly searchState: string
 }
 
 /** The names are validated identifiers (`resolvePostgresOptions`): they need no escaping. */
@@ -24,6 +28,9 @@ export function tablesOf(schema: string, prefix: string): Tables {
     hintCount: name('hint_count'),
     cursors: name('cursors'),
     leases: name('leases'),
+    search: name('search'),
+    searchMarks: name('search_marks'),
+    searchState: name('search_state'),
   }
 }
 

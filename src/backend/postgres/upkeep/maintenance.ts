@@ -54,7 +54,8 @@ export async function sweepKey(session: Session, tables: Tables, key: string): P
  * Frees the space of removed rows and refreshes the planner's statistics. It may take long: in a session of
  * ours the caller's deadline is the limit, in any other that of its statements too.
  */
-export async function vacuum(session: Session, tables: Tables): Promise<void> {
-  for (const table of namesOf(tables))
+export async function vacuum(session: Session, tables: Tables, hasIndex: boolean): Promise<void> {
+  const { search, searchMarks } = tables
+  for (const table of [...namesOf(tables), ...(hasIndex ? [search, searchMarks] : [])])
     await session.queryAlone({ text: `VACUUM (ANALYZE) ${table}` })
 }

@@ -2,6 +2,8 @@
  * Whether all that reads and comparisons go by fits the rows of the items, and how it is made to.
  */
 import type { Stamp } from '../../../core/stamp.ts'
+import { hasTriggers, renewIndex } from '../search/index-tables.ts'
+import { markUnindexed, unindexed } from '../search/unindexed.ts'
 import type { DamagedPart } from '../../replica-backend.ts'
 import { renewIdentitySql } from './guards.ts'
 import { coarseSql, listHeadSql, ZERO } from '../rows/head-sql.ts'
@@ -21,8 +23,13 @@ export type Step = <T>(work: (session: Session) => Promise<T>) => Promise<T>
 type Row = Record<string, unknown>
 
 /** What does not fit: a few probes of an index for each key. */
-export async function* damagedParts(ask: Ask, tables: Tables): AsyncGenerator<DamagedPart> {
+export async function* damagedParts(
+  ask: Ask,
+  tables: Tables,
+  index: boolean,
+): AsyncGenerator<DamagedPart> {
   const name = tables.keys
+  if (index && !(await hasTriggers(ask, tables))) yield { name: tables.search }
   for await (const rows of pages(ask, (after) => ownersStatement(tables, after))) {
     for (const { key, lost } of rows) if (lost === true) yield { name, key: key as string }
   }
@@ -31,13 +38,17 @@ export async function* damagedParts(ask: Ask, tables: Tables): AsyncGenerator<Da
       const isWhole = row['fits'] === true && row['has_register'] !== null && hasWholeClear(row)
       if (!isWhole) yield { name, key: row['key'] as string }
     }
+    if (index) yield* unindexed(ask, tables, rows)
   }
 }
 
 /** Makes the rows of keys fit the items; before that nobody takes the database for complete. */
-export async function mendParts(step: Step, tables: Tables): Promise<void> {
+export async function mendParts(step: Step, tables: Tables, index: boolean): Promise<void> {
   await step((session) => session.write(prepared(renewIdentitySql(tables), [])))
   const ask: Ask = (statement) => step((session) => session.query(statement))
+  if (index && !(await hasTriggers(ask, tables))) {
+    await step((session) => renewIndex(session, tables))
+  }
   for await (const rows of pages(ask, (after) => ownersStatement(tables, after))) {
     const lost = rows.filter((row) => row['lost'] === true).map((row) => row['key'])
     if (lost.length > 0) await step((session) => session.write(addStatement(tables, lost)))
@@ -50,6 +61,7 @@ export async function mendParts(step: Step, tables: Tables): Promise<void> {
         if (clears.length > 0) await session.query(dropClearsStatement(tables, clears))
         await session.query(dropRegistersStatement(tables, some))
         await session.query(touchStatement(tables, some))
+        if (index) await session.query(markUnindexed(tables, rows))
       }),
     )
   }

@@ -24,6 +24,11 @@ export interface SqliteOptions {
    * a warning says so. Default: true.
    */
   readonly threads?: boolean
+  /**
+   * Makes an index of texts for `search`, and indexes what is there already. Left out: an index that is there
+   * is used and kept up, but none is made. Needs SQLite 3.43 with FTS5. Default: false.
+   */
+  readonly search?: boolean
 }
 
 export interface ResolvedSqliteOptions {
@@ -31,11 +36,12 @@ export interface ResolvedSqliteOptions {
   readonly busyTimeoutMs: number
   readonly timeoutMs: number
   readonly threads: boolean
+  readonly search: boolean
 }
 
 export const SQLITE_OPTIONS: OptionTable<
   SqliteOptions & { readonly type?: 'sqlite' },
-  'busyTimeoutMs' | 'timeoutMs' | 'threads'
+  'busyTimeoutMs' | 'timeoutMs' | 'threads' | 'search'
 > = {
   type: oneOf('sqlite'),
   path: text(),
@@ -44,13 +50,14 @@ export const SQLITE_OPTIONS: OptionTable<
   busyTimeoutMs: byDefault(5_000, ms(0, 600_000)),
   timeoutMs: byDefault(10_000, ms(1, 3_600_000)),
   threads: byDefault(true, boolean()),
+  search: byDefault(false, boolean()),
 }
 
 /** Fills the defaults in and refuses what cannot work. */
 export function resolveSqliteOptions(options: SqliteOptions, path = ''): ResolvedSqliteOptions {
   const resolved = resolve(path, options, SQLITE_OPTIONS)
-  const { busyTimeoutMs, timeoutMs, threads } = resolved
-  return { path: fileOf(resolved, path), busyTimeoutMs, timeoutMs, threads }
+  const { busyTimeoutMs, timeoutMs, threads, search } = resolved
+  return { path: fileOf(resolved, path), busyTimeoutMs, timeoutMs, threads, search }
 }
 
 function isFileName(given: unknown): boolean {

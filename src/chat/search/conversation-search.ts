@@ -1,0 +1,125 @@
+import type { FoundItem } from '../../backend/replica-backend.ts'
+import { invalid } from '../../core/errors.ts'
+import { decodeJson, isJson } from '../../core/json.ts'
+import { msOfDateTime } from '../../core/iso-time.ts'
+import { itemValue } from '../../core/merge.ts'
+import { resolve, type Resolved } from '../../core/options.ts'
+import { excerptOf } from '../../core/search/excerpt.ts'
+import { indexedItem } from '../../core/search/indexed-texts.ts'
+import { parseSearch, type SearchTerms } from '../../core/search/search-terms.ts'
+import { stampFloor, type Stamp } from '../../core/stamp.ts'
+import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
+import type { ItemsSearch } from '../../strategy/read/read-port.ts'
+import { parseCursor } from '../cursor.ts'
+import { conversationKey, parseConversationKey, tenantPrefix } from '../keys.ts'
+import type { ChatMessage } from '../message.ts'
+import type { Owner } from '../records/record.ts'
+import { conversationOf, OWNER_ID, recordOf } from './record-keys.ts'
+import { SEARCH, type SearchHit, type SearchOptions, type SearchPage } from './search-options.ts'
+
+/** Pages of the store that are read for one page of an owner. */
+const OWNER_ROUNDS_MAX = 20
+
+type DecodeMessage<Extras extends object> = (
+  key: string,
+  item: FoundItem['item'],
+) => Promise<ChatMessage<Extras> | undefined>
+
+/** Searches the conversations of one tenant. */
+export class ConversationSearch<Extras extends object = {}> {
+  readonly #store: StrategicStorageManager
+  readonly #tenant: string
+  readonly #decode: DecodeMessage<Extras>
+
+  constructor(store: StrategicStorageManager, tenant: string, decode: DecodeMessage<Extras>) {
+    this.#store = store
+    this.#tenant = tenant
+    this.#decode = decode
+  }
+
+  async page(given: SearchOptions): Promise<SearchPage<Extras>> {
+    const options = resolve('', given, SEARCH)
+    const { owner, limit } = options
+    const terms = parseSearch(options.text)
+    const query = this.#query(options, terms)
+    const hits: SearchHit<Extras>[] = []
+    const isOwned = owner === undefined ? undefined : this.#ownerCheck(owner)
+    let next = query.before
+    let complete = true
+    for (let round = 0; round < OWNER_ROUNDS_MAX && hits.length < limit; round++) {
+      const page = await this.#store.searchItems({
+        ...query,
+        limit: isOwned === undefined ? limit - hits.length : limit,
+        ...(next !== undefined && { before: next }),
+      })
+      complete &&= page.complete
+      next = page.next
+      for (const one of page.found) {
+        if (hits.length === limit) break
+        if (isOwned !== undefined && !(await isOwned(one.key))) continue
+        const hit = await this.#hit(one, terms)
+        if (hit !== undefined) hits.push(hit)
+        if (hits.length === limit && one !== page.found.at(-1)) next = one.item.position
+      }
+      if (next === undefined) break
+    }
+    return { hits, complete, ...(next !== undefined && { nextCursor: next }) }
+  }
+
+  #query(options: Resolved<typeof SEARCH>, terms: SearchTerms): Omit<ItemsSearch, 'limit'> {
+    const { conversationId, role, before, after, cursor } = options
+    const isTitles = options.in === 'titles'
+    if (isTitles && role !== undefined) throw invalid('role must be left out: titles have none')
+    const place = isTitles ? recordOf : (key: string): string => key
+    const bounds = [
+      ...(before === undefined ? [] : [stampFloor(msOfDateTime(before)!)]),
+      ...(cursor === undefined ? [] : [parseBound(cursor)]),
+    ].sort()
+    return {
+      terms,
+      prefix: place(tenantPrefix(this.#tenant)),
+      ...(conversationId !== undefined && {
+        key: place(conversationKey(this.#tenant, conversationId)),
+      }),
+      ...(role !== undefined && { role }),
+      ...(bounds[0] !== undefined && { before: bounds[0] }),
+      ...(after !== undefined && { after: stampFloor(msOfDateTime(after)!) }),
+    }
+  }
+
+  async #hit({ key, item }: FoundItem, terms: SearchTerms): Promise<SearchHit<Extras> | undefined> {
+    const value = itemValue(item)
+    const indexed = value === undefined ? undefined : indexedItem(key, item.id, value)
+    if (value === undefined || indexed === undefined) return undefined
+    const isTitle = indexed.role === undefined
+    const conversation = parseConversationKey(isTitle ? conversationOf(key) : key)!
+    const shown = { position: item.position, ...excerptOf(indexed.texts, terms) }
+    const { conversationId } = conversation
+    if (isTitle) return { conversationId, title: indexed.texts[0]!, ...shown }
+    const message = await this.#decode(key, item)
+    return message === undefined ? undefined : { conversationId, message, ...shown }
+  }
+
+  /** Whose a conversation is, asked once for each. */
+  #ownerCheck(owner: string): (key: string) => Promise<boolean> {
+    const known = new Map<string, boolean>()
+    return async (key) => {
+      const record = key.startsWith('record/') ? key : recordOf(key)
+      let isOwned = known.get(record)
+      if (isOwned === undefined) {
+        const { items } = await this.#store.readItemsById(record, [OWNER_ID])
+        const value = items[0] === undefined ? undefined : itemValue(items[0])
+        isOwned =
+          value !== undefined &&
+          isJson(value) &&
+          decodeJson<Partial<Owner> | null>(value)?.name === owner
+        known.set(record, isOwned)
+      }
+      return isOwned
+    }
+  }
+}
+
+function parseBound(cursor: string): Stamp {
+  return parseCursor('cursor', cursor)
+}
