@@ -28,6 +28,7 @@ export const GROUPS = [
     'Look up',
     [
       ['api', 'API'],
+      ['messages', 'Messages of every provider'],
       ['context-windows', 'Context windows'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],

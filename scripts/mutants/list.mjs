@@ -10,6 +10,7 @@
 import { CLOCK_MUTANTS } from './clocks.mjs'
 import { LOG_MUTANTS } from './logs.mjs'
 import { ID_MUTANTS } from './ids.mjs'
+import { MESSAGE_MUTANTS } from './messages.mjs'
 import { CLOCKS, OUTAGES } from './settings.mjs'
 import { UPKEEP_MUTANTS } from './upkeep.mjs'
 
@@ -27,6 +28,7 @@ export const MUTANTS = [
   ...LOG_MUTANTS,
   ...CLOCK_MUTANTS,
   ...ID_MUTANTS,
+  ...MESSAGE_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',

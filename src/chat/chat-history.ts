@@ -14,7 +14,7 @@ import type { StrategicStorageManager } from '../store/strategic-storage-manager
 import type { WriteOutcome } from '../strategy/write/write-port.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
-import { encodeMessage, messageBody } from './codec.ts'
+import { encodeMessage, messageBody, type Taken } from './codec.ts'
 import { ConversationReader } from './conversation-reader.ts'
 import { HISTORY, LIMIT, type HistoryOptions } from './history-options.ts'
 import { formatLatestCursor, parseLatestCursor } from './cursor.ts'
@@ -36,11 +36,13 @@ import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
 import type {
   ChatMessage,
   ClearReceipt,
+  ConversationItem,
   ConversationPage,
   HistoryPage,
   NewMessage,
   Receipt,
 } from './message.ts'
+import type { ProviderName } from './providers/shapes.ts'
 
 export interface ClearOptions {
   /**
@@ -66,9 +68,10 @@ const LIST = { limit: LIMIT, before: secret() }
 
 /**
  * Conversations of one tenant. Every method rejects with a `StorageError`; after `close` with
- * `CLOSED`. `Extras` are fields of your own that its messages have, for the compiler alone.
+ * `CLOSED`. `Extras` are fields of your own that its messages have, or the name of a provider whose messages
+ * they are; for the compiler alone.
  */
-export class ChatHistory<Extras extends object = {}> implements AsyncDisposable {
+export class ChatHistory<Extras extends object | ProviderName = {}> implements AsyncDisposable {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #sessions: Sessions | undefined
@@ -113,25 +116,19 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
     conversationId: string,
     messages: readonly NewMessage<Extras>[],
   ): Promise<readonly Receipt[]> {
-    const key = this.#key(conversationId)
-    checkArray('messages', messages)
-    const items = messages.map((message, i) => {
-      const name = messages.length === 1 ? 'message' : `messages[${i}]`
-      const value = messageBody(message, name)
-      const { id } = message
-      if (id === undefined) return { value, name }
-      checkText(`${name}.id`, id, MESSAGE_ID_BYTES_MAX)
-      return { value, id, name }
-    })
-    const outcome = await this.#store.appendItems(key, items)
-    const positions = positionsById(outcome.operations)
-    return outcome.ids.map((id) => ({
-      id,
-      position: positions.get(id) ?? STAMP_MIN,
-      copies: outcome.copies,
-      durable: outcome.durable,
-      ...this.#sessions?.ofWrite(conversationId, id, positions.get(id) ?? STAMP_MIN, outcome),
-    }))
+    return await this.#save(conversationId, messages, 'message')
+  }
+
+  /**
+   * The same for what has no role, such as the function calls and the reasoning of OpenAI's Responses, and
+   * for messages between them: an item has a role or a `type`. All of it is read back where messages are,
+   * as it came.
+   */
+  async saveItems(
+    conversationId: string,
+    items: readonly ConversationItem<Extras>[],
+  ): Promise<readonly Receipt[]> {
+    return await this.#save(conversationId, items, 'item')
   }
 
   /** One page of a conversation; an unknown conversation is an empty one. */
@@ -187,7 +184,7 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
       found,
       { before, content },
       {
-        save: (message) => this.saveMessage(conversationId, message as NewMessage<Extras>),
+        save: async (message) => (await this.#save(conversationId, [message], 'item'))[0]!,
         stands: async (id) => (await this.getMessage(conversationId, id)) !== undefined,
       },
     )
@@ -224,18 +221,19 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
   async updateMessage(
     conversationId: string,
     id: string,
-    message: NewMessage<Extras>,
+    message: ConversationItem<Extras>,
   ): Promise<Receipt> {
     checkText('id', id, MESSAGE_ID_BYTES_MAX)
-    encodeMessage(message)
-    if (message.id !== undefined && message.id !== id) {
+    encodeMessage(message, 'message', 'item')
+    const { id: own } = message as { readonly id?: string }
+    if (own !== undefined && own !== id) {
       throw invalid(`message.id must be ${JSON.stringify(id)} or left out`)
     }
     const { key, item, complete } = await this.#reader.find(conversationId, id)
     const [existing] = item === undefined ? [] : await this.#reader.decode(key, [item])
     if (item === undefined || existing === undefined) throw notFound(id, complete)
     // What stands may be from before times were checked: it is kept as it is.
-    const body = messageBody(message)
+    const body = messageBody(message, 'message', 'item')
     const createdAt = body.createdAt ?? existing.createdAt
     const outcome = await this.#store.editItem(key, id, item.position, { ...body, createdAt })
     return this.#receipt(id, item.position, outcome)
@@ -382,6 +380,32 @@ export class ChatHistory<Extras extends object = {}> implements AsyncDisposable 
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  async #save(
+    conversationId: string,
+    given: readonly object[],
+    taken: Taken,
+  ): Promise<readonly Receipt[]> {
+    const key = this.#key(conversationId)
+    checkArray(`${taken}s`, given)
+    const items = given.map((message, i) => {
+      const name = given.length === 1 ? taken : `${taken}s[${i}]`
+      const value = messageBody(message, name, taken)
+      const { id } = message as { readonly id?: string }
+      if (id === undefined) return { value, name }
+      checkText(`${name}.id`, id, MESSAGE_ID_BYTES_MAX)
+      return { value, id, name }
+    })
+    const outcome = await this.#store.appendItems(key, items)
+    const positions = positionsById(outcome.operations)
+    return outcome.ids.map((id) => ({
+      id,
+      position: positions.get(id) ?? STAMP_MIN,
+      copies: outcome.copies,
+      durable: outcome.durable,
+      ...this.#sessions?.ofWrite(conversationId, id, positions.get(id) ?? STAMP_MIN, outcome),
+    }))
   }
 
   #key(conversationId: string): string {

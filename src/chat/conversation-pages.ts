@@ -9,6 +9,8 @@ export interface PlacedMessage {
   readonly item: Item
   readonly message: ChatMessage
   readonly use: ToolUse
+  /** What the model thought before it, oldest first: it is shown with it and never alone. */
+  readonly led?: readonly PlacedMessage[]
 }
 
 /** A page of one conversation. */

@@ -16,6 +16,7 @@ import { parseCursor } from './cursor.ts'
 import type { HISTORY } from './history-options.ts'
 import { conversationKey } from './keys.ts'
 import type { ChatMessage, HistoryPage } from './message.ts'
+import type { ProviderName } from './providers/shapes.ts'
 import type { Sessions } from './sessions.ts'
 import { readAlignedPage } from './turns/aligned-page.ts'
 import { findOpenCalls, type FIND_OPTIONS, type OpenCalls } from './turns/dangling-tool-calls.ts'
@@ -30,7 +31,7 @@ export interface FoundItem {
 }
 
 /** A page, in the order asked for. */
-interface PlainPage<Extras extends object> {
+interface PlainPage<Extras extends object | ProviderName> {
   readonly messages: ChatMessage<Extras>[]
   readonly items: readonly Item[]
   readonly next: Stamp | undefined
@@ -38,7 +39,7 @@ interface PlainPage<Extras extends object> {
 }
 
 /** Reads of messages: what `ChatHistory` makes of its calls. */
-export class ConversationReader<Extras extends object = {}> {
+export class ConversationReader<Extras extends object | ProviderName = {}> {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #sessions: Sessions | undefined

@@ -11,6 +11,7 @@ const BOUND = { prefix: '', limit: 10 }
 export const CHAT_CALLS: Calls = {
   saveMessage: ['c', MESSAGE],
   saveMessages: ['c', [MESSAGE, { ...MESSAGE, id: 'own' }]],
+  saveItems: ['c', [{ type: 'reasoning', summary: [] }, { ...MESSAGE, id: 'item' }]],
   getHistory: ['c', { limit: 2, before: STAMP, after: STAMP, order: 'newest', alignTurns: true }],
   window: ['c', { maxMessages: 2, maxTokens: 9, countTokens: () => 1, keepSystem: true }],
   findDanglingToolCalls: ['c', { limit: 2 }],

@@ -1,4 +1,4 @@
-import type { ChatMessage, NewMessage, Receipt } from '../../chat/message.ts'
+import type { ChatMessage, ConversationItem, Receipt } from '../../chat/message.ts'
 import { isStorageError, messageOf } from '../../core/errors.ts'
 import type { IdentifiedMessage } from '../jsonl/import-message.ts'
 import type { ImportedConversation } from '../jsonl/parse-conversation.ts'
@@ -12,7 +12,7 @@ const NEWER_TITLE = 'titles and dates of conversations that were imported before
 
 /** The part of `ChatHistory` that an import needs. */
 export interface ImportTarget {
-  saveMessages(conversationId: string, messages: readonly NewMessage[]): Promise<readonly Receipt[]>
+  saveItems(conversationId: string, items: readonly ConversationItem[]): Promise<readonly Receipt[]>
   getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined>
 }
 
@@ -41,7 +41,7 @@ export async function importConversation(
   for (const chunk of chunksOf(messages)) {
     if (isStopped()) return false
     try {
-      tally.saved(await retry(() => target.saveMessages(conversationId, chunk)))
+      tally.saved(await retry(() => target.saveItems(conversationId, chunk)))
     } catch (error) {
       if (!isRefusal(error)) throw error
       if (!(await importOneByOne(conversationId, chunk, messages, options))) return false
@@ -61,7 +61,7 @@ async function importOneByOne(
   for (const message of chunk) {
     if (isStopped()) return false
     try {
-      tally.saved(await retry(() => target.saveMessages(conversationId, [message])))
+      tally.saved(await retry(() => target.saveItems(conversationId, [message])))
     } catch (error) {
       if (!isRefusal(error)) throw error
       const { id } = message

@@ -25,7 +25,7 @@ class FakeTarget implements ImportTarget {
     this.#beforeSave = beforeSave
   }
 
-  async saveMessages(conversationId: string, messages: readonly NewMessage[]): Promise<Receipt[]> {
+  async saveItems(conversationId: string, messages: readonly NewMessage[]): Promise<Receipt[]> {
     expect(this.running.has(conversationId), 'one conversation, one save at a time').toBe(false)
     this.running.add(conversationId)
     this.runningMax = Math.max(this.runningMax, this.running.size)
@@ -135,7 +135,7 @@ test('other content under a stored id is a conflict, and the messages around it 
 
 test('a message that the store wrote down differently, but means the same, is no conflict', async () => {
   const target = new FakeTarget()
-  await target.saveMessages('a', [{ id: 'x', content: '1', role: 'user' }])
+  await target.saveItems('a', [{ id: 'x', content: '1', role: 'user' }])
   const { report } = await run(target, [conversation('a', ['1'], { id: 'x' })])
   expect(report.messages).toMatchObject({ acknowledged: 1, alreadyThere: 1, conflicts: 0 })
 })
