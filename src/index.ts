@@ -6,7 +6,8 @@
 export type { CacheConfig, DatabaseConfig, WalConfig } from './backend/backend-config.ts'
 export type { CacheBackend } from './backend/cache-backend.ts'
 export type { DatabaseBackend } from './backend/database-backend.ts'
-export { ChatHistory, type ClearOptions, type EraseOptions } from './chat/chat-history.ts'
+export { ChatHistory } from './chat/chat-history.ts'
+export type { ClearOptions, EraseOptions } from './chat/removals.ts'
 export type { HistoryOptions } from './chat/history-options.ts'
 export type {
   ClosedToolCall,
@@ -23,7 +24,9 @@ export type {
   ClearReceipt,
   ContentPart,
   Conversation,
+  ConversationDetails,
   ConversationPage,
+  ConversationReceipt,
   HistoryPage,
   NewMessage,
   Receipt,
@@ -33,6 +36,11 @@ export type {
   UserMessage,
 } from './chat/message.ts'
 export { type ChatHistoryOptions, openChatHistory } from './chat/open-chat-history.ts'
+export type {
+  ConversationPatch,
+  ListConversationsOptions,
+  NewConversation,
+} from './chat/records/record-options.ts'
 export type { RetentionOptions } from './chat/retention/retention-options.ts'
 export type { RetentionReport } from './chat/retention/retention.ts'
 export type { EncryptionKey, EncryptionOptions } from './core/encryption/keyring.ts'

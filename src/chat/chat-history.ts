@@ -1,13 +1,10 @@
-import { invalid, StorageError } from '../core/errors.ts'
-import { checkArray, checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
-import type { Operation } from '../core/operation.ts'
-import { DATABASE_PLACES } from '../core/places.ts'
-import { byDefault, ms, oneOf, secret } from '../core/option-kinds.ts'
-import { resolve, type OptionTable } from '../core/options.ts'
-import { DAY_MS } from '../core/time.ts'
-import { isoTime } from '../core/iso-time.ts'
+import { invalid } from '../core/errors.ts'
+import { checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
+import { NameLock } from '../core/name-lock.ts'
+import { resolve } from '../core/options.ts'
 import { STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
 import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
+import type { AppendOutcome } from '../store/lists.ts'
 import type { StoreStatus } from '../store/status.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
@@ -15,9 +12,20 @@ import type { WriteOutcome } from '../strategy/write/write-port.ts'
 import type { ReconcileReport } from '../sync/reconcile-report.ts'
 import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
 import { encodeMessage, messageBody, type Taken } from './codec.ts'
+import { itemsOf, notFound, positionsById } from './message-items.ts'
+import { CLEAR, clearReceipt, ERASE, type ClearOptions, type EraseOptions } from './removals.ts'
 import { ConversationReader } from './conversation-reader.ts'
-import { HISTORY, LIMIT, type HistoryOptions } from './history-options.ts'
-import { formatLatestCursor, parseLatestCursor } from './cursor.ts'
+import { HISTORY, type HistoryOptions } from './history-options.ts'
+import { importPositions } from './records/import-positions.ts'
+import { Activity } from './records/activity.ts'
+import { ConversationRecords } from './records/conversation-records.ts'
+import type {
+  ConversationPatch,
+  CountConversationsOptions,
+  ListConversationsOptions,
+  NewConversation,
+  UpdateConversationOptions,
+} from './records/record-options.ts'
 import type { Retention, RetentionReport } from './retention/retention.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
@@ -32,39 +40,22 @@ import {
   type FindToolCallsOptions,
 } from './turns/dangling-tool-calls.ts'
 import { resolveWindow, type HistoryWindow, type WindowOptions } from './window/window-options.ts'
-import { conversationKey, parseConversationKey, tenantPrefix } from './keys.ts'
+import { conversationKey, SPACES, tenantPrefix } from './keys.ts'
 import type {
   ChatMessage,
   ClearReceipt,
+  ConversationDetails,
   ConversationItem,
   ConversationPage,
+  ConversationReceipt,
   HistoryPage,
   NewMessage,
   Receipt,
 } from './message.ts'
 import type { ProviderName } from './providers/shapes.ts'
 
-export interface ClearOptions {
-  /**
-   * `acknowledged` resolves like a save; a place that is out follows when it is back. `everywhere`
-   * waits up to 30 s for both databases and says which of them are clear. Default: `acknowledged`.
-   */
-  readonly wait?: 'acknowledged' | 'everywhere'
-}
-
-/** How an erase is waited for. */
-export interface EraseOptions {
-  /** How long to wait for the places, at most a day. Milliseconds. Default: 30,000. */
-  readonly deadlineMs?: number
-}
-
-const CLEAR: OptionTable<ClearOptions, 'wait'> = {
-  wait: byDefault('acknowledged', oneOf('acknowledged', 'everywhere')),
-}
-const ERASE: OptionTable<EraseOptions, 'deadlineMs'> = {
-  deadlineMs: byDefault(30_000, ms(0, DAY_MS)),
-}
-const LIST = { limit: LIMIT, before: secret() }
+/** Of two imports of one conversation each begins where the one before it ended. */
+const IMPORTS = new NameLock()
 
 /**
  * Conversations of one tenant. Every method rejects with a `StorageError`; after `close` with
@@ -74,9 +65,14 @@ const LIST = { limit: LIMIT, before: secret() }
 export class ChatHistory<Extras extends object | ProviderName = {}> implements AsyncDisposable {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
+  readonly #tokens: SessionTokens | undefined
   readonly #sessions: Sessions | undefined
   readonly #reader: ConversationReader<Extras>
   readonly #retention: Retention | undefined
+  readonly #records: ConversationRecords
+  readonly #activity: Activity
+  /** The store is closed by another history. */
+  #isGuest = false
 
   /** The store is connected by the caller and closed by `close`. The tenant may be empty. */
   constructor(
@@ -91,6 +87,19 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
     this.#tenant = tenant
     this.#sessions = tokens === undefined ? undefined : new Sessions(store, tenant, tokens)
     this.#reader = new ConversationReader(store, tenant, this.#sessions)
+    this.#records = new ConversationRecords(store, tenant)
+    this.#activity = Activity.of(store)
+    this.#tokens = tokens
+  }
+
+  /**
+   * The conversations of another tenant, in the same store. It costs nothing to make; closing it closes nothing, and
+   * it applies no `retention`.
+   */
+  forTenant(tenant: string): ChatHistory<Extras> {
+    const history = new ChatHistory<Extras>(this.#store, tenant, this.#tokens)
+    history.#isGuest = true
+    return history
   }
 
   /** The store underneath, for its events and everything that is not about messages. */
@@ -129,6 +138,31 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
     items: readonly ConversationItem<Extras>[],
   ): Promise<readonly Receipt[]> {
     return await this.#save(conversationId, items, 'item')
+  }
+
+  /**
+   * Saves messages and items of the past, in order, all or nothing at each place: they stand at their own times (`createdAt`),
+   * as far as these come after the latest message of the conversation, so that lists and `retention` take them for as
+   * old as they are. A message of a later time than now, or without one, stands where the one before it does. Nobody
+   * else may save to the conversation meanwhile. Otherwise as `saveMessages`.
+   */
+  async importMessages(
+    conversationId: string,
+    messages: readonly ConversationItem<Extras>[],
+  ): Promise<readonly Receipt[]> {
+    const key = this.#key(conversationId)
+    const items = itemsOf(messages, 'item')
+    return await IMPORTS.run([`${this.#store.writer} ${key}`], async () => {
+      const positions = await importPositions(this.#store, key, messages)
+      const placed = items.map((item, i) => ({ ...item, position: positions[i]! }))
+      const outcome = await this.#store.appendItems(key, placed)
+      const receipts = this.#receipts(conversationId, outcome)
+      const last = receipts.at(-1)
+      if (last !== undefined) {
+        await this.#activity.placed(this.#tenant, conversationId, stampMs(last.position))
+      }
+      return receipts
+    })
   }
 
   /** One page of a conversation; an unknown conversation is an empty one. */
@@ -252,21 +286,67 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
     return this.#receipt(id, item.position, outcome)
   }
 
-  /** Removes all messages of a conversation. They never come back, whatever is replayed later. */
+  /**
+   * Removes all messages of a conversation. They never come back, whatever is replayed later. Its record stays:
+   * `deleteConversation` removes both.
+   */
   async clearHistory(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
     const { wait } = resolve('', options, CLEAR)
     const key = this.#key(conversationId)
-    const { copies, durable, operations } = await this.#store.delete(key)
-    const has = DATABASE_PLACES.filter((place) => copies.includes(place))
-    if (wait === 'acknowledged' || has.length === DATABASE_PLACES.length) {
-      return { copies, durable, clear: has }
-    }
-    const clear = await this.#store.waitUntilCleared(key, operations[0]!.stamp)
-    return { copies, durable, clear }
+    return await clearReceipt(this.#store, key, await this.#store.delete(key), wait)
   }
 
   /**
-   * Clears a conversation for good and takes its payloads out of the log, dead letters, caches and the
+   * Gives a conversation a record: title, owner, metadata. It is listed from then on, also without messages. May be
+   * repeated. Two that create one conversation at the same time meet in one record: of each field the later one stands.
+   *
+   * @throws StorageError `CONFLICT` when it has a record with other fields; otherwise as a save.
+   */
+  async createConversation(
+    conversationId: string,
+    fields?: NewConversation,
+  ): Promise<ConversationReceipt> {
+    return await this.#records.create(conversationId, fields)
+  }
+
+  /** What is known of a conversation; undefined when it has neither a record nor messages. */
+  async getConversation(conversationId: string): Promise<ConversationDetails | undefined> {
+    return await this.#records.get(conversationId)
+  }
+
+  /**
+   * Changes fields of a record, and makes one for a conversation that has messages only. Of two changes of one field
+   * the later one stands, also after an outage; changes of different fields meet.
+   *
+   * @throws StorageError `NOT_FOUND`, or `UNAVAILABLE` when it was not found by a read that may be incomplete;
+   * `CONFLICT` with `ifStamp`; otherwise as a save.
+   */
+  async updateConversation(
+    conversationId: string,
+    patch: ConversationPatch,
+    options?: UpdateConversationOptions,
+  ): Promise<ConversationReceipt> {
+    return await this.#records.update(conversationId, patch, options)
+  }
+
+  /** Removes a conversation, its messages and its record, for good. One that is not there is no error. */
+  async deleteConversation(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
+    const { wait } = resolve('', options, CLEAR)
+    const changes = await this.#records.deletionOf(conversationId)
+    return await clearReceipt(
+      this.#store,
+      this.#key(conversationId),
+      await this.#store.changes.write(changes),
+      wait,
+    )
+  }
+
+  async countConversations(options?: CountConversationsOptions): Promise<number> {
+    return await this.#records.count(options)
+  }
+
+  /**
+   * Clears a conversation and its record for good and takes their payloads out of the log, dead letters, caches and the
    * free space of the databases: of every message, and of every version that `updateMessage` replaced.
    * Waits up to `deadlineMs`; what is pending then is done as soon as it can be, also after a restart
    * and by other processes. Ids and the conversation's name stay, in tombstones. The receipt says what
@@ -276,7 +356,7 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
    */
   async eraseConversation(conversationId: string, options?: EraseOptions): Promise<EraseReceipt> {
     const { deadlineMs } = resolve('', options, ERASE)
-    return await this.#store.erase('key', this.#key(conversationId), deadlineMs)
+    return await this.#records.erase(conversationId, deadlineMs)
   }
 
   /**
@@ -290,7 +370,8 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
     if (tenant !== this.#tenant) {
       throw invalid(`tenant must be this history's, ${JSON.stringify(this.#tenant)}`)
     }
-    return await this.#store.erase('prefix', tenantPrefix(tenant), deadlineMs)
+    const prefixes = SPACES.map((space) => tenantPrefix(tenant, space))
+    return await this.#store.erase('prefix', prefixes, deadlineMs)
   }
 
   /** This tenant's erases of the last 30 days and how far each has come, the oldest first. */
@@ -303,30 +384,8 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
   }
 
   /** Conversations that have messages, latest activity first. `limit` 1 to 1000, default 50. */
-  async listConversations(options?: {
-    readonly limit?: number
-    readonly before?: string
-  }): Promise<ConversationPage> {
-    const { limit, before } = resolve('', options, LIST)
-    const page = await this.#store.listLatest({
-      prefix: tenantPrefix(this.#tenant),
-      limit,
-      ...(before !== undefined && { before: parseLatestCursor(this.#tenant, before) }),
-    })
-    const conversations = page.keys.map(({ key, latest }) => ({
-      conversationId: parseConversationKey(key)!.conversationId,
-      lastActivityAt: isoTime(stampMs(latest)),
-    }))
-    const last = page.keys.at(-1)
-    const nextCursor =
-      page.done || last === undefined
-        ? undefined
-        : formatLatestCursor(last.latest, conversations.at(-1)!.conversationId)
-    return {
-      conversations,
-      complete: page.complete,
-      ...(nextCursor !== undefined && { nextCursor }),
-    }
+  async listConversations(options?: ListConversationsOptions): Promise<ConversationPage> {
+    return await this.#records.list(options)
   }
 
   /** What works, what lags and what is wrong; costs no round trip. */
@@ -374,6 +433,7 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
 
   /** Drains and disconnects. May be called again. */
   async close(): Promise<void> {
+    if (this.#isGuest) return
     await this.#retention?.stop()
     await this.#store.disconnect()
   }
@@ -388,16 +448,18 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
     taken: Taken,
   ): Promise<readonly Receipt[]> {
     const key = this.#key(conversationId)
-    checkArray(`${taken}s`, given)
-    const items = given.map((message, i) => {
-      const name = given.length === 1 ? taken : `${taken}s[${i}]`
-      const value = messageBody(message, name, taken)
-      const { id } = message as { readonly id?: string }
-      if (id === undefined) return { value, name }
-      checkText(`${name}.id`, id, MESSAGE_ID_BYTES_MAX)
-      return { value, id, name }
-    })
+    const items = itemsOf(given, taken)
+    const moved = this.#activity.saving(this.#tenant, conversationId)
     const outcome = await this.#store.appendItems(key, items)
+    await moved
+    return this.#receipts(conversationId, outcome)
+  }
+
+  #key(conversationId: string): string {
+    return conversationKey(this.#tenant, conversationId)
+  }
+
+  #receipts(conversationId: string, outcome: AppendOutcome): readonly Receipt[] {
     const positions = positionsById(outcome.operations)
     return outcome.ids.map((id) => ({
       id,
@@ -408,33 +470,7 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
     }))
   }
 
-  #key(conversationId: string): string {
-    return conversationKey(this.#tenant, conversationId)
-  }
-
   #receipt(id: string, position: Stamp, { copies, durable }: WriteOutcome): Receipt {
     return { id, position, copies, durable }
   }
-}
-
-/** Where each appended message stands; a removed one's place is that of its removal. */
-function positionsById(operations: readonly Operation[]): Map<string, Stamp> {
-  const positions = new Map<string, Stamp>()
-  for (const operation of operations) {
-    if (operation.kind !== 'put') continue
-    const known = positions.get(operation.id)
-    if (known === undefined || operation.position > known) {
-      positions.set(operation.id, operation.position)
-    }
-  }
-  return positions
-}
-
-function notFound(id: string, complete: boolean): StorageError {
-  return complete
-    ? new StorageError('NOT_FOUND', `there is no message ${JSON.stringify(id)}`)
-    : new StorageError(
-        'UNAVAILABLE',
-        `message ${JSON.stringify(id)} was not found, and a place that may have it cannot be reached`,
-      )
 }

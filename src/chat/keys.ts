@@ -4,18 +4,43 @@
  */
 import { checkText, CONVERSATION_ID_BYTES_MAX, TENANT_BYTES_MAX } from '../core/limits.ts'
 
-const SPACE = 'chat/'
+/**
+ * Everything that is kept of a tenant: `chat` its messages, `record` what is known of a conversation beside
+ * them, `listed` the lists by which conversations are found.
+ */
+export const SPACES = ['chat', 'record', 'listed'] as const
 
-/** What all conversations of a tenant start with. The tenant may be empty. */
-export function tenantPrefix(tenant: string): string {
+export type Space = (typeof SPACES)[number]
+
+/** Longest name of an owner, in UTF-8 bytes. */
+export const OWNER_BYTES_MAX = 256
+
+/** What all keys of a tenant in a space start with: its conversations by default. The tenant may be empty. */
+export function tenantPrefix(tenant: string, space: Space = 'chat'): string {
   if (tenant !== '') checkText('tenant', tenant, TENANT_BYTES_MAX)
-  return `${SPACE}${tenant.length}:${tenant}:`
+  return `${space}/${tenant.length}:${tenant}:`
 }
 
 /** The key of one conversation. */
 export function conversationKey(tenant: string, conversationId: string): string {
   checkText('conversationId', conversationId, CONVERSATION_ID_BYTES_MAX)
   return tenantPrefix(tenant) + conversationId
+}
+
+/** The key of its record: a list with an item for each field. */
+export function recordKey(tenant: string, conversationId: string): string {
+  checkText('conversationId', conversationId, CONVERSATION_ID_BYTES_MAX)
+  return tenantPrefix(tenant, 'record') + conversationId
+}
+
+/** The list of a tenant's, or an owner's, conversations by the time of their creation. */
+export function createdKey(tenant: string, owner = ''): string {
+  return `${tenantPrefix(tenant, 'listed')}c${owner}`
+}
+
+/** The list of an owner's conversations by their activity. */
+export function activeKey(tenant: string, owner: string): string {
+  return `${tenantPrefix(tenant, 'listed')}a${owner}`
 }
 
 /** Takes a key apart; undefined when it is not the key of a conversation. */

@@ -128,13 +128,42 @@ export interface HistoryPage<Extras extends object | ProviderName = {}> {
 
 export interface Conversation {
   readonly conversationId: string
-  /** Time of its latest message, ISO 8601. */
+  /**
+   * Time of its latest message, ISO 8601: its `createdAt`. Of a conversation without messages the time of its
+   * creation.
+   */
   readonly lastActivityAt: string
+  /** The fields of its record, where it has one: see `createConversation`. */
+  readonly title?: string
+  readonly owner?: string
+  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly createdAt?: string
+  /** Time of the latest change of its record; messages do not change it. */
+  readonly updatedAt?: string
+  /** Set where it was asked for. */
+  readonly messageCount?: number
+}
+
+/** One conversation, as `getConversation` has it. */
+export interface ConversationDetails extends Conversation {
+  readonly messageCount: number
+  /** Of the latest change of its record, for `ifStamp`. Absent without a record. */
+  readonly stamp?: string
+  /** False when another process may have acknowledged something that is not here. */
+  readonly complete: boolean
+}
+
+/** Which places hold a change of a record. */
+export interface ConversationReceipt extends Omit<Receipt, 'id' | 'position' | 'session'> {
+  readonly conversationId: string
+  /** Of this change, for `ifStamp`. */
+  readonly stamp: string
 }
 
 export interface ConversationPage {
-  /** Latest activity first. */
+  /** Latest activity first, unless `orderBy` says otherwise. */
   readonly conversations: readonly Conversation[]
+  /** Pass it as `before` for the next page. Absent: no more. With filters a page may have fewer than `limit`. */
   readonly nextCursor?: string
   readonly complete: boolean
 }

@@ -47,3 +47,13 @@ function daysOf(year: number, month: number): number {
   if (month !== 2) return [4, 6, 9, 11].includes(month) ? 30 : 31
   return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
 }
+
+/** The time that such a text says, in Unix milliseconds; undefined for any other text. */
+export function msOfDateTime(text: unknown): number | undefined {
+  if (!isDateTime(text)) return undefined
+  // A leap second has no number of its own: it counts as the one before.
+  const parseable = text.replace(/:60(?=[.Zz+-])/, ':59')
+  // oxlint-disable-next-line no-restricted-globals -- it reads a text and no clock
+  const ms = Date.parse(parseable.toUpperCase())
+  return Number.isNaN(ms) ? undefined : ms
+}

@@ -40,6 +40,13 @@ export function checkIds(ids: unknown): asserts ids is readonly string[] {
   for (const id of ids) checkText('id', id, MESSAGE_ID_BYTES_MAX)
 }
 
+/** What an erase is about: one target at least. */
+export function checkTargets(targets: unknown): readonly string[] {
+  checkArray('target', targets)
+  if (targets.length === 0) throw invalid('target must not be empty')
+  return targets as readonly string[]
+}
+
 /**
  * A stamp, and not one that no clock could follow: what is cleared or moved there could never be written
  * again.

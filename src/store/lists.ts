@@ -102,8 +102,8 @@ export class Lists {
 
   #appends(key: string, items: readonly EncodedItem[]): AppendOperation[] {
     const { clock } = this.#core.context
-    return items.map(({ id, value }) => {
-      const position = clock.tick(key)
+    return items.map(({ id, value, position: given }) => {
+      const position = given ?? clock.tick(key)
       const put = { kind: 'put', change: 'append', key, value } as const
       return { ...put, id: id ?? position, position, stamp: position }
     })

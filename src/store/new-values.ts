@@ -12,6 +12,8 @@ import {
   KEY_BYTES_MAX,
   MESSAGE_ID_BYTES_MAX,
 } from '../core/limits.ts'
+import type { Stamp } from '../core/stamp.ts'
+import { checkStamp } from './check-arguments.ts'
 
 /** An item to append: the id is the caller's or, when left out, made from its position. */
 export interface NewItem {
@@ -20,12 +22,15 @@ export interface NewItem {
   readonly value: unknown
   /** What messages call the value. Default: `items[0].value` and so on. */
   readonly name?: string
+  /** Where it stands, if that is before now: see `changes.stampAfter`. Default: at the end. */
+  readonly position?: Stamp
 }
 
 /** The same, checked and written. */
 export interface EncodedItem {
   readonly id?: string
   readonly value: JsonText
+  readonly position?: Stamp
 }
 
 /** The items of one group. @throws StorageError `INVALID_ARGUMENT`, naming the item. */
@@ -35,13 +40,14 @@ export function encodeItems(items: readonly NewItem[]): readonly EncodedItem[] {
   return items.map((item, i) => {
     const at = `items[${i}]`
     checkObject(at, item)
-    const { id, name = `${at}.value`, value: given } = fieldsOf(at, item)
-    const value = encodeJson(given, name)
-    if (id === undefined) return { value }
+    const { id, name = `${at}.value`, value: given, position } = fieldsOf(at, item)
+    if (position !== undefined) checkStamp(`${at}.position`, position)
+    const written = { value: encodeJson(given, name), ...(position !== undefined && { position }) }
+    if (id === undefined) return written
     checkText(`${at}.id`, id, MESSAGE_ID_BYTES_MAX)
     if (ids.has(id)) throw invalid('ids must differ within one group')
     ids.add(id)
-    return { id, value }
+    return { ...written, id }
   })
 }
 

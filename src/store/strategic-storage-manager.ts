@@ -42,7 +42,7 @@ import { WALManager } from '../wal/wal-manager.ts'
 import { resolveStorageConfig, type PlaceManagers, type StrategicStorageConfig } from './config.ts'
 import { Erasures } from './erase/erasures.ts'
 import type { EraseReceipt } from './erase/erase-receipt.ts'
-import type { EraseScope } from './erase/erasure-record.ts'
+import type { EraseScope, LeftItem } from './erase/erasure-record.ts'
 import {
   checkIds,
   checkedItemsQuery,
@@ -52,7 +52,9 @@ import {
   checkedPassOptions,
   checkedVerifyOptions,
   checkStamp,
+  checkTargets,
 } from './check-arguments.ts'
+import { Changes } from './changes.ts'
 import { Lists, type AppendOutcome } from './lists.ts'
 import type { Entries, NewItem } from './new-values.ts'
 import { placesWithTombstone } from './places-with-tombstone.ts'
@@ -83,6 +85,7 @@ export class StrategicStorageManager implements AsyncDisposable {
   readonly #write: WritePort
   readonly #values: Values
   readonly #lists: Lists
+  readonly #changes: Changes
   readonly #erasures: Erasures
   readonly #cipher: ValueCipher
 
@@ -120,6 +123,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     }
     this.#values = new Values(this.#core)
     this.#lists = new Lists(this.#core, this.#values, this.#write)
+    this.#changes = new Changes(this.#core, this.#values, this.#write)
     rememberStore(managers, this.#values)
     const { context } = this.#core
     const inner = innerStrategies(this.#read, this.#write, context.log)
@@ -280,6 +284,11 @@ export class StrategicStorageManager implements AsyncDisposable {
     return await this.#core.run(() => this.#read.listLatest(this.#core.context, query))
   }
 
+  /** Groups over several keys, for what the chat layer keeps beside messages. */
+  get changes(): Changes {
+    return this.#changes
+  }
+
   /** Names this incarnation of the process in session tokens. */
   get writer(): string {
     return this.#core.context.clock.writerId
@@ -327,10 +336,10 @@ export class StrategicStorageManager implements AsyncDisposable {
     return (this.#core.context.tombstones.get(key) ?? '') >= stamp
   }
 
-  /** Waits on the store's own clock. */
-  async pause(ms: number): Promise<void> {
+  /** Waits on the store's own clock, or until the signal aborts. */
+  async pause(ms: number, signal?: AbortSignal): Promise<void> {
     checkInteger('ms', ms, 0, WAIT_MS_MAX)
-    await awakeSleep(this.#core.context.env, ms)
+    await awakeSleep(this.#core.context.env, ms, signal)
   }
 
   // ---- operating
@@ -405,15 +414,27 @@ export class StrategicStorageManager implements AsyncDisposable {
   }
 
   /**
-   * Clears a key, or every key that begins with a prefix, and takes the payloads out of the log, the
-   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself.
+   * Clears keys, or every key that begins with one of the prefixes, and takes the payloads out of the log, the
+   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself. Items that are
+   * `left` in other lists are removed in the group that begins it.
    */
-  async erase(scope: EraseScope, target: string, deadlineMs = 30_000): Promise<EraseReceipt> {
+  async erase(
+    scope: EraseScope,
+    target: string | readonly string[],
+    deadlineMs = 30_000,
+    left: readonly LeftItem[] = [],
+  ): Promise<EraseReceipt> {
     checkOneOf('scope', scope, ['key', 'prefix'])
-    if (scope === 'key') checkKey(target)
-    else checkPrefix('prefix', target, KEY_BYTES_MAX)
+    const targets = typeof target === 'string' ? [target] : checkTargets(target)
+    for (const each of targets) {
+      if (scope === 'key') checkKey(each)
+      else checkPrefix('prefix', each, KEY_BYTES_MAX)
+    }
     checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
-    return await this.#core.alive.during(() => this.#erasures.erase(scope, target, deadlineMs))
+    const erase = (): Promise<EraseReceipt> => {
+      return this.#erasures.erase(scope, targets, deadlineMs, left)
+    }
+    return await this.#core.alive.during(erase)
   }
 
   /** Erases of the last 30 days whose targets begin with this, the oldest first. */

@@ -31,6 +31,8 @@ export interface ErasureRecord {
   readonly id: string
   readonly scope: EraseScope
   readonly target: string
+  /** More targets, which are erased with it. */
+  readonly also: readonly string[]
   /** Unix milliseconds. */
   readonly requestedAtMs: number
   /** Payloads with stamps up to this one are to go. */
@@ -42,7 +44,19 @@ export interface ErasureRecord {
 }
 
 /** As it is stored: the first write cannot name its own stamp. */
-type Stored = Omit<ErasureRecord, 'id' | 'through'> & { readonly through?: Stamp }
+type Stored = Omit<ErasureRecord, 'id' | 'through' | 'also'> &
+  Partial<Pick<ErasureRecord, 'through' | 'also'>>
+
+/** An item that goes from its list with what is erased. */
+export interface LeftItem {
+  readonly key: string
+  readonly id: string
+}
+
+/** All that an erase is about. */
+export function targetsOf({ target, also }: ErasureRecord): readonly string[] {
+  return [target, ...also]
+}
 
 export function erasureKey(id: string): string {
   return ERASURE_PREFIX + id
@@ -67,6 +81,8 @@ export function parseRecord(key: string, { value, stamp }: Register): ErasureRec
     id: key.slice(ERASURE_PREFIX.length),
     scope,
     target,
+    // Those of earlier releases have none.
+    also: Array.isArray(stored.also) ? stored.also : [],
     requestedAtMs: requestedAtMs ?? 0,
     through: stored.through ?? stamp,
     cleared: cleared === true,

@@ -30,8 +30,10 @@ import {
   parseRecord,
   receiptOf,
   recordOperation,
+  targetsOf,
   type EraseScope,
   type ErasureRecord,
+  type LeftItem,
 } from './erasure-record.ts'
 import { throughOfAll } from './through-of.ts'
 import { unclearedAt } from './uncleared-at.ts'
@@ -99,11 +101,16 @@ export class Erasures {
    *
    * @throws StorageError `UNAVAILABLE` for a prefix while clocks disagree, and as a write does: then it has not begun, or, with effect `unknown`, it may have.
    */
-  async erase(scope: EraseScope, target: string, deadlineMs: number): Promise<EraseReceipt> {
+  async erase(
+    scope: EraseScope,
+    targets: readonly string[],
+    deadlineMs: number,
+    left: readonly LeftItem[] = [],
+  ): Promise<EraseReceipt> {
     const { env, monitor } = this.#parts.context
     // Up to which stamp its keys are cleared is known before they are: a clock that is behind would spare some.
     if (scope === 'prefix') await monitor.checkClocks('the erase of a prefix')
-    let record = await this.#begin(scope, target)
+    let record = await this.#begin(scope, targets, left)
     await env.failpoints.hit('erase.begun')
     const until = env.monotonic() + deadlineMs
     for (;;) {
@@ -215,14 +222,26 @@ export class Erasures {
     return register && parseRecord(key, register)
   }
 
-  async #begin(scope: EraseScope, target: string): Promise<ErasureRecord> {
+  async #begin(
+    scope: EraseScope,
+    [target = '', ...also]: readonly string[],
+    left: readonly LeftItem[],
+  ): Promise<ErasureRecord> {
     const { env, clock } = this.#parts.context
     const id = Buffer.from(env.randomBytes(9)).toString('base64url')
     const requestedAtMs = clock.now()
-    const stored = { scope, target, requestedAtMs, cleared: scope === 'key', signed: {} }
+    const stored = { scope, target, also, requestedAtMs, cleared: scope === 'key', signed: {} }
     const operations: Operation[] = [recordOperation(id, stored, clock.tick(target))]
     // The record first: what it takes lies at or below its own stamp, and so below the tombstone's.
-    if (scope === 'key') operations.push({ kind: 'delete', key: target, stamp: clock.tick(target) })
+    if (scope === 'key') {
+      for (const key of [target, ...also]) {
+        operations.push({ kind: 'delete', key, stamp: clock.tick(key) })
+      }
+    }
+    for (const { key, id } of left) {
+      const position = clock.tick(key)
+      operations.push({ kind: 'put', change: 'remove', key, id, position, stamp: position })
+    }
     const outcome = await this.#write(operations)
     this.#open++
     return { id, ...stored, through: outcome.operations[0]!.stamp }
@@ -281,15 +300,17 @@ export class Erasures {
     const keys: string[] = []
     let complete = true
     try {
-      let after: string | undefined
-      for (;;) {
-        const query = { prefix: record.target, limit: PAGE_ITEMS_MAX, ...(after && { after }) }
-        const page = await read.listKeys(context, query)
-        complete &&= page.complete
-        await this.#clearAll(page.keys, record.through)
-        keys.push(...page.keys)
-        after = page.keys.at(-1)
-        if (page.done || after === undefined) break
+      for (const prefix of targetsOf(record)) {
+        let after: string | undefined
+        for (;;) {
+          const query = { prefix, limit: PAGE_ITEMS_MAX, ...(after && { after }) }
+          const page = await read.listKeys(context, query)
+          complete &&= page.complete
+          await this.#clearAll(page.keys, record.through)
+          keys.push(...page.keys)
+          after = page.keys.at(-1)
+          if (page.done || after === undefined) break
+        }
       }
       progress.keys = keys
       if (!complete) throw new Pending('a database that may have more of it is away')
@@ -327,7 +348,7 @@ export class Erasures {
 
   async #eraseCache(record: ErasureRecord, { keys }: Progress): Promise<readonly string[]> {
     const { cache } = this.#parts.context
-    const known = record.scope === 'key' ? [record.target] : keys
+    const known = record.scope === 'key' ? targetsOf(record) : keys
     await cache?.forget(known ?? [])
     if (cache === undefined) return []
     const where = known === undefined ? 'caches and the' : 'the'

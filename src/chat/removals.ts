@@ -1,0 +1,44 @@
+import { byDefault, ms, oneOf } from '../core/option-kinds.ts'
+import type { OptionTable } from '../core/options.ts'
+import { DATABASE_PLACES } from '../core/places.ts'
+import { DAY_MS } from '../core/time.ts'
+import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
+import type { WriteOutcome } from '../strategy/write/write-port.ts'
+import type { ClearReceipt } from './message.ts'
+
+export interface ClearOptions {
+  /**
+   * `acknowledged` resolves like a save; a place that is out follows when it is back. `everywhere`
+   * waits up to 30 s for both databases and says which of them are clear. Default: `acknowledged`.
+   */
+  readonly wait?: 'acknowledged' | 'everywhere'
+}
+
+/** How an erase is waited for. */
+export interface EraseOptions {
+  /** How long to wait for the places, at most a day. Milliseconds. Default: 30,000. */
+  readonly deadlineMs?: number
+}
+
+export const CLEAR: OptionTable<ClearOptions, 'wait'> = {
+  wait: byDefault('acknowledged', oneOf('acknowledged', 'everywhere')),
+}
+
+export const ERASE: OptionTable<EraseOptions, 'deadlineMs'> = {
+  deadlineMs: byDefault(30_000, ms(0, DAY_MS)),
+}
+
+/** What a clear came to, once it is where it was to be waited for. */
+export async function clearReceipt(
+  store: StrategicStorageManager,
+  key: string,
+  { copies, durable, operations }: WriteOutcome,
+  wait: 'acknowledged' | 'everywhere',
+): Promise<ClearReceipt> {
+  const has = DATABASE_PLACES.filter((place) => copies.includes(place))
+  if (wait === 'acknowledged' || has.length === DATABASE_PLACES.length) {
+    return { copies, durable, clear: has }
+  }
+  const clear = await store.waitUntilCleared(key, operations[0]!.stamp)
+  return { copies, durable, clear }
+}

@@ -1,0 +1,118 @@
+/*
+ * Groups over several keys, for what belongs to a conversation beside its messages: all of a group happens
+ * at a place, or nothing of it. Nothing here decides whether an id is new: of two puts of one id the later
+ * one stands.
+ */
+import { isStorageError } from '../core/errors.ts'
+import { encodeJson } from '../core/json.ts'
+import { checkText, MESSAGE_ID_BYTES_MAX } from '../core/limits.ts'
+import type { Operation } from '../core/operation.ts'
+import { pastStamp, randomTail } from '../core/past-stamp.ts'
+import type { Stamp } from '../core/stamp.ts'
+import type { WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
+import { checkKey } from './check-arguments.ts'
+import { checkGroup } from './check-group.ts'
+import type { StoreCore } from './store-core.ts'
+import type { Values } from './values.ts'
+
+/** One change of a group. */
+export type Change =
+  | {
+      /** Appends an item, or moves one that stands to the end, with this value. */
+      readonly kind: 'put'
+      readonly key: string
+      readonly id: string
+      readonly value: unknown
+    }
+  /** Removes an item, whatever its place; its id stays taken until the list is deleted. */
+  | { readonly kind: 'remove'; readonly key: string; readonly id: string }
+  /** Deletes value and list of a key. */
+  | { readonly kind: 'delete'; readonly key: string }
+
+/** An item that stands where its own time puts it. */
+export interface PastItem {
+  readonly key: string
+  readonly id: string
+  readonly value: unknown
+  readonly position: Stamp
+}
+
+/** Writes of groups: what `StrategicStorageManager` has for the chat layer. */
+export class Changes {
+  readonly #core: StoreCore
+  readonly #values: Values
+  readonly #write: WritePort
+
+  constructor(core: StoreCore, values: Values, write: WritePort) {
+    this.#core = core
+    this.#values = values
+    this.#write = write
+  }
+
+  /** Errors as those of any write. */
+  async write(changes: readonly Change[]): Promise<WriteOutcome> {
+    const write = (): Promise<WriteOutcome> => {
+      const operations = changes.map((change) => this.#operationOf(change))
+      return this.#values.write(this.#write, operations)
+    }
+    try {
+      return await write()
+    } catch (error) {
+      // A removal from a list that was deleted by a clock ahead of ours, which is known by now.
+      if (!isStorageError(error, 'NOT_FOUND')) throw error
+      return await write()
+    }
+  }
+
+  /**
+   * Merges items at positions of the past. An item whose place lies in a deleted part of its list is not
+   * there afterwards.
+   */
+  async place(items: readonly PastItem[]): Promise<WriteOutcome> {
+    const operations = items.map(({ key, id, value, position }): Operation => {
+      checkItem(key, id)
+      const at = { position, stamp: position }
+      return { kind: 'put', change: 'append', key, id, ...at, value: encodeJson(value) }
+    })
+    checkGroup(operations)
+    const group = { operations, unique: false, mergeOnly: true }
+    return await this.#core.run(() => this.#write.write(this.#core.context, group))
+  }
+
+  /** A stamp that nobody else makes, as an id. */
+  newId(): Stamp {
+    return this.#core.context.clock.tick()
+  }
+
+  /** A stamp of this time, unlike any other. Unix milliseconds; what is later than now counts as now. */
+  stampAt(ms: number): Stamp {
+    const { clock, env } = this.#core.context
+    return pastStamp(Math.min(ms, clock.now()), randomTail(env.randomBytes(8)))
+  }
+
+  /** A stamp of this time by this writer, greater than `after`. */
+  stampAfter(ms: number, after: Stamp | undefined): Stamp {
+    const { clock } = this.#core.context
+    return pastStamp(Math.min(ms, clock.now()), clock.writerId, after)
+  }
+
+  #operationOf(change: Change): Operation {
+    checkKey(change.key)
+    const { key } = change
+    if (change.kind === 'delete') {
+      return { kind: 'delete', key, stamp: this.#core.context.clock.tick(key) }
+    }
+    const { id } = change
+    checkItem(key, id)
+    const position = this.#core.context.clock.tick(key)
+    const at = { key, id, position, stamp: position } as const
+    return change.kind === 'remove'
+      ? { kind: 'put', change: 'remove', ...at }
+      : { kind: 'put', change: 'append', ...at, value: encodeJson(change.value) }
+  }
+}
+
+function checkItem(key: string, id: string): void {
+  checkKey(key)
+  checkText('id', id, MESSAGE_ID_BYTES_MAX)
+}
