@@ -29,6 +29,7 @@ export const GROUPS = [
     [
       ['api', 'API'],
       ['messages', 'Messages of every provider'],
+      ['large-content', 'Large content'],
       ['context-windows', 'Context windows'],
       ['reference/index', 'Reference of the types'],
       ['errors', 'Errors'],

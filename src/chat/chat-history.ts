@@ -1,6 +1,5 @@
 import { invalid } from '../core/errors.ts'
 import { checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
-import { NameLock } from '../core/name-lock.ts'
 import { resolve } from '../core/options.ts'
 import { STAMP_MIN, stampMs, type Stamp } from '../core/stamp.ts'
 import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
@@ -14,9 +13,18 @@ import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
 import { encodeMessage, messageBody, type Taken } from './codec.ts'
 import { itemsOf, notFound, positionsById } from './message-items.ts'
 import { CLEAR, clearReceipt, ERASE, type ClearOptions, type EraseOptions } from './removals.ts'
+import type {
+  CleanContentOptions,
+  CleanContentReport,
+  ContentData,
+  SaveContentOptions,
+  SavedContent,
+  StoredContent,
+} from './content/content-options.ts'
+import { Contents } from './content/contents.ts'
 import { ConversationReader } from './conversation-reader.ts'
 import { HISTORY, type HistoryOptions } from './history-options.ts'
-import { importPositions } from './records/import-positions.ts'
+import { importItems } from './records/import-items.ts'
 import { Activity } from './records/activity.ts'
 import { ConversationRecords } from './records/conversation-records.ts'
 import type {
@@ -54,9 +62,6 @@ import type {
 } from './message.ts'
 import type { ProviderName } from './providers/shapes.ts'
 
-/** Of two imports of one conversation each begins where the one before it ended. */
-const IMPORTS = new NameLock()
-
 /**
  * Conversations of one tenant. Every method rejects with a `StorageError`; after `close` with
  * `CLOSED`. `Extras` are fields of your own that its messages have, or the name of a provider whose messages
@@ -71,6 +76,7 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
   readonly #retention: Retention | undefined
   readonly #records: ConversationRecords
   readonly #activity: Activity
+  readonly #contents: Contents
   /** The store is closed by another history. */
   #isGuest = false
 
@@ -89,6 +95,7 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
     this.#reader = new ConversationReader(store, tenant, this.#sessions)
     this.#records = new ConversationRecords(store, tenant)
     this.#activity = Activity.of(store)
+    this.#contents = new Contents(store, tenant)
     this.#tokens = tokens
   }
 
@@ -152,17 +159,32 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
   ): Promise<readonly Receipt[]> {
     const key = this.#key(conversationId)
     const items = itemsOf(messages, 'item')
-    return await IMPORTS.run([`${this.#store.writer} ${key}`], async () => {
-      const positions = await importPositions(this.#store, key, messages)
-      const placed = items.map((item, i) => ({ ...item, position: positions[i]! }))
-      const outcome = await this.#store.appendItems(key, placed)
-      const receipts = this.#receipts(conversationId, outcome)
-      const last = receipts.at(-1)
-      if (last !== undefined) {
-        await this.#activity.placed(this.#tenant, conversationId, stampMs(last.position))
-      }
-      return receipts
-    })
+    await this.#contents.refer(conversationId, messages)
+    const outcome = await importItems(this.#store, key, items)
+    const receipts = this.#receipts(conversationId, outcome)
+    const last = receipts.at(-1)
+    if (last !== undefined) {
+      await this.#activity.placed(this.#tenant, conversationId, stampMs(last.position))
+    }
+    return receipts
+  }
+
+  /**
+   * Saves bytes that are too large for a message, at most 256 MiB; messages of this tenant refer to them by the
+   * `ref`. The same bytes are stored once. After an error nothing is to be seen of them, and it may be repeated.
+   */
+  async saveContent(data: ContentData, options?: SaveContentOptions): Promise<SavedContent> {
+    return await this.#contents.save(data, options)
+  }
+
+  /** What `saveContent` saved. @throws StorageError `NOT_FOUND`, or `UNAVAILABLE` while a place is away. */
+  async readContent(ref: string): Promise<StoredContent> {
+    return await this.#contents.read(ref)
+  }
+
+  /** Erases content that no message refers to. `UNAVAILABLE` while a place is away: nothing is removed then. */
+  async cleanContent(options?: CleanContentOptions): Promise<CleanContentReport> {
+    return await this.#contents.clean(options)
   }
 
   /** One page of a conversation; an unknown conversation is an empty one. */
@@ -214,14 +236,13 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
     const found = await this.#reader.openCalls(conversationId, rest)
     // Without an age no clock is asked: that of another process may be ahead.
     const before = olderThanMs === 0 ? Infinity : this.#store.now() - olderThanMs
-    return await closeCalls(
-      found,
-      { before, content },
-      {
-        save: async (message) => (await this.#save(conversationId, [message], 'item'))[0]!,
-        stands: async (id) => (await this.getMessage(conversationId, id)) !== undefined,
-      },
-    )
+    const save = async (message: object): Promise<Receipt> => {
+      return (await this.#save(conversationId, [message], 'item'))[0]!
+    }
+    const stands = async (id: string): Promise<boolean> => {
+      return (await this.getMessage(conversationId, id)) !== undefined
+    }
+    return await closeCalls(found, { before, content }, { save, stands })
   }
 
   /** All messages, oldest first, read page by page. What is saved meanwhile may or may not come. */
@@ -269,6 +290,7 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
     // What stands may be from before times were checked: it is kept as it is.
     const body = messageBody(message, 'message', 'item')
     const createdAt = body.createdAt ?? existing.createdAt
+    await this.#contents.refer(conversationId, [message])
     const outcome = await this.#store.editItem(key, id, item.position, { ...body, createdAt })
     return this.#receipt(id, item.position, outcome)
   }
@@ -356,7 +378,8 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
    */
   async eraseConversation(conversationId: string, options?: EraseOptions): Promise<EraseReceipt> {
     const { deadlineMs } = resolve('', options, ERASE)
-    return await this.#records.erase(conversationId, deadlineMs)
+    const contents = await this.#contents.onlyOf(conversationId)
+    return await this.#records.erase(conversationId, deadlineMs, contents)
   }
 
   /**
@@ -449,6 +472,7 @@ export class ChatHistory<Extras extends object | ProviderName = {}> implements A
   ): Promise<readonly Receipt[]> {
     const key = this.#key(conversationId)
     const items = itemsOf(given, taken)
+    await this.#contents.refer(conversationId, given)
     const moved = this.#activity.saving(this.#tenant, conversationId)
     const outcome = await this.#store.appendItems(key, items)
     await moved

@@ -6,9 +6,10 @@ import { checkText, CONVERSATION_ID_BYTES_MAX, TENANT_BYTES_MAX } from '../core/
 
 /**
  * Everything that is kept of a tenant: `chat` its messages, `record` what is known of a conversation beside
- * them, `listed` the lists by which conversations are found.
+ * them, `listed` the lists by which conversations are found, `content` what is known of contents, `chunk` their
+ * bytes.
  */
-export const SPACES = ['chat', 'record', 'listed'] as const
+export const SPACES = ['chat', 'record', 'listed', 'content', 'chunk'] as const
 
 export type Space = (typeof SPACES)[number]
 

@@ -136,7 +136,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     })
   }
 
-  /** Starts as long as one durable place is there; the others are connected when they come back. */
+  /** Starts as long as one durable place is there. */
   async connect(): Promise<void> {
     await this.#core.alive.during(async () => {
       // Without keys nothing may be written: not even to the log.
@@ -282,6 +282,11 @@ export class StrategicStorageManager implements AsyncDisposable {
   async listLatest(given: LatestQuery): Promise<LatestRead> {
     const query = checkedLatestQuery(given)
     return await this.#core.run(() => this.#read.listLatest(this.#core.context, query))
+  }
+
+  /** Names of a text, one for each encryption key and none without: they say nothing of it. */
+  keyedNames(text: string): readonly string[] {
+    return this.#cipher.namesOf(text)
   }
 
   /** Groups over several keys, for what the chat layer keeps beside messages. */
@@ -431,10 +436,9 @@ export class StrategicStorageManager implements AsyncDisposable {
       else checkPrefix('prefix', each, KEY_BYTES_MAX)
     }
     checkInteger('deadlineMs', deadlineMs, 0, WAIT_MS_MAX)
-    const erase = (): Promise<EraseReceipt> => {
-      return this.#erasures.erase(scope, targets, deadlineMs, left)
-    }
-    return await this.#core.alive.during(erase)
+    return await this.#core.alive.during(() =>
+      this.#erasures.erase(scope, targets, deadlineMs, left),
+    )
   }
 
   /** Erases of the last 30 days whose targets begin with this, the oldest first. */
@@ -487,10 +491,7 @@ export class StrategicStorageManager implements AsyncDisposable {
     return this.#core.managers
   }
 
-  /**
-   * The engines of a place; null while it is not connected, and for a cache that the configuration does not
-   * have. Writing to them directly goes past the log.
-   */
+  /** The engines of a place; null while it is not connected. Writing to them goes past the log. */
   getBackends(place: 'primary' | 'backup' | 'cache' = 'primary'): StorageBackends | null {
     checkOneOf('place', place, PLACES)
     return this.#core.managers[place]?.getBackends() ?? null

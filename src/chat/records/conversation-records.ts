@@ -142,9 +142,16 @@ export class ConversationRecords {
     return left
   }
 
-  /** Erases the messages and the record, and takes the conversation out of the lists. */
-  async erase(conversationId: string, deadlineMs: number): Promise<EraseReceipt> {
-    const changes = await this.deletionOf(conversationId)
+  /**
+   * Erases the messages and the record, and takes the conversation out of the lists; other changes may go with
+   * that.
+   */
+  async erase(
+    conversationId: string,
+    deadlineMs: number,
+    others: readonly Change[] = [],
+  ): Promise<EraseReceipt> {
+    const changes = [...(await this.deletionOf(conversationId)), ...others]
     const targets = changes.filter(({ kind }) => kind === 'delete').map(({ key }) => key)
     const left = changes.filter((change) => change.kind === 'remove')
     const erase = (): Promise<EraseReceipt> => {
