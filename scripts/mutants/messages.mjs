@@ -1,6 +1,7 @@
 /* Messages in the shapes of providers, and what becomes of them for others. */
 
 const ITEMS = ['test/store/items.test.ts']
+const CONTENT = ['test/integration/content.test.ts']
 const CONVERT = ['src/chat/convert/convert.test.ts']
 
 export const MESSAGE_MUTANTS = [
@@ -55,5 +56,50 @@ export const MESSAGE_MUTANTS = [
     file: 'src/chat/convert/to-anthropic.ts',
     edits: [['for (let n = 2; this.#ids.has(own); n++)', 'for (let n = 2; n < 2; n++)']],
     tests: CONVERT,
+  },
+  // ---- content
+  {
+    name: 'content with a missing chunk is a short picture',
+    file: 'src/chat/content/read-content.ts',
+    edits: [
+      ['if (chunk === undefined) throw missing(ref, complete)', 'if (chunk === undefined) return'],
+    ],
+    tests: CONTENT,
+  },
+  {
+    name: 'content is not held against its hash',
+    file: 'src/chat/content/read-content.ts',
+    edits: [["hash.digest('hex') === sha256", "hash.digest('hex') !== ''"]],
+    tests: CONTENT,
+  },
+  {
+    name: 'a reference may begin after the mark that content goes',
+    file: 'src/chat/content/content-head.ts',
+    edits: [['find(({ isDoomed }) => !isDoomed)', 'find(() => true)']],
+    tests: CONTENT,
+  },
+  {
+    name: 'an erase takes content that another conversation refers to',
+    file: 'src/chat/content/content-cleaner.ts',
+    edits: [['if (refs.has(ref)) return true', '']],
+    tests: CONTENT,
+  },
+  {
+    name: 'content is removed while a place that may refer to it is away',
+    file: 'src/chat/content/content-cleaner.ts',
+    edits: [['  if (complete) return\n', '  if (complete || !complete) return\n']],
+    tests: CONTENT,
+  },
+  {
+    name: 'the name of encrypted content is its bare hash',
+    file: 'src/chat/content/contents.ts',
+    edits: [['keyed.length === 0 ?', 'keyed.length >= 0 ?']],
+    tests: CONTENT,
+  },
+  {
+    name: 'an upload that fails leaves its chunks',
+    file: 'src/chat/content/contents.ts',
+    edits: [['if (uploaded === undefined) await this.#drop(chunks)', '']],
+    tests: CONTENT,
   },
 ]
