@@ -6,6 +6,15 @@ export { type ForAnthropic, toAnthropic } from './chat/convert/to-anthropic.ts'
 export { type ForOpenAI, toOpenAI } from './chat/convert/to-openai.ts'
 export { type ForResponses, toResponses } from './chat/convert/to-responses.ts'
 export { type ForUI, toUIMessages } from './chat/convert/to-ui-messages.ts'
+export type {
+  CleanContentOptions,
+  CleanContentReport,
+  ContentData,
+  SaveContentOptions,
+  SavedContent,
+  StoredContent,
+} from './chat/content/content-options.ts'
+export type { ContentRef } from './chat/content/content-ref.ts'
 export type { ConversionNote } from './chat/convert/said.ts'
 export type { ConversationItem } from './chat/message.ts'
 export type * from './chat/providers/anthropic.ts'

@@ -1,7 +1,7 @@
 /* Messages in the shapes of providers, and what becomes of them for others. */
 
 const ITEMS = ['test/store/items.test.ts']
-const CONTENT = ['test/integration/content.test.ts']
+const CONTENT = ['test/store/content.test.ts']
 const CONVERT = ['src/chat/convert/convert.test.ts']
 
 export const MESSAGE_MUTANTS = [

@@ -26,7 +26,7 @@ export interface SavedContent {
   /** For messages: as the value of any field of theirs. */
   readonly ref: ContentRef
   readonly size: number
-  /** The places that had it when it was acknowledged. */
+  /** The places that had all of it when it was acknowledged. Every part of it is where a save would be. */
   readonly copies: readonly PlaceName[]
   readonly durable: boolean
   /** False when the same bytes were there already. */
