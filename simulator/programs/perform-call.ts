@@ -1,11 +1,12 @@
 import type { ChatHistory } from '../../src/chat/chat-history.ts'
 import { conversationKey } from '../../src/chat/keys.ts'
+import type { ConversationItem } from '../../src/chat/message.ts'
 import { isStorageError, type StorageErrorCode } from '../../src/core/errors.ts'
 import { itemValue, type Item } from '../../src/core/merge.ts'
 import type { PlaceName } from '../../src/core/places.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 import type { ShownMessage } from '../../src/testing/history-checker/history.ts'
-import type { CallStep } from './program.ts'
+import type { CallStep, ProgramMessage } from './program.ts'
 
 /** More than a program saves. */
 const EVERYTHING = 1_000
@@ -63,8 +64,7 @@ async function answerOf(history: ChatHistory, step: CallStep): Promise<CallResul
   const key = conversationKey('', conversation)
   switch (step.act) {
     case 'save': {
-      const messages = step.messages.map((message) => ({ role: 'user' as const, ...message }))
-      const receipts = await history.saveMessages(conversation, messages)
+      const receipts = await history.saveItems(conversation, step.messages.map(roleOrType))
       return { receipts, copies: receipts[0]!.copies }
     }
     case 'edit': {
@@ -97,6 +97,12 @@ async function answerOf(history: ChatHistory, step: CallStep): Promise<CallResul
       return { conversations: conversations.map(({ conversationId }) => conversationId), complete }
     }
   }
+}
+
+/** Half of what is saved has no role: what it is is told by its content, so that a repeat is one. */
+function roleOrType(message: ProgramMessage): ConversationItem {
+  const isItem = (message.content.codePointAt(message.content.length - 1) ?? 0) % 2 === 1
+  return isItem ? { type: 'note', ...message } : { role: 'user', ...message }
 }
 
 function shownOf(item: Item): ShownMessage {

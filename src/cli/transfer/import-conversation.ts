@@ -81,8 +81,9 @@ async function importOneByOne(
         conversationId,
         message: messages.indexOf(message),
         id,
-        kind: conflict ? 'conflict' : 'refused',
-        reason: conflict ? 'the store has another message with this id' : messageOf(error),
+        kind: stored === undefined ? 'refused' : 'conflict',
+        reason:
+          stored === undefined ? messageOf(error) : 'the store has another message with this id',
       })
     }
   }
@@ -93,6 +94,8 @@ function isRefusal(error: unknown): boolean {
   return (
     isStorageError(error, 'CONFLICT') ||
     isStorageError(error, 'INVALID_ARGUMENT') ||
-    isStorageError(error, 'REJECTED')
+    isStorageError(error, 'REJECTED') ||
+    // It refers to content that the store does not have.
+    isStorageError(error, 'NOT_FOUND')
   )
 }
