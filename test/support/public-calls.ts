@@ -18,7 +18,7 @@ export const CHAT_CALLS: Calls = {
       { ...MESSAGE, id: 'item' },
     ],
   ],
-  saveContent: [new Uint8Array(3), { mediaType: 'image/png' }],
+  saveContent: [[new Uint8Array(3)], { mediaType: 'image/png' }],
   readContent: [`content:sha256-${'0'.repeat(64)}`],
   cleanContent: [{ graceMs: 1 }],
   getHistory: ['c', { limit: 2, before: STAMP, after: STAMP, order: 'newest', alignTurns: true }],

@@ -36,17 +36,18 @@ function isRef(value: unknown): value is ContentRef {
  */
 export function refsIn(message: object): Set<ContentRef> {
   const found = new Set<ContentRef>()
-  const fields = message as { readonly content?: unknown }
-  const isSaid = typeof fields.content === 'string'
-  look(isSaid ? { ...fields, content: '' } : fields, found)
-  return found
-}
-
-function look(value: unknown, found: Set<ContentRef>): void {
-  if (isRef(value)) found.add(value)
-  else if (typeof value === 'object' && value !== null) {
+  const { content } = message as { readonly content?: unknown }
+  const waiting: unknown[] = [typeof content === 'string' ? { ...message, content: '' } : message]
+  // What is nested in itself, or too deeply, is refused later: it is looked at once.
+  const seen = new Set<unknown>()
+  for (let value = waiting.pop(); value !== undefined; value = waiting.pop()) {
+    if (isRef(value)) found.add(value)
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue
+    seen.add(value)
     for (const [field, inner] of Object.entries(value)) {
-      if (field !== 'text' || typeof inner !== 'string') look(inner, found)
+      const isSaid = field === 'text' && typeof inner === 'string'
+      if (inner !== undefined && !isSaid) waiting.push(inner)
     }
   }
+  return found
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { invalid, StorageError } from '../../core/errors.ts'
+import { reading } from '../../core/given.ts'
 import { checkArray } from '../../core/limits.ts'
 import { resolve } from '../../core/options.ts'
 import type { Change } from '../../store/changes.ts'
@@ -104,7 +105,7 @@ export class Contents {
    */
   async refer(conversationId: string, messages: readonly object[]): Promise<void> {
     checkArray('messages', messages)
-    const refs = new Set(messages.flatMap((message) => [...refsIn(message)]))
+    const refs = reading('messages', () => new Set(messages.flatMap((each) => [...refsIn(each)])))
     if (refs.size === 0) return
     if (refs.size > REFS_MAX) {
       throw invalid(`messages must refer to at most ${REFS_MAX} contents, got ${refs.size}`)

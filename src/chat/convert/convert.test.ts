@@ -159,7 +159,7 @@ test('Anthropic takes what is made of any shape; only what stands before the fir
     const instructions = events.filter(({ role }) => role === 'system')
     expect(system.map(({ text }) => text)).toEqual(instructions.map(({ text }) => text))
     const isCut = splitByRole(wordsOf(events)).length > splitByRole(wordsOf(body)).length
-    expect(notes.some(({ what }) => what.includes('a user must begin'))).toBe(isCut)
+    if (isCut) expect(notes.some(({ what }) => what.includes('a user must begin'))).toBe(true)
   }))
 
 test('OpenAI’s Responses take what is made of any shape, and no word is missing', () =>
