@@ -118,19 +118,21 @@ test('content is saved while a database is out, and is in both when it is back',
   expect(Buffer.compare(await (await history.readContent(ref)).bytes(), bytes)).toBe(0)
 })
 
-test('while a place is out the pass takes nothing, and marks nothing', async () => {
-  const { history, backup } = await rig()
-  const { ref } = await history.saveContent(Buffer.from('x'))
-  await history.flush()
-  backup.setMode('refused')
-  await history.saveMessage('a', { role: 'user', content: 'x' })
-  await history.store.pause(2)
-  const call = history.cleanContent({ graceMs: 0 })
-  await expect(call).rejects.toMatchObject({
-    code: expect.stringMatching(/UNAVAILABLE|CONNECTION|TIMEOUT/),
-  })
-  expect((await readAll(history, ref)).items.filter((id) => id.startsWith('doom/'))).toEqual([])
-})
+test.each(['primary', 'backup'] as const)(
+  'while the %s is out the pass takes nothing, and marks nothing',
+  async (place) => {
+    const store = await rig()
+    const { history } = store
+    const { ref } = await history.saveContent(Buffer.from('x'))
+    await history.flush()
+    store[place].setMode('refused')
+    await history.store.pause(2)
+    const code = expect.stringMatching(/UNAVAILABLE|CONNECTION|TIMEOUT/) as unknown
+    await expect(history.cleanContent({ graceMs: 0 })).rejects.toMatchObject({ code })
+    const { items } = await readAll(history, ref)
+    expect(items.filter((id) => id.startsWith('doom/'))).toEqual([])
+  },
+)
 
 test('a reference that is noted after the mark is refused, and one before it keeps the content', async () => {
   const { history, primary, open } = await rig()
