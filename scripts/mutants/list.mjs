@@ -13,6 +13,7 @@ import { CLOCK_MUTANTS } from './clocks.mjs'
 import { CONDITION_MUTANTS } from './conditions.mjs'
 import { LOG_MUTANTS } from './logs.mjs'
 import { ID_MUTANTS } from './ids.mjs'
+import { MESSAGE_MUTANTS } from './messages.mjs'
 import { CLOCKS, OUTAGES } from './settings.mjs'
 import { KEY_MUTANTS } from './keys.mjs'
 import { RECORD_MUTANTS } from './records.mjs'
@@ -41,6 +42,7 @@ export const MUTANTS = [
   ...STREAM_MUTANTS,
   ...CHANGE_MUTANTS,
   ...SEARCH_MUTANTS,
+  ...MESSAGE_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',

@@ -295,7 +295,10 @@ export const UPKEEP_MUTANTS = [
     name: 'a window shows tool calls that have no result',
     file: 'src/chat/window/read-window.ts',
     edits: [
-      ['if (turn === undefined || !turn.isWhole) continue', 'if (turn === undefined) continue'],
+      [
+        'if (turn === undefined || !turn.isWhole || message.use.leads === true) continue',
+        'if (turn === undefined || message.use.leads === true) continue',
+      ],
     ],
     tests: WINDOWS,
   },

@@ -17,6 +17,7 @@ import { parseCursor } from './cursor.ts'
 import type { HISTORY } from './history-options.ts'
 import { parseConversationKey } from './keys.ts'
 import type { ChatMessage, HistoryPage } from './message.ts'
+import type { ProviderName } from './providers/shapes.ts'
 import type { Sessions } from './sessions.ts'
 import type { Streams } from './streams/streams.ts'
 import type { ShownMessage } from './streams/partial-reader.ts'
@@ -26,7 +27,7 @@ import { readWindow } from './window/read-window.ts'
 import type { HistoryWindow, ResolvedWindow } from './window/window-options.ts'
 
 /** A page, in the order asked for. */
-interface PlainPage<Extras extends object> {
+interface PlainPage<Extras extends object | ProviderName> {
   readonly messages: ChatMessage<Extras>[]
   readonly items: readonly Item[]
   readonly next: Stamp | undefined
@@ -34,7 +35,7 @@ interface PlainPage<Extras extends object> {
 }
 
 /** Reads of messages: what `ChatHistory` makes of its calls. */
-export class ConversationReader<Extras extends object = {}> {
+export class ConversationReader<Extras extends object | ProviderName = {}> {
   readonly #store: StrategicStorageManager
   readonly #view: ConversationView
   readonly #sessions: Sessions | undefined

@@ -163,7 +163,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     })
   }
 
-  /** Starts as long as one durable place is there; the others are connected when they come back. */
+  /** Starts as long as one durable place is there. */
   async connect(): Promise<void> {
     await this.#core.alive.during(async () => {
       // Without keys nothing may be written: not even to the log.
@@ -374,6 +374,11 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     return await this.#core.run(() => search(this.#core.context, checked))
   }
 
+  /** Names of a text, one for each encryption key and none without: they say nothing of it. */
+  keyedNames(text: string): readonly string[] {
+    return this.#cipher.namesOf(text)
+  }
+
   /** Names this incarnation of the process in session tokens. */
   get writer(): string {
     return this.#core.context.clock.writerId
@@ -556,10 +561,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     return this.#core.managers
   }
 
-  /**
-   * The engines of a place; null while it is not connected, and for a cache that the configuration does not
-   * have. Writing to them directly goes past the log.
-   */
+  /** The engines of a place; null while it is not connected. Writing to them goes past the log. */
   getBackends(place: 'primary' | 'backup' | 'cache' = 'primary'): StorageBackends | null {
     checkOneOf('place', place, PLACES)
     return this.#core.managers[place]?.getBackends() ?? null

@@ -151,13 +151,17 @@ export class ConversationRecords {
     return left
   }
 
-  /** Erases the messages and the record, and takes the conversation out of the lists. */
+  /**
+   * Erases the messages, the record and the lists beside them, and takes the conversation out of the lists; other
+   * changes may go with that.
+   */
   async erase(
     conversationId: string,
     deadlineMs: number,
     beside: readonly string[],
+    others: readonly GroupChange[] = [],
   ): Promise<EraseReceipt> {
-    const changes = await this.deletionOf(conversationId, beside)
+    const changes = [...(await this.deletionOf(conversationId, beside)), ...others]
     const targets = changes.filter(({ kind }) => kind === 'delete').map(({ key }) => key)
     const left = changes.filter((change) => change.kind === 'remove')
     const erase = (): Promise<EraseReceipt> => {

@@ -1,4 +1,4 @@
-import { HistoryUpkeep } from '../history-upkeep.ts'
+import { ContentHistory } from '../content/content-history.ts'
 import type { ConversationDetails, ConversationPage, ConversationReceipt } from '../message.ts'
 import type { ConversationRecords } from './conversation-records.ts'
 import type {
@@ -10,7 +10,7 @@ import type {
 } from './record-options.ts'
 
 /** Calls of a history about what is known of conversations beside their messages. */
-export abstract class RecordedHistory extends HistoryUpkeep {
+export abstract class RecordedHistory extends ContentHistory {
   /** @internal */
   protected abstract get records(): ConversationRecords
 
