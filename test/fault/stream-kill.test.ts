@@ -58,7 +58,8 @@ async function follow(history: ChatHistory): Promise<{ text: string; status: str
   for (;;) {
     try {
       for await (const event of history.readStream({ conversationId: 'c', id: 'm', pollMs: 20 })) {
-        if (event.type === 'delta') text += event.deltas.join('')
+        if (event.type === 'delta')
+          text += event.deltas.filter((delta) => typeof delta === 'string').join('')
         else return { text, status: event.message.status }
       }
     } catch (error) {

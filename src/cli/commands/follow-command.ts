@@ -73,7 +73,11 @@ async function follow(
   return io.interrupt.aborted ? cli.interruptCode : EXIT.ok
 }
 
-async function print({ terminal }: CliContext, change: ChangeEvent, shown: Set<string>): Promise<void> {
+async function print(
+  { terminal }: CliContext,
+  change: ChangeEvent,
+  shown: Set<string>,
+): Promise<void> {
   const tell = (text: string): Promise<void> =>
     terminal.write(`${terminal.colour('dim', printableLine(text))}\n`)
   switch (change.type) {
