@@ -1,6 +1,5 @@
 import { invalid } from '../core/errors.ts'
-import { checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
-import { itemStamp } from '../core/merge.ts'
+import { checkText, MESSAGE_ID_BYTES_MAX } from '../core/limits.ts'
 import { resolve } from '../core/options.ts'
 import { stampMs } from '../core/stamp.ts'
 import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
@@ -10,9 +9,7 @@ import type { StrategicStorageManager } from '../store/strategic-storage-manager
 import { Alternatives } from './branches/alternatives.ts'
 import { Branches } from './branches/branches.ts'
 import { eraseConversation } from './branches/erase-conversation.ts'
-import type { Changes, SubscribeOptions } from './changes/change.ts'
 import { ChangeFeed } from './changes/change-feed.ts'
-import { SUBSCRIBE } from './changes/subscribe-options.ts'
 import {
   CLEAR,
   clearReceipt,
@@ -23,16 +20,8 @@ import {
 import { encodeMessage, messageBody, type Taken } from './codec.ts'
 import { Contents } from './content/contents.ts'
 import { ConversationReader } from './conversation-reader.ts'
-import { HISTORY, type HistoryOptions } from './history-options.ts'
 import { conversationKey, SPACES, tenantPrefix } from './keys.ts'
-import type {
-  ChatMessage,
-  ClearReceipt,
-  ConversationItem,
-  HistoryPage,
-  NewMessage,
-  Receipt,
-} from './message.ts'
+import type { ClearReceipt, ConversationItem, NewMessage, Receipt } from './message.ts'
 import { itemsOf, receiptOf, receiptsOf } from './message-items.ts'
 import { notFound } from './not-found.ts'
 import { Activity } from './records/activity.ts'
@@ -41,23 +30,17 @@ import { importItems } from './records/import-items.ts'
 import type { Retention, RetentionReport } from './retention/retention.ts'
 import { SAVE, saveOver, type SaveOptions } from './save-messages.ts'
 import { ConversationSearch } from './search/conversation-search.ts'
-import type { SearchOptions, SearchPage } from './search/search-options.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
-import { StreamedHistory } from './streams/streamed-history.ts'
+import { ReadHistory } from './read-history.ts'
 import { Streams } from './streams/streams.ts'
 import {
   CLOSE_OPTIONS,
   closeCalls,
-  danglingToolCall,
-  FIND_OPTIONS,
   type ClosedToolCalls,
   type CloseToolCallsOptions,
-  type DanglingToolCalls,
-  type FindToolCallsOptions,
 } from './turns/dangling-tool-calls.ts'
-import { UPDATE, type MessageEntry, type UpdateOptions } from './updates/update-options.ts'
-import { resolveWindow, type HistoryWindow, type WindowOptions } from './window/window-options.ts'
+import { UPDATE, type UpdateOptions } from './updates/update-options.ts'
 import type { ProviderName } from './providers/shapes.ts'
 
 /**
@@ -66,7 +49,7 @@ import type { ProviderName } from './providers/shapes.ts'
  * they are; for the compiler alone.
  */
 export class ChatHistory<Extras extends object | ProviderName = {}>
-  extends StreamedHistory<Extras>
+  extends ReadHistory<Extras>
   implements AsyncDisposable
 {
   readonly #store: StrategicStorageManager
@@ -165,6 +148,21 @@ export class ChatHistory<Extras extends object | ProviderName = {}>
   }
 
   /** @internal */
+  protected override get reader(): ConversationReader<Extras> {
+    return this.#reader
+  }
+
+  /** @internal */
+  protected override get found(): ConversationSearch<Extras> {
+    return this.#search
+  }
+
+  /** @internal */
+  protected override get feed(): ChangeFeed<Extras> {
+    return this.#feed
+  }
+
+  /** @internal */
   protected override get sessions(): Sessions | undefined {
     return this.#sessions
   }
@@ -260,35 +258,6 @@ export class ChatHistory<Extras extends object | ProviderName = {}>
     return this.#receipts(conversationId, outcome)
   }
 
-  /** One page of a conversation; an unknown conversation is an empty one. */
-  async getHistory(conversationId: string, options?: HistoryOptions): Promise<HistoryPage<Extras>> {
-    return await this.#reader.page(conversationId, resolve('', options, HISTORY))
-  }
-
-  /**
-   * The latest messages that fit a model's context: at most so many, or so many tokens, oldest first, and
-   * never a tool call without its result or a result without its call. Reads from the latest backwards until
-   * that is full, at most 10,000 messages, and says what it left out. What is saved meanwhile may not be in it.
-   *
-   * @throws StorageError as `getHistory`; `INVALID_ARGUMENT` also for what `countTokens` throws or gives.
-   */
-  async window(
-    conversationId: string,
-    options: WindowOptions<Extras>,
-  ): Promise<HistoryWindow<Extras>> {
-    return await this.#reader.window(conversationId, resolveWindow(options))
-  }
-
-  /** The tool calls among the latest messages that have no result. */
-  async findDanglingToolCalls(
-    conversationId: string,
-    options?: FindToolCallsOptions,
-  ): Promise<DanglingToolCalls> {
-    const found = await this.#reader.openCalls(conversationId, resolve('', options, FIND_OPTIONS))
-    const { calls, ...rest } = found
-    return { toolCalls: calls.map(danglingToolCall), ...rest }
-  }
-
   /**
    * Saves a result with an error for each tool call that has none, in the form that the call has, so that
    * the conversation can go on after a crash. Its id is made of the call's: processes that do this at the
@@ -316,36 +285,6 @@ export class ChatHistory<Extras extends object | ProviderName = {}>
       return (await this.getMessage(conversationId, id)) !== undefined
     }
     return await closeCalls(found, { before, content }, { save, stands })
-  }
-
-  /** All messages, oldest first, read page by page. What is saved meanwhile may or may not come. */
-  async *messages(conversationId: string): AsyncGenerator<ChatMessage<Extras>, void, undefined> {
-    let after: string | undefined
-    for (;;) {
-      const page = await this.getHistory(conversationId, {
-        order: 'oldest',
-        limit: PAGE_ITEMS_MAX,
-        ...(after !== undefined && { after }),
-      })
-      yield* page.messages
-      after = page.nextCursor
-      if (after === undefined) return
-    }
-  }
-
-  /** Undefined when there is none with this id, or when it was removed. */
-  async getMessage(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
-    return await this.#reader.message(conversationId, id)
-  }
-
-  /** The same with the stamp that `ifStamp` of `updateMessage` takes. */
-  async getMessageEntry(
-    conversationId: string,
-    id: string,
-  ): Promise<MessageEntry<Extras> | undefined> {
-    const { item } = await this.#reader.find(conversationId, id)
-    const message = item && (await this.#reader.message(conversationId, id))
-    return message === undefined ? undefined : { message, stamp: itemStamp(item!) }
   }
 
   /**
@@ -471,32 +410,6 @@ export class ChatHistory<Extras extends object | ProviderName = {}>
   /** This tenant's erases of the last 30 days and how far each has come, the oldest first. */
   async listErasures(): Promise<readonly EraseReceipt[]> {
     return await this.#store.listErasures(tenantPrefix(this.#tenant))
-  }
-
-  async countMessages(conversationId: string): Promise<number> {
-    return await this.#branches.count(conversationId)
-  }
-
-  /**
-   * Messages, or titles, of this tenant that have all of these words, latest first, as they stand: what was
-   * removed is not there, nor what an update took out. Needs a database with `search: true`, or one in memory.
-   *
-   * @throws StorageError `INVALID_ARGUMENT`; `UNSUPPORTED` where no database is indexed, with the reason of
-   * each; `UNAVAILABLE` while an index is being built.
-   */
-  async search(options: SearchOptions): Promise<SearchPage<Extras>> {
-    return await this.#search.page(options)
-  }
-
-  /**
-   * Changes of a conversation, or of all, as this process comes to see them, of all processes: an async
-   * iterable for one consumer. No message is missed: one that arrives late is told late, or a `resync` says
-   * what to read again. What a consumer knows already may be told again; the ids tell.
-   *
-   * @throws StorageError `INVALID_ARGUMENT` at once; the iterator throws only what no repetition mends.
-   */
-  subscribe(options?: SubscribeOptions): Changes<Extras> {
-    return this.#feed.subscribe(resolve('', options, SUBSCRIBE))
   }
 
   /**
