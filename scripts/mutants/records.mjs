@@ -32,7 +32,7 @@ export const RECORD_MUTANTS = [
   {
     name: 'a deleted conversation keeps its record',
     file: 'src/chat/records/conversation-records.ts',
-    edits: [["      { kind: 'delete', key },\n", '']],
+    edits: [['[chat, key, ...beside].map', '[chat, ...beside].map']],
     programs: SIMULATED,
   },
   {
@@ -72,8 +72,8 @@ export const RECORD_MUTANTS = [
   },
   {
     name: 'an erase leaves the record',
-    file: 'src/store/erase/erasures.ts',
-    edits: [['for (const key of [target, ...also]) {', 'for (const key of [target]) {']],
+    file: 'src/store/erase/erasure-record.ts',
+    edits: [["scope === 'key' ? [target, ...also] : []", "scope === 'key' ? [target] : []"]],
     tests: RECORDS,
   },
 ]
