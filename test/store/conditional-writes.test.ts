@@ -96,7 +96,9 @@ test('an id that stands with other content, or was removed, is a CONFLICT and no
   await store.write([{ kind: 'remove', key: 'list', id: 'gone' }])
   for (const change of [
     { kind: 'append', key: 'list', id: 'own', value: 2 },
+    { kind: 'append', key: 'list', id: 'gone', value: 2 },
     { kind: 'put', key: 'list', id: 'gone', value: 2 },
+    { kind: 'addIfAbsent', key: 'list', id: 'gone', value: 2 },
   ] as const) {
     const call = store.write([{ kind: 'set', key: 'other', value: 1 }, change])
     await expect(call).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
