@@ -1,6 +1,5 @@
 import { invalid } from '../core/errors.ts'
 import { checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
-import { itemStamp } from '../core/merge.ts'
 import { NameLock } from '../core/name-lock.ts'
 import { resolve } from '../core/options.ts'
 import { DATABASE_PLACES } from '../core/places.ts'
@@ -306,9 +305,7 @@ export class ChatHistory<Extras extends object = {}>
     conversationId: string,
     id: string,
   ): Promise<MessageEntry<Extras> | undefined> {
-    const { item } = await this.#reader.find(conversationId, id)
-    const message = item && (await this.#reader.message(conversationId, id))
-    return message === undefined ? undefined : { message, stamp: itemStamp(item!) }
+    return await this.#reader.entry(conversationId, id)
   }
 
   /**
