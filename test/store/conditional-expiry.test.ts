@@ -3,6 +3,7 @@
 // to move; some with encryption, or on a database that judges groups about one key.
 import { randomBytes } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
+import { S3Backend } from '../../src/backend/s3/index.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 import {
   openChatHistory,
@@ -10,8 +11,10 @@ import {
   type StrategicStorageManager,
 } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
+import { eventually } from '../../src/testing/eventually.ts'
 import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
 import { virtualEnv, type VirtualEnv } from '../../src/testing/virtual-env.ts'
+import { testBucket } from '../support/s3-bucket.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -221,4 +224,28 @@ test('what cannot be kept is refused before any effect', async () => {
     Array.from({ length }, (_, i) => ({ ...change, key: `k/${i}`, expiresAt: 2 ** 48 - 1 }))
   expect(await write(many(301))).toBe('INVALID_ARGUMENT')
   expect(await write(many(300))).toHaveLength(300)
+})
+
+test('a database that judges groups about one key takes what expires, too', async () => {
+  const bucket = await testBucket()
+  const primary = new S3Backend(bucket.options)
+  const history = await openChatHistory({ primary, wal: 'memory:', logger: false })
+  onTestFinished(() => history.close())
+  const { store } = history
+  const set = (value: string, ms: number) => {
+    return store.write([{ kind: 'set', key: 'lock', value, expiresAt: store.now() + ms }], {
+      if: [{ key: 'lock', absent: true }],
+    })
+  }
+  await set('ann', 300)
+  await expect(set('bob', 60_000)).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+  expect(await store.list('everthread/expires/of/')).toEqual(['everthread/expires/of/lock'])
+  await eventually(async () => expect((await set('bob', 60_000)).results[0]!.changed).toBe(true))
+  expect(await store.get('lock')).toBe('bob')
+  const several = [
+    { kind: 'set', key: 'a', value: 1 },
+    { kind: 'set', key: 'b', value: 1 },
+  ] as const
+  const call = store.write(several, { if: [{ key: 'a', absent: true }] })
+  await expect(call).rejects.toMatchObject({ code: 'UNSUPPORTED', effect: 'none' })
 })
