@@ -176,6 +176,7 @@ export type {
   PutChange,
   RemoveChange,
   SetChange,
+  WrittenValue,
 } from './store/changes/change.ts'
 export type { AppendOutcome } from './store/lists.ts'
 export type { GroupChange, PastItem, StoreGroups } from './store/groups.ts'

@@ -1,5 +1,4 @@
 import { PAGE_ITEMS_MAX } from '../core/limits.ts'
-import { itemStamp } from '../core/merge.ts'
 import { resolve } from '../core/options.ts'
 import type { Changes, SubscribeOptions } from './changes/change.ts'
 import type { ChangeFeed } from './changes/change-feed.ts'
@@ -85,9 +84,7 @@ export abstract class ReadHistory<
     conversationId: string,
     id: string,
   ): Promise<MessageEntry<Extras> | undefined> {
-    const { item } = await this.reader.find(conversationId, id)
-    const message = item && (await this.reader.message(conversationId, id))
-    return message === undefined ? undefined : { message, stamp: itemStamp(item!) }
+    return await this.reader.entry(conversationId, id)
   }
 
   async countMessages(conversationId: string): Promise<number> {

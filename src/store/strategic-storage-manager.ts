@@ -115,7 +115,7 @@ export class StrategicStorageManager extends StoreUpkeep implements AsyncDisposa
     }
     this.#values = new Values(this.#core)
     this.#lists = new Lists(this.#core, this.#values, this.#write)
-    this.#changes = new ConditionalWrites(this.#core, this.#values, this.#read, this.#write)
+    this.#changes = new ConditionalWrites(this.#core, this.#values, read, this.#write)
     rememberStore(managers, {
       get: (strategy, key) => this.#values.get(new LiveReads(strategy), key),
       set: (strategy, key, given) => this.#values.set(strategy, key, given),
