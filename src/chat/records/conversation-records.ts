@@ -85,8 +85,7 @@ export class ConversationRecords {
   async get(conversationId: string): Promise<ConversationDetails | undefined> {
     const [{ record, complete }, latest] = await this.#read(conversationId)
     if (record === undefined && latest.position === undefined) return undefined
-    const key = conversationKey(this.#tenant, conversationId)
-    const counted = await this.#store.countItems(key)
+    const counted = await this.#reader.count(conversationId)
     return {
       ...conversationOf(conversationId, record, latest),
       messageCount: counted.count,
