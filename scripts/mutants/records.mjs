@@ -76,4 +76,10 @@ export const RECORD_MUTANTS = [
     edits: [['for (const key of [target, ...also]) {', 'for (const key of [target]) {']],
     tests: RECORDS,
   },
+  {
+    name: 'two that create a conversation at once both do',
+    file: 'src/chat/records/conversation-records.ts',
+    edits: [['const outcome = isNew\n', 'const outcome = isNew && isListed\n']],
+    tests: ['test/store/branch-seams.test.ts'],
+  },
 ]

@@ -383,9 +383,9 @@ export class ChatHistory<Extras extends object = {}>
   async deleteConversation(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
     const { wait } = resolve('', options, CLEAR)
     const key = this.#key(conversationId)
-    const beside = await this.#branches.released(conversationId)
-    const changes = await this.#records.deletionOf(conversationId, beside)
-    const outcome = await this.#store.groups.write(changes)
+    const outcome = await this.#branches.clearWith(conversationId, (beside) =>
+      this.#records.deletionOf(conversationId, beside),
+    )
     await this.#streams.removeAll(conversationId)
     return await this.#cleared(key, outcome, wait)
   }
