@@ -76,4 +76,16 @@ export const RECORD_MUTANTS = [
     edits: [["scope === 'key' ? [target, ...also] : []", "scope === 'key' ? [target] : []"]],
     tests: RECORDS,
   },
+  {
+    name: 'two that create a conversation at once both do',
+    file: 'src/chat/records/conversation-records.ts',
+    edits: [['const outcome = isNew\n', 'const outcome = isNew && isListed\n']],
+    tests: ['test/store/branch-seams.test.ts'],
+  },
+  {
+    name: 'the latest conversations of a tenant are looked for among those of all tenants',
+    file: 'src/backend/sqlite/rows/key-group.ts',
+    edits: [['return rest.length < length ? undefined', 'return rest.length >= 0 ? undefined']],
+    tests: ['src/backend/sqlite/plan.test.ts'],
+  },
 ]

@@ -361,9 +361,9 @@ export class ChatHistory<Extras extends object | ProviderName = {}>
   async deleteConversation(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
     const { wait } = resolve('', options, CLEAR)
     const key = this.#key(conversationId)
-    const beside = await this.#branches.released(conversationId)
-    const changes = await this.#records.deletionOf(conversationId, beside)
-    const outcome = await this.#store.groups.write(changes)
+    const outcome = await this.#branches.clearWith(conversationId, (beside) =>
+      this.#records.deletionOf(conversationId, beside),
+    )
     await this.#streams.removeAll(conversationId)
     return await clearReceipt(this.#store, key, outcome, wait)
   }

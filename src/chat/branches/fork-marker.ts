@@ -7,6 +7,7 @@
 import { decodeJson, encodeJson, isJson, type JsonText } from '../../core/json.ts'
 import { itemValue, type Item } from '../../core/merge.ts'
 import { isStamp, type Stamp } from '../../core/stamp.ts'
+import { isMessageText } from '../codec.ts'
 
 /** The id of the item. A message may have it too: only the value tells. */
 export const MARKER_ID = 'everthread/fork'
@@ -63,6 +64,12 @@ export function markerOf(item: Item): ForkMarker | undefined {
   return text === undefined ? undefined : parseMarkerText(text)
 }
 
+/** True for a marker, also one that is damaged: what a marker was is never shown. */
+export function isMarkerItem(item: Item): boolean {
+  const text = itemValue(item)
+  return item.id === MARKER_ID && text !== undefined && !isMessageText(text)
+}
+
 /** Where the marker stands: the smallest stamp above that of the last shared message. */
 export function markerPosition({ through }: ForkMarker): Stamp {
   return stampAfter(through)
@@ -83,7 +90,8 @@ export function stampBefore(stamp: Stamp): Stamp {
   return stampBeside(stamp, -1n)
 }
 
-function stampBeside(stamp: Stamp, step: bigint): Stamp {
+/** The stamp so many steps behind this one. */
+export function stampBeside(stamp: Stamp, step: bigint): Stamp {
   const digits = (BigInt(`0x${stamp.replaceAll('-', '')}`) + step).toString(16).padStart(32, '0')
   const groups = [8, 12, 16, 20, 32].map((end, i, ends) => digits.slice(ends[i - 1] ?? 0, end))
   const beside = groups.join('-')

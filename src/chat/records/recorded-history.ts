@@ -16,7 +16,8 @@ export abstract class RecordedHistory extends ContentHistory {
 
   /**
    * Gives a conversation a record: title, owner, metadata. It is listed from then on, also without messages. May be
-   * repeated. Two that create one conversation at the same time meet in one record: of each field the later one stands.
+   * repeated. Of two that create one conversation at the same time the first one stands; while they cannot see each
+   * other, or where no database judges conditions, they meet in one record: of each field the later one stands.
    *
    * @throws StorageError `CONFLICT` when it has a record with other fields; otherwise as a save.
    */
