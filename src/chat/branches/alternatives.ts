@@ -14,8 +14,10 @@ import { STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import type { WriteOutcome } from '../../strategy/write/write-port.ts'
 import { decodeMessage, isMessageText, messageBody } from '../codec.ts'
-import type { ChatMessage, NewMessage, Receipt } from '../message.ts'
+import type { ChatMessage, MessageStatus, NewMessage, Receipt } from '../message.ts'
+import { parseConversationKey, streamKey } from '../keys.ts'
 import { notFound } from '../not-found.ts'
+import { removeStream, showMessages, type ReadItem } from '../streams/partial-reader.ts'
 import {
   ALTERNATIVES_MAX,
   parseSlot,
@@ -41,6 +43,8 @@ interface Place {
   /** None while there are no alternatives. */
   readonly slots: readonly Slot[]
   readonly complete: boolean
+  /** It is being written, or was left behind. */
+  readonly partial: MessageStatus | undefined
 }
 
 /** Alternatives of messages, of one tenant. */
@@ -106,7 +110,7 @@ export class Alternatives {
       throw notFound(id, place.complete)
     }
     const outcome = await this.#store.writeGroup(await this.#choosing(place, id, slot.body))
-    return receipt(id, place, outcome)
+    return await this.#receipt(id, place, outcome)
   }
 
   async #place(conversationId: string, messageId: string): Promise<Place> {
@@ -118,20 +122,23 @@ export class Alternatives {
     const { item } = found
     if (item === undefined || itemValue(item) === undefined)
       throw notFound(messageId, found.complete)
-    const [shown] = await this.#store.decodeItems(
+    const read = await this.#store.decodeItems(
       found.key,
       [item],
-      (each) => decodeMessage(each)!,
+      (each): ReadItem => ({ item: each, message: decodeMessage(each)! }),
       isMessageText,
     )
-    if (shown === undefined) throw notFound(messageId, found.complete)
+    const { shown, complete } = await showMessages(this.#store, found.key, read)
+    const [one] = shown
+    if (one === undefined) throw notFound(messageId, found.complete)
     return {
       conversationId,
       found,
       key: slots.key,
-      shown,
+      shown: one.message,
       slots: slots.items.flatMap((each) => parseSlot(each) ?? []),
-      complete: found.complete && slots.complete,
+      complete: found.complete && slots.complete && complete,
+      partial: one.partial,
     }
   }
 
@@ -158,7 +165,7 @@ export class Alternatives {
     const others = choose ? await this.#choosing(place, id, whole) : []
     const item = { id: slotId(of, number), value, name: 'message' }
     const outcome = await this.#store.appendItems(place.key, [item], others)
-    return receipt(id, place, outcome)
+    return await this.#receipt(id, place, outcome)
   }
 
   /** An alternative of this id is there: it was this call, or another content took the id. */
@@ -172,7 +179,7 @@ export class Alternatives {
       )
     }
     if (!choose || activeOf(place.slots) === slot.id) return await this.#keep(place, slot.id)
-    return receipt(
+    return await this.#receipt(
       slot.id,
       place,
       await this.#store.writeGroup(await this.#choosing(place, slot.id, slot.body)),
@@ -183,16 +190,32 @@ export class Alternatives {
   async #keep(place: Place, id = place.shown.id): Promise<Receipt> {
     const { id: _id, ...body } = place.shown
     const active = activeOf(place.slots) ?? id
-    return receipt(
+    return await this.#receipt(
       id,
       place,
       await this.#store.writeGroup(await this.#choosing(place, active, body)),
     )
   }
 
+  /** What had come of a message that was left behind is in its slot now. */
+  async #receipt(id: string, place: Place, outcome: WriteOutcome): Promise<Receipt> {
+    const { found, partial, shown } = place
+    const of = partial === undefined ? undefined : parseConversationKey(found.key)
+    const isReplaced = outcome.operations.some(
+      (each) => each.kind === 'put' && each.key === found.key && each.id === shown.id,
+    )
+    if (of !== undefined && isReplaced) {
+      await removeStream(this.#store, streamKey(of.tenant, of.conversationId, shown.id))
+    }
+    return receipt(id, place, outcome)
+  }
+
   /** The operations that show another alternative. */
   async #choosing(place: Place, id: string, body: SlotValue['body']): Promise<Operation[]> {
     const { conversationId, found, key, shown, slots } = place
+    const [first] = slots
+    const stays = first !== undefined && id === activeOf(slots) && place.partial === 'in_progress'
+    if (!stays) checkEnded(place)
     const own = await this.#branches.ownPlace(conversationId, found)
     const edit = (
       at: { readonly key: string; readonly id: string; readonly position: Stamp },
@@ -204,8 +227,7 @@ export class Alternatives {
       stamp: this.#store.stamp(at.key),
       value: encodeJson(value),
     })
-    const operations: Operation[] = [edit(own, body)]
-    const [first] = slots
+    const operations: Operation[] = stays ? [] : [edit(own, body)]
     if (first === undefined) return operations
     const active = activeOf(slots)
     for (const slot of slots) {
@@ -223,6 +245,21 @@ export class Alternatives {
       operations.push(edit({ key, id: at, position }, value))
     }
     return operations
+  }
+}
+
+/**
+ * Its end would be lost, or would replace the choice.
+ *
+ * @throws StorageError `CONFLICT` for a message that is being written.
+ */
+function checkEnded({ shown, partial, complete }: Place): void {
+  const name = `message ${JSON.stringify(shown.id)}`
+  if (partial === 'in_progress') {
+    throw new StorageError('CONFLICT', `${name} is being written: finish or abort it first`)
+  }
+  if (partial !== undefined && !complete) {
+    throw new StorageError('UNAVAILABLE', `a place that may have more of ${name} is away`)
   }
 }
 

@@ -16,6 +16,7 @@ import type { StrategicStorageManager } from '../../store/strategic-storage-mana
 import type { WriteOutcome } from '../../strategy/write/write-port.ts'
 import { conversationKey, sideKey, SIDE_SPACES } from '../keys.ts'
 import { notFound } from '../not-found.ts'
+import { settleItem } from '../streams/settle-item.ts'
 import { alternativesAmong, slotsOf } from './alternative-slots.ts'
 import type { FORK, ForkList, ForkReceipt, Going, TruncateReceipt } from './branch-options.ts'
 import { FORK_DEPTH_MAX, type ViewFound, type ViewPage } from './conversation-view.ts'
@@ -177,7 +178,8 @@ export class Branches {
     await this.forks.protect(conversationId, { from: position, through: position })
     if (!isShared) return { key, id, position }
     const copies = sideKey('shared', this.#tenant, conversationId)
-    await this.#store.mergeGroup(operationsOfItem(copies, item!))
+    const settled = await settleItem(this.#store, key, item!)
+    await this.#store.mergeGroup(operationsOfItem(copies, settled.item))
     return { key: copies, id, position }
   }
 

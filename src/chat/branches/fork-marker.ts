@@ -83,7 +83,8 @@ export function stampBefore(stamp: Stamp): Stamp {
   return stampBeside(stamp, -1n)
 }
 
-function stampBeside(stamp: Stamp, step: bigint): Stamp {
+/** The stamp so many steps behind this one. */
+export function stampBeside(stamp: Stamp, step: bigint): Stamp {
   const digits = (BigInt(`0x${stamp.replaceAll('-', '')}`) + step).toString(16).padStart(32, '0')
   const groups = [8, 12, 16, 20, 32].map((end, i, ends) => digits.slice(ends[i - 1] ?? 0, end))
   const beside = groups.join('-')

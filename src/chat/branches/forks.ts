@@ -16,6 +16,7 @@ import type { StrategicStorageManager } from '../../store/strategic-storage-mana
 import type { WriteOutcome } from '../../strategy/write/write-port.ts'
 import { isMessageText } from '../codec.ts'
 import { conversationKey, sideKey } from '../keys.ts'
+import { settleItem } from '../streams/settle-item.ts'
 import {
   ConversationView,
   FORK_DEPTH_MAX,
@@ -214,8 +215,7 @@ export class Forks {
         ids.add(item.id)
         last = item.id
         if (key === copies) continue
-        const whole = await this.#store.decodeItems(key, [item], intact, isMessageText)
-        for (const each of whole) parts.push(operationsOfItem(copies, each))
+        parts.push(...(await this.#copyOf(conversationId, key, item, copies)))
       }
       for (const part of groups(parts)) await this.#store.mergeGroup(part)
       after = page.next
@@ -264,7 +264,7 @@ export class Forks {
       const query = { order: 'oldest', limit: COPY_MESSAGES, before: stampAfter(through) } as const
       const page = await this.view.page(source, { ...query, ...(after && { after }) })
       if (isWhole && !page.complete) throw outOfReach(source)
-      const copies = await this.#copiesOf(key, page.items)
+      const copies = await this.#copiesOf(source, key, page.items)
       for (const part of groups(copies)) await this.#store.mergeGroup(part)
       after = page.next
       if (after === undefined) return
@@ -272,15 +272,25 @@ export class Forks {
   }
 
   /** The operations of each message that the fork does not have for itself. */
-  async #copiesOf(key: string, items: readonly ViewItem[]): Promise<Operation[][]> {
+  async #copiesOf(source: string, key: string, items: readonly ViewItem[]): Promise<Operation[][]> {
     const ids = items.map(({ item }) => item.id)
     const kept = ids.length === 0 ? [] : (await this.#store.readItemsById(key, ids)).items
     const isKept = new Set(kept.map(({ id }) => id))
     const copies: Operation[][] = []
     for (const { key: from, item } of items) {
       if (isKept.has(item.id)) continue
-      const whole = await this.#store.decodeItems(from, [item], intact, isMessageText)
-      for (const each of whole) copies.push(operationsOfItem(key, each))
+      copies.push(...(await this.#copyOf(source, from, item, key)))
+    }
+    return copies
+  }
+
+  /** The operations that copy a message to another list: of one that is being written what had come of it. */
+  async #copyOf(source: string, from: string, item: Item, to: string): Promise<Operation[][]> {
+    const copies: Operation[][] = []
+    for (const whole of await this.#store.decodeItems(from, [item], intact, isMessageText)) {
+      const settled = await settleItem(this.#store, from, whole)
+      if (!settled.complete) throw outOfReach(source)
+      copies.push(operationsOfItem(to, settled.item))
     }
     return copies
   }

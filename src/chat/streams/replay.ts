@@ -17,6 +17,7 @@ export class Replay {
   #writer: string
   #epoch = 0
   #count = 0
+  #taken = 0
   #until: number
   #position: Stamp = STAMP_MIN
 
@@ -34,6 +35,11 @@ export class Replay {
   /** Chunks of that writer that came in their order. */
   get count(): number {
     return this.#count
+  }
+
+  /** Chunks of all writers that came in their order. */
+  get taken(): number {
+    return this.#taken
   }
 
   /** That writer may be taken for alive until then. Unix milliseconds. */
@@ -70,6 +76,7 @@ export class Replay {
       if (known !== undefined && (end === undefined || this.#count < end.n)) {
         next.push(known.chunk)
         this.#count++
+        this.#taken++
         this.#position = known.position
       } else if (end !== undefined && this.#count >= end.n) {
         this.#epoch++
