@@ -7,16 +7,19 @@ export type WriteListener = (operations: readonly Operation[]) => void
 
 /** The same port, which tells the listeners what it acknowledges. */
 export function announced(port: WritePort, listeners: ReadonlySet<WriteListener>): WritePort {
-  const { name, config, valuesOnly, needsLog } = port
-  return {
+  const { name, config, needsLog } = port
+  // Required: what a port has besides must not be lost on the way.
+  const told: Required<WritePort> = {
     name,
     config,
-    ...(valuesOnly !== undefined && { valuesOnly }),
+    valuesOnly: port.valuesOnly === true,
     needsLog,
+    judgesConditions: port.judgesConditions === true,
     async write(context: StoreContext, group: WriteGroup): Promise<WriteOutcome> {
       const outcome = await port.write(context, group)
       for (const listener of listeners) listener(outcome.operations)
       return outcome
     },
   }
+  return told
 }
