@@ -347,6 +347,7 @@ export class ChatHistory<Extras extends object = {}>
             decide,
           })
     await this.#streams.remove(conversationId, item)
+    await this.#branches.touch(conversationId, found)
     return receiptOf(item, outcome)
   }
 
