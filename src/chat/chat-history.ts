@@ -325,6 +325,7 @@ export class ChatHistory<Extras extends object | ProviderName = {}>
             decide,
           })
     await this.#streams.remove(conversationId, item)
+    await this.#branches.touch(conversationId, found)
     return receiptOf(item, outcome)
   }
 

@@ -85,3 +85,24 @@ test('branches of an import are forks, also when it is repeated, and exports hav
     expect(messages.map(({ content }) => content)).toEqual(other)
   }
 })
+
+test('an export of one database has what a fork shares of a message that is being written', async () => {
+  await begin()
+  const history = await openChatHistory({
+    primary: `sqlite:${join(cwd, 'p.db')}`,
+    backup: `sqlite:${join(cwd, 'b.db')}`,
+    wal: `file:${join(cwd, 'wal')}`,
+  })
+  try {
+    const stream = await history.startMessage('c', { role: 'assistant', id: 'm' })
+    await stream.append('Hel')
+    await stream.flush()
+    await history.fork('c', { as: 'f' })
+    const { stdout } = await run('export', '--from', 'primary', '--format', 'everthread')
+    expect(stdout.split('"Hel"')).toHaveLength(3)
+    expect(stdout.split('in_progress')).toHaveLength(3)
+    expect(stdout).not.toContain('$stream')
+  } finally {
+    await history.close()
+  }
+})

@@ -228,6 +228,9 @@ export class Alternatives {
       value: encodeJson(value),
     })
     const operations: Operation[] = stays ? [] : [edit(own, body)]
+    if (found.isShared || own.key.startsWith('shared/')) {
+      operations.push(...(await this.#branches.touching(conversationId)))
+    }
     if (first === undefined) return operations
     const active = activeOf(slots)
     for (const slot of slots) {

@@ -3,7 +3,7 @@
  * before the change: whatever is cut off in between, nothing is lost, and the call can be repeated.
  */
 import { hash } from 'node:crypto'
-import { invalid, isStorageError, StorageError } from '../../core/errors.ts'
+import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import { encodeJson } from '../../core/json.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { itemValue, operationsOfItem } from '../../core/merge.ts'
@@ -23,7 +23,9 @@ import { alternativesAmong, slotsOf } from './alternative-slots.ts'
 import type { FORK, ForkList, ForkReceipt, Going, TruncateReceipt } from './branch-options.ts'
 import { FORK_DEPTH_MAX, type ViewFound, type ViewPage } from './conversation-view.ts'
 import {
+  encodeMarker,
   FIRST_STAMP,
+  MARKER_ID,
   markerPosition,
   stampAfter,
   stampBefore,
@@ -168,7 +170,31 @@ export class Branches {
   /** Replaces a message; of a shared one the fork gets a version of its own. */
   async edit(conversationId: string, found: ViewFound, body: object): Promise<WriteOutcome> {
     const { key, id, position } = await this.ownPlace(conversationId, found)
-    return await this.#store.editItem(key, id, position, body)
+    const outcome = await this.#store.editItem(key, id, position, body)
+    await this.touch(conversationId, found)
+    return outcome
+  }
+
+  /** Who follows a fork is told that something changed of what it shares. */
+  async touch(conversationId: string, { key }: ViewFound): Promise<void> {
+    if (key === conversationKey(this.#tenant, conversationId)) return
+    try {
+      const operations = await this.touching(conversationId)
+      if (operations.length > 0) await this.#store.mergeGroup(operations)
+    } catch (error) {
+      const told = { error: messageOf(error), conversationId }
+      this.#store.env.logger.warn(told, 'a fork could not be marked as changed')
+    }
+  }
+
+  /** What tells that something changed of what a fork shares: its marker is written again. */
+  async touching(conversationId: string): Promise<Operation[]> {
+    const { marker } = await this.forks.view.marker(conversationId)
+    if (marker === undefined) return []
+    const key = conversationKey(this.#tenant, conversationId)
+    const at = { key, id: MARKER_ID, position: markerPosition(marker) }
+    const value = encodeMarker(marker)
+    return [{ kind: 'put', change: 'edit', ...at, stamp: this.#store.stamp(key), value }]
   }
 
   /**
@@ -202,7 +228,8 @@ export class Branches {
     }
     const going = [{ id, position, isOwn: key === own }]
     const others = slots.items.map((slot) => removal(slots.key, slot))
-    return await this.#store.mergeGroup([...this.#removalsOf(conversationId, going), ...others])
+    const removals = await this.#removalsOf(conversationId, going)
+    return await this.#store.mergeGroup([...removals, ...others])
   }
 
   /** How many messages it shows. */
@@ -267,7 +294,7 @@ export class Branches {
       before = page.next
     }
     let outcome: WriteOutcome | undefined
-    const operations = this.#removalsOf(conversationId, going)
+    const operations = await this.#removalsOf(conversationId, going)
     for (const part of groups(operations.map((operation) => [operation]))) {
       outcome = await this.#store.mergeGroup(part)
     }
@@ -356,7 +383,7 @@ export class Branches {
     const ids = new Set(going.map(({ id }) => id))
     const { key, items } = await alternativesAmong(this.#store, this.#tenant, conversationId, ids)
     const removals = [
-      ...this.#removalsOf(conversationId, going),
+      ...(await this.#removalsOf(conversationId, going)),
       ...items.map((item) => removal(key, item)),
     ]
     return removals.map((operation) => ({
@@ -365,7 +392,7 @@ export class Branches {
     }))
   }
 
-  #removalsOf(conversationId: string, going: readonly Going[]): Operation[] {
+  async #removalsOf(conversationId: string, going: readonly Going[]): Promise<Operation[]> {
     const own = conversationKey(this.#tenant, conversationId)
     const copies = sideKey('shared', this.#tenant, conversationId)
     const operations = going.map(({ id, position, isOwn }) =>
@@ -373,7 +400,8 @@ export class Branches {
     )
     if (going.every(({ isOwn }) => isOwn)) return operations
     const stamp = this.#store.stamp(copies)
-    return [...operations, { kind: 'set', key: copies, stamp, value: encodeJson(REMOVED) }]
+    const set: Operation = { kind: 'set', key: copies, stamp, value: encodeJson(REMOVED) }
+    return [...operations, set, ...(await this.touching(conversationId))]
   }
 }
 

@@ -132,7 +132,9 @@ export class ChangeFeed<Extras extends object | ProviderName = {}> {
     for (const key of keys) {
       if (!key.startsWith(prefix)) continue
       const group = operations.filter((each) => each.key === key)
-      const items = group.flatMap((each) => (isAppend(each) ? [itemOf(each)] : []))
+      // A fork begins with a clear: both are told in their order by the next look.
+      const own = group.some(({ kind }) => kind === 'delete') ? [] : group
+      const items = own.flatMap((each) => (isAppend(each) ? [itemOf(each)] : []))
       this.#pollers.get(key)?.wrote(items, items.length < group.length)
       for (const tenant of this.#tenants) tenant.wrote(key)
     }

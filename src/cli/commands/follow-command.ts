@@ -58,14 +58,14 @@ async function follow(
           : `everthread: ${messageOf(error)}; waiting`,
       ),
   })
-  const shown = new Set<string>()
+  const shown = new Map<string, string>()
   for await (const change of changes) {
     if (json) await terminal.write(`${JSON.stringify(change)}\n`)
     else if (change.type !== 'ready') await print(cli, change, shown)
     else if (since === undefined && last > 0) {
       const page = await readComplete(() => history.getHistory(conversationId, { limit: last }))
       for (const message of page.messages) {
-        shown.add(message.id)
+        shown.set(message.id, JSON.stringify(message))
         for (const line of messageLines(message, terminal)) await terminal.write(`${line}\n`)
       }
     }
@@ -76,15 +76,17 @@ async function follow(
 async function print(
   { terminal }: CliContext,
   change: ChangeEvent,
-  shown: Set<string>,
+  shown: Map<string, string>,
 ): Promise<void> {
   const tell = (text: string): Promise<void> =>
     terminal.write(`${terminal.colour('dim', printableLine(text))}\n`)
   switch (change.type) {
     case 'message':
     case 'updated': {
-      // It came between the first look and the latest messages.
-      if (change.type === 'message' && shown.delete(change.message.id)) return
+      // It came between the first look and the latest messages; one that was being written may have ended.
+      const known = shown.get(change.message.id)
+      shown.delete(change.message.id)
+      if (change.type === 'message' && known === JSON.stringify(change.message)) return
       if (change.type === 'updated') await tell(`updated  ${change.message.id}`)
       for (const line of messageLines(change.message, terminal)) await terminal.write(`${line}\n`)
       return

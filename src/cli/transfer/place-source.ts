@@ -3,7 +3,13 @@ import type { DatabaseSource } from '../../backend/sources.ts'
 import type { ReplicaBackend } from '../../backend/replica-backend.ts'
 import { ConversationView, type ListReader } from '../../chat/branches/conversation-view.ts'
 import { decodeMessage, isMessageText } from '../../chat/codec.ts'
-import { conversationKey, recordKey, streamKey, tenantPrefix } from '../../chat/keys.ts'
+import {
+  conversationKey,
+  parseConversationKey,
+  recordKey,
+  streamKey,
+  tenantPrefix,
+} from '../../chat/keys.ts'
 import type { ChatMessage } from '../../chat/message.ts'
 import type { NewConversation } from '../../chat/records/record-options.ts'
 import { recordOf, type ConversationRecord } from '../../chat/records/record.ts'
@@ -119,12 +125,15 @@ class PlaceSource implements ConversationSource {
         ...(after !== undefined && { after }),
       })
       const items = page.items.map(({ item }) => item)
+      const keys = new Map(page.items.map(({ key, item }) => [item, key]))
       for (const item of items) refuseLocked(this.#place, itemValue(item))
       // What one database holds is all that was asked for.
       const isWhole = (item: Item): boolean => isMessageText(itemValue(item) ?? ('' as JsonText))
       const messages: ChatMessage[] = []
       for (const item of items.filter(isWhole)) {
-        messages.push(await this.#shown(conversationId, item))
+        // What a fork shares is being written in its source.
+        const source = parseConversationKey(keys.get(item)!)?.conversationId
+        messages.push(await this.#shown(source ?? conversationId, item))
       }
       const damaged = items.filter((item) => !isWhole(item)).map(({ id }) => id)
       yield { messages, complete: true, damaged }
