@@ -71,7 +71,7 @@ test('what cannot come back, and what is too long, is refused before any effect'
 test('a key, an id and a position are checked by every call that takes them', async () => {
   const { store, places } = await open()
   const badKeys = [undefined, null, 5, '', 'a\0', '\ud800', 'x'.repeat(1025)] as string[]
-  const badIds = [null, 5, '', 'a\0', '\udfff', 'x'.repeat(257)] as string[]
+  const badIds = [null, 5, '', 'a\0', '\udfff', 'x'.repeat(1_025)] as string[]
   const badPositions = [undefined, null, 5, '', 'x', STAMP.toUpperCase(), LAST] as Stamp[]
   const calls = [
     ...badKeys.flatMap((key) => [

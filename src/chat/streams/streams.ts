@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto'
 import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import { isoTime } from '../../core/iso-time.ts'
 import { checkText, MESSAGE_ID_BYTES_MAX } from '../../core/limits.ts'
-import type { Item } from '../../core/merge.ts'
+import { itemValue, type Item } from '../../core/merge.ts'
 import { resolve } from '../../core/options.ts'
 import { showValue } from '../../core/show-value.ts'
 import { maxStamp, STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import type { WriteOutcome } from '../../strategy/write/write-port.ts'
-import { decodeMessage, messageBody } from '../codec.ts'
+import { decodeMessage, isMessageText, messageBody } from '../codec.ts'
 import { conversationKey, streamKey, streamsPrefix } from '../keys.ts'
 import type { NewMessage, Receipt } from '../message.ts'
 import type { Sessions } from '../sessions.ts'
@@ -129,8 +129,10 @@ export class Streams<Extras extends object | ProviderName = {}> {
 
   /** Removes the deltas of a message that was replaced or removed, if it was being written as it was read. */
   async remove(conversationId: string, item: Item): Promise<void> {
-    const message = decodeMessage(item)
-    if (message === undefined || markOf(message) === undefined) return
+    const value = itemValue(item)
+    // Of a damaged one nobody knows: `repair` removes what is left.
+    if (value === undefined || !isMessageText(value) || markOf(decodeMessage(item)!) === undefined)
+      return
     await removeStream(this.#store, this.#place(conversationId, item.id).streamKey)
   }
 

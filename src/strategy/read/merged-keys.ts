@@ -7,6 +7,7 @@ import type { KeyRead, LatestKey } from '../../backend/replica-backend.ts'
 import { StorageError } from '../../core/errors.ts'
 import { applyOperation, emptyState, mergeRegister, raiseDeletedThrough } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
+import type { Stamp } from '../../core/stamp.ts'
 import { compareText } from '../../core/text.ts'
 import type { Register } from '../../core/merge.ts'
 import { observeKey, type StoreContext } from '../context.ts'
@@ -36,10 +37,11 @@ export async function readMergedRegister(
   sources: readonly Source[],
   key: string,
 ): Promise<Register | undefined> {
+  const cleared = context.tombstones.get(key)
   const pending: Operation[] = []
   for (const source of sources) pending.push(...(await source.pending(key)))
   const reads = await Promise.all(sources.map((source) => source.readRegister(key)))
-  return mergeReads(context, key, reads, pending)
+  return mergeReads(context, key, reads, { pending, cleared })
 }
 
 /**
@@ -51,6 +53,7 @@ export async function readMergedRegisters(
   sources: readonly Source[],
   keys: readonly string[],
 ): Promise<readonly (Register | undefined)[]> {
+  const cleared = keys.map((key) => context.tombstones.get(key))
   const tails = new Map<string, Operation[]>()
   for (const source of sources) {
     for (const key of await source.pendingAmong(keys)) {
@@ -63,7 +66,7 @@ export async function readMergedRegisters(
       context,
       key,
       answers.map((reads) => reads[i]!),
-      tails.get(key) ?? [],
+      { pending: tails.get(key) ?? [], cleared: cleared[i] },
     ),
   )
 }
@@ -72,15 +75,17 @@ function mergeReads(
   context: StoreContext,
   key: string,
   reads: readonly Omit<KeyRead, 'identity'>[],
-  pending: readonly Operation[],
+  /** What was known before the places were asked. */
+  known: { readonly pending: readonly Operation[]; readonly cleared: Stamp | undefined },
 ): Register | undefined {
   const state = emptyState()
-  raiseDeletedThrough(state, context.tombstones.get(key))
+  raiseDeletedThrough(state, known.cleared)
   for (const { deletedThrough, register } of reads) {
     raiseDeletedThrough(state, deletedThrough)
     if (register !== undefined) mergeRegister(state, register)
   }
-  for (const operation of pending) if (operation.kind !== 'put') applyOperation(state, operation)
+  for (const operation of known.pending)
+    if (operation.kind !== 'put') applyOperation(state, operation)
   observeKey(context, key, state.deletedThrough)
   if (state.register !== undefined) context.clock.observe(state.register.stamp, key)
   return state.register
