@@ -98,6 +98,18 @@ export const KEY_MUTANTS = [
     tests: LEASES,
   },
   {
+    name: 'a lease: one that was given back is extended',
+    file: 'src/store/key-lease.ts',
+    edits: [['if (isReleased) return false', '']],
+    tests: LEASES,
+  },
+  {
+    name: 'a lease: what extends it may come after what gives it back',
+    file: 'src/store/key-lease.ts',
+    edits: [['await Promise.allSettled(extending)', '']],
+    tests: LEASES,
+  },
+  {
     name: 'a lease is asked for where the primary is out, and its absence taken for an answer',
     file: 'src/store/key-lease.ts',
     edits: [['if (!primary.isUp()) throw out()', 'if (!primary.isUp()) return undefined']],

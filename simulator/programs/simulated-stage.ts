@@ -89,9 +89,11 @@ class SimulatedStage implements Stage {
   }
 
   async flush(process: number): Promise<void> {
-    const { history } = this.#node(process)
+    const node = this.#node(process)
+    // A process that is killed meanwhile answers nobody any more, and its timers never end.
+    const ended = new Promise<void>((resolve) => node.process.onEnd(resolve))
     try {
-      await history?.store.flushWAL(this.#isFaulty ? 100 : 20_000)
+      await Promise.race([node.history?.store.flushWAL(this.#isFaulty ? 100 : 20_000), ended])
     } catch (error) {
       if (!this.#isFaulty) this.leftovers.push(`p${process}: ${String(error)}`)
     }

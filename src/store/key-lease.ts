@@ -16,7 +16,7 @@ export interface KeyLease extends AsyncDisposable {
   readonly token: number
   /**
    * Makes it last so long from now on, 1 to 600,000 ms. False when another holder has taken it: then the work
-   * is no longer this one's. A lease that has ended and that nobody took is held again.
+   * is no longer this one's, and once `release` was called. A lease that has ended and that nobody took is held again.
    *
    * @throws StorageError as `lease`.
    */
@@ -44,7 +44,12 @@ export class KeyLeases {
     const lease = await ask(ttlMs)
     if (lease === undefined) return null
     const { token } = lease
+    let isReleased = false
+    const extending = new Set<Promise<unknown>>()
     const release = async (): Promise<void> => {
+      // A timer that goes on extending must not take it again, nor one that is late overtake this.
+      isReleased = true
+      await Promise.allSettled(extending)
       await ask(0, token)
     }
     return {
@@ -52,7 +57,14 @@ export class KeyLeases {
       token,
       extend: async (ms) => {
         checkInteger('ttlMs', ms, 1, LEASE_MS_MAX)
-        return (await ask(ms, token)) !== undefined
+        if (isReleased) return false
+        const asked = ask(ms, token)
+        extending.add(asked)
+        try {
+          return (await asked) !== undefined
+        } finally {
+          extending.delete(asked)
+        }
       },
       release,
       [Symbol.asyncDispose]: release,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { simulateProgram } from '../../simulator/programs/simulated-stage.ts'
 import { describeResult } from '../../simulator/describe-result.ts'
 import { runSeed, type SimulationResult } from '../../simulator/run-seed.ts'
 import type { SimulationSettings } from '../../simulator/settings.ts'
@@ -57,6 +58,25 @@ describe('the store in simulation', () => {
     const texts = new Map(kept.map(({ id, text }) => [id, text]))
     expect(narrowed.steps.length).toBeGreaterThan(0)
     for (const { id, text } of narrowed.steps) expect(texts.get(id)).toBe(text)
+  })
+
+  test('a program comes to an end although its process is killed in any step', async () => {
+    const save = [{ content: 'said m1', id: 'z' }]
+    for (let afterMs = 0; afterMs < 8; afterMs++) {
+      const { violations } = await simulateProgram({
+        seed: 379,
+        processes: 3,
+        store: { write: 'wal-first', read: 'failover', health: 'simple' },
+        rounds: [
+          [{ act: 'save', process: 1, conversation: 'a', messages: save }],
+          [
+            { act: 'flush', process: 1 },
+            { act: 'kill', process: 1, afterMs },
+          ],
+        ],
+      })
+      expect(violations).toEqual([])
+    }
   })
 
   // The canary: were a violation never found, all of the above would prove nothing.

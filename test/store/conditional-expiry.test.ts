@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
 import { S3Backend } from '../../src/backend/s3/index.ts'
+import type { Change } from '../../src/core.ts'
 import type { Stamp } from '../../src/core/stamp.ts'
 import {
   openChatHistory,
@@ -248,4 +249,36 @@ test('a database that judges groups about one key takes what expires, too', asyn
   ] as const
   const call = store.write(several, { if: [{ key: 'a', absent: true }] })
   await expect(call).rejects.toMatchObject({ code: 'UNSUPPORTED', effect: 'none' })
+})
+
+test.each<readonly [string, ChatHistoryOptions]>([
+  ['wal-first', { write: 'wal-first' }],
+  ['dual-write', { write: 'dual-write' }],
+  ['failover', { read: 'failover' }],
+  [
+    'cache-enhanced',
+    { cache: 'memory:', read: { type: 'cache-enhanced', config: { singleProcess: true } } },
+  ],
+])('%s: the end of a lock is seen, also while the primary is out', async (_name, options) => {
+  const { env, primary, store, write } = await rig(options)
+  const lock = (value: string): Change => {
+    return { kind: 'set', key: 'lock', value, expiresAt: env.now() + MINUTE }
+  }
+  const absent = { if: [{ key: 'lock', absent: true }] } as const
+  expect(await write([lock('ann')], absent)).toEqual([true])
+  expect(await write([lock('bob')], absent)).toBe('CONFLICT')
+  await env.advance(MINUTE)
+  expect(await write([lock('bob')], absent)).toEqual([true])
+  await env.drive(store.flushWAL())
+  primary.setMode('refused')
+  await env.advance(MINUTE)
+  expect(await write([lock('eve')], { ...absent, decide: 'primary' })).toBe('UNAVAILABLE')
+  expect(await write([lock('eve')], absent)).toEqual([true])
+  expect(await write([lock('joe')], absent)).toBe('CONFLICT')
+  primary.setMode('up')
+  await env.advance(30_000)
+  expect(await env.drive(store.get('lock'))).toBe('eve')
+  expect(await write([lock('joe')], absent)).toBe('CONFLICT')
+  await env.drive(store.flushWAL())
+  expect(await env.drive(store.verify())).toMatchObject({ differing: 0 })
 })

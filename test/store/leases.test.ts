@@ -38,6 +38,27 @@ function rig(): Rig {
   return { env, primary, open }
 }
 
+test('what was given back is not taken again by a timer that goes on extending', async () => {
+  const { env, primary, open } = rig()
+  const store = await open()
+  const lease = (await env.drive(store.lease('k', 1_000)))!
+  let go = (): void => {}
+  let isFirst = true
+  const held = new Promise<void>((resolve) => (go = resolve))
+  primary.onCall(async (name) => {
+    if (name !== 'lease' || !isFirst) return
+    isFirst = false
+    await held
+  })
+  const extended = lease.extend(60_000)
+  const released = lease.release()
+  go()
+  expect(await env.drive(Promise.all([extended, released]))).toEqual([true, undefined])
+  expect(await env.drive(lease.extend(60_000))).toBe(false)
+  const next = (await env.drive(store.lease('k', 1_000)))!
+  expect(next.token).toBeGreaterThan(lease.token)
+})
+
 test('one holder at a time, of one process too, until it is given back or ends', async () => {
   const { env, open } = rig()
   const [one, other] = [await open(), await open()]
