@@ -195,7 +195,7 @@ test('an older library is reported once at connect, the fixed one is not', async
 })
 
 test('options need one path, by path or by url', () => {
-  const defaults = { busyTimeoutMs: 5_000, timeoutMs: 10_000, threads: true }
+  const defaults = { busyTimeoutMs: 5_000, timeoutMs: 10_000, threads: true, search: false }
   expect(resolveSqliteOptions({ path: 'a.db' })).toEqual({ path: 'a.db', ...defaults })
   expect(resolveSqliteOptions({ url: 'sqlite:./a.db' })).toEqual({ path: './a.db', ...defaults })
   for (const wrong of [
