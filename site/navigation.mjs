@@ -29,6 +29,8 @@ export const GROUPS = [
     [
       ['api', 'API'],
       ['conversations', 'Conversations'],
+      ['messages', 'Messages of every provider'],
+      ['large-content', 'Large content'],
       ['context-windows', 'Context windows'],
       ['conditional-writes', 'Conditional writes'],
       ['keys-and-values', 'Keys and values'],

@@ -176,6 +176,7 @@ export type {
   PutChange,
   RemoveChange,
   SetChange,
+  WrittenValue,
 } from './store/changes/change.ts'
 export type { AppendOutcome } from './store/lists.ts'
 export type { GroupChange, PastItem, StoreGroups } from './store/groups.ts'
@@ -262,6 +263,13 @@ export type {
   SetOptions,
 } from './store/bulk/bulk-types.ts'
 export type { BulkStore } from './store/bulk/bulk-store.ts'
+export type { StoreUpkeep } from './store/store-upkeep.ts'
+export type { HistoryUpkeep } from './chat/history-upkeep.ts'
+export type { ContentHistory } from './chat/content/content-history.ts'
+export type { RecordedHistory } from './chat/records/recorded-history.ts'
+export type { BranchedHistory } from './chat/branches/branched-history.ts'
+export type { StreamedHistory } from './chat/streams/streamed-history.ts'
+export type { ReadHistory } from './chat/read-history.ts'
 export type { ExpiryReport } from './store/expiry/expiry-pass.ts'
 export type { KeyLease } from './store/key-lease.ts'
 export type { SaveOptions } from './chat/save-messages.ts'

@@ -239,7 +239,7 @@ function notThis({ path }: SourceFile): boolean {
 
 /** A file that users import: the main one and those of the subpaths. */
 function isEntry({ path }: SourceFile): boolean {
-  return path === 'src/core.ts' || path.endsWith('/index.ts')
+  return /^src\/(?:core|messages)\.ts$|\/index\.ts$/.test(path)
 }
 
 function reexportsOf(index: SourceFile): { target: string; names: ReadonlySet<string> }[] {

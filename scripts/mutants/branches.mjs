@@ -4,6 +4,7 @@ const MODEL = ['test/chat/branches-model.test.ts']
 const STORE = ['test/store/branches.test.ts']
 const LONG = ['test/chat/long-cuts.test.ts']
 const KILL = ['test/fault/branches-kill.test.ts']
+const SEAMS = ['test/store/branch-seams.test.ts']
 const FORKS = 'src/chat/branches/forks.ts'
 const VIEW = 'src/chat/branches/conversation-view.ts'
 const BRANCHES = 'src/chat/branches/branches.ts'
@@ -12,7 +13,9 @@ export const BRANCH_MUTANTS = [
   {
     name: 'a clear does not copy what forks share first',
     file: BRANCHES,
-    edits: [['    await this.forks.release(conversationId)\n', '']],
+    edits: [
+      ['await this.forks.release(conversationId)', '{ key: conversationId, last: null } as const'],
+    ],
     tests: KILL,
   },
   {
@@ -96,5 +99,27 @@ export const BRANCH_MUTANTS = [
     file: 'src/chat/branches/alternatives.ts',
     edits: [["if (!isStorageError(error, 'CONFLICT')) throw error", 'throw error']],
     tests: STORE,
+  },
+  {
+    name: 'a clear does not notice a fork that was made meanwhile',
+    file: BRANCHES,
+    edits: [
+      [
+        'await writeWhile(this.#store, [unforked], changes)',
+        'await this.#store.groups.write(changes, unforked && undefined)',
+      ],
+    ],
+    tests: SEAMS,
+  },
+  {
+    name: 'a fork is counted with its marker, and without what it shares',
+    file: 'src/chat/records/record-reader.ts',
+    edits: [
+      [
+        'const count = await this.#view.count(conversationId, async (key) => {',
+        'const { count } = await this.store.countItems(conversationKey(this.tenant, conversationId))\n    await this.#view.count(conversationId, async (key) => {',
+      ],
+    ],
+    tests: SEAMS,
   },
 ]

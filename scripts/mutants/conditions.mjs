@@ -1,6 +1,7 @@
 // Mistakes about groups under conditions.
 
 const STORE = 'test/store/conditional-writes.test.ts'
+const EXPIRED = 'test/store/conditional-expiry.test.ts'
 const ENGINES = ['src/backend/memory/memory-backend.test.ts', 'src/backend/sqlite/backend.test.ts']
 
 export const CONDITION_MUTANTS = [
@@ -67,5 +68,52 @@ export const CONDITION_MUTANTS = [
     file: 'src/backend/postgres/write/locked-batch.ts',
     edits: [['decide && (unique || conditions.length > 0)', 'decide && unique']],
     tests: ['test/integration/postgres-conformance.test.ts'],
+  },
+  {
+    name: 'a group: who listens to writes hides that conditions are judged',
+    file: 'src/strategy/write/announced.ts',
+    edits: [['port.judgesConditions === true', 'false']],
+    tests: [STORE],
+  },
+  {
+    name: 'a group: what has expired stands in the way of who wants it absent',
+    file: 'src/store/changes/conditional-writes.ts',
+    edits: [
+      [
+        'wantedBy(anew[failed.index]!) === wantedBy(tried[failed.index]!)',
+        'wantedBy(anew[failed.index]!) !== wantedBy(tried[failed.index]!)',
+      ],
+    ],
+    tests: [EXPIRED],
+  },
+  {
+    name: 'a group: behind the last item may stand one that has not expired',
+    file: 'src/store/changes/expired-conditions.ts',
+    edits: [['(shown?.position ?? null) === last ?', '(shown?.position ?? null) !== undefined ?']],
+    tests: [EXPIRED],
+  },
+  {
+    name: 'a group: an id that was removed is taken for free',
+    file: 'src/store/changes/conditional-writes.ts',
+    edits: [['unique: all.some(hasOwnId)', 'unique: false']],
+    tests: [STORE],
+  },
+  {
+    name: 'a group: the id of an item that has expired is looked for over and over',
+    file: 'src/store/changes/conditional-writes.ts',
+    edits: [["if (kind !== 'append' && this.#hasExpired(found)) throw expiredId(id)", '']],
+    tests: [EXPIRED],
+  },
+  {
+    name: 'a group: nothing is noted of what expires',
+    file: 'src/store/changes/conditional-writes.ts',
+    edits: [['return await write([...operations, ...notes])', 'return await write(operations)']],
+    tests: [EXPIRED],
+  },
+  {
+    name: 'a group: what judges one key a group is given no note of what expires',
+    file: 'src/store/changes/conditional-writes.ts',
+    edits: [['      await this.#values.write(this.#write, notes)\n', '']],
+    tests: [EXPIRED],
   },
 ]

@@ -13,6 +13,7 @@ import { CLOCK_MUTANTS } from './clocks.mjs'
 import { CONDITION_MUTANTS } from './conditions.mjs'
 import { LOG_MUTANTS } from './logs.mjs'
 import { ID_MUTANTS } from './ids.mjs'
+import { MESSAGE_MUTANTS } from './messages.mjs'
 import { CLOCKS, OUTAGES } from './settings.mjs'
 import { KEY_MUTANTS } from './keys.mjs'
 import { RECORD_MUTANTS } from './records.mjs'
@@ -41,6 +42,7 @@ export const MUTANTS = [
   ...STREAM_MUTANTS,
   ...CHANGE_MUTANTS,
   ...SEARCH_MUTANTS,
+  ...MESSAGE_MUTANTS,
   // ---- bringing it to the databases
   {
     name: 'the flush marks entries done that the place did not take',
@@ -308,7 +310,12 @@ export const MUTANTS = [
   {
     name: 'a hint is taken back although something is owed',
     file: 'src/strategy/replica-monitor.ts',
-    edits: [["!keepsHint() : !log.owes('primary')", '!keepsHint() : log !== undefined']],
+    edits: [
+      [
+        "const owes = log.owes('primary') || this.#suspect.has('primary')",
+        'const owes = log === undefined',
+      ],
+    ],
     simulate: OUTAGES,
   },
   {
@@ -337,7 +344,7 @@ export const MUTANTS = [
     name: 'a database that lost its data is still believed',
     file: 'src/strategy/replica-monitor.ts',
     edits: [
-      ['this.#suspect.add(place)\n', ''],
+      ['this.#suspect.set(place, this.#options.env.monotonic())\n    delete', 'delete'],
       [
         'return backup.trusted === primary.identity && primary.trusted === backup.identity',
         'return true',
@@ -361,8 +368,8 @@ export const MUTANTS = [
     file: 'src/sync/comparison.ts',
     edits: [
       [
-        'else await merger?.add(stored.operation)',
-        "else if (stored.operation.kind !== 'delete') await merger?.add(stored.operation)",
+        '      else await merger?.add(stored.operation)',
+        "      else if (stored.operation.kind !== 'delete') await merger?.add(stored.operation)",
       ],
       [
         '} else await merger?.add(stored.operation)',
@@ -458,29 +465,6 @@ export const MUTANTS = [
     file: 'src/manager/storage-manager.ts',
     edits: [['allowInMemoryFallback: byDefault(false,', 'allowInMemoryFallback: byDefault(true,']],
     tests: ['src/manager/storage-manager.test.ts'],
-  },
-  {
-    name: 'SQLite commits without a sync',
-    file: 'src/backend/sqlite/connection/open-connection.ts',
-    edits: [['PRAGMA synchronous = FULL', 'PRAGMA synchronous = NORMAL']],
-    tests: ['src/backend/sqlite/connection/settings.test.ts'],
-  },
-  {
-    name: 'a SQLite file is opened and closed beside SQLite',
-    file: 'src/backend/sqlite/connection/database-file.ts',
-    edits: [
-      [
-        'if (found !== undefined && found.nlink > 1) removeFirstName(path, found.ino)',
-        "closeSync(openSync(path, 'a', FILE_MODE))",
-      ],
-    ],
-    tests: ['src/backend/sqlite/connection/settings.test.ts'],
-  },
-  {
-    name: 'a second SQLite library may open a file that one has open',
-    file: 'src/backend/sqlite/connection/open-files.ts',
-    edits: [['if (file.library !== library) {', 'if (library === undefined) {']],
-    tests: ['src/backend/sqlite/connection/open-files.test.ts'],
   },
   {
     name: 'session tokens are not checked',

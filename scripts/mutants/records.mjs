@@ -32,7 +32,7 @@ export const RECORD_MUTANTS = [
   {
     name: 'a deleted conversation keeps its record',
     file: 'src/chat/records/conversation-records.ts',
-    edits: [["      { kind: 'delete', key },\n", '']],
+    edits: [['[chat, key, ...beside].map', '[chat, ...beside].map']],
     programs: SIMULATED,
   },
   {
@@ -72,8 +72,20 @@ export const RECORD_MUTANTS = [
   },
   {
     name: 'an erase leaves the record',
-    file: 'src/store/erase/erasures.ts',
-    edits: [['for (const key of [target, ...also]) {', 'for (const key of [target]) {']],
+    file: 'src/store/erase/erasure-record.ts',
+    edits: [["scope === 'key' ? [target, ...also] : []", "scope === 'key' ? [target] : []"]],
     tests: RECORDS,
+  },
+  {
+    name: 'two that create a conversation at once both do',
+    file: 'src/chat/records/conversation-records.ts',
+    edits: [['const outcome = isNew\n', 'const outcome = isNew && isListed\n']],
+    tests: ['test/store/branch-seams.test.ts'],
+  },
+  {
+    name: 'the latest conversations of a tenant are looked for among those of all tenants',
+    file: 'src/backend/sqlite/rows/key-group.ts',
+    edits: [['return rest.length < length ? undefined', 'return rest.length >= 0 ? undefined']],
+    tests: ['src/backend/sqlite/plan.test.ts'],
   },
 ]

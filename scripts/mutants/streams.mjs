@@ -112,7 +112,12 @@ export const STREAM_MUTANTS = [
   {
     name: 'a clear leaves deltas',
     file: 'src/chat/chat-history.ts',
-    edits: [['    await this.#streams.removeAll(conversationId)\n', '']],
+    edits: [
+      [
+        '    const outcome = await this.#branches.clear(conversationId)\n    await this.#streams.removeAll(conversationId)\n',
+        '    const outcome = await this.#branches.clear(conversationId)\n',
+      ],
+    ],
     tests: STREAMS,
   },
   {

@@ -281,7 +281,12 @@ export const UPKEEP_MUTANTS = [
   {
     name: 'retention clears what is saved meanwhile',
     file: 'src/chat/retention/retention.ts',
-    edits: [['await store.deleteThrough(key, cut.through)', 'await store.delete(key)']],
+    edits: [
+      [
+        'await branches.deleteThrough(conversationId, cut.through)',
+        'await branches.clear(conversationId)',
+      ],
+    ],
     tests: RETENTION,
   },
   {
@@ -295,7 +300,10 @@ export const UPKEEP_MUTANTS = [
     name: 'a window shows tool calls that have no result',
     file: 'src/chat/window/read-window.ts',
     edits: [
-      ['if (turn === undefined || !turn.isWhole) continue', 'if (turn === undefined) continue'],
+      [
+        'if (turn === undefined || !turn.isWhole || message.use.leads === true) continue',
+        'if (turn === undefined || message.use.leads === true) continue',
+      ],
     ],
     tests: WINDOWS,
   },
@@ -329,8 +337,8 @@ export const UPKEEP_MUTANTS = [
     file: 'src/chat/chat-history.ts',
     edits: [
       [
-        "this.#store.erase('prefix', tenantPrefix(tenant), deadlineMs",
-        "this.#store.erase('prefix', tenantPrefix(tenant).slice(0, -1 - tenant.length), deadlineMs",
+        'const prefixes = SPACES.map((space) => tenantPrefix(tenant, space))',
+        'const prefixes = SPACES.map((space) => tenantPrefix(tenant, space).slice(0, -1 - tenant.length))',
       ],
     ],
     tests: TENANTS,
@@ -420,5 +428,28 @@ export const UPKEEP_MUTANTS = [
       ["checkStamp('position', operation.position)", ''],
     ],
     tests: ['src/cli/wal/replay-logs.test.ts'],
+  },
+  {
+    name: 'SQLite commits without a sync',
+    file: 'src/backend/sqlite/connection/open-connection.ts',
+    edits: [['PRAGMA synchronous = FULL', 'PRAGMA synchronous = NORMAL']],
+    tests: ['src/backend/sqlite/connection/settings.test.ts'],
+  },
+  {
+    name: 'a SQLite file is opened and closed beside SQLite',
+    file: 'src/backend/sqlite/connection/database-file.ts',
+    edits: [
+      [
+        'if (found !== undefined && found.nlink > 1) removeFirstName(path, found.ino)',
+        "closeSync(openSync(path, 'a', FILE_MODE))",
+      ],
+    ],
+    tests: ['src/backend/sqlite/connection/settings.test.ts'],
+  },
+  {
+    name: 'a second SQLite library may open a file that one has open',
+    file: 'src/backend/sqlite/connection/open-files.ts',
+    edits: [['if (file.library !== library) {', 'if (library === undefined) {']],
+    tests: ['src/backend/sqlite/connection/open-files.test.ts'],
   },
 ]

@@ -1,6 +1,7 @@
 import type { ChatHistory } from '../../src/chat/chat-history.ts'
 import { conversationKey } from '../../src/chat/keys.ts'
 import { RecordReader } from '../../src/chat/records/record-reader.ts'
+import type { ConversationItem } from '../../src/chat/message.ts'
 import { isStorageError, type StorageErrorCode } from '../../src/core/errors.ts'
 import { itemValue, type Item } from '../../src/core/merge.ts'
 import { given } from '../../src/core/options.ts'
@@ -12,7 +13,13 @@ import type {
 } from '../../src/testing/history-checker/history.ts'
 import { swappedKey } from '../swapped.ts'
 import { followWith, settledMirror } from './mirror.ts'
-import { PROGRAM_CONVERSATIONS, SEARCHED_WORD, valueKey, type CallStep } from './program.ts'
+import {
+  PROGRAM_CONVERSATIONS,
+  SEARCHED_WORD,
+  valueKey,
+  type CallStep,
+  type ProgramMessage,
+} from './program.ts'
 import { performStream, viewStream, type StreamResult } from './perform-stream.ts'
 
 /** Of all records. */
@@ -89,8 +96,7 @@ async function answerOf(
   const key = conversationKey('', conversation)
   switch (step.act) {
     case 'save': {
-      const messages = step.messages.map((message) => ({ role: 'user' as const, ...message }))
-      const receipts = await history.saveMessages(conversation, messages)
+      const receipts = await history.saveItems(conversation, step.messages.map(roleOrType))
       return { receipts, copies: receipts[0]!.copies }
     }
     case 'edit': {
@@ -200,6 +206,12 @@ async function lookAt({ store }: ChatHistory, how: 'mget' | 'entries'): Promise<
   const page = await store.entries<string>({ prefix: valueKey(''), limit: EVERYTHING })
   const entries = page.entries.map(({ key, value }) => [key.slice(valueKey('').length), value])
   return { values: Object.fromEntries(entries) as Record<string, string>, complete: page.complete }
+}
+
+/** Half of what is saved has no role: what it is is told by its content, so that a repeat is one. */
+function roleOrType(message: ProgramMessage): ConversationItem {
+  const isItem = (message.content.codePointAt(message.content.length - 1) ?? 0) % 2 === 1
+  return isItem ? { type: 'note', ...message } : { role: 'user', ...message }
 }
 
 function shownOf(item: Item): ShownMessage {

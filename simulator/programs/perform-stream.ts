@@ -68,9 +68,13 @@ export async function viewStream(history: ChatHistory, id: string): Promise<Stre
   const message = messages.find((each) => each.id === id)
   if (message === undefined) return { complete, view: {} }
   const { content, status } = message
-  return { complete, view: { content: String(content), ...(status !== undefined && { status }) } }
+  return { complete, view: { content: textOf(content), ...(status !== undefined && { status }) } }
 }
 
 function hasNoEffect(error: unknown): boolean {
   return isStorageError(error) && error.effect === 'none'
+}
+
+function textOf(content: unknown): string {
+  return typeof content === 'string' ? content : JSON.stringify(content)
 }

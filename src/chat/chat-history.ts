@@ -1,62 +1,55 @@
 import { invalid } from '../core/errors.ts'
-import { checkText, MESSAGE_ID_BYTES_MAX, PAGE_ITEMS_MAX } from '../core/limits.ts'
-import { itemStamp } from '../core/merge.ts'
-import { NameLock } from '../core/name-lock.ts'
+import { checkText, MESSAGE_ID_BYTES_MAX } from '../core/limits.ts'
 import { resolve } from '../core/options.ts'
-import { DATABASE_PLACES } from '../core/places.ts'
 import { stampMs } from '../core/stamp.ts'
 import type { EraseReceipt } from '../store/erase/erase-receipt.ts'
 import type { AppendOutcome } from '../store/lists.ts'
 import type { NewItem } from '../store/new-values.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
-import type { WriteOutcome } from '../strategy/write/write-port.ts'
 import { Alternatives } from './branches/alternatives.ts'
 import { Branches } from './branches/branches.ts'
 import { eraseConversation } from './branches/erase-conversation.ts'
-import type { Changes, SubscribeOptions } from './changes/change.ts'
 import { ChangeFeed } from './changes/change-feed.ts'
-import { SUBSCRIBE } from './changes/subscribe-options.ts'
-import { CLEAR, ERASE, type ClearOptions, type EraseOptions } from './clear-options.ts'
-import { encodeMessage, messageBody } from './codec.ts'
+import {
+  CLEAR,
+  clearReceipt,
+  ERASE,
+  type ClearOptions,
+  type EraseOptions,
+} from './clear-options.ts'
+import { encodeMessage, messageBody, type Taken } from './codec.ts'
+import { Contents } from './content/contents.ts'
 import { ConversationReader } from './conversation-reader.ts'
-import { HISTORY, type HistoryOptions } from './history-options.ts'
 import { conversationKey, SPACES, tenantPrefix } from './keys.ts'
-import type { ChatMessage, ClearReceipt, HistoryPage, NewMessage, Receipt } from './message.ts'
+import type { ClearReceipt, ConversationItem, NewMessage, Receipt } from './message.ts'
 import { itemsOf, receiptOf, receiptsOf } from './message-items.ts'
 import { notFound } from './not-found.ts'
 import { Activity } from './records/activity.ts'
 import { ConversationRecords } from './records/conversation-records.ts'
-import { importPositions } from './records/import-positions.ts'
+import { importItems } from './records/import-items.ts'
 import type { Retention, RetentionReport } from './retention/retention.ts'
 import { SAVE, saveOver, type SaveOptions } from './save-messages.ts'
 import { ConversationSearch } from './search/conversation-search.ts'
-import type { SearchOptions, SearchPage } from './search/search-options.ts'
 import { Sessions } from './sessions.ts'
 import type { SessionTokens } from './session-token.ts'
-import { StreamedHistory } from './streams/streamed-history.ts'
+import { ReadHistory } from './read-history.ts'
 import { Streams } from './streams/streams.ts'
 import {
   CLOSE_OPTIONS,
   closeCalls,
-  danglingToolCall,
-  FIND_OPTIONS,
   type ClosedToolCalls,
   type CloseToolCallsOptions,
-  type DanglingToolCalls,
-  type FindToolCallsOptions,
 } from './turns/dangling-tool-calls.ts'
-import { UPDATE, type MessageEntry, type UpdateOptions } from './updates/update-options.ts'
-import { resolveWindow, type HistoryWindow, type WindowOptions } from './window/window-options.ts'
-
-/** Of two imports of one conversation each begins where the one before it ended. */
-const IMPORTS = new NameLock()
+import { UPDATE, type UpdateOptions } from './updates/update-options.ts'
+import type { ProviderName } from './providers/shapes.ts'
 
 /**
  * Conversations of one tenant. Every method rejects with a `StorageError`; after `close` with
- * `CLOSED`. `Extras` are fields of your own that its messages have, for the compiler alone.
+ * `CLOSED`. `Extras` are fields of your own that its messages have, or the name of a provider whose messages
+ * they are; for the compiler alone.
  */
-export class ChatHistory<Extras extends object = {}>
-  extends StreamedHistory<Extras>
+export class ChatHistory<Extras extends object | ProviderName = {}>
+  extends ReadHistory<Extras>
   implements AsyncDisposable
 {
   readonly #store: StrategicStorageManager
@@ -70,6 +63,7 @@ export class ChatHistory<Extras extends object = {}>
   readonly #retention: Retention | undefined
   readonly #records: ConversationRecords
   readonly #activity: Activity
+  readonly #contents: Contents
   /** The store is closed by another history. */
   #isGuest = false
   readonly #streams: Streams<Extras>
@@ -99,6 +93,7 @@ export class ChatHistory<Extras extends object = {}>
     this.#feed = new ChangeFeed(store, tenant)
     this.#records = new ConversationRecords(store, tenant)
     this.#activity = Activity.of(store)
+    this.#contents = new Contents(store, tenant)
     this.#tokens = tokens
   }
 
@@ -120,6 +115,11 @@ export class ChatHistory<Extras extends object = {}>
   /** The store underneath, for its events and everything that is not about messages. */
   override get store(): StrategicStorageManager {
     return this.#store
+  }
+
+  /** @internal */
+  protected override get contents(): Contents {
+    return this.#contents
   }
 
   /** @internal */
@@ -145,6 +145,21 @@ export class ChatHistory<Extras extends object = {}>
   /** @internal */
   protected override get streams(): Streams<Extras> {
     return this.#streams
+  }
+
+  /** @internal */
+  protected override get reader(): ConversationReader<Extras> {
+    return this.#reader
+  }
+
+  /** @internal */
+  protected override get found(): ConversationSearch<Extras> {
+    return this.#search
+  }
+
+  /** @internal */
+  protected override get feed(): ChangeFeed<Extras> {
+    return this.#feed
   }
 
   /** @internal */
@@ -175,40 +190,61 @@ export class ChatHistory<Extras extends object = {}>
     messages: readonly NewMessage<Extras>[],
     options?: SaveOptions,
   ): Promise<readonly Receipt[]> {
-    const key = this.#key(conversationId)
     const { onConflict } = resolve('', options, SAVE)
+    if (onConflict === 'reject') return await this.#save(conversationId, messages, 'message')
+    const key = this.#key(conversationId)
     const items = itemsOf(messages).map((item, i) => ({ ...item, message: messages[i]! }))
-    if (onConflict === 'reject') return await this.#append(conversationId, key, items)
+    await this.#contents.refer(conversationId, messages)
     return await saveOver(items, onConflict, {
       append: (fresh) => this.#append(conversationId, key, fresh),
       find: async (ids) => (await this.#store.readItemsById(key, ids)).items,
-      update: ({ message }, id) => this.updateMessage(conversationId, id, message),
+      update: ({ message }, id) =>
+        this.updateMessage(conversationId, id, message as ConversationItem<Extras>),
     })
   }
 
   /**
-   * Saves messages of the past, in order, all or nothing at each place: they stand at their own times (`createdAt`),
+   * The same for what has no role, such as the function calls and the reasoning of OpenAI's Responses, and
+   * for messages between them: an item has a role or a `type`. All of it is read back where messages are,
+   * as it came.
+   */
+  async saveItems(
+    conversationId: string,
+    items: readonly ConversationItem<Extras>[],
+  ): Promise<readonly Receipt[]> {
+    return await this.#save(conversationId, items, 'item')
+  }
+
+  /**
+   * Saves messages and items of the past, in order, all or nothing at each place: they stand at their own times (`createdAt`),
    * as far as these come after the latest message of the conversation, so that lists and `retention` take them for as
    * old as they are. A message of a later time than now, or without one, stands where the one before it does. Nobody
    * else may save to the conversation meanwhile. Otherwise as `saveMessages`.
    */
   async importMessages(
     conversationId: string,
-    messages: readonly NewMessage<Extras>[],
+    messages: readonly ConversationItem<Extras>[],
   ): Promise<readonly Receipt[]> {
     const key = this.#key(conversationId)
-    const items = itemsOf(messages)
-    return await IMPORTS.run([`${this.#store.writer} ${key}`], async () => {
-      const positions = await importPositions(this.#store, key, messages)
-      const placed = items.map((item, i) => ({ ...item, position: positions[i]! }))
-      const outcome = await this.#store.appendItems(key, placed)
-      const receipts = this.#receipts(conversationId, outcome)
-      const last = receipts.at(-1)
-      if (last !== undefined) {
-        await this.#activity.placed(this.#tenant, conversationId, stampMs(last.position))
-      }
-      return receipts
-    })
+    const items = itemsOf(messages, 'item')
+    await this.#contents.refer(conversationId, messages)
+    const outcome = await importItems(this.#store, key, items)
+    const receipts = this.#receipts(conversationId, outcome)
+    const last = receipts.at(-1)
+    if (last !== undefined) {
+      await this.#activity.placed(this.#tenant, conversationId, stampMs(last.position))
+    }
+    return receipts
+  }
+
+  async #save(
+    conversationId: string,
+    given: readonly object[],
+    taken: Taken,
+  ): Promise<readonly Receipt[]> {
+    const items = itemsOf(given, taken)
+    await this.#contents.refer(conversationId, given)
+    return await this.#append(conversationId, this.#key(conversationId), items)
   }
 
   async #append(
@@ -220,35 +256,6 @@ export class ChatHistory<Extras extends object = {}>
     const outcome = await this.#store.appendItems(key, items)
     await moved
     return this.#receipts(conversationId, outcome)
-  }
-
-  /** One page of a conversation; an unknown conversation is an empty one. */
-  async getHistory(conversationId: string, options?: HistoryOptions): Promise<HistoryPage<Extras>> {
-    return await this.#reader.page(conversationId, resolve('', options, HISTORY))
-  }
-
-  /**
-   * The latest messages that fit a model's context: at most so many, or so many tokens, oldest first, and
-   * never a tool call without its result or a result without its call. Reads from the latest backwards until
-   * that is full, at most 10,000 messages, and says what it left out. What is saved meanwhile may not be in it.
-   *
-   * @throws StorageError as `getHistory`; `INVALID_ARGUMENT` also for what `countTokens` throws or gives.
-   */
-  async window(
-    conversationId: string,
-    options: WindowOptions<Extras>,
-  ): Promise<HistoryWindow<Extras>> {
-    return await this.#reader.window(conversationId, resolveWindow(options))
-  }
-
-  /** The tool calls among the latest messages that have no result. */
-  async findDanglingToolCalls(
-    conversationId: string,
-    options?: FindToolCallsOptions,
-  ): Promise<DanglingToolCalls> {
-    const found = await this.#reader.openCalls(conversationId, resolve('', options, FIND_OPTIONS))
-    const { calls, ...rest } = found
-    return { toolCalls: calls.map(danglingToolCall), ...rest }
   }
 
   /**
@@ -271,44 +278,13 @@ export class ChatHistory<Extras extends object = {}>
     const found = await this.#reader.openCalls(conversationId, rest)
     // Without an age no clock is asked: that of another process may be ahead.
     const before = olderThanMs === 0 ? Infinity : this.#store.now() - olderThanMs
-    return await closeCalls(
-      found,
-      { before, content },
-      {
-        save: (message) => this.saveMessage(conversationId, message as NewMessage<Extras>),
-        stands: async (id) => (await this.getMessage(conversationId, id)) !== undefined,
-      },
-    )
-  }
-
-  /** All messages, oldest first, read page by page. What is saved meanwhile may or may not come. */
-  async *messages(conversationId: string): AsyncGenerator<ChatMessage<Extras>, void, undefined> {
-    let after: string | undefined
-    for (;;) {
-      const page = await this.getHistory(conversationId, {
-        order: 'oldest',
-        limit: PAGE_ITEMS_MAX,
-        ...(after !== undefined && { after }),
-      })
-      yield* page.messages
-      after = page.nextCursor
-      if (after === undefined) return
+    const save = async (message: object): Promise<Receipt> => {
+      return (await this.#save(conversationId, [message], 'item'))[0]!
     }
-  }
-
-  /** Undefined when there is none with this id, or when it was removed. */
-  async getMessage(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
-    return await this.#reader.message(conversationId, id)
-  }
-
-  /** The same with the stamp that `ifStamp` of `updateMessage` takes. */
-  async getMessageEntry(
-    conversationId: string,
-    id: string,
-  ): Promise<MessageEntry<Extras> | undefined> {
-    const { item } = await this.#reader.find(conversationId, id)
-    const message = item && (await this.#reader.message(conversationId, id))
-    return message === undefined ? undefined : { message, stamp: itemStamp(item!) }
+    const stands = async (id: string): Promise<boolean> => {
+      return (await this.getMessage(conversationId, id)) !== undefined
+    }
+    return await closeCalls(found, { before, content }, { save, stands })
   }
 
   /**
@@ -321,13 +297,14 @@ export class ChatHistory<Extras extends object = {}>
   async updateMessage(
     conversationId: string,
     id: string,
-    message: NewMessage<Extras>,
+    message: ConversationItem<Extras>,
     options?: UpdateOptions,
   ): Promise<Receipt> {
     const { ifStamp, decide } = resolve('', options, UPDATE)
     checkText('id', id, MESSAGE_ID_BYTES_MAX)
-    encodeMessage(message)
-    if (message.id !== undefined && message.id !== id) {
+    encodeMessage(message, 'message', 'item')
+    const { id: own } = message as { readonly id?: string }
+    if (own !== undefined && own !== id) {
       throw invalid(`message.id must be ${JSON.stringify(id)} or left out`)
     }
     const found = await this.#reader.find(conversationId, id)
@@ -335,9 +312,10 @@ export class ChatHistory<Extras extends object = {}>
     const existing = item && (await this.#reader.message(conversationId, id))
     if (item === undefined || existing === undefined) throw notFound(id, complete)
     // What stands may be from before times were checked: it is kept as it is.
-    const body = messageBody(message)
+    const body = messageBody(message, 'message', 'item')
     const createdAt = body.createdAt ?? existing.createdAt
     const value = { ...body, createdAt }
+    await this.#contents.refer(conversationId, [message])
     const place = await this.#branches.ownPlace(conversationId, found)
     const outcome =
       ifStamp === undefined
@@ -374,7 +352,7 @@ export class ChatHistory<Extras extends object = {}>
     const key = this.#key(conversationId)
     const outcome = await this.#branches.clear(conversationId)
     await this.#streams.removeAll(conversationId)
-    return await this.#cleared(key, outcome, wait)
+    return await clearReceipt(this.#store, key, outcome, wait)
   }
 
   /**
@@ -384,11 +362,11 @@ export class ChatHistory<Extras extends object = {}>
   async deleteConversation(conversationId: string, options?: ClearOptions): Promise<ClearReceipt> {
     const { wait } = resolve('', options, CLEAR)
     const key = this.#key(conversationId)
-    const beside = await this.#branches.released(conversationId)
-    const changes = await this.#records.deletionOf(conversationId, beside)
-    const outcome = await this.#store.groups.write(changes)
+    const outcome = await this.#branches.clearWith(conversationId, (beside) =>
+      this.#records.deletionOf(conversationId, beside),
+    )
     await this.#streams.removeAll(conversationId)
-    return await this.#cleared(key, outcome, wait)
+    return await clearReceipt(this.#store, key, outcome, wait)
   }
 
   /**
@@ -402,11 +380,15 @@ export class ChatHistory<Extras extends object = {}>
    */
   async eraseConversation(conversationId: string, options?: EraseOptions): Promise<EraseReceipt> {
     const { deadlineMs, forks } = resolve('', options, ERASE)
+    const erase = async (id: string, beside: readonly string[]): Promise<EraseReceipt> => {
+      const contents = await this.#contents.onlyOf(id)
+      return await this.#records.erase(id, deadlineMs, beside, contents)
+    }
     const parts = {
       store: this.#store,
       tenant: this.#tenant,
       forks: this.#branches.forks,
-      erase: (id: string, beside: readonly string[]) => this.#records.erase(id, deadlineMs, beside),
+      erase,
     }
     return await eraseConversation(parts, conversationId, forks)
   }
@@ -429,32 +411,6 @@ export class ChatHistory<Extras extends object = {}>
   /** This tenant's erases of the last 30 days and how far each has come, the oldest first. */
   async listErasures(): Promise<readonly EraseReceipt[]> {
     return await this.#store.listErasures(tenantPrefix(this.#tenant))
-  }
-
-  async countMessages(conversationId: string): Promise<number> {
-    return await this.#branches.count(conversationId)
-  }
-
-  /**
-   * Messages, or titles, of this tenant that have all of these words, latest first, as they stand: what was
-   * removed is not there, nor what an update took out. Needs a database with `search: true`, or one in memory.
-   *
-   * @throws StorageError `INVALID_ARGUMENT`; `UNSUPPORTED` where no database is indexed, with the reason of
-   * each; `UNAVAILABLE` while an index is being built.
-   */
-  async search(options: SearchOptions): Promise<SearchPage<Extras>> {
-    return await this.#search.page(options)
-  }
-
-  /**
-   * Changes of a conversation, or of all, as this process comes to see them, of all processes: an async
-   * iterable for one consumer. No message is missed: one that arrives late is told late, or a `resync` says
-   * what to read again. What a consumer knows already may be told again; the ids tell.
-   *
-   * @throws StorageError `INVALID_ARGUMENT` at once; the iterator throws only what no repetition mends.
-   */
-  subscribe(options?: SubscribeOptions): Changes<Extras> {
-    return this.#feed.subscribe(resolve('', options, SUBSCRIBE))
   }
 
   /**
@@ -482,19 +438,6 @@ export class ChatHistory<Extras extends object = {}>
 
   #key(conversationId: string): string {
     return conversationKey(this.#tenant, conversationId)
-  }
-
-  async #cleared(
-    key: string,
-    { copies, durable, operations }: WriteOutcome,
-    wait: 'acknowledged' | 'everywhere',
-  ): Promise<ClearReceipt> {
-    const has = DATABASE_PLACES.filter((place) => copies.includes(place))
-    if (wait === 'acknowledged' || has.length === DATABASE_PLACES.length) {
-      return { copies, durable, clear: has }
-    }
-    const clear = await this.#store.waitUntilCleared(key, operations[0]!.stamp)
-    return { copies, durable, clear }
   }
 
   #receipts(conversationId: string, outcome: AppendOutcome): readonly Receipt[] {

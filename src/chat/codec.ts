@@ -6,18 +6,21 @@ import { showValue } from '../core/show-value.ts'
 import { STAMP_MIN, stampMs } from '../core/stamp.ts'
 import { isDateTime, isoTime } from '../core/iso-time.ts'
 import { refuseMark } from './streams/stream-items.ts'
-import { ROLES, type ChatMessage, type NewMessage, type Role } from './message.ts'
+import { ROLES, type ChatMessage } from './message.ts'
 
-/** What is stored of a message. More than the types know: any field of JSON is kept. */
+/** What is stored of a message, or of an item without a role. Any field of JSON is kept. */
 interface MessageBody {
-  readonly role: Role
+  readonly role?: string
   readonly createdAt?: string
   readonly [field: string]: unknown
 }
 
+/** What is taken: messages, which have a role, or also items that have a `type` in its place. */
+export type Taken = 'message' | 'item'
+
 /** A message as text. Its id is not part of it: the store keeps it beside. */
-export function encodeMessage(message: NewMessage, name = 'message'): JsonText {
-  return encodeJson(messageBody(message, name), name)
+export function encodeMessage(message: object, name = 'message', taken?: Taken): JsonText {
+  return encodeJson(messageBody(message, name, taken), name)
 }
 
 /**
@@ -26,10 +29,14 @@ export function encodeMessage(message: NewMessage, name = 'message'): JsonText {
  * @throws StorageError `INVALID_ARGUMENT` for a known field of another type than it has. That all of it
  * is JSON is for the encoding to check.
  */
-export function messageBody(message: NewMessage, name = 'message'): MessageBody {
+export function messageBody(
+  message: object,
+  name = 'message',
+  taken: Taken = 'message',
+): MessageBody {
   return reading(name, () => {
-    checkMessage(message, name)
-    const { id: _id, ...body } = message
+    checkMessage(message, name, taken)
+    const { id: _id, ...body } = message as MessageBody
     return body
   })
 }
@@ -43,8 +50,13 @@ const decoded = new WeakMap<Item, ChatMessage>()
 /** True for the text of a message: what `encodeMessage` makes, of this or of another release. */
 export function isMessageText(text: JsonText): boolean {
   if (!isJson(text)) return false
-  const body = decodeJson<unknown>(text)
-  return isObject(body) && typeof body['role'] === 'string'
+  return isBody(decodeJson<unknown>(text))
+}
+
+/** What has neither a role nor a type was not written by `encodeMessage`. */
+function isBody(body: unknown): body is MessageBody {
+  if (!isObject(body)) return false
+  return typeof body['role'] === 'string' || typeof body['type'] === 'string'
 }
 
 /**
@@ -58,8 +70,8 @@ export function decodeMessage(item: Item): ChatMessage | undefined {
   if (known !== undefined) return { ...known }
   const value = itemValue(item)
   if (value === undefined) return undefined
-  const body = decodeJson<MessageBody>(value)
-  if (!isObject(body) || typeof body.role !== 'string') {
+  const body = decodeJson<unknown>(value)
+  if (!isBody(body)) {
     throw new StorageError('CORRUPT', `message ${JSON.stringify(item.id)} is damaged`)
   }
   const message = asMessage(item, body)
@@ -90,15 +102,24 @@ function savedAt({ appendedAt, position }: Item): string {
   return isoTime(stamp === STAMP_MIN ? 0 : stampMs(stamp))
 }
 
-function checkMessage(given: unknown, name: string): asserts given is MessageBody {
+function checkMessage(given: unknown, name: string, taken: Taken): asserts given is MessageBody {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw invalid(`${name} must be an object, got ${given === null ? 'null' : typeof given}`)
   }
   // Copying the fields of an instance would leave out what its class makes of them.
   if (!isPlain(given)) throw invalid(`${name} must be a plain object, got ${classOf(given)}`)
   const message = given as MessageBody
-  if (!ROLES.includes(message.role)) {
-    throw invalid(`${name}.role must be one of ${ROLES.join(', ')}, got ${showValue(message.role)}`)
+  if (message.role === undefined && isString(message['type']) && message['type'] !== '') {
+    if (taken === 'message') throw invalid(`${name} has no role: saveItems takes it`)
+    checkOptional(message, name, 'createdAt', isDateTime, 'a time of RFC 3339')
+    return
+  }
+  if (!ROLES.includes(message.role as string)) {
+    const roles = ROLES.join(', ')
+    const otherwise = taken === 'item' ? ', or left out beside a type' : ''
+    throw invalid(
+      `${name}.role must be one of ${roles}${otherwise}, got ${showValue(message.role)}`,
+    )
   }
   refuseMark(message, name)
   checkContent(message, name)
@@ -109,10 +130,19 @@ function checkMessage(given: unknown, name: string): asserts given is MessageBod
   checkOptional(message, name, 'metadata', isObject, 'an object')
 }
 
-function checkContent({ content, toolCalls }: MessageBody, name: string): void {
+/** Fields that a message may have and no content: it is kept left out. */
+const IN_PLACE_OF_CONTENT = ['toolCalls', 'tool_calls', 'function_call', 'audio', 'refusal']
+
+function checkContent(message: MessageBody, name: string): void {
+  const { content, parts } = message
   if (typeof content === 'string' || content === null) return
-  // Some models leave the content out beside tool calls; it is kept left out.
-  if (content === undefined && toolCalls !== undefined) return
+  if (content === undefined && parts !== undefined) {
+    if (Array.isArray(parts) && parts.every(isObject)) return
+    throw invalid(`${name}.parts must be an array of objects, got ${showValue(parts)}`)
+  }
+  if (content === undefined && IN_PLACE_OF_CONTENT.some((field) => message[field] !== undefined)) {
+    return
+  }
   if (!Array.isArray(content)) {
     throw invalid(
       `${name}.content must be a string, an array of parts or null, got ${typeof content}`,

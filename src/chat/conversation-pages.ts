@@ -12,6 +12,8 @@ export interface PlacedMessage {
   readonly use: ToolUse
   /** Set of one that is being written, or that nobody finished. */
   readonly partial?: MessageStatus
+  /** What the model thought before it, oldest first: it is shown with it and never alone. */
+  readonly led?: readonly PlacedMessage[]
 }
 
 /** A page of one conversation. */

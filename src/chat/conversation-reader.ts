@@ -1,7 +1,7 @@
 import { checkText, MESSAGE_ID_BYTES_MAX } from '../core/limits.ts'
 import { checkSignal } from '../backend/check-signal.ts'
 import { invalid } from '../core/errors.ts'
-import { itemValue, type Item } from '../core/merge.ts'
+import { itemStamp, itemValue, type Item } from '../core/merge.ts'
 import type { Resolved } from '../core/options.ts'
 import type { Stamp } from '../core/stamp.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
@@ -17,16 +17,18 @@ import { parseCursor } from './cursor.ts'
 import type { HISTORY } from './history-options.ts'
 import { parseConversationKey } from './keys.ts'
 import type { ChatMessage, HistoryPage } from './message.ts'
+import type { ProviderName } from './providers/shapes.ts'
 import type { Sessions } from './sessions.ts'
 import type { Streams } from './streams/streams.ts'
 import type { ShownMessage } from './streams/partial-reader.ts'
 import { readAlignedPage } from './turns/aligned-page.ts'
 import { findOpenCalls, type FIND_OPTIONS, type OpenCalls } from './turns/dangling-tool-calls.ts'
+import type { MessageEntry } from './updates/update-options.ts'
 import { readWindow } from './window/read-window.ts'
 import type { HistoryWindow, ResolvedWindow } from './window/window-options.ts'
 
 /** A page, in the order asked for. */
-interface PlainPage<Extras extends object> {
+interface PlainPage<Extras extends object | ProviderName> {
   readonly messages: ChatMessage<Extras>[]
   readonly items: readonly Item[]
   readonly next: Stamp | undefined
@@ -34,7 +36,7 @@ interface PlainPage<Extras extends object> {
 }
 
 /** Reads of messages: what `ChatHistory` makes of its calls. */
-export class ConversationReader<Extras extends object = {}> {
+export class ConversationReader<Extras extends object | ProviderName = {}> {
   readonly #store: StrategicStorageManager
   readonly #view: ConversationView
   readonly #sessions: Sessions | undefined
@@ -107,10 +109,16 @@ export class ConversationReader<Extras extends object = {}> {
 
   /** One message as it is shown: undefined when there is none, or when it was removed. */
   async message(conversationId: string, id: string): Promise<ChatMessage<Extras> | undefined> {
+    return (await this.entry(conversationId, id))?.message
+  }
+
+  /** The same with the stamp of what was read: a second read may be of a place that lacks something. */
+  async entry(conversationId: string, id: string): Promise<MessageEntry<Extras> | undefined> {
     const { key, item } = await this.find(conversationId, id)
     if (item === undefined) return undefined
     const { shown } = await this.#shown(conversationId, [{ key, item }])
-    return shown[0]?.message as ChatMessage<Extras> | undefined
+    const message = shown[0]?.message as ChatMessage<Extras> | undefined
+    return message && { message, stamp: itemStamp(item) }
   }
 
   /** A message that was found elsewhere, as it is shown. */

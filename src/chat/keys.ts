@@ -13,13 +13,15 @@ import {
 /**
  * Everything that is kept of a tenant: `chat` its messages, `record` what is known of a conversation beside
  * them, `listed` the lists by which conversations are found, `stream` what comes of messages that are being
- * written; the rest is of `SIDE_SPACES`.
+ * written, `content` what is known of contents, `chunk` their bytes; the rest is of `SIDE_SPACES`.
  */
 export const SPACES = [
   'chat',
   'record',
   'listed',
   'stream',
+  'content',
+  'chunk',
   'shared',
   'alternatives',
   'forks',

@@ -5,16 +5,16 @@ import { maxStamp, STAMP_MIN, type Stamp } from '../core/stamp.ts'
 import type { AppendOutcome } from '../store/lists.ts'
 import type { NewItem } from '../store/new-values.ts'
 import type { WriteOutcome } from '../strategy/write/write-port.ts'
-import { messageBody } from './codec.ts'
-import type { NewMessage, Receipt } from './message.ts'
+import { messageBody, type Taken } from './codec.ts'
+import type { Receipt } from './message.ts'
 
-/** The messages as items, checked. */
-export function itemsOf(messages: readonly NewMessage[]): readonly NewItem[] {
-  checkArray('messages', messages)
+/** The messages as items, checked; with `item` also those without a role. */
+export function itemsOf(messages: readonly object[], taken: Taken = 'message'): readonly NewItem[] {
+  checkArray(`${taken}s`, messages)
   return messages.map((message, i) => {
-    const name = messages.length === 1 ? 'message' : `messages[${i}]`
-    const value = messageBody(message, name)
-    const { id } = message
+    const name = messages.length === 1 ? taken : `${taken}s[${i}]`
+    const value = messageBody(message, name, taken)
+    const { id } = message as { readonly id?: string }
     if (id === undefined) return { value, name }
     checkText(`${name}.id`, id, MESSAGE_ID_BYTES_MAX)
     return { value, id, name }

@@ -1,9 +1,22 @@
 import type { DatabasePlace, PlaceName } from '../core/places.ts'
 import type { Stamp } from '../core/stamp.ts'
+import type { AnyItem, Kept, ProviderName, ProviderShapes } from './providers/shapes.ts'
 
 export type Role = 'system' | 'developer' | 'user' | 'assistant' | 'tool'
 
-export const ROLES: readonly Role[] = ['system', 'developer', 'user', 'assistant', 'tool']
+/** What a message may have as its role at run time: ours, and those that only some provider has. */
+export const ROLES: readonly string[] = [
+  'system',
+  'developer',
+  'user',
+  'assistant',
+  'tool',
+  'model',
+  'function',
+  'critic',
+  'discriminator',
+  'unknown',
+]
 
 /** One part of a message's content; its `type` names it, the rest is kept as it came. */
 export interface ContentPart {
@@ -20,7 +33,7 @@ export type MessageStatus = 'in_progress' | 'completed' | 'incomplete'
 /** What messages of every role may have. */
 export interface MessageFields {
   /**
-   * At most 256 bytes. With an id of your own, saving is idempotent: the same id with the same
+   * At most 1024 bytes. With an id of your own, saving is idempotent: the same id with the same
    * content is stored once, with other content it is a `CONFLICT`. Default: made by the store.
    */
   readonly id?: string
@@ -68,20 +81,26 @@ export interface ToolMessage extends MessageFields {
 
 /**
  * A message as it is handed in: one of four shapes, told apart by `role`. `Extras` are fields of your own,
- * which the compiler then knows: `NewMessage<{ traceId?: string }>`. Default: none.
+ * which the compiler then knows: `NewMessage<{ traceId?: string }>`. Or it is the name of a provider, whose
+ * messages they are then: `NewMessage<'anthropic'>`. Default: none.
  *
  * At run time a message may have any fields, of any role; they are kept as they came.
  */
-export type NewMessage<Extras extends object = {}> = (
-  SystemMessage | UserMessage | AssistantMessage | ToolMessage
-) &
-  Extras
+export type NewMessage<Extras extends object | ProviderName = {}> = Extras extends ProviderName
+  ? Kept<ProviderShapes[Extras]['message']>
+  : (SystemMessage | UserMessage | AssistantMessage | ToolMessage) & Extras
+
+/** What `saveItems` takes: messages, and what has a `type` in place of a role. */
+export type ConversationItem<Extras extends object | ProviderName = {}> =
+  Extras extends ProviderName ? Kept<ProviderShapes[Extras]['item']> : NewMessage<Extras> | AnyItem
 
 /**
  * A message as it is read back. `Extras` is what you say of it: messages that somebody else saved may lack
- * what it names, and have more.
+ * what it names, and have more. What `saveItems` saved without a role comes back here too.
  */
-export type ChatMessage<Extras extends object = {}> = NewMessage<Extras> & {
+export type ChatMessage<Extras extends object | ProviderName = {}> = (Extras extends ProviderName
+  ? Kept<ProviderShapes[Extras]['item']>
+  : NewMessage<Extras>) & {
   readonly id: string
   readonly createdAt: string
 }
@@ -106,7 +125,7 @@ export interface ClearReceipt extends Omit<Receipt, 'id' | 'position' | 'stamp'>
   readonly clear: readonly DatabasePlace[]
 }
 
-export interface HistoryPage<Extras extends object = {}> {
+export interface HistoryPage<Extras extends object | ProviderName = {}> {
   /** Oldest first, unless `order: 'newest'` was asked for. */
   readonly messages: readonly ChatMessage<Extras>[]
   /** Pass it as `before` (or `after` with `order: 'oldest'`) for the next page. Absent: no more. */

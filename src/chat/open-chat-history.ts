@@ -32,6 +32,7 @@ import {
   type ResolvedRetention,
   type RetentionOptions,
 } from './retention/retention-options.ts'
+import type { ProviderName } from './providers/shapes.ts'
 import { Retention } from './retention/retention.ts'
 import { SESSION_SECRET, SessionTokens } from './session-token.ts'
 
@@ -149,13 +150,14 @@ export const CHAT_HISTORY_OPTIONS: OptionTable<
 /**
  * Opens a chat history. It starts as long as one durable place is there; those that are out are connected
  * when they come back. `Extras` are fields of your own that its messages have, beside the known ones:
- * `openChatHistory<{ traceId?: string }>()`. Nothing checks them at run time.
+ * `openChatHistory<{ traceId?: string }>()`, or the name of a provider whose
+ * messages they are, `openChatHistory<'anthropic'>()`. Nothing checks them at run time.
  *
  * @throws StorageError `INVALID_ARGUMENT` that names the field, `CONNECTION` when no durable place
  * can be used, `CONNECTION` or `UNSUPPORTED` when one can never be used as things are set up (unless
  * `allowDegradedStart`), `CORRUPT` when the log is damaged.
  */
-export async function openChatHistory<Extras extends object = {}>(
+export async function openChatHistory<Extras extends object | ProviderName = {}>(
   options: ChatHistoryOptions = {},
 ): Promise<ChatHistory<Extras>> {
   const isPlaced = hasPlace(options)

@@ -5,7 +5,7 @@ export const MIB: number = 1024 * 1024
 /** Longest key of the base layer, in UTF-8 bytes. */
 export const KEY_BYTES_MAX = 1024
 /** Longest message id, in UTF-8 bytes. */
-export const MESSAGE_ID_BYTES_MAX = 256
+export const MESSAGE_ID_BYTES_MAX = 1024
 /** Longest conversation id, in UTF-8 bytes. */
 export const CONVERSATION_ID_BYTES_MAX = 512
 /** Longest tenant name, in UTF-8 bytes. */

@@ -251,7 +251,6 @@ export class StoreCore {
       onReplicaChanged: (place, identity) =>
         this.#notice({ kind: 'replica-changed', place, identity }),
     })
-    log.onForgotten((places) => monitor.lostOwed(places))
     health.on?.('change', (event) => {
       this.events.emit('health', event)
       if (event.healthy) log.wake(event.place)
@@ -267,7 +266,7 @@ export class StoreCore {
     const { env, log, clock } = this.context
     if (this.#logOpen || !log.hasLog()) return
     this.#openingLog ??= log
-      .open(clock.writerId)
+      .open(clock.writerId, (places) => this.context.monitor.lostOwed(places))
       .then(async ({ ceilingMs, head }) => {
         // It was long in coming, and nobody is there any more.
         if (!this.#hasLog) return await log.close()

@@ -2,24 +2,13 @@ import type { KeyQuery, LatestQuery } from '../backend/replica-backend.ts'
 import type { ValueCipher } from '../core/encryption/value-cipher.ts'
 import type { Env } from '../core/env.ts'
 import type { JsonText } from '../core/json.ts'
-import { awakeSleep } from '../core/keep-alive.ts'
-import {
-  checkArray,
-  checkFunction,
-  checkInteger,
-  checkOneOf,
-  checkPrefix,
-  KEY_BYTES_MAX,
-} from '../core/limits.ts'
+import { checkArray, checkFunction } from '../core/limits.ts'
 import type { Item } from '../core/merge.ts'
 import type { Operation } from '../core/operation.ts'
-import type { DatabasePlace } from '../core/places.ts'
 import type { Stamp } from '../core/stamp.ts'
 import { resolve } from '../core/options.ts'
-import { DAY_MS } from '../core/time.ts'
 import { guardedHealth } from '../health/guarded-health.ts'
 import type { HealthManager } from '../health/health-manager.ts'
-import type { StorageBackends } from '../manager/storage-manager.ts'
 import { innerStrategies } from '../strategy/inner-strategies.ts'
 import type {
   CountedRead,
@@ -39,15 +28,10 @@ import { writePortOf } from '../strategy/write/simple-write-port.ts'
 import { announced, type WriteListener } from '../strategy/write/announced.ts'
 import type { WriteGroup, WriteOutcome, WritePort } from '../strategy/write/write-port.ts'
 import type { WriteStrategy } from '../strategy/write/write-strategy.ts'
-import type { ReconcileReport } from '../sync/reconcile-report.ts'
-import type { PassOptions, VerifyOptions } from '../sync/reconciler.ts'
 import { defaultLog, tellOfDefaultLog } from '../wal/default-log.ts'
-import type { RefusedEntry } from '../wal/wal.ts'
 import type { WALManager } from '../wal/wal-manager.ts'
-import { resolveStorageConfig, type PlaceManagers, type StrategicStorageConfig } from './config.ts'
+import { resolveStorageConfig, type StrategicStorageConfig } from './config.ts'
 import { Erasures } from './erase/erasures.ts'
-import type { EraseReceipt } from './erase/erase-receipt.ts'
-import type { EraseBeside, EraseScope } from './erase/erasure-record.ts'
 import {
   checkIds,
   checkedItemsQuery,
@@ -55,18 +39,15 @@ import {
   checkedKeysQuery,
   checkedItemsSearch,
   checkedLatestQuery,
-  checkedPassOptions,
-  checkedVerifyOptions,
   checkOperations,
   checkStamp,
   HEALTH_MANAGER,
   WAL_MANAGER,
-  checkTargets,
 } from './check-arguments.ts'
 import type { Change, ChangesOptions, ChangesOutcome, Entry } from './changes/change.ts'
 import { ConditionalWrites } from './changes/conditional-writes.ts'
 import { BulkCalls, COUNT, SET_VALUE } from './bulk/bulk-calls.ts'
-import { BulkStore, type BulkStoreParts } from './bulk/bulk-store.ts'
+import { type BulkStoreParts } from './bulk/bulk-store.ts'
 import type { CountOptions, SetOptions } from './bulk/bulk-types.ts'
 import { ExpiryPass } from './expiry/expiry-pass.ts'
 import { LiveReads } from './expiry/live-reads.ts'
@@ -74,17 +55,15 @@ import { KeyLeases } from './key-lease.ts'
 import { Groups, type StoreGroups } from './groups.ts'
 import { Lists, type AppendOutcome } from './lists.ts'
 import type { Entries, NewItem } from './new-values.ts'
-import { placesWithTombstone } from './places-with-tombstone.ts'
 import { decodeItems } from './rescue.ts'
 import { statusOf, type StoreHealth, type StoreStatus } from './status.ts'
 import { StoreCore } from './store-core.ts'
+import { StoreUpkeep } from './store-upkeep.ts'
 import { checkEvent, type StoreEvents } from './store-events.ts'
 import { Values } from './values.ts'
 
-const PLACES = ['primary', 'backup', 'cache']
-
 /** Values, lists and their items in two databases and a log, through exchangeable strategies. */
-export class StrategicStorageManager extends BulkStore implements AsyncDisposable {
+export class StrategicStorageManager extends StoreUpkeep implements AsyncDisposable {
   readonly #core: StoreCore
   readonly #read: ReadPort
   /** The same with what has expired. */
@@ -136,7 +115,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     }
     this.#values = new Values(this.#core)
     this.#lists = new Lists(this.#core, this.#values, this.#write)
-    this.#changes = new ConditionalWrites(this.#core, this.#values, this.#read, this.#write)
+    this.#changes = new ConditionalWrites(this.#core, this.#values, read, this.#write)
     rememberStore(managers, {
       get: (strategy, key) => this.#values.get(new LiveReads(strategy), key),
       set: (strategy, key, given) => this.#values.set(strategy, key, given),
@@ -163,7 +142,7 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     })
   }
 
-  /** Starts as long as one durable place is there; the others are connected when they come back. */
+  /** Starts as long as one durable place is there. */
   async connect(): Promise<void> {
     await this.#core.alive.during(async () => {
       // Without keys nothing may be written: not even to the log.
@@ -194,6 +173,16 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     checkEvent(name)
     checkFunction('listener', listener)
     return this.#core.events.on(name, listener)
+  }
+
+  /** @internal */
+  protected override get core(): StoreCore {
+    return this.#core
+  }
+
+  /** @internal */
+  protected override get erasures(): Erasures {
+    return this.#erasures
   }
 
   /** @internal */
@@ -374,6 +363,11 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     return await this.#core.run(() => search(this.#core.context, checked))
   }
 
+  /** Names of a text, one for each encryption key and none without: they say nothing of it. */
+  keyedNames(text: string): readonly string[] {
+    return this.#cipher.namesOf(text)
+  }
+
   /** Names this incarnation of the process in session tokens. */
   get writer(): string {
     return this.#core.context.clock.writerId
@@ -389,42 +383,11 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     return this.#core.context.monitor.clocks.earliestMs()
   }
 
-  /**
-   * Compares the clocks of this process and of the databases that can be reached. `known`: by what they
-   * said last, without asking them.
-   *
-   * @throws StorageError `UNAVAILABLE` that names the clocks, unless they agree to `maxClockDriftMs`.
-   */
-  async checkClocks(work: string, which: 'asked' | 'known' = 'asked'): Promise<void> {
-    const { monitor } = this.#core.context
-    if (which === 'known') monitor.clocks.check(work)
-    else await this.#core.run(() => monitor.checkClocks(work))
-  }
-
-  /**
-   * Makes later writes follow this stamp, and later reads be judged by a list of hints that is
-   * fetched now, whatever `maxHintAge` would allow.
-   *
-   * @throws StorageError when the backup, which keeps the hints, does not answer.
-   */
-  async follow(stamp: Stamp): Promise<void> {
-    checkStamp('stamp', stamp)
-    const { clock, monitor } = this.#core.context
-    clock.observe(stamp)
-    await this.#core.run(() => monitor.refreshHints())
-  }
-
   /** True when this process has seen a clear of the key up to this stamp. */
   async isClearedThrough(key: string, stamp: Stamp): Promise<boolean> {
     checkStamp('stamp', stamp)
     await this.readItems({ key, limit: 1, order: 'newest' })
     return (this.#core.context.tombstones.get(key) ?? '') >= stamp
-  }
-
-  /** Waits on the store's own clock, or until the signal aborts. */
-  async pause(ms: number, signal?: AbortSignal): Promise<void> {
-    checkInteger('ms', ms, 0, DAY_MS)
-    await awakeSleep(this.#core.context.env, ms, signal)
   }
 
   // ---- operating
@@ -444,124 +407,5 @@ export class StrategicStorageManager extends BulkStore implements AsyncDisposabl
     const erasing = this.#erasures.pending
     const own = { strategies, lastReconcile, erasing, damaged, logError }
     return statusOf({ context, managers, ...own })
-  }
-
-  /** Resolves when both databases have all that was pending at the call. */
-  async flushWAL(deadlineMs = 30_000): Promise<void> {
-    checkInteger('deadlineMs', deadlineMs, 0, DAY_MS)
-    await this.#core.run(() => this.#core.context.log.flush(deadlineMs))
-  }
-
-  /**
-   * Waits until both databases have this clear, at most `deadlineMs`, and returns those that do:
-   * they were asked.
-   */
-  async waitUntilCleared(
-    key: string,
-    stamp: Stamp,
-    deadlineMs = 30_000,
-  ): Promise<readonly DatabasePlace[]> {
-    checkKey(key)
-    checkStamp('stamp', stamp)
-    checkInteger('deadlineMs', deadlineMs, 0, DAY_MS)
-    const { context } = this.#core
-    return await this.#core.run(async () => {
-      // A place that stays away is in the answer by its absence.
-      await context.log.flush(deadlineMs).catch(() => {})
-      return await placesWithTombstone(context, key, stamp)
-    })
-  }
-
-  /**
-   * What databases refused for good, why, and which keys it is about: of a log in files its own entries,
-   * of a shared log those of all processes; at most 1,000 of each place and partition.
-   */
-  async listQuarantined(): Promise<readonly RefusedEntry[]> {
-    return await this.#core.run(() => this.#core.context.log.refused())
-  }
-
-  /**
-   * Sends once more what a database had refused for good, when its cause is mended; resolves with how
-   * many entries: of a log in files its own, of a shared log those of all processes. What is refused
-   * again is set aside again.
-   *
-   * @throws StorageError `UNAVAILABLE` when a shared log cannot be reached.
-   */
-  async retryQuarantined(): Promise<number> {
-    return await this.#core.run(() => this.#core.context.log.retryQuarantined())
-  }
-
-  /**
-   * Clears keys, or every key that begins with one of the prefixes, and takes the payloads out of the log, the
-   * caches and the free space of the engines. Waits at most `deadlineMs` and goes on by itself. With it go the keys
-   * that begin with a prefix of `within`; items `left` in other lists are removed as it begins.
-   */
-  async erase(
-    scope: EraseScope,
-    target: string | readonly string[],
-    deadlineMs = 30_000,
-    { left = [], within = [] }: EraseBeside = {},
-  ): Promise<EraseReceipt> {
-    const [first = '', ...also] = checkTargets(scope, target)
-    for (const prefix of within) checkPrefix('within', prefix, KEY_BYTES_MAX)
-    checkInteger('deadlineMs', deadlineMs, 0, DAY_MS)
-    const targets = { scope, target: first, also, within }
-    return await this.#core.alive.during(() => this.#erasures.erase(targets, deadlineMs, left))
-  }
-
-  /** Erases of the last 30 days whose targets begin with this, the oldest first. */
-  async listErasures(targetPrefix: string): Promise<readonly EraseReceipt[]> {
-    checkPrefix('targetPrefix', targetPrefix, KEY_BYTES_MAX)
-    return await this.#core.run(() => this.#erasures.list(targetPrefix))
-  }
-
-  /** Removes applied entries older than a time (Unix ms, default a day ago), never one that a place lacks. Tells how many. */
-  async cleanupWAL(beforeTimestamp: number = this.now() - DAY_MS): Promise<number> {
-    checkInteger('beforeTimestamp', beforeTimestamp, 0, Number.MAX_SAFE_INTEGER)
-    return await this.#core.context.log.cleanup(beforeTimestamp)
-  }
-
-  /**
-   * Compares both databases and copies what either lacks. One process does it at a time.
-   *
-   * @throws StorageError `UNAVAILABLE` when a place is out or another process has been at it for long.
-   */
-  async reconcile(given?: PassOptions): Promise<ReconcileReport> {
-    const options = checkedPassOptions(given)
-    return await this.#core.run(() => this.#core.reconcile(options))
-  }
-
-  /** Compares without writing. With `deep` every value is compared with its digest, too. */
-  async verify(given?: VerifyOptions): Promise<ReconcileReport> {
-    const options = checkedVerifyOptions(given)
-    return await this.#core.run(async () => {
-      this.#core.checkBackup()
-      return await this.#core.reconciler.verify(options)
-    })
-  }
-
-  /** Writes the intact values of the other database over damaged ones, and reconciles. */
-  async repair(given?: PassOptions): Promise<ReconcileReport> {
-    const options = checkedPassOptions(given)
-    return await this.#core.run(() => this.#core.repair(options))
-  }
-
-  /** False where primary and log are the two places. */
-  hasBackup(): boolean {
-    return !this.#core.context.places.backup.isAbsent
-  }
-
-  /** One manager for each database, and one for the cache where the configuration has one. */
-  getStorageManagers(): PlaceManagers {
-    return this.#core.managers
-  }
-
-  /**
-   * The engines of a place; null while it is not connected, and for a cache that the configuration does not
-   * have. Writing to them directly goes past the log.
-   */
-  getBackends(place: 'primary' | 'backup' | 'cache' = 'primary'): StorageBackends | null {
-    checkOneOf('place', place, PLACES)
-    return this.#core.managers[place]?.getBackends() ?? null
   }
 }

@@ -59,7 +59,6 @@ export class WALManager {
   #stop = new AbortController()
   #tick: ((key: string) => Stamp) | undefined
   #target: FlushTarget | undefined
-  #onForgotten: (places: readonly DatabasePlace[]) => void = () => {}
 
   /** Without a `wal` only memory remembers what a place lacks: for two-database strategies. */
   constructor(env: Env, wal: WAL | undefined, options: WALManagerOptions = {}) {
@@ -89,11 +88,6 @@ export class WALManager {
       throw invalid('walManager: another store has this log until it disconnects')
     }
     this.#tick = tick
-  }
-
-  /** `WAL.onForgotten`, whenever the log is opened. Replaces the previous listener. */
-  onForgotten(listener: (places: readonly DatabasePlace[]) => void): void {
-    this.#onForgotten = listener
   }
 
   /** True when there is a log at all. */
@@ -127,13 +121,17 @@ export class WALManager {
     return serverIds.some((id) => own.includes(id))
   }
 
-  async open(writer: string): Promise<WalOpened> {
+  /** @param onForgotten `WAL.onForgotten`. */
+  async open(
+    writer: string,
+    onForgotten: (places: readonly DatabasePlace[]) => void = () => {},
+  ): Promise<WalOpened> {
     this.#stop = new AbortController()
     const opened = (await this.#wal?.open(writer)) ?? { ceilingMs: 0, formerWriters: [] }
     this.#opened = true
     this.#durable = this.#wal?.stats().durable ?? false
     this.#wal?.onReadable((place) => this.#workers?.[place].wake())
-    this.#wal?.onForgotten?.((places) => this.#onForgotten(places))
+    this.#wal?.onForgotten?.(onForgotten)
     return opened
   }
 

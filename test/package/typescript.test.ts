@@ -30,6 +30,7 @@ const COMPILE_MS = 300_000
 const PROGRAMS = [
   'test/contract-types.test.ts',
   'test/package/message-types.ts',
+  'test/package/provider-types.ts',
   'examples/strategic-store.ts',
   'examples/storage-manager.ts',
   'examples/custom-strategy.ts',
@@ -44,7 +45,7 @@ declare function test(name: string, run: () => Promise<void>): void
 /** Programs import from the sources what users import from the package. */
 const ENTRIES: readonly (readonly [RegExp, string])[] = [
   [/'(?:\.\.\/)+src\/index\.ts'/g, "'everthread'"],
-  [/'(?:\.\.\/)+src\/core\.ts'/g, "'everthread/core'"],
+  [/'(?:\.\.\/)+src\/(core|messages)\.ts'/g, "'everthread/$1'"],
   [/'(?:\.\.\/)+src\/backend\/(\w+)\/index\.ts'/g, "'everthread/$1'"],
   [/^import \{ expect, test \} from 'vitest'$/m, RUNNER],
 ]

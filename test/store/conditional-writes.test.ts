@@ -96,7 +96,9 @@ test('an id that stands with other content, or was removed, is a CONFLICT and no
   await store.write([{ kind: 'remove', key: 'list', id: 'gone' }])
   for (const change of [
     { kind: 'append', key: 'list', id: 'own', value: 2 },
+    { kind: 'append', key: 'list', id: 'gone', value: 2 },
     { kind: 'put', key: 'list', id: 'gone', value: 2 },
+    { kind: 'addIfAbsent', key: 'list', id: 'gone', value: 2 },
   ] as const) {
     const call = store.write([{ kind: 'set', key: 'other', value: 1 }, change])
     await expect(call).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
@@ -378,4 +380,30 @@ test('a message is replaced under the stamp that a receipt or an entry gave', as
   const late = history.updateMessage('c', 'm', message, { ifStamp: saved.stamp })
   await expect(late).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
   expect(await history.getMessageEntry('c', 'nobody')).toBeUndefined()
+})
+
+test('an entry is of one moment: its stamp is not that of a newer message', async () => {
+  const { primary, backup } = rig()
+  const open = async () => {
+    const history = await openChatHistory({ primary, backup, wal: 'memory:', drainTimeout: 50 })
+    onTestFinished(() => history.close())
+    return history
+  }
+  const writer = await open()
+  const reader = await open()
+  await writer.saveMessage('c', { role: 'user', content: 'one', id: 'm' })
+  await writer.flush()
+  backup.setMode('refused')
+  const message = { role: 'user', content: 'two' } as const
+  const { stamp } = await writer.updateMessage('c', 'm', message)
+  backup.setMode('up')
+  let reads = 0
+  primary.onCall((name) => {
+    // The first read is answered, and nothing after it.
+    if (name === 'readItemsById' && reads++ === 1) primary.setMode('refused')
+  })
+  const entry = (await reader.getMessageEntry('c', 'm'))!
+  primary.onCall(() => {})
+  primary.setMode('up')
+  expect([entry.message.content, entry.stamp === stamp]).toEqual(['two', true])
 })

@@ -131,6 +131,23 @@ test('entries pages through keys with values and passes those over that hold a l
   expect(seen).toEqual(wanted)
 })
 
+test('entries goes through keys without values in few calls, however short its pages are', async () => {
+  const { store, primary } = await open()
+  const lists = KEYS.slice(0, 500)
+  await Promise.all(lists.map((key) => store.append(key, 'item')))
+  await store.mset({ 'k/a': 1, 'k/b': 2, 'k/c': 3 })
+  forget(primary)
+  const first = await store.entries({ prefix: 'k/', limit: 1 })
+  expect(first).toEqual({ entries: [{ key: 'k/a', value: 1 }], done: false, complete: true })
+  expect(primary.calls.get('readRegisters')!).toBeLessThan(15)
+  const rest = await store.entries({ prefix: 'k/', limit: 2, after: 'k/a' })
+  expect(rest.entries.map(({ key }) => key)).toEqual(['k/b', 'k/c'])
+  expect(await store.entries({ prefix: 'k/', limit: 1, after: 'k/c' })).toMatchObject({
+    entries: [],
+    done: true,
+  })
+})
+
 test('readMany answers in the order of its queries, and refuses all for one that is bad', async () => {
   const { store, primary } = await open()
   for (let i = 0; i < 50; i++) await store.append(`list ${i}`, i)

@@ -159,7 +159,11 @@ test('a process follows what another one writes, from the beginning and behind a
     const seen: unknown[] = []
     const options = { conversationId: 'c', id: 'm', after, pollMs: 10 }
     for await (const event of history.readStream(options)) {
-      if (event.type === 'delta') seen.push([event.cursor, event.deltas.join('')])
+      if (event.type === 'delta')
+        seen.push([
+          event.cursor,
+          event.deltas.filter((delta) => typeof delta === 'string').join(''),
+        ])
       else seen.push([event.message.content, event.message.status])
     }
     return seen

@@ -209,6 +209,7 @@ export const WITHOUT_OPTIONS: Readonly<Record<string, string>> = {
   StorageError: 'an error',
   isStorageError: 'any value',
   itemStamp: 'takes an item',
+  parseSearch: 'takes a text',
   DurableMemoryBackend: 'an environment',
   MapBackend: 'the documents to begin with',
   faultyBackend: 'a backend',

@@ -13,6 +13,16 @@ const BOUND = { prefix: '', limit: 10 }
 export const CHAT_CALLS: Calls = {
   saveMessage: ['c', MESSAGE],
   saveMessages: ['c', [MESSAGE, { ...MESSAGE, id: 'own' }], { onConflict: 'ignore' }],
+  saveItems: [
+    'c',
+    [
+      { type: 'reasoning', summary: [] },
+      { ...MESSAGE, id: 'item' },
+    ],
+  ],
+  saveContent: [[new Uint8Array(3)], { mediaType: 'image/png' }],
+  readContent: [`content:sha256-${'0'.repeat(64)}`],
+  cleanContent: [{ graceMs: 1 }],
   getHistory: ['c', { limit: 2, before: STAMP, after: STAMP, order: 'newest', alignTurns: true }],
   window: ['c', { maxMessages: 2, maxTokens: 9, countTokens: () => 1, keepSystem: true }],
   findDanglingToolCalls: ['c', { limit: 2 }],
@@ -109,6 +119,7 @@ export const STORE_CALLS: Calls = {
   isClearedThrough: ['k', STAMP],
   pause: [10],
   now: [],
+  keyedNames: ['x'],
   earliestNow: [],
   checkClocks: ['work', 'known'],
   decodeItems: ['k', [], () => 0, Boolean],

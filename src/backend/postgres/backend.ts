@@ -43,7 +43,6 @@ import type {
   StoredOperation,
 } from '../replica-backend.ts'
 import { SearchIndexer, type IndexProgress } from '../search/search-indexer.ts'
-import { noSearch } from '../search/search-state.ts'
 import { applyCalls } from './write/apply.ts'
 import { PostgresDriver, type PostgresPoolState } from './connection/driver.ts'
 import { leaseRow, removeHintsFenced, trustFenced } from './upkeep/leases.ts'
@@ -128,6 +127,9 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   #ready: Promise<void> | undefined
   #isReady = false
 
+  readonly judgesConditions = (): boolean => true
+  readonly getSearch = (): SearchState => this.#indexer.state
+
   constructor(options: PostgresOptions, env: Env = nodeEnv()) {
     super(env)
     this.#options = resolvePostgresOptions(options)
@@ -152,10 +154,6 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
 
   getBackendType(): string {
     return 'postgresql'
-  }
-
-  judgesConditions(): boolean {
-    return true
   }
 
   isConnected(): boolean {
@@ -238,15 +236,9 @@ export class PostgresBackend extends ReplicaBase implements ReplicaBackend {
   }
 
   async search(query: SearchQuery, options?: CallOptions): Promise<FoundPage> {
-    const state = this.#indexer.state
-    if (state.state === 'off') throw noSearch(state)
     return await this.#indexer.search((known) =>
       searchItems(this.#ask('search', options), this.#tables, known, query),
     )
-  }
-
-  getSearch(): SearchState {
-    return this.#indexer.state
   }
 
   async readState(writer: string, options?: CallOptions): Promise<ReplicaState> {

@@ -41,7 +41,7 @@ import type {
 import { isRefused, type Judged } from '../key-states.ts'
 import { S3Client, type RequestCounts, type S3Call } from './protocol/client.ts'
 import { openDatabase, probe, readIdentity, type Database } from './database.ts'
-import { applyGroup, byKey, finishJournal, manyKeys } from './groups.ts'
+import { applyGroup, byKey, finishJournal, keysOf } from './groups.ts'
 import { DRAIN_MS_MAX, JOURNAL_MS_MIN, PENDING_BYTES_MAX } from './protocol/limits.ts'
 import { listKeys, listLatest, versionsWith } from './read/listing.ts'
 import { isRefusedForGood } from './protocol/s3-error.ts'
@@ -85,6 +85,8 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
   #pendingBytes = 0
   #housekeeping = false
 
+  readonly judgesConditions = (): boolean => true
+
   constructor(options: S3Options, env: Env = nodeEnv()) {
     super(env)
     this.#options = resolveS3Options(options)
@@ -92,10 +94,6 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
 
   getBackendType(): string {
     return 's3'
-  }
-
-  judgesConditions(): boolean {
-    return true
   }
 
   isConnected(): boolean {
@@ -142,14 +140,11 @@ export class S3Backend extends ReplicaBase implements ReplicaBackend {
     if (this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
       throw new StorageError('OVERLOADED', `S3 has ${PENDING_BYTES_MAX} bytes waiting`)
     }
-    const { conditions = [] } = options
-    const keys = new Set([...operations, ...conditions].map(({ key }) => key))
-    const [key] = keys
-    if (keys.size > 1 && conditions.length > 0) throw manyKeys()
+    const keys = keysOf(operations, options.conditions)
     this.#pendingBytes += bytes
     try {
-      return keys.size === 1
-        ? await this.#inLane(opened, key!, operations, options)
+      return keys.length === 1
+        ? await this.#inLane(opened, keys[0]!, operations, options)
         : await this.#batcher((call) => this.#runGroup(opened, call)).submit(operations, options)
     } finally {
       this.#pendingBytes -= bytes

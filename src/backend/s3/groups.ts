@@ -7,6 +7,7 @@
  * ids, that two processes which save the same id in different groups over several keys at the same
  * moment are told apart: then the greatest position counts, as for a save through two places.
  */
+import type { Condition } from '../../core/conditions.ts'
 import { groupBy } from '../../core/group-by.ts'
 import { isRefusal, type Verdict } from '../../core/decide.ts'
 import { isStorageError, messageOf, StorageError } from '../../core/errors.ts'
@@ -64,10 +65,17 @@ export async function applyGroup(
   })
 }
 
-/** A version is about one key, and nothing holds several while they are judged. */
-export function manyKeys(): StorageError {
-  const text = 'S3 judges conditions of groups about one key, and this one is about several'
-  return new StorageError('UNSUPPORTED', text)
+/** The keys of a group: a version is about one of them, and nothing holds several while they are judged. */
+export function keysOf(
+  operations: readonly Operation[],
+  conditions: readonly Condition[] = [],
+): readonly string[] {
+  const keys = new Set([...operations, ...conditions].map(({ key }) => key))
+  if (keys.size > 1 && conditions.length > 0) {
+    const text = 'S3 judges conditions of groups about one key, and this one is about several'
+    throw new StorageError('UNSUPPORTED', text)
+  }
+  return [...keys]
 }
 
 /** Applies a journal that was left behind, and removes it. */

@@ -1,4 +1,5 @@
 import { isStorageError, messageOf } from '../../core/errors.ts'
+import { noSearch } from './search-state.ts'
 import type { Env, Timer } from '../../core/env.ts'
 import { KeepAlive } from '../../core/keep-alive.ts'
 import { SharedFetch } from '../../core/shared-fetch.ts'
@@ -72,6 +73,8 @@ export class SearchIndexer {
 
   /** Asks, and once more after the index has caught up if it was behind: `known` says that it was seen to. */
   async search(ask: (known: boolean) => Promise<FoundPage | undefined>): Promise<FoundPage> {
+    const { state } = this
+    if (state.state === 'off') throw noSearch(state)
     const page = await ask(false)
     if (page !== undefined) return page
     await this.catchUp()

@@ -120,6 +120,26 @@ describe('plans', () => {
     }
   })
 
+  test.each([
+    ['a', 'a'],
+    ['a:b', 'a:c'],
+    ['é😀', 'éé'],
+  ])('the latest keys of a tenant (%s) are found without those of %s', (own, others) => {
+    const [mine, theirs] = [own, others].map((name) => `chat/${name.length}:${name}:`)
+    const sets = [mine, `${theirs}x`].flatMap((prefix) =>
+      Array.from({ length: 300 }, (_, i) => append(`${prefix}${own}${i}`, stampAt(i), 1)),
+    )
+    applyBatch(connection, new KeyTable(connection), [call(...sets)])
+    const plans = plansOf(() => {
+      const { keys } = readLatestKeys(connection, { prefix: mine!, limit: 10 })
+      expect(keys).toHaveLength(10)
+      expect(keys.every(({ key }) => key.startsWith(mine!))).toBe(true)
+    })
+    const range = /everthread_keys_group \(<expr>=\? AND .*latest/
+    expect(plans.some((step) => range.test(step))).toBe(true)
+    expect(plans.filter((step) => /SCAN everthread|TEMP B-TREE/.test(step))).toEqual([])
+  })
+
   test('a digest and a scan of a recent range go through the keys touched since', () => {
     applyBatch(connection, new KeyTable(connection), [call(append('recent', stampAt(300_000), 1))])
     const range = { ...WHOLE_RANGE, from: stampAt(1) }

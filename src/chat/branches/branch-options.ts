@@ -3,6 +3,7 @@ import { boolean, byDefault, needed, oneOf, text } from '../../core/option-kinds
 import type { OptionTable } from '../../core/options.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import type { ChatMessage, Receipt } from '../message.ts'
+import type { ProviderName } from '../providers/shapes.ts'
 
 /** Where a fork begins, and what it is called. */
 export interface ForkOptions {
@@ -67,7 +68,7 @@ export interface AlternativeOptions {
 }
 
 /** One of the answers that stand in the place of one message. */
-export interface Alternative<Extras extends object = {}> {
+export interface Alternative<Extras extends object | ProviderName = {}> {
   /** Names it for `chooseAlternative`; that of the first is the message's. */
   readonly id: string
   /** The message; the active one as the conversation shows it. */
@@ -77,7 +78,7 @@ export interface Alternative<Extras extends object = {}> {
 }
 
 /** The answers that stand in the place of one message. */
-export interface AlternativeList<Extras extends object = {}> {
+export interface AlternativeList<Extras extends object | ProviderName = {}> {
   /** The first is the first that was saved. */
   readonly alternatives: readonly Alternative<Extras>[]
   readonly complete: boolean

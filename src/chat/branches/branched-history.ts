@@ -23,8 +23,12 @@ import type { Branches } from './branches.ts'
 import { editAndResend } from './edit-and-resend.ts'
 import { MARKER_ID } from './fork-marker.ts'
 
+import type { ProviderName } from '../providers/shapes.ts'
+
 /** Calls of a history about forks, cuts and other answers in the place of a message. */
-export abstract class BranchedHistory<Extras extends object> extends RecordedHistory {
+export abstract class BranchedHistory<
+  Extras extends object | ProviderName,
+> extends RecordedHistory {
   /** Whose conversations these are; may be empty. */
   abstract get tenant(): string
   /** @internal */
@@ -87,6 +91,7 @@ export abstract class BranchedHistory<Extras extends object> extends RecordedHis
     message: NewMessage<Extras>,
   ): Promise<ResendReceipt> {
     const [item] = itemsOf([message])
+    await this.contents.refer(conversationId, [message])
     const moved = this.activity.saving(this.tenant, conversationId)
     const receipt = await editAndResend(this.branches, { conversationId, messageId, item: item! })
     await moved
@@ -106,7 +111,8 @@ export abstract class BranchedHistory<Extras extends object> extends RecordedHis
     options?: AlternativeOptions,
   ): Promise<Receipt> {
     const { choose } = resolve('', options, ADD_ALTERNATIVE)
-    return await this.alternatives.add(conversationId, messageId, message, choose)
+    await this.contents.refer(conversationId, [message])
+    return await this.alternatives.add(conversationId, messageId, message as NewMessage, choose)
   }
 
   /** The answers in the place of a message, and which one the conversation shows. Errors as `updateMessage`. */

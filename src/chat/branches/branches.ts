@@ -3,19 +3,21 @@
  * before the change: whatever is cut off in between, nothing is lost, and the call can be repeated.
  */
 import { hash } from 'node:crypto'
-import { invalid, messageOf, StorageError } from '../../core/errors.ts'
+import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import { encodeJson } from '../../core/json.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { itemValue, operationsOfItem } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { Resolved } from '../../core/options.ts'
 import { isStamp, type Stamp } from '../../core/stamp.ts'
+import type { GroupChange } from '../../store/groups.ts'
 import type { AppendOutcome } from '../../store/lists.ts'
 import type { NewItem } from '../../store/new-values.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import type { WriteOutcome } from '../../strategy/write/write-port.ts'
 import { conversationKey, sideKey, SIDE_SPACES } from '../keys.ts'
 import { notFound } from '../not-found.ts'
+import { writeWhile } from '../write-while.ts'
 import { settleItem } from '../streams/settle-item.ts'
 import { alternativesAmong, slotsOf } from './alternative-slots.ts'
 import type { FORK, ForkList, ForkReceipt, Going, TruncateReceipt } from './branch-options.ts'
@@ -33,6 +35,9 @@ import { Forks, groups, removal } from './forks.ts'
 
 /** The value of a key of `shared/`, where something was removed: a removal alone is in no page. */
 const REMOVED = 'removed'
+
+/** Forks that may be made one after the other while a conversation is being cleared. */
+const CLEAR_TRIES_MAX = 24
 
 /** Most messages that a cut removes one by one; of more, what is kept is copied. */
 const REMOVED_SINGLY_MAX = 5_000
@@ -234,19 +239,35 @@ export class Branches {
     )
   }
 
-  /** Its forks have copies of what they share. The lists beside it, which go with it, are told. */
-  async released(conversationId: string): Promise<readonly string[]> {
-    await this.forks.release(conversationId)
-    return this.#clearedWith(conversationId)
-  }
-
   /** Everything of a conversation at once; its forks keep what they share. */
   async clear(conversationId: string): Promise<WriteOutcome> {
     const key = conversationKey(this.#tenant, conversationId)
-    const keys = [key, ...(await this.released(conversationId))]
-    return await this.#store.writeGroup(
-      keys.map((each) => ({ kind: 'delete', key: each, stamp: this.#store.stamp(each) })),
+    return await this.clearWith(conversationId, (beside) =>
+      [key, ...beside].map((each) => ({ kind: 'delete', key: each })),
     )
+  }
+
+  /**
+   * Clears a conversation with these changes, once its forks have copies of what they share. They are made only if
+   * nobody has made another fork meanwhile, where a database can be asked.
+   *
+   * @param changesOf Told the lists beside the conversation, which go with it.
+   */
+  async clearWith(
+    conversationId: string,
+    changesOf: (
+      beside: readonly string[],
+    ) => readonly GroupChange[] | Promise<readonly GroupChange[]>,
+  ): Promise<WriteOutcome> {
+    for (let tries = 0; ; tries++) {
+      const unforked = await this.forks.release(conversationId)
+      const changes = await changesOf(this.#clearedWith(conversationId))
+      try {
+        return await writeWhile(this.#store, [unforked], changes)
+      } catch (error) {
+        if (!isStorageError(error, 'CONFLICT') || tries >= CLEAR_TRIES_MAX) throw error
+      }
+    }
   }
 
   /** Everything up to a position, for good: a cut, which leaves newer things standing. */

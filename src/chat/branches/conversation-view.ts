@@ -14,6 +14,7 @@ import type { ItemsQuery, ItemsRead } from '../../strategy/read/read-port.ts'
 import { isMessageText } from '../codec.ts'
 import { conversationKey, sideKey } from '../keys.ts'
 import {
+  isMarkerItem,
   isMarkerText,
   MARKER_ID,
   markerOf,
@@ -77,7 +78,7 @@ export class ConversationView {
     const key = conversationKey(this.#tenant, conversationId)
     const own = await this.#lists.readItems({ key, ...query })
     const { marker, complete } = await this.#markerOf(key, own, query)
-    const items = own.items.filter((item) => !this.#isMarker(item)).map((item) => ({ key, item }))
+    const items = own.items.filter((item) => !isMarkerItem(item)).map((item) => ({ key, item }))
     if (marker === undefined) {
       return { items, next: own.done ? undefined : own.items.at(-1)?.position, complete }
     }
@@ -114,7 +115,7 @@ export class ConversationView {
   async find(conversationId: string, id: string, depth = 0): Promise<ViewFound> {
     const key = conversationKey(this.#tenant, conversationId)
     const read = await this.#lists.readItemsById(key, [...new Set([id, MARKER_ID])])
-    const own = read.items.find((item) => item.id === id && !this.#isMarker(item))
+    const own = read.items.find((item) => item.id === id && !isMarkerItem(item))
     const item = read.items.find((each) => each.id === MARKER_ID)
     const marker = item && (await this.#readMarker(key, item))
     const { complete } = read
@@ -198,12 +199,6 @@ export class ConversationView {
       (each) => isMarkerText(each) || isMessageText(each),
     )
     return whole && markerOf(whole)
-  }
-
-  /** Also one that is damaged: what a marker was is never shown. */
-  #isMarker(item: Item): boolean {
-    const text = itemValue(item)
-    return item.id === MARKER_ID && text !== undefined && !isMessageText(text)
   }
 
   /** What a fork shares, without what it has for itself of it, and with that. */

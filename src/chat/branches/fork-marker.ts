@@ -7,6 +7,7 @@
 import { decodeJson, encodeJson, isJson, type JsonText } from '../../core/json.ts'
 import { itemValue, type Item } from '../../core/merge.ts'
 import { isStamp, type Stamp } from '../../core/stamp.ts'
+import { isMessageText } from '../codec.ts'
 
 /** The id of the item. A message may have it too: only the value tells. */
 export const MARKER_ID = 'everthread/fork'
@@ -61,6 +62,12 @@ export function markerOf(item: Item): ForkMarker | undefined {
   if (item.id !== MARKER_ID) return undefined
   const text = itemValue(item)
   return text === undefined ? undefined : parseMarkerText(text)
+}
+
+/** True for a marker, also one that is damaged: what a marker was is never shown. */
+export function isMarkerItem(item: Item): boolean {
+  const text = itemValue(item)
+  return item.id === MARKER_ID && text !== undefined && !isMessageText(text)
 }
 
 /** Where the marker stands: the smallest stamp above that of the last shared message. */

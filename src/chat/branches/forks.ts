@@ -6,6 +6,7 @@
  * repeated. So at every moment a fork has its messages either from there or from the source.
  */
 import { hash } from 'node:crypto'
+import type { Condition } from '../../core/conditions.ts'
 import { StorageError } from '../../core/errors.ts'
 import { decodeJson, encodeJson, isJson } from '../../core/json.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
@@ -106,12 +107,15 @@ export class Forks {
     return { source, depth }
   }
 
-  /** Forks of a conversation that are still there, the first made first. */
-  async list(
-    conversationId: string,
-  ): Promise<{ readonly forks: readonly ForkEntry[]; readonly complete: boolean }> {
+  /** Forks of a conversation that are still there, the first made first. `last`: where the list of them ends. */
+  async list(conversationId: string): Promise<{
+    readonly forks: readonly ForkEntry[]
+    readonly last: Stamp | null
+    readonly complete: boolean
+  }> {
     const key = sideKey('forks', this.#tenant, conversationId)
     const forks: ForkEntry[] = []
+    let last: Stamp | null = null
     let complete = true
     let after: Stamp | undefined
     for (;;) {
@@ -119,14 +123,19 @@ export class Forks {
       const page = await this.#store.readItems({ ...query, ...(after !== undefined && { after }) })
       complete &&= page.complete
       for (const item of page.items) {
+        const before: Stamp | null = last
+        last = item.position
         const entry = parseEntry(item)
         if (entry === undefined) continue
         const { marker, complete: isCertain } = await this.view.marker(entry.conversationId)
         if (marker?.through === entry.through || !isCertain) forks.push(entry)
-        else await this.#store.mergeGroup([removal(key, item)])
+        else {
+          await this.#store.mergeGroup([removal(key, item)])
+          last = before
+        }
       }
       after = page.items.at(-1)?.position
-      if (page.done || after === undefined) return { forks, complete }
+      if (page.done || after === undefined) return { forks, last, complete }
     }
   }
 
@@ -136,30 +145,35 @@ export class Forks {
    * @throws StorageError `UNAVAILABLE`, before the change, when there are forks, and a place is away that may
    * have messages that they share and that are about to go unseen.
    */
-  async protect(conversationId: string, range: ChangedRange = {}): Promise<readonly ForkEntry[]> {
-    const { forks } = await this.list(conversationId)
+  async protect(
+    conversationId: string,
+    range: ChangedRange = {},
+  ): Promise<{ readonly forks: readonly ForkEntry[]; readonly last: Stamp | null }> {
+    const { forks, last: end } = await this.list(conversationId)
     for (const fork of forks) {
       if (fork.isCopied || (range.from !== undefined && fork.through < range.from)) continue
       const { through = fork.through } = range
       const last = through < fork.through ? through : fork.through
       await this.#copy(conversationId, fork.conversationId, { ...range, through: last })
     }
-    return forks
+    return { forks, last: end }
   }
 
   /**
    * The same before a conversation goes as a whole. Its forks are noted at the one that it shares messages of
-   * itself, so that an erase there finds them.
+   * itself, so that an erase there finds them. Resolves with what holds as long as nobody makes another one.
    */
-  async release(conversationId: string): Promise<void> {
-    const forks = await this.protect(conversationId, { isWhole: true })
-    if (forks.length === 0) return
+  async release(conversationId: string): Promise<Condition> {
+    const { forks, last } = await this.protect(conversationId, { isWhole: true })
+    const unforked = { key: sideKey('forks', this.#tenant, conversationId), last }
+    if (forks.length === 0) return unforked
     const { marker } = await this.view.marker(conversationId)
-    if (marker?.conversationId === undefined) return
+    if (marker?.conversationId === undefined) return unforked
     for (const fork of forks) {
       const entry = this.#entry(marker.conversationId, { ...fork, isCopied: true })
       await this.#store.mergeGroup([entry])
     }
+    return unforked
   }
 
   /**

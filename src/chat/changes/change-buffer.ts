@@ -52,7 +52,7 @@ export class ChangeBuffer {
         if (this.#changes.length * 2 <= this.#changesMax) release(this.#makers)
         return next
       }
-      if (this.#error !== undefined) throw this.#error
+      if (this.#error !== undefined) throw this.#error as Error
       if (this.#isEnded) return undefined
       await new Promise<void>((resolve) => this.#takers.add(resolve))
     }

@@ -16,6 +16,7 @@ import { earlier, latestSince } from './latest-keys.ts'
 import { ScanQueue } from './scan-queue.ts'
 import type { SUBSCRIBE } from './subscribe-options.ts'
 import { TenantSource } from './tenant-source.ts'
+import type { ProviderName } from '../providers/shapes.ts'
 
 /** Between two looks at the list of conversations; doubles while nothing changes. Milliseconds. */
 const LIST_MS = 100
@@ -24,7 +25,7 @@ const LIST_MS_MAX = 500
 const LIST_OVERLAP_MS = 3_000
 
 /** The changes of one tenant's conversations, for all who follow them in this process. */
-export class ChangeFeed<Extras extends object = {}> {
+export class ChangeFeed<Extras extends object | ProviderName = {}> {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #scans: ScanQueue

@@ -10,9 +10,10 @@ import { showMessages, type ReadItem } from '../streams/partial-reader.ts'
 import type { ChangeEvent, Changes } from './change.ts'
 import type { Buffered, ChangeBuffer } from './change-buffer.ts'
 import { ahead, behind } from './mark.ts'
+import type { ProviderName } from '../providers/shapes.ts'
 
 /** Takes changes from their buffer and decodes their messages. */
-export class ChangeStream<Extras extends object = {}> implements Changes<Extras> {
+export class ChangeStream<Extras extends object | ProviderName = {}> implements Changes<Extras> {
   readonly #store: StrategicStorageManager
   readonly #buffer: ChangeBuffer
   readonly #onClose: () => void

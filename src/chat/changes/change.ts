@@ -1,6 +1,7 @@
 import type { Item } from '../../core/merge.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import type { ChatMessage } from '../message.ts'
+import type { ProviderName } from '../providers/shapes.ts'
 
 /** What every change has. */
 export interface ChangeBase {
@@ -14,7 +15,7 @@ export interface ChangeBase {
 }
 
 /** A message that was saved, or that this process sees for the first time. */
-export interface SavedChange<Extras extends object = {}> extends ChangeBase {
+export interface SavedChange<Extras extends object | ProviderName = {}> extends ChangeBase {
   readonly type: 'message'
   readonly conversationId: string
   readonly message: ChatMessage<Extras>
@@ -23,7 +24,7 @@ export interface SavedChange<Extras extends object = {}> extends ChangeBase {
 }
 
 /** A message that has another content or place now. */
-export interface UpdatedChange<Extras extends object = {}> extends ChangeBase {
+export interface UpdatedChange<Extras extends object | ProviderName = {}> extends ChangeBase {
   readonly type: 'updated'
   readonly conversationId: string
   readonly message: ChatMessage<Extras>
@@ -61,7 +62,7 @@ export interface ReadyChange extends ChangeBase {
 }
 
 /** One change of a conversation, told by its `type`. */
-export type ChangeEvent<Extras extends object = {}> =
+export type ChangeEvent<Extras extends object | ProviderName = {}> =
   | SavedChange<Extras>
   | UpdatedChange<Extras>
   | RemovedChange
@@ -73,7 +74,7 @@ export type ChangeEvent<Extras extends object = {}> =
  * Changes as they come, for one consumer. They end with `close`, with the signal, and with the history; `next`
  * rejects only for what no repetition mends, such as reads that a strategy does not support.
  */
-export interface Changes<Extras extends object = {}>
+export interface Changes<Extras extends object | ProviderName = {}>
   extends AsyncIterableIterator<ChangeEvent<Extras>, void, undefined>, AsyncDisposable {
   /** The cursor of the last change that was taken; undefined before the first one. */
   readonly cursor: string | undefined

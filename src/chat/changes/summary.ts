@@ -166,7 +166,8 @@ function added(a: Total, b: Total): Total {
 function joined(parts: readonly Part[]): Part[] {
   const result: Part[] = []
   for (let i = 0; i < parts.length; i += 2) {
-    const [first, second = undefined] = [parts[i]!, parts[i + 1]]
+    const first = parts[i]!
+    const second = parts[i + 1]
     if (second === undefined) result.push(first)
     else {
       const isKnown = first.total !== undefined && second.total !== undefined

@@ -89,6 +89,8 @@ class Rig {
           break
         case 'resync':
           this.#readAgain(change.after ?? STAMP_MIN, change.before)
+          break
+        case 'ready':
       }
     }
   }

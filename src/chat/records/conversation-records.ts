@@ -18,6 +18,7 @@ import {
   tenantPrefix,
 } from '../keys.ts'
 import type { ConversationDetails, ConversationPage, ConversationReceipt } from '../message.ts'
+import { writeWhile } from '../write-while.ts'
 import { Activity } from './activity.ts'
 import { listConversations } from './list-conversations.ts'
 import {
@@ -79,14 +80,23 @@ export class ConversationRecords {
       ...setMetadata(key, { ...Object.fromEntries(left), ...metadata }),
     ]
     const isPast = fields.createdAt !== undefined || latest.position !== undefined
-    return await this.#write(conversationId, changes, { created, owned, latest, isPast })
+    const placed = { created, owned, latest, isPast, isNew: true }
+    try {
+      return await this.#write(conversationId, changes, placed)
+    } catch (error) {
+      if (!isStorageError(error, 'CONFLICT')) throw error
+      // Somebody else was faster, or an attempt of this call that got no answer.
+      const { record, items } = await this.#reader.record(conversationId)
+      if (record === undefined) throw error
+      checkSame(conversationId, record, fields)
+      return await this.#again(conversationId, items)
+    }
   }
 
   async get(conversationId: string): Promise<ConversationDetails | undefined> {
     const [{ record, complete }, latest] = await this.#read(conversationId)
     if (record === undefined && latest.position === undefined) return undefined
-    const key = conversationKey(this.#tenant, conversationId)
-    const counted = await this.#store.countItems(key)
+    const counted = await this.#reader.count(conversationId)
     return {
       ...conversationOf(conversationId, record, latest),
       messageCount: counted.count,
@@ -151,13 +161,17 @@ export class ConversationRecords {
     return left
   }
 
-  /** Erases the messages and the record, and takes the conversation out of the lists. */
+  /**
+   * Erases the messages, the record and the lists beside them, and takes the conversation out of the lists; other
+   * changes may go with that.
+   */
   async erase(
     conversationId: string,
     deadlineMs: number,
     beside: readonly string[],
+    others: readonly GroupChange[] = [],
   ): Promise<EraseReceipt> {
-    const changes = await this.deletionOf(conversationId, beside)
+    const changes = [...(await this.deletionOf(conversationId, beside)), ...others]
     const targets = changes.filter(({ kind }) => kind === 'delete').map(({ key }) => key)
     const left = changes.filter((change) => change.kind === 'remove')
     const erase = (): Promise<EraseReceipt> => {
@@ -219,7 +233,7 @@ export class ConversationRecords {
   async #write(
     conversationId: string,
     changes: readonly GroupChange[],
-    { created, owned, latest, isPast, isListed = false, ifStamp }: Placed,
+    { created, owned, latest, isPast, isListed = false, isNew = false, ifStamp }: Placed,
   ): Promise<ConversationReceipt> {
     const { groups } = this.#store
     const value = { conversation: conversationId }
@@ -238,7 +252,10 @@ export class ConversationRecords {
       entries.push({ key: activeKey(this.#tenant, name), id, value, ms: activeMs })
     }
     const now = isPast ? await this.#place(entries) : entries.map(putOf)
-    const outcome = await groups.write([...changes, ...now], guardOf(key, ifStamp))
+    const group = [...changes, ...now]
+    const outcome = isNew
+      ? await writeWhile(this.#store, [{ key, id: 'created', absent: true }], group)
+      : await groups.write(group, guardOf(key, ifStamp))
     this.#activity.wrote(this.#tenant)
     if (isPast && owned) await this.#follow(conversationId, activeMs)
     return receiptOf(conversationId, key, outcome)
@@ -330,6 +347,8 @@ interface Placed {
   readonly isPast: boolean
   /** The tenant's list has it already. */
   readonly isListed?: boolean
+  /** There is no record, as far as this process knows. */
+  readonly isNew?: boolean
   /** Of the latest change of the record that may stand. */
   readonly ifStamp?: string | undefined
 }

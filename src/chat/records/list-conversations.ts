@@ -4,7 +4,7 @@
  * goes on behind what was looked at.
  */
 import type { Resolved } from '../../core/options.ts'
-import { activeKey, conversationKey, createdKey } from '../keys.ts'
+import { activeKey, createdKey } from '../keys.ts'
 import type { Conversation, ConversationPage } from '../message.ts'
 import type { LIST_CONVERSATIONS } from './record-options.ts'
 import type { RecordReader } from './record-reader.ts'
@@ -83,8 +83,7 @@ async function shown(
       complete &&= read.complete
       const conversation = conversationOf(conversationId, record, read)
       if (!countMessages) return conversation
-      const key = conversationKey(reader.tenant, conversationId)
-      const counted = await reader.store.countItems(key)
+      const counted = await reader.count(conversationId)
       complete &&= counted.complete
       return { ...conversation, messageCount: counted.count }
     }),

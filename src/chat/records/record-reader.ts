@@ -5,6 +5,9 @@ import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import type { Item } from '../../core/merge.ts'
 import { stampMs, type Stamp } from '../../core/stamp.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
+import { ConversationView } from '../branches/conversation-view.ts'
+import { isMarkerItem } from '../branches/fork-marker.ts'
+import { storeReader } from '../branches/forks.ts'
 import { decodeMessage, isMessageText } from '../codec.ts'
 import { conversationKey, recordKey } from '../keys.ts'
 import { recordOf, type ConversationRecord } from './record.ts'
@@ -30,10 +33,12 @@ export interface LatestRead {
 export class RecordReader {
   readonly store: StrategicStorageManager
   readonly tenant: string
+  readonly #view: ConversationView
 
   constructor(store: StrategicStorageManager, tenant: string) {
     this.store = store
     this.tenant = tenant
+    this.#view = new ConversationView(storeReader(store), tenant)
   }
 
   async record(conversationId: string): Promise<RecordRead> {
@@ -49,8 +54,26 @@ export class RecordReader {
     const page = await this.store.readItems({ key, limit: 1, order: 'newest' })
     const [item] = page.items
     if (item === undefined) return { position: undefined, at: undefined, complete: page.complete }
+    // A fork without a message of its own: the marker stands right behind the last one that it shares.
+    if (isMarkerItem(item)) {
+      const shared = isoTime(stampMs(item.position))
+      return { position: item.position, at: shared, complete: page.complete }
+    }
     const at = isoTime((await this.#timeOf(key, item)) ?? stampMs(item.position))
     return { position: item.position, at, complete: page.complete }
+  }
+
+  /** How many messages a conversation shows; of a fork also what it shares. */
+  async count(
+    conversationId: string,
+  ): Promise<{ readonly count: number; readonly complete: boolean }> {
+    let complete = true
+    const count = await this.#view.count(conversationId, async (key) => {
+      const counted = await this.store.countItems(key)
+      complete &&= counted.complete
+      return counted
+    })
+    return { count, complete }
   }
 
   /** Undefined for a message that says none, or that no database has intact: `getHistory` tells of that. */

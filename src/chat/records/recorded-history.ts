@@ -1,4 +1,4 @@
-import { HistoryUpkeep } from '../history-upkeep.ts'
+import { ContentHistory } from '../content/content-history.ts'
 import type { ConversationDetails, ConversationPage, ConversationReceipt } from '../message.ts'
 import type { ConversationRecords } from './conversation-records.ts'
 import type {
@@ -10,13 +10,14 @@ import type {
 } from './record-options.ts'
 
 /** Calls of a history about what is known of conversations beside their messages. */
-export abstract class RecordedHistory extends HistoryUpkeep {
+export abstract class RecordedHistory extends ContentHistory {
   /** @internal */
   protected abstract get records(): ConversationRecords
 
   /**
    * Gives a conversation a record: title, owner, metadata. It is listed from then on, also without messages. May be
-   * repeated. Two that create one conversation at the same time meet in one record: of each field the later one stands.
+   * repeated. Of two that create one conversation at the same time the first one stands; while they cannot see each
+   * other, or where no database judges conditions, they meet in one record: of each field the later one stands.
    *
    * @throws StorageError `CONFLICT` when it has a record with other fields; otherwise as a save.
    */

@@ -29,7 +29,8 @@ export interface Cut {
  * the message that called for it:
  *
  * - what is too old goes, and with it the tool results that follow it, however young; one that stands
- *   behind other messages stays, since those are not too old;
+ *   behind other messages stays, since those are not too old; what a model thought takes the item with it
+ *   that it led to;
  * - of what is too many the last turn stays whole, so that a call and its results are never torn apart
  *   because there are many of them.
  */
@@ -43,7 +44,7 @@ export async function planCut(
   for await (const message of messages) {
     const at = seen.push(message) - 1
     const isOld = cutoff !== undefined && message.item.position < cutoff
-    const followsOld = isResult(message) && at > 0
+    const followsOld = at > 0 && (isResult(message) || seen[at - 1]!.use.leads === true)
     if (tooOld === at && (isOld || followsOld)) tooOld = at + 1
     const isEnough = at >= messagesMax || tooOld <= at
     // The results of the last calls stand behind them.
@@ -53,7 +54,9 @@ export async function planCut(
   const tooMany = looked < seen.length ? Math.max(0, starts.lastIndexOf(true, looked)) : 0
   if (tooOld > messagesMax) {
     // The next pass goes on from there: not from the middle of what goes together.
-    tooOld = seen.findLastIndex((message, i) => i <= messagesMax && !isResult(message))
+    tooOld = seen.findLastIndex((message, i) => {
+      return i <= messagesMax && !isResult(message) && seen[i - 1]?.use.leads !== true
+    })
   }
   const count = Math.max(tooOld, tooMany)
   const through = seen[count - 1]?.item.position

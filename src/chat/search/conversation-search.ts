@@ -16,17 +16,18 @@ import type { ChatMessage } from '../message.ts'
 import type { Owner } from '../records/record.ts'
 import { conversationOf, OWNER_ID, recordOf } from './record-keys.ts'
 import { SEARCH, type SearchHit, type SearchOptions, type SearchPage } from './search-options.ts'
+import type { ProviderName } from '../providers/shapes.ts'
 
 /** Pages of the store that are read for one page of an owner. */
 const OWNER_ROUNDS_MAX = 20
 
-type DecodeMessage<Extras extends object> = (
+type DecodeMessage<Extras extends object | ProviderName> = (
   key: string,
   item: FoundItem['item'],
 ) => Promise<ChatMessage<Extras> | undefined>
 
 /** Searches the conversations of one tenant. */
-export class ConversationSearch<Extras extends object = {}> {
+export class ConversationSearch<Extras extends object | ProviderName = {}> {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #decode: DecodeMessage<Extras>

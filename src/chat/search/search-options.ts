@@ -2,7 +2,8 @@ import { CONVERSATION_ID_BYTES_MAX } from '../../core/limits.ts'
 import { byDefault, hidden, integer, needed, oneOf, text, value } from '../../core/option-kinds.ts'
 import { isDateTime } from '../../core/iso-time.ts'
 import type { OptionTable } from '../../core/options.ts'
-import { ROLES, type ChatMessage, type Role } from '../message.ts'
+import { ROLES, type ChatMessage } from '../message.ts'
+import type { ProviderName } from '../providers/shapes.ts'
 
 /** What is looked for, and where. */
 export interface SearchOptions {
@@ -19,7 +20,7 @@ export interface SearchOptions {
   /** Only in conversations whose record names this owner. */
   readonly owner?: string
   /** Only messages of this role. */
-  readonly role?: Role
+  readonly role?: string
   /** Only what was saved at this time or later. RFC 3339. An update changes no time. */
   readonly after?: string
   /** Only what was saved before this time. RFC 3339. */
@@ -31,7 +32,7 @@ export interface SearchOptions {
 }
 
 /** One message, or one title, that was found. */
-export interface SearchHit<Extras extends object = {}> {
+export interface SearchHit<Extras extends object | ProviderName = {}> {
   readonly conversationId: string
   /** Where it stands: hits come by it, the greatest first. */
   readonly position: string
@@ -46,7 +47,7 @@ export interface SearchHit<Extras extends object = {}> {
 }
 
 /** A page of what was found, latest first. */
-export interface SearchPage<Extras extends object = {}> {
+export interface SearchPage<Extras extends object | ProviderName = {}> {
   readonly hits: readonly SearchHit<Extras>[]
   /**
    * Pass it as `cursor` for the next page. Absent: no more. A page may have fewer hits than were asked for, and

@@ -14,6 +14,7 @@ import { afterEffect, readMessage, removeStream, type MessagePlace } from './par
 import { PendingSteps } from './pending-steps.ts'
 import { applyStep, stepOf, type Draft, type StreamDelta } from './step.ts'
 import { claimId, markOf, type Chunk } from './stream-items.ts'
+import type { ProviderName } from '../providers/shapes.ts'
 
 /** Deltas wait so long for others before they are stored together. Milliseconds. */
 const COALESCE_MS = 150
@@ -52,7 +53,7 @@ export interface MessageStreamParts {
  * 150 ms after they came, in an order that stays; a crash loses at most those of the last 200 ms, as long
  * as saves take less than 50.
  */
-export class MessageStream<Extras extends object = {}> implements AsyncDisposable {
+export class MessageStream<Extras extends object | ProviderName = {}> implements AsyncDisposable {
   readonly #parts: MessageStreamParts
   readonly #draft: Draft
   readonly #pending = new PendingSteps()

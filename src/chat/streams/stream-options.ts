@@ -3,9 +3,13 @@ import { CONVERSATION_ID_BYTES_MAX, MESSAGE_ID_BYTES_MAX } from '../../core/limi
 import type { OptionTable } from '../../core/options.ts'
 import type { AssistantMessage, ChatMessage } from '../message.ts'
 import type { StreamDelta } from './step.ts'
+import type { ProviderName } from '../providers/shapes.ts'
 
 /** A message as a stream begins: the content may be left out, and is `''` then. */
-export type StartedMessage<Extras extends object = {}> = Omit<AssistantMessage, 'content'> & {
+export type StartedMessage<Extras extends object | ProviderName = {}> = Omit<
+  AssistantMessage,
+  'content'
+> & {
   readonly content?: AssistantMessage['content']
 } & Extras
 
@@ -31,7 +35,7 @@ export interface ReadStreamOptions {
 }
 
 /** What `readStream` gives, one after another. */
-export type StreamEvent<Extras extends object = {}> =
+export type StreamEvent<Extras extends object | ProviderName = {}> =
   | {
       readonly type: 'delta'
       /** To be passed as `after`, to go on behind this event. */

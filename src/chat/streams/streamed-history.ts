@@ -10,8 +10,12 @@ import type {
 } from './stream-options.ts'
 import type { Streams } from './streams.ts'
 
+import type { ProviderName } from '../providers/shapes.ts'
+
 /** Calls of a history about messages that are saved while they come. */
-export abstract class StreamedHistory<Extras extends object> extends BranchedHistory<Extras> {
+export abstract class StreamedHistory<
+  Extras extends object | ProviderName,
+> extends BranchedHistory<Extras> {
   /** @internal */
   protected abstract get streams(): Streams<Extras>
 
@@ -26,6 +30,7 @@ export abstract class StreamedHistory<Extras extends object> extends BranchedHis
     message: StartedMessage<Extras>,
     options?: StreamOptions,
   ): Promise<MessageStream<Extras>> {
+    await this.contents.refer(conversationId, [message])
     const moved = this.activity.saving(this.tenant, conversationId)
     const stream = await this.streams.start(conversationId, message, options)
     await moved

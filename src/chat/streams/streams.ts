@@ -37,6 +37,7 @@ import {
   type StreamEvent,
   type StreamOptions,
 } from './stream-options.ts'
+import type { ProviderName } from '../providers/shapes.ts'
 
 /** As long as the ids that the store makes. */
 const MADE_ID: string = STAMP_MIN
@@ -46,7 +47,7 @@ const REMOVED_AT_ONCE = 200
 const NAME_LENGTH = 16
 
 /** Messages of one tenant that are being written: what `ChatHistory` makes of its calls. */
-export class Streams<Extras extends object = {}> {
+export class Streams<Extras extends object | ProviderName = {}> {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly #sessions: Sessions | undefined

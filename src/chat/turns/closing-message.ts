@@ -37,11 +37,17 @@ function resultOf({ id, name, form, type }: Closable, text: string): object {
     case 'openai':
       return { role: 'tool', tool_call_id: id, content: text }
     case 'responses':
-    case 'item': {
+    case 'item':
+    case 'bare': {
       const output = { type: `${type}_output`, call_id: id, output: text }
+      if (form === 'bare') return output
       return form === 'item'
         ? { role: 'tool', content: null, ...output }
         : { role: 'tool', content: [output] }
+    }
+    case 'langchain': {
+      const data = { content: text, tool_call_id: id, name: name ?? '', status: 'error' }
+      return { type: 'tool', data }
     }
     case 'anthropic': {
       const result = { type: 'tool_result', tool_use_id: id, is_error: true, content: text }

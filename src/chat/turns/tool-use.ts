@@ -5,17 +5,28 @@
  *   openai      tool_calls: [{ id, function }]           role 'tool', tool_call_id
  *   responses   content part '…_call', call_id           content part '…_call_output', call_id
  *   item        the same as fields of the message        the same as fields of the message
+ *   bare        the same, and no role                    the same, and no role
  *   anthropic   content part 'tool_use', id              content part 'tool_result', tool_use_id
  *   ai-sdk      content part 'tool-call', toolCallId     content part 'tool-result', toolCallId
  *   ui          part 'tool-NAME', 'dynamic-tool' or 'tool-invocation', with its state; `toolInvocations`
  *   gemini      functionCall of `parts`                  functionResponse of `parts`
+ *   langchain   tool_calls of `data`                     type 'tool', tool_call_id of `data`
  *
  * Nothing here fails: a field of another shape says nothing.
  */
 
 /** Where a call is written, which says where its result goes. */
 export type ToolForm =
-  'own' | 'openai' | 'responses' | 'item' | 'anthropic' | 'ai-sdk' | 'ui' | 'gemini'
+  | 'own'
+  | 'openai'
+  | 'responses'
+  | 'item'
+  | 'bare'
+  | 'anthropic'
+  | 'ai-sdk'
+  | 'ui'
+  | 'gemini'
+  | 'langchain'
 
 /** A call that the message does not answer itself. */
 export interface ToolCall {
@@ -36,9 +47,14 @@ export interface ToolUse {
   readonly results: readonly (string | undefined)[]
   /** It says nothing but results. */
   readonly onlyResults: boolean
+  /** It is what a model thought, and goes with the item right behind it. */
+  readonly leads?: boolean
+  /** What a model thought may stand in front of it, and belongs to it then. */
+  readonly isLed?: boolean
 }
 
 export const NO_TOOL_USE: ToolUse = { calls: [], results: [], onlyResults: false }
+const REASONING: ToolUse = { ...NO_TOOL_USE, leads: true, isLed: true }
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -55,6 +71,49 @@ const CALL_ID_FIELDS = ['toolCallId', 'tool_call_id', 'call_id', 'callId', 'id']
 export function toolUseOf(message: object): ToolUse {
   const fields = message as Fields
   if (isPlainTalk(fields)) return NO_TOOL_USE
+  if (fields['role'] === undefined) return useOfItem(fields)
+  const use = useOfMessage(fields)
+  return isOfModel(fields) ? { ...use, isLed: true } : use
+}
+
+/** An item of OpenAI's Responses that the model made; what it thought stands in front of those alone. */
+function isOfModel({ role, type }: Fields): boolean {
+  return role === 'assistant' && textOf(type) !== undefined
+}
+
+function useOfItem(fields: Fields): ToolUse {
+  const type = textOf(fields['type'])
+  if (type === undefined) return NO_TOOL_USE
+  if (type === 'reasoning') return REASONING
+  const { data } = fields
+  if (isObject(data)) return useOfLangChain(type, data)
+  const found: Found = { calls: [], results: [] }
+  const isTool = readApproval(type, fields, found) || readPart(fields, found, 'bare')
+  const use = beyondItself(found, isTool)
+  const isAnswer = type.endsWith('_output') || type === 'mcp_approval_response'
+  return isAnswer ? use : { ...use, isLed: true }
+}
+
+/** A request is nothing to close: whoever may approve answers it. */
+function readApproval(type: string, fields: Fields, found: Found): boolean {
+  if (type === 'mcp_approval_request') {
+    found.calls.push(toolCall(fields['id'], fields['name'], 'bare', { type, byProvider: true }))
+  } else if (type === 'mcp_approval_response') {
+    found.results.push(textOf(fields['approval_request_id']))
+  } else {
+    return false
+  }
+  return true
+}
+
+function useOfLangChain(type: string, data: Fields): ToolUse {
+  const found: Found = { calls: [], results: [] }
+  for (const call of objectsIn(data['tool_calls'])) found.calls.push(listedCall(call, 'langchain'))
+  if (type === 'tool') found.results.push(textOf(data['tool_call_id']))
+  return beyondItself(found, type === 'tool')
+}
+
+function useOfMessage(fields: Fields): ToolUse {
   const found: Found = { calls: [], results: [] }
   for (const call of objectsIn(fields['toolCalls'])) found.calls.push(listedCall(call, 'own'))
   for (const call of objectsIn(fields['tool_calls'])) found.calls.push(listedCall(call, 'openai'))

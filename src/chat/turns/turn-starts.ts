@@ -25,7 +25,7 @@ export interface TurnStarts {
 export function turnStarts(uses: readonly ToolUse[]): TurnStarts {
   const finder = new TurnFinder<Indexed>()
   // A result begins no turn, whatever is known of its call.
-  const starts = uses.map(({ results }) => results.length === 0)
+  const starts = uses.map(({ results }, i) => results.length === 0 && uses[i - 1]?.leads !== true)
   /** How many results of a message have not met their calls. */
   const waits = new Map<number, number>()
   let firstTied = uses.length
@@ -41,8 +41,10 @@ export function turnStarts(uses: readonly ToolUse[]): TurnStarts {
     const isLast = index === uses.length - 1 && uses[index] !== NO_TOOL_USE
     if (isLast || (isNear && dangling.length > 0)) firstTied = index
   }
+  // What a model thought may stand in front of the first, and behind nothing.
+  const led = uses[0]?.isLed === true ? 0 : -1
   const near = [...waits].filter(([index, count]) => count > 0 && index < TURN_SPAN_MAX)
-  return { starts, lastTied: Math.max(-1, ...near.map(([index]) => index)), firstTied }
+  return { starts, lastTied: Math.max(led, ...near.map(([index]) => index)), firstTied }
 }
 
 /** Where the results stand, without second ones of a call. */

@@ -4,6 +4,7 @@ import type { OptionTable } from '../../core/options.ts'
 import { isStamp } from '../../core/stamp.ts'
 import type { Decider } from '../../strategy/write/write-port.ts'
 import type { ChatMessage } from '../message.ts'
+import type { ProviderName } from '../providers/shapes.ts'
 
 /** When a message is replaced. */
 export interface UpdateOptions {
@@ -17,7 +18,7 @@ export interface UpdateOptions {
 }
 
 /** A message and the stamp of its latest change. */
-export interface MessageEntry<Extras extends object = {}> {
+export interface MessageEntry<Extras extends object | ProviderName = {}> {
   readonly message: ChatMessage<Extras>
   /** What `ifStamp` of `updateMessage` must say to replace this version of it. */
   readonly stamp: Stamp

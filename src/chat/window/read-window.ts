@@ -8,6 +8,7 @@ import type { Item } from '../../core/merge.ts'
 import { STAMP_MIN, type Stamp } from '../../core/stamp.ts'
 import type { Backwards, ConversationPages, PlacedMessage } from '../conversation-pages.ts'
 import { danglingToolCall, type DanglingToolCall } from '../turns/dangling-tool-calls.ts'
+import { LedMessages } from '../turns/led-messages.ts'
 import { shownOf } from '../turns/shown-messages.ts'
 import { TurnFinder } from '../turns/turn-finder.ts'
 import { readSystem, type SystemMessages } from './read-system.ts'
@@ -64,6 +65,7 @@ class WindowFill {
   readonly #systemIds: ReadonlySet<string>
   readonly #counter: TokenCounter
   readonly #finder = new TurnFinder<PlacedMessage>()
+  readonly #ties = new LedMessages()
   /** All that was looked at but for the system messages, latest first. */
   readonly #items: Item[] = []
   readonly #dangling: DanglingToolCall[] = []
@@ -94,18 +96,22 @@ class WindowFill {
 
   /** Takes older messages, latest first; false when no more are wanted. */
   async take({ messages, isLast }: Backwards): Promise<boolean> {
-    const body = messages.filter(({ item }) => !this.#systemIds.has(item.id))
+    const others = messages.filter(({ item }) => !this.#systemIds.has(item.id))
+    const body = this.#ties.add(others, isLast)
     for (const [i, message] of body.entries()) {
-      this.#items.push(message.item)
+      const whole = [...(message.led ?? []), message]
+      this.#items.push(...whole.map(({ item }) => item).reverse())
       // Half an answer is none yet.
       if (message.partial === 'in_progress') continue
       const { dangling, turn } = this.#finder.add(message)
       this.#dangling.push(...dangling.map((call) => danglingToolCall({ message, call })).reverse())
-      if (turn === undefined || !turn.isWhole) continue
-      if (!(await this.#takeTurn(shownOf(turn)))) return false
+      // What was thought and led to nothing is no turn.
+      if (turn === undefined || !turn.isWhole || message.use.leads === true) continue
+      if (!(await this.#takeTurn(shownOf(turn).flatMap(withLed)))) return false
       if (this.#isFull) {
-        const isFirst = isLast || message.item.position === this.#system.bodyStart
-        this.#isCut = this.#chosen < this.#turns.length || i + 1 < body.length || !isFirst
+        const isFirst = isLast || whole[0]!.item.position === this.#system.bodyStart
+        const hasOlder = i + 1 < body.length || this.#ties.isHolding || !isFirst
+        this.#isCut = this.#chosen < this.#turns.length || hasOlder
         return false
       }
     }
@@ -177,4 +183,8 @@ class WindowFill {
   #told({ messages, tokens }: Size): NonNullable<HistoryWindow['oversized']> {
     return { messages, ...(this.#options.countTokens !== undefined && { tokens }) }
   }
+}
+
+function withLed(message: PlacedMessage): readonly PlacedMessage[] {
+  return message.led === undefined ? [message] : [...message.led, message]
 }

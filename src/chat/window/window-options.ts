@@ -11,12 +11,13 @@ import {
 import { resolve, type OptionTable, type Resolved } from '../../core/options.ts'
 import type { DanglingToolCall } from '../turns/dangling-tool-calls.ts'
 import type { ChatMessage } from '../message.ts'
+import type { ProviderName } from '../providers/shapes.ts'
 
 /** Most messages that one window looks at: with unanswered calls between them there may be fewer in it. */
 export const WINDOW_READ_MAX = 10_000
 
 /** What a window may hold. */
-export interface WindowOptions<Extras extends object = {}> {
+export interface WindowOptions<Extras extends object | ProviderName = {}> {
   /**
    * Messages of the window at most, 1 to 10,000, kept system messages included. Default: no limit but that of
    * `maxTokens`; one of both must be given.
@@ -47,7 +48,7 @@ export interface WindowOptions<Extras extends object = {}> {
 }
 
 /** The latest messages of a conversation that fit. */
-export interface HistoryWindow<Extras extends object = {}> {
+export interface HistoryWindow<Extras extends object | ProviderName = {}> {
   /**
    * The kept system messages, then the latest that fit, oldest first; a tool's result stands right behind the
    * call, also one that came late. No call is here without its result, and no result without its call.
@@ -88,14 +89,14 @@ const WINDOW_OPTIONS: OptionTable<WindowOptions, 'keepSystem'> = {
 }
 
 /** `WindowOptions` with their defaults. */
-export type ResolvedWindow<Extras extends object = {}> = Omit<
+export type ResolvedWindow<Extras extends object | ProviderName = {}> = Omit<
   Resolved<typeof WINDOW_OPTIONS>,
   'countTokens'
 > &
   Pick<WindowOptions<Extras>, 'countTokens'>
 
 /** Fills the defaults in and refuses what cannot work, naming the field. */
-export function resolveWindow<Extras extends object = {}>(
+export function resolveWindow<Extras extends object | ProviderName = {}>(
   options: WindowOptions<Extras>,
 ): ResolvedWindow<Extras> {
   const resolved = resolve('', options, WINDOW_OPTIONS) as ResolvedWindow<Extras>

@@ -161,12 +161,12 @@ describe('a bad message', () => {
   test.each([
     [1, /^message must be an object/],
     [{ content: '' }, /^message.role must be one of .* got undefined$/],
-    [{ role: 'function', content: '' }, /^message.role .* got "function"/],
+    [{ role: 'human', content: '' }, /^message.role .* got "human"/],
     [{ role: 'user', content: 1 }, /^message.content must be .* got number/],
     [{ role: 'user', content: '', createdAt: null }, /^message.createdAt/],
     [{ role: 'user', content: 'x'.repeat(5_000_000) }, /^message must be at most/],
     [{ role: 'user', content: '', id: 7 }, /^message.id must be a string/],
-    [{ role: 'user', content: '', id: 'x'.repeat(300) }, /^message.id must be at most/],
+    [{ role: 'user', content: '', id: 'x'.repeat(1_100) }, /^message.id must be at most/],
     [{ role: 'user', content: 'b', id: 'import-0' }, /^message has the id of message 0/],
   ])('is refused with its reason, and the others keep their ids (%#)', (message, reason) => {
     const { messages, refused } = parseConversation(lineOf([before, message, behind]))

@@ -3,7 +3,7 @@ import { BadLine } from './bad-line.ts'
 import { renameFields } from './field-names.ts'
 import { importId } from './import-id.ts'
 
-/** A message that has an id, whoever gave it: saving it again is harmless. */
+/** A message, or an item without a role, that has an id, whoever gave it: saving it again is harmless. */
 export type IdentifiedMessage = NewMessage & { readonly id: string }
 
 /**

@@ -90,7 +90,7 @@ function importMessages(
     try {
       const message = importMessage(value, index)
       checkText('message.id', message.id, MESSAGE_ID_BYTES_MAX)
-      encodeMessage(message)
+      encodeMessage(message, 'message', 'item')
       const first = seen.get(message.id)
       if (first !== undefined) throw new BadLine(`message has the id of message ${first}`)
       seen.set(message.id, index)

@@ -1,4 +1,4 @@
-import type { ChatMessage, NewMessage, Receipt } from '../../chat/message.ts'
+import type { ChatMessage, ConversationItem, Receipt } from '../../chat/message.ts'
 import type { NewConversation } from '../../chat/records/record-options.ts'
 import { isStorageError, messageOf } from '../../core/errors.ts'
 import type { IdentifiedMessage } from '../jsonl/import-message.ts'
@@ -20,7 +20,7 @@ const UNJOINED = 'what branches share with the conversation that they leave'
 export interface ImportTarget {
   importMessages(
     conversationId: string,
-    messages: readonly NewMessage[],
+    messages: readonly ConversationItem[],
   ): Promise<readonly Receipt[]>
   createConversation(conversationId: string, fields: NewConversation): Promise<unknown>
   getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined>
@@ -125,8 +125,9 @@ async function importOneByOne(
         conversationId,
         message: messages.indexOf(message),
         id,
-        kind: conflict ? 'conflict' : 'refused',
-        reason: conflict ? 'the store has another message with this id' : messageOf(error),
+        kind: stored === undefined ? 'refused' : 'conflict',
+        reason:
+          stored === undefined ? messageOf(error) : 'the store has another message with this id',
       })
     }
   }
@@ -137,6 +138,8 @@ function isRefusal(error: unknown): boolean {
   return (
     isStorageError(error, 'CONFLICT') ||
     isStorageError(error, 'INVALID_ARGUMENT') ||
-    isStorageError(error, 'REJECTED')
+    isStorageError(error, 'REJECTED') ||
+    // It refers to content that the store does not have.
+    isStorageError(error, 'NOT_FOUND')
   )
 }

@@ -34,6 +34,7 @@ export interface DerivedKey {
   readonly check: string
   readonly encryption: Buffer
   readonly nonces: Buffer
+  readonly names: Buffer
 }
 
 const SECRET_BYTES = 32
@@ -102,7 +103,13 @@ function deriveKey({ id, secret }: EncryptionKey): DerivedKey {
   const derive = (use: string): Buffer =>
     Buffer.from(hkdfSync('sha256', bytes, Buffer.alloc(0), `everthread et1 ${use}`, SECRET_BYTES))
   const check = createHmac('sha256', derive('check')).digest('hex').slice(0, 8)
-  return { id, check, encryption: derive('encryption'), nonces: derive('nonces') }
+  return {
+    id,
+    check,
+    encryption: derive('encryption'),
+    nonces: derive('nonces'),
+    names: derive('names'),
+  }
 }
 
 function bytesOf(secret: string | Uint8Array): Buffer {

@@ -45,6 +45,16 @@ export class ValueCipher {
     await this.#loading
   }
 
+  /**
+   * A name of a text for each key, with the key's id, that of the key that encrypts first: who has no key learns
+   * nothing of the text, not even by guessing. Without keys there is none.
+   */
+  namesOf(text: string): readonly string[] {
+    return [...this.#keys.values()].map(({ id, names }) => {
+      return `${id}-${createHmac('sha256', names).update(text).digest('hex')}`
+    })
+  }
+
   /** The operation with its value encrypted, whatever that looks like. */
   encrypt<T extends Operation>(operation: T): T {
     if (!('value' in operation) || this.#options === undefined) return operation

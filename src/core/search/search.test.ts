@@ -85,8 +85,12 @@ describe('a search', () => {
 })
 
 const piece = fc.constantFrom(
-  ...'ab',
-  ...'日本語が',
+  'a',
+  'b',
+  '日',
+  '本',
+  '語',
+  'が',
   ' ',
   '-',
   '"',

@@ -80,10 +80,9 @@ export class BulkCalls {
     const query = checkedKeysQuery(given)
     const { core, read, values } = this.#parts
     const entries: KeyValue<T>[] = []
-    let { after } = query
+    let { after, limit } = query
     let complete = true
     for (;;) {
-      const limit = query.limit - entries.length
       const next = { ...query, limit, ...(after !== undefined && { after }) }
       const page = await core.run(() => read.listKeys(core.context, next))
       const found = await values.readMany<T>(read, page.keys)
@@ -91,10 +90,14 @@ export class BulkCalls {
         if (found.values.has(key)) entries.push({ key, value: found.values.get(key)! })
       }
       complete &&= page.complete && found.complete
-      after = page.keys.at(-1)
-      if (page.done || entries.length === query.limit) {
-        return { entries, done: page.done, complete }
+      const isCut = entries.length > query.limit
+      if (page.done || entries.length >= query.limit) {
+        return { entries: entries.slice(0, query.limit), done: page.done && !isCut, complete }
       }
+      after = page.keys.at(-1)
+      // Keys that have nothing but a list may be many: they are gone through by ever more at once.
+      limit =
+        found.values.size === 0 ? Math.min(2 * limit, PAGE_ITEMS_MAX) : query.limit - entries.length
     }
   }
 

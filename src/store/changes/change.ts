@@ -2,40 +2,46 @@ import type { Condition } from '../../core/conditions.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import type { Decider, WriteOutcome } from '../../strategy/write/write-port.ts'
 
-/** Sets the value of a key. */
-export interface SetChange {
-  readonly kind: 'set'
-  readonly key: string
+/** What a change writes. */
+export interface WrittenValue {
   /** Anything of JSON, at most 4 MiB of it. */
   readonly value: unknown
+  /**
+   * When it is gone, Unix milliseconds: see `SetOptions`. At most 300 changes of a group where one has it.
+   * Default: it stays.
+   */
+  readonly expiresAt?: number
+}
+
+/** Sets the value of a key. */
+export interface SetChange extends WrittenValue {
+  readonly kind: 'set'
+  readonly key: string
 }
 
 /**
  * Appends an item to the list of a key. With an id of yours that stands already: with the same content nothing
  * happens, with other content the group is a `CONFLICT`.
  */
-export interface AppendChange {
+export interface AppendChange extends WrittenValue {
   readonly kind: 'append'
   readonly key: string
   /** At most 256 bytes. Default: made from its position. */
   readonly id?: string
-  readonly value: unknown
 }
 
 /** Replaces the value of the item of this id, which keeps its position; appends it where there is none. */
-export interface PutChange {
+export interface PutChange extends WrittenValue {
   readonly kind: 'put'
   readonly key: string
   readonly id: string
-  readonly value: unknown
 }
 
 /** Appends an item unless the list shows one of this id, which then stays as it is. */
-export interface AddIfAbsentChange {
+export interface AddIfAbsentChange extends WrittenValue {
   readonly kind: 'addIfAbsent'
   readonly key: string
   readonly id: string
-  readonly value: unknown
 }
 
 /** Removes an item, if the list shows it. Its id cannot be used again before the key is deleted. */

@@ -11,11 +11,13 @@ import {
   MESSAGE_ID_BYTES_MAX,
 } from '../../core/limits.ts'
 import { itemName } from '../../core/operation.ts'
-import { byDefault, needed, oneOf, text, value } from '../../core/option-kinds.ts'
+import { byDefault, integer, needed, oneOf, text, value } from '../../core/option-kinds.ts'
 import { resolve, type Option, type Table } from '../../core/options.ts'
 import { showValue } from '../../core/show-value.ts'
 import { isStamp, type Stamp } from '../../core/stamp.ts'
 import type { Decider } from '../../strategy/write/write-port.ts'
+import { EXPIRES_AT_MAX, withExpiry } from '../expiry/expiring-text.ts'
+import { checkExpiringKey } from '../expiry/expiry-keys.ts'
 import type { Change, ChangesOptions } from './change.ts'
 
 /** A change with its value as it is stored. */
@@ -24,6 +26,7 @@ export interface CheckedChange {
   readonly key: string
   readonly id?: string
   readonly text?: JsonText
+  readonly expiresAt?: number
 }
 
 /** What a group is written under. */
@@ -35,14 +38,17 @@ export interface CheckedOptions {
 const KEY = needed(text(KEY_BYTES_MAX))
 const ID = text(MESSAGE_ID_BYTES_MAX)
 const VALUE = needed(value('anything of JSON', () => true))
+const EXPIRES_AT = integer(0, EXPIRES_AT_MAX)
+/** Most changes of a group that has one that expires: with each go two rows more. */
+const EXPIRING_CHANGES_MAX = 300
 const STAMP: Option<Stamp> = value('a stamp', isStamp)
 
 const KIND = needed(oneOf('set', 'append', 'put', 'addIfAbsent', 'remove', 'delete'))
 const CHANGES: Readonly<Record<Change['kind'], Table>> = {
-  set: { kind: KIND, key: KEY, value: VALUE },
-  append: { kind: KIND, key: KEY, id: ID, value: VALUE },
-  put: { kind: KIND, key: KEY, id: needed(ID), value: VALUE },
-  addIfAbsent: { kind: KIND, key: KEY, id: needed(ID), value: VALUE },
+  set: { kind: KIND, key: KEY, value: VALUE, expiresAt: EXPIRES_AT },
+  append: { kind: KIND, key: KEY, id: ID, value: VALUE, expiresAt: EXPIRES_AT },
+  put: { kind: KIND, key: KEY, id: needed(ID), value: VALUE, expiresAt: EXPIRES_AT },
+  addIfAbsent: { kind: KIND, key: KEY, id: needed(ID), value: VALUE, expiresAt: EXPIRES_AT },
   remove: { kind: KIND, key: KEY, id: needed(ID) },
   delete: { kind: KIND, key: KEY },
 }
@@ -69,6 +75,13 @@ export function checkedChanges(given: readonly Change[]): readonly CheckedChange
   }
   const changes = given.map((change, i) => checkedChange(`changes[${i}]`, change))
   refuseTwice(changes)
+  if (
+    changes.length > EXPIRING_CHANGES_MAX &&
+    changes.some(({ expiresAt }) => expiresAt !== undefined)
+  ) {
+    const limit = `at most ${EXPIRING_CHANGES_MAX} where one has expiresAt`
+    throw invalid(`changes must be ${limit}, got ${changes.length}`)
+  }
   return changes
 }
 
@@ -90,15 +103,15 @@ function checkedChange(path: string, given: Change): CheckedChange {
     readonly key: string
     readonly id?: string
     readonly value?: unknown
+    readonly expiresAt?: number
   }
-  const { key, id } = fields
-  const hasValue = 'value' in CHANGES[known]
-  return {
-    kind: known,
-    key,
-    ...(id !== undefined && { id }),
-    ...(hasValue && { text: encodeJson(fields.value, `${path}.value`) }),
-  }
+  const { key, id, expiresAt } = fields
+  const checked = { kind: known, key, ...(id !== undefined && { id }) }
+  if (!('value' in CHANGES[known])) return checked
+  const json = encodeJson(fields.value, `${path}.value`)
+  if (expiresAt === undefined) return { ...checked, text: json }
+  checkExpiringKey(key)
+  return { ...checked, text: withExpiry(json, expiresAt), expiresAt }
 }
 
 function checkedCondition(path: string, given: unknown): Condition {

@@ -89,6 +89,29 @@ export function conditions({ setup, open, capabilities }: ConformanceContext): v
       expect((await applyIf(backend, [absent], [set('k', T[3]!, 1)])).failed).toBeUndefined()
     })
 
+    test('an item that was removed is absent, and its id is not free', async () => {
+      const backend = await setup()
+      await backend.apply([append('k', T[1]!, 'a', 'id'), append('k', T[2]!, 'b', 'own')])
+      await backend.apply([remove('k', 'id', T[1]!, T[3]!)])
+      const options = {
+        decide: true,
+        unique: true,
+        conditions: [{ key: 'k', id: 'id', absent: true }],
+      } as const
+      const again = [append('k', T[4]!, 'c', 'id'), append('k', T[5]!, 'd', 'other')]
+      expect(await backend.apply(again, options)).toMatchObject({
+        applied: [
+          { outcome: 'conflict', item: { id: 'id', removedOf: T[1] } },
+          { outcome: 'withheld' },
+        ],
+      })
+      const free = [append('k', T[6]!, 'e', 'other')]
+      expect(await backend.apply(free, options)).toMatchObject({
+        applied: [{ outcome: 'applied' }],
+      })
+      expect(await values(backend, 'k')).toEqual(['b', 'e'])
+    })
+
     test('of the latest item: its position, null when the list shows none', async () => {
       const backend = await setup()
       const none: Condition = { key: 'k', last: null }

@@ -186,6 +186,10 @@ export class ConversationLog {
       case 'list':
         if (record.outcome === 'ok') this.counts.push(record)
         return
+      case 'swap':
+      case 'swapped':
+        // A key of their own: `check-swaps.ts`.
+        return
     }
   }
 

@@ -109,8 +109,8 @@ export async function readState(session: Session, tables: Tables): Promise<Build
     isBuilt,
     indexed: Number(row['indexed'] ?? 0),
     items: Number(row['items'] ?? 0),
-    key: String(row['key'] ?? ''),
-    item: String(row['item'] ?? STAMP_MIN),
+    key: (row['key'] as string | null | undefined) ?? '',
+    item: (row['item'] as string | null | undefined) ?? STAMP_MIN,
   }
 }
 

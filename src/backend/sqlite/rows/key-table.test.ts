@@ -66,6 +66,7 @@ test('a file whose keys noted their latest item a minute ago is brought up to da
   for (const column of ['edited_of', 'removed_of', 'removed']) {
     database.exec(`DROP INDEX everthread_items_${column}`)
   }
+  database.exec('DROP INDEX everthread_keys_group')
   for (const column of ['edited_of', 'removed_of', 'removed_digest']) {
     database.exec(`ALTER TABLE everthread_items DROP COLUMN ${column}`)
   }

@@ -2,13 +2,14 @@
  * Keys by the position of their latest visible item. The column `latest` lags by less than
  * LATEST_MS, so it is an order for looking, and the exact position is probed for each candidate:
  * in the order of the column the page is certain once the next candidate, even with the whole lag,
- * stands after its last entry. A prefix with few keys is read whole instead: others' keys may be
- * many.
+ * stands after its last entry. Of a prefix of one tenant only that tenant's keys are gone through. A prefix
+ * with few keys is read whole instead: others' keys may be many.
  */
 import { prefixEnd } from '../../../core/text.ts'
 import { STAMP_MAX, stampFloor, stampMs, type Stamp } from '../../../core/stamp.ts'
 import { compareLatest } from '../../key-states.ts'
 import type { LatestKey, LatestQuery } from '../../replica-backend.ts'
+import { GROUP, groupOf } from './key-group.ts'
 import { damagedKey, fitsLatest, latestMovedSql, latestOwnSql, laterOf } from './key-table.ts'
 import { LATEST_MS } from './lags.ts'
 import type { SqliteConnection } from '../connection/connection.ts'
@@ -37,11 +38,13 @@ const COLUMNS = `key_id, key, latest,
   (${latestOwnSql('k.key_id', '?3')}) AS own, (${latestMovedSql('k.key_id')}) AS moved`
 
 /** The plus signs keep the index of keys out: it would not be in this order. */
-const NEXT = `
+const nextSql = (where: string): string => `
   SELECT ${COLUMNS} FROM everthread_keys k
   WHERE latest IS NOT NULL AND (latest, key_id) < (?4, ?5)
-    AND +key >= ?1 AND (?2 IS NULL OR +key < ?2)
+    AND +key >= ?1 AND (?2 IS NULL OR +key < ?2) ${where}
   ORDER BY latest DESC, key_id DESC LIMIT ?6`
+const NEXT = nextSql('')
+const NEXT_OF_GROUP = nextSql(`AND ${GROUP} = ?7`)
 const COUNT_KEYS = `
   SELECT count(*) AS count FROM (
     SELECT 1 FROM everthread_keys WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) LIMIT ?3)`
@@ -96,11 +99,13 @@ function* candidates(
   end: string | null,
 ): Generator<Candidate> {
   const fixed = [prefix, end, HASHED_ITEMS] as const
+  const group = groupOf(prefix)
+  const [sql, others] = group === undefined ? [NEXT, []] : [NEXT_OF_GROUP, [group]]
   // The column is never above the exact position.
   let edge = stampBytes(before?.latest ?? STAMP_MAX)
   let edgeId = Number.MAX_SAFE_INTEGER
   for (;;) {
-    const rows = connection.all<Candidate>(NEXT, ...fixed, edge, edgeId, CHUNK)
+    const rows = connection.all<Candidate>(sql, ...fixed, edge, edgeId, CHUNK, ...others)
     yield* rows
     if (rows.length < CHUNK) return
     const last = rows.at(-1)!

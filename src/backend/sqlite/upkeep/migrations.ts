@@ -24,6 +24,7 @@ import { placedDigest } from '../../../core/digest.ts'
 import { StorageError } from '../../../core/errors.ts'
 import { renewDigests } from './renew-digests.ts'
 import type { SqliteConnection } from '../connection/connection.ts'
+import { GROUP } from '../rows/key-group.ts'
 import { stampOf } from '../rows/stamp-bytes.ts'
 import { GUARDS } from './guards.ts'
 
@@ -121,6 +122,9 @@ const MIGRATIONS: readonly string[] = [
   GUARDS.join(''),
   // Only digests change: `renew-digests.ts`.
   '',
+  `
+  CREATE INDEX everthread_keys_group ON everthread_keys (${GROUP}, latest) WHERE latest IS NOT NULL;
+  `,
 ]
 
 /** The statement that makes each index. */
@@ -144,6 +148,7 @@ export const MIGRATION_TITLES: readonly string[] = [
   'items: edits and removals belong to a position, and go with it',
   'rows that somebody else removes give the database a new identity',
   'digests: nothing in them is made of encrypted values',
+  'index for the latest keys of a tenant',
 ]
 
 /**

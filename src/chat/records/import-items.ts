@@ -1,0 +1,47 @@
+import { msOfDateTime } from '../../core/iso-time.ts'
+import { NameLock } from '../../core/name-lock.ts'
+import { stampMs, type Stamp } from '../../core/stamp.ts'
+import type { AppendOutcome } from '../../store/lists.ts'
+import type { NewItem } from '../../store/new-values.ts'
+import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
+
+/** Of two imports of one conversation each begins where the one before it ended. */
+const IMPORTS = new NameLock()
+
+/** Appends messages of the past. */
+export async function importItems(
+  store: StrategicStorageManager,
+  key: string,
+  items: readonly NewItem[],
+): Promise<AppendOutcome> {
+  return await IMPORTS.run([`${store.writer} ${key}`], async () => {
+    const positions = await importPositions(
+      store,
+      key,
+      items.map(({ value }) => value as object),
+    )
+    return await store.appendItems(
+      key,
+      items.map((item, i) => ({ ...item, position: positions[i]! })),
+    )
+  })
+}
+
+/** Where messages of the past stand: at their own times, behind the latest message, and in their order. */
+async function importPositions(
+  store: StrategicStorageManager,
+  key: string,
+  messages: readonly object[],
+): Promise<readonly Stamp[]> {
+  const { items } = await store.readItems({ key, limit: 1, order: 'newest' })
+  let last = items[0]?.position
+  const times = messages.map((message) => {
+    return msOfDateTime((message as { readonly createdAt?: string }).createdAt)
+  })
+  // Those at a beginning that say no time stand where the first that does.
+  const first = times.find((ms) => ms !== undefined) ?? store.now()
+  return times.map((ms) => {
+    last = store.groups.stampAfter(ms ?? (last === undefined ? first : stampMs(last)), last)
+    return last
+  })
+}

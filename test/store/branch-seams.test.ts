@@ -1,0 +1,92 @@
+// Goal: forks keep what they share whoever clears it at the same moment, of two that create a conversation one does,
+// and what is said of a fork, by its record, lists and searches, is what it shows.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openChatHistory, type ChatHistory } from '../../src/index.ts'
+
+async function open(): Promise<ChatHistory> {
+  const history = await openChatHistory({ primary: 'memory:', backup: 'memory:', wal: 'memory:' })
+  onTestFinished(() => history.close())
+  return history
+}
+
+test('a fork is counted as it is shown, with and without messages of its own', async () => {
+  const history = await open()
+  const texts = ['1', '2', '3']
+  await history.saveMessages(
+    'c',
+    texts.map((id) => ({ id, role: 'user', content: id })),
+  )
+  await history.fork('c', { from: '2', as: 'fork' })
+  expect(await history.getConversation('fork')).toMatchObject({ messageCount: 2 })
+  await history.saveMessage('fork', { role: 'user', content: 'own' })
+  expect(await history.getConversation('fork')).toMatchObject({ messageCount: 3 })
+  const { conversations } = await history.listConversations({ countMessages: true })
+  expect(conversations.map((each) => [each.conversationId, each.messageCount])).toEqual([
+    ['fork', 3],
+    ['c', 3],
+  ])
+})
+
+describe('two processes on one database', () => {
+  async function two(): Promise<readonly [ChatHistory, ChatHistory]> {
+    const folder = await mkdtemp(join(tmpdir(), 'everthread-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    const place = (name: string) => ({ type: 'sqlite', path: join(folder, name) }) as const
+    const places = { primary: place('primary.db'), backup: place('backup.db') }
+    const open = async (): Promise<ChatHistory> => {
+      const history = await openChatHistory({ ...places, wal: 'memory:' })
+      onTestFinished(() => history.close())
+      return history
+    }
+    return [await open(), await open()]
+  }
+
+  test.each(['clearHistory', 'deleteConversation'] as const)(
+    'a fork that is acknowledged while another one calls %s keeps what it shares',
+    async (call) => {
+      const [one, other] = await two()
+      for (let i = 0; i < 40; i++) {
+        const id = `c${i}`
+        await one.saveMessage(id, { id: 'm', role: 'user', content: 'shared' })
+        const [fork] = await Promise.allSettled([
+          pause(i % 4).then(() => one.fork(id, { as: `${id}-fork` })),
+          pause((i >> 2) % 4).then(() => other[call](id)),
+        ])
+        const { messages } = await other.getHistory(`${id}-fork`)
+        expect(messages).toHaveLength(fork.status === 'fulfilled' ? 1 : 0)
+      }
+    },
+  )
+
+  test('of two that create a conversation with different fields one does', async () => {
+    const [one, other] = await two()
+    for (let i = 0; i < 20; i++) {
+      const fields = [
+        { title: 'A', owner: 'ann', metadata: { a: 1 } },
+        { title: 'B', owner: 'bob', metadata: { b: 1 } },
+      ] as const
+      const made = await Promise.allSettled([
+        one.createConversation(`c${i}`, fields[0]),
+        other.createConversation(`c${i}`, fields[1]),
+      ])
+      const winners = fields.filter((_, n) => made[n]!.status === 'fulfilled')
+      expect(winners).toHaveLength(1)
+      expect(await one.getConversation(`c${i}`)).toMatchObject(winners[0]!)
+      const refused = made.find(({ status }) => status === 'rejected')
+      expect(refused).toMatchObject({ reason: { code: 'CONFLICT' } })
+    }
+    const counts = await Promise.all(
+      ['ann', 'bob'].map((owner) => one.countConversations({ owner })),
+    )
+    expect(counts[0]! + counts[1]!).toBe(20)
+    const same = [one, other].map((each) => each.createConversation('same', { title: 'same' }))
+    await Promise.all(same)
+  })
+})
+
+async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}
