@@ -2,6 +2,9 @@
 
 const STREAMS = ['test/store/streams.test.ts']
 const WRITERS = ['test/store/stream-writers.test.ts']
+const BRANCHES = ['test/store/stream-branches.test.ts']
+const ENDERS = ['test/store/stream-enders.test.ts']
+const FORKS = ['test/store/changes-of-forks.test.ts']
 const REPLAY = ['src/chat/streams/replay.test.ts']
 
 export const STREAM_MUTANTS = [
@@ -133,5 +136,88 @@ export const STREAM_MUTANTS = [
       ],
     ],
     tests: ['test/store/erase.test.ts'],
+  },
+  {
+    name: 'a copy of a message that is being written is empty',
+    file: 'src/chat/streams/settle-item.ts',
+    edits: [['markOf(message) === undefined || parsed', 'message !== undefined || parsed']],
+    tests: BRANCHES,
+  },
+  {
+    name: 'alternatives show how a message is stored',
+    file: 'src/chat/branches/alternatives.ts',
+    edits: [['    const [one] = shown\n', '    const [one] = [{ ...shown[0], ...read[0] }]\n']],
+    tests: BRANCHES,
+  },
+  {
+    name: 'another answer is chosen over one that is being written',
+    file: 'src/chat/branches/alternatives.ts',
+    edits: [["if (partial === 'in_progress') {", "if (partial === 'completed') {"]],
+    tests: BRANCHES,
+  },
+  {
+    name: 'a finish replaces an update',
+    file: 'src/chat/streams/message-stream.ts',
+    edits: [
+      [
+        'for (const conditions of [[stands, unclaimed], [stands]]) {',
+        'for (const conditions of [[unclaimed]]) {',
+      ],
+    ],
+    tests: ENDERS,
+  },
+  {
+    name: 'a writer that slept ends what another one took over',
+    file: 'src/chat/streams/message-stream.ts',
+    edits: [['[[stands, unclaimed], [stands]]', '[[stands]]']],
+    tests: ENDERS,
+  },
+  {
+    name: 'what a writer stored after its message was removed stays',
+    file: 'src/chat/streams/message-stream.ts',
+    edits: [
+      [
+        '    if (this.#hasList) await removeStream(this.#parts.store, this.#parts.place.streamKey)\n',
+        '',
+      ],
+    ],
+    tests: ENDERS,
+  },
+  {
+    name: 'retention leaves streams that were left behind',
+    file: 'src/chat/retention/retention.ts',
+    edits: [['    if (!signal.aborted) await this.#repairStreams()\n', '']],
+    tests: ['test/store/retention.test.ts'],
+  },
+  {
+    name: 'followers of a fork are not told what it removes of what it shares',
+    file: 'src/chat/branches/branches.ts',
+    edits: [
+      ['[...operations, set, ...(await this.touching(conversationId))]', '[...operations, set]'],
+    ],
+    tests: FORKS,
+  },
+  {
+    name: 'followers of a fork are not told what it edits of what it shares',
+    file: 'src/chat/chat-history.ts',
+    edits: [['    await this.#branches.touch(conversationId, found)\n', '']],
+    tests: FORKS,
+  },
+  {
+    name: 'a fork is told before the clear that it begins with',
+    file: 'src/chat/changes/change-feed.ts',
+    edits: [["group.some(({ kind }) => kind === 'delete') ? [] : group", 'group']],
+    tests: FORKS,
+  },
+  {
+    name: 'the pass over all conversations of a tenant compares nothing',
+    file: 'src/chat/changes/tenant-source.ts',
+    edits: [
+      [
+        '      if (parked !== undefined) {\n',
+        '      if (parked === tracker && parked === undefined) {\n',
+      ],
+    ],
+    tests: ['test/store/changes-of-tenant.test.ts'],
   },
 ]

@@ -188,3 +188,20 @@ test('options that cannot work are refused by name', async () => {
     await expect(rig().open(retention)).rejects.toThrow(message)
   }
 })
+
+test('a pass ends messages that were left behind by their writers long ago', async () => {
+  const store = rig()
+  const { env } = store
+  const one = await store.open()
+  const stream = await env.drive(one.startMessage('c', { role: 'assistant', id: 'm' }))
+  await env.drive(stream.append('half a'))
+  await env.drive(one.close())
+  const two = await store.open({ maxMessages: 1_000, interval: 24 * HOUR })
+  await env.drive(two.applyRetention())
+  expect(await env.drive(two.store.list('stream/'))).toHaveLength(1)
+  await env.advance(1.1 * HOUR)
+  await env.drive(two.applyRetention())
+  expect(await env.drive(two.store.list('stream/'))).toEqual([])
+  const { messages } = await env.drive(two.getHistory('c'))
+  expect(messages).toMatchObject([{ content: 'half a', status: 'incomplete' }])
+})

@@ -27,7 +27,10 @@ function sleeper(): { readonly env: Env; fallAsleep: () => void; wake: () => voi
     wake: () => {
       asleepMs += env.monotonic() - since
       isAsleep = false
-      for (const run of held.splice(0)) run()
+      // What it was in the middle of goes on first.
+      setTimeout(() => {
+        for (const run of held.splice(0)) run()
+      }, 1_000)
     },
   }
 }
@@ -86,6 +89,14 @@ test('of two writers that end a message at once the one that took it over does',
   expect(ended.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
   expect(ended[0]).toMatchObject({ reason: { code: 'CONFLICT' } })
   expect(await contents(await rig.open())).toEqual([['second', 'completed']])
+}, 30_000)
+
+test('a writer that slept does not end what another one took over', async () => {
+  const [first, second] = await twoWriters(streamRig())
+  await expect(first!.finish()).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+  await second!.append(' two')
+  await second!.finish()
+  expect(second!.message).toMatchObject({ content: 'one two' })
 }, 30_000)
 
 test.each(['refused', 'hung', 'reply-lost', 'reset'] as const)(

@@ -20,6 +20,7 @@ import { Branches } from '../branches/branches.ts'
 import { Forks } from '../branches/forks.ts'
 import { parseConversationKey, tenantPrefix } from '../keys.ts'
 import { removeOrphans } from '../streams/repair-streams.ts'
+import { Streams } from '../streams/streams.ts'
 import { NO_TOOL_USE, toolUseOf, type ToolUse } from '../turns/tool-use.ts'
 import { planCut, type RetainedItem } from './plan-cut.ts'
 import type { ResolvedRetention, RetentionLimits } from './retention-options.ts'
@@ -100,7 +101,18 @@ export class Retention {
       if (page.done || after === undefined) break
       await sleep(env, PAUSE_MS, signal)
     }
+    if (!signal.aborted) await this.#repairStreams()
     return { ...report, durationMs: env.monotonic() - startedAt }
+  }
+
+  /** What writers left behind long ago is closed, and what a cut left of it goes. */
+  async #repairStreams(): Promise<void> {
+    const { env, store, tenant } = this.#parts
+    try {
+      await new Streams(store, tenant, undefined).repair()
+    } catch (error) {
+      env.logger.warn({ error: messageOf(error) }, 'streams could not be repaired')
+    }
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
