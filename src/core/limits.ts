@@ -63,9 +63,12 @@ export function checkObject(name: string, value: unknown): asserts value is obje
   throw invalid(`${name} must be an object, got ${showKind(value)}`)
 }
 
-/** Refuses anything but an array. */
+/** Refuses anything but an array, and one that has holes, which `map` passes over. */
 export function checkArray(name: string, value: unknown): asserts value is readonly unknown[] {
   if (!Array.isArray(value)) throw invalid(`${name} must be an array, got ${showValue(value)}`)
+  for (let i = 0; i < value.length; i++) {
+    if (!(i in value)) throw invalid(`${name}[${i}] is missing`)
+  }
 }
 
 /** Refuses anything but one of these texts. */

@@ -350,6 +350,20 @@ test.each<readonly [string, unknown, unknown, string]>([
     'if[0].stamp must be a stamp',
   ],
   [
+    'a hole among the changes',
+    // oxlint-disable-next-line no-sparse-arrays
+    [, { kind: 'delete', key: 'k' }],
+    undefined,
+    'changes[0] is missing',
+  ],
+  [
+    'a hole among the conditions',
+    [{ kind: 'delete', key: 'k' }],
+    // oxlint-disable-next-line no-sparse-arrays
+    { if: [, { key: 'k', absent: true }] },
+    'if[0] is missing',
+  ],
+  [
     'another decider',
     [{ kind: 'delete', key: 'k' }],
     { decide: 'backup' },

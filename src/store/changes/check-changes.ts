@@ -87,6 +87,7 @@ export function checkedChanges(given: readonly Change[]): readonly CheckedChange
 
 export function checkedOptions(given: ChangesOptions | undefined): CheckedOptions {
   const { if: conditions = [], decide } = resolve('', given, OPTIONS)
+  checkArray('if', conditions)
   if (conditions.length > GROUP_OPERATIONS_MAX) {
     throw invalid(
       `if must have at most ${GROUP_OPERATIONS_MAX} conditions, got ${conditions.length}`,
