@@ -30,6 +30,16 @@ test('a fork is counted as it is shown, with and without messages of its own', a
   ])
 })
 
+test('a fork without a message of its own was active when the last message that it shares was written', async () => {
+  const history = await open()
+  const createdAt = '2020-05-01T09:00:00.000Z'
+  await history.saveMessage('c', { id: 'm', role: 'user', content: 'old', createdAt })
+  await history.fork('c', { as: 'fork' })
+  expect(await history.getConversation('fork')).toMatchObject({ lastActivityAt: createdAt })
+  const { conversations } = await history.listConversations()
+  expect(conversations.map((each) => each.lastActivityAt)).toEqual([createdAt, createdAt])
+})
+
 describe('two processes on one database', () => {
   async function two(): Promise<readonly [ChatHistory, ChatHistory]> {
     const folder = await mkdtemp(join(tmpdir(), 'everthread-'))

@@ -54,13 +54,17 @@ export class RecordReader {
     const page = await this.store.readItems({ key, limit: 1, order: 'newest' })
     const [item] = page.items
     if (item === undefined) return { position: undefined, at: undefined, complete: page.complete }
-    // A fork without a message of its own: the marker stands right behind the last one that it shares.
-    if (isMarkerItem(item)) {
-      const shared = isoTime(stampMs(item.position))
-      return { position: item.position, at: shared, complete: page.complete }
-    }
+    if (isMarkerItem(item)) return await this.#latestShared(conversationId, item)
     const at = isoTime((await this.#timeOf(key, item)) ?? stampMs(item.position))
     return { position: item.position, at, complete: page.complete }
+  }
+
+  /** Of a fork without a message of its own: the marker stands right behind the last one that it shares. */
+  async #latestShared(conversationId: string, { position }: Item): Promise<LatestRead> {
+    const { items, complete } = await this.#view.page(conversationId, { limit: 1, order: 'newest' })
+    const [last] = items
+    const time = last && (await this.#timeOf(last.key, last.item))
+    return { position, at: isoTime(time ?? stampMs(position)), complete }
   }
 
   /** How many messages a conversation shows; of a fork also what it shares. */
