@@ -79,7 +79,8 @@ export async function performCall(
     return { ...base, settledMs: now(), outcome: 'ok', result }
   } catch (error) {
     const settledMs = now()
-    if (isStorageError(error)) {
+    // No program asks for what its databases cannot do.
+    if (isStorageError(error) && error.code !== 'UNSUPPORTED') {
       return { ...base, settledMs, outcome: error.effect, code: error.code, result: read }
     }
     return { ...base, settledMs, outcome: 'unknown', surprise: `${step.act}: ${String(error)}` }
