@@ -82,8 +82,8 @@ export const BRANCH_MUTANTS = [
     file: FORKS,
     edits: [
       [
-        '        for (const each of whole) parts.push(operationsOfItem(copies, each))',
-        '        void whole',
+        '      copies.push(operationsOfItem(to, settled.item))',
+        '      void settled',
       ],
     ],
     tests: LONG,
