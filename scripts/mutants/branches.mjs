@@ -80,12 +80,7 @@ export const BRANCH_MUTANTS = [
   {
     name: 'a long cut copies nothing of what stays',
     file: FORKS,
-    edits: [
-      [
-        '      copies.push(operationsOfItem(to, settled.item))',
-        '      void settled',
-      ],
-    ],
+    edits: [['      copies.push(operationsOfItem(to, settled.item))', '      void settled']],
     tests: LONG,
   },
   {
