@@ -98,6 +98,12 @@ export const KEY_MUTANTS = [
     tests: LEASES,
   },
   {
+    name: 'an expired value: what could not be looked at is worked off',
+    file: 'src/store/expiry/expiry-pass.ts',
+    edits: [['if (isAlone === undefined) return false', '']],
+    tests: EXPIRY,
+  },
+  {
     name: 'a lease: one that was given back is extended',
     file: 'src/store/key-lease.ts',
     edits: [['if (isReleased) return false', '']],
