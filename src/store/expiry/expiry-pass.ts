@@ -204,7 +204,7 @@ export class ExpiryPass {
     return items.length > 0 || complete ? items.length === 0 : undefined
   }
 
-  /** True when no item of the list expires but these; undefined: as above. A long list is not looked through to its end. */
+  /** True when no item expires but these; undefined: as above. A long list is not looked through to its end. */
   async #hasNoOther(key: string, gone: ReadonlySet<string>): Promise<boolean | undefined> {
     const { context, read } = this.#parts
     let before: Item['appendedAt']
