@@ -71,7 +71,9 @@ export const KEY_MUTANTS = [
   {
     name: 'the pass takes a list along with the value of its key',
     file: 'src/store/expiry/expiry-pass.ts',
-    edits: [['complete ? items.length === 0 : undefined', 'complete ? items.length >= 0 : undefined']],
+    edits: [
+      ['complete ? items.length === 0 : undefined', 'complete ? items.length >= 0 : undefined'],
+    ],
     tests: EXPIRY,
   },
   {
