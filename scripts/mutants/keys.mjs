@@ -71,7 +71,9 @@ export const KEY_MUTANTS = [
   {
     name: 'the pass takes a list along with the value of its key',
     file: 'src/store/expiry/expiry-pass.ts',
-    edits: [['return complete && items.length === 0', 'return complete && items.length >= 0']],
+    edits: [
+      ['complete ? items.length === 0 : undefined', 'complete ? items.length >= 0 : undefined'],
+    ],
     tests: EXPIRY,
   },
   {
@@ -96,6 +98,12 @@ export const KEY_MUTANTS = [
     file: 'src/store/key-lease.ts',
     edits: [['/${++this.#count}`', '/${this.#count}`']],
     tests: LEASES,
+  },
+  {
+    name: 'an expired value: what could not be looked at is worked off',
+    file: 'src/store/expiry/expiry-pass.ts',
+    edits: [['if (isAlone === undefined) return false', '']],
+    tests: EXPIRY,
   },
   {
     name: 'a lease: one that was given back is extended',

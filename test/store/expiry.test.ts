@@ -236,6 +236,36 @@ test('a database that is away gets the removal when it is back; nothing is remov
   }
 })
 
+test('what could not be looked at is looked at again: nothing stays stored unseen', async () => {
+  const { env, open, primary, places } = rig()
+  const store = await open()
+  const looks = ['value', 'items'] as const
+  for (const what of looks) {
+    const key = `k/${what}`
+    const expiresAt = env.now() - PAST
+    if (what === 'value') await env.drive(store.set(key, 'v', { expiresAt }))
+    else await env.drive(store.appendItems(key, [{ value: 'i', expiresAt }, { value: 'stays' }]))
+    await env.drive(store.flushWAL())
+    let isLate = false
+    primary.onCall((name) => {
+      // Nothing but the last look at the list is not answered.
+      if (name === 'readItemsById') isLate = true
+      else if (isLate && name === 'readItems') primary.setMode('refused')
+    })
+    await env.drive(store.removeExpired())
+    expect(isLate).toBe(true)
+    primary.onCall(() => {})
+    primary.setMode('up')
+    await env.advance(MINUTE)
+    await env.drive(store.removeExpired())
+    await env.drive(store.flushWAL())
+    for (const place of places) {
+      expect((await place.readRegister(key)).register).toBeUndefined()
+      expect((await place.listKeys({ prefix: 'everthread/', limit: 9 })).keys).toEqual([])
+    }
+  }
+})
+
 test('two processes share the passes, and read what the other one lets expire', async () => {
   const { env, open } = rig()
   const one = await open()

@@ -175,13 +175,15 @@ export class ExpiryPass {
     })
     const { register } = value
     const isValueDue = register !== undefined && isExpired(register.value, nowMs)
-    const isFree = isValueDue && (await this.#isAlone(key, register.stamp))
+    const isAlone = isValueDue ? await this.#isAlone(key, register.stamp) : false
+    if (isAlone === undefined) return false
+    const isFree = isValueDue && isAlone
     const operations = [...removals]
     // A clear at the stamp of the value takes nothing but that: what is set later stands above it.
     if (isFree) operations.push({ kind: 'delete', key, stamp: register.stamp })
-    const isLast =
-      (register === undefined || isFree || expiryOf(register.value) === undefined) &&
-      (await this.#hasNoOther(key, new Set(gone.map(({ id }) => id))))
+    const stays = register !== undefined && !isFree && expiryOf(register.value) !== undefined
+    const isLast = stays ? false : await this.#hasNoOther(key, new Set(gone.map(({ id }) => id)))
+    if (isLast === undefined) return false
     if (isLast && mark.register !== undefined) {
       operations.push({ kind: 'delete', key: markKey(key), stamp: mark.register.stamp })
     }
@@ -191,16 +193,19 @@ export class ExpiryPass {
     return true
   }
 
-  /** True when no item stands where a clear at this stamp would take it along. */
-  async #isAlone(key: string, stamp: NonNullable<Item['appendedAt']>): Promise<boolean> {
+  /** True when no item stands where a clear at this stamp would take it along; undefined: it could not be seen. */
+  async #isAlone(
+    key: string,
+    stamp: NonNullable<Item['appendedAt']>,
+  ): Promise<boolean | undefined> {
     const { context, read } = this.#parts
     const query = { key, before: stamp, limit: 1, order: 'newest' } as const
     const { items, complete } = await read.readItems(context, query)
-    return complete && items.length === 0
+    return items.length > 0 || complete ? items.length === 0 : undefined
   }
 
-  /** True when no item of the list expires but these. A long list is not looked through to its end. */
-  async #hasNoOther(key: string, gone: ReadonlySet<string>): Promise<boolean> {
+  /** True when no item expires but these; undefined: as above. A long list is not looked through to its end. */
+  async #hasNoOther(key: string, gone: ReadonlySet<string>): Promise<boolean | undefined> {
     const { context, read } = this.#parts
     let before: Item['appendedAt']
     for (let i = 0; i < WALK_PAGES_MAX; i++) {
@@ -209,7 +214,7 @@ export class ExpiryPass {
         ...query,
         ...(before !== undefined && { before }),
       })
-      if (!page.complete) return false
+      if (!page.complete) return undefined
       const isOther = ({ id }: Item): boolean => !gone.has(id)
       if (page.items.some((item) => isOther(item) && expires(item))) return false
       if (page.done) return true
