@@ -92,7 +92,7 @@ export class ConversationSearch<Extras extends object | ProviderName = {}> {
     const value = itemValue(item)
     const indexed = value === undefined ? undefined : indexedItem(key, item.id, value)
     if (value === undefined || indexed === undefined) return undefined
-    const isTitle = indexed.role === undefined
+    const isTitle = key.startsWith('record/')
     const conversation = parseConversationKey(isTitle ? conversationOf(key) : key)!
     const shown = { position: item.position, ...excerptOf(indexed.texts, terms) }
     const { conversationId } = conversation

@@ -10,7 +10,7 @@ export interface IndexedItem {
   readonly texts: readonly string[]
   /** What all keys of its tenant and kind begin with. */
   readonly prefix: string
-  /** Of a message. */
+  /** Of a message that has one. */
   readonly role?: string
 }
 
@@ -47,9 +47,14 @@ export function indexedItem(key: string, id: string, value: JsonText): IndexedIt
   if (!prefix.endsWith(':') || !isJson(value)) return undefined
   const body: unknown = JSON.parse(value)
   if (isRecord) return typeof body === 'string' ? { texts: [body], prefix } : undefined
-  if (!isFields(body) || typeof body['role'] !== 'string') return undefined
-  const texts = textsOf(body['content'])
-  return texts.length === 0 ? undefined : { texts, prefix, role: body['role'] }
+  if (!isFields(body)) return undefined
+  const { role, type, content } = body
+  // Items of some providers have a type in place of a role.
+  if (typeof role !== 'string' && typeof type !== 'string') return undefined
+  const texts =
+    typeof role === 'string' ? textsOf(content) : [...textsOf(content), ...textsOf([body])]
+  if (texts.length === 0) return undefined
+  return { texts, prefix, ...(typeof role === 'string' && { role }) }
 }
 
 function textsOf(content: unknown): string[] {
