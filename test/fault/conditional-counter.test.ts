@@ -10,7 +10,11 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { openChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
+import {
+  openChatHistory,
+  type ChatHistoryOptions,
+  type StrategicStorageManager,
+} from '../../src/index.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres-server.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 import type { CounterWork } from './counter-writer.ts'
@@ -102,6 +106,16 @@ async function tallyOf(files: readonly string[]): Promise<Tally> {
   return { done: having('done'), open: having('began', 'unknown') }
 }
 
+/** However long the servers take to be reached: a machine may have other work. */
+async function inSync(store: StrategicStorageManager): Promise<void> {
+  const isDone = async (): Promise<boolean> =>
+    await store.reconcile({ scope: 'full' }).then(
+      () => true,
+      () => false,
+    )
+  await expect.poll(isDone, { timeout: 60_000, interval: 500 }).toBe(true)
+}
+
 /** Runs two processes, does the fault, ends them, and compares the counter with what was acknowledged. */
 async function counted(
   primary: NonNullable<ChatHistoryOptions['primary']>,
@@ -117,8 +131,8 @@ async function counted(
   })
   const own = await openChatHistory(optionsOf('own'))
   onTestFinished(() => own.close())
+  await inSync(own.store)
   await own.store.set('counter', 0)
-  await own.store.reconcile()
   const files = ['a', 'b'].map((name) => join(home, `${name}.jsonl`))
   const writers = ['a', 'b'].map(
     (name, i) =>
@@ -133,7 +147,7 @@ async function counted(
 
   await expect.poll(() => own.store.status().places.primary.healthy).toBe(true)
   await own.store.flushWAL()
-  await own.store.reconcile({ scope: 'full' })
+  await inSync(own.store)
   const count = await own.store.get<number>('counter')
   const increments: string[] = []
   for (;;) {
