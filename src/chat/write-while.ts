@@ -15,6 +15,7 @@ export async function writeWhile(
   conditions: readonly Condition[],
   changes: readonly GroupChange[],
 ): Promise<WriteOutcome> {
+  if (conditions.length === 0) return await groups.write(changes)
   try {
     return await groups.write(changes, { conditions, decide: 'anywhere' })
   } catch (error) {

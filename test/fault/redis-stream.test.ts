@@ -190,7 +190,10 @@ describeRedis('a log in Redis streams under faults', () => {
     // Longer than the list of hints is polled for: one that is not owed any more would be gone.
     await new Promise((resolve) => setTimeout(resolve, 2_500))
     for (const each of [history, reader]) {
-      expect(await contents(each)).toEqual(['first', 'second'])
+      // A backup that is late on a busy machine leaves a page incomplete, and it says so.
+      const { messages, complete } = await each.getHistory('c')
+      if (complete) expect(messages).toHaveLength(2)
+      await eventually(async () => expect(await contents(each)).toEqual(['first', 'second']))
     }
     await history.reconcile()
     places.backup.setMode('refused')

@@ -4,7 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { nodeEnv } from '../../src/core/node-env.ts'
 import { openChatHistory, type ChatHistory } from '../../src/index.ts'
+import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
+import { faultyBackend, type FaultyBackend } from '../../src/testing/faulty-backend.ts'
+import { eventually } from '../../src/testing/eventually.ts'
 
 async function open(): Promise<ChatHistory> {
   const history = await openChatHistory({ primary: 'memory:', backup: 'memory:', wal: 'memory:' })
@@ -38,6 +42,37 @@ test('a fork without a message of its own was active when the last message that 
   expect(await history.getConversation('fork')).toMatchObject({ lastActivityAt: createdAt })
   const { conversations } = await history.listConversations()
   expect(conversations.map((each) => each.lastActivityAt)).toEqual([createdAt, createdAt])
+})
+
+test('with both databases out a clear is taken; of what is known to have forks it is refused', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'everthread-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const place = (): FaultyBackend => faultyBackend(new DurableMemoryBackend(nodeEnv()))
+  const places = { primary: place(), backup: place() }
+  const openAt = async (name: string): Promise<ChatHistory> => {
+    const history = await openChatHistory({ ...places, wal: `file:${join(folder, name)}` })
+    onTestFinished(() => history.close())
+    return history
+  }
+  const [one, other] = [await openAt('one'), await openAt('other')]
+  for (const id of ['plain', 'c']) {
+    await one.saveMessages(id, [{ id: 'm', role: 'user', content: 'Hello' }])
+  }
+  await one.fork('c', { as: 'fork' })
+  expect((await other.listForks('c')).forks).toHaveLength(1)
+  for (const each of [places.primary, places.backup]) each.setMode('refused')
+  expect(await one.clearHistory('plain')).toMatchObject({ copies: ['wal'] })
+  for (const each of [one, other]) {
+    await expect(each.clearHistory('c')).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      effect: 'none',
+    })
+  }
+  for (const each of [places.primary, places.backup]) each.setMode('up')
+  await eventually(async () => {
+    expect((await one.getHistory('plain')).messages).toEqual([])
+    expect((await one.getHistory('fork')).messages).toMatchObject([{ content: 'Hello' }])
+  })
 })
 
 describe('two processes on one database', () => {

@@ -263,7 +263,7 @@ export class Branches {
       const unforked = await this.forks.release(conversationId)
       const changes = await changesOf(this.#clearedWith(conversationId))
       try {
-        return await writeWhile(this.#store, [unforked], changes)
+        return await writeWhile(this.#store, unforked, changes)
       } catch (error) {
         if (!isStorageError(error, 'CONFLICT') || tries >= CLEAR_TRIES_MAX) throw error
       }

@@ -7,7 +7,7 @@
  */
 import { hash } from 'node:crypto'
 import type { Condition } from '../../core/conditions.ts'
-import { StorageError } from '../../core/errors.ts'
+import { isStorageError, StorageError } from '../../core/errors.ts'
 import { decodeJson, encodeJson, isJson } from '../../core/json.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { itemValue, operationsOfItem, type Item } from '../../core/merge.ts'
@@ -37,6 +37,8 @@ import {
 const COPY_BYTES_MAX: number = 4 * 1024 * 1024
 /** Messages of one group of copies. */
 const COPY_MESSAGES = 200
+/** Conversations with forks that one history remembers; with more, no clear goes ahead without looking. */
+const KNOWN_SOURCES_MAX = 4096
 
 /** A fork as the source knows it. */
 export interface ForkEntry {
@@ -60,6 +62,8 @@ export class Forks {
   readonly #store: StrategicStorageManager
   readonly #tenant: string
   readonly view: ConversationView
+  /** Conversations that this history has seen forks of. */
+  readonly #sources = new Set<string>()
 
   constructor(store: StrategicStorageManager, tenant: string) {
     this.#store = store
@@ -127,6 +131,7 @@ export class Forks {
         last = item.position
         const entry = parseEntry(item)
         if (entry === undefined) continue
+        this.#remember(conversationId)
         const { marker, complete: isCertain } = await this.view.marker(entry.conversationId)
         if (marker?.through === entry.through || !isCertain) forks.push(entry)
         else {
@@ -145,27 +150,40 @@ export class Forks {
    * @throws StorageError `UNAVAILABLE`, before the change, when there are forks, and a place is away that may
    * have messages that they share and that are about to go unseen.
    */
-  async protect(
+  async protect(conversationId: string, range: ChangedRange = {}): Promise<void> {
+    const { forks } = await this.list(conversationId)
+    await this.#copyShared(conversationId, forks, range)
+  }
+
+  async #copyShared(
     conversationId: string,
-    range: ChangedRange = {},
-  ): Promise<{ readonly forks: readonly ForkEntry[]; readonly last: Stamp | null }> {
-    const { forks, last: end } = await this.list(conversationId)
+    forks: readonly ForkEntry[],
+    range: ChangedRange,
+  ): Promise<void> {
     for (const fork of forks) {
       if (fork.isCopied || (range.from !== undefined && fork.through < range.from)) continue
       const { through = fork.through } = range
       const last = through < fork.through ? through : fork.through
       await this.#copy(conversationId, fork.conversationId, { ...range, through: last })
     }
-    return { forks, last: end }
   }
 
   /**
    * The same before a conversation goes as a whole. Its forks are noted at the one that it shares messages of
-   * itself, so that an erase there finds them. Resolves with what holds as long as nobody makes another one.
+   * itself, so that an erase there finds them. Resolves with what holds as long as nobody makes another one: with
+   * nothing where no database answers, and this history has seen no fork of it.
+   *
+   * @throws StorageError `UNAVAILABLE` like `protect`, and when no database answers and it has forks.
    */
-  async release(conversationId: string): Promise<Condition> {
-    const { forks, last } = await this.protect(conversationId, { isWhole: true })
-    const unforked = { key: sideKey('forks', this.#tenant, conversationId), last }
+  async release(conversationId: string): Promise<readonly Condition[]> {
+    const listed = await this.list(conversationId).catch((error: unknown) => {
+      if (isOutage(error) && !this.#mayBeSource(conversationId)) return undefined
+      throw error
+    })
+    if (listed === undefined) return []
+    const { forks, last } = listed
+    await this.#copyShared(conversationId, forks, { isWhole: true })
+    const unforked = [{ key: sideKey('forks', this.#tenant, conversationId), last }]
     if (forks.length === 0) return unforked
     const { marker } = await this.view.marker(conversationId)
     if (marker?.conversationId === undefined) return unforked
@@ -254,7 +272,16 @@ export class Forks {
     }
   }
 
+  #remember(source: string): void {
+    if (this.#sources.size < KNOWN_SOURCES_MAX) this.#sources.add(source)
+  }
+
+  #mayBeSource(conversationId: string): boolean {
+    return this.#sources.has(conversationId) || this.#sources.size >= KNOWN_SOURCES_MAX
+  }
+
   #entry(source: string, entry: ForkEntry): Operation {
+    this.#remember(source)
     const key = sideKey('forks', this.#tenant, source)
     const at = this.#store.stamp(key)
     const id = hash('sha256', entry.conversationId, 'hex').slice(0, 40)
@@ -359,6 +386,11 @@ function parseEntry(item: Item): ForkEntry | undefined {
   const { conversationId, messageId, through, isCopied = false } = entry
   if (typeof conversationId !== 'string' || typeof messageId !== 'string') return undefined
   return isStamp(through) ? { conversationId, messageId, through, isCopied } : undefined
+}
+
+/** True when neither database answered. */
+function isOutage(error: unknown): boolean {
+  return isStorageError(error, 'UNAVAILABLE') || isStorageError(error, 'TIMEOUT')
 }
 
 function outOfReach(conversationId: string): StorageError {
