@@ -100,7 +100,7 @@ export const BRANCH_MUTANTS = [
     file: BRANCHES,
     edits: [
       [
-        'await writeWhile(this.#store, [unforked], changes)',
+        'await writeWhile(this.#store, unforked, changes)',
         'await this.#store.groups.write(changes, unforked && undefined)',
       ],
     ],
@@ -115,6 +115,18 @@ export const BRANCH_MUTANTS = [
         'const { count } = await this.store.countItems(conversationKey(this.tenant, conversationId))\n    await this.#view.count(conversationId, async (key) => {',
       ],
     ],
+    tests: SEAMS,
+  },
+  {
+    name: 'a clear in a whole outage takes forks that are known of',
+    file: FORKS,
+    edits: [['isOutage(error) && !this.#mayBeSource(conversationId)', 'isOutage(error)']],
+    tests: SEAMS,
+  },
+  {
+    name: 'a clear in a whole outage is refused',
+    file: FORKS,
+    edits: [['isOutage(error) && !this.#mayBeSource(conversationId)', 'false']],
     tests: SEAMS,
   },
 ]
