@@ -75,7 +75,7 @@ export type ChangeEvent<Extras extends object | ProviderName = {}> =
  * rejects only for what no repetition mends, such as reads that a strategy does not support.
  */
 export interface Changes<Extras extends object | ProviderName = {}>
-  extends AsyncIterableIterator<ChangeEvent<Extras>, void, undefined>, AsyncDisposable {
+  extends AsyncIterableIterator<ChangeEvent<Extras>>, AsyncDisposable {
   /** The cursor of the last change that was taken; undefined before the first one. */
   readonly cursor: string | undefined
   /** Ends it; what was not taken yet is told to whoever goes on with the cursor. */
