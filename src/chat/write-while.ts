@@ -20,8 +20,17 @@ export async function writeWhile(
     return await groups.write(changes, { conditions, decide: 'anywhere' })
   } catch (error) {
     if (!isUnjudged(error)) throw error
-    return await groups.write(changes)
+    try {
+      return await groups.write(changes)
+    } catch (second) {
+      throw mayStand(error) && !mayStand(second) ? error : second
+    }
   }
+}
+
+/** True unless it is certain that what failed has no effect. */
+function mayStand(error: unknown): boolean {
+  return !isStorageError(error) || error.effect !== 'none'
 }
 
 function isUnjudged(error: unknown): boolean {
