@@ -66,6 +66,8 @@ class CallGate {
   count = 0
   /** The process was killed: what it asks from now on reaches nobody. */
   isCut = false
+  /** Every call is refused. */
+  isOut = false
 
   constructor(env: () => Env, failing = -1, fault?: CallFault) {
     this.#env = env
@@ -88,6 +90,7 @@ class CallGate {
 
   async #call(run: () => Promise<unknown>): Promise<unknown> {
     if (this.isCut) return await new Promise(() => {})
+    if (this.isOut) throw new StorageError('CONNECTION', 'out', { effect: 'none' })
     if (this.count++ !== this.#failing) return await run()
     switch (this.#fault!) {
       case 'refused':
@@ -191,7 +194,7 @@ class Scenario {
       const gates = this.#gates()
       const history = this.#open(gates)
       await this.#settle(history.store.connect(), 'connect')
-      if (life === 0) await this.#calls(history)
+      if (life === 0) await this.#calls(history, gates.primary)
       else {
         await this.#append(history, 'second')
         await this.#settle(history.close(), 'close')
@@ -290,9 +293,15 @@ class Scenario {
 
   // ---- the calls
 
-  async #calls(history: ChatHistory): Promise<void> {
+  /** @param primary Is out for two saves, one with an id, where the way is through one to the backup. */
+  async #calls(history: ChatHistory, primary?: CallGate): Promise<void> {
     const kept: string[] = []
     for (let n = 0; n < 12; n++) {
+      const isOut =
+        this.#way.kind === 'kill' &&
+        this.#way.point === 'write.afterBackup' &&
+        (n === 9 || n === 11)
+      if (primary !== undefined) primary.isOut = isOut
       const id = n % 3 === 2 ? `own-${n}` : undefined
       const saved = await this.#append(history, `m${n}`, id)
       if (saved !== undefined) kept.push(saved)
