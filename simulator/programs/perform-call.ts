@@ -2,7 +2,7 @@ import type { ChatHistory } from '../../src/chat/chat-history.ts'
 import { conversationKey } from '../../src/chat/keys.ts'
 import { RecordReader } from '../../src/chat/records/record-reader.ts'
 import type { ConversationItem } from '../../src/chat/message.ts'
-import { isStorageError, type StorageErrorCode } from '../../src/core/errors.ts'
+import { isStorageError, type StorageError, type StorageErrorCode } from '../../src/core/errors.ts'
 import { itemValue, type Item } from '../../src/core/merge.ts'
 import { given } from '../../src/core/options.ts'
 import type { PlaceName } from '../../src/core/places.ts'
@@ -79,12 +79,17 @@ export async function performCall(
     return { ...base, settledMs: now(), outcome: 'ok', result }
   } catch (error) {
     const settledMs = now()
-    // No program asks for what its databases cannot do.
-    if (isStorageError(error) && error.code !== 'UNSUPPORTED') {
+    if (isStorageError(error) && !isMissing(error, step)) {
       return { ...base, settledMs, outcome: error.effect, code: error.code, result: read }
     }
     return { ...base, settledMs, outcome: 'unknown', surprise: `${step.act}: ${String(error)}` }
   }
+}
+
+/** No program asks for what its databases cannot do, but for a search in Redis. */
+function isMissing({ code, message }: StorageError, { act }: CallStep): boolean {
+  if (code !== 'UNSUPPORTED') return false
+  return act !== 'search' || !message.includes('redis has no index of texts')
 }
 
 /** `tell` is told what was read before something is written by it. */
