@@ -129,4 +129,10 @@ export const BRANCH_MUTANTS = [
     edits: [['isOutage(error) && !this.#mayBeSource(conversationId)', 'false']],
     tests: SEAMS,
   },
+  {
+    name: 'a clear whose first try may stand says that it has no effect',
+    file: 'src/chat/write-while.ts',
+    edits: [['throw mayStand(error) && !mayStand(second) ? error : second', 'throw second']],
+    tests: ['src/chat/write-while.test.ts'],
+  },
 ]
