@@ -132,7 +132,7 @@ export const BRANCH_MUTANTS = [
   {
     name: 'a clear whose first try may stand says that it has no effect',
     file: 'src/chat/write-while.ts',
-    edits: [['throw mayStand(error) && !mayStand(second) ? error : second', 'throw second']],
+    edits: [['throw errorOfBoth(error, second)', 'throw second']],
     tests: ['src/chat/write-while.test.ts'],
   },
 ]

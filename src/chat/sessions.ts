@@ -1,4 +1,4 @@
-import { isStorageError, messageOf, StorageError } from '../core/errors.ts'
+import { isOutage, messageOf, StorageError } from '../core/errors.ts'
 import type { Item } from '../core/merge.ts'
 import { itemStamp } from '../core/merge.ts'
 import { maxStamp, STAMP_MIN, type Stamp } from '../core/stamp.ts'
@@ -62,7 +62,7 @@ export class Sessions {
         const page = await read()
         if (arrived && page.complete) return page
       } catch (error) {
-        if (!isStorageError(error, 'UNAVAILABLE') && !isStorageError(error, 'TIMEOUT')) throw error
+        if (!isOutage(error)) throw error
         cause = error
       }
     }

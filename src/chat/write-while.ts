@@ -1,5 +1,5 @@
 import type { Condition } from '../core/conditions.ts'
-import { isStorageError } from '../core/errors.ts'
+import { errorOfBoth, isOutage, isStorageError } from '../core/errors.ts'
 import type { GroupChange } from '../store/groups.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
 import type { WriteOutcome } from '../strategy/write/write-port.ts'
@@ -19,22 +19,11 @@ export async function writeWhile(
   try {
     return await groups.write(changes, { conditions, decide: 'anywhere' })
   } catch (error) {
-    if (!isUnjudged(error)) throw error
+    if (!isOutage(error) && !isStorageError(error, 'UNSUPPORTED')) throw error
     try {
       return await groups.write(changes)
     } catch (second) {
-      throw mayStand(error) && !mayStand(second) ? error : second
+      throw errorOfBoth(error, second)
     }
   }
-}
-
-/** True unless it is certain that what failed has no effect. */
-function mayStand(error: unknown): boolean {
-  return !isStorageError(error) || error.effect !== 'none'
-}
-
-function isUnjudged(error: unknown): boolean {
-  return (['UNSUPPORTED', 'UNAVAILABLE', 'TIMEOUT'] as const).some((code) => {
-    return isStorageError(error, code)
-  })
 }

@@ -79,6 +79,21 @@ export function isStorageError(error: unknown, code?: StorageErrorCode): error i
   return code === undefined || (error as StorageError).code === code
 }
 
+/** True where no place that was asked could answer, as in an outage. */
+export function isOutage(error: unknown): boolean {
+  return isStorageError(error, 'UNAVAILABLE') || isStorageError(error, 'TIMEOUT')
+}
+
+/** Of the errors of two tries of one write, the one to tell: the first if it may stand, and the second does not. */
+export function errorOfBoth(first: unknown, second: unknown): unknown {
+  return mayStand(first) && !mayStand(second) ? first : second
+}
+
+/** True unless it is certain that what failed has no effect. */
+function mayStand(error: unknown): boolean {
+  return !isStorageError(error) || error.effect !== 'none'
+}
+
 /** True for what no waiting mends: a mistake in the settings, or a place that cannot do what is needed. */
 export function isPermanent(error: unknown): error is StorageError {
   if (!isStorageError(error)) return false

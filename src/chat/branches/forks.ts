@@ -7,7 +7,7 @@
  */
 import { hash } from 'node:crypto'
 import type { Condition } from '../../core/conditions.ts'
-import { isStorageError, StorageError } from '../../core/errors.ts'
+import { isOutage, StorageError } from '../../core/errors.ts'
 import { decodeJson, encodeJson, isJson } from '../../core/json.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { itemValue, operationsOfItem, type Item } from '../../core/merge.ts'
@@ -386,11 +386,6 @@ function parseEntry(item: Item): ForkEntry | undefined {
   const { conversationId, messageId, through, isCopied = false } = entry
   if (typeof conversationId !== 'string' || typeof messageId !== 'string') return undefined
   return isStamp(through) ? { conversationId, messageId, through, isCopied } : undefined
-}
-
-/** True when neither database answered. */
-function isOutage(error: unknown): boolean {
-  return isStorageError(error, 'UNAVAILABLE') || isStorageError(error, 'TIMEOUT')
 }
 
 function outOfReach(conversationId: string): StorageError {

@@ -10,7 +10,7 @@
  * Every read of it must be complete: what may be referred to where nobody can look stays.
  */
 import { checkSignal } from '../../backend/check-signal.ts'
-import { isStorageError, StorageError } from '../../core/errors.ts'
+import { isOutage, StorageError } from '../../core/errors.ts'
 import { decodeJson } from '../../core/json.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { itemValue } from '../../core/merge.ts'
@@ -97,7 +97,7 @@ export class ContentCleaner {
       return doomed.flatMap((head) => this.#removalOf(head))
     } catch (error) {
       // The pass takes it when the places are back.
-      if (isStorageError(error, 'UNAVAILABLE') || isStorageError(error, 'TIMEOUT')) return []
+      if (isOutage(error)) return []
       throw error
     }
   }

@@ -10,7 +10,7 @@
  * All of it is merged and may be repeated, by several processes too: a lease only saves the work.
  */
 import { BackgroundLoop } from '../../core/background-loop.ts'
-import { isStorageError, messageOf } from '../../core/errors.ts'
+import { isOutage, messageOf } from '../../core/errors.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import { isRemoved, itemValue, type Item } from '../../core/merge.ts'
 import type { Operation } from '../../core/operation.ts'
@@ -118,8 +118,10 @@ export class ExpiryPass {
       try {
         await this.#pass()
       } catch (error) {
-        const isOutage = isStorageError(error, 'UNAVAILABLE') || isStorageError(error, 'TIMEOUT')
-        env.logger[isOutage ? 'debug' : 'warn']({ error: messageOf(error) }, `${WORK} failed`)
+        env.logger[isOutage(error) ? 'debug' : 'warn'](
+          { error: messageOf(error) },
+          `${WORK} failed`,
+        )
       }
     }
   }
