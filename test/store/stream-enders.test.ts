@@ -3,6 +3,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { MessageStream } from '../../src/chat/streams/message-stream.ts'
 import type { Env } from '../../src/core/env.ts'
+import { StorageError } from '../../src/core/errors.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import type { ChatHistory } from '../../src/index.ts'
 import { ASSISTANT, contents, streamRig, type Rig } from '../support/stream-rig.ts'
@@ -126,3 +127,14 @@ test.each(['refused', 'hung', 'reply-lost', 'reset'] as const)(
   },
   30_000,
 )
+
+test('an end whose first try may stand does not say that it has no effect', async () => {
+  const { open } = streamRig()
+  const history = await open()
+  const stream = await started(history)
+  const unknown = new StorageError('TIMEOUT', 'no answer', { effect: 'unknown' })
+  const closed = new StorageError('CLOSED', 'the store is closed', { effect: 'none' })
+  vi.spyOn(history.store, 'write').mockRejectedValueOnce(unknown)
+  vi.spyOn(history.store, 'editItem').mockRejectedValueOnce(closed)
+  await expect(stream.finish()).rejects.toMatchObject({ code: 'TIMEOUT', effect: 'unknown' })
+})

@@ -1,5 +1,5 @@
 import type { Timer } from '../../core/env.ts'
-import { invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
+import { errorOfBoth, invalid, isStorageError, messageOf, StorageError } from '../../core/errors.ts'
 import { encodeJson } from '../../core/json.ts'
 import { itemValue } from '../../core/merge.ts'
 import { isoTime } from '../../core/iso-time.ts'
@@ -371,12 +371,14 @@ export class MessageStream<Extras extends object | ProviderName = {}> implements
     const { key, id } = place
     const stands = { key, id, stamp: position }
     const unclaimed = { key: place.streamKey, id: claimId(epoch + 1), absent: true } as const
+    let first: unknown
     // S3 judges conditions of one key.
     for (const conditions of [[stands, unclaimed], [stands]]) {
       try {
         return await store.write([{ kind: 'put', key, id, value: whole }], { if: conditions })
       } catch (error) {
         if (!isStorageError(error) || error.code === 'INVALID_ARGUMENT') throw error
+        first = error
         if (error.code === 'UNSUPPORTED') continue
         // An earlier call, whose answer was lost, may have done it.
         if (error.code === 'CONFLICT' && !(await this.#stands(whole))) await this.#check()
@@ -384,7 +386,7 @@ export class MessageStream<Extras extends object | ProviderName = {}> implements
       }
     }
     return await store.editItem(key, id, position, whole).catch((error: unknown) => {
-      throw isStorageError(error, 'NOT_FOUND') ? this.#fail(error) : error
+      throw isStorageError(error, 'NOT_FOUND') ? this.#fail(error) : errorOfBoth(first, error)
     })
   }
 
