@@ -192,3 +192,32 @@ test('a program ends by itself with the database open, and waits for what it awa
   })
   expect({ status, stdout }).toEqual({ status: 0, stdout: '1\n' })
 })
+
+test('process.exit in the middle of a commit ends with its code, and each commit is whole', async () => {
+  const url = pathToFileURL(join(dirname(built.entry), 'backend', 'sqlite', 'index.js')).href
+  const path = join(directory, 'exit.db')
+  const GROUP = 3
+  const program = `
+    import { readFileSync } from 'node:fs'
+    import { SqliteBackend } from ${JSON.stringify(url)}
+    const backend = new SqliteBackend({ path: ${JSON.stringify(path)} })
+    await backend.connect()
+    for (const group of JSON.parse(readFileSync(0, 'utf8'))) void backend.apply(group)
+    setTimeout(() => process.exit(7), Number(process.argv[1]))
+  `
+  const groups = Array.from({ length: 1_000 }, (_, group) =>
+    Array.from({ length: GROUP }, (_, n) => append(group * GROUP + n + 1)),
+  )
+  const cwd = dirname(createRequire(import.meta.url).resolve('vitest/package.json'))
+  // Several moments: only some of them meet a call.
+  for (let delayMs = 20; delayMs <= 300; delayMs += 20) {
+    rmSync(path, { force: true })
+    const args = ['--input-type=module', '-e', program, String(delayMs)]
+    const input = JSON.stringify(groups)
+    const { status, signal } = spawnSync(process.execPath, args, { cwd, input, timeout: 60_000 })
+    expect({ status, signal }).toEqual({ status: 7, signal: null })
+    const backend = await openFile(path)
+    expect((await backend.countItems('k')).count % GROUP).toBe(0)
+    await backend.disconnect()
+  }
+})

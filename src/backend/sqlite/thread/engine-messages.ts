@@ -4,6 +4,7 @@ import type { SqliteLibrary } from '../connection/driver.ts'
 import type { ResolvedSqliteOptions } from '../connection/options.ts'
 import { resultCode } from '../connection/sqlite-error.ts'
 import type { EngineMethod } from '../engine.ts'
+import type { ExitGate } from './exit-gate.ts'
 
 /** What the thread is started with. */
 export interface EngineStart {
@@ -12,6 +13,7 @@ export interface EngineStart {
   readonly identity: string
   /** That of the starting thread: a second one must not open the file (`driver.ts`). */
   readonly library: SqliteLibrary
+  readonly gate: ExitGate
 }
 
 export type EngineRequest =

@@ -12,6 +12,7 @@ import {
   type EngineStart,
 } from './engine-messages.ts'
 import type { EngineMethod } from '../engine.ts'
+import { newExitGate, waitAtExit, waitNoMore } from './exit-gate.ts'
 import type { EngineHost } from './engine-host.ts'
 
 interface Waiting {
@@ -63,22 +64,24 @@ function ownAddress(): string | undefined {
 /** An engine in a thread of its own, which keeps the process alive only while somebody waits. */
 export class EngineThread implements EngineHost {
   readonly #worker: Worker
+  readonly #gate = newExitGate()
   readonly #waiting = new Map<number, Waiting>()
   #settings: SqliteSettings | undefined
   #ended: StorageError | undefined
   #lastId = 0
 
-  private constructor(start: EngineStart) {
+  private constructor(start: Omit<EngineStart, 'gate'>) {
     const script = findScript()
     if (script === undefined) throw new NoThread(`there is no ${SCRIPT}`)
     // A bundler that saw the class would take the script for a module of its own.
     const { Worker } = nodeBuiltin('node:worker_threads')
     this.#worker = new Worker(script, {
       name: 'everthread-sqlite',
-      workerData: start,
+      workerData: { ...start, gate: this.#gate } satisfies EngineStart,
       // Loaders and the like of the application are not for it; the SQLite library must be the same.
       execArgv: process.execArgv.filter((flag) => /^--[a-z-]*sqlite$/.test(flag)),
     })
+    waitAtExit(this.#gate)
     this.#worker.on('message', (reply: EngineReply) => this.#answered(reply))
     this.#worker.on('error', (error) => this.#end(messageOf(error)))
     this.#worker.on('exit', (code) => this.#end(`it ended with code ${code}`))
@@ -90,7 +93,7 @@ export class EngineThread implements EngineHost {
    *
    * @throws NoThread when the thread ends before its first answer.
    */
-  static async open(start: EngineStart): Promise<EngineThread> {
+  static async open(start: Omit<EngineStart, 'gate'>): Promise<EngineThread> {
     const thread = new EngineThread(start)
     try {
       thread.#settings = await thread.#request<SqliteSettings>({ method: 'open' })
@@ -148,6 +151,7 @@ export class EngineThread implements EngineHost {
 
   #end(why: string): void {
     if (this.#ended !== undefined) return
+    waitNoMore(this.#gate)
     const text = `the thread of the SQLite file is gone: ${why}`
     this.#ended = new StorageError('UNAVAILABLE', text, { effect: 'unknown' })
     for (const { reject } of this.#waiting.values()) reject(this.#ended)

@@ -8,13 +8,16 @@ import { sameSqliteDriver } from '../connection/driver.ts'
 import { SqliteEngine } from '../engine.ts'
 import { failureOf, type EngineReply, type EngineRequest } from './engine-messages.ts'
 import type { EngineStart } from './engine-messages.ts'
+import { passGate } from './exit-gate.ts'
 
-const { options, identity, library } = workerData as EngineStart
+const { options, identity, library, gate } = workerData as EngineStart
 const port = parentPort!
 let engine: SqliteEngine | undefined
 
 port.on('message', (request: EngineRequest) => {
-  port.postMessage(answer(request))
+  const reply = passGate(gate, () => answer(request))
+  if (reply === undefined) return
+  port.postMessage(reply)
   if (request.method === 'close') port.close()
 })
 
