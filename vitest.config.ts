@@ -22,7 +22,11 @@ const LONG = [
   'test/package/typescript.test.ts',
 ]
 /** With packages that are too heavy to be dependencies, installed from npm: `npm run test:bundles`. */
-const BUNDLES = ['test/bundles/next.test.ts', 'test/bundles/typescript.test.ts']
+const BUNDLES = [
+  'test/adapters/heavy-*.test.ts',
+  'test/bundles/next.test.ts',
+  'test/bundles/typescript.test.ts',
+]
 const ALL = ['src/**/*.test.ts', 'simulator/**/*.test.ts', 'test/**/*.test.ts']
 const NONE = ['**/node_modules/**']
 const PARTS: Readonly<Record<string, { include: string[]; exclude: string[] }>> = {

@@ -25,6 +25,24 @@ export const GROUPS = [
     ],
   ],
   [
+    'Adapters',
+    [
+      ['adapters', 'Which there are'],
+      ['adapters/langgraph', 'LangGraph'],
+      ['adapters/openai-agents', 'OpenAI Agents'],
+      ['adapters/ai-sdk', 'AI SDK'],
+      ['adapters/mastra', 'Mastra'],
+      ['adapters/langchain', 'LangChain'],
+      ['adapters/voltagent', 'VoltAgent'],
+      ['adapters/adk', 'Google ADK'],
+      ['adapters/keyv', 'Keyv'],
+      ['adapters/claude-agent', 'Claude Agent SDK'],
+      ['adapters/tanstack-ai', 'TanStack AI'],
+      ['adapters/chat-sdk', 'Chat SDK'],
+      ['adapters/assistant-ui', 'assistant-ui'],
+    ],
+  ],
+  [
     'Look up',
     [
       ['api', 'API'],
