@@ -64,7 +64,7 @@ test('a backup of a slower pace is waited for while there is a hint: the read is
   await env.drive(history.saveMessage('c', MESSAGE))
   await backup.apply([], { hint: 'somebody' })
   backup.onCall(async (operation) => {
-    if (operation === 'readItems') await sleep(env, 100)
+    if (operation === 'readState' || operation === 'readItems') await sleep(env, 100)
   })
   await env.advance(3_000)
   const { complete, messages } = await env.drive(history.getHistory('c'))
