@@ -23,7 +23,7 @@ import { describeServers } from './support/describe-servers.ts'
 const RUN = fileURLToPath(new URL('../support/run-typescript.mjs', import.meta.url))
 const PROGRAM = fileURLToPath(new URL('./counter-writer.ts', import.meta.url))
 const WRITERS = 8
-const WORK_MS = 2_500
+const WORK_MS = 1_500
 const OUT_MS = 600
 const START_MS_MAX = 60_000
 
@@ -168,10 +168,10 @@ const nothing = async (): Promise<void> => {
   await delay(WORK_MS)
 }
 
-/** Out three times, for longer than a call waits for. */
+/** Out twice, for longer than a call waits for. */
 function killing(server: { kill(): Promise<void>; restart(): Promise<void> }) {
   return async (): Promise<void> => {
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 2; i++) {
       await delay(WORK_MS)
       await server.kill()
       await delay(OUT_MS)
@@ -183,7 +183,7 @@ function killing(server: { kill(): Promise<void>; restart(): Promise<void> }) {
 
 /** One of the processes is killed and starts anew, on the log that it left. */
 async function killingOne([writer]: readonly Writer[]): Promise<void> {
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 2; i++) {
     await delay(WORK_MS)
     await writer!.kill()
     await writer!.start()

@@ -46,7 +46,7 @@ replicaBackendConformance({
   name: 'sqlite in threads',
   open: () => openFile(),
   reopen: (backend) => openFile(paths.get(backend)!),
-  capabilities: { persistent: true, propertyRuns: 25 },
+  capabilities: { persistent: true, propertyRuns: 12 },
 })
 
 function append(n: number): Operation {

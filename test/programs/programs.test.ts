@@ -64,22 +64,22 @@ function promises(engine: EngineName, count: number): void {
 }
 
 describe('programs on SQLite', () => {
-  promises('sqlite', 150)
+  promises('sqlite', 80)
 })
 
 describeServers('programs on PostgreSQL', () => {
-  promises('postgres', 60)
+  promises('postgres', 36)
 })
 
 describeRedis('programs on Redis', () => {
-  promises('redis', 40)
+  promises('redis', 24)
 })
 
 describe('programs on the simulation', () => {
   test.each(['none', 'some'] as const)(
     'keep every promise with faults: %s',
     async (faults) => {
-      expect(await violationsOf(simulatedHost, 100, faults)).toEqual([])
+      expect(await violationsOf(simulatedHost, 60, faults)).toEqual([])
     },
     600_000,
   )

@@ -70,3 +70,20 @@ test('a backup of a slower pace is waited for while there is a hint: the read is
   const { complete, messages } = await env.drive(history.getHistory('c'))
   expect({ complete, count: messages.length }).toEqual({ complete: true, count: 1 })
 })
+
+test('a backup that is only late is waited for before an id is said to be unknown', async () => {
+  const { env, backup, open } = rig()
+  const history = await open()
+  await env.drive(history.saveMessage('c', MESSAGE))
+  backup.onCall(async (operation) => {
+    if (operation === 'readHints') await sleep(env, 1_500)
+  })
+  const unknown = (): Promise<unknown> =>
+    env.drive(history.updateMessage('c', 'nobody', MESSAGE).catch((error: unknown) => error))
+  expect(await unknown()).toMatchObject({ code: 'NOT_FOUND', effect: 'none' })
+  // One that is out may have it.
+  backup.onCall(() => undefined)
+  backup.setMode('refused')
+  await env.advance(3_000)
+  expect(await unknown()).toMatchObject({ code: 'UNAVAILABLE', effect: 'none' })
+})

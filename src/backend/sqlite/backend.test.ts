@@ -17,7 +17,7 @@ replicaBackendConformance({
   open: async () => await openFile(join(directory, `${++files}.db`)),
   reopen: async (backend) => await openFile(paths.get(backend)!),
   damage: async (backend, value) => await damageSqlite(paths.get(backend)!, value),
-  capabilities: { persistent: true, search: true, propertyRuns: 25 },
+  capabilities: { persistent: true, search: true, propertyRuns: 15 },
 })
 
 replicaBackendConformance({

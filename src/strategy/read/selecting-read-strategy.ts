@@ -241,15 +241,15 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
       !this.resolved.treatEmptyAsFailure || !isEmpty(value)
     const plan = planOf(this.plan(context, judged === undefined))
     const asked = await firstAnswer(context, plan, ask, isWanted)
-    // That it is not there decides something: a primary that is only late is waited for.
-    const isOpen = isDecisive && isEmpty(asked.value) && context.places.primary.isUp()
+    // That it is not there decides something: a place that is only late is waited for.
+    const isOpen = isDecisive && isEmpty(asked.value)
     const { value, complete } = await this.#complete(context, asked, judged, ask, isOpen)
     return { value, complete: complete && logKnown }
   }
 
   /** Asks further where the primary alone has answered and may have lacked something. */
   async #complete<T>(
-    { monitor }: StoreContext,
+    { monitor, places: { primary, backup } }: StoreContext,
     asked: Asked<T>,
     judged: Promise<PrimaryVerdict | undefined> | undefined,
     ask: (places: readonly DatabasePlace[]) => Promise<Asked<T>>,
@@ -258,9 +258,10 @@ export abstract class SelectingReadStrategy implements ReadPort, ReadStrategy {
     const { value, places } = asked
     const hasPrimary = places.includes('primary')
     // A read of the backup alone may lack what its writers' logs have yet to flush.
-    if (!hasPrimary && !isOpen) return { value, complete: false }
+    if (!hasPrimary && !(isOpen && primary.isUp())) return { value, complete: false }
     if (hasPrimary && places.includes('backup')) return { value, complete: monitor.isTrusted() }
-    const verdict = hasPrimary ? await judged : 'lacking'
+    const verdict =
+      (hasPrimary ? await judged : 'lacking') ?? (isOpen && backup.isUp() ? 'lacking' : undefined)
     if (verdict === undefined) return { value, complete: false }
     // The answer may have told that the primary is another one by now.
     const isTrusted = monitor.isTrusted()
