@@ -118,7 +118,7 @@ export class ConversationReader<Extras extends object | ProviderName = {}> {
     if (item === undefined) return undefined
     const { shown } = await this.#shown(conversationId, [{ key, item }])
     const message = shown[0]?.message as ChatMessage<Extras> | undefined
-    return message && { message, stamp: itemStamp(item) }
+    return message && { message, position: item.position, stamp: itemStamp(item) }
   }
 
   /** A message that was found elsewhere, as it is shown. */

@@ -17,9 +17,11 @@ export interface UpdateOptions {
   readonly decide?: Decider
 }
 
-/** A message and the stamp of its latest change. */
+/** A message, where it stands, and the stamp of its latest change. */
 export interface MessageEntry<Extras extends object | ProviderName = {}> {
   readonly message: ChatMessage<Extras>
+  /** A cursor: what `before` and `after` of `getHistory` take. */
+  readonly position: Stamp
   /** What `ifStamp` of `updateMessage` must say to replace this version of it. */
   readonly stamp: Stamp
 }

@@ -1,0 +1,2 @@
+export { createHandler, type Handler, type HandlerOptions } from './handler.ts'
+export type { ApiKey, Authenticate, Caller, Scope } from './http/credentials.ts'
