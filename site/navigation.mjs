@@ -22,6 +22,7 @@ export const GROUPS = [
       ['runbooks', 'Runbooks'],
       ['troubleshooting', 'Troubleshooting'],
       ['command-line', 'Command line'],
+      ['server', 'Over HTTP'],
     ],
   ],
   [

@@ -79,14 +79,16 @@ describe('programs', () => {
   async function run({ name, needs }: (typeof PROGRAMS)[number]): Promise<void> {
     const cwd = join(folder, 'run', name)
     mkdirSync(cwd, { recursive: true })
+    const port = String(await freePort())
     const env = {
       ...process.env,
       NODE_NO_WARNINGS: '1',
-      PORT: String(await freePort()),
+      PORT: port,
       SESSION_SECRET: 'sixteen bytes, or more',
     }
     const path = join(folder, 'compiled', `${name}.js`)
-    const code = await withAddresses(readFileSync(path, 'utf8'), needs)
+    const text = readFileSync(path, 'utf8').replaceAll('127.0.0.1:3000', `127.0.0.1:${port}`)
+    const code = await withAddresses(text, needs)
     writeFileSync(path, code)
     const args = needs.includes('vitest') ? vitestArguments(cwd, path) : [path]
     await promisify(execFile)(process.execPath, args, { cwd, env, timeout: RUN_MS })
@@ -160,17 +162,21 @@ describe('commands', () => {
   })
 
   function isKnown(text: string): boolean {
-    const [program, verb = '', third = ''] = text.replace(/^source <\(/, '').split(/\s+/)
+    const words = text.replace(/^(?:source <\(|npx (?=everthread))/, '').split(/\s+/)
+    const [program, verb = '', third = ''] = words
     if (program === 'node') return existsSync(join(ROOT, verb))
     if (program === 'everthread') return everthreadCommands().has(verb)
     // Programs of a host, not ours; the bundler's line is run by test/bundles.
-    if (program === 'docker' || program === 'esbuild') return true
+    if (HOST_PROGRAMS.includes(program!)) return true
     if (program !== 'npm') return false
     if (verb === 'ci' || (verb === 'test' && 'test' in scripts)) return true
     if (verb === 'run') return third in scripts
     return verb === 'install' && third in peerDependencies
   }
 })
+
+/** Programs of a host: what they do is not ours. */
+const HOST_PROGRAMS = ['docker', 'esbuild', 'curl', 'printf']
 
 /** Those of the list in docs/command-line.md, which tests of the command line compare with the program. */
 function everthreadCommands(): ReadonlySet<string> {

@@ -37,6 +37,7 @@ const OPENERS: Readonly<Record<string, string>> = {
   'src/cli/cli-context.ts': 'a file of keys, before a store is open',
   'src/cli/commands/import-command.ts': 'the input, which is refused if it is one',
   'src/cli/commands/init-command.ts': 'a file with a secret, before a store is open',
+  'src/cli/commands/serve-command.ts': 'keys and certificates, before a store is open',
   'src/cli/init/write-new-file.ts': 'a file that is not there yet',
   'src/cli/package-version.ts': 'package.json',
   'src/cli/settings/load-config.ts': 'a configuration file, before a store is open',

@@ -18,6 +18,7 @@ import { addReconcileCommand } from './commands/reconcile-command.ts'
 import { addRepairCommand } from './commands/repair-command.ts'
 import { addRestoreCommand } from './commands/restore-command.ts'
 import { addSearchCommand } from './commands/search-command.ts'
+import { addServeCommand } from './commands/serve-command.ts'
 import { addShowCommand } from './commands/show-command.ts'
 import { addStatusCommand } from './commands/status-command.ts'
 import { addVerifyCommand } from './commands/verify-command.ts'
@@ -68,6 +69,7 @@ export function createProgram(
   addExportCommand(program, cli)
   addListCommand(program, cli)
   addSearchCommand(program, cli)
+  addServeCommand(program, cli)
   addShowCommand(program, cli)
   addConversationsCommand(program, cli)
   addFollowCommand(program, cli)

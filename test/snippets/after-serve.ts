@@ -1,0 +1,3 @@
+server.closeAllConnections()
+server.close()
+await served.close()
