@@ -11,6 +11,8 @@ import {
   matching,
   oneOf,
   value,
+  integer,
+  abortSignal,
 } from '../core/option-kinds.ts'
 import { resolve, type OptionTable, type Resolved } from '../core/options.ts'
 import {
@@ -24,6 +26,9 @@ import {
 import { readBody } from './http/read-body.ts'
 import { openAiErrorOf, problemOf, Refusal, refusalOf } from './http/refusal.ts'
 import { RouteTable, type Match, type Route } from './http/route.ts'
+import { changeRoutes } from './api/change-routes.ts'
+import { CONVERSATION_ROUTES, MESSAGE_ROUTES } from './api/conversation-routes.ts'
+import { OPERATE_ROUTES } from './api/operate-routes.ts'
 import { HEALTH_ROUTES } from './health-routes.ts'
 import { conversationRoutes } from './openai/conversation-routes.ts'
 
@@ -41,6 +46,10 @@ export interface HandlerOptions {
   readonly bodyBytesMax?: number
   /** Answer reads only. Default: false. */
   readonly readOnly?: boolean
+  /** Event streams that may be open at once. Default: 1,000. */
+  readonly streamsMax?: number
+  /** Ends all event streams: before a server closes, which waits for them. */
+  readonly signal?: AbortSignal
 }
 
 /** A Fetch handler: what Next.js, Hono, Bun and workers mount as it is. */
@@ -48,7 +57,10 @@ export type Handler = (request: Request) => Promise<Response>
 
 const MIB = 1024 ** 2
 
-const OPTIONS: OptionTable<HandlerOptions, 'basePath' | 'bodyBytesMax' | 'readOnly'> = {
+const OPTIONS: OptionTable<
+  HandlerOptions,
+  'basePath' | 'bodyBytesMax' | 'readOnly' | 'streamsMax'
+> = {
   keys: list(
     value<ApiKey>('a key', (given) => typeof given === 'object' && given !== null),
     1,
@@ -61,14 +73,17 @@ const OPTIONS: OptionTable<HandlerOptions, 'basePath' | 'bodyBytesMax' | 'readOn
   ),
   bodyBytesMax: byDefault(8 * MIB, bytes(1_024, 256 * MIB)),
   readOnly: byDefault(false, boolean()),
+  streamsMax: byDefault(1_000, integer(0, 1_000_000)),
+  signal: abortSignal(),
 }
 
 /** What needs no credential: whoever can reach the port may know whether it is well. */
 const ANYBODY: Caller = { scopes: [] }
 
 /**
- * One handler for conversations over HTTP: the Conversations API of OpenAI below `/v1`, for clients as they are,
- * and `/livez` and `/readyz` for whoever watches the process. The tenant is that of the credential.
+ * One handler for conversations over HTTP: the calls of the library below `/api`, the Conversations API of OpenAI below
+ * `/v1`, for clients as they are, and `/livez` and `/readyz` for whoever watches the process. The tenant is that of
+ * the credential.
  *
  * @throws StorageError `INVALID_ARGUMENT` for options that say nobody, or two ways, to tell who asks.
  */
@@ -98,7 +113,15 @@ class RequestWay {
     this.#history = history
     this.#options = options
     this.#authenticate = authenticateBy(options)
-    this.#table = new RouteTable([...HEALTH_ROUTES, ...conversationRoutes()])
+    const { streamsMax: max, signal } = options
+    this.#table = new RouteTable([
+      ...HEALTH_ROUTES,
+      ...CONVERSATION_ROUTES,
+      ...MESSAGE_ROUTES,
+      ...OPERATE_ROUTES,
+      ...changeRoutes({ max, signal }),
+      ...conversationRoutes(),
+    ])
   }
 
   async answer(request: Request): Promise<Response> {

@@ -68,7 +68,8 @@ async function run(
   const { createHandler } = await import('../../server/handler.ts')
   const { serve } = await import('../../server/serve.ts')
   const drainMs = drain * 1_000
-  const handler = createHandler(history, options)
+  const ending = new AbortController()
+  const handler = createHandler(history, { ...options, signal: ending.signal })
   const server = await serve(handler, { port, host, drainMs, ...(tls !== undefined && { tls }) })
   await cli.terminal.writeLine(`everthread serves ${server.url}${options.basePath ?? ''}`)
   if (options.auth === 'none') {
@@ -77,7 +78,10 @@ async function run(
   if (!interrupt.aborted) {
     await new Promise((resolve) => interrupt.addEventListener('abort', resolve, { once: true }))
   }
-  await server.close()
+  const closed = server.close()
+  // Not ready any more by now: who follows changes goes elsewhere.
+  ending.abort()
+  await closed
   // That it is told to end is how it ends.
   return EXIT.ok
 }
