@@ -1,5 +1,5 @@
 import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { isIP, type AddressInfo, type Socket } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Handler } from './handler.ts'
 
@@ -9,6 +9,8 @@ export interface ListenOptions {
   readonly host: string
   /** PEM texts. Default: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string }
+  /** Refuse requests that were sent to another name than this machine's: a page may have one that leads here. */
+  readonly localNamesOnly: boolean
   /** How long requests that have begun may take once it is closing; milliseconds. */
   readonly drainMs: number
 }
@@ -22,10 +24,11 @@ export interface RunningServer {
 
 /** A server of this process: `everthread serve`. The history stays open when it closes. */
 export async function serve(handler: Handler, options: ListenOptions): Promise<RunningServer> {
-  const { port, host, tls, drainMs } = options
+  const { port, host, tls, drainMs, localNamesOnly } = options
   let isClosing = false
   const fetch: Handler = async (request) => {
     if (isClosing && request.url.endsWith('/readyz')) return notReady()
+    if (localNamesOnly && !isLoopback(new URL(request.url).hostname)) return misdirected()
     const response = await handler(request)
     // So that a client does not keep a connection that is about to go.
     if (isClosing) response.headers.set('connection', 'close')
@@ -59,6 +62,17 @@ export async function serve(handler: Handler, options: ListenOptions): Promise<R
       clearTimeout(late)
     },
   }
+}
+
+/** True for names and addresses of this machine alone. */
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1' || host === '[::1]') return true
+  return isIP(host) === 4 && host.startsWith('127.')
+}
+
+function misdirected(): Response {
+  const detail = 'without keys only requests to localhost are answered'
+  return Response.json({ type: 'about:blank', status: 421, detail }, { status: 421 })
 }
 
 function notReady(): Response {

@@ -3,6 +3,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { get, type IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
@@ -89,6 +90,19 @@ test('keys of a file decide who may do what, and whose conversations it is about
   const nobody = clientOf(local, 'sk-c').conversations.retrieve(id)
   await expect(nobody).rejects.toMatchObject({ status: 401 })
   expect((await fetch(`${local}/readyz`)).status).toBe(200)
+})
+
+test('without keys only requests to this machine by its own names are answered', async () => {
+  const { url } = await served()
+  const { port } = new URL(url)
+  const status = async (host: string): Promise<number | undefined> => {
+    const request = get({ host: '127.0.0.1', port, path: '/livez', headers: { host } })
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    response.resume()
+    return response.statusCode
+  }
+  expect(await status(`localhost:${port}`)).toBe(200)
+  expect(await status(`pages.example:${port}`)).toBe(421)
 })
 
 test('what would let anybody in, or cannot be, is a mistake of usage before a store is opened', async () => {

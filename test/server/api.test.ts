@@ -19,7 +19,8 @@ afterEach(async () => {
 })
 
 async function ask(method: string, path: string, body?: unknown): Promise<[number, unknown]> {
-  const init = { method, ...(body !== undefined && { body: JSON.stringify(body) }) }
+  const headers = { 'content-type': 'application/json' }
+  const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) }
   const response = await handler(new Request(`http://localhost/api${path}`, init))
   return [response.status, await response.json()]
 }

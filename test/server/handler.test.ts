@@ -43,7 +43,10 @@ function asking(options: HandlerOptions) {
   ): Promise<Answer> => {
     const request = new Request(`http://localhost${path}`, {
       method,
-      headers: { ...(key !== undefined && { authorization: `Bearer ${key}` }) },
+      headers: {
+        'content-type': 'application/json',
+        ...(key !== undefined && { authorization: `Bearer ${key}` }),
+      },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const { status, headers, ...response } = await handler(request).then(async (one) => ({
@@ -136,7 +139,23 @@ describe('limits', () => {
       method: 'POST',
       body: bytes,
     })
+    request.headers.set('content-type', 'application/json; charset=utf-8')
     expect((await handler(request)).status).toBe(400)
+  })
+
+  test('a body of a type that a page of another site may send is refused', async () => {
+    const handler = createHandler(history, { auth: 'none' })
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonx']) {
+      const headers = { 'content-type': type }
+      const init = { method: 'POST', body: '{}', headers }
+      const response = await handler(new Request('http://localhost/v1/conversations', init))
+      expect(response.status).toBe(415)
+      expect(response.headers.get('access-control-allow-origin')).toBeNull()
+    }
+    const asked = await handler(
+      new Request('http://localhost/v1/conversations', { method: 'OPTIONS' }),
+    )
+    expect(asked.status).toBe(405)
   })
 
   test.each([

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
-import { isIP } from 'node:net'
 import type { Command } from 'commander'
 import type { ChatHistory } from '../../chat/chat-history.ts'
 import { messageOf } from '../../core/errors.ts'
@@ -70,7 +69,14 @@ async function run(
   const drainMs = drain * 1_000
   const ending = new AbortController()
   const handler = createHandler(history, { ...options, signal: ending.signal })
-  const server = await serve(handler, { port, host, drainMs, ...(tls !== undefined && { tls }) })
+  const localNamesOnly = options.auth === 'none'
+  const server = await serve(handler, {
+    port,
+    host,
+    drainMs,
+    localNamesOnly,
+    ...(tls !== undefined && { tls }),
+  })
   await cli.terminal.writeLine(`everthread serves ${server.url}${options.basePath ?? ''}`)
   if (options.auth === 'none') {
     cli.terminal.note('everthread: no keys are set: whoever is on this machine may read and write')
@@ -97,6 +103,7 @@ async function serveOptions(cli: CliContext, flags: ServeFlags): Promise<ServeOp
     throw new UsageError('--tls-cert and --tls-key go together')
   }
   const keys = await readKeys(cli, flags)
+  const { isLoopback } = await import('../../server/serve.ts')
   if (keys === undefined && !isLoopback(host)) {
     throw new UsageError(
       `without keys it listens on this machine only: give --keys or ${KEY_VARIABLE}, or --host 127.0.0.1`,
@@ -144,9 +151,4 @@ function parseKeys(path: string, text: string): readonly ApiKey[] {
     // Told below.
   }
   throw new UsageError(`${path} must be a JSON list of keys, as docs/server.md has it`)
-}
-
-function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true
-  return isIP(host) === 4 && host.startsWith('127.')
 }

@@ -1,13 +1,20 @@
 import { Refusal } from './refusal.ts'
 
+const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json *(?:;|$)/i
+
 /**
  * The JSON of a request's body; undefined for an empty one.
  *
- * @throws Refusal 413 for more bytes than `limit`, whatever its header says; 400 for what is no JSON in UTF-8.
+ * @throws Refusal 413 for more bytes than `limit`, whatever its header says; 415 for another type;
+ * 400 for what is no JSON in UTF-8.
  */
 export async function readBody(request: Request, limit: number): Promise<unknown> {
   const text = await readText(request, limit)
   if (text === '') return undefined
+  // A page of another site cannot send this type without asking first, which nobody answers.
+  if (!JSON_TYPE.test(request.headers.get('content-type') ?? '')) {
+    throw new Refusal(415, 'the content-type must be application/json')
+  }
   try {
     return JSON.parse(text) as unknown
   } catch {
