@@ -46,8 +46,9 @@ function user(text: string): { role: 'user'; content: string } {
 
 describe('the client of OpenAI', () => {
   test('creates, reads, changes and deletes a conversation', async () => {
-    const made = await client.conversations.create({ metadata: { topic: 'Rome' } })
-    expect(made).toMatchObject({ object: 'conversation', metadata: { topic: 'Rome' } })
+    const metadata = { topic: 'Rome', constructor: 'x' }
+    const made = await client.conversations.create({ metadata })
+    expect(made).toMatchObject({ object: 'conversation', metadata })
     expect(made.id).toMatch(/^conv_/)
     expect(Math.abs(made.created_at - Date.now() / 1_000)).toBeLessThan(60)
     expect(await client.conversations.retrieve(made.id)).toEqual(made)

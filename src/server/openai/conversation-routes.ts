@@ -5,6 +5,7 @@
 import * as v from 'valibot'
 import type { ChatHistory } from '../../chat/chat-history.ts'
 import type { AnyItem } from '../../chat/providers/shapes.ts'
+import { anyObject } from '../http/query-kinds.ts'
 import { Refusal } from '../http/refusal.ts'
 import { route, type Call, type Route } from '../http/route.ts'
 import { itemId, itemOf, newSuffix, shownItem, type GivenItem } from './item.ts'
@@ -17,19 +18,9 @@ const PAGE = 20
 /** Pairs of metadata, and characters of their names and values. */
 const [PAIRS_MAX, NAME_MAX, TEXT_MAX] = [16, 64, 512]
 
-const Metadata = v.nullish(
-  v.pipe(
-    v.record(v.pipe(v.string(), v.maxLength(NAME_MAX)), v.pipe(v.string(), v.maxLength(TEXT_MAX))),
-    v.check(
-      (pairs) => Object.keys(pairs).length <= PAIRS_MAX,
-      `must have at most ${PAIRS_MAX} pairs`,
-    ),
-  ),
-)
-const Items = v.pipe(
-  v.array(v.custom<GivenItem>(isObject, 'must be an object')),
-  v.maxLength(ITEMS_MAX),
-)
+/** Not by a record of valibot, which leaves fields such as `constructor` out. */
+const Metadata = v.nullish(anyObject())
+const Items = v.pipe(v.array(anyObject()), v.maxLength(ITEMS_MAX))
 const NewConversation = v.object({ metadata: Metadata, items: v.nullish(Items) })
 const NewMetadata = v.object({ metadata: Metadata })
 const NewItems = v.object({ items: Items })
@@ -47,6 +38,8 @@ const Page = v.object({
   order: v.optional(v.picklist(['asc', 'desc']), 'desc'),
   after: v.optional(v.string()),
 })
+
+type Given = v.InferOutput<typeof Metadata>
 
 const ONE = '/v1/conversations/{conversationId}'
 
@@ -155,8 +148,8 @@ async function create(
     : { suffix: newSuffix() }
   const id = `conv_${suffix}`
   const items = checkedItems(body.items ?? [])
-  const { metadata } = body
-  await history.createConversation(id, metadata ? { metadata } : {})
+  const metadata = checkedMetadata(body.metadata)
+  await history.createConversation(id, { metadata })
   if (items.length > 0) await add(history, id, items, request, repeats)
   return await retrieve(history, id)
 }
@@ -175,12 +168,13 @@ async function update({
   body,
 }: Call<undefined, v.InferOutput<typeof NewMetadata>>): Promise<object> {
   const id = params['conversationId']!
+  const metadata = checkedMetadata(body.metadata)
   const found = await history.getConversation(id)
   // It says that there is none.
   if (found === undefined) return await retrieve(history, id)
   const gone = Object.keys(found.metadata ?? {}).map((name) => [name, null] as const)
   await history.updateConversation(id, {
-    metadata: { ...Object.fromEntries(gone), ...body.metadata },
+    metadata: { ...Object.fromEntries(gone), ...metadata },
   })
   return await retrieve(history, id)
 }
@@ -252,6 +246,24 @@ function noItem(id: string): Refusal {
   return new Refusal(404, `there is no item ${JSON.stringify(id)}`)
 }
 
-function isObject(given: unknown): boolean {
-  return typeof given === 'object' && given !== null && !Array.isArray(given)
+/** @throws Refusal 400 for what the original refuses. */
+function checkedMetadata(given: Given): Readonly<Record<string, string>> {
+  const pairs = Object.entries(given ?? {})
+  if (pairs.length > PAIRS_MAX) {
+    throw refused('metadata', `must have at most ${PAIRS_MAX} pairs, got ${pairs.length}`)
+  }
+  for (const [name, text] of pairs) {
+    const param = `metadata.${name.slice(0, NAME_MAX)}`
+    if (name === '' || name.length > NAME_MAX) {
+      throw refused(param, `a name must have 1 to ${NAME_MAX} characters, got ${name.length}`)
+    }
+    if (typeof text !== 'string' || text.length > TEXT_MAX) {
+      throw refused(param, `must be a text of at most ${TEXT_MAX} characters`)
+    }
+  }
+  return (given ?? {}) as Readonly<Record<string, string>>
+}
+
+function refused(param: string, message: string): Refusal {
+  return new Refusal(400, `${param} ${message}`, { param, code: 'INVALID_ARGUMENT' })
 }
