@@ -29,14 +29,12 @@ export function changeRoutes({ max, signal }: StreamLimits): readonly Route[] {
       throw new Refusal(429, `at most ${max} streams may be open`, { headers: { 'retry-after': '5' } })
     }
     const since = request.headers.get('last-event-id') ?? query.since
-    const ends = [request.signal, ...(signal === undefined ? [] : [signal])]
     const changes = history.subscribe({
-      signal: AbortSignal.any(ends),
       ...(since !== undefined && since !== '' && { since }),
       ...(query.conversationId !== undefined && { conversationId: query.conversationId }),
     })
     open++
-    const lines = new EventLines(changes, () => void open--)
+    const lines = new EventLines(changes, { request, signal, ended: () => void open-- })
     return new Response(lines.stream(), {
       headers: {
         'content-type': 'text/event-stream',
@@ -59,17 +57,36 @@ export function changeRoutes({ max, signal }: StreamLimits): readonly Route[] {
   ]
 }
 
+type Changes = AsyncIterator<ChangeEvent> & { close(): void }
+
+interface Lifetime {
+  /** Held for as long as the stream is: the signal of one that nobody holds may never be told. */
+  readonly request: Request
+  readonly signal: AbortSignal | undefined
+  readonly ended: () => void
+}
+
 /** Changes as text, with a comment where nothing happens for long. */
 class EventLines {
-  readonly #changes: AsyncIterator<ChangeEvent> & { close(): void }
-  readonly #ended: () => void
+  readonly #changes: Changes
+  readonly #lifetime: Lifetime
   readonly #encoder = new TextEncoder()
   #heartbeat: NodeJS.Timeout | undefined
   #isEnded = false
+  readonly #stop = (): void => this.#changes.close()
 
-  constructor(changes: AsyncIterator<ChangeEvent> & { close(): void }, ended: () => void) {
+  constructor(changes: Changes, lifetime: Lifetime) {
     this.#changes = changes
-    this.#ended = ended
+    this.#lifetime = lifetime
+    for (const signal of this.#signals) {
+      signal.addEventListener('abort', this.#stop, { once: true })
+      if (signal.aborted) this.#stop()
+    }
+  }
+
+  get #signals(): readonly AbortSignal[] {
+    const { request, signal } = this.#lifetime
+    return signal === undefined ? [request.signal] : [request.signal, signal]
   }
 
   stream(): ReadableStream<Uint8Array> {
@@ -102,7 +119,8 @@ class EventLines {
     this.#isEnded = true
     clearInterval(this.#heartbeat)
     this.#changes.close()
-    this.#ended()
+    for (const signal of this.#signals) signal.removeEventListener('abort', this.#stop)
+    this.#lifetime.ended()
   }
 }
 
