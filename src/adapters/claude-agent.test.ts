@@ -26,9 +26,13 @@ function fresh(): ChatHistory {
 }
 
 const name = fc.constantFrom('a', 'a/b', 'b', '%', '\0', '\ud800', '😀')
-const key = fc.record(
-  { projectKey: name, sessionId: name, subpath: fc.constantFrom('subagents/x', 'a', 'b\0') },
-  { requiredKeys: ['projectKey', 'sessionId'] },
+/** Any, and often the same. */
+const key = fc.oneof(
+  fc.constantFrom<ClaudeSessionKey>(KEY, { ...KEY, subpath: 'subagents/x' }),
+  fc.record(
+    { projectKey: name, sessionId: name, subpath: fc.constantFrom('a', 'b\0') },
+    { requiredKeys: ['projectKey', 'sessionId'] },
+  ),
 )
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\0', '\ud800', '__proto__'))
 const message = fc.record(
