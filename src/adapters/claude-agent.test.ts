@@ -28,11 +28,17 @@ function fresh(): ChatHistory {
 const name = fc.constantFrom('a', 'a/b', 'b', '%', '\0', '\ud800', '😀')
 /** Any, and often the same. */
 const key = fc.oneof(
-  fc.constantFrom<ClaudeSessionKey>(KEY, { ...KEY, subpath: 'subagents/x' }),
-  fc.record(
-    { projectKey: name, sessionId: name, subpath: fc.constantFrom('a', 'b\0') },
-    { requiredKeys: ['projectKey', 'sessionId'] },
-  ),
+  {
+    weight: 5,
+    arbitrary: fc.constantFrom<ClaudeSessionKey>(KEY, { ...KEY, subpath: 'subagents/x' }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record(
+      { projectKey: name, sessionId: name, subpath: fc.constantFrom('a', 'b\0') },
+      { requiredKeys: ['projectKey', 'sessionId'] },
+    ),
+  },
 )
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\0', '\ud800', '__proto__'))
 const message = fc.record(
@@ -63,13 +69,13 @@ const entry = fc
   )
   // As a line of a file has it.
   .map((given) => JSON.parse(JSON.stringify(given)) as ClaudeSessionEntry)
+const entries = fc.array(entry, { maxLength: 4 })
 const call = fc.oneof(
-  fc.record({
-    call: fc.constant('append' as const),
-    key,
-    entries: fc.array(entry, { maxLength: 4 }),
-  }),
-  fc.record({ call: fc.constant('delete' as const), key }),
+  {
+    weight: 4,
+    arbitrary: fc.record({ call: fc.constant('append' as const), key, entries }),
+  },
+  { weight: 1, arbitrary: fc.record({ call: fc.constant('delete' as const), key }) },
 )
 
 test('it keeps what the SDK hands over, each uuid once', async () => {
