@@ -47,6 +47,8 @@ export async function optionsOf(primary: string, backup?: string): Promise<ChatH
     primary,
     backup: backup ?? `sqlite:${join(await ownFolder(), 'backup.db')}`,
     wal: { type: 'file', filePath: join(await ownFolder(), 'wal') },
+    // Nothing is waited for that a dead server lacks.
+    drainTimeout: 100,
   }
 }
 
