@@ -197,6 +197,15 @@ test('tenants and namespaces do not see each other, and clear touches one of the
   expect(await adapters[0]!.get('key')).toBe('again')
 })
 
+test('values go with their tenant', async () => {
+  const [history, others] = [fresh(), fresh()]
+  const [adapter, other] = [new EverthreadKeyv(history), new EverthreadKeyv(others)]
+  await adapter.set('key', 1)
+  await other.set('key', 2)
+  await history.eraseTenant(history.tenant)
+  expect([await adapter.get('key'), await other.get('key')]).toEqual([undefined, 2])
+})
+
 test('more values than a group holds are set, read, walked and cleared', async () => {
   const keyv = new Keyv({ store: new EverthreadKeyv(fresh()), throwOnErrors: true })
   const entries = Array.from({ length: 1_203 }, (_, i) => ({ key: `k${i}`, value: i, ttl: 60_000 }))
