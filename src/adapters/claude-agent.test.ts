@@ -190,6 +190,16 @@ test('an entry that is longer than a message comes back, from another process to
   expect(found!.slice(-1_200)).toEqual(many)
 })
 
+test('what a tool prints is kept, also when it is the name of a content', async () => {
+  const history = fresh()
+  const { ref } = await memory.forTenant('another').saveContent(Buffer.from('x'))
+  const part = { type: 'tool_result', tool_use_id: 't1', content: ref }
+  const entry = { type: 'user', uuid: 'u1', message: { role: 'user', content: [part] } }
+  const store = new EverthreadSessionStore(history)
+  await store.append(KEY, [entry, { type: 'mode', mode: ref }])
+  expect(await store.load(KEY)).toEqual([entry, { type: 'mode', mode: ref }])
+})
+
 test('appends that are not waited for stand in the order of their calls', async () => {
   const store = new EverthreadSessionStore(fresh())
   const entries = Array.from({ length: 20 }, (_, i) => {

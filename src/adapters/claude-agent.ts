@@ -1,5 +1,6 @@
 import type { ChatHistory } from '../chat/chat-history.ts'
 import { conversationKey } from '../chat/keys.ts'
+import { refsIn } from '../chat/content/content-ref.ts'
 import type { ChatMessage, ConversationItem } from '../chat/message.ts'
 import { invalid, isStorageError, StorageError } from '../core/errors.ts'
 import { reading } from '../core/given.ts'
@@ -176,17 +177,20 @@ export class EverthreadSessionStore {
       const { ref } = await this.#history.saveContent(Buffer.from(text), CONTENT)
       return { item: { ...own, type, long: ref }, bytes: 0 }
     }
+    // What a tool printed is no reference to content of the history, whatever it says.
+    if (refsIn(entry).size > 0) return { item: { ...own, type, text }, bytes }
     if (!isMessage(message)) return { item: { ...own, type, entry }, bytes }
     const { role, content, ...rest } = message
     return { item: { ...own, role, content, entry: { ...entry, message: rest } }, bytes }
   }
 
   async #entryOf(stored: ChatMessage): Promise<ClaudeSessionEntry> {
-    const { role, content, entry, long } = stored as StoredEntry
+    const { role, content, entry, long, text } = stored as StoredEntry
     if (long !== undefined) {
       const bytes = await (await this.#history.readContent(long)).bytes()
       return JSON.parse(Buffer.from(bytes).toString()) as ClaudeSessionEntry
     }
+    if (text !== undefined) return JSON.parse(text) as ClaudeSessionEntry
     if (entry === undefined) throw foreign(stored.id)
     if (role === undefined) return entry
     return { ...entry, message: { role, content, ...(entry['message'] as object) } }
@@ -268,6 +272,8 @@ interface StoredEntry {
   readonly entry?: ClaudeSessionEntry
   /** The name of what is too long for a message. */
   readonly long?: string
+  /** All of it as JSON, where something in it looks like such a name. */
+  readonly text?: string
 }
 
 const CONTENT = { mediaType: 'application/json' }
