@@ -1,25 +1,19 @@
 import type { Lock, QueueEntry, StateAdapter } from 'chat'
 import type { ChatHistory } from '../chat/chat-history.ts'
-import type { Condition } from '../core/conditions.ts'
-import { invalid, isStorageError, StorageError } from '../core/errors.ts'
+import { invalid } from '../core/errors.ts'
 import { reading } from '../core/given.ts'
 import { checkInteger } from '../core/limits.ts'
 import { NameLock } from '../core/name-lock.ts'
 import { byDefault, oneOf } from '../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../core/options.ts'
 import { showKind, showValue } from '../core/show-value.ts'
-import { backoffMs } from '../core/time.ts'
 import type { Decider } from '../strategy/write/write-port.ts'
-import type { Change } from '../store/changes/change.ts'
 import { EXPIRES_AT_MAX } from '../store/expiry/expiring-text.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
-import { adapterPrefix, keyPart } from './adapter-parts.ts'
+import { adapterPrefix, changeValue, keyPart, writeIf, type Next } from './adapter-parts.ts'
 
 /** Longest time to live: a hundred years. Milliseconds. */
 const TTL_MS_MAX = 100 * 366 * 86_400_000
-/** Times that a list or a queue is read anew because another process changed it meanwhile. */
-const TRIES_MAX = 40
-const PAUSE = { firstMs: 2, maxMs: 200 }
 
 /** How an `EverthreadChatState` decides. */
 export interface ChatStateOptions {
@@ -37,13 +31,6 @@ const OPTIONS: OptionTable<ChatStateOptions, 'decide'> = {
 
 /** Where the parts of the state are kept. */
 type Space = 'subscribed' | 'lock' | 'value' | 'list' | 'queue'
-
-/** What becomes of a value: another one, none at all (null), or what it is (undefined). */
-interface Next<R> {
-  readonly result: R
-  readonly value?: unknown
-  readonly expiresAt?: number | undefined
-}
 
 /**
  * State of a bot of the Chat SDK (`chat`): `new Chat({ state: new EverthreadChatState(history), … })`. It is in both databases and the log of the
@@ -189,24 +176,8 @@ export class EverthreadChatState implements StateAdapter {
     return queue.filter(({ expiresAt }) => expiresAt > nowMs)
   }
 
-  /** Reads a value and writes what becomes of it, until nobody else was faster. */
   async #change<T, R>(key: string, next: (value: T | undefined) => Next<R>): Promise<R> {
-    return await this.#turns.run([key], async () => {
-      for (let tries = 0; tries < TRIES_MAX; tries++) {
-        const entry = await this.#store.getEntry<T>(key)
-        const { result, value, expiresAt } = next(entry?.value)
-        if (value === undefined || (value === null && entry === undefined)) return result
-        const change =
-          value === null
-            ? ({ kind: 'delete', key } as const)
-            : ({ kind: 'set', key, value, ...(expiresAt !== undefined && { expiresAt }) } as const)
-        const stands = entry === undefined ? ({ absent: true } as const) : { stamp: entry.stamp }
-        if (await this.#write(change, { key, ...stands })) return result
-        await this.#store.pause(Math.ceil(backoffMs(this.#store.env, tries, PAUSE)))
-      }
-      const text = `other processes changed ${JSON.stringify(key)} over and over`
-      throw new StorageError('OVERLOADED', text, { operation: 'write' })
-    })
+    return await this.#turns.run([key], () => changeValue(this.#store, key, this.#decide, next))
   }
 
   async #setIfAbsent(key: string, value: unknown, expiresAt?: number): Promise<boolean> {
@@ -216,18 +187,7 @@ export class EverthreadChatState implements StateAdapter {
       value,
       ...(expiresAt !== undefined && { expiresAt }),
     } as const
-    return await this.#write(change, { key, absent: true })
-  }
-
-  /** False, and nothing has happened, when the condition does not hold. */
-  async #write(change: Change, condition: Condition): Promise<boolean> {
-    try {
-      await this.#store.write([change], { if: [condition], decide: this.#decide })
-      return true
-    } catch (error) {
-      if (isStorageError(error, 'CONFLICT') && error.effect === 'none') return false
-      throw error
-    }
+    return await writeIf(this.#store, change, { key, absent: true }, this.#decide)
   }
 
   #key(space: Space, name: string): string {

@@ -2,21 +2,27 @@ import type { ChatHistory } from '../chat/chat-history.ts'
 import { conversationKey } from '../chat/keys.ts'
 import { refsIn } from '../chat/content/content-ref.ts'
 import type { ChatMessage, ConversationItem } from '../chat/message.ts'
-import { invalid, isStorageError, StorageError } from '../core/errors.ts'
+import { invalid, StorageError } from '../core/errors.ts'
 import { reading } from '../core/given.ts'
 import { isPlain } from '../core/json.ts'
 import { checkArray, checkObject, PAGE_ITEMS_MAX } from '../core/limits.ts'
 import { NameLock } from '../core/name-lock.ts'
 import { slicesOf } from '../core/slices-of.ts'
 import { stampMs } from '../core/stamp.ts'
-import { adapterPrefix, groupsOf, keyPart, mayHaveMore, textOfPart } from './adapter-parts.ts'
+import {
+  adapterPrefix,
+  changeValue,
+  entriesOf,
+  groupsOf,
+  keyPart,
+  mayHaveMore,
+  textOfPart,
+} from './adapter-parts.ts'
 
 /** Entries of one group. */
 const ENTRIES_AT_ONCE = 500
 /** What is longer is kept as content, since a message has at most 4 MiB. Bytes of JSON. */
 const ENTRY_BYTES_MAX: number = 3 * 1024 * 1024
-/** Times that a summary is made anew because another process made one meanwhile. */
-const TRIES_MAX = 40
 
 /** Names a transcript: the main one of a session, or with `subpath` that of a subagent. */
 export interface ClaudeSessionKey {
@@ -222,14 +228,9 @@ export class EverthreadSessionStore {
   async #summaries(projectKey: string): Promise<ClaudeSessionSummary[]> {
     const prefix = this.#summaryKey({ projectKey, sessionId: '' })
     const found: ClaudeSessionSummary[] = []
-    let after: string | undefined
-    for (;;) {
-      const query = { prefix, limit: PAGE_ITEMS_MAX, ...(after !== undefined && { after }) }
-      const page = await this.#history.store.entries<ClaudeSessionSummary>(query)
-      found.push(...page.entries.map(({ value }) => value))
-      after = page.entries.at(-1)?.key
-      if (page.done || after === undefined) return found
-    }
+    const entries = entriesOf<ClaudeSessionSummary>(this.#history.store, prefix)
+    for await (const { value } of entries) found.push(value)
+    return found
   }
 
   async #summarise(
@@ -239,20 +240,10 @@ export class EverthreadSessionStore {
   ): Promise<void> {
     const { store } = this.#history
     const name = this.#summaryKey(key)
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const entry = await store.getEntry<ClaudeSessionSummary>(name)
-      const mtime = Math.max(appended, entry?.value.mtime ?? 0)
-      const value = this.#fold!(entry?.value, key, [...entries], { mtime })
-      const stands = entry === undefined ? ({ absent: true } as const) : { stamp: entry.stamp }
-      try {
-        await store.write([{ kind: 'set', key: name, value }], { if: [{ key: name, ...stands }] })
-        return
-      } catch (error) {
-        if (!isStorageError(error, 'CONFLICT') || error.effect !== 'none') throw error
-      }
-    }
-    const text = `other processes changed ${JSON.stringify(name)} over and over`
-    throw new StorageError('OVERLOADED', text, { effect: 'unknown', operation: 'write' })
+    await changeValue<ClaudeSessionSummary, undefined>(store, name, 'anywhere', (before) => {
+      const mtime = Math.max(appended, before?.mtime ?? 0)
+      return { result: undefined, value: this.#fold!(before, key, [...entries], { mtime }) }
+    })
   }
 }
 

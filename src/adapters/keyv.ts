@@ -2,12 +2,17 @@ import type { ChatHistory } from '../chat/chat-history.ts'
 import { encodeJson } from '../core/json.ts'
 import { EXPIRES_AT_MAX } from '../store/expiry/expiring-text.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
-import { adapterPrefix, groupsOf, keyPart, removeAll, textOfPart } from './adapter-parts.ts'
+import {
+  adapterPrefix,
+  entriesOf,
+  groupsOf,
+  keyPart,
+  removeAll,
+  textOfPart,
+} from './adapter-parts.ts'
 
 /** Values of one group, each of which may expire. */
 const VALUES_AT_ONCE = 300
-/** Keys and values that the iterator reads at once. */
-const PAGE = 100
 
 /** A value to be set: with `expires` as Keyv 6 hands it over, or with `ttl` as Keyv 5 does. */
 export interface KeyvEntry {
@@ -125,13 +130,8 @@ export class EverthreadKeyv {
   /** Keys of the namespace and their values, by code points of the keys. What is set meanwhile may come or not. */
   async *iterator(): AsyncGenerator<[key: string, value: unknown], void, undefined> {
     const prefix = this.#scope()
-    let after: string | undefined
-    for (;;) {
-      const query = { prefix, limit: PAGE, ...(after !== undefined && { after }) }
-      const { entries, done } = await this.#store.entries(query)
-      for (const { key, value } of entries) yield [textOfPart(key.slice(prefix.length)), value]
-      after = entries.at(-1)?.key
-      if (done || after === undefined) return
+    for await (const { key, value } of entriesOf(this.#store, prefix)) {
+      yield [textOfPart(key.slice(prefix.length)), value]
     }
   }
 
