@@ -1,7 +1,7 @@
 // Goal: the state of a bot behaves as the in-memory state of the Chat SDK, and is one for many writers. Method: random calls on both,
 // with a clock that is set forward, and races.
 import { createMemoryState } from '@chat-adapter/state-memory'
-import type { Lock, QueueEntry, StateAdapter } from 'chat'
+import { Chat, Message, type Adapter, type Lock, type QueueEntry, type StateAdapter } from 'chat'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { openChatHistory, type ChatHistory } from '../index.ts'
@@ -180,6 +180,61 @@ test('a message is kept as what it says of itself', async () => {
   const entry = await state.dequeue('t')
   expect(entry?.message).toEqual({ _type: 'chat:Message', text: 'Hi \0 \ud800' })
 })
+
+test('two bots that are told the same messages handle each once, and one at a time', async () => {
+  const history = memory.forTenant('bots')
+  const handled: string[] = []
+  let running = 0
+  const bots = [1, 2].map(() => {
+    const bot = new Chat({
+      userName: 'helper',
+      adapters: { platform: PLATFORM },
+      state: new EverthreadChatState(history),
+      concurrency: 'queue',
+      logger: 'error',
+    })
+    bot.onNewMessage(/./, async (_thread, message, context) => {
+      expect(++running).toBe(1)
+      await history.store.pause(5)
+      for (const each of [...(context?.skipped ?? []), message]) handled.push(each.text)
+      running--
+    })
+    return bot
+  })
+  const waits: Promise<unknown>[] = []
+  const waitUntil = (promise: Promise<unknown>): void => void waits.push(promise)
+  for (const id of ['1', '2', '3', '4', '5']) {
+    for (const bot of bots) {
+      await bot.initialize()
+      bot.processMessage(PLATFORM, 'platform:C:1', messageOf(id), { waitUntil })
+    }
+  }
+  await Promise.all(waits)
+  expect(handled.sort()).toEqual(['text 1', 'text 2', 'text 3', 'text 4', 'text 5'])
+})
+
+/** As much of a platform as a bot needs to be told of messages. */
+const PLATFORM = {
+  name: 'platform',
+  userName: 'helper',
+  initialize: () => Promise.resolve(),
+  channelIdFromThreadId: () => 'platform:C',
+  isDM: () => false,
+} as unknown as Adapter
+
+function messageOf(id: string): Message {
+  const author = { userId: 'u', userName: 'ann', fullName: 'Ann', isBot: false, isMe: false }
+  return new Message({
+    id,
+    threadId: 'platform:C:1',
+    text: `text ${id}`,
+    formatted: { type: 'root', children: [] },
+    raw: {},
+    author,
+    metadata: { dateSent: new Date(), edited: false },
+    attachments: [],
+  })
+}
 
 test('tenants do not see each other, and what is cleared can be used again', async () => {
   const [ann, bob] = [fresh(), fresh()]
