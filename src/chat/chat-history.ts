@@ -190,17 +190,7 @@ export class ChatHistory<Extras extends object | ProviderName = {}>
     messages: readonly NewMessage<Extras>[],
     options?: SaveOptions,
   ): Promise<readonly Receipt[]> {
-    const { onConflict } = resolve('', options, SAVE)
-    if (onConflict === 'reject') return await this.#save(conversationId, messages, 'message')
-    const key = this.#key(conversationId)
-    const items = itemsOf(messages).map((item, i) => ({ ...item, message: messages[i]! }))
-    await this.#contents.refer(conversationId, messages)
-    return await saveOver(items, onConflict, {
-      append: (fresh) => this.#append(conversationId, key, fresh),
-      find: async (ids) => (await this.#store.readItemsById(key, ids)).items,
-      update: ({ message }, id) =>
-        this.updateMessage(conversationId, id, message as ConversationItem<Extras>),
-    })
+    return await this.#saveAs('message', conversationId, messages, options)
   }
 
   /**
@@ -211,8 +201,28 @@ export class ChatHistory<Extras extends object | ProviderName = {}>
   async saveItems(
     conversationId: string,
     items: readonly ConversationItem<Extras>[],
+    options?: SaveOptions,
   ): Promise<readonly Receipt[]> {
-    return await this.#save(conversationId, items, 'item')
+    return await this.#saveAs('item', conversationId, items, options)
+  }
+
+  async #saveAs(
+    taken: Taken,
+    conversationId: string,
+    given: readonly object[],
+    options: SaveOptions | undefined,
+  ): Promise<readonly Receipt[]> {
+    const { onConflict } = resolve('', options, SAVE)
+    if (onConflict === 'reject') return await this.#save(conversationId, given, taken)
+    const key = this.#key(conversationId)
+    const items = itemsOf(given, taken).map((item, i) => ({ ...item, message: given[i]! }))
+    await this.#contents.refer(conversationId, given)
+    return await saveOver(items, onConflict, {
+      append: (fresh) => this.#append(conversationId, key, fresh),
+      find: async (ids) => (await this.#store.readItemsById(key, ids)).items,
+      update: ({ message }, id) =>
+        this.updateMessage(conversationId, id, message as ConversationItem<Extras>),
+    })
   }
 
   /**

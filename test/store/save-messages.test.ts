@@ -81,6 +81,25 @@ test('replace updates what stands where it stands, and saves what is new once', 
   ])
 })
 
+test('items without a role are saved over in the same ways', async () => {
+  const { history } = await open()
+  const call = { id: 'a', type: 'function_call', name: 'now' }
+  await history.saveItems('c', [call])
+  const group = [
+    { ...call, name: 'later' },
+    { id: 'b', type: 'reasoning' },
+  ]
+  await expect(history.saveItems('c', group)).rejects.toMatchObject({ code: 'CONFLICT' })
+  await history.saveItems('c', group, { onConflict: 'ignore' })
+  const { messages } = await history.getHistory('c')
+  expect(messages).toMatchObject([call, { id: 'b', type: 'reasoning' }])
+  await history.saveItems('c', group, { onConflict: 'replace' })
+  expect((await history.getHistory('c')).messages).toMatchObject(group)
+  await expect(
+    history.saveMessages('c', group as never, { onConflict: 'ignore' }),
+  ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+})
+
 test('messages without an id are saved, once for each call', async () => {
   const { history } = await open()
   await history.saveMessages('c', [message('a', 'A')])
