@@ -21,11 +21,13 @@ import {
   newestFirst,
 } from './beside-messages.ts'
 import {
+  fieldAlone,
   fieldsOf,
   nullFields,
   RESOURCE,
   shownConversation,
   textOf,
+  titleOf,
 } from './voltagent/conversation-fields.ts'
 import { shownMessage, slotsOf, type Slot, type Stored } from './voltagent/stored-messages.ts'
 import {
@@ -172,11 +174,12 @@ export class EverthreadStorage extends WorkflowStorage {
   async createConversation(input: VoltAgentNewConversation): Promise<VoltAgentConversation> {
     const { id, userId, title, resourceId, metadata } = input
     if ((await this.getConversation(id)) !== null) throw new ConversationAlreadyExistsError(id)
+    const shown = titleOf(title)
     try {
       await this.#history.createConversation(id, {
         owner: userId,
-        ...(title !== '' && { title }),
-        metadata: fieldsOf(resourceId, metadata),
+        ...(shown.title !== null && { title: shown.title }),
+        metadata: { ...fieldsOf(resourceId, metadata), ...shown.field },
       })
     } catch (error) {
       if (isStorageError(error, 'CONFLICT')) throw new ConversationAlreadyExistsError(id)
@@ -251,18 +254,20 @@ export class EverthreadStorage extends WorkflowStorage {
     if (found?.createdAt === undefined) throw new ConversationNotFoundError(id)
     const { title, userId, resourceId, metadata } = updates
     const before = found.metadata ?? {}
-    const gone = metadata === undefined ? {} : nullFields(Object.keys(before))
+    const isOwn = (name: string): boolean => !name.startsWith('voltagent.')
+    const gone = metadata === undefined ? {} : nullFields(Object.keys(before).filter(isOwn))
     // The resource is written in any case: `updatedAt` is the time of the latest change.
     const resource = resourceId ?? textOf(before[RESOURCE])
-    const nulls = metadata === undefined ? {} : fieldsOf(resource, metadata)
+    const given = metadata === undefined ? {} : fieldsOf(resource, metadata)
+    const shown = title === undefined ? undefined : titleOf(title)
     if (userId !== undefined && found.owner !== undefined && userId !== found.owner) {
       this.#owners.delete(id)
       await this.#note(found.owner, id)
     }
     await this.#history.updateConversation(id, {
-      ...(title !== undefined && { title: title === '' ? null : title }),
+      ...(shown && { title: shown.title }),
       ...(userId !== undefined && { owner: userId }),
-      metadata: { ...gone, ...nulls, [RESOURCE]: resource },
+      metadata: { ...gone, ...given, ...shown?.field, [RESOURCE]: resource },
     })
     return await this.#conversation(id)
   }
@@ -443,8 +448,10 @@ export class EverthreadStorage extends WorkflowStorage {
   }
 
   async #setMemory(id: string, content: string | null): Promise<void> {
-    if ((await this.getConversation(id)) === null) return
-    await this.#history.updateConversation(id, { metadata: { [MEMORY]: content } })
+    const found = await this.#history.getConversation(id)
+    if (found?.createdAt === undefined) return
+    const metadata = fieldAlone(found.metadata ?? {}, MEMORY, content)
+    await this.#history.updateConversation(id, { metadata })
   }
 
   #memoryKey(userId: string): string {

@@ -32,6 +32,7 @@ export async function slotsOf(
 ): Promise<ReadonlyMap<string, Slot>> {
   const key = conversationKey(history.tenant, conversationId)
   const slots = new Map<string, Slot>()
+  const given = new Set<string>()
   let wanted = new Map(ids.map((id) => [id, id]))
   for (let n = 2; wanted.size > 0; n++) {
     const { items } = await history.store.readItemsById(key, [...wanted.keys()])
@@ -40,10 +41,13 @@ export async function slotsOf(
     for (const [id, messageId] of wanted) {
       const item = found.get(id)
       const stored = item && (decodeMessage(item) as Stored | undefined)
-      if (item === undefined) slots.set(messageId, { id })
-      else if (stored !== undefined && isOwn(stored)) slots.set(messageId, { id, stored })
+      const isIt = (stored?.messageId ?? id) === messageId
+      const isFree = item === undefined && !given.has(id)
+      if (isFree) slots.set(messageId, { id })
+      else if (stored !== undefined && isIt && isOwn(stored)) slots.set(messageId, { id, stored })
       else next.set(`${messageId}~${n}`, messageId)
     }
+    for (const { id } of slots.values()) given.add(id)
     wanted = next
   }
   return slots

@@ -30,7 +30,7 @@ export interface VoltAgentNewConversation {
   readonly resourceId: string
   /** 1 to 256 bytes. */
   readonly userId: string
-  /** At most 2,048 bytes; may be empty. */
+  /** May be empty. Of one of more than 2,048 bytes lists show the beginning. */
   readonly title: string
   /** At most 98 fields of JSON, each of at most 65,536 bytes. */
   readonly metadata: Record<string, unknown>

@@ -42,9 +42,9 @@ export class WorkflowStorage {
     if (metadata === undefined) return await this.#runs<State>(notes.slice(offset, end))
     const states = await this.#runs<VoltAgentWorkflowState>(notes)
     const wanted = Object.entries(asJson('query.metadata', metadata))
-    const found = states.filter((state) => {
+    const found = states.filter(({ metadata: stored = {} }) => {
       return wanted.every(([name, value]) => {
-        return isDeepStrictEqual(asJson(name, state.metadata?.[name] ?? null), value)
+        return Object.hasOwn(stored, name) && isDeepStrictEqual(stored[name], value)
       })
     })
     return found.slice(offset, end) as object[] as State[]
