@@ -1,37 +1,16 @@
 // Goal: ADK's sessions keep what runners append, also of several at once, and tell of outages. Method: two services on a pair of
 // databases in memory that can fail; ADK's base class is left away. Random programs beside the framework's own service, with
 // the true base class, are in test/adapters/adk.
-import type { AppendEventRequest, Event, Session } from '@google/adk'
 import { expect, test, vi } from 'vitest'
+import { adkEvent } from '../../test/support/adk-events.ts'
 import { adapterPlaces } from '../../test/support/adapter-places.ts'
 
-vi.mock('@google/adk', () => ({
-  BaseSessionService: class {
-    async getOrCreateSession(this: Service, request: typeof PLACE): Promise<Session> {
-      return (await this.getSession(request)) ?? (await this.createSession(request))
-    }
-
-    async appendEvent({ session, event }: AppendEventRequest): Promise<void> {
-      session.events.push(event)
-    }
-  },
-}))
+vi.mock('@google/adk', async () => await import('../../test/support/adk-base.ts'))
 
 const { EverthreadSessionService } = await import('./adk.ts')
 type Service = InstanceType<typeof EverthreadSessionService>
 
 const PLACE = { appName: 'app', userId: 'ann', sessionId: 's' }
-
-function event(id: string, stateDelta: Record<string, unknown> = {}, more: object = {}): Event {
-  const content = { role: 'user', parts: [{ text: id }] }
-  const actions = {
-    stateDelta,
-    artifactDelta: {},
-    requestedAuthConfigs: {},
-    requestedToolConfirmations: {},
-  }
-  return { id, invocationId: 'i', author: 'user', content, actions, timestamp: 1_000, ...more }
-}
 
 async function ids(service: Service, config?: object): Promise<string[] | undefined> {
   const session = await service.getSession({ ...PLACE, ...(config && { config }) })
@@ -52,7 +31,7 @@ test('two runners with session objects of their own append at once, and nothing 
           [`user:of${runner}`]: i,
           both: runner,
         }
-        await service.appendEvent({ session, event: event(`${runner}-${i}`, delta) })
+        await service.appendEvent({ session, event: adkEvent(`${runner}-${i}`, delta) })
       }
     }),
   )
@@ -76,7 +55,7 @@ test('an append reads one item of the session, however long it is', async () => 
   const costs: object[] = []
   for (let i = 0; i < 120; i++) {
     const before = new Map(primary.calls)
-    await service.appendEvent({ session, event: event(`e${i}`, { n: i }) })
+    await service.appendEvent({ session, event: adkEvent(`e${i}`, { n: i }) })
     const reads = ['readItems', 'countItems', 'readItemsById', 'listKeys']
     costs.push(reads.map((name) => (primary.calls.get(name) ?? 0) - (before.get(name) ?? 0)))
   }
@@ -88,7 +67,7 @@ test('a state that cannot be kept keeps the event out, and the session as it was
   const { history } = await adapterPlaces()
   const service = new EverthreadSessionService(history)
   const session = await service.createSession(PLACE)
-  const append = service.appendEvent({ session, event: event('e', { a: 1, b: 1n }) })
+  const append = service.appendEvent({ session, event: adkEvent('e', { a: 1, b: 1n }) })
   await expect(append).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', effect: 'none' })
   expect(session.events).toEqual([])
   expect(await service.getSession(PLACE)).toMatchObject({ events: [], state: {} })
@@ -104,14 +83,14 @@ test('events come back as they were, and stand in the history', async () => {
   expect(session.state).toEqual({ 'app:a': 1, 'user:b': 2, d: 4 })
   const text = 'NUL \0, lone \ud800, 漢字 👩‍👩‍👧'
   const events = [
-    event(
+    adkEvent(
       'a',
       { [text]: text, '': null, __proto: 1 },
       { content: { role: 'model', parts: [{ text }] } },
     ),
-    event('b'.repeat(2_000), {}, { content: { parts: [{ text }] } }),
-    event('c\0', {}, { content: undefined, errorMessage: text }),
-    event(
+    adkEvent('b'.repeat(2_000), {}, { content: { parts: [{ text }] } }),
+    adkEvent('c\0', {}, { content: undefined, errorMessage: text }),
+    adkEvent(
       'd',
       {},
       {
@@ -120,7 +99,7 @@ test('events come back as they were, and stand in the history', async () => {
     ),
   ]
   for (const each of events) await service.appendEvent({ session, event: each })
-  await service.appendEvent({ session, event: event('partial', { a: 1 }, { partial: true }) })
+  await service.appendEvent({ session, event: adkEvent('partial', { a: 1 }, { partial: true }) })
   const read = await service.getSession(PLACE)
   expect(JSON.parse(JSON.stringify(read!.events))).toEqual(JSON.parse(JSON.stringify(events)))
   expect(read!.state).toEqual({ ...session.state, [text]: text, '': null, __proto: 1 })
@@ -148,7 +127,7 @@ test('a session is created once, deleted for good, and may be created again', as
   expect(new Set(created.map(({ lastUpdateTime }) => lastUpdateTime)).size).toBe(1)
   await expect(service.createSession(PLACE)).rejects.toMatchObject({ code: 'CONFLICT' })
   const session = (await service.getSession(PLACE))!
-  await service.appendEvent({ session, event: event('e', { a: 1, 'user:u': 1 }) })
+  await service.appendEvent({ session, event: adkEvent('e', { a: 1, 'user:u': 1 }) })
   await second.deleteSession(PLACE)
   await second.deleteSession(PLACE)
   expect(await service.getSession(PLACE)).toBeUndefined()
@@ -156,11 +135,11 @@ test('a session is created once, deleted for good, and may be created again', as
     sessions: [],
     totalItems: 0,
   })
-  const late = service.appendEvent({ session, event: event('f') })
+  const late = service.appendEvent({ session, event: adkEvent('f') })
   await expect(late).rejects.toMatchObject({ code: 'NOT_FOUND', effect: 'none' })
   const anew = await service.createSession(PLACE)
   expect(anew).toMatchObject({ events: [], state: { 'user:u': 1 } })
-  await second.appendEvent({ session: anew, event: event('e', { a: 2 }) })
+  await second.appendEvent({ session: anew, event: adkEvent('e', { a: 2 }) })
   expect(await service.getSession(PLACE)).toMatchObject({ events: [{ id: 'e' }], state: { a: 2 } })
   // Somebody who holds the session of before appends to nothing of this one's that is gone.
   expect(await ids(second)).toEqual(['e'])
@@ -170,7 +149,7 @@ test('what a deletion left behind is not of the session that comes after it', as
   const { history } = await adapterPlaces()
   const service = new EverthreadSessionService(history)
   const session = await service.createSession(PLACE)
-  await service.appendEvent({ session, event: event('e') })
+  await service.appendEvent({ session, event: adkEvent('e') })
   const [key] = (await history.store.listKeys({ prefix: 'adapter/0::adk/session/', limit: 1 })).keys
   await history.store.delete(key!)
   expect(await service.createSession(PLACE)).toMatchObject({ events: [] })
@@ -201,18 +180,18 @@ test('an outage is an error with its effect, or the answer of the backup', async
   const { history, primary, backup } = await adapterPlaces()
   const service = new EverthreadSessionService(history)
   const session = await service.createSession(PLACE)
-  await service.appendEvent({ session, event: event('e', { a: 1 }) })
+  await service.appendEvent({ session, event: adkEvent('e', { a: 1 }) })
   await history.flush()
   primary.setMode('refused')
   expect(await service.getSession(PLACE)).toMatchObject({ events: [{ id: 'e' }], state: { a: 1 } })
-  await service.appendEvent({ session, event: event('f', { a: 2 }) })
+  await service.appendEvent({ session, event: adkEvent('f', { a: 2 }) })
   expect(await ids(service)).toEqual(['e', 'f'])
   backup.setMode('refused')
   const calls = [
     service.getSession(PLACE),
     service.getOrCreateSession(PLACE),
     service.listSessions({ appName: 'app' }),
-    service.appendEvent({ session, event: event('g') }),
+    service.appendEvent({ session, event: adkEvent('g') }),
   ]
   for (const call of await Promise.allSettled(calls)) {
     expect(call).toMatchObject({
@@ -223,4 +202,20 @@ test('an outage is an error with its effect, or the answer of the backup', async
   primary.setMode('up')
   backup.setMode('up')
   await vi.waitFor(async () => expect(await ids(service)).toEqual(['e', 'f']), 30_000)
+})
+
+test('a session that is deleted while an event is on its way does not get it', async () => {
+  const { history, other } = await adapterPlaces()
+  const service = new EverthreadSessionService(history)
+  const session = await service.createSession(PLACE)
+  const write = history.store.write.bind(history.store)
+  vi.spyOn(history.store, 'write').mockImplementationOnce(async (...given) => {
+    await new EverthreadSessionService(other).deleteSession(PLACE)
+    return await write(...given)
+  })
+  const append = service.appendEvent({ session, event: adkEvent('e', { 'app:a': 1 }) })
+  await expect(append).rejects.toMatchObject({ code: 'NOT_FOUND', effect: 'none' })
+  expect(session.events).toEqual([])
+  expect(await history.countMessages('app/ann/s')).toBe(0)
+  expect(await service.createSession(PLACE)).toMatchObject({ events: [], state: {} })
 })

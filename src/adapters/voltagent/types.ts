@@ -32,7 +32,7 @@ export interface VoltAgentNewConversation {
   readonly userId: string
   /** May be empty. Of one of more than 2,048 bytes lists show the beginning. */
   readonly title: string
-  /** At most 98 fields of JSON, each of at most 65,536 bytes. */
+  /** At most 97 fields of JSON, each of at most 65,536 bytes. */
   readonly metadata: Record<string, unknown>
 }
 
