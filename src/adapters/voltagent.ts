@@ -170,7 +170,11 @@ export class EverthreadStorage extends WorkflowStorage {
 
   // ---- conversations
 
-  /** @throws ConversationAlreadyExistsError; StorageError. */
+  /**
+   * Gives a conversation a record; messages that it has already stay. Of several at once one does.
+   *
+   * @throws ConversationAlreadyExistsError; StorageError.
+   */
   async createConversation(input: VoltAgentNewConversation): Promise<VoltAgentConversation> {
     const { id, userId, title, resourceId, metadata } = input
     if ((await this.getConversation(id)) !== null) throw new ConversationAlreadyExistsError(id)
@@ -203,6 +207,7 @@ export class EverthreadStorage extends WorkflowStorage {
     return found.reverse()
   }
 
+  /** As `queryConversations` with this user. */
   async getConversationsByUserId(
     userId: string,
     options?: Omit<VoltAgentConversationQuery, 'userId'>,
@@ -323,7 +328,7 @@ export class EverthreadStorage extends WorkflowStorage {
 
   // ---- working memory
 
-  /** A conversation's is the field `workingMemory` of its metadata. */
+  /** Null when there is none. A conversation's is the field `workingMemory` of its metadata. */
   async getWorkingMemory(params: VoltAgentMemoryScope): Promise<string | null> {
     const { scope, conversationId, userId } = params
     if (scope === 'user' && userId) {
@@ -346,6 +351,7 @@ export class EverthreadStorage extends WorkflowStorage {
     }
   }
 
+  /** Removes it. What is not there is no error. */
   async deleteWorkingMemory(params: VoltAgentMemoryScope): Promise<void> {
     const { scope, conversationId, userId } = params
     if (scope === 'user' && userId) {

@@ -109,8 +109,8 @@ export interface VoltAgentRunQuery {
   readonly metadata?: Record<string, unknown>
 }
 
-/** An error that VoltAgent knows by its name and code. */
-class VoltAgentMemoryError extends Error {
+/** An error that VoltAgent knows by its name and code; `details` names the conversation. Nothing was changed. */
+export class VoltAgentMemoryError extends Error {
   readonly code: string
   readonly details: { readonly conversationId: string }
 

@@ -15,11 +15,13 @@ export class WorkflowStorage {
   readonly #store: StrategicStorageManager
   readonly #prefix: string
 
+  /** The store is connected and closed by the caller. */
   constructor(store: StrategicStorageManager, tenant: string) {
     this.#store = store
     this.#prefix = adapterPrefix(tenant, 'voltagent')
   }
 
+  /** The state of a run; null when there is no such run. */
   async getWorkflowState<State = VoltAgentWorkflowState>(
     executionId: string,
   ): Promise<State | null> {
