@@ -1,0 +1,4 @@
+export class EverthreadStore {}
+export interface EverthreadStoreOptions {
+  readonly ttlMs?: number
+}
