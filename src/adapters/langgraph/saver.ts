@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { RunnableConfig } from '@langchain/core/runnables'
 import {
   BaseCheckpointSaver,
@@ -21,6 +20,7 @@ import { invalid } from '../../core/errors.ts'
 import type { DecodedItem } from '../../store/bulk/bulk-types.ts'
 import { configOf, targetOf, whereOf } from './config.ts'
 import { deltaHistory } from './delta-history.ts'
+import { contains } from './filter.ts'
 import { GraphLists, type StoredCheckpoint, type Write } from './graph-lists.ts'
 import { pack, unpack, type Packed } from './packed.ts'
 import { pruneThread, type PrunedThread, type PruneOptions } from './prune.ts'
@@ -322,18 +322,4 @@ function setField(target: Record<string, unknown>, name: string, value: unknown)
     enumerable: true,
     configurable: true,
   })
-}
-
-/** Each field of `wanted` is there and equal; of objects as far as they are given. */
-function contains(given: unknown, wanted: unknown): boolean {
-  if (Array.isArray(wanted) || typeof wanted !== 'object' || wanted === null) {
-    return isDeepStrictEqual(given, wanted)
-  }
-  return Object.entries(wanted).every(
-    ([name, value]) =>
-      typeof given === 'object' &&
-      given !== null &&
-      Object.hasOwn(given, name) &&
-      contains((given as Record<string, unknown>)[name], value),
-  )
 }
