@@ -277,12 +277,14 @@ export class EverthreadSaver extends BaseCheckpointSaver<number> {
     parent: string | undefined,
     values: ReadonlyMap<string, Packed>,
   ): Promise<Checkpoint> {
-    const whole: Checkpoint = { ...checkpoint, channel_values: {} }
-    for (const [channel, version] of Object.entries(checkpoint.channel_versions)) {
+    const given = Object.entries(checkpoint.channel_versions).flatMap(([channel, version]) => {
       const value = values.get(valueName(channel, version))
-      if (value !== undefined)
-        setField(whole.channel_values, channel, await unpack(this.serde, value))
-    }
+      return value === undefined ? [] : [{ channel, value }]
+    })
+    const fields = given.map(async ({ channel, value }) => {
+      return [channel, await unpack(this.serde, value)] as const
+    })
+    const whole = { ...checkpoint, channel_values: Object.fromEntries(await Promise.all(fields)) }
     if (checkpoint.v >= 4 || parent === undefined) return whole
     const [writes = []] = await this.#lists.writes(place, [parent])
     const sends = writes.filter(({ channel }) => channel === TASKS)
@@ -312,14 +314,4 @@ export class EverthreadSaver extends BaseCheckpointSaver<number> {
       ),
     }
   }
-}
-
-/** A channel may have any name. */
-function setField(target: Record<string, unknown>, name: string, value: unknown): void {
-  Object.defineProperty(target, name, {
-    value,
-    writable: true,
-    enumerable: true,
-    configurable: true,
-  })
 }
