@@ -310,6 +310,37 @@ describe('the saver', () => {
     ])
   })
 
+  test('writes may come before their checkpoint, and from another process', async () => {
+    const path = await directory()
+    const history = await open(files(path))
+    const saver = new EverthreadSaver(history)
+    const other = new EverthreadSaver(history)
+    const ids = Array.from({ length: 10 }, () => uuid6(0))
+    for (const id of ids) {
+      const config = threadConfig('t', '', id)
+      await saver.putWrites(config, [['a', 'early']], '1')
+      await put(saver, threadConfig('t'), { a: 1 }, { id })
+      await saver.putWrites(config, [['a', 'again']], '1')
+      await saver.putWrites(config, [['a', 'late']], '2')
+      await other.putWrites(config, [['a', 'other']], '3')
+      await put(saver, threadConfig('t'), { a: 1 }, { id })
+      const written = [
+        ['1', 'a', 'early'],
+        ['2', 'a', 'late'],
+        ['3', 'a', 'other'],
+      ]
+      expect((await saver.getTuple(config))!.pendingWrites).toEqual(written)
+      expect((await other.getTuple(threadConfig('t')))!.pendingWrites).toEqual(written)
+    }
+    for (const { pendingWrites } of await all(saver, threadConfig('t'))) {
+      expect(pendingWrites).toHaveLength(3)
+    }
+    expect(await saver.prune('t', { last: 2 })).toEqual({ removed: 8 })
+    for (const { pendingWrites } of await all(saver, threadConfig('t'))) {
+      expect(pendingWrites).toHaveLength(3)
+    }
+  })
+
   test.each(ODD.filter((text) => text !== ''))(
     '%j as thread, namespace, channel, id, task',
     async (odd) => {

@@ -4,10 +4,11 @@ import type {
   DeltaChannelHistory,
   SerializerProtocol,
 } from '@langchain/langgraph-checkpoint'
+import type { Stamp } from '../../core/stamp.ts'
+import type { DecodedItem } from '../../store/bulk/bulk-types.ts'
 import type { GraphLists, StoredCheckpoint } from './graph-lists.ts'
 import { unpack } from './packed.ts'
 import { nameOf, valueName, type Place } from './thread-keys.ts'
-import type { DecodedItem } from '../../store/bulk/bulk-types.ts'
 
 /** Ancestors that are read at once; twice as many each time, up to the second. */
 const FIRST_PAGE = 32
@@ -21,6 +22,8 @@ interface Parts {
   /** Whose history it is; undefined: of the latest one. */
   readonly id: string | undefined
 }
+
+type Ancestor = Checkpoint & { readonly since: Stamp }
 
 /**
  * What each channel is made of: the value that the nearest ancestor has of it, and what was written from there on,
@@ -37,7 +40,7 @@ export async function deltaHistory(parts: Parts): Promise<Record<string, DeltaCh
       lists.values(place, names),
       lists.writes(
         place,
-        ancestors.map(({ id }) => id),
+        ancestors.map(({ id, since }) => ({ id, since })),
       ),
     ])
     for (const [i, ancestor] of ancestors.entries()) {
@@ -63,7 +66,7 @@ export async function deltaHistory(parts: Parts): Promise<Record<string, DeltaCh
 }
 
 /** The ancestors of the checkpoint by what they name as their parents, the nearest first. */
-async function* pagesOfAncestors({ lists, serde, place, id }: Parts): AsyncGenerator<Checkpoint[]> {
+async function* pagesOfAncestors({ lists, serde, place, id }: Parts): AsyncGenerator<Ancestor[]> {
   const key = place.checkpoints
   const [start] = await (id === undefined ? lists.latest(key) : lists.byId(key, id))
   let parent = start?.value.parent
@@ -72,7 +75,7 @@ async function* pagesOfAncestors({ lists, serde, place, id }: Parts): AsyncGener
   const seen = new Set<string>()
   while (parent !== undefined) {
     const page = await lists.page(key, { before, limit })
-    const ancestors: Checkpoint[] = []
+    const ancestors: Ancestor[] = []
     let items: readonly DecodedItem<StoredCheckpoint>[] = page.items
     // One that was put after its child stands elsewhere.
     if (page.done && items.length === 0) items = await lists.byId(key, parent)
@@ -80,7 +83,8 @@ async function* pagesOfAncestors({ lists, serde, place, id }: Parts): AsyncGener
     for (const item of items) {
       if (parent === undefined || item.id !== nameOf(parent) || seen.has(item.id)) continue
       seen.add(item.id)
-      ancestors.push((await unpack(serde, item.value.checkpoint)) as Checkpoint)
+      const checkpoint = (await unpack(serde, item.value.checkpoint)) as Checkpoint
+      ancestors.push({ ...checkpoint, since: item.value.since })
       parent = item.value.parent
     }
     yield ancestors

@@ -1,6 +1,8 @@
 /* Reads and writes of the lists of `thread-keys.ts`. */
 import { StorageError } from '../../core/errors.ts'
 import { GROUP_BYTES_MAX, PAGE_ITEMS_MAX } from '../../core/limits.ts'
+import { remember } from '../../core/lru.ts'
+import { itemName } from '../../core/operation.ts'
 import { slicesOf } from '../../core/slices-of.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { compareText } from '../../core/text.ts'
@@ -8,7 +10,15 @@ import type { DecodedItem } from '../../store/bulk/bulk-types.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
 import type { KeysRead } from '../../strategy/read/read-port.ts'
 import type { Packed } from './packed.ts'
-import { nameOf, pieceName, valueName, writesKey, type Place } from './thread-keys.ts'
+import {
+  nameOf,
+  ownWritesKey,
+  ownWritesPrefix,
+  pieceName,
+  sharedWritesKey,
+  valueName,
+  type Place,
+} from './thread-keys.ts'
 
 /** Longest text that one item holds; as JSON it is at most three times as many bytes. UTF-16 units. */
 const PIECE_LENGTH: number = 1024 * 1024
@@ -20,12 +30,19 @@ const VALUES_AT_ONCE = 200
 /** Pieces of a long value that are asked for by one call. */
 const PIECES_AT_ONCE = 4
 
+/** Checkpoints that are remembered. */
+const KNOWN_MAX = 10_000
+/** Lists of single checkpoints that are read without a look which there are. */
+const OWN_LISTS_ASKED = 4
+
 /** A checkpoint as it is stored. */
 export interface StoredCheckpoint {
   readonly thread: string
   readonly namespace: string
   /** Absent: it has none. */
   readonly parent?: string
+  /** Its writes in the shared list come later. */
+  readonly since: Stamp
   readonly checkpoint: Packed
   readonly metadata: Packed
 }
@@ -78,8 +95,16 @@ interface Put {
   readonly value: PutValue
 }
 
+/** Whose writes are asked for. */
+export interface Step {
+  readonly id: string
+  readonly since: Stamp
+}
+
 export class GraphLists {
   readonly #store: StrategicStorageManager
+  /** Checkpoints that are known to be stored, and since when: what is written from now on stands behind them. */
+  readonly #known = new Map<string, Stamp>()
 
   constructor(store: StrategicStorageManager) {
     this.#store = store
@@ -89,13 +114,19 @@ export class GraphLists {
   async saveCheckpoint(
     place: Place,
     id: string,
-    value: StoredCheckpoint,
+    stored: Omit<StoredCheckpoint, 'since'>,
     values: readonly NewValue[],
   ): Promise<void> {
+    const { checkpoints: key } = place
+    const name = nameOf(id)
+    // One that is put again stands behind its writes.
+    const since = this.#known.get(itemName({ key, id: name })) ?? this.#store.groups.newId()
+    const value: StoredCheckpoint = { ...stored, since }
     const puts = values.flatMap(({ channel, version, value: packed }) =>
       piecesOf(place.values, valueName(channel, version), packed),
     )
-    await this.#write([...puts, { kind: 'put', key: place.checkpoints, id: nameOf(id), value }])
+    await this.#write([...puts, { kind: 'put', key, id: name, value }])
+    this.#knows(key, [{ id: name, value }])
   }
 
   /** One item, whatever there are of before: what a repeat of a task may change is decided by who reads. */
@@ -105,13 +136,16 @@ export class GraphLists {
     written: Omit<StoredWrites, 'of' | 'writes'>,
     writes: readonly (readonly [channel: string, index: number, value: Packed])[],
   ): Promise<void> {
-    const key = writesKey(place, checkpointId)
+    const id = nameOf(checkpointId)
+    const isKnown = this.#known.has(itemName({ key: place.checkpoints, id }))
+    const shared = isKnown ? sharedWritesKey(place, checkpointId) : undefined
+    const key = shared ?? ownWritesKey(place, checkpointId)
     const length = writes.reduce(
       (sum, [channel, , [, data]]) => sum + channel.length + data.length,
       0,
     )
     const stored = length > PIECE_LENGTH ? await this.#stow(key, writes) : writes
-    const value: StoredWrites = { of: nameOf(checkpointId), ...written, writes: stored }
+    const value: StoredWrites = { of: id, ...written, writes: stored }
     await this.#store.appendItems(key, [{ value }])
   }
 
@@ -121,6 +155,7 @@ export class GraphLists {
 
   async byId(key: string, id: string): Promise<readonly DecodedItem<StoredCheckpoint>[]> {
     const page = await this.#store.getItemsById<StoredCheckpoint>(key, [nameOf(id)])
+    this.#knows(key, page.items)
     return page.items
   }
 
@@ -130,7 +165,10 @@ export class GraphLists {
     { before, limit }: { readonly before?: Stamp | undefined; readonly limit: number },
   ): Promise<{ readonly items: readonly DecodedItem<StoredCheckpoint>[]; readonly done: boolean }> {
     const from = before !== undefined && { before }
-    return await this.#store.getItems({ key, limit, order: 'newest', ...from })
+    const query = { key, limit, order: 'newest', ...from } as const
+    const page = await this.#store.getItems<StoredCheckpoint>(query)
+    this.#knows(key, page.items)
+    return page
   }
 
   /** The values that are there, by their names. */
@@ -149,14 +187,28 @@ export class GraphLists {
   }
 
   /** The writes of each of these checkpoints, in the order in which the framework applies them. */
-  async writes(
-    place: Place,
-    checkpointIds: readonly string[],
-  ): Promise<readonly (readonly Write[])[]> {
-    const keys = [...new Set(checkpointIds.map((id) => writesKey(place, id)))]
-    const lists = await Promise.all(keys.map((key) => this.#all<InWrites>(key)))
-    const items = lists.flat()
-    return checkpointIds.map((id) => writesOf(nameOf(id), items))
+  async writes(place: Place, steps: readonly Step[]): Promise<readonly (readonly Write[])[]> {
+    const from = new Map<string, Stamp | undefined>()
+    for (const { id, since } of steps) {
+      const key = sharedWritesKey(place, id)
+      const least = key && from.get(key)
+      if (key !== undefined && (least === undefined || since < least)) from.set(key, since)
+    }
+    for (const key of await this.#ownWrites(place, steps)) from.set(key, undefined)
+    const lists = await Promise.all(
+      [...from].map(([key, after]) => this.#all<InWrites>(key, after)),
+    )
+    const items = lists.flat().toSorted((a, b) => compareText(a.position, b.position))
+    return steps.map(({ id }) => writesOf(nameOf(id), items))
+  }
+
+  /** The lists of single checkpoints: of many it is looked up which there are. */
+  async #ownWrites(place: Place, steps: readonly { readonly id: string }[]): Promise<string[]> {
+    const keys = steps.map(({ id }) => ownWritesKey(place, id))
+    if (keys.length <= OWN_LISTS_ASKED) return keys
+    const there = new Set<string>()
+    for await (const key of this.keys(ownWritesPrefix(place))) there.add(key)
+    return keys.filter((key) => there.has(key))
   }
 
   /** Keys that begin so, in their order. */
@@ -177,8 +229,12 @@ export class GraphLists {
     throw new StorageError('UNAVAILABLE', text, { effect: 'unknown', operation: 'delete' })
   }
 
-  async removeKeys(keys: readonly string[]): Promise<void> {
-    await this.#store.deleteMany(keys)
+  /** Removes the lists of writes that only checkpoints which are gone had. */
+  async removeWrites(place: Place, old: readonly Step[], kept: readonly Step[]): Promise<void> {
+    const used = new Set(kept.map(({ id }) => sharedWritesKey(place, id)))
+    const shared = old.flatMap(({ id }) => sharedWritesKey(place, id) ?? [])
+    const unused = [...new Set(shared)].filter((key) => !used.has(key))
+    await this.#store.deleteMany([...unused, ...(await this.#ownWrites(place, old))])
   }
 
   /** Removes what stands in these lists up to a position. */
@@ -202,6 +258,15 @@ export class GraphLists {
     }
   }
 
+  #knows(
+    key: string,
+    items: readonly { readonly id: string; readonly value: StoredCheckpoint }[],
+  ): void {
+    for (const { id, value } of items) {
+      remember(this.#known, itemName({ key, id }), value.since, KNOWN_MAX)
+    }
+  }
+
   async #allKeys(prefix: string): Promise<{ readonly keys: string[]; readonly complete: boolean }> {
     const all = { keys: [] as string[], complete: true }
     for await (const { keys, complete } of this.#keyPages(prefix)) {
@@ -222,13 +287,13 @@ export class GraphLists {
     }
   }
 
-  /** All items of a list, the oldest first. */
-  async #all<T>(key: string): Promise<readonly DecodedItem<T>[]> {
+  /** All items of a list above a position, the oldest first. */
+  async #all<T>(key: string, from?: Stamp): Promise<readonly DecodedItem<T>[]> {
     const found: DecodedItem<T>[] = []
-    let after: Stamp | undefined
+    let after = from
     for (;;) {
-      const from = after !== undefined && { after }
-      const query = { key, limit: PAGE_ITEMS_MAX, order: 'oldest', ...from } as const
+      const above = after !== undefined && { after }
+      const query = { key, limit: PAGE_ITEMS_MAX, order: 'oldest', ...above } as const
       const { items, done } = await this.#store.getItems<T>(query)
       for (const item of items) found.push(item)
       after = items.at(-1)?.position

@@ -8,7 +8,7 @@ import { resolve, type OptionTable } from '../../core/options.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import type { GraphLists } from './graph-lists.ts'
 import { unpack } from './packed.ts'
-import { nameOf, placeOf, threadPrefix, valueName, writesKey, type Place } from './thread-keys.ts'
+import { nameOf, placeOf, threadPrefix, valueName, type Place } from './thread-keys.ts'
 
 /** Checkpoints that are read at once. */
 const PAGE = 200
@@ -39,6 +39,7 @@ interface Parts {
 interface Step {
   readonly name: string
   readonly position: Stamp
+  readonly since: Stamp
   readonly place: Place
   readonly parent: string | undefined
   readonly checkpoint: Checkpoint
@@ -80,11 +81,11 @@ async function stepsOf({ tenant, lists, serde }: Parts, key: string): Promise<St
   for (;;) {
     const { items, done } = await lists.page(key, { before, limit: PAGE })
     for (const { id: name, position, value } of items) {
-      const { thread, namespace, parent } = value
+      const { thread, namespace, parent, since } = value
       const checkpoint = (await unpack(serde, value.checkpoint)) as Checkpoint
       const metadata = (await unpack(serde, value.metadata)) as CheckpointMetadata
       const place = placeOf(tenant, thread, namespace)
-      steps.push({ name, position, place, parent, checkpoint, metadata })
+      steps.push({ name, position, since, place, parent, checkpoint, metadata })
     }
     before = items.at(-1)?.position
     if (done || before === undefined) return steps
@@ -123,8 +124,8 @@ async function removeSteps(
   )
   await lists.moveBehind(place, needed, position)
   await lists.removeThrough([place.checkpoints, place.values], position)
-  const used = new Set(kept.map(({ checkpoint }) => writesKey(place, checkpoint.id)))
-  const unused = old.map(({ checkpoint }) => writesKey(place, checkpoint.id))
-  await lists.removeKeys(unused.filter((key) => !used.has(key)))
+  const steps = (all: readonly Step[]): { readonly id: string; readonly since: Stamp }[] =>
+    all.map(({ checkpoint: { id }, since }) => ({ id, since }))
+  await lists.removeWrites(place, steps(old), steps(kept))
   return old.length
 }

@@ -17,6 +17,7 @@ import {
 } from '@langchain/langgraph-checkpoint'
 import type { ChatHistory } from '../../chat/chat-history.ts'
 import { invalid } from '../../core/errors.ts'
+import { STAMP_MIN } from '../../core/stamp.ts'
 import type { DecodedItem } from '../../store/bulk/bulk-types.ts'
 import { configOf, targetOf, whereOf } from './config.ts'
 import { deltaHistory } from './delta-history.ts'
@@ -259,7 +260,7 @@ export class EverthreadSaver extends BaseCheckpointSaver<number> {
       this.#lists.values(place, names),
       this.#lists.writes(
         place,
-        checkpoints.map(({ id }) => id),
+        items.map(({ value: { since } }, i) => ({ id: checkpoints[i]!.id, since })),
       ),
     ])
     return await Promise.all(
@@ -286,7 +287,9 @@ export class EverthreadSaver extends BaseCheckpointSaver<number> {
     })
     const whole = { ...checkpoint, channel_values: Object.fromEntries(await Promise.all(fields)) }
     if (checkpoint.v >= 4 || parent === undefined) return whole
-    const [writes = []] = await this.#lists.writes(place, [parent])
+    const [before] = await this.#lists.byId(place.checkpoints, parent)
+    const since = before?.value.since ?? STAMP_MIN
+    const [writes = []] = await this.#lists.writes(place, [{ id: parent, since }])
     const sends = writes.filter(({ channel }) => channel === TASKS)
     const versions = Object.values(checkpoint.channel_versions)
     whole.channel_values[TASKS] = await Promise.all(

@@ -3,7 +3,9 @@
  *
  *   …c/THREAD/NAMESPACE            checkpoints, in the order in which they were put
  *   …x/THREAD/NAMESPACE/values     values of channels, by channel and version
- *   …x/THREAD/NAMESPACE/wBUCKET    writes of the tasks of checkpoints that were made about the same time
+ *   …x/THREAD/NAMESPACE/wTIME      writes of the tasks of checkpoints that were made about that time, each behind its
+ *                                  checkpoint
+ *   …x/THREAD/NAMESPACE/w:ID       writes of one checkpoint that was not known to be stored then
  *
  * So a step appends some rows, and a thread of any length is removed as a few keys.
  */
@@ -74,14 +76,22 @@ export function pieceName(name: string, piece: number): string {
 const MADE_AT = /^([0-9a-f]{8})-([0-9a-f])[0-9a-f]{3}-6/
 
 /**
- * The list that has the writes of a checkpoint. Those that were made within some seven seconds share one: their
- * number is what the removal of a thread costs. A checkpoint whose id is no time has a list of its own.
+ * The list that a checkpoint's writes share with those of checkpoints that were made within the same seven seconds:
+ * the number of lists is what the removal of a thread costs. Undefined: its id is no time.
  */
-export function writesKey({ writes }: Place, checkpointId: string): string {
+export function sharedWritesKey({ writes }: Place, checkpointId: string): string | undefined {
   const time = MADE_AT.exec(checkpointId)
-  return time === null
-    ? `${writes}:${partOf(checkpointId)}`
-    : `${writes}${time[1]}${Number.parseInt(time[2]!, 16) >> 2}`
+  return time === null ? undefined : `${writes}${time[1]}${Number.parseInt(time[2]!, 16) >> 2}`
+}
+
+/** The list for those writes of a checkpoint that may stand before it. */
+export function ownWritesKey(place: Place, checkpointId: string): string {
+  return `${ownWritesPrefix(place)}${partOf(checkpointId)}`
+}
+
+/** What all such lists of a namespace begin with. */
+export function ownWritesPrefix({ writes }: Place): string {
+  return `${writes}:`
 }
 
 /** The length before the text keeps any two apart, whatever they contain. */
