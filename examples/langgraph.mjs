@@ -5,7 +5,9 @@ import { FakeListChatModel } from '@langchain/core/utils/testing'
 import {
   Command,
   END,
+  INTERRUPT,
   interrupt,
+  isInterrupted,
   MessagesAnnotation,
   START,
   StateGraph,
@@ -45,7 +47,7 @@ const asked = await mailer(first.forTenant('user-7')).invoke(
   { messages: [new HumanMessage('Write to Ann.')] },
   config,
 )
-console.log('asks:', asked.__interrupt__?.[0]?.value)
+if (isInterrupted(asked)) console.log('asks:', asked[INTERRUPT][0]?.value)
 await first.close()
 
 const second = await open()
