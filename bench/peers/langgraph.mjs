@@ -10,11 +10,17 @@ export const packages = ['@langchain/langgraph-checkpoint-postgres']
 export const promise = 'primary'
 export const reading = 'the whole history'
 
-export async function open({ url, connections }) {
+/** For `bench/langgraph.ts`: the saver itself. */
+export async function openSaver({ url, connections }) {
   const pool = new pg.Pool({ connectionString: url, max: connections })
   pool.on('error', () => {})
   const saver = new PostgresSaver(pool)
   await saver.setup()
+  return { saver, close: () => pool.end() }
+}
+
+export async function open(options) {
+  const { saver, close } = await openSaver(options)
   let threads = 0
   const put = (thread, messages) =>
     saver.put(
@@ -41,6 +47,6 @@ export async function open({ url, connections }) {
       const tuple = await saver.getTuple(config)
       return tuple.checkpoint.channel_values.messages.slice(-limit).length
     },
-    close: () => pool.end(),
+    close,
   }
 }

@@ -105,6 +105,13 @@ const FRAMEWORKS: readonly (readonly [string, readonly string[]])[] = [
       'of another tenant: undefined\nafter a clear: undefined',
     ],
   ],
+  [
+    'langgraph',
+    [
+      'asks: send "Dear Ann, the boat leaves at nine."?\nanswers: It is sent.',
+      'remembers: { sent: true }\nremoved: 3 older checkpoints\nleft: undefined',
+    ],
+  ],
 ]
 
 test.each(FRAMEWORKS)('examples/%s.mjs runs', async (name, lines) => {

@@ -16,6 +16,7 @@ import {
   openPostgres,
   postgresUrl,
 } from '../support/postgres-backend.ts'
+import { recordingPool } from '../support/recording-pool.ts'
 
 describePostgres('PostgreSQL', () => {
   test('200 concurrent saves of one id from four backends leave one message', async () => {
@@ -128,6 +129,29 @@ describePostgres('PostgreSQL', () => {
       return Number(rows[0]!['n'])
     }
     await expect.poll(left, { timeout: 20_000 }).toBe(0)
+  })
+
+  test('many keys are deleted by as many statements as one, with all their rows', async () => {
+    const recorder = recordingPool(postgresUrl!)
+    const { schema } = freshSchema()
+    const backend = new PostgresBackend({ pool: recorder.pool, schema: schema! })
+    onTestFinished(async () => {
+      await backend.disconnect()
+      await recorder.close()
+    })
+    await backend.connect()
+    const keys = Array.from({ length: 100 }, (_, i) => `key ${i}`)
+    const statements = async (deleted: readonly string[]): Promise<number> => {
+      await backend.apply(keys.flatMap((key) => [message(key), message(key)]))
+      const before = recorder.statements.length
+      const deletes = deleted.map((key) => ({ kind: 'delete', key, stamp: nextStamp() }) as const)
+      await backend.apply(deletes, { decide: true })
+      return recorder.statements.length - before
+    }
+    const alone = await statements(keys.slice(0, 1))
+    expect(await statements(keys)).toBe(alone)
+    const rows = await sql(`SELECT count(*) AS n FROM ${schema}.everthread_items`)
+    expect(Number(rows[0]!['n'])).toBe(0)
   })
 
   test('maintenance removes rows that arrived after the delete that covers them', async () => {

@@ -9,6 +9,8 @@ import type { Tables } from '../rows/tables.ts'
 
 /** Rows of one key that one statement removes. */
 const SWEEP_ROWS_MAX = 1_000
+/** Rows of many keys that one statement removes. */
+const SWEEP_TOGETHER_MAX = 10_000
 
 /** Removes gone rows of these keys. Answers with the keys that have more of them. */
 export async function sweep(
@@ -16,21 +18,27 @@ export async function sweep(
   tables: Tables,
   keys: readonly string[],
 ): Promise<string[]> {
-  const unswept: string[] = []
-  for (const key of [...keys].sort()) {
-    const { rows } = await session.query(prepared(removeSql(tables), [key]))
-    if (Number(rows[0]!['removed']) >= SWEEP_ROWS_MAX) unswept.push(key)
-    await session.query(prepared(trimSql(tables), [key]))
-  }
-  return unswept
+  if (keys.length === 0) return []
+  const sorted = [...keys].sort()
+  const { rows } = await session.query(prepared(removeSql(tables), [sorted]))
+  await session.query(prepared(trimSql(tables), [sorted]))
+  const removed = rows.map((row) => ({ key: row['key'] as string, count: Number(row['removed']) }))
+  const all = removed.reduce((sum, { count }) => sum + count, 0)
+  // Which of them have more was not looked at: all are asked again.
+  if (all >= SWEEP_TOGETHER_MAX) return sorted
+  return removed.filter(({ count }) => count >= SWEEP_ROWS_MAX).map(({ key }) => key)
 }
 
+/** One statement for all keys: many are deleted together, and few of their rows are left elsewhere. */
 function removeSql({ keys, items }: Tables): string {
   return `WITH removed AS (DELETE FROM ${items} WHERE ctid = ANY (ARRAY(
-      SELECT i.ctid FROM ${items} i
-      WHERE i.key = $1 AND i.position <= (SELECT o.deleted_through FROM ${keys} o WHERE o.key = $1)
-      LIMIT ${SWEEP_ROWS_MAX} FOR UPDATE SKIP LOCKED)) RETURNING 1)
-    SELECT pg_catalog.count(*) AS removed FROM removed`
+      SELECT r.ctid FROM pg_catalog.unnest($1::text[]) AS k(key)
+      CROSS JOIN LATERAL (SELECT i.ctid FROM ${items} i
+        WHERE i.key = k.key
+          AND i.position <= (SELECT o.deleted_through FROM ${keys} o WHERE o.key = k.key)
+        LIMIT ${SWEEP_ROWS_MAX} FOR UPDATE SKIP LOCKED) r
+      LIMIT ${SWEEP_TOGETHER_MAX})) RETURNING key)
+    SELECT key, pg_catalog.count(*) AS removed FROM removed GROUP BY key`
 }
 
 /** Items that live on without one of their parts, which stood below the others. */
@@ -46,7 +54,8 @@ function trimSql({ keys, items }: Tables): string {
     keep('removed_of', 'removed', 'false'),
   ]
   return `UPDATE ${items} i SET ${columns.join(', ')}
-    FROM (SELECT deleted_through FROM ${keys} WHERE key = $1) d
-    WHERE i.key = $1 AND ${IS_APART} AND ${LEAST_APART} <= d.deleted_through
+    FROM (SELECT key, deleted_through FROM ${keys}
+      WHERE key = ANY ($1::text[]) AND deleted_through IS NOT NULL OFFSET 0) d
+    WHERE i.key = d.key AND ${IS_APART} AND ${LEAST_APART} <= d.deleted_through
       AND i.position > d.deleted_through`
 }
