@@ -48,6 +48,10 @@ function texts(items: readonly AgentInputItem[]): unknown[] {
   return items.map((item) => (item as { content?: unknown }).content)
 }
 
+function sorted(items: readonly unknown[]): unknown[] {
+  return items.map(String).toSorted((a, b) => Number(a) - Number(b))
+}
+
 const ANSWER: AgentInputItem = {
   id: 'msg_1',
   type: 'message',
@@ -178,7 +182,7 @@ test('first writes at the same time lose nothing', async () => {
     ),
   )
   const session = new EverthreadSession(histories[0], { sessionId: 's' })
-  expect(texts(await session.getItems()).sort()).toEqual(names.sort())
+  expect(sorted(texts(await session.getItems()))).toEqual(names)
 })
 
 // openai-agents-python#4205: two callers popped the same item.
@@ -189,7 +193,7 @@ test('callers of two histories pop distinct items, the latest first', async () =
   await sessions[0]!.addItems(names.map(said))
   const popped = await Promise.all(Array.from({ length: 14 }, (_, i) => sessions[i % 2]!.popItem()))
   const found = popped.filter((each) => each !== undefined)
-  expect(texts(found).sort()).toEqual(names.sort())
+  expect(sorted(texts(found))).toEqual(names)
   expect(await sessions[1]!.getItems()).toEqual([])
 })
 
@@ -233,11 +237,7 @@ test('a transaction happens once, in whichever history it is repeated', async ()
       }),
     ),
   )
-  expect(
-    texts(await one!.getItems())
-      .slice(2)
-      .sort(),
-  ).toEqual(['0', '1', '2'])
+  expect(sorted(texts(await one!.getItems()).slice(2))).toEqual(['0', '1', '2'])
 })
 
 test('of transactions about the same suffix one happens', async () => {
