@@ -264,6 +264,43 @@ test('of transactions about the same suffix one happens', async () => {
   }
 })
 
+/** Does something once between the next look at the latest items and the write. */
+function between(history: ChatHistory, work: () => Promise<unknown>): void {
+  const standing = history.standing.bind(history)
+  history.standing = async (...args) => {
+    history.standing = standing
+    const found = await standing(...args)
+    await work()
+    return found
+  }
+}
+
+test('what is written between the look and the change is seen by it', async () => {
+  const history = await open()
+  const session = new EverthreadSession(history, { sessionId: 's' })
+  const other = new EverthreadSession(history, { sessionId: 's' })
+  await session.addItems([said('a'), said('b')])
+  between(history, () => other.addItems([said('c')]))
+  expect(await session.popItem()).toEqual(said('c'))
+  const replaces = (operationId: string): Promise<void> =>
+    session.applyHistoryTransaction({
+      operationId,
+      transaction: { type: 'replace_suffix', expectedSuffix: [said('b')], replacement: [] },
+    })
+  between(history, () => other.addItems([said('d')]))
+  await expect(replaces('1')).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+  expect(await session.popItem()).toEqual(said('d'))
+  const { messages } = await history.getHistory('s')
+  const edited = { role: 'user', content: 'edited' } as const
+  const edit = (): Promise<unknown> => history.updateMessage('s', messages[1]!.id, edited)
+  between(history, edit)
+  await expect(replaces('2')).rejects.toMatchObject({ code: 'CONFLICT', effect: 'none' })
+  expect(texts(await session.getItems())).toEqual(['a', 'edited'])
+  between(history, () => history.updateMessage('s', messages[1]!.id, { ...edited, content: 'e' }))
+  expect(await session.popItem()).toEqual(said('e'))
+  expect(texts(await session.getItems())).toEqual(['a'])
+})
+
 test('what stays the same of a suffix keeps its id', async () => {
   const history = await open()
   const session = new EverthreadSession(history, { sessionId: 's' })

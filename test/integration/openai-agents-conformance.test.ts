@@ -22,7 +22,6 @@ const RUN = fileURLToPath(new URL('../support/run-typescript.mjs', import.meta.u
 const CHILD = fileURLToPath(new URL('../fault/agent-session-child.ts', import.meta.url))
 const SEED = Number(process.env['ADAPTER_SEED'] ?? 17)
 const RUNS = Number(process.env['ADAPTER_RUNS'] ?? 3)
-const KILLS = Number(process.env['ADAPTER_KILLS'] ?? 2)
 
 async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'everthread-agents-'))
@@ -123,8 +122,8 @@ class Worker {
   #output = ''
   #errors = ''
 
-  constructor(options: ChatHistoryOptions, ...work: readonly string[]) {
-    const args = [RUN, CHILD, JSON.stringify(options), ...work]
+  constructor({ path, ...places }: Files, ...work: readonly string[]) {
+    const args = [RUN, CHILD, path, JSON.stringify(places), ...work]
     this.#child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child.stdout!.on('data', (text: Buffer) => (this.#output += text.toString()))
     this.#child.stderr!.on('data', (text: Buffer) => (this.#errors += text.toString()))
@@ -145,52 +144,63 @@ class Worker {
     this.#child.stdin!.write('go\n')
   }
 
-  async kill(): Promise<void> {
-    const ended = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
-    await ended
+  /** Resolves once it has been killed and all that it said is there. */
+  async killed(): Promise<void> {
+    const [, signal] = (await once(this.#child, 'close')) as [unknown, unknown]
+    if (signal !== 'SIGKILL') throw new Error(this.#errors)
   }
 }
 
-async function files(): Promise<(wal: string) => ChatHistoryOptions> {
+/** Two files and the log of one process. */
+interface Files {
+  readonly path: string
+  readonly backup: string
+  readonly wal: string
+}
+
+async function files(): Promise<(wal: string) => Files> {
   const path = await folder()
   return (wal) => ({
-    primary: `sqlite:${join(path, 'primary.db')}`,
+    path: join(path, 'primary.db'),
     backup: `sqlite:${join(path, 'backup.db')}`,
     wal: `file:${join(path, wal)}`,
   })
 }
 
+async function openFiles({ path, ...places }: Files): Promise<ChatHistory> {
+  return await open({ primary: `sqlite:${path}`, ...places })
+}
+
 test('killed in the middle of a transaction, it has happened with its record or not at all', async () => {
-  const options = await files()
-  const own = await open(options('own'))
+  const of = await files()
+  const own = await openFiles(of('own'))
   const session = new EverthreadSession(own, { sessionId: 's', decide: 'primary' })
   await session.addItems([said('first'), ...itemsOf(0)])
   let step = 0
-  for (let i = 0; i < KILLS; i++) {
-    const worker = new Worker(options('worker'), 'replace', `${step}`)
-    await worker.said((lines) => lines.length > 3 + i)
-    await worker.kill()
+  for (const at of [1, 2, 3]) {
+    const worker = new Worker(of('worker'), 'replace', `${step}`, `${at}`)
+    await worker.killed()
     const done = worker.lines.filter((line) => line.startsWith('done')).length
+    expect(done).toBeLessThan(at)
+    // What was acknowledged has happened; the one that it was killed in has, or has not.
     const items = texts(await session.getItems())
     const found = Number(items.at(-1)!.split(' ')[1])
     expect(items).toEqual(['first', ...texts(itemsOf(found))])
-    // What was acknowledged has happened; the one that it was killed in has, or has not.
     expect([step + done, step + done + 1]).toContain(found)
     // Whoever repeats it cannot tell: it happens once.
     await session.applyHistoryTransaction(replacement(step + done))
-    expect(texts(await session.getItems())).toEqual(['first', ...texts(itemsOf(step + done + 1))])
     step += done + 1
+    expect(texts(await session.getItems())).toEqual(['first', ...texts(itemsOf(step))])
   }
 })
 
 test('two processes pop distinct items', async () => {
-  const options = await files()
-  const own = await open(options('own'))
+  const of = await files()
+  const own = await openFiles(of('own'))
   const session = new EverthreadSession(own, { sessionId: 's', decide: 'primary' })
   const names = Array.from({ length: 40 }, (_, i) => `${i}`)
   await session.addItems(names.map(said))
-  const worker = new Worker(options('worker'), 'pop')
+  const worker = new Worker(of('worker'), 'pop')
   await worker.said((lines) => lines.includes('ready'))
   worker.go()
   const popped: string[] = []
