@@ -96,25 +96,56 @@ const PROGRAMS: readonly (readonly [string, readonly string[]])[] = [
   ],
 ]
 
+/** Those with a framework, on its own model for tests, and what each prints. */
+const FRAMEWORKS: readonly (readonly [string, readonly string[]])[] = [
+  [
+    'openai-agents',
+    [
+      'answer: It rains in Oslo.\nanswer: Take an umbrella.',
+      'kept: message, reasoning, function_call, function_call_result, message, message, message',
+      'undone: msg_2',
+    ],
+  ],
+  [
+    'langchain',
+    [
+      'answer: It rains in Oslo.\nanswer: Take an umbrella.',
+      'ai It rains in Oslo. | human What should I take? | ai Take an umbrella.',
+      'as messages of everthread: 4',
+    ],
+  ],
+]
+
+test.each(FRAMEWORKS)('examples/%s.mjs runs', async (name, lines) => {
+  await run(`${name}.mjs`, join('examples', `${name}.mjs`), lines, async () => ({
+    PRIMARY_URL: 'sqlite:./data/primary.db',
+    BACKUP_URL: 'sqlite:./data/backup.db',
+    WAL_URL: 'file:./data/wal',
+  }))
+})
+
 describe('the programs', () => {
   for (const [suite, kind, databasesOf] of KINDS) {
     suite(`on ${kind}`, () => {
-      test.each(PROGRAMS)('examples/%s.ts runs', (name, lines) => run(name, lines, databasesOf))
+      test.each(PROGRAMS)('examples/%s.ts runs', (name, lines) =>
+        run(`${name}.js`, join('compiled', `${name}.js`), lines, databasesOf),
+      )
     })
   }
 })
 
 async function run(
   name: string,
+  program: string,
   lines: readonly string[],
   databasesOf: () => Promise<Databases>,
 ): Promise<void> {
   const databases = await databasesOf()
   const cwd = await mkdtemp(join(folder, `${name}-`))
   onTestFinished(() => rm(cwd, { recursive: true, force: true }))
-  await cp(join(folder, 'compiled', `${name}.js`), join(cwd, `${name}.js`))
+  await cp(join(folder, program), join(cwd, name))
   const env = { ...process.env, ...databases }
   const options = { cwd, env, timeout: RUN_MS }
-  const { stdout } = await promisify(execFile)(process.execPath, [`${name}.js`], options)
+  const { stdout } = await promisify(execFile)(process.execPath, [name], options)
   for (const line of lines) expect(stdout).toContain(line)
 }

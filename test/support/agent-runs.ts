@@ -16,7 +16,7 @@ export function scripted(...answers: readonly (readonly AgentOutputItem[])[]): M
     getResponse(): Promise<ModelResponse> {
       return Promise.resolve({ usage: new Usage(), output: structuredClone([...answers[next++]!]) })
     },
-    async *getStreamedResponse() {
+    getStreamedResponse: () => {
       throw new Error('not streamed')
     },
   }
