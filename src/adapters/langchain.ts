@@ -8,7 +8,7 @@ import type { ChatHistory } from '../chat/chat-history.ts'
 import { conversationKey } from '../chat/keys.ts'
 import { invalid } from '../core/errors.ts'
 import { parseJson } from '../core/json.ts'
-import { checkArray } from '../core/limits.ts'
+import { checkArray, checkObject } from '../core/limits.ts'
 import { needed, text } from '../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../core/options.ts'
 
@@ -57,6 +57,7 @@ export class EverthreadChatMessageHistory extends BaseListChatMessageHistory {
   /** The history is opened and closed by the caller. */
   constructor(history: ChatHistory, options: EverthreadChatMessageHistoryOptions) {
     super()
+    checkObject('history', history)
     const { sessionId } = resolve('', options, OPTIONS)
     conversationKey(history.tenant, sessionId)
     this.#history = history

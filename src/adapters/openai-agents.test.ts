@@ -75,8 +75,14 @@ test('random programs on SQLite', async () => {
   expect(await compareSessions(history, Math.ceil(RUNS / 8), SEED)).toBeGreaterThan(1)
 })
 
-test('has the capabilities that the SDK looks for', async () => {
-  const session: Session = new EverthreadSession(await open())
+test('has the capabilities that the SDK looks for, of a history of any shape', async () => {
+  const history: ChatHistory<'responses'> = await openChatHistory<'responses'>({
+    wal: 'memory:',
+    primary: 'memory:',
+    backup: 'memory:',
+  })
+  onTestFinished(() => history.close())
+  const session: Session = new EverthreadSession(history)
   expect(isSessionHistoryTransactionAwareSession(session)).toBe(true)
   expect(isSessionHistoryRewriteAwareSession(session)).toBe(true)
   expect(await session.getSessionId()).toBe(await session.getSessionId())
@@ -380,6 +386,7 @@ test('what cannot be kept is refused by its name, before any effect', async () =
     ['operationId', { operationId: ' ', transaction: { type: 'append_items', items: [] } }],
     ['operationId', { transaction: { type: 'append_items', items: [] } }],
     ['transaction', { operationId: 'a' }],
+    ['args', undefined],
     ['transaction must be', { operationId: 'a', transaction: { type: 'append_items' } }],
     ['transaction must be', { operationId: 'a', transaction: { type: 'other', items: [] } }],
     ['transaction.items[0]', { operationId: 'a', transaction: { type: 'append_items', items } }],
@@ -388,6 +395,9 @@ test('what cannot be kept is refused by its name, before any effect', async () =
     await expect(apply(args)).rejects.toThrow(named)
     await expect(apply(args)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', effect: 'none' })
   }
+  const mutate = session.applyHistoryMutations({ mutations: [null as never] })
+  await expect(mutate).rejects.toThrow('mutations[0]')
+  expect(() => new EverthreadSession(undefined as never)).toThrow('history')
   expect(await session.getItems()).toEqual([])
 })
 

@@ -14,7 +14,13 @@ import { itemsOf } from '../chat/message-items.ts'
 import type { Condition } from '../core/conditions.ts'
 import { invalid, isStorageError, StorageError } from '../core/errors.ts'
 import { canonicalJson, decodeJson, encodeJson } from '../core/json.ts'
-import { checkArray, GROUP_OPERATIONS_MAX, MIB, PAGE_ITEMS_MAX } from '../core/limits.ts'
+import {
+  checkArray,
+  checkObject,
+  GROUP_OPERATIONS_MAX,
+  MIB,
+  PAGE_ITEMS_MAX,
+} from '../core/limits.ts'
 import { byDefault, oneOf, text } from '../core/option-kinds.ts'
 import { resolve, type OptionTable } from '../core/options.ts'
 import { backoffMs, sleep } from '../core/time.ts'
@@ -68,6 +74,7 @@ export class EverthreadSession
 
   /** The history is opened and closed by the caller. Sessions of one id are one session, in every process. */
   constructor(history: ChatHistory, options?: EverthreadSessionOptions) {
+    checkObject('history', history)
     const { sessionId = randomUUID(), decide } = resolve('', options, OPTIONS)
     this.#history = history
     this.#id = sessionId
@@ -133,9 +140,12 @@ export class EverthreadSession
   }
 
   /** Replaces function calls where they stand, all at once; of several of one call only the first one stays. */
-  async applyHistoryMutations({ mutations }: SessionHistoryRewriteArgs): Promise<void> {
-    checkArray('mutations', mutations)
-    const calls = mutations.map(({ callId, replacement }, i) => {
+  async applyHistoryMutations(args: SessionHistoryRewriteArgs): Promise<void> {
+    checkObject('args', args)
+    checkArray('mutations', args.mutations)
+    const calls = args.mutations.map((mutation, i) => {
+      checkObject(`mutations[${i}]`, mutation)
+      const { callId, replacement } = mutation
       return { callId, by: storedItem(`mutations[${i}].replacement`, replacement) }
     })
     if (calls.length === 0) return
@@ -285,7 +295,9 @@ interface Checked {
 }
 
 /** @throws StorageError `INVALID_ARGUMENT` that names the field. */
-function checkedTransaction({ operationId, transaction }: SessionHistoryTransactionArgs): Checked {
+function checkedTransaction(args: SessionHistoryTransactionArgs): Checked {
+  checkObject('args', args)
+  const { operationId, transaction } = args
   if (typeof operationId !== 'string' || operationId.trim() === '') {
     throw invalid('operationId must be a text that is not empty')
   }
