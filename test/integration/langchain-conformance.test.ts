@@ -11,7 +11,7 @@ import { describePostgres, freshSchema } from '../support/postgres-backend.ts'
 import { describeRedis, startRedis, type RedisServer } from '../support/redis-server.ts'
 
 const SEED = Number(process.env['ADAPTER_SEED'] ?? 17)
-const RUNS = Number(process.env['ADAPTER_RUNS'] ?? 4)
+const RUNS = Number(process.env['ADAPTER_RUNS'] ?? 2)
 
 async function expectHistory(primary: ChatHistoryOptions['primary'] & {}): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'everthread-langchain-'))

@@ -21,7 +21,7 @@ import { describeRedis, startRedis, type RedisServer } from '../support/redis-se
 const RUN = fileURLToPath(new URL('../support/run-typescript.mjs', import.meta.url))
 const CHILD = fileURLToPath(new URL('../fault/agent-session-child.ts', import.meta.url))
 const SEED = Number(process.env['ADAPTER_SEED'] ?? 17)
-const RUNS = Number(process.env['ADAPTER_RUNS'] ?? 3)
+const RUNS = Number(process.env['ADAPTER_RUNS'] ?? 2)
 
 async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'everthread-agents-'))
@@ -46,7 +46,7 @@ function texts(items: readonly AgentInputItem[]): string[] {
 /** Adds and pops of two histories at once: nothing is lost, and nothing comes twice. */
 async function writeTogether(histories: readonly ChatHistory[]): Promise<void> {
   const sessions = histories.map((each) => new EverthreadSession(each, { sessionId: 'together' }))
-  const names = Array.from({ length: 16 }, (_, i) => `${i}`)
+  const names = Array.from({ length: 10 }, (_, i) => `${i}`)
   const of = (i: number): EverthreadSession => sessions[i % sessions.length]!
   await Promise.all(names.map((name, i) => of(i).addItems([said(name)])))
   const popped = await Promise.all(names.map((_, i) => of(i).popItem()))
@@ -177,7 +177,7 @@ test('killed in the middle of a transaction, it has happened with its record or 
   const session = new EverthreadSession(own, { sessionId: 's', decide: 'primary' })
   await session.addItems([said('first'), ...itemsOf(0)])
   let step = 0
-  for (const at of [1, 2, 3]) {
+  for (const at of [1, 2]) {
     const worker = new Worker(of('worker'), 'replace', `${step}`, `${at}`)
     await worker.killed()
     const done = worker.lines.filter((line) => line.startsWith('done')).length
@@ -198,7 +198,7 @@ test('two processes pop distinct items', async () => {
   const of = await files()
   const own = await openFiles(of('own'))
   const session = new EverthreadSession(own, { sessionId: 's', decide: 'primary' })
-  const names = Array.from({ length: 40 }, (_, i) => `${i}`)
+  const names = Array.from({ length: 24 }, (_, i) => `${i}`)
   await session.addItems(names.map(said))
   const worker = new Worker(of('worker'), 'pop')
   await worker.said((lines) => lines.includes('ready'))
