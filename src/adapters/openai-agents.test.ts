@@ -343,11 +343,16 @@ test('sessions of one id in two tenants are two', async () => {
 })
 
 test('a compaction takes the place of everything at once, and transactions are remembered', async () => {
-  const session = new EverthreadSession(await open())
+  const history = await open()
+  const session = new EverthreadSession(history)
   const append = { type: 'append_items', items: [said('a'), said('b')] } as never
   await session.applyHistoryTransaction({ operationId: 'op', transaction: append })
   const compacted = [{ type: 'compaction', encrypted_content: 'x' } as const, said('b')]
+  let groups = 0
+  const stop = history.store.onWrite(() => groups++)
   await session.replaceHistoryWithCompaction(compacted)
+  stop()
+  expect(groups).toBe(1)
   await session.applyHistoryTransaction({ operationId: 'op', transaction: append })
   expect(await session.getItems()).toStrictEqual(compacted)
 })
