@@ -71,6 +71,15 @@ export function isJson(text: string): boolean {
   }
 }
 
+/** The text of a value of JSON with its fields in the order of their names: the same for equal values. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null)
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined)
+  const texts = fields.map(([name, field]) => `${JSON.stringify(name)}:${canonicalJson(field)}`)
+  return `{${texts.sort().join(',')}}`
+}
+
 function stringify(value: unknown, name: string): string {
   return reading(name, () => {
     const walk: Walk = { length: 0, path: [] }

@@ -28,6 +28,8 @@ export type GroupChange =
       readonly id: string
       readonly value: unknown
     }
+  /** Sets the value of a key. */
+  | { readonly kind: 'set'; readonly key: string; readonly value: unknown }
   /** Removes an item, whatever its place; its id stays taken until the list is deleted. */
   | { readonly kind: 'remove'; readonly key: string; readonly id: string }
   /** Deletes value and list of a key. */
@@ -139,6 +141,10 @@ export class Groups implements StoreGroups {
     const { key } = change
     if (change.kind === 'delete') {
       return { kind: 'delete', key, stamp: this.#core.context.clock.tick(key) }
+    }
+    if (change.kind === 'set') {
+      const stamp = this.#core.context.clock.tick(key)
+      return { kind: 'set', key, stamp, value: encodeJson(change.value) }
     }
     const { id } = change
     checkItem(key, id)

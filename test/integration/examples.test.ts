@@ -112,6 +112,22 @@ const FRAMEWORKS: readonly (readonly [string, readonly string[]])[] = [
       'remembers: { sent: true }\nremoved: 3 older checkpoints\nleft: undefined',
     ],
   ],
+  [
+    'openai-agents',
+    [
+      'answer: It rains in Oslo.\nanswer: Take an umbrella.',
+      'kept: message, reasoning, function_call, function_call_result, message, message, message',
+      'undone: msg_2',
+    ],
+  ],
+  [
+    'langchain',
+    [
+      'answer: It rains in Oslo.\nanswer: Take an umbrella.',
+      'ai It rains in Oslo. | human What should I take? | ai Take an umbrella.',
+      'as messages of everthread: 4',
+    ],
+  ],
 ]
 
 test.each(FRAMEWORKS)('examples/%s.mjs runs', async (name, lines) => {

@@ -1,4 +1,14 @@
+import type { ChangesOutcome } from '../../store/changes/change.ts'
+import type { WriteOutcome } from '../../strategy/write/write-port.ts'
 import { BranchedHistory } from '../branches/branched-history.ts'
+import {
+  exchangeOf,
+  standingMessages,
+  type Exchange,
+  type StandingMessage,
+} from '../branches/exchange.ts'
+import { conversationKey } from '../keys.ts'
+import { itemsOf } from '../message-items.ts'
 import type { MessageStream } from './message-stream.ts'
 import type {
   ReadStreamOptions,
@@ -70,5 +80,48 @@ export abstract class StreamedHistory<
    */
   async repairStreams(options?: RepairStreamsOptions): Promise<RepairStreamsReport> {
     return await this.streams.repair(options)
+  }
+
+  /** The latest messages as conditions need them, the latest first. @internal */
+  async standing(conversationId: string, limit: number): Promise<readonly StandingMessage[]> {
+    const { store, tenant, branches } = this
+    return await standingMessages({ store, tenant, branches }, conversationId, limit)
+  }
+
+  /** Several changes at once, if what was read stands. @throws StorageError as `store.write`. @internal */
+  async exchange(conversationId: string, exchange: Exchange): Promise<ChangesOutcome> {
+    const { store, tenant, branches } = this
+    const parts = { store, tenant, branches }
+    const { changes, if: conditions } = await exchangeOf(parts, conversationId, exchange)
+    const { removed = [], replaced = [], saved = [], decide = 'anywhere' } = exchange
+    await this.contents.refer(conversationId, [...saved, ...replaced.map(({ by }) => by)])
+    const moved = this.activity.saving(this.tenant, conversationId)
+    const outcome = await store.write(changes, { if: conditions, decide })
+    await moved
+    for (const { item } of removed) await this.streams.remove(conversationId, item)
+    return outcome
+  }
+
+  /**
+   * Clears a conversation and saves these in one group, with the value of its key. @throws StorageError as
+   * `clearHistory`. @internal
+   */
+  async replaceAll(
+    conversationId: string,
+    messages: readonly object[],
+    register?: unknown,
+  ): Promise<WriteOutcome> {
+    const key = conversationKey(this.tenant, conversationId)
+    const items = itemsOf(messages, 'item')
+    await this.contents.refer(conversationId, messages)
+    const outcome = await this.branches.clearWith(conversationId, (beside) => [
+      ...[key, ...beside].map((each) => ({ kind: 'delete', key: each }) as const),
+      ...items.map(({ value }) => {
+        return { kind: 'put', key, id: this.store.groups.newId(), value } as const
+      }),
+      ...(register === undefined ? [] : [{ kind: 'set', key, value: register } as const]),
+    ])
+    await this.streams.removeAll(conversationId)
+    return outcome
   }
 }

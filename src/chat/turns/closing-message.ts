@@ -16,10 +16,11 @@ export function closingId(messageId: string, callId: string): string {
 
 /**
  * True for calls that a message behind them can answer: those with an id, which are not of the parts that have
- * their result in themselves.
+ * their result in themselves. Of those of the OpenAI Agents SDK, functions alone have results that are a text.
  */
 export function isClosable(call: ToolCall): call is Closable {
-  return call.id !== undefined && call.form !== 'ui'
+  const isAction = call.form === 'agents' && call.type !== 'function_call'
+  return call.id !== undefined && call.form !== 'ui' && !isAction
 }
 
 /** The message that closes a call with an error, in the form that the call has. */
@@ -44,6 +45,10 @@ function resultOf({ id, name, form, type }: Closable, text: string): object {
       return form === 'item'
         ? { role: 'tool', content: null, ...output }
         : { role: 'tool', content: [output] }
+    }
+    case 'agents': {
+      const output = { type: 'text', text }
+      return { type: 'function_call_result', callId: id, name, status: 'incomplete', output }
     }
     case 'langchain': {
       const data = { content: text, tool_call_id: id, name: name ?? '', status: 'error' }

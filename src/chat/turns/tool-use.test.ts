@@ -21,6 +21,10 @@ const FORMS: Readonly<Record<string, readonly [call: object, result: object]>> =
     { role: 'assistant', content: [{ type: 'custom_tool_call', call_id: 'x', name: 'f' }] },
     { role: 'tool', content: [{ type: 'custom_tool_call_output', call_id: 'x', output: '1' }] },
   ],
+  'the OpenAI Agents SDK’s': [
+    { type: 'function_call', callId: 'x', name: 'f', arguments: '{}' },
+    { type: 'function_call_result', callId: 'x', name: 'f', status: 'completed', output: {} },
+  ],
   'Anthropic’s': [
     { role: 'assistant', content: [{ type: 'text', text: 'a' }, use('tool_use')] },
     { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'x', content: '1' }] },

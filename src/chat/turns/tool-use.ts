@@ -6,6 +6,7 @@
  *   responses   content part '…_call', call_id           content part '…_call_output', call_id
  *   item        the same as fields of the message        the same as fields of the message
  *   bare        the same, and no role                    the same, and no role
+ *   agents      '…_call', callId, and no role            '…_call_result' or '…_call_output', callId
  *   anthropic   content part 'tool_use', id              content part 'tool_result', tool_use_id
  *   ai-sdk      content part 'tool-call', toolCallId     content part 'tool-result', toolCallId
  *   ui          part 'tool-NAME', 'dynamic-tool' or 'tool-invocation', with its state; `toolInvocations`
@@ -22,6 +23,7 @@ export type ToolForm =
   | 'responses'
   | 'item'
   | 'bare'
+  | 'agents'
   | 'anthropic'
   | 'ai-sdk'
   | 'ui'
@@ -90,7 +92,7 @@ function useOfItem(fields: Fields): ToolUse {
   const found: Found = { calls: [], results: [] }
   const isTool = readApproval(type, fields, found) || readPart(fields, found, 'bare')
   const use = beyondItself(found, isTool)
-  const isAnswer = type.endsWith('_output') || type === 'mcp_approval_response'
+  const isAnswer = /_(?:output|result)$/.test(type) || type === 'mcp_approval_response'
   return isAnswer ? use : { ...use, isLed: true }
 }
 
@@ -182,10 +184,19 @@ function readPart(part: Fields, found: Found, form: ToolForm = 'responses'): boo
     found.results.push(textOf(part['call_id']))
   } else if (type.endsWith('_call') && textOf(part['call_id']) !== undefined) {
     found.calls.push(toolCall(part['call_id'], part['name'], form, { type }))
+  } else if (form === 'bare' && textOf(part['callId']) !== undefined) {
+    return readAgents(type, part, found)
   } else {
     return readGemini(part, found)
   }
   return true
+}
+
+function readAgents(type: string, { callId, name }: Fields, found: Found): boolean {
+  if (type.endsWith('_call')) found.calls.push(toolCall(callId, name, 'agents', { type }))
+  const isResult = /_call_(?:output|result)$/.test(type)
+  if (isResult) found.results.push(textOf(callId))
+  return isResult || type.endsWith('_call')
 }
 
 /** Requests of approvals name a call too, but have no state. */

@@ -22,7 +22,12 @@ const SPACES = /^(chat|record)\/(\d{1,4}):/
 const DEPTH_MAX = 8
 /** A longer piece of these characters alone is no text. */
 const BASE64 = /^(?:data:[^,]*,)?[A-Za-z0-9+/=_\r\n-]{256,}$/
-const RESULT_TYPES: readonly unknown[] = ['tool-result', 'tool_result', 'function_call_output']
+const RESULT_TYPES: readonly unknown[] = [
+  'tool-result',
+  'tool_result',
+  'function_call_output',
+  'function_call_result',
+]
 const RESULT_FIELDS = ['content', 'output', 'result'] as const
 
 type Fields = Readonly<Record<string, unknown>>
