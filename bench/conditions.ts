@@ -9,7 +9,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startPostgres } from '../test/support/postgres-server.ts'
-import type * as groups from './subjects/groups.ts'
+import * as groups from './subjects/groups.ts'
+import type { Goal } from './support/goal.ts'
 import { compare, SAMPLE_SECONDS, type Measured, type Row } from './support/measure.ts'
 import { inOwnProcess } from './support/own-process.ts'
 import { report } from './support/report.ts'
@@ -31,7 +32,17 @@ try {
   for (const concurrency of [1, 16, 64]) {
     rows.push(...(await compare(subjects, concurrency, ROUNDS)))
   }
-  await report('conditions', { rows, settings: { rounds: ROUNDS, sampleSeconds: SAMPLE_SECONDS } })
+  const goals = rows
+    .filter(({ name }) => name === groups.CONDITIONAL)
+    .map(({ concurrency, p50Ratio }): Goal => {
+      const measure = `conditional group / the same without conditions, p50, ${concurrency} at a time`
+      return { number: 'C3', measure, atMost: 1.3, value: p50Ratio }
+    })
+  await report('conditions', {
+    rows,
+    goals,
+    settings: { rounds: ROUNDS, sampleSeconds: SAMPLE_SECONDS },
+  })
 } finally {
   for (const subject of subjects) await subject.close()
   await server.stop()
