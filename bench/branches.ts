@@ -79,7 +79,7 @@ try {
   const p50 = (name: string): number => rows.find((row) => row.name === name)!.p50
   const goals: Goal[] = [
     {
-      number: 27,
+      number: 'C4',
       measure: `${names.long} / ${names.short}, p50`,
       atMost: FORK_RATIO_MAX,
       value: p50(names.long) / p50(names.short),

@@ -162,6 +162,14 @@ try {
       idleStoreCpuPercent: none * 100,
       idleSubscriptionsCpuPercent: idle * 100,
     },
+    goals: [
+      {
+        number: 'C8',
+        measure: `of ${2 * MESSAGES_EACH} messages of clocks 2 s apart, missed by a subscription (by pages: ${byPages})`,
+        atMost: 0,
+        value: bySubscription,
+      },
+    ],
     settings: { saves: SAVES, idle: IDLE, idleSeconds: IDLE_SECONDS, skewMs: SKEW_MS },
   })
 } finally {

@@ -1,6 +1,8 @@
 /*
- * A search beside the query that an application would write by hand, in a table with a `tsvector` and a GIN index of
- * its own over the same messages; and what the index costs: time to build it, bytes, and saves. Interleaved in one run.
+ * A search beside the query that an application would write by hand on the same engine, over the same messages: in
+ * PostgreSQL in a table with a `tsvector` and a GIN index, in SQLite in one of FTS5. Beside them the same with the piece of
+ * the text around the words, as a search has it (`ts_headline`, `snippet`). And what the index costs: time to build it,
+ * bytes, and saves. Interleaved in one run.
  *
  *   MESSAGES=1000000 npm run bench search
  *
@@ -15,6 +17,7 @@ import pg from 'pg'
 import { PostgresBackend } from '../src/backend/postgres/index.ts'
 import type { ReplicaBackend } from '../src/backend/replica-backend.ts'
 import { SqliteBackend } from '../src/backend/sqlite/index.ts'
+import { loadSqliteDriver, type SqliteDatabase } from '../src/backend/sqlite/connection/driver.ts'
 import { encodeJson } from '../src/core/json.ts'
 import type { Operation } from '../src/core/operation.ts'
 import { StampClock } from '../src/core/stamp.ts'
@@ -29,13 +32,23 @@ const ROUNDS = Number(process.env['ROUNDS'] ?? 3)
 const WORDS = 50_000
 const LENGTH = 40
 const CONVERSATIONS = 1_000
-const BATCH = 250
+const BATCH = 1_000
 /** What is looked for: one word of each frequency, and two words together. */
 const QUERIES = ['w4', 'w60', 'w900', 'w20000', 'w3 w40', 'w700 w900']
 const LIMIT = 20
+const WHY =
+  'a search also reads each message as it stands, compares it with the words, and makes message and excerpt of it'
 /** By hand: the latest that have all words. */
 const RAW = `SELECT id, conversation, body FROM raw_found
   WHERE words @@ plainto_tsquery('simple', $1) ORDER BY id DESC LIMIT $2`
+const RAW_EXCERPTS = `SELECT id, conversation, body,
+  ts_headline('simple', body, plainto_tsquery('simple', $1)) FROM (${RAW}) found`
+const RAW_SQLITE = `SELECT rowid, conversation, body FROM raw_found
+  WHERE raw_found MATCH ? ORDER BY rowid DESC LIMIT ?`
+const RAW_SQLITE_EXCERPTS = RAW_SQLITE.replace(
+  'body FROM',
+  "body, snippet(raw_found, 1, '', '', '…', 32) FROM",
+)
 
 const scratch = await mkdtemp(join(tmpdir(), 'everthread-bench-'))
 const server = await startPostgres()
@@ -52,6 +65,7 @@ try {
   for (const backend of Object.values(plain)) await backend.connect()
   await fill(Object.values(plain))
   await rawTable()
+  const raw = await rawFile(path)
   for (const backend of Object.values(plain)) await backend.disconnect()
   const before = { pg: await pgBytes('everthread_items'), sqlite: await sqliteBytes(path) }
   const indexed = {
@@ -84,25 +98,41 @@ try {
       close: () => open.close(),
     }
   }
-  const subjects = [
-    {
-      name: 'raw pg, tsvector and GIN',
-      promise: `${MESSAGES} messages`,
-      run: (_round: number, i: number) => pool.query(RAW, [QUERIES[i % QUERIES.length], LIMIT + 1]),
-      close: () => pool.end(),
-    },
+  const byHand = (name: string, run: (text: string) => unknown): Subject => ({
+    name,
+    promise: `${MESSAGES} messages`,
+    run: async (_round, i) => await run(QUERIES[i % QUERIES.length]!),
+    close: async () => {},
+  })
+  const ofPostgres = [
+    byHand('raw pg, tsvector and GIN', (text) => pool.query(RAW, [text, LIMIT + 1])),
+    byHand('raw pg, with ts_headline', (text) => pool.query(RAW_EXCERPTS, [text, LIMIT + 1])),
     await history(indexed.pg, 'PostgreSQL'),
-    await history(indexed.sqlite, 'SQLite'),
-  ].map(measured)
-  const rows = await compare(subjects, 1, ROUNDS)
-  const goals: Goal[] = [
-    {
-      number: 25,
-      measure: `search in ${MESSAGES} messages, p50 as a multiple of the raw query`,
-      atMost: 3,
-      value: rows[1]!.p50Ratio,
-    },
   ]
+  const ofSqlite = [
+    byHand('raw SQLite, FTS5', (text) => raw.prepare(RAW_SQLITE).all(text, LIMIT + 1)),
+    byHand('raw SQLite, with snippet', (text) =>
+      raw.prepare(RAW_SQLITE_EXCERPTS).all(text, LIMIT + 1),
+    ),
+    await history(indexed.sqlite, 'SQLite'),
+  ]
+  const rows = []
+  const goals: Goal[] = []
+  for (const [engine, subjects, why] of [
+    ['PostgreSQL', ofPostgres, WHY],
+    ['SQLite', ofSqlite, `${WHY}, and the raw query waits for no thread`],
+  ] as const) {
+    const own = await compare(subjects.map(measured), 1, ROUNDS)
+    rows.push(...own)
+    const [, excerpts, found] = own
+    goals.push({
+      number: 'C2',
+      measure: `search in ${MESSAGES} messages / the raw query of ${engine}, p50`,
+      atMost: 3,
+      value: found!.p50Ratio,
+      note: `${(found!.p50 / excerpts!.p50).toFixed(2)} of the raw query with excerpts; ${why}`,
+    })
+  }
   const saves = await compareSaves()
   await report('search', {
     rows: [...rows, ...saves],
@@ -110,7 +140,9 @@ try {
     goals,
     settings: { messages: MESSAGES, rounds: ROUNDS },
   })
-  for (const subject of subjects) await subject.close()
+  for (const subject of [...ofPostgres, ...ofSqlite]) await subject.close()
+  raw.close()
+  await pool.end()
 } finally {
   await server.stop()
   await rm(scratch, { recursive: true, force: true })
@@ -191,6 +223,17 @@ async function rawTable(): Promise<void> {
   await client.query('CREATE INDEX ON raw_found (id)')
   await client.query('ANALYZE raw_found')
   await client.end()
+}
+
+/** A file with a table of FTS5 over the same texts, in the order of positions. */
+async function rawFile(path: string): Promise<SqliteDatabase> {
+  const database = (await loadSqliteDriver()).open(join(scratch, 'raw.db'))
+  database.exec('CREATE VIRTUAL TABLE raw_found USING fts5(conversation UNINDEXED, body)')
+  database.exec(`ATTACH '${path}' AS store`)
+  database.exec(`INSERT INTO raw_found SELECT k.key, i.appended ->> 'content'
+    FROM store.everthread_items i JOIN store.everthread_keys k USING (key_id) ORDER BY i.position`)
+  database.exec('DETACH store')
+  return database
 }
 
 async function built(backend: PostgresBackend | SqliteBackend): Promise<number> {

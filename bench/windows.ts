@@ -66,7 +66,7 @@ function goalsOf(id: string, rows: readonly Row[]): Goal[] {
     [windows.ALIGNED, 1.5],
   ] as const
   return limits.map(([name, atMost]) => ({
-    number: 24,
+    number: 'C7',
     measure: `${name} / page, p50, ${id}`,
     atMost,
     value: rows.find((row) => row.name === name)!.p50Ratio,

@@ -1,5 +1,6 @@
 // `npm run bench:docs`: writes the figures of docs/performance.md and docs/scaling.md, and the charts in docs/images, from what
-// is in bench/results. What was not measured is said to be so; the prose around is left as it is.
+// is in bench/results. What was not measured is said to be so; the prose around is left as it is. With `-- --keep` what has no
+// result here stays as it is.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import prettier from 'prettier'
@@ -14,23 +15,27 @@ import { readResults } from '../dist/bench/bench/support/read-results.js'
 
 const IMAGES = new URL('../docs/images/', import.meta.url)
 
+const isKept = process.argv.includes('--keep')
 const results = await readResults()
 await mkdir(IMAGES, { recursive: true })
-for (const file of await readdir(IMAGES)) {
+for (const file of isKept ? [] : await readdir(IMAGES)) {
   // Of benchmarks that have no result any more.
   if (/^bench-.*\.svg$/.test(file)) await rm(new URL(file, IMAGES))
 }
 for (const chart of results.flatMap(chartsOf)) {
   await writeFile(new URL(`${chart.file}.svg`, IMAGES), barChart(chart))
 }
-await generate('performance.md', performanceFigures(results))
-await generate('scaling.md', capacityFigures(results))
+await generate('performance.md', (before) => performanceFigures(results, isKept ? before : ''))
+if (!isKept || results.some(({ name }) => name === 'capacity')) {
+  await generate('scaling.md', () => capacityFigures(results))
+}
 const names = results.map(({ name }) => name).join(', ')
 console.log(`the figures of ${names === '' ? 'nothing' : names} are in docs`)
 
-async function generate(name, figures) {
+async function generate(name, figuresOf) {
   const path = fileURLToPath(new URL(`../docs/${name}`, import.meta.url))
-  const text = withGenerated(await readFile(path, 'utf8'), figures)
+  const before = await readFile(path, 'utf8')
+  const text = withGenerated(before, figuresOf(before))
   const config = await prettier.resolveConfig(path)
   await writeFile(path, await prettier.format(text, { ...config, filepath: path }))
 }

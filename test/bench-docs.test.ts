@@ -71,6 +71,15 @@ test('figures are replaced, not added, and the prose stays', () => {
   expect(once.startsWith(DOCUMENT.slice(0, DOCUMENT.indexOf('<!--')))).toBe(true)
 })
 
+test('what has no result can stay as it is', () => {
+  const once = withFigures(DOCUMENT, [PEERS])
+  const kept = withGenerated(once, performanceFigures([], once))
+  expect(kept).toBe(once)
+  const other = withGenerated(DOCUMENT, performanceFigures([PEERS], DOCUMENT))
+  expect(other).toContain('| 7 | saves / best peer | ≥ 3 | 2 | **no** | a slow disk |')
+  expect(other).not.toContain('| 8 | latest 50 of a long conversation / of a short one |')
+})
+
 test('a chart has a bar for each row, in proportion, and its text is escaped', () => {
   const [saves, reads] = chartsOf(PEERS)
   const svg = barChart(saves!)

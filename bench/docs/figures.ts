@@ -8,6 +8,8 @@ import { BENCHMARKS, GOALS } from './goal-list.ts'
 
 const BEGIN = '<!-- figures: `npm run bench:docs` writes what follows, up to the next such line -->'
 const END = '<!-- end of figures -->'
+const GOAL_HEAD = ['#', 'measure', 'wanted', 'reached', 'holds', 'note'] as const
+const NOT_MEASURED = 'not measured'
 
 /** The document with its generated part replaced. Throws when it has no place for one. */
 export function withGenerated(document: string, text: string): string {
@@ -18,12 +20,13 @@ export function withGenerated(document: string, text: string): string {
   return `${before}\n\n${text}\n\n${document.slice(end)}`
 }
 
-/** The generated part of docs/performance.md. */
-export function performanceFigures(results: readonly Result[]): string {
-  const parts = [goalTable(results)]
+/** The generated part of docs/performance.md. What has no result stays as it stands in the document `before`. */
+export function performanceFigures(results: readonly Result[], before = ''): string {
+  const parts = [goalTable(results, before)]
   for (const [name, title] of BENCHMARKS) {
     const result = results.find((each) => each.name === name)
-    parts.push(`### ${title}`, result === undefined ? absent(name) : section(result))
+    const text = result === undefined ? sectionBefore(before, title) : section(result)
+    parts.push(`### ${title}`, text ?? absent(name))
   }
   const known = new Set(['capacity', ...BENCHMARKS.map(([name]) => name)])
   for (const result of results.filter(({ name }) => !known.has(name))) {
@@ -44,15 +47,34 @@ function absent(name: string): string {
   return `Not measured: \`npm run bench ${name}\` has no result here.`
 }
 
-function goalTable(results: readonly Result[]): string {
+function goalTable(results: readonly Result[], before: string): string {
   const goals = results.flatMap((result) => result.goals ?? [])
   const rows = GOALS.flatMap(([number, what, benchmark]) => {
     const own = goals.filter((goal) => goal.number === number)
     if (own.length > 0) return own.map(goalRow)
+    const stood = rowsBefore(before, String(number))
+    if (stood.length > 0) return stood
     const hint = `\`npm run bench ${benchmark}\``
-    return [[String(number), what, '', 'not measured', '', hint]]
+    return [[String(number), what, '', NOT_MEASURED, '', hint]]
   })
-  return table(['#', 'measure', 'wanted', 'reached', 'holds', 'note'], rows)
+  return table(GOAL_HEAD, rows)
+}
+
+/** The cells of a goal's rows that were measured. */
+function rowsBefore(before: string, number: string): string[][] {
+  return before
+    .split('\n')
+    .map((line) => line.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll('\\|', '|')))
+    .map((cells) => cells.slice(1, -1))
+    .filter((cells) => cells.length === GOAL_HEAD.length && cells[0] === number)
+    .filter((cells) => cells[3] !== NOT_MEASURED)
+}
+
+/** What stands under a heading, unless it is that nothing was measured. */
+function sectionBefore(before: string, title: string): string | undefined {
+  const [, rest] = before.split(`\n### ${title}\n`)
+  const text = rest?.split(/\n### |\n<!-- end of figures/, 1)[0]!.trim()
+  return text?.startsWith('Not measured') === true ? undefined : text
 }
 
 function goalRow(goal: Goal): string[] {

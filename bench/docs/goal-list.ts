@@ -1,5 +1,9 @@
 /** All goals and the benchmark that measures each, so that one that was not run is seen to be missing. */
-export const GOALS: readonly (readonly [number: number, what: string, benchmark: string])[] = [
+export const GOALS: readonly (readonly [
+  number: number | string,
+  what: string,
+  benchmark: string,
+])[] = [
   [1, '`idempotent` saves at 64 / raw inserts', 'save'],
   [2, '`idempotent` saves at 256 / raw inserts', 'save'],
   [3, '`idempotent` saves at 16 / raw inserts', 'save'],
@@ -23,7 +27,15 @@ export const GOALS: readonly (readonly [number: number, what: string, benchmark:
   [21, 'Redis primary, `always`, at 64 / raw pushes', 'engines'],
   [22, 'SQLite primary at 64 / one commit a message', 'engines'],
   [23, 'import of the core: time, memory', 'import'],
-  [24, '20 of 100,000 conversations of an owner / of 100', 'conversations'],
+  ['C1', '20 of 100,000 conversations of an owner / of 100', 'conversations'],
+  ['C2', 'search in 1,000,000 messages, p50 / the raw query', 'search'],
+  ['C3', 'a group under conditions / the same without', 'conditions'],
+  ['C4', 'fork of 100,000 messages / of 10', 'branches'],
+  ['C5', 'deltas a second of 64 streams', 'streams'],
+  ['C6', 'bytes that a stream leaves / its text', 'streams'],
+  ['C7', 'a context window / a page', 'windows'],
+  ['C8', 'changes that a follower misses', 'changes'],
+  ['C9', 'saves with search off / before there was a search', 'versions'],
 ]
 
 /** Benchmarks in the order of the document. */
@@ -37,7 +49,16 @@ export const BENCHMARKS: readonly (readonly [name: string, title: string])[] = [
   ['profile', 'Where the time goes'],
   ['s3', 'S3 as backup'],
   ['growth', 'How the cost grows'],
+  ['conditions', 'Groups under conditions'],
   ['conversations', 'Lists of conversations'],
+  ['search', 'Search'],
+  ['versions', 'Saves before there was a search'],
+  ['branches', 'Forks'],
+  ['windows', 'Context windows'],
+  ['streams', 'Answers as streams'],
+  ['changes', 'The feed of changes'],
+  ['mget', 'Many values at once'],
+  ['content', 'Large content'],
   ['loop', 'The application beside it'],
   ['failover', 'Failover'],
   ['outage', 'A long outage'],

@@ -1,7 +1,7 @@
 /** A goal with what a run reached. `docs/performance.md` says why each is what it is. */
 export interface Goal {
-  /** Number in the table of goals. A goal with parts, such as two concurrencies, has a row for each. */
-  readonly number: number
+  /** Number or name in the table of goals. A goal with parts, such as two concurrencies, has a row for each. */
+  readonly number: number | string
   readonly measure: string
   readonly atLeast?: number
   readonly atMost?: number
@@ -34,13 +34,18 @@ export function bound({ atLeast, atMost, unit = '' }: Goal): string {
 export function printGoals(goals: readonly Goal[]): void {
   if (goals.length === 0) return
   console.log('\ngoal\tmeasure\twanted\treached\tholds')
-  for (const goal of [...goals].sort((a, b) => a.number - b.number)) {
+  for (const goal of [...goals].sort(byNumber)) {
     const unit = goal.unit === undefined ? '' : ` ${goal.unit}`
     const reached = `${shown(goal.value)}${unit}`
     const note = goal.note === undefined ? '' : `\t${goal.note}`
     const cells = [goal.number, goal.measure, bound(goal), reached, holds(goal) ? 'yes' : 'NO']
     console.log(`${cells.join('\t')}${note}`)
   }
+}
+
+/** Names after numbers. */
+function byNumber(a: Goal, b: Goal): number {
+  return String(a.number).localeCompare(String(b.number), 'en', { numeric: true })
 }
 
 function shown(value: number): string {

@@ -250,7 +250,7 @@ describePostgres('PostgreSQL', () => {
     await run(adviceOf(gone, 'not-indexed'))
     expect(troubles(await look())).toEqual([])
     await run(`UPDATE pg_index SET indisvalid = false
-      WHERE indexrelid = 'everthread_keys_group'::regclass`)
+      WHERE indexrelid = 'everthread_keys_tenant'::regclass`)
     const invalid = await look()
     expect(troubles(invalid)).toEqual(['warning not-indexed'])
     await run(adviceOf(invalid, 'not-indexed'))

@@ -80,20 +80,25 @@ describePostgres('PostgreSQL reads and writes by index', () => {
     },
   )
 
-  test.each(['engine', 'server'] as const)(
-    'the latest conversations of a tenant among many of others, with settings of the %s',
-    async (settings) => {
+  test.each([
+    ['engine', 'small', 'other'],
+    ['server', 'small', 'other'],
+    ['engine', 'org:1', 'org:2'],
+  ] as const)(
+    'the latest conversations of a tenant among many of others, with settings of the %s: %s, %s',
+    async (settings, own, others) => {
       const { backend, client, schema, send } = await setup('own', { alone: true, settings })
       // All of the others were active later than this tenant.
       await client.query(`INSERT INTO ${schema}.everthread_keys (key, touched)
-        SELECT 'chat/5:other:' || n, (lpad(to_hex(${BEGIN_MS}::bigint + n), 12, '0') || '70008000' ||
+        SELECT 'chat/5:${others}:' || n, (lpad(to_hex(${BEGIN_MS}::bigint + n), 12, '0') || '70008000' ||
           lpad(to_hex(n), 12, '0'))::uuid FROM generate_series(1, 100000) n`)
       await backend.apply(
-        Array.from({ length: 3 * PAGE }, (_, n) => put(`chat/5:small:${n}`, 'own', -1 - n * 20)),
+        Array.from({ length: 3 * PAGE }, (_, n) => put(`chat/5:${own}:${n}`, 'own', -1 - n * 20)),
       )
       for (const analysed of settings === 'engine' ? [false, true] : [true]) {
         if (analysed) await client.query(`ANALYZE ${schema}.everthread_keys`)
-        const scans = await send(() => backend.listLatest({ prefix: 'chat/5:small:', limit: PAGE }))
+        const prefix = `chat/5:${own}:`
+        const scans = await send(() => backend.listLatest({ prefix, limit: PAGE }))
         const keys = scans.filter(({ table }) => table === 'everthread_keys')
         const pages = keys.reduce((sum, scan) => sum + scan.pages, 0)
         expect(pages, JSON.stringify(keys)).toBeLessThan(PAGE)

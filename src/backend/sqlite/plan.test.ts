@@ -102,6 +102,38 @@ describe('plans', () => {
     expect(plans.filter((step) => step.includes('everthread_items_moved'))).toHaveLength(2)
   })
 
+  test.each(['newest', 'oldest'] as const)(
+    'the %s page goes through no ids that are stamps of other times',
+    (order) => {
+      const key = `listed ${order}`
+      const at = order === 'newest' ? 1_000 : -1_000
+      const listed = Array.from({ length: 200 }, (_, i) =>
+        append(key, stampAt(200_000 + at + i), 1, stampAt(200_000 + i)),
+      )
+      applyBatch(connection, new KeyTable(connection), [call(...listed)])
+      const keyId = connection.get<{ id: number }>(
+        'SELECT key_id AS id FROM everthread_keys WHERE key = ?',
+        key,
+      )!.id
+      statements = []
+      const { items, done } = readPage(connection, keyId, { key, order, limit: 10 })
+      const ids = listed.map((one) => one.position)
+      const expected = order === 'newest' ? ids.slice(-10).reverse() : ids.slice(0, 10)
+      expect({ ids: items.map(({ position }) => position), done }).toEqual({
+        ids: expected,
+        done: false,
+      })
+      const [, low, high] = statements.find(({ sql }) => sql.includes('position = item'))!.values
+      const { rows } = connection.get<{ rows: number }>(
+        'SELECT count(*) AS rows FROM everthread_items WHERE key_id = ? AND item > ? AND item < ?',
+        keyId,
+        low!,
+        high!,
+      )!
+      expect(rows).toBeLessThanOrEqual(20)
+    },
+  )
+
   test('the latest keys come from the index on latest, those of a rare prefix by key', () => {
     const few = plansOf(() => readLatestKeys(connection, { prefix: 'k', limit: 10 }))
     expect(few.filter((step) => /^SEARCH k USING INDEX .*\(key>\?/.test(step))).toHaveLength(1)
@@ -114,9 +146,10 @@ describe('plans', () => {
     for (const plans of [few, many]) {
       expect(plans.filter((step) => /SCAN everthread|TEMP B-TREE/.test(step))).toEqual([])
       const probes = plans.filter((step) => step.startsWith('SEARCH everthread_items'))
-      expect(probes).toHaveLength(2)
+      expect(probes).toHaveLength(3)
+      const own = /\(key_id=\? AND item>\? AND item<\?\)$/
       for (const step of probes)
-        expect(step).toMatch(/(everthread_items_moved \(key_id=\?\)|\(key_id=\? AND item<\?\))$/)
+        if (!own.test(step)) expect(step).toMatch(/everthread_items_moved \(key_id=\?\)$/)
     }
   })
 

@@ -4,6 +4,7 @@ import { decodeJson, isJson } from '../../core/json.ts'
 import { msOfDateTime } from '../../core/iso-time.ts'
 import { itemValue } from '../../core/merge.ts'
 import { resolve, type Resolved } from '../../core/options.ts'
+import { mapLimited } from '../../core/semaphore.ts'
 import { excerptOf } from '../../core/search/excerpt.ts'
 import { indexedItem } from '../../core/search/indexed-texts.ts'
 import { parseSearch, type SearchTerms } from '../../core/search/search-terms.ts'
@@ -20,6 +21,8 @@ import type { ProviderName } from '../providers/shapes.ts'
 
 /** Pages of the store that are read for one page of an owner. */
 const OWNER_ROUNDS_MAX = 20
+/** Conversations whose owner is asked for at once. */
+const OWNERS_AT_ONCE = 16
 
 type DecodeMessage<Extras extends object | ProviderName> = (
   key: string,
@@ -55,12 +58,11 @@ export class ConversationSearch<Extras extends object | ProviderName = {}> {
       })
       complete &&= page.complete
       next = page.next
-      for (const one of page.found) {
-        if (hits.length === limit) break
-        if (isOwned !== undefined && !(await isOwned(one.key))) continue
-        const hit = await this.#hit(one, terms)
+      const owned = isOwned === undefined ? page.found : await filtered(page.found, isOwned)
+      const taken = owned.slice(0, limit - hits.length)
+      if (taken.length < owned.length) next = taken.at(-1)!.item.position
+      for (const hit of await Promise.all(taken.map((one) => this.#hit(one, terms)))) {
         if (hit !== undefined) hits.push(hit)
-        if (hits.length === limit && one !== page.found.at(-1)) next = one.item.position
       }
       if (next === undefined) break
     }
@@ -102,23 +104,33 @@ export class ConversationSearch<Extras extends object | ProviderName = {}> {
   }
 
   /** Whose a conversation is, asked once for each. */
-  #ownerCheck(owner: string): (key: string) => Promise<boolean> {
-    const known = new Map<string, boolean>()
-    return async (key) => {
+  #ownerCheck(owner: string): (one: FoundItem) => Promise<boolean> {
+    const known = new Map<string, Promise<boolean>>()
+    return async ({ key }) => {
       const record = key.startsWith('record/') ? key : recordOf(key)
       let isOwned = known.get(record)
-      if (isOwned === undefined) {
-        const { items } = await this.#store.readItemsById(record, [OWNER_ID])
-        const value = items[0] === undefined ? undefined : itemValue(items[0])
-        isOwned =
-          value !== undefined &&
-          isJson(value) &&
-          decodeJson<Partial<Owner> | null>(value)?.name === owner
-        known.set(record, isOwned)
-      }
-      return isOwned
+      if (isOwned === undefined) known.set(record, (isOwned = this.#isOwned(record, owner)))
+      return await isOwned
     }
   }
+
+  async #isOwned(record: string, owner: string): Promise<boolean> {
+    const { items } = await this.#store.readItemsById(record, [OWNER_ID])
+    const value = items[0] === undefined ? undefined : itemValue(items[0])
+    return (
+      value !== undefined &&
+      isJson(value) &&
+      decodeJson<Partial<Owner> | null>(value)?.name === owner
+    )
+  }
+}
+
+async function filtered(
+  found: readonly FoundItem[],
+  isWanted: (one: FoundItem) => Promise<boolean>,
+): Promise<readonly FoundItem[]> {
+  const wanted = await mapLimited(found, OWNERS_AT_ONCE, isWanted)
+  return found.filter((_, i) => wanted[i])
 }
 
 function parseBound(cursor: string): Stamp {

@@ -1,4 +1,4 @@
-import { indexOfTerm, type SearchTerms } from './search-terms.ts'
+import { indexOfTerm, type SearchTerm, type SearchTerms } from './search-terms.ts'
 import { unitsOf, type Unit } from './units.ts'
 
 /** A piece of a text around what was found. */
@@ -26,10 +26,17 @@ export function excerptOf(texts: readonly string[], terms: SearchTerms): Excerpt
 
 type Span = readonly [start: number, end: number]
 
+/** Where terms stand, as far as an excerpt around the first one goes. */
 function spansOf(text: string, { all }: SearchTerms): Span[] {
   const units: Unit[] = []
-  for (const unit of unitsOf(text)) if (units.push(unit) === UNITS_MAX) break
-  const words = units.map(({ word }) => word)
+  const words: string[] = []
+  let end = text.length
+  for (const unit of unitsOf(text)) {
+    if (unit.start >= end || units.push(unit) > UNITS_MAX) break
+    words.push(unit.word)
+    const term = end < text.length ? undefined : all.find((each) => isAtEnd(words, each))
+    if (term !== undefined) end = units.at(-term.length)!.start + LENGTH
+  }
   const spans = all.flatMap((term) => {
     const found: Span[] = []
     let at = indexOfTerm(words, term)
@@ -40,6 +47,11 @@ function spansOf(text: string, { all }: SearchTerms): Span[] {
     return found
   })
   return spans.sort((a, b) => a[0] - b[0] || a[1] - b[1])
+}
+
+function isAtEnd(words: readonly string[], term: SearchTerm): boolean {
+  const from = words.length - term.length
+  return from >= 0 && term.every(({ word }, i) => words[from + i] === word)
 }
 
 function cutAround(text: string, spans: readonly Span[]): Excerpt {

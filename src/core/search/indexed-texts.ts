@@ -3,7 +3,7 @@
  * messages: `content` that is a string, the text of parts, and results of tools. Not in it: tool calls, images
  * and files, whatever looks like base64, names and metadata.
  */
-import { isJson, type JsonText } from '../json.ts'
+import type { JsonText } from '../json.ts'
 
 /** An item in the words of a search. */
 export interface IndexedItem {
@@ -49,8 +49,8 @@ export function indexedItem(key: string, id: string, value: JsonText): IndexedIt
   const isRecord = space[1] === 'record'
   if (isRecord && id !== TITLE_ID) return undefined
   const prefix = key.slice(0, space[0].length + Number(space[2]) + 1)
-  if (!prefix.endsWith(':') || !isJson(value)) return undefined
-  const body: unknown = JSON.parse(value)
+  if (!prefix.endsWith(':')) return undefined
+  const body = parsed(value)
   if (isRecord) return typeof body === 'string' ? { texts: [body], prefix } : undefined
   if (!isFields(body)) return undefined
   const { role, type, content } = body
@@ -60,6 +60,15 @@ export function indexedItem(key: string, id: string, value: JsonText): IndexedIt
     typeof role === 'string' ? textsOf(content) : [...textsOf(content), ...textsOf([body])]
   if (texts.length === 0) return undefined
   return { texts, prefix, ...(typeof role === 'string' && { role }) }
+}
+
+/** Undefined for a text that is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
 }
 
 function textsOf(content: unknown): string[] {

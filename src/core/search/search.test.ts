@@ -161,6 +161,19 @@ describe('what is indexed', () => {
   })
 })
 
+test('tenants share no numbers, so that no search goes through what others have', () => {
+  const value = json({ role: 'user', content: 'late order 京都' })
+  const [one, other] = [1, 2].map((n) => new Set(numbersOfItem(`chat/1:${n}:a`, 'id', value)))
+  expect([...one!].filter((number) => other!.has(number))).toEqual([])
+  for (const [n, own] of [one!, other!].entries()) {
+    const wanted = numbersOfSearch(parseSearch('order 京都'), {
+      prefix: `chat/1:${n + 1}:`,
+      role: 'user',
+    })
+    expect(wanted.every((number) => own.has(number))).toBe(true)
+  }
+})
+
 describe('an excerpt', () => {
   test('is around the first word, with all that stand in it marked', () => {
     const text = `${'before '.repeat(50)}needle 針 in here needle${' after'.repeat(50)}`

@@ -1,6 +1,7 @@
 import type { JsonText } from '../../../core/json.ts'
 import { byPosition, type Item } from '../../../core/merge.ts'
 import { STAMP_MAX, STAMP_MIN, stampFloor, stampMs, type Stamp } from '../../../core/stamp.ts'
+import { groupOf } from '../../key-group.ts'
 import { compareLatest } from '../../key-states.ts'
 import type {
   CountRead,
@@ -22,7 +23,6 @@ import { itemKeyOf } from '../rows/item-key.ts'
 import { checkClear, damagedKey } from '../rows/key-row.ts'
 import { itemFrom, itemOfPage } from '../rows/item-row.ts'
 import type { PgStatement } from '../connection/pg-types.ts'
-import { groupOf } from '../rows/prefix.ts'
 import { prefixEnd } from '../../../core/text.ts'
 import type { Ask } from './ranges.ts'
 import {

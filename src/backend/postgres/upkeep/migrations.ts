@@ -10,7 +10,7 @@ import type { Session } from '../connection/session.ts'
 import type { Tables } from '../rows/tables.ts'
 
 /** The schema version that this code reads and writes. */
-export const SCHEMA_VERSION = 7
+export const SCHEMA_VERSION = 8
 
 /** Each takes the schema from the version before to its own number, counted from 1. */
 const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [
@@ -18,10 +18,12 @@ const MIGRATIONS: readonly ((tables: Tables) => readonly string[])[] = [
   createLeases,
   touchAnew,
   placeParts,
-  indexGroups,
+  // What it made is made anew below.
+  () => [],
   guardTables,
   // Only digests change: `renewDigests`.
   () => [],
+  indexGroups,
 ]
 
 /** What each of them does, for people. */
@@ -33,6 +35,7 @@ export const MIGRATION_TITLES: readonly string[] = [
   'index for the latest keys of a tenant',
   'rows that somebody else removes give the database a new identity',
   'digests: nothing in them is made of encrypted values',
+  'index for the latest keys of a tenant whose name has colons',
 ]
 
 /*
@@ -186,11 +189,12 @@ async function placeDigests(session: Session, { items }: Tables): Promise<void> 
 
 /**
  * For `listLatest`: the latest keys of a tenant are found without those of others. A large database may have
- * been given it before, with CONCURRENTLY.
+ * been given it before, with CONCURRENTLY. Before it there was one that tenants with a colon in their names shared.
  */
-function indexGroups({ prefix, keys }: Tables): readonly string[] {
+function indexGroups({ schema, prefix, keys }: Tables): readonly string[] {
   return [
-    `CREATE INDEX IF NOT EXISTS "${prefix}keys_group" ON ${keys} (${groupSql('key')}, touched, key)`,
+    `CREATE INDEX IF NOT EXISTS "${prefix}keys_tenant" ON ${keys} (${groupSql('key')}, touched, key)`,
+    `DROP INDEX IF EXISTS "${schema}"."${prefix}keys_group"`,
   ]
 }
 

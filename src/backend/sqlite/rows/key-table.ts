@@ -39,14 +39,18 @@ const CREATE = `
     coalesce((SELECT max(key_id) FROM everthread_items), 0)), ?, ?) RETURNING key_id`
 const RAISE = 'UPDATE everthread_keys SET touched = ?, latest = ? WHERE key_id = ?'
 
-const LATEST_OWN = latestOwnSql('?', '?')
+const LATEST_OWN = latestOwnSql('?1', '?2')
 const LATEST_MOVED = latestMovedSql('?')
 
-/** SQL: the latest visible position of a key; by index, and it stops at the first visible row. */
+/**
+ * SQL: the latest visible position of a key; by index, and it stops at the first visible row. What stands below
+ * the latest of the others is not gone through: it may be any number of ids that are stamps of other times.
+ */
 export function latestOwnSql(keyId: string, hashedItems: string): string {
   return `
     SELECT position FROM everthread_items
     WHERE key_id = ${keyId} AND item < ${hashedItems} AND position = item AND ${HAS_VALUE}
+      AND item > coalesce((${latestMovedSql(keyId)}), x'')
     ORDER BY item DESC LIMIT 1`
 }
 

@@ -7,9 +7,10 @@
  */
 import { prefixEnd } from '../../../core/text.ts'
 import { STAMP_MAX, stampFloor, stampMs, type Stamp } from '../../../core/stamp.ts'
+import { groupOf } from '../../key-group.ts'
 import { compareLatest } from '../../key-states.ts'
 import type { LatestKey, LatestQuery } from '../../replica-backend.ts'
-import { GROUP, groupOf } from './key-group.ts'
+import { GROUP } from './key-group.ts'
 import { damagedKey, fitsLatest, latestMovedSql, latestOwnSql, laterOf } from './key-table.ts'
 import { LATEST_MS } from './lags.ts'
 import type { SqliteConnection } from '../connection/connection.ts'

@@ -23,21 +23,26 @@ const OWN_END = 'ff000000-0000-0000-0000-000000000000' as Stamp
 
 /**
  * One page of a list: the merge of two index scans, each of which stops at the limit. Most rows
- * stand where their identity says; the rest are in a small index of their own.
+ * stand where their identity says; the rest are in a small index of their own. They are read first: once they
+ * fill a page, the others matter only within it. So ids that are stamps of another time than their
+ * positions, as in lists of conversations, are never gone through, however many there are.
  */
 export function readPage(connection: SqliteConnection, keyId: number, query: ItemQuery): RowPage {
   const { after = STAMP_MIN, before = STAMP_MAX, limit, order, includeRemoved = false } = query
-  const ownEnd = before < OWN_END ? before : OWN_END
-  const select = <Row>(source: 'own' | 'moved', end: Stamp): Row[] =>
+  const select = <Row>(source: 'own' | 'moved', low: Stamp, high: Stamp): Row[] =>
     connection.all<Row>(
       pageSql(source, order, includeRemoved),
       keyId,
-      stampBytes(after),
-      stampBytes(end),
+      stampBytes(low),
+      stampBytes(high),
       limit + 1,
     )
-  const own = select<OwnRow>('own', ownEnd).map(itemOfOwnRow)
-  const moved = select<ReadRow>('moved', before).map(itemOfRow)
+  const moved = select<ReadRow>('moved', after, before).map(itemOfRow)
+  const ownEnd = before < OWN_END ? before : OWN_END
+  const far = moved[limit]?.position
+  const low = far !== undefined && order === 'newest' ? far : after
+  const high = far !== undefined && order === 'oldest' && far < ownEnd ? far : ownEnd
+  const own = select<OwnRow>('own', low, high).map(itemOfOwnRow)
   const items = moved.length === 0 ? own : [...own, ...moved].sort(byPosition)
   if (moved.length > 0 && order === 'newest') items.reverse()
   return { items: items.slice(0, limit), done: items.length <= limit }
