@@ -63,6 +63,17 @@ export interface ViewFound {
   readonly complete: boolean
 }
 
+/** A message that is there. */
+interface FoundHere extends ViewItem {
+  readonly isShared: boolean
+}
+
+/** Messages by their ids; what is not there is left out. */
+export interface ViewFoundMany {
+  readonly found: ReadonlyMap<string, FoundHere>
+  readonly complete: boolean
+}
+
 /** Conversations of one tenant as their readers see them. */
 export class ConversationView {
   readonly #lists: ListReader
@@ -112,33 +123,52 @@ export class ConversationView {
   }
 
   /** One message, or nothing of it; removed ones too. */
-  async find(conversationId: string, id: string, depth = 0): Promise<ViewFound> {
+  async find(conversationId: string, id: string): Promise<ViewFound> {
+    const { found, complete } = await this.findMany(conversationId, [id])
     const key = conversationKey(this.#tenant, conversationId)
-    const read = await this.#lists.readItemsById(key, [...new Set([id, MARKER_ID])])
-    const own = read.items.find((item) => item.id === id && !isMarkerItem(item))
+    return { ...(found.get(id) ?? { key, item: undefined, isShared: false }), complete }
+  }
+
+  /** Those that are there, at most 999, by their ids; removed ones too. */
+  async findMany(
+    conversationId: string,
+    ids: readonly string[],
+    depth = 0,
+  ): Promise<ViewFoundMany> {
+    const key = conversationKey(this.#tenant, conversationId)
+    const read = await this.#lists.readItemsById(key, [...new Set([...ids, MARKER_ID])])
+    const wanted = new Set(ids)
+    const found = new Map<string, FoundHere>()
+    for (const item of read.items) {
+      if (wanted.has(item.id) && !isMarkerItem(item)) {
+        found.set(item.id, { key, item, isShared: false })
+      }
+    }
+    const rest = ids.filter((id) => !found.has(id))
     const item = read.items.find((each) => each.id === MARKER_ID)
     const marker = item && (await this.#readMarker(key, item))
-    const { complete } = read
-    if (own !== undefined || marker === undefined) {
-      return { key, item: own, isShared: false, complete }
-    }
+    if (rest.length === 0 || marker === undefined) return { found, complete: read.complete }
     checkDepth(depth)
     const copies = sideKey('shared', this.#tenant, conversationId)
-    const [kept, found] = await Promise.all([
-      this.#lists.readItemsById(copies, [id]),
+    const [kept, source] = await Promise.all([
+      this.#lists.readItemsById(copies, rest),
       marker.conversationId === undefined
-        ? { key, item: undefined, complete: true }
-        : this.find(marker.conversationId, id, depth + 1),
+        ? { found: new Map<string, FoundHere>(), complete: true }
+        : this.findMany(marker.conversationId, rest, depth + 1),
     ])
-    const copy = kept.items.find(({ position }) => position < sharedEnd(marker))
-    const isComplete = complete && kept.complete && found.complete
-    if (copy !== undefined)
-      return { key: copies, item: copy, isShared: false, complete: isComplete }
-    const shared = found.item
-    const isVisible = shared !== undefined && itemValue(shared) !== undefined
-    return isVisible && shared.position < sharedEnd(marker)
-      ? { key: found.key, item: shared, isShared: true, complete: isComplete }
-      : { key, item: undefined, isShared: false, complete: isComplete }
+    const end = sharedEnd(marker)
+    const copied = new Map(
+      kept.items.filter(({ position }) => position < end).map((each) => [each.id, each]),
+    )
+    for (const id of rest) {
+      const copy = copied.get(id)
+      const shared = source.found.get(id)
+      if (copy !== undefined) found.set(id, { key: copies, item: copy, isShared: false })
+      else if (shared !== undefined && isVisibleBelow(shared.item, end)) {
+        found.set(id, { ...shared, isShared: true })
+      }
+    }
+    return { found, complete: read.complete && kept.complete && source.complete }
   }
 
   /** How many messages it shows. Those that a fork shares are read for it. */
@@ -264,6 +294,10 @@ export class ConversationView {
     const { items, complete } = await this.#lists.readItemsById(key, ids)
     return { ids: new Set(items.map(({ id }) => id)), complete }
   }
+}
+
+function isVisibleBelow(item: Item, end: Stamp): boolean {
+  return itemValue(item) !== undefined && item.position < end
 }
 
 /** A fork is refused before it stands so deep: what does is none of ours. */
