@@ -267,8 +267,8 @@ class ProgramRun {
         return [{ kind: 'fork', ...written, fork: step.as, id: step.target, shown, readMs }]
       }
       case 'truncate': {
-        const seen = new Set([step.target, ...(result.before?.seen ?? [])])
-        return [{ kind: 'truncate', ...written, id: step.target, seen: [...seen] }]
+        const { seen = [] } = result.before ?? {}
+        return [{ kind: 'truncate', ...written, id: step.target, seen }]
       }
       case 'alternative':
         return [{ kind: 'edit', ...placed, id: step.target, content: step.content }]

@@ -150,12 +150,12 @@ export class ConversationView {
     if (rest.length === 0 || marker === undefined) return { found, complete: read.complete }
     checkDepth(depth)
     const copies = sideKey('shared', this.#tenant, conversationId)
-    const [kept, source] = await Promise.all([
-      this.#lists.readItemsById(copies, rest),
+    // Copies last: what goes from the source is copied before.
+    const source =
       marker.conversationId === undefined
         ? { found: new Map<string, FoundHere>(), complete: true }
-        : this.findMany(marker.conversationId, rest, depth + 1),
-    ])
+        : await this.findMany(marker.conversationId, rest, depth + 1)
+    const kept = await this.#lists.readItemsById(copies, rest)
     const end = sharedEnd(marker)
     const copied = new Map(
       kept.items.filter(({ position }) => position < end).map((each) => [each.id, each]),
@@ -164,7 +164,7 @@ export class ConversationView {
       const copy = copied.get(id)
       const shared = source.found.get(id)
       if (copy !== undefined) found.set(id, { key: copies, item: copy, isShared: false })
-      else if (shared !== undefined && isVisibleBelow(shared.item, end)) {
+      else if (shared !== undefined && isVisible(shared.item) && shared.item.position < end) {
         found.set(id, { ...shared, isShared: true })
       }
     }
@@ -245,16 +245,21 @@ export class ConversationView {
     let bounds = query
     let complete = true
     for (;;) {
-      const [source, kept] = await Promise.all([
-        this.#source(marker, bounds, depth + 1),
-        this.#lists.readItems({ key: copies, ...bounds }),
-      ])
+      // What goes from the source is copied before: whoever looks for copies afterwards misses nothing.
+      const source = await this.#source(marker, bounds, depth + 1)
       const ids = source.items.map(({ item }) => item.id)
-      const replaced = await this.#among(copies, ids)
+      const [kept, replaced] = await Promise.all([
+        this.#lists.readItems({ key: copies, ...bounds }),
+        this.#among(copies, ids),
+      ])
       complete &&= source.complete && kept.complete && replaced.complete
+      // One of these two may have been read before a copy was made.
+      const own = new Map(kept.items.map((item) => [item.id, item]))
+      for (const item of replaced.items) if (isWithin(item, bounds)) own.set(item.id, item)
+      const isReplaced = new Set([...own.keys(), ...replaced.items.map(({ id }) => id)])
       const merged = [
-        ...source.items.filter(({ item }) => !replaced.ids.has(item.id)),
-        ...kept.items.map((item) => ({ key: copies, item })),
+        ...source.items.filter(({ item }) => !isReplaced.has(item.id)),
+        ...[...own.values()].filter(isVisible).map((item) => ({ key: copies, item })),
       ].sort((a, b) => byPosition(a.item, b.item))
       if (isNewest) merged.reverse()
       // Beyond where one of the two ends, the other one may have something in between.
@@ -289,15 +294,18 @@ export class ConversationView {
   async #among(
     key: string,
     ids: readonly string[],
-  ): Promise<{ readonly ids: ReadonlySet<string>; readonly complete: boolean }> {
-    if (ids.length === 0) return { ids: new Set(), complete: true }
-    const { items, complete } = await this.#lists.readItemsById(key, ids)
-    return { ids: new Set(items.map(({ id }) => id)), complete }
+  ): Promise<{ readonly items: readonly Item[]; readonly complete: boolean }> {
+    if (ids.length === 0) return { items: [], complete: true }
+    return await this.#lists.readItemsById(key, ids)
   }
 }
 
-function isVisibleBelow(item: Item, end: Stamp): boolean {
-  return itemValue(item) !== undefined && item.position < end
+function isVisible(item: Item): boolean {
+  return itemValue(item) !== undefined
+}
+
+function isWithin({ position }: Item, { before, after }: ViewQuery): boolean {
+  return (before === undefined || position < before) && (after === undefined || position > after)
 }
 
 /** A fork is refused before it stands so deep: what does is none of ours. */
