@@ -44,14 +44,14 @@ export async function readBranch(
   return { messages: items.map(({ item }) => shownOf(item)), complete }
 }
 
-/** A removal of a message and all behind it; nothing but its own places may tell of it. */
+/** Removes a message and all behind it. */
 export async function truncateFrom(
   history: ChatHistory,
   conversation: string,
   id: string,
-): Promise<{ readonly copies?: readonly PlaceName[] }> {
-  const { removed, copies } = await history.truncate(conversation, { from: id })
-  return removed === 0 ? {} : { copies }
+): Promise<{ readonly copies?: readonly PlaceName[]; readonly isCertain: boolean }> {
+  const { removed, copies, complete } = await history.truncate(conversation, { from: id })
+  return { isCertain: complete, ...(removed > 0 && { copies }) }
 }
 
 function shownOf(item: Item): ShownMessage {

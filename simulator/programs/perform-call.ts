@@ -6,7 +6,6 @@ import { isStorageError, type StorageError, type StorageErrorCode } from '../../
 import { itemValue, type Item } from '../../src/core/merge.ts'
 import { given } from '../../src/core/options.ts'
 import type { PlaceName } from '../../src/core/places.ts'
-import type { Stamp } from '../../src/core/stamp.ts'
 import type {
   DownloadRecord,
   MirroredConversation,
@@ -14,15 +13,10 @@ import type {
 } from '../../src/testing/history-checker/history.ts'
 import { swappedKey } from '../swapped.ts'
 import { followWith, settledMirror } from './mirror.ts'
-import {
-  PROGRAM_CONVERSATIONS,
-  SEARCHED_WORD,
-  valueKey,
-  type CallStep,
-  type ProgramMessage,
-} from './program.ts'
+import { PROGRAM_CONVERSATIONS, valueKey, type CallStep, type ProgramMessage } from './program.ts'
 import { readBefore, readBranch, truncateFrom, type ReadBefore } from './perform-branch.ts'
 import { downloadFrom, saveReference, uploadTo } from './perform-content.ts'
+import { readPages, searchPages } from './read-pages.ts'
 import { performStream, viewStream, type StreamResult } from './perform-stream.ts'
 
 /** Of all records. */
@@ -50,6 +44,8 @@ export interface CallResult {
   readonly mirror?: MirroredConversation
   /** What was read before a fork or a cut. */
   readonly before?: ReadBefore
+  /** A cut saw all that there was. */
+  readonly isCertain?: boolean
   /** Of content that was saved, and when. */
   readonly ref?: string
   readonly uploadedMs?: number
@@ -264,56 +260,4 @@ function roleOrType(message: ProgramMessage): ConversationItem {
 function shownOf(item: Item): ShownMessage {
   const { content } = JSON.parse(itemValue(item)!) as { content: string }
   return { id: item.id, content, position: item.position }
-}
-
-/** All that a search finds, page by page. */
-async function searchPages(
-  history: ChatHistory,
-  { conversation, limit }: CallStep & { readonly act: 'search' },
-): Promise<CallResult> {
-  const messages: ShownMessage[] = []
-  let complete = true
-  let cursor: string | undefined
-  let pages = 0
-  do {
-    const page = await history.search({
-      text: SEARCHED_WORD,
-      conversationId: conversation,
-      limit,
-      ...(cursor !== undefined && { cursor }),
-    })
-    for (const { message, position } of page.hits) {
-      const { id, content } = message!
-      messages.unshift({ id, content: content as string, position: position as Stamp })
-    }
-    complete &&= page.complete
-    cursor = page.nextCursor
-    pages++
-  } while (cursor !== undefined)
-  return { messages, complete, pages }
-}
-
-/** Page by page through the chat layer, forwards or backwards. */
-async function readPages(
-  history: ChatHistory,
-  { conversation, limit, forwards }: CallStep & { readonly act: 'pages' },
-): Promise<CallResult> {
-  let messages: ShownMessage[] = []
-  let complete = true
-  let cursor: string | undefined
-  let pages = 0
-  do {
-    const page = await history.getHistory(conversation, {
-      limit,
-      ...(forwards
-        ? { order: 'oldest', ...(cursor !== undefined && { after: cursor }) }
-        : cursor !== undefined && { before: cursor }),
-    })
-    const shown = page.messages.map(({ id, content }) => ({ id, content: content as string }))
-    messages = forwards ? [...messages, ...shown] : [...shown, ...messages]
-    complete &&= page.complete
-    cursor = page.nextCursor
-    pages++
-  } while (cursor !== undefined)
-  return { messages, complete, pages }
 }

@@ -267,8 +267,9 @@ class ProgramRun {
         return [{ kind: 'fork', ...written, fork: step.as, id: step.target, shown, readMs }]
       }
       case 'truncate': {
-        const { seen = [] } = result.before ?? {}
-        return [{ kind: 'truncate', ...written, id: step.target, seen }]
+        const { before, isCertain = false } = result
+        const seen = before?.seen ?? []
+        return [{ kind: 'truncate', ...written, id: step.target, seen, isCertain }]
       }
       case 'alternative':
         return [{ kind: 'edit', ...placed, id: step.target, content: step.content }]

@@ -204,15 +204,15 @@ export class ConversationLog {
   }
 
   /** What its process had read it removed; of what came meanwhile it may have removed any. */
-  #removalsBy({ seen, kind: _kind, ...cut }: TruncateRecord): RemoveRecord[] {
+  #removalsBy({ seen, isCertain = false, kind: _kind, ...cut }: TruncateRecord): RemoveRecord[] {
     const removal = { ...cut, kind: 'remove' } as const
     if (cut.outcome === 'none') return [removal]
-    const sure = new Set(seen)
+    const sure = new Set(isCertain ? seen : [])
     const maybe = [...this.messages.values()].filter(({ id, firstStartMs }) => {
       return !sure.has(id) && firstStartMs <= (cut.settledMs ?? Number.POSITIVE_INFINITY)
     })
     return [
-      ...seen.map((id) => ({ ...removal, id })),
+      ...[...sure].map((id) => ({ ...removal, id })),
       ...maybe.map(({ id }) => ({ ...removal, id, outcome: 'unknown' as const })),
     ]
   }

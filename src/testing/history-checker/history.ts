@@ -74,6 +74,8 @@ export interface TruncateRecord extends WriteRecord {
   readonly id: string
   /** That message and those behind it, as the same process had read them just before. */
   readonly seen: readonly string[]
+  /** Nothing was out of its sight: all of these are gone. Default: false. */
+  readonly isCertain?: boolean
 }
 
 /** A fork, under a name that nobody has used before. */
