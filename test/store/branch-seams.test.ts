@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { StorageConnectionError } from '../../src/core/errors.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import { openChatHistory, type ChatHistory } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
@@ -73,6 +74,66 @@ test('with both databases out a clear is taken; of what is known to have forks i
     expect((await one.getHistory('plain')).messages).toEqual([])
     expect((await one.getHistory('fork')).messages).toMatchObject([{ content: 'Hello' }])
   })
+})
+
+/** A conversation `c` with one message, in two processes whose places can be cut off. */
+async function processes(): Promise<{
+  readonly open: () => Promise<ChatHistory>
+  readonly places: readonly FaultyBackend[]
+}> {
+  const folder = await mkdtemp(join(tmpdir(), 'everthread-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const place = (): FaultyBackend => faultyBackend(new DurableMemoryBackend(nodeEnv()))
+  const [primary, backup] = [place(), place()]
+  let logs = 0
+  const openOne = async (): Promise<ChatHistory> => {
+    const wal = `file:${join(folder, `log-${logs++}`)}`
+    const history = await openChatHistory({ primary, backup, wal, logger: false })
+    onTestFinished(() => history.close())
+    return history
+  }
+  return { open: openOne, places: [primary, backup] }
+}
+
+function refuseReads(): void {
+  throw new StorageConnectionError('memory', 'no reads')
+}
+
+test('a clear of a process that cannot read, but write, does not take what a fork shares', async () => {
+  const { open: openOne, places } = await processes()
+  const [one, other] = [await openOne(), await openOne()]
+  await one.saveMessages('c', [{ id: 'm', role: 'user', content: 'Hello' }])
+  await one.fork('c', { as: 'fork' })
+  await one.flush()
+  for (const each of places)
+    each.onCall((call) => (call === 'readItems' ? refuseReads() : undefined))
+  await expect(other.clearHistory('c')).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    effect: 'none',
+  })
+  for (const each of places) each.onCall(() => {})
+  await one.flush()
+  expect((await one.getHistory('fork')).messages).toMatchObject([{ content: 'Hello' }])
+})
+
+test('a fork that was made and could not be looked at does not say that it has no effect', async () => {
+  const { open: openOne, places } = await processes()
+  const one = await openOne()
+  await one.saveMessages('c', [{ id: 'm', role: 'user', content: 'Hello' }])
+  let isMade = false
+  for (const each of places) {
+    each.onCall((call) => {
+      isMade ||= call === 'apply'
+      if (isMade && call === 'readItems') refuseReads()
+    })
+  }
+  await expect(one.fork('c', { as: 'fork' })).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    effect: 'unknown',
+  })
+  for (const each of places) each.onCall(() => {})
+  expect(await one.fork('c', { as: 'fork' })).toMatchObject({ messageId: 'm' })
+  expect((await one.getHistory('fork')).messages).toMatchObject([{ content: 'Hello' }])
 })
 
 describe('two processes on one database', () => {
