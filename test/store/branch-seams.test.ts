@@ -116,6 +116,29 @@ test('a clear of a process that cannot read, but write, does not take what a for
   expect((await one.getHistory('fork')).messages).toMatchObject([{ content: 'Hello' }])
 })
 
+test('another answer of a message that is cleared and saved again meanwhile stands', async () => {
+  const { open: openOne, places } = await processes()
+  const [one, other] = [await openOne(), await openOne()]
+  const save = (content: string) => other.saveMessages('c', [{ id: 'm', role: 'user', content }])
+  await save('first')
+  let step: 'begun' | 'noted' | 'done' = 'begun'
+  places[0]!.onCall(async (call) => {
+    if (step === 'begun' && call === 'apply') step = 'noted'
+    if (step !== 'noted' || call !== 'readItemsById') return
+    step = 'done'
+    await other.clearHistory('c')
+    await save('second')
+  })
+  await one.addAlternative('c', 'm', { role: 'assistant', content: 'another' })
+  expect(step).toBe('done')
+  const { alternatives } = await other.listAlternatives('c', 'm')
+  const shown = alternatives.map(({ message, active }) => [message.content, active])
+  expect(shown).toEqual([
+    ['second', false],
+    ['another', true],
+  ])
+})
+
 test('a fork that was made and could not be looked at does not say that it has no effect', async () => {
   const { open: openOne, places } = await processes()
   const one = await openOne()

@@ -3,6 +3,7 @@ import { knew } from './conversation-log.ts'
 import { nameOf } from './check-reads.ts'
 import type {
   BranchRecord,
+  CheckOptions,
   ForkRecord,
   HistoryRecord,
   ShownMessage,
@@ -101,7 +102,13 @@ function mayHaveChanged(
     ...{ process, incarnation, startMs, settledMs: readMs },
     ...{ complete: true, final: false },
   }
-  return !mustSee(record, before, log.options) && !knew(record, fork, log.options)
+  if (mustSee(record, before, log.options)) return false
+  return isWithoutLog(record, log.options) || !knew(record, fork, log.options)
+}
+
+/** Who does not reach the shared log can read nothing, and takes what it knows no forks of to have none. */
+function isWithoutLog({ kind, copies }: Write, { commonLog = false }: CheckOptions): boolean {
+  return commonLog && kind === 'clear' && copies?.includes('wal') !== true
 }
 
 function concerns(log: ConversationLog, write: Write, id: string): boolean {
