@@ -76,23 +76,24 @@ test('with both databases out a clear is taken; of what is known to have forks i
   })
 })
 
-/** A conversation `c` with one message, in two processes whose places can be cut off. */
+/** Processes on one pair of databases, and how each reaches them: primary and backup of the first, then of the next. */
 async function processes(): Promise<{
   readonly open: () => Promise<ChatHistory>
   readonly places: readonly FaultyBackend[]
 }> {
   const folder = await mkdtemp(join(tmpdir(), 'everthread-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  const place = (): FaultyBackend => faultyBackend(new DurableMemoryBackend(nodeEnv()))
-  const [primary, backup] = [place(), place()]
-  let logs = 0
+  const stored = [new DurableMemoryBackend(nodeEnv()), new DurableMemoryBackend(nodeEnv())]
+  const places: FaultyBackend[] = []
   const openOne = async (): Promise<ChatHistory> => {
-    const wal = `file:${join(folder, `log-${logs++}`)}`
+    const [primary, backup] = stored.map(faultyBackend) as [FaultyBackend, FaultyBackend]
+    const wal = `file:${join(folder, `log-${places.length}`)}`
+    places.push(primary, backup)
     const history = await openChatHistory({ primary, backup, wal, logger: false })
     onTestFinished(() => history.close())
     return history
   }
-  return { open: openOne, places: [primary, backup] }
+  return { open: openOne, places }
 }
 
 function refuseReads(): void {
@@ -121,16 +122,14 @@ test('another answer of a message that is cleared and saved again meanwhile stan
   const [one, other] = [await openOne(), await openOne()]
   const save = (content: string) => other.saveMessages('c', [{ id: 'm', role: 'user', content }])
   await save('first')
-  let step: 'begun' | 'noted' | 'done' = 'begun'
+  let isNoted = false
+  let meanwhile: Promise<unknown> | undefined
   places[0]!.onCall(async (call) => {
-    if (step === 'begun' && call === 'apply') step = 'noted'
-    if (step !== 'noted' || call !== 'readItemsById') return
-    step = 'done'
-    await other.clearHistory('c')
-    await save('second')
+    if (call === 'apply') isNoted = true
+    else if (isNoted) await (meanwhile ??= other.clearHistory('c').then(() => save('second')))
   })
   await one.addAlternative('c', 'm', { role: 'assistant', content: 'another' })
-  expect(step).toBe('done')
+  expect(meanwhile).toBeDefined()
   const { alternatives } = await other.listAlternatives('c', 'm')
   const shown = alternatives.map(({ message, active }) => [message.content, active])
   expect(shown).toEqual([
