@@ -99,8 +99,12 @@ function mayHaveChanged(
   if (record.startMs > (read.settledMs ?? Number.POSITIVE_INFINITY)) return false
   const { process, incarnation, startMs, readMs } = fork
   const before: View = {
-    ...{ process, incarnation, startMs, settledMs: readMs },
-    ...{ complete: true, final: false },
+    process,
+    incarnation,
+    startMs,
+    settledMs: readMs,
+    complete: true,
+    final: false,
   }
   if (mustSee(record, before, log.options)) return false
   return isWithoutLog(record, log.options) || !knew(record, fork, log.options)
