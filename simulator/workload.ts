@@ -9,6 +9,9 @@ import type {
   SetRecord,
   ShownMessage,
 } from '../src/testing/history-checker/history.ts'
+import { BRANCH_MIX, BranchWorkload, type Open, type OpenCall } from './branch-workload.ts'
+import { SEARCHED_WORD } from './programs/program.ts'
+import { readPages } from './programs/read-pages.ts'
 import { RandomSource } from './random-source.ts'
 import { swappedByPrimary, swappedKey } from './swapped.ts'
 import type { Node, World } from './world.ts'
@@ -34,6 +37,7 @@ const MIX = {
   clear: 4,
   read: 18,
   pages: 6,
+  ...BRANCH_MIX,
 } as const
 
 /** A message with an id of the caller's, which may be saved again. */
@@ -43,18 +47,22 @@ interface OwnSave {
   readonly content: string
 }
 
-/** A record while the call runs: what the outcome adds is filled in. */
-type Open<R extends HistoryRecord = HistoryRecord> = { -readonly [Field in keyof R]: R[Field] }
-
 /** What the clients of one world share. */
 export class Workload {
   readonly #world: World
   readonly #saves: OwnSave[] = []
+  readonly #branches: BranchWorkload
   #labels = 0
   #running = 0
 
   constructor(world: World) {
     this.#world = world
+    this.#branches = new BranchWorkload({
+      now: () => world.kernel.now,
+      label: (letter) => this.#label(letter),
+      open: (node, client, conversation) => this.#open(node, client, conversation),
+      call: (node, record, run) => this.#call(node, record, run),
+    })
   }
 
   get isDone(): boolean {
@@ -81,7 +89,24 @@ export class Workload {
         await this.#get(node, name, conversationName(i), true)
         await this.#swapped(node, name, conversationName(i), true)
       }
+      await this.#branches.readAll(node, `${node.name}.final`, false)
     }
+    await this.#readCleaned()
+  }
+
+  /** Contents once more, without those that no message refers to. */
+  async #readCleaned(): Promise<void> {
+    const { nodes, kernel } = this.#world
+    const [first] = nodes
+    if (first?.history === undefined || !this.#branches.hasContents) return
+    try {
+      await first.history.cleanContent({ graceMs: 0 })
+    } catch (error) {
+      // While clocks disagree it removes nothing.
+      if (!isStorageError(error)) throw error
+    }
+    await kernel.sleep(PATIENCE_MS)
+    for (const node of nodes) await this.#branches.readAll(node, `${node.name}.final`, true)
   }
 
   async #client(node: Node, name: string): Promise<void> {
@@ -149,6 +174,10 @@ export class Workload {
         return void (await this.#read(node, name, conversation, false))
       case 'pages':
         return await this.#pages(random, node, name, conversation)
+      default: {
+        const shown = () => this.#read(node, name, conversation, false)
+        return await this.#branches.act(act, random, { node, name, conversation }, shown)
+      }
     }
   }
 
@@ -377,42 +406,14 @@ export class Workload {
     const limit = random.integer(1, 7)
     const forwards = random.chance(0.5)
     await this.#call(node, record, async (history) => {
-      let messages: ShownMessage[] = []
-      let complete = true
-      let cursor: string | undefined
-      do {
-        const page = await history.getHistory(conversation, {
-          limit,
-          ...(forwards
-            ? { order: 'oldest', ...(cursor !== undefined && { after: cursor }) }
-            : cursor !== undefined && { before: cursor }),
-        })
-        const shown = page.messages.map(({ id, content }) => ({
-          id,
-          content: typeof content === 'string' ? content : '',
-        }))
-        messages = forwards ? [...messages, ...shown] : [...shown, ...messages]
-        complete &&= page.complete
-        cursor = page.nextCursor
-      } while (cursor !== undefined)
+      const { messages, complete } = await readPages(history, { conversation, limit, forwards })
       return { messages, complete }
     })
   }
 
   // ---- recording
 
-  #open(
-    node: Node,
-    client: string,
-    conversation: string,
-  ): {
-    client: string
-    process: string
-    incarnation: number
-    conversation: string
-    startMs: number
-    outcome: 'unknown'
-  } {
+  #open(node: Node, client: string, conversation: string): OpenCall {
     return {
       client,
       process: node.name,
@@ -473,7 +474,7 @@ export class Workload {
   }
 
   #label(letter: string): string {
-    return `${letter}${++this.#labels}`
+    return `${SEARCHED_WORD} ${letter}${++this.#labels}`
   }
 }
 

@@ -106,6 +106,7 @@ export type {
   ValueAbsent,
   ValueStands,
 } from './core/conditions.ts'
+export type { FindMessagesOptions, FoundMessage, FoundMessages } from './chat/find-messages.ts'
 export type { MessageEntry, UpdateOptions } from './chat/updates/update-options.ts'
 export type { MessageStream } from './chat/streams/message-stream.ts'
 export type {

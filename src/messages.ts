@@ -3,6 +3,7 @@
  * the like, and the way from what is stored to what each of them takes. Nothing of theirs is needed for it.
  */
 export { type ForAnthropic, toAnthropic } from './chat/convert/to-anthropic.ts'
+export { type ForGemini, toGemini } from './chat/convert/to-gemini.ts'
 export { type ForOpenAI, toOpenAI } from './chat/convert/to-openai.ts'
 export { type ForResponses, toResponses } from './chat/convert/to-responses.ts'
 export { type ForUI, toUIMessages } from './chat/convert/to-ui-messages.ts'

@@ -49,6 +49,12 @@ const CALLS = {
   stream: 5,
   view: 5,
   follow: 4,
+  fork: 6,
+  branch: 6,
+  truncate: 4,
+  alternative: 4,
+  upload: 5,
+  download: 4,
   flush: 6,
   reopen: 5,
 } as const
@@ -78,6 +84,9 @@ class Generator {
   readonly #made: { readonly conversation: string; readonly content: string }[] = []
   /** Messages that are written as streams. */
   readonly #streams: string[] = []
+  /** Forks, and the names of contents. */
+  readonly #forks: { readonly conversation: string; readonly fork: string }[] = []
+  readonly #contents: string[] = []
   #labels = 0
 
   constructor(random: RandomSource, faults: 'none' | 'some') {
@@ -191,6 +200,24 @@ class Generator {
         const id = random.pick([first, ...this.#streams])
         return { act, process, conversation: STREAM_CONVERSATION, id }
       }
+      case 'fork':
+        return this.#fork(at)
+      case 'branch': {
+        const [first] = this.#forks
+        if (first === undefined) return this.#fork(at)
+        return { act, process, ...random.pick([first, ...this.#forks]) }
+      }
+      case 'truncate':
+        return { act, ...at, target: this.#target(conversation) }
+      case 'alternative':
+        return { act, ...at, target: this.#target(conversation), content: this.#label('a') }
+      case 'upload':
+        return this.#upload(at)
+      case 'download': {
+        const [first] = this.#contents
+        if (first === undefined) return this.#upload(at)
+        return { act, ...at, name: random.pick([first, ...this.#contents]) }
+      }
       case 'flush':
       case 'reopen':
         return { act, process }
@@ -207,6 +234,21 @@ class Generator {
         return { act, place: random.pick(DATABASE_PLACES), how: random.pick(CUT_KINDS), ms }
       }
     }
+  }
+
+  #fork(at: { process: number; conversation: string }): CallStep {
+    const as = `fork ${this.#forks.length}`
+    this.#forks.push({ conversation: at.conversation, fork: as })
+    return { act: 'fork', ...at, target: this.#target(at.conversation), as }
+  }
+
+  /** New bytes, or some that were saved before. */
+  #upload(at: { process: number; conversation: string }): CallStep {
+    const known = this.#contents
+    const isNew = known.length === 0 || this.#random.chance(0.7)
+    const name = isNew ? `content ${known.length}` : this.#random.pick(known)
+    if (isNew) known.push(name)
+    return { act: 'upload', ...at, name, content: this.#label('c') }
   }
 
   #ofRecord(process: number, about: string | undefined): { process: number; conversation: string } {

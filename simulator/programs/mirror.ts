@@ -21,8 +21,8 @@ class Mirror {
   readonly #history: ChatHistory
   readonly #conversation: string
   readonly #shown = new Map<string, ShownMessage>()
-  /** What was told since it last began, or read again. */
-  readonly #told = new Set<string>()
+  /** What was told since it last began, or read again, but for what was told to be gone: by id. */
+  readonly #told = new Map<string, Set<string>>()
   readonly #doubled: string[] = []
   #changes: Changes | undefined
   #cursor: string | undefined
@@ -75,12 +75,14 @@ class Mirror {
         const { id, content } = change.message as { id: string; content: string }
         const message = { id, content, position: change.position }
         const text = JSON.stringify(message)
-        if (change.type === 'message' && this.#told.has(text)) this.#doubled.push(text)
-        this.#told.add(text)
+        const told = this.#told.get(id) ?? new Set()
+        if (change.type === 'message' && told.has(text)) this.#doubled.push(text)
+        this.#told.set(id, told.add(text))
         this.#shown.set(id, message)
         return
       }
       case 'removed':
+        this.#told.delete(change.id)
         this.#shown.delete(change.id)
         return
       case 'cleared':

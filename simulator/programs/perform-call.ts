@@ -1,25 +1,22 @@
 import type { ChatHistory } from '../../src/chat/chat-history.ts'
 import { conversationKey } from '../../src/chat/keys.ts'
 import { RecordReader } from '../../src/chat/records/record-reader.ts'
-import type { ConversationItem } from '../../src/chat/message.ts'
+import type { ConversationItem, Receipt } from '../../src/chat/message.ts'
 import { isStorageError, type StorageError, type StorageErrorCode } from '../../src/core/errors.ts'
 import { itemValue, type Item } from '../../src/core/merge.ts'
 import { given } from '../../src/core/options.ts'
 import type { PlaceName } from '../../src/core/places.ts'
-import type { Stamp } from '../../src/core/stamp.ts'
 import type {
+  DownloadRecord,
   MirroredConversation,
   ShownMessage,
 } from '../../src/testing/history-checker/history.ts'
 import { swappedKey } from '../swapped.ts'
 import { followWith, settledMirror } from './mirror.ts'
-import {
-  PROGRAM_CONVERSATIONS,
-  SEARCHED_WORD,
-  valueKey,
-  type CallStep,
-  type ProgramMessage,
-} from './program.ts'
+import { PROGRAM_CONVERSATIONS, valueKey, type CallStep, type ProgramMessage } from './program.ts'
+import { readBefore, readBranch, truncateFrom, type ReadBefore } from './perform-branch.ts'
+import { downloadFrom, saveReference, uploadTo } from './perform-content.ts'
+import { readPages, searchPages } from './read-pages.ts'
 import { performStream, viewStream, type StreamResult } from './perform-stream.ts'
 
 /** Of all records. */
@@ -29,7 +26,7 @@ const EVERYTHING = 1_000
 
 /** What an acknowledgement or an answer says. */
 export interface CallResult {
-  readonly receipts?: readonly { readonly id: string; readonly position: Stamp }[]
+  readonly receipts?: readonly Pick<Receipt, 'id' | 'position' | 'copies'>[]
   readonly copies?: readonly PlaceName[]
   readonly complete?: boolean
   readonly messages?: readonly ShownMessage[]
@@ -45,6 +42,14 @@ export interface CallResult {
   readonly stream?: StreamResult
   readonly view?: { readonly content?: string; readonly status?: string }
   readonly mirror?: MirroredConversation
+  /** What was read before a fork or a cut. */
+  readonly before?: ReadBefore
+  /** A cut saw all that there was. */
+  readonly isCertain?: boolean
+  /** Of content that was saved, and when. */
+  readonly ref?: string
+  readonly uploadedMs?: number
+  readonly found?: DownloadRecord['found']
 }
 
 /** One call as its process saw it. */
@@ -75,7 +80,7 @@ export async function performCall(
   let read: CallResult = {}
   try {
     if (step.act === 'stream') return { ...base, ...(await performStream(history, step, now)) }
-    const result = await answerOf(history, step, (known) => (read = known))
+    const result = await answerOf(history, step, (known) => (read = known), now)
     return { ...base, settledMs: now(), outcome: 'ok', result }
   } catch (error) {
     const settledMs = now()
@@ -97,6 +102,7 @@ async function answerOf(
   history: ChatHistory,
   step: CallStep,
   tell: (read: CallResult) => void,
+  now: () => number,
 ): Promise<CallResult> {
   const { conversation } = step
   const key = conversationKey('', conversation)
@@ -169,6 +175,37 @@ async function answerOf(
     case 'sweep':
       await history.store.removeExpired()
       return {}
+    case 'fork':
+    case 'truncate': {
+      const before = await readBefore(history, conversation, step.target, now)
+      tell({ before })
+      if (step.act === 'truncate') {
+        return { before, ...(await truncateFrom(history, conversation, step.target)) }
+      }
+      const { copies } = await history.fork(conversation, { from: step.target, as: step.as })
+      return { before, copies }
+    }
+    case 'branch':
+      return await readBranch(history, step.fork)
+    case 'alternative': {
+      const message = { role: 'assistant', content: step.content } as const
+      const receipt = await history.addAlternative(conversation, step.target, message)
+      return { receipts: [receipt], copies: receipt.copies }
+    }
+    case 'upload': {
+      const uploaded = { ...(await uploadTo(history, step.name)), uploadedMs: now() }
+      tell(uploaded)
+      const { ref } = uploaded
+      const receipt = await saveReference(history, conversation, step.content, ref)
+      return { ...uploaded, receipts: [receipt] }
+    }
+    case 'download': {
+      const found = await downloadFrom(history, step.name, step.ref!)
+      return { found, complete: true }
+    }
+    case 'clean':
+      await history.cleanContent({ graceMs: 0 })
+      return {}
     case 'stream':
       throw new Error('performed elsewhere')
     case 'view':
@@ -223,56 +260,4 @@ function roleOrType(message: ProgramMessage): ConversationItem {
 function shownOf(item: Item): ShownMessage {
   const { content } = JSON.parse(itemValue(item)!) as { content: string }
   return { id: item.id, content, position: item.position }
-}
-
-/** All that a search finds, page by page. */
-async function searchPages(
-  history: ChatHistory,
-  { conversation, limit }: CallStep & { readonly act: 'search' },
-): Promise<CallResult> {
-  const messages: ShownMessage[] = []
-  let complete = true
-  let cursor: string | undefined
-  let pages = 0
-  do {
-    const page = await history.search({
-      text: SEARCHED_WORD,
-      conversationId: conversation,
-      limit,
-      ...(cursor !== undefined && { cursor }),
-    })
-    for (const { message, position } of page.hits) {
-      const { id, content } = message!
-      messages.unshift({ id, content: content as string, position: position as Stamp })
-    }
-    complete &&= page.complete
-    cursor = page.nextCursor
-    pages++
-  } while (cursor !== undefined)
-  return { messages, complete, pages }
-}
-
-/** Page by page through the chat layer, forwards or backwards. */
-async function readPages(
-  history: ChatHistory,
-  { conversation, limit, forwards }: CallStep & { readonly act: 'pages' },
-): Promise<CallResult> {
-  let messages: ShownMessage[] = []
-  let complete = true
-  let cursor: string | undefined
-  let pages = 0
-  do {
-    const page = await history.getHistory(conversation, {
-      limit,
-      ...(forwards
-        ? { order: 'oldest', ...(cursor !== undefined && { after: cursor }) }
-        : cursor !== undefined && { before: cursor }),
-    })
-    const shown = page.messages.map(({ id, content }) => ({ id, content: content as string }))
-    messages = forwards ? [...messages, ...shown] : [...shown, ...messages]
-    complete &&= page.complete
-    cursor = page.nextCursor
-    pages++
-  } while (cursor !== undefined)
-  return { messages, complete, pages }
 }

@@ -50,11 +50,38 @@ export type CallStep = At &
         readonly end: 'finish' | 'abort' | 'leave'
       }
     | { readonly act: 'view'; readonly id: string }
+    | BranchStep
+    | ContentStep
     /** A consumer begins to follow the conversation, or goes on with its last cursor. */
     | { readonly act: 'follow' }
     /** What that consumer shows at the end. */
     | { readonly act: 'mirror' }
   )
+
+/** A call about branches of a conversation. */
+export type BranchStep =
+  /** Reads the conversation, and forks it behind a message. */
+  | { readonly act: 'fork'; readonly target: string; readonly as: string }
+  /** Reads a fork of the conversation. */
+  | { readonly act: 'branch'; readonly fork: string }
+  /** Reads the conversation, and removes a message and all behind it. */
+  | { readonly act: 'truncate'; readonly target: string }
+  /** Shows another answer in the place of a message. */
+  | { readonly act: 'alternative'; readonly target: string; readonly content: string }
+
+/** A call about content beside messages, whose bytes are made of its name. */
+export type ContentStep =
+  /** Saves it, and then a message that refers to it. */
+  | { readonly act: 'upload'; readonly name: string; readonly content: string }
+  /** Reads it; `ref` is known once somebody was told it. */
+  | {
+      readonly act: 'download'
+      readonly name: string
+      readonly ref?: string
+      readonly isCleaned?: boolean
+    }
+  /** Removes what no message refers to, when nothing else happens. */
+  | { readonly act: 'clean' }
 
 /** A call about the record of a conversation that has no messages. */
 export type RecordStep =

@@ -8,7 +8,7 @@ import type {
   StreamViewRecord,
   MirrorRecord,
 } from '../../src/testing/history-checker/history.ts'
-import type { PerformedCall } from './perform-call.ts'
+import type { CallResult, PerformedCall } from './perform-call.ts'
 import {
   hasFaults,
   isFault,
@@ -63,6 +63,8 @@ class ProgramRun {
   /** Processes that a fault has kept, at some time of this life, from something. */
   readonly #apart: boolean[]
   readonly #mirrors: MirrorRecord[] = []
+  /** Of contents, by their names. */
+  readonly #refs = new Map<string, string>()
   #groups = 0
 
   constructor(program: Program, stage: Stage) {
@@ -94,6 +96,8 @@ class ProgramRun {
         await this.#call({ act: 'view', process, conversation: STREAM_CONVERSATION, id }, true)
       }
     }
+    await this.#readBranches()
+    await this.#readContents()
     return {
       records: this.#records,
       recordCalls: this.#recordCalls,
@@ -103,6 +107,32 @@ class ProgramRun {
       places: await this.#stage.contents(),
       leftovers: [...this.#stage.leftovers, ...this.#surprises],
     }
+  }
+
+  async #readBranches(): Promise<void> {
+    const forks = this.#records.filter((record) => record.kind === 'fork')
+    for (let process = 0; process < this.#program.processes; process++) {
+      for (const { conversation, fork } of forks) {
+        await this.#call({ act: 'branch', process, conversation, fork }, true)
+      }
+    }
+  }
+
+  /** As they stand, and again without those that no message refers to. */
+  async #readContents(): Promise<void> {
+    if (this.#refs.size === 0) return
+    const readAll = async (isCleaned: boolean): Promise<void> => {
+      for (let process = 0; process < this.#program.processes; process++) {
+        for (const name of this.#refs.keys()) {
+          const step = { act: 'download', process, conversation: 'a', name, isCleaned } as const
+          await this.#call(step, true)
+        }
+      }
+    }
+    await readAll(false)
+    await this.#call({ act: 'clean', process: 0, conversation: 'a' }, true)
+    await this.#stage.settle(false)
+    await readAll(true)
   }
 
   /** What is told to who follows, if somebody does. */
@@ -177,6 +207,10 @@ class ProgramRun {
 
   /** Undefined when the save that it is about has told nobody its id. */
   #resolve(step: CallStep): CallStep | undefined {
+    if (step.act === 'download') {
+      const ref = this.#refs.get(step.name)
+      return ref === undefined ? undefined : { ...step, ref }
+    }
     if (!('target' in step) || !step.target.startsWith('=')) return step
     const target = this.#made.get(step.target.slice(1))
     return target === undefined ? undefined : { ...step, target }
@@ -228,6 +262,27 @@ class ProgramRun {
         return [{ kind: 'read', ...read, messages, paged: false, only: step.target }]
       case 'count':
         return [{ kind: 'count', ...read, count: result.count ?? 0 }]
+      case 'fork': {
+        const { shown = [], readMs = base.startMs } = result.before ?? {}
+        return [{ kind: 'fork', ...written, fork: step.as, id: step.target, shown, readMs }]
+      }
+      case 'truncate': {
+        const { before, isCertain = false } = result
+        const seen = before?.seen ?? []
+        return [{ kind: 'truncate', ...written, id: step.target, seen, isCertain }]
+      }
+      case 'alternative':
+        return [{ kind: 'edit', ...placed, id: step.target, content: step.content }]
+      case 'branch':
+        return [{ kind: 'branch', ...read, fork: step.fork, messages }]
+      case 'upload':
+        return this.#uploadOf(step, result, base)
+      case 'download': {
+        const { found = 'other' } = result
+        const { name, isCleaned = false } = step
+        return [{ kind: 'download', ...read, name, found, isCleaned }]
+      }
+      case 'clean':
       case 'create':
       case 'update':
       case 'delete':
@@ -259,6 +314,26 @@ class ProgramRun {
           isListed: result.conversations?.includes(conversation) ?? false,
         }))
     }
+  }
+
+  /** The content, and the message that refers to it. */
+  #uploadOf(
+    { name, content }: CallStep & { readonly act: 'upload' },
+    { ref, uploadedMs, copies, receipts = [] }: CallResult,
+    base: CallRecord,
+  ): HistoryRecord[] {
+    if (ref !== undefined) this.#refs.set(name, ref)
+    const isUploaded = uploadedMs !== undefined
+    const ends = isUploaded ? ({ outcome: 'ok', settledMs: uploadedMs } as const) : {}
+    const places = isUploaded && copies !== undefined ? { copies } : {}
+    const upload = { kind: 'upload', ...base, ...ends, ...places, name, usedBy: content } as const
+    if (!isUploaded && base.settledMs !== undefined) return [upload]
+    const [receipt] = receipts
+    const told = receipt && { id: receipt.id, position: receipt.position, copies: receipt.copies }
+    const append = { kind: 'append', ...base, content, ...told } as const
+    if (base.code !== 'NOT_FOUND') return [upload, append]
+    const mark = { complete: true, final: false, found: 'absent' } as const
+    return [upload, { ...base, ...mark, kind: 'download', outcome: 'ok', name }]
   }
 }
 

@@ -121,6 +121,19 @@ export class ConversationReader<Extras extends object | ProviderName = {}> {
     return message && { message, position: item.position, stamp: itemStamp(item) }
   }
 
+  /** Those of these messages that are shown; with `ownOnly` without those that another conversation has. */
+  async messagesOf(
+    conversationId: string,
+    ids: readonly string[],
+    ownOnly: boolean,
+  ): Promise<{ readonly messages: readonly ChatMessage<Extras>[]; readonly complete: boolean }> {
+    const { found, complete } = await this.#view.findMany(conversationId, ids)
+    const wanted = [...found.values()].filter(({ isShared }) => !isShared || !ownOnly)
+    const read = await this.#shown(conversationId, wanted)
+    const messages = read.shown.map(({ message }) => message as ChatMessage<Extras>)
+    return { messages, complete: complete && read.complete }
+  }
+
   /** A message that was found elsewhere, as it is shown. */
   async shown(key: string, item: Item): Promise<ChatMessage<Extras> | undefined> {
     const conversationId = parseConversationKey(key)?.conversationId ?? ''

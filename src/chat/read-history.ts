@@ -4,6 +4,12 @@ import type { Changes, SubscribeOptions } from './changes/change.ts'
 import type { ChangeFeed } from './changes/change-feed.ts'
 import { SUBSCRIBE } from './changes/subscribe-options.ts'
 import type { ConversationReader } from './conversation-reader.ts'
+import {
+  FIND_MESSAGES,
+  findMessages,
+  type FindMessagesOptions,
+  type FoundMessages,
+} from './find-messages.ts'
 import { HISTORY, type HistoryOptions } from './history-options.ts'
 import type { ChatMessage, HistoryPage } from './message.ts'
 import type { ProviderName } from './providers/shapes.ts'
@@ -85,6 +91,22 @@ export abstract class ReadHistory<
     id: string,
   ): Promise<MessageEntry<Extras> | undefined> {
     return await this.reader.entry(conversationId, id)
+  }
+
+  /**
+   * Messages by their ids alone, at most 999, whichever conversations they are in. No index has them: with
+   * `conversationIds` it costs a read of each of those, without them one of every conversation from the one with the
+   * latest activity on, 16 at once, until all are found.
+   */
+  async findMessages(
+    ids: readonly string[],
+    options?: FindMessagesOptions,
+  ): Promise<FoundMessages<Extras>> {
+    return await findMessages(
+      { store: this.store, tenant: this.tenant, reader: this.reader },
+      ids,
+      resolve('', options, FIND_MESSAGES),
+    )
   }
 
   async countMessages(conversationId: string): Promise<number> {

@@ -20,6 +20,11 @@ export function needed<Value>(option: Option<Value>): Needed<Value> {
   return { ...option, needed: true }
 }
 
+/** The same of what a call is about, in place of a setting: nobody takes it from the environment. */
+export function argument<Value>(option: Option<Value>): Needed<Value> {
+  return { ...option, needed: true, isArgument: true }
+}
+
 /** Whatever passes the test. */
 export function value<Value>(
   takes: string,

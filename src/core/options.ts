@@ -15,6 +15,8 @@ export interface Option<Value> {
   /** What holds where it is left out. */
   readonly default?: Value
   readonly needed?: true
+  /** No setting: `check` tells of an `undefined`, which comes from no variable of the environment. */
+  readonly isArgument?: true
   /** @throws StorageError `INVALID_ARGUMENT` that names the path, what is taken and what was given. */
   readonly check: (path: string, value: unknown) => Value
   /** What a text stands for, in the query of a URL; not checked yet. Absent: no text does. */
@@ -73,7 +75,8 @@ export function resolve<T extends Table>(path: string, given: unknown, table: T)
     const value = fields[name]
     if (value === undefined && option.needed !== true) return [name, option.default] as const
     const field = at(path, name)
-    if (value === undefined && Object.hasOwn(fields, name)) throw undefinedAt(field)
+    const isUnset = value === undefined && option.isArgument !== true && Object.hasOwn(fields, name)
+    if (isUnset) throw undefinedAt(field)
     return [name, reading(field, () => option.check(field, value))] as const
   })
   return Object.fromEntries(resolved.filter(([, value]) => value !== undefined)) as Resolved<T>

@@ -16,13 +16,13 @@ import {
 import type { Operation } from '../core/operation.ts'
 import { DATABASE_PLACES } from '../core/places.ts'
 import {
+  argument,
   boolean,
   callback,
   fields,
   having,
   integer,
   ms,
-  needed,
   oneOf,
   text,
   value,
@@ -107,30 +107,30 @@ const PREFIX: Option<string> = {
     return prefix
   },
 }
-const LIMIT = needed(integer(1, PAGE_ITEMS_MAX))
-const LATEST_KEY: OptionTable<LatestKey> = { latest: needed(POSITION), key: needed(PREFIX) }
+const LIMIT = argument(integer(1, PAGE_ITEMS_MAX))
+const LATEST_KEY: OptionTable<LatestKey> = { latest: argument(POSITION), key: argument(PREFIX) }
 
 const ITEMS_QUERY: OptionTable<ItemsQuery> = {
-  key: needed(text(KEY_BYTES_MAX)),
+  key: argument(text(KEY_BYTES_MAX)),
   before: POSITION,
   after: POSITION,
   limit: LIMIT,
-  order: needed(oneOf('newest', 'oldest')),
+  order: argument(oneOf('newest', 'oldest')),
   includeGone: boolean(),
 }
 const TERMS: Option<SearchTerms> = value('terms that parseSearch made', isTerms)
 const ITEMS_SEARCH: OptionTable<ItemsSearch> = {
-  terms: needed(TERMS),
-  prefix: needed(PREFIX),
+  terms: argument(TERMS),
+  prefix: argument(PREFIX),
   key: text(KEY_BYTES_MAX),
   role: text(),
   before: POSITION,
   after: POSITION,
   limit: LIMIT,
 }
-const KEYS_QUERY: OptionTable<KeyQuery> = { prefix: needed(PREFIX), after: PREFIX, limit: LIMIT }
+const KEYS_QUERY: OptionTable<KeyQuery> = { prefix: argument(PREFIX), after: PREFIX, limit: LIMIT }
 const LATEST_QUERY: OptionTable<LatestQuery> = {
-  prefix: needed(PREFIX),
+  prefix: argument(PREFIX),
   before: fields(LATEST_KEY),
   limit: LIMIT,
 }

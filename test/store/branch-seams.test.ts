@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { StorageConnectionError } from '../../src/core/errors.ts'
 import { nodeEnv } from '../../src/core/node-env.ts'
 import { openChatHistory, type ChatHistory } from '../../src/index.ts'
 import { DurableMemoryBackend } from '../../src/testing/durable-memory-backend.ts'
@@ -73,6 +74,88 @@ test('with both databases out a clear is taken; of what is known to have forks i
     expect((await one.getHistory('plain')).messages).toEqual([])
     expect((await one.getHistory('fork')).messages).toMatchObject([{ content: 'Hello' }])
   })
+})
+
+/** Processes on one pair of databases, and how each reaches them: primary and backup of the first, then of the next. */
+async function processes(): Promise<{
+  readonly open: () => Promise<ChatHistory>
+  readonly places: readonly FaultyBackend[]
+}> {
+  const folder = await mkdtemp(join(tmpdir(), 'everthread-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const stored = [new DurableMemoryBackend(nodeEnv()), new DurableMemoryBackend(nodeEnv())]
+  const places: FaultyBackend[] = []
+  const openOne = async (): Promise<ChatHistory> => {
+    const [primary, backup] = stored.map(faultyBackend) as [FaultyBackend, FaultyBackend]
+    const wal = `file:${join(folder, `log-${places.length}`)}`
+    places.push(primary, backup)
+    const history = await openChatHistory({ primary, backup, wal, logger: false })
+    onTestFinished(() => history.close())
+    return history
+  }
+  return { open: openOne, places }
+}
+
+function refuseReads(): void {
+  throw new StorageConnectionError('memory', 'no reads')
+}
+
+test('a clear of a process that cannot read, but write, does not take what a fork shares', async () => {
+  const { open: openOne, places } = await processes()
+  const [one, other] = [await openOne(), await openOne()]
+  await one.saveMessages('c', [{ id: 'm', role: 'user', content: 'Hello' }])
+  await one.fork('c', { as: 'fork' })
+  await one.flush()
+  for (const each of places)
+    each.onCall((call) => (call === 'readItems' ? refuseReads() : undefined))
+  await expect(other.clearHistory('c')).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    effect: 'none',
+  })
+  for (const each of places) each.onCall(() => {})
+  await one.flush()
+  expect((await one.getHistory('fork')).messages).toMatchObject([{ content: 'Hello' }])
+})
+
+test('another answer of a message that is cleared and saved again meanwhile stands', async () => {
+  const { open: openOne, places } = await processes()
+  const [one, other] = [await openOne(), await openOne()]
+  const save = (content: string) => other.saveMessages('c', [{ id: 'm', role: 'user', content }])
+  await save('first')
+  let isNoted = false
+  let meanwhile: Promise<unknown> | undefined
+  places[0]!.onCall(async (call) => {
+    if (call === 'apply') isNoted = true
+    else if (isNoted) await (meanwhile ??= other.clearHistory('c').then(() => save('second')))
+  })
+  await one.addAlternative('c', 'm', { role: 'assistant', content: 'another' })
+  expect(meanwhile).toBeDefined()
+  const { alternatives } = await other.listAlternatives('c', 'm')
+  const shown = alternatives.map(({ message, active }) => [message.content, active])
+  expect(shown).toEqual([
+    ['second', false],
+    ['another', true],
+  ])
+})
+
+test('a fork that was made and could not be looked at does not say that it has no effect', async () => {
+  const { open: openOne, places } = await processes()
+  const one = await openOne()
+  await one.saveMessages('c', [{ id: 'm', role: 'user', content: 'Hello' }])
+  let isMade = false
+  for (const each of places) {
+    each.onCall((call) => {
+      isMade ||= call === 'apply'
+      if (isMade && call === 'readItems') refuseReads()
+    })
+  }
+  await expect(one.fork('c', { as: 'fork' })).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    effect: 'unknown',
+  })
+  for (const each of places) each.onCall(() => {})
+  expect(await one.fork('c', { as: 'fork' })).toMatchObject({ messageId: 'm' })
+  expect((await one.getHistory('fork')).messages).toMatchObject([{ content: 'Hello' }])
 })
 
 describe('two processes on one database', () => {

@@ -329,6 +329,18 @@ test.each<readonly [string, unknown, unknown, string]>([
   ['no id', [{ kind: 'put', key: 'k', value: 1 }], undefined, 'changes[0].id'],
   ['no value', [{ kind: 'set', key: 'k' }], undefined, 'changes[0].value'],
   [
+    'an undefined value',
+    [{ kind: 'set', key: 'k', value: undefined }],
+    undefined,
+    'changes[0].value must be JSON, got undefined',
+  ],
+  [
+    'an undefined key',
+    [{ kind: 'delete', key: undefined }],
+    undefined,
+    'changes[0].key must be a string, got undefined',
+  ],
+  [
     'the same twice',
     [
       { kind: 'set', key: 'k', value: 1 },

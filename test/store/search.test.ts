@@ -9,6 +9,8 @@ import type { ReplicaBackend } from '../../src/backend/replica-backend.ts'
 import { SqliteBackend } from '../../src/backend/sqlite/backend.ts'
 import { loadSqliteDriver } from '../../src/backend/sqlite/connection/driver.ts'
 import { StorageError } from '../../src/core/errors.ts'
+import type { JsonText } from '../../src/core/json.ts'
+import { stampFloor, type Stamp } from '../../src/core/stamp.ts'
 import {
   openChatHistory,
   type ChatHistory,
@@ -331,3 +333,19 @@ function withoutSearch(backend: MemoryBackend): ReplicaBackend {
     },
   })
 }
+
+test('who has found a message writes behind it, though the clock of its writer is ahead', async () => {
+  const [primary, backup] = [new MemoryBackend(), new MemoryBackend()]
+  const history = await openChatHistory({ primary, backup, wal: 'memory:', logger: false })
+  onTestFinished(() => history.close())
+  const floor = stampFloor(Date.now() + 60_000)
+  const position = `${floor.slice(0, 14)}7000-8000-000000000001` as Stamp
+  const key = 'chat/0::c'
+  const value = '{"role":"user","content":"a harbour"}' as JsonText
+  const append = { kind: 'put', change: 'append', key, id: 'm', position, stamp: position } as const
+  for (const place of [primary, backup]) await place.apply([{ ...append, value }])
+  const { hits } = await history.search({ text: 'harbour' })
+  expect(hits).toMatchObject([{ position }])
+  const receipt = await history.saveMessage('c', { role: 'user', content: 'Thank you' })
+  expect(receipt.position > position).toBe(true)
+})

@@ -120,6 +120,32 @@ async function compare(
     const { messages } = await history.window(id, { maxMessages: 3 })
     expect(messages.map(shown)).toEqual(said.slice(-3))
   }
+  await compareFound(history, model)
+}
+
+/** Messages by their ids alone, in the conversations that are named, and anywhere. */
+async function compareFound(
+  history: ChatHistory,
+  model: ReadonlyMap<string, readonly Said[]>,
+): Promise<void> {
+  const ids = [...new Set([...model.values()].flat().map(({ id }) => id))]
+  const there = ids.flatMap((id) =>
+    [...model].flatMap(([conversationId, said]) =>
+      said.filter((one) => one.id === id).map((one) => ({ conversationId, ...one })),
+    ),
+  )
+  const asked = [...ids, 'nobody']
+  const named = await history.findMessages(asked, { conversationIds: [...model.keys()] })
+  const list = named.messages.map(({ conversationId, message }) => {
+    return { conversationId, ...shown(message) }
+  })
+  expect(list).toEqual(there)
+  const { messages, done } = await history.findMessages(asked)
+  expect(messages.map(({ message }) => message.id)).toEqual(ids)
+  for (const { conversationId, message } of messages) {
+    expect(model.get(conversationId)).toContainEqual(shown(message))
+  }
+  expect(done).toBe(true)
 }
 
 function shown({ id, content }: { readonly id: string; readonly content?: unknown }): Said {

@@ -29,6 +29,7 @@ export const CHAT_CALLS: Calls = {
   closeToolCalls: ['c', { limit: 2, olderThanMs: 1, content: 'stopped' }],
   getMessage: ['c', 'own'],
   getMessageEntry: ['c', 'own'],
+  findMessages: [['own', 'none'], { conversationIds: ['c'] }],
   updateMessage: ['c', 'own', MESSAGE],
   deleteMessage: ['c', 'own'],
   fork: ['c', { from: 'own', as: 'f' }],

@@ -72,7 +72,13 @@ export class Alternatives {
       const place = await this.#withFirst(await this.#place(conversationId, messageId))
       const known = place.slots.find(({ id }) => id === message.id)
       if (known !== undefined) return await this.#again(place, known, body, choose)
-      const number = place.slots.at(-1)!.number + 1
+      const last = place.slots.at(-1)
+      if (last === undefined) {
+        // It was cleared meanwhile, and saved again.
+        cause = notFound(messageId, place.complete)
+        continue
+      }
+      const number = last.number + 1
       if (number >= ALTERNATIVES_MAX) {
         throw invalid(`a message may have at most ${ALTERNATIVES_MAX} alternatives, got one more`)
       }

@@ -1,5 +1,5 @@
 import { CONVERSATION_ID_BYTES_MAX, MESSAGE_ID_BYTES_MAX } from '../../core/limits.ts'
-import { boolean, byDefault, needed, oneOf, text } from '../../core/option-kinds.ts'
+import { argument, boolean, byDefault, oneOf, text } from '../../core/option-kinds.ts'
 import type { OptionTable } from '../../core/options.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import type { ChatMessage, Receipt } from '../message.ts'
@@ -93,7 +93,7 @@ export const FORK: OptionTable<ForkOptions> = {
 }
 
 export const TRUNCATE: OptionTable<TruncateOptions> = {
-  from: needed(text(MESSAGE_ID_BYTES_MAX)),
+  from: argument(text(MESSAGE_ID_BYTES_MAX)),
 }
 
 export const ADD_ALTERNATIVE: OptionTable<AlternativeOptions, 'choose'> = {

@@ -260,7 +260,7 @@ export class Branches {
     ) => readonly GroupChange[] | Promise<readonly GroupChange[]>,
   ): Promise<WriteOutcome> {
     for (let tries = 0; ; tries++) {
-      const unforked = await this.forks.release(conversationId)
+      const unforked = await this.forks.release(conversationId, tries === 0)
       const changes = await changesOf(this.#clearedWith(conversationId))
       try {
         return await writeWhile(this.#store, unforked, changes)
@@ -351,13 +351,15 @@ export class Branches {
 
   /** A clear of the source may have come between: then there is no fork, and it takes its name back. */
   async #checkStands(source: string, fork: string, marker: ForkMarker): Promise<void> {
-    const { items } = await this.forks.view.page(fork, {
-      order: 'newest',
-      limit: 1,
-      before: markerPosition(marker),
-    })
-    if (items.length > 0) return
-    await this.clear(fork)
+    try {
+      const before = markerPosition(marker)
+      const { items } = await this.forks.view.page(fork, { order: 'newest', limit: 1, before })
+      if (items.length > 0) return
+      await this.clear(fork)
+    } catch (error) {
+      if (!isStorageError(error)) throw error
+      throw new StorageError(error.code, error.message, { effect: 'unknown', cause: error })
+    }
     const why = `conversation ${JSON.stringify(source)} was cleared meanwhile`
     throw new StorageError('NOT_FOUND', `there is nothing to share: ${why}`)
   }

@@ -63,6 +63,17 @@ export interface ViewFound {
   readonly complete: boolean
 }
 
+/** A message that is there. */
+interface FoundHere extends ViewItem {
+  readonly isShared: boolean
+}
+
+/** Messages by their ids; what is not there is left out. */
+export interface ViewFoundMany {
+  readonly found: ReadonlyMap<string, FoundHere>
+  readonly complete: boolean
+}
+
 /** Conversations of one tenant as their readers see them. */
 export class ConversationView {
   readonly #lists: ListReader
@@ -112,33 +123,52 @@ export class ConversationView {
   }
 
   /** One message, or nothing of it; removed ones too. */
-  async find(conversationId: string, id: string, depth = 0): Promise<ViewFound> {
+  async find(conversationId: string, id: string): Promise<ViewFound> {
+    const { found, complete } = await this.findMany(conversationId, [id])
     const key = conversationKey(this.#tenant, conversationId)
-    const read = await this.#lists.readItemsById(key, [...new Set([id, MARKER_ID])])
-    const own = read.items.find((item) => item.id === id && !isMarkerItem(item))
+    return { ...(found.get(id) ?? { key, item: undefined, isShared: false }), complete }
+  }
+
+  /** Those that are there, at most 999, by their ids; removed ones too. */
+  async findMany(
+    conversationId: string,
+    ids: readonly string[],
+    depth = 0,
+  ): Promise<ViewFoundMany> {
+    const key = conversationKey(this.#tenant, conversationId)
+    const read = await this.#lists.readItemsById(key, [...new Set([...ids, MARKER_ID])])
+    const wanted = new Set(ids)
+    const found = new Map<string, FoundHere>()
+    for (const item of read.items) {
+      if (wanted.has(item.id) && !isMarkerItem(item)) {
+        found.set(item.id, { key, item, isShared: false })
+      }
+    }
+    const rest = ids.filter((id) => !found.has(id))
     const item = read.items.find((each) => each.id === MARKER_ID)
     const marker = item && (await this.#readMarker(key, item))
-    const { complete } = read
-    if (own !== undefined || marker === undefined) {
-      return { key, item: own, isShared: false, complete }
-    }
+    if (rest.length === 0 || marker === undefined) return { found, complete: read.complete }
     checkDepth(depth)
     const copies = sideKey('shared', this.#tenant, conversationId)
-    const [kept, found] = await Promise.all([
-      this.#lists.readItemsById(copies, [id]),
+    // Copies last: what goes from the source is copied before.
+    const source =
       marker.conversationId === undefined
-        ? { key, item: undefined, complete: true }
-        : this.find(marker.conversationId, id, depth + 1),
-    ])
-    const copy = kept.items.find(({ position }) => position < sharedEnd(marker))
-    const isComplete = complete && kept.complete && found.complete
-    if (copy !== undefined)
-      return { key: copies, item: copy, isShared: false, complete: isComplete }
-    const shared = found.item
-    const isVisible = shared !== undefined && itemValue(shared) !== undefined
-    return isVisible && shared.position < sharedEnd(marker)
-      ? { key: found.key, item: shared, isShared: true, complete: isComplete }
-      : { key, item: undefined, isShared: false, complete: isComplete }
+        ? { found: new Map<string, FoundHere>(), complete: true }
+        : await this.findMany(marker.conversationId, rest, depth + 1)
+    const kept = await this.#lists.readItemsById(copies, rest)
+    const end = sharedEnd(marker)
+    const copied = new Map(
+      kept.items.filter(({ position }) => position < end).map((each) => [each.id, each]),
+    )
+    for (const id of rest) {
+      const copy = copied.get(id)
+      const shared = source.found.get(id)
+      if (copy !== undefined) found.set(id, { key: copies, item: copy, isShared: false })
+      else if (shared !== undefined && isVisible(shared.item) && shared.item.position < end) {
+        found.set(id, { ...shared, isShared: true })
+      }
+    }
+    return { found, complete: read.complete && kept.complete && source.complete }
   }
 
   /** How many messages it shows. Those that a fork shares are read for it. */
@@ -215,16 +245,21 @@ export class ConversationView {
     let bounds = query
     let complete = true
     for (;;) {
-      const [source, kept] = await Promise.all([
-        this.#source(marker, bounds, depth + 1),
-        this.#lists.readItems({ key: copies, ...bounds }),
-      ])
+      // What goes from the source is copied before: whoever looks for copies afterwards misses nothing.
+      const source = await this.#source(marker, bounds, depth + 1)
       const ids = source.items.map(({ item }) => item.id)
-      const replaced = await this.#among(copies, ids)
+      const [kept, replaced] = await Promise.all([
+        this.#lists.readItems({ key: copies, ...bounds }),
+        this.#among(copies, ids),
+      ])
       complete &&= source.complete && kept.complete && replaced.complete
+      // One of these two may have been read before a copy was made.
+      const own = new Map(kept.items.map((item) => [item.id, item]))
+      for (const item of replaced.items) if (isWithin(item, bounds)) own.set(item.id, item)
+      const isReplaced = new Set([...own.keys(), ...replaced.items.map(({ id }) => id)])
       const merged = [
-        ...source.items.filter(({ item }) => !replaced.ids.has(item.id)),
-        ...kept.items.map((item) => ({ key: copies, item })),
+        ...source.items.filter(({ item }) => !isReplaced.has(item.id)),
+        ...[...own.values()].filter(isVisible).map((item) => ({ key: copies, item })),
       ].sort((a, b) => byPosition(a.item, b.item))
       if (isNewest) merged.reverse()
       // Beyond where one of the two ends, the other one may have something in between.
@@ -259,11 +294,18 @@ export class ConversationView {
   async #among(
     key: string,
     ids: readonly string[],
-  ): Promise<{ readonly ids: ReadonlySet<string>; readonly complete: boolean }> {
-    if (ids.length === 0) return { ids: new Set(), complete: true }
-    const { items, complete } = await this.#lists.readItemsById(key, ids)
-    return { ids: new Set(items.map(({ id }) => id)), complete }
+  ): Promise<{ readonly items: readonly Item[]; readonly complete: boolean }> {
+    if (ids.length === 0) return { items: [], complete: true }
+    return await this.#lists.readItemsById(key, ids)
   }
+}
+
+function isVisible(item: Item): boolean {
+  return itemValue(item) !== undefined
+}
+
+function isWithin({ position }: Item, { before, after }: ViewQuery): boolean {
+  return (before === undefined || position < before) && (after === undefined || position > after)
 }
 
 /** A fork is refused before it stands so deep: what does is none of ours. */

@@ -33,7 +33,7 @@ export async function eraseConversation(
 ): Promise<EraseReceipt> {
   const ids = [conversationId]
   if (forks === 'keep') {
-    await parts.forks.release(conversationId)
+    await parts.forks.release(conversationId, true)
   } else {
     const found = await allForks(parts.forks, conversationId)
     if (forks === 'refuse' && found.length > 0) {

@@ -170,17 +170,19 @@ export class Forks {
 
   /**
    * The same before a conversation goes as a whole. Its forks are noted at the one that it shares messages of
-   * itself, so that an erase there finds them. Resolves with what holds as long as nobody makes another one: with
-   * nothing where no database answers, and this history has seen no fork of it.
+   * itself, so that an erase there finds them. Resolves with what holds as long as nobody makes another one.
    *
-   * @throws StorageError `UNAVAILABLE` like `protect`, and when no database answers and it has forks.
+   * @param isBlind Where no list can be read, and this history has seen no fork of it, it is taken to have none.
+   * @throws StorageError `UNAVAILABLE` like `protect`, and when no list can be read otherwise.
    */
-  async release(conversationId: string): Promise<readonly Condition[]> {
+  async release(conversationId: string, isBlind: boolean): Promise<readonly Condition[]> {
     const listed = await this.list(conversationId).catch((error: unknown) => {
-      if (isOutage(error) && !this.#mayBeSource(conversationId)) return undefined
+      if (isBlind && isOutage(error) && !this.#mayBeSource(conversationId)) return undefined
       throw error
     })
-    if (listed === undefined) return []
+    if (listed === undefined) {
+      return [{ key: sideKey('forks', this.#tenant, conversationId), last: null }]
+    }
     const { forks, last } = listed
     await this.#copyShared(conversationId, forks, { isWhole: true })
     const unforked = [{ key: sideKey('forks', this.#tenant, conversationId), last }]

@@ -5,6 +5,7 @@ import { convertToModelMessages, validateUIMessages, type UIMessage as SdkMessag
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { AnthropicMessage } from '../providers/anthropic.ts'
+import type { GeminiContent } from '../providers/gemini.ts'
 import type { OpenAIMessage } from '../providers/openai.ts'
 import type { ResponsesItem } from '../providers/responses.ts'
 import type { UIMessage } from '../providers/ui.ts'
@@ -17,6 +18,7 @@ import {
   type Event,
 } from '../../../test/support/provider-chats.ts'
 import { toAnthropic } from './to-anthropic.ts'
+import { toGemini } from './to-gemini.ts'
 import { toOpenAI } from './to-openai.ts'
 import { toResponses } from './to-responses.ts'
 import { toUIMessages } from './to-ui-messages.ts'
@@ -98,6 +100,33 @@ function anthropicWords(messages: readonly AnthropicMessage[]): string[] {
   return words
 }
 
+/** What Gemini refuses a request for: responses stand alone, right behind as many calls. */
+function geminiWords(contents: readonly GeminiContent[]): string[] {
+  const words: string[] = []
+  let open: (string | undefined)[] = []
+  contents.forEach(({ role, parts }, i) => {
+    if (i === 0 && role !== 'user') throw new Error('a model begins')
+    if (parts.length === 0) throw new Error('an empty content')
+    const answers = parts.flatMap(({ functionResponse }) => functionResponse ?? [])
+    if (answers.length > 0 && answers.length < parts.length) throw new Error('answers and words')
+    if (answers.length !== open.length) throw new Error('as many answers as calls')
+    answers.forEach(({ name, response }, at) => {
+      if (name !== open[at]) throw new Error(`no call of ${name}`)
+      words.push(`result:${response?.['output'] as string}`)
+    })
+    const calls = parts.flatMap(({ functionCall }) => functionCall ?? [])
+    open = calls.map(({ name }) => name)
+    for (const { text, functionCall } of parts) {
+      if (text === '') throw new Error('an empty text')
+      if (text !== undefined) words.push(`${role === 'model' ? 'assistant' : role}:${text}`)
+      if (functionCall === undefined) continue
+      words.push(`call:${functionCall.name}:${JSON.stringify(functionCall.args)}`)
+    }
+  })
+  if (open.length > 0) throw new Error('calls without answers')
+  return words
+}
+
 /** What OpenAI refuses the input of a response for. */
 function responsesWords(input: readonly ResponsesItem[]): string[] {
   const words: string[] = []
@@ -161,6 +190,52 @@ test('Anthropic takes what is made of any shape; only what stands before the fir
     const isCut = splitByRole(wordsOf(events)).length > splitByRole(wordsOf(body)).length
     if (isCut) expect(notes.some(({ what }) => what.includes('a user must begin'))).toBe(true)
   }))
+
+test('Gemini takes what is made of any shape; only what stands before the first user is missing', () =>
+  forAll((events, messages) => {
+    const { systemInstruction, contents } = toGemini(messages)
+    const first = events.findIndex(({ role }) => role === 'user')
+    const body = first === -1 ? [] : events.slice(first)
+    expect(geminiWords(contents)).toEqual(splitByRole(wordsOf(body)))
+    const instructions = events.filter(({ role }) => role === 'system')
+    expect((systemInstruction?.parts ?? []).map(({ text }) => text)).toEqual(
+      instructions.map(({ text }) => text),
+    )
+  }))
+
+test('contents of Gemini go as they came, with signatures, and what is no object becomes one', () => {
+  const contents: GeminiContent[] = [
+    {
+      role: 'user',
+      parts: [{ text: 'a' }, { inlineData: { mimeType: 'image/png', data: 'eA==' } }],
+    },
+    {
+      role: 'model',
+      parts: [
+        { text: 'hm', thought: true },
+        { functionCall: { name: 'f', args: { x: 1 } }, thoughtSignature: 's' },
+      ],
+    },
+    { role: 'user', parts: [{ functionResponse: { name: 'f', response: { y: 2 } } }] },
+  ]
+  expect(toGemini(stored(contents))).toEqual({ contents, notes: [] })
+  const tool_calls = [{ id: 'c', type: 'function', function: { name: 'f', arguments: '[1]' } }]
+  const made = toGemini(
+    stored([
+      { role: 'user', content: 'a' },
+      { role: 'assistant', content: null, tool_calls },
+      { role: 'tool', tool_call_id: 'c', content: 'r' },
+    ]),
+  )
+  expect(made.contents.slice(1)).toEqual([
+    { role: 'model', parts: [{ functionCall: { id: 'c', name: 'f', args: { arguments: [1] } } }] },
+    {
+      role: 'user',
+      parts: [{ functionResponse: { id: 'c', name: 'f', response: { output: 'r' } } }],
+    },
+  ])
+  expect(made.notes).toMatchObject([{ messageId: 'id-1' }])
+})
 
 test('OpenAI’s Responses take what is made of any shape, and no word is missing', () =>
   forAll((events, messages) => {

@@ -1,5 +1,5 @@
 import { CONVERSATION_ID_BYTES_MAX } from '../../core/limits.ts'
-import { byDefault, hidden, integer, needed, oneOf, text, value } from '../../core/option-kinds.ts'
+import { argument, byDefault, hidden, integer, oneOf, text, value } from '../../core/option-kinds.ts'
 import { isDateTime } from '../../core/iso-time.ts'
 import type { OptionTable } from '../../core/options.ts'
 import { ROLES, type ChatMessage } from '../message.ts'
@@ -61,7 +61,7 @@ export interface SearchPage<Extras extends object | ProviderName = {}> {
 const TIME = value<string>('a time of RFC 3339', isDateTime)
 
 export const SEARCH: OptionTable<SearchOptions, 'in' | 'limit'> = {
-  text: needed(hidden(value<string>('text', (given) => typeof given === 'string'))),
+  text: argument(hidden(value<string>('text', (given) => typeof given === 'string'))),
   in: byDefault('messages', oneOf('messages', 'titles')),
   conversationId: text(CONVERSATION_ID_BYTES_MAX),
   owner: text(),

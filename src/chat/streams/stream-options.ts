@@ -1,4 +1,4 @@
-import { abortSignal, byDefault, integer, ms, needed, text } from '../../core/option-kinds.ts'
+import { abortSignal, argument, byDefault, integer, ms, text } from '../../core/option-kinds.ts'
 import { CONVERSATION_ID_BYTES_MAX, MESSAGE_ID_BYTES_MAX } from '../../core/limits.ts'
 import type { OptionTable } from '../../core/options.ts'
 import type { AssistantMessage, ChatMessage } from '../message.ts'
@@ -70,8 +70,8 @@ export const STREAM: OptionTable<StreamOptions, 'leaseMs'> = {
   leaseMs: byDefault(15_000, ms(3_000, LEASE_MS_MAX)),
 }
 export const READ_STREAM: OptionTable<ReadStreamOptions, 'after' | 'pollMs'> = {
-  conversationId: needed(text(CONVERSATION_ID_BYTES_MAX)),
-  id: needed(text(MESSAGE_ID_BYTES_MAX)),
+  conversationId: argument(text(CONVERSATION_ID_BYTES_MAX)),
+  id: argument(text(MESSAGE_ID_BYTES_MAX)),
   after: byDefault(0, integer(0, Number.MAX_SAFE_INTEGER)),
   pollMs: byDefault(200, ms(10, 60_000)),
   signal: abortSignal(),

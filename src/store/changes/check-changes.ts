@@ -11,7 +11,7 @@ import {
   MESSAGE_ID_BYTES_MAX,
 } from '../../core/limits.ts'
 import { itemName } from '../../core/operation.ts'
-import { byDefault, integer, needed, oneOf, text, value } from '../../core/option-kinds.ts'
+import { argument, byDefault, integer, oneOf, text, value } from '../../core/option-kinds.ts'
 import { resolve, type Option, type Table } from '../../core/options.ts'
 import { showValue } from '../../core/show-value.ts'
 import { isStamp, type Stamp } from '../../core/stamp.ts'
@@ -35,21 +35,21 @@ export interface CheckedOptions {
   readonly decide: Decider
 }
 
-const KEY = needed(text(KEY_BYTES_MAX))
+const KEY = argument(text(KEY_BYTES_MAX))
 const ID = text(MESSAGE_ID_BYTES_MAX)
-const VALUE = needed(value('anything of JSON', () => true))
+const VALUE = argument(value('anything of JSON', () => true))
 const EXPIRES_AT = integer(0, EXPIRES_AT_MAX)
 /** Most changes of a group that has one that expires: with each go two rows more. */
 const EXPIRING_CHANGES_MAX = 300
 const STAMP: Option<Stamp> = value('a stamp', isStamp)
 
-const KIND = needed(oneOf('set', 'append', 'put', 'addIfAbsent', 'remove', 'delete'))
+const KIND = argument(oneOf('set', 'append', 'put', 'addIfAbsent', 'remove', 'delete'))
 const CHANGES: Readonly<Record<Change['kind'], Table>> = {
   set: { kind: KIND, key: KEY, value: VALUE, expiresAt: EXPIRES_AT },
   append: { kind: KIND, key: KEY, id: ID, value: VALUE, expiresAt: EXPIRES_AT },
-  put: { kind: KIND, key: KEY, id: needed(ID), value: VALUE, expiresAt: EXPIRES_AT },
-  addIfAbsent: { kind: KIND, key: KEY, id: needed(ID), value: VALUE, expiresAt: EXPIRES_AT },
-  remove: { kind: KIND, key: KEY, id: needed(ID) },
+  put: { kind: KIND, key: KEY, id: argument(ID), value: VALUE, expiresAt: EXPIRES_AT },
+  addIfAbsent: { kind: KIND, key: KEY, id: argument(ID), value: VALUE, expiresAt: EXPIRES_AT },
+  remove: { kind: KIND, key: KEY, id: argument(ID) },
   delete: { kind: KIND, key: KEY },
 }
 

@@ -13,7 +13,7 @@ import { indexedItem } from '../../core/search/indexed-texts.ts'
 import { numbersOfSearch } from '../../core/search/search-numbers.ts'
 import { isMatch } from '../../core/search/search-terms.ts'
 import type { Stamp } from '../../core/stamp.ts'
-import type { StoreContext } from '../context.ts'
+import { observeItems, type StoreContext } from '../context.ts'
 import { readMergedById } from './merged-page.ts'
 import type { ItemsSearch } from './read-port.ts'
 import type { Source } from './source.ts'
@@ -154,6 +154,7 @@ class Search {
 
   #note(key: string, id: string, item: FoundItem['item'] | undefined): void {
     const isWanted = item !== undefined && this.#isWanted(key, item)
+    if (isWanted) observeItems(this.#context, key, [item])
     this.#judged.set(itemName({ key, id }), isWanted ? { key, item } : undefined)
   }
 

@@ -16,6 +16,8 @@
  *   edit-lost      an older content is shown in place of a newer one
  *   set-lost       the same for the register
  *   swap           a value that was set under a condition: twice for what stood, lost, or though it was refused
+ *   fork           a fork without what it shares, or with what came later (`check-forks.ts`)
+ *   content        content beside messages is not there, or not what was saved (`check-content.ts`)
  *   expired        a value that had expired before the read began
  *   unique         two contents are acknowledged under one id that was not cleared in between
  *   not-free       an id that was cleared is not new, or one that was removed is taken again
@@ -38,8 +40,10 @@
  * from their own log alone, before the final read; the order of messages with ids of the callers',
  * which may change places when they are saved again, by their callers or by a retry of the store.
  */
+import { checkContent } from './check-content.ts'
 import { checkCounts } from './check-counts.ts'
 import { checkExpiry } from './check-expiry.ts'
+import { checkForks } from './check-forks.ts'
 import { checkIds } from './check-ids.ts'
 import { checkMirrors } from './check-mirrors.ts'
 import { checkOrder } from './check-order.ts'
@@ -54,6 +58,14 @@ import type { CheckOptions, History, HistoryRecord, Violation, Write } from './h
 /** Beyond its deadline a call may take this long: timers and turns of the loop. Milliseconds. */
 const DEADLINE_SLACK_MS = 1_000
 
+const SEVERAL_CALLS: ReadonlySet<HistoryRecord['kind']> = new Set([
+  'truncate',
+  'fork',
+  'branch',
+  'upload',
+  'download',
+])
+
 /** Every violation, in no particular order; none for a history that keeps the promises. */
 export function checkHistory(history: History, options: CheckOptions): Violation[] {
   const found: Violation[] = []
@@ -61,8 +73,9 @@ export function checkHistory(history: History, options: CheckOptions): Violation
     const log = new ConversationLog(records, options)
     found.push(...checkReads(log), ...checkReturns(log), ...checkOrder(log))
     found.push(...checkIds(log), ...checkCounts(log), ...checkExpiry(log))
-    found.push(...checkSwaps(records, options))
+    found.push(...checkSwaps(records, options), ...checkForks(log, records))
   }
+  found.push(...checkContent(history.records, options))
   for (const record of history.records) {
     found.push(...checkReceipt(record), ...checkDeadline(record, options))
   }
@@ -93,8 +106,8 @@ function* checkReceipt(record: HistoryRecord): Iterable<Violation> {
 
 function* checkDeadline(record: HistoryRecord, { deadlineMs }: CheckOptions): Iterable<Violation> {
   if (record.abandoned === true) return
-  // A call for each page.
-  if (record.kind === 'read' && record.paged) return
+  // A call for each page, and several of the store for each of these.
+  if ((record.kind === 'read' && record.paged) || SEVERAL_CALLS.has(record.kind)) return
   const tookMs = (record.settledMs ?? Number.POSITIVE_INFINITY) - record.startMs
   if (tookMs <= deadlineMs + DEADLINE_SLACK_MS) return
   yield { kind: 'late', text: `a ${record.kind} took ${tookMs} ms`, records: [record] }

@@ -12,6 +12,7 @@ import type {
   ReadRecord,
   RemoveRecord,
   SetRecord,
+  TruncateRecord,
   Write,
 } from './history.ts'
 import { effectEndMs, VisibleWrites } from './visibility.ts'
@@ -48,6 +49,7 @@ export class ConversationLog {
   readonly gets: GetRecord[] = []
   readonly counts: (CountRecord | ListRecord)[] = []
   readonly appends: AppendRecord[] = []
+  readonly #cuts: TruncateRecord[] = []
   /** Saves that happened together, by the name of their group. */
   readonly groups: Map<string, AppendRecord[]> = new Map()
   /** Ids by the content that reads show under them. */
@@ -63,6 +65,7 @@ export class ConversationLog {
     this.visibleClears = new VisibleWrites(options)
     for (const record of records) this.#add(record)
     this.#nameAppends()
+    for (const cut of this.#cuts) for (const removal of this.#removalsBy(cut)) this.#add(removal)
     this.clears.sort((a, b) => a.startMs - b.startMs)
   }
 
@@ -186,11 +189,32 @@ export class ConversationLog {
       case 'list':
         if (record.outcome === 'ok') this.counts.push(record)
         return
+      case 'truncate':
+        this.#cuts.push(record)
+        return
       case 'swap':
       case 'swapped':
-        // A key of their own: `check-swaps.ts`.
+      case 'fork':
+      case 'branch':
+      case 'upload':
+      case 'download':
+        // Keys of their own: `check-swaps.ts`, `check-forks.ts`, `check-content.ts`.
         return
     }
+  }
+
+  /** What its process had read it removed; of what came meanwhile it may have removed any. */
+  #removalsBy({ seen, isCertain = false, kind: _kind, ...cut }: TruncateRecord): RemoveRecord[] {
+    const removal = { ...cut, kind: 'remove' } as const
+    if (cut.outcome === 'none') return [removal]
+    const sure = new Set(isCertain ? seen : [])
+    const maybe = [...this.messages.values()].filter(({ id, firstStartMs }) => {
+      return !sure.has(id) && firstStartMs <= (cut.settledMs ?? Number.POSITIVE_INFINITY)
+    })
+    return [
+      ...[...sure].map((id) => ({ ...removal, id })),
+      ...maybe.map(({ id }) => ({ ...removal, id, outcome: 'unknown' as const })),
+    ]
   }
 
   /** A save without an answer does not know its id; the reads that show it do. */

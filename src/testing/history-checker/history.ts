@@ -68,6 +68,53 @@ export interface RemoveRecord extends WriteRecord {
   readonly position?: Stamp
 }
 
+/** A cut: a message and all behind it are removed. */
+export interface TruncateRecord extends WriteRecord {
+  readonly kind: 'truncate'
+  readonly id: string
+  /** That message and those behind it, as the same process had read them just before. */
+  readonly seen: readonly string[]
+  /** Nothing was out of its sight: all of these are gone. Default: false. */
+  readonly isCertain?: boolean
+}
+
+/** A fork, under a name that nobody has used before. */
+export interface ForkRecord extends WriteRecord {
+  readonly kind: 'fork'
+  readonly fork: string
+  /** The last message that it shares. */
+  readonly id: string
+  /** What the conversation showed up to that message, in a complete read of the same process; empty without one. */
+  readonly shown: readonly ShownMessage[]
+  /** When that read ended; it began with the call. */
+  readonly readMs: number
+}
+
+/** A read of a fork of the conversation. */
+export interface BranchRecord extends ReadMark {
+  readonly kind: 'branch'
+  readonly fork: string
+  readonly messages: readonly ShownMessage[]
+}
+
+/** Content beside messages is saved: bytes that are made of the name. */
+export interface UploadRecord extends WriteRecord {
+  readonly kind: 'upload'
+  readonly name: string
+  /** The content of a message that refers to it, if one was saved. */
+  readonly usedBy?: string
+}
+
+/** Such content is read. */
+export interface DownloadRecord extends ReadMark {
+  readonly kind: 'download'
+  readonly name: string
+  /** `absent`: the answer was that there is none, and not that it could not be looked for. */
+  readonly found: 'whole' | 'absent' | 'other'
+  /** What nothing referred to was removed before, and nothing was written since. */
+  readonly isCleaned?: boolean
+}
+
 /** Sets the conversation's swapped value under a condition: that what was read before still stands. */
 export interface SwapRecord extends WriteRecord {
   readonly kind: 'swap'
@@ -166,8 +213,9 @@ export interface RecordRead extends ReadMark {
 export type RecordCall = RecordWrite | RecordRead
 
 export type MessageWrite = AppendRecord | EditRecord | RemoveRecord
-export type Write = MessageWrite | SetRecord | ClearRecord
-export type Read = ReadRecord | GetRecord | CountRecord | ListRecord
+export type Write =
+  MessageWrite | SetRecord | ClearRecord | TruncateRecord | ForkRecord | UploadRecord
+export type Read = ReadRecord | GetRecord | CountRecord | ListRecord | BranchRecord | DownloadRecord
 /** One call, as its client knows it. */
 export type HistoryRecord = Write | Read | SwapRecord | SwappedRecord
 
@@ -271,6 +319,8 @@ export type ViolationKind =
   | 'set-lost'
   | 'swap'
   | 'expired'
+  | 'fork'
+  | 'content'
   | 'receipt'
   | 'torn'
   | 'late'
