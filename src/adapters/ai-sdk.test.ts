@@ -1,0 +1,617 @@
+// Goal: chats of the AI SDK lose nothing and hold nothing twice, whatever client, model and process do. Method: the
+// SDK itself with its mock model, on databases in memory; a second history stands for another process.
+import {
+  convertToModelMessages,
+  readUIMessageStream,
+  streamText,
+  stepCountIs,
+  toUIMessageStream,
+  tool,
+  validateUIMessages,
+  jsonSchema,
+  type UIMessage,
+  type UIMessageChunk,
+} from 'ai'
+import { MockLanguageModelV4 } from 'ai/test'
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { streamRig } from '../../test/support/stream-rig.ts'
+import type { ChatHistory } from '../index.ts'
+import { applyStep, stepOf } from '../chat/streams/step.ts'
+import { AnswerChunks } from './ai-sdk/answer-chunks.ts'
+import { AnswerParts, type Part } from './ai-sdk/answer-parts.ts'
+import { AiSdkChats, type AnswerStream } from './ai-sdk.ts'
+
+type ModelStream = Awaited<ReturnType<MockLanguageModelV4['doStream']>>['stream']
+type ModelPart = ModelStream extends ReadableStream<infer Part> ? Part : never
+
+const USAGE = {
+  inputTokens: { total: 1, noCache: 1, cacheRead: undefined, cacheWrite: undefined },
+  outputTokens: { total: 1, text: 1, reasoning: undefined },
+}
+
+function finish(unified: 'stop' | 'tool-calls' = 'stop'): ModelPart {
+  return { type: 'finish', finishReason: { unified, raw: undefined }, usage: USAGE }
+}
+
+function text(...deltas: string[]): ModelPart[] {
+  const id = 't'
+  return [
+    { type: 'text-start', id },
+    ...deltas.map((delta): ModelPart => ({ type: 'text-delta', id, delta })),
+    { type: 'text-end', id },
+  ]
+}
+
+/** A model that says this, one list a step, and goes on where it stops at a promise. */
+function model(...steps: (ModelPart | Promise<void>)[][]): MockLanguageModelV4 {
+  let step = 0
+  return new MockLanguageModelV4({
+    doStream: async ({ abortSignal }) => {
+      const parts = steps[step++] ?? []
+      const stream = new ReadableStream<ModelPart>({
+        async start(controller) {
+          abortSignal?.addEventListener('abort', () => controller.error(abortSignal.reason))
+          for (const part of parts) {
+            if (part instanceof Promise) await part
+            else controller.enqueue(part)
+          }
+          controller.close()
+        },
+      })
+      return { stream }
+    },
+  })
+}
+
+function user(id: string, said: string): UIMessage {
+  return { id, role: 'user', parts: [{ type: 'text', text: said }] }
+}
+
+const tools = {
+  weather: tool({
+    inputSchema: jsonSchema<{ city: string }>({
+      type: 'object',
+      properties: { city: { type: 'string' } },
+    }),
+    execute: async () => 'rain',
+    needsApproval: true,
+  }),
+}
+
+/** A route as the documentation has it. */
+async function answer(
+  chats: AiSdkChats,
+  messages: UIMessage[],
+  said: MockLanguageModelV4,
+  abortSignal?: AbortSignal,
+): Promise<{ stream: ReadableStream<UIMessageChunk>; turn: AnswerStream }> {
+  const turn = await chats.start({ chatId: 'c', messages })
+  const result = streamText({
+    model: said,
+    tools,
+    stopWhen: stepCountIs(3),
+    messages: await convertToModelMessages(turn.messages, { tools }),
+    ...(abortSignal && { abortSignal }),
+    onError: () => {},
+  })
+  const chunks = toUIMessageStream({
+    stream: result.stream,
+    tools,
+    originalMessages: turn.messages,
+    generateMessageId: () => turn.id,
+  })
+  return { stream: turn.record(chunks), turn }
+}
+
+async function all<T>(stream: ReadableStream<T>): Promise<T[]> {
+  const read: T[] = []
+  for await (const each of stream) read.push(each)
+  return read
+}
+
+/** What a client makes of chunks. */
+async function shown(chunks: ReadableStream<UIMessageChunk>): Promise<UIMessage | undefined> {
+  let last: UIMessage | undefined
+  for await (const message of readUIMessageStream({ stream: chunks })) last = message
+  return last
+}
+
+async function statuses(history: ChatHistory): Promise<unknown[]> {
+  const { messages } = await history.getHistory('c')
+  return messages.map(({ id, status }) => [id, status])
+}
+
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open = (): void => {}
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return { opened, open }
+}
+
+async function textsOf(chats: AiSdkChats): Promise<string[]> {
+  const messages = await chats.loadChat('c')
+  return messages.map(({ role, parts }) => {
+    const said = parts.map((part) => (part.type === 'text' ? part.text : `<${part.type}>`))
+    return `${role}: ${said.join('')}`
+  })
+}
+
+test('an answer is kept as the SDK has it, under the id that the client got', async () => {
+  const history = await streamRig().open()
+  const chats = new AiSdkChats(history)
+  const { stream, turn } = await answer(
+    chats,
+    [user('u1', 'Hello')],
+    model([...text('Hi', ' there'), finish()]),
+  )
+  const [one, two] = stream.tee()
+  const [chunks, seen] = await Promise.all([all(one), shown(two)])
+  expect(chunks[0]).toEqual({ type: 'start', messageId: turn.id })
+  expect(await chats.loadChat('c')).toEqual([user('u1', 'Hello'), seen])
+  expect(seen).toMatchObject({
+    id: turn.id,
+    parts: [{ type: 'step-start' }, { text: 'Hi there', state: 'done' }],
+  })
+  expect(await statuses(history)).toEqual([
+    ['u1', undefined],
+    [turn.id, 'completed'],
+  ])
+  await validateUIMessages({ messages: await chats.loadChat('c') })
+})
+
+test('a client that goes away leaves the answer to come to its end', async () => {
+  const history = await streamRig().open()
+  const chats = new AiSdkChats(history)
+  const { opened, open } = gate()
+  const said = model([...text('Hi').slice(0, 2), opened, ...text(' there').slice(1), finish()])
+  const { stream } = await answer(chats, [user('u1', 'Hello')], said)
+  const reader = stream.getReader()
+  await reader.read()
+  await reader.cancel()
+  open()
+  await expect
+    .poll(() => textsOf(chats))
+    .toEqual(['user: Hello', 'assistant: <step-start>Hi there'])
+  await expect
+    .poll(async () => (await statuses(history))[1])
+    .toEqual([expect.any(String), 'completed'])
+})
+
+test('what came before an abort is kept, says so, and does not break the next turn', async () => {
+  const history = await streamRig().open()
+  const chats = new AiSdkChats(history)
+  const never = new Promise<void>(() => {})
+  const abort = new AbortController()
+  const call: ModelPart[] = [
+    ...text('Let me look.'),
+    { type: 'tool-input-start', id: 'k1', toolName: 'weather' },
+    { type: 'tool-input-delta', id: 'k1', delta: '{"city":"Os' },
+  ]
+  const { stream } = await answer(
+    chats,
+    [user('u1', 'Hello')],
+    model([...call, never]),
+    abort.signal,
+  )
+  const reader = stream.getReader()
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    if (value.type === 'tool-input-delta') abort.abort()
+  }
+  const [, [, status]] = (await statuses(history)) as [unknown, [string, string]]
+  expect(status).toBe('incomplete')
+  const loaded = await chats.loadChat('c')
+  expect(loaded[1]?.parts.at(-1)).toMatchObject({
+    state: 'input-streaming',
+    rawInput: '{"city":"Os',
+  })
+
+  const next = model([...text('Yes'), finish()])
+  await all((await answer(chats, [...loaded, user('u2', 'Still there?')], next)).stream)
+  expect(JSON.stringify(next.doStreamCalls[0]?.prompt)).not.toContain('tool-call')
+  expect(await textsOf(chats)).toHaveLength(4)
+})
+
+test('another process shows what comes, and a crash keeps what had come', async () => {
+  const { open: openHistory } = streamRig()
+  const history = await openHistory()
+  const chats = new AiSdkChats(history)
+  const other = new AiSdkChats(await openHistory(), { pollMs: 10 })
+  expect(await other.resume('c')).toBe(null)
+
+  const { opened, open } = gate()
+  const said = model([...text('Hi').slice(0, 2), opened, ...text(' there').slice(1), finish()])
+  const { stream, turn } = await answer(chats, [user('u1', 'Hello')], said)
+  const done = all(stream)
+  await expect.poll(() => textsOf(other)).toEqual(['user: Hello', 'assistant: <step-start>Hi'])
+  const resumed = await other.resume('c')
+  const seen = shown(resumed!)
+  open()
+  await done
+  expect(await seen).toEqual((await chats.loadChat('c'))[1])
+  expect((await other.loadChat('c')).map(({ id }) => id)).toEqual(['u1', turn.id])
+  expect(await other.resume('c')).toBe(null)
+
+  const cut = model([...text('Well').slice(0, 2), new Promise(() => {})])
+  const second = await answer(chats, [...(await chats.loadChat('c')), user('u2', 'And?')], cut)
+  void all(second.stream).catch(() => {})
+  await expect.poll(async () => (await textsOf(other)).at(-1)).toBe('assistant: <step-start>Well')
+  const chunks = all((await other.resume('c'))!)
+  await history.close()
+  expect((await chunks).at(-1)).toEqual({ type: 'abort' })
+  expect((await textsOf(other)).at(-1)).toBe('assistant: <step-start>Well')
+  const next = model([...text('Sorry'), finish()])
+  await all((await answer(other, [...(await other.loadChat('c')), user('u3', '?')], next)).stream)
+  expect(await textsOf(other)).toHaveLength(6)
+})
+
+test('stopping by another process stops the model', async () => {
+  const { open: openHistory } = streamRig()
+  const chats = new AiSdkChats(await openHistory(), { leaseMs: 3_000 })
+  const other = new AiSdkChats(await openHistory())
+  expect(await other.stop('c')).toBe(false)
+  const turn = await chats.start({ chatId: 'c', messages: [user('u1', 'Hello')] })
+  await turn.append({ type: 'text-start', id: 't' })
+  await turn.append({ type: 'text-delta', id: 't', delta: 'Hi' })
+  await expect.poll(() => textsOf(other)).toEqual(['user: Hello', 'assistant: Hi'])
+  expect(await other.stop('c')).toBe(true)
+  const more = { type: 'text-delta', id: 't', delta: '!' } as const
+  const refusal = (): Promise<unknown> => turn.append(more).catch((error: unknown) => error)
+  await expect.poll(refusal, { timeout: 5_000 }).toMatchObject({ code: 'CONFLICT' })
+  expect(turn.signal.aborted).toBe(true)
+  expect(await textsOf(other)).toEqual(['user: Hello', 'assistant: Hi'])
+})
+
+describe('a call that needs approval', () => {
+  const call: ModelPart[] = [
+    { type: 'tool-call', toolCallId: 'k1', toolName: 'weather', input: '{"city":"Oslo"}' },
+    finish('tool-calls'),
+  ]
+
+  async function asked(chats: AiSdkChats): Promise<UIMessage[]> {
+    await all((await answer(chats, [user('u1', 'Weather?')], model(call))).stream)
+    const loaded = await chats.loadChat('c')
+    const part = loaded[1]!.parts.at(-1) as { state: string; approval: { id: string } }
+    expect(part.state).toBe('approval-requested')
+    const approval = { id: part.approval.id, approved: true }
+    const approved = { ...part, state: 'approval-responded', approval }
+    return [
+      loaded[0]!,
+      { ...loaded[1]!, parts: [...loaded[1]!.parts.slice(0, -1), approved as never] },
+    ]
+  }
+
+  test('goes on in the same message', async () => {
+    const history = await streamRig().open()
+    const chats = new AiSdkChats(history)
+    const messages = await asked(chats)
+    const { stream, turn } = await answer(chats, messages, model([...text('It rains.'), finish()]))
+    await all(stream)
+    const loaded = await chats.loadChat('c')
+    expect(loaded.map(({ id }) => id)).toEqual(['u1', turn.id])
+    expect(turn.id).toBe(messages[1]!.id)
+    expect(loaded[1]!.parts).toMatchObject([
+      { type: 'step-start' },
+      { type: 'tool-weather', state: 'output-available', output: 'rain' },
+      { type: 'step-start' },
+      { type: 'text', text: 'It rains.' },
+    ])
+    expect(await statuses(history)).toEqual([
+      ['u1', undefined],
+      [turn.id, 'completed'],
+    ])
+  })
+
+  test('keeps what its tool did when the process dies, also for others that follow', async () => {
+    const { open: openHistory } = streamRig()
+    const history = await openHistory()
+    const chats = new AiSdkChats(history)
+    const otherHistory = await openHistory()
+    const other = new AiSdkChats(otherHistory, { pollMs: 10 })
+    const messages = await asked(chats)
+    const cut = model([...text('It').slice(0, 2), new Promise(() => {})])
+    const { stream, turn } = await answer(chats, messages, cut)
+    void all(stream).catch(() => {})
+    const partial = 'assistant: <step-start><tool-weather><step-start>It'
+    await expect.poll(async () => (await textsOf(other)).at(-1)).toBe(partial)
+    const seen = shown((await other.resume('c'))!)
+    await history.close()
+    const kept = await seen
+    expect(kept?.id).toBe(turn.id)
+    expect(kept?.parts).toMatchObject([{}, { state: 'output-available' }, {}, { text: 'It' }])
+    expect(await textsOf(other)).toEqual(['user: Weather?', partial])
+    await other.saveChat({ chatId: 'c', messages: [user('u2', 'And?')] })
+    expect(await statuses(otherHistory)).toEqual([
+      ['u1', undefined],
+      [turn.id, 'incomplete'],
+      ['u2', undefined],
+    ])
+    expect(await textsOf(other)).toEqual(['user: Weather?', partial, 'user: And?'])
+  })
+})
+
+describe('saveChat', () => {
+  const half: UIMessage = {
+    id: 'a1',
+    role: 'assistant',
+    parts: [{ type: 'text', text: 'Hi', state: 'streaming' }],
+  }
+
+  test('in the onEnd of a client that left keeps the half answer, as one', async () => {
+    const history = await streamRig().open()
+    const chats = new AiSdkChats(history)
+    const result = streamText({
+      model: model([...text('Hi').slice(0, 2), new Promise(() => {})]),
+      prompt: 'Hello',
+    })
+    const { opened, open } = gate()
+    const stream = toUIMessageStream({
+      stream: result.stream,
+      originalMessages: [user('u1', 'Hello')],
+      onEnd: async ({ messages, isAborted }) => {
+        expect([isAborted, messages.at(-1)?.id]).toEqual([false, ''])
+        const saved = await chats.saveChat({ chatId: 'c', messages })
+        expect(saved.at(-1)?.id).not.toBe('')
+        open()
+      },
+    })
+    const reader = stream.getReader()
+    for (let chunk = await reader.read(); chunk.value?.type !== 'text-delta';)
+      chunk = await reader.read()
+    await reader.cancel()
+    await opened
+    expect(await textsOf(chats)).toEqual(['user: Hello', 'assistant: <step-start>Hi'])
+    expect((await statuses(history))[1]).toEqual([expect.any(String), 'incomplete'])
+  })
+
+  test('of the whole chat changes what differs, and nothing else', async () => {
+    const history = await streamRig().open()
+    const chats = new AiSdkChats(history)
+    const whole: UIMessage = { ...half, parts: [{ type: 'text', text: 'Hi', state: 'done' }] }
+    const messages = [user('u1', 'Hello'), whole, user('u2', 'Go on')]
+    expect(await chats.saveChat({ chatId: 'c', messages })).toEqual(messages)
+    const stamps = async (): Promise<unknown[]> => {
+      const entries = ['u1', 'a1', 'u2'].map((id) => history.getMessageEntry('c', id))
+      return (await Promise.all(entries)).map((entry) => entry?.stamp)
+    }
+    const before = await stamps()
+    const fields = messages.map(({ parts, role, id }) => ({ parts, metadata: undefined, role, id }))
+    await chats.saveChat({ chatId: 'c', messages: fields })
+    expect(await stamps()).toEqual(before)
+    const edited = { ...whole, metadata: { rating: 1 } }
+    await chats.saveChat({ chatId: 'c', messages: [messages[0]!, edited, messages[2]!] })
+    const after = await stamps()
+    expect(after.map((stamp, i) => stamp === before[i])).toEqual([true, false, true])
+    expect((await chats.loadChat('c'))[1]).toEqual(edited)
+  })
+
+  test('takes no copy that is behind, and no edit of what is being written', async () => {
+    const history = await streamRig().open()
+    const chats = new AiSdkChats(history)
+    const whole: UIMessage = {
+      ...half,
+      parts: [
+        { type: 'text', text: 'Hi there', state: 'done' },
+        { type: 'tool-x', toolCallId: 'k', state: 'output-available', input: {}, output: 1 },
+      ],
+    }
+    await chats.saveChat({ chatId: 'c', messages: [user('u1', 'Hello'), whole] })
+    for (const parts of [
+      half.parts,
+      [whole.parts[0], { type: 'tool-x', toolCallId: 'k', state: 'input-available', input: {} }],
+      [
+        whole.parts[0],
+        { type: 'tool-x', toolCallId: 'k', state: 'input-streaming', rawInput: '{' },
+      ],
+    ] as UIMessage['parts'][]) {
+      const messages = [user('u1', 'Hello'), { ...half, parts }, user('u2', 'Go on')]
+      const saved = await chats.saveChat({ chatId: 'c', messages })
+      expect(saved[1]).toEqual(whole)
+    }
+    const turn = await chats.start({ chatId: 'c', messages: [user('u2', 'Go on')], id: 'a2' })
+    await turn.append({ type: 'text-start', id: 't' })
+    await turn.append({ type: 'text-delta', id: 't', delta: 'We' })
+    await chats.saveChat({ chatId: 'c', messages: [{ ...half, id: 'a2', parts: [] }] })
+    await turn.append({ type: 'text-delta', id: 't', delta: 'll' })
+    await turn.append({ type: 'text-end', id: 't' })
+    await turn.end()
+    expect((await textsOf(chats)).at(-1)).toBe('assistant: Well')
+    const longer = { ...half, id: 'a2', parts: [{ type: 'text', text: 'Well.', state: 'done' }] }
+    await chats.saveChat({ chatId: 'c', messages: [longer as UIMessage] })
+    expect((await textsOf(chats)).at(-1)).toBe('assistant: Well.')
+  })
+
+  test('knows a history that comes under other ids, and the same words said twice', async () => {
+    const chats = new AiSdkChats(await streamRig().open())
+    const messages = [user('u1', 'yes'), half, user('u2', 'yes'), user('u3', 'yes')]
+    await chats.saveChat({ chatId: 'c', messages })
+    const other = messages.map((message, i) => ({ ...message, id: `other-${i}` }))
+    await chats.saveChat({ chatId: 'c', messages: [...other, user('u4', 'yes')] })
+    expect((await chats.loadChat('c')).map(({ id }) => id)).toEqual(['u1', 'a1', 'u2', 'u3', 'u4'])
+  })
+
+  test('removes what is missing only if it is told to', async () => {
+    const chats = new AiSdkChats(await streamRig().open())
+    await chats.saveChat({ chatId: 'c', messages: [user('u1', 'Hello'), half] })
+    await chats.saveChat({ chatId: 'c', messages: [user('u1', 'Hello')] })
+    expect(await textsOf(chats)).toHaveLength(2)
+    await chats.saveChat({ chatId: 'c', messages: [user('u1', 'Hello')], missing: 'remove' })
+    expect(await textsOf(chats)).toEqual(['user: Hello'])
+  })
+
+  test('keeps any text, tenants apart, and a cleared chat clear', async () => {
+    const history = await streamRig().open()
+    const chats = new AiSdkChats(history)
+    const others = new AiSdkChats(history.forTenant('t2'))
+    const said = 'NUL \0, half \ud83d, whole 😀, שלום'
+    await chats.saveChat({ chatId: 'c', messages: [user('u1', said)] })
+    expect(await chats.loadChat('c')).toEqual([user('u1', said)])
+    expect(await others.loadChat('c')).toEqual([])
+    await others.saveChat({ chatId: 'c', messages: [user('u1', 'mine')] })
+    await history.clearHistory('c')
+    expect(await chats.loadChat('c')).toEqual([])
+    await chats.saveChat({ chatId: 'c', messages: [user('u1', 'again')] })
+    expect([await textsOf(chats), await textsOf(others)]).toEqual([['user: again'], ['user: mine']])
+  })
+
+  test('shows and is shown what the history has in other shapes', async () => {
+    const history = await streamRig().open()
+    const chats = new AiSdkChats(history)
+    await history.saveMessages('c', [
+      { id: 'o1', role: 'user', content: 'Hello' },
+      { id: 'o2', role: 'assistant', content: 'Hi' },
+    ])
+    const loaded = await chats.loadChat('c')
+    await chats.saveChat({ chatId: 'c', messages: [...loaded, user('u1', 'Bye')] })
+    expect(await textsOf(chats)).toEqual(['user: Hello', 'assistant: Hi', 'user: Bye'])
+    const { messages } = await history.getHistory('c')
+    expect(messages).toMatchObject([
+      { content: 'Hello' },
+      { content: 'Hi' },
+      { parts: [{ text: 'Bye' }] },
+    ])
+  })
+
+  test('refuses what is no message before any effect, and an outage is no empty chat', async () => {
+    const { primary, backup, open } = streamRig()
+    const chats = new AiSdkChats(await open())
+    const wrong = { id: 'u2', role: 'user', content: 'x' } as object as UIMessage
+    await expect(
+      chats.saveChat({ chatId: 'c', messages: [user('u1', 'Hello'), wrong] }),
+    ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', effect: 'none' })
+    expect(await chats.loadChat('c')).toEqual([])
+    await chats.saveChat({ chatId: 'c', messages: [user('u1', 'Hello')] })
+    primary.setMode('refused')
+    expect(await textsOf(chats)).toEqual(['user: Hello'])
+    backup.setMode('refused')
+    await expect(chats.loadChat('c')).rejects.toMatchObject({ effect: 'none' })
+    await expect(chats.resume('c')).rejects.toMatchObject({ effect: 'none' })
+  })
+})
+
+describe('the parts of an answer', () => {
+  /** One step of a model and its tools: whatever each says comes between what the others say. */
+  const said = fc.string({ unit: 'binary', maxLength: 4 })
+  const metadata = fc.constantFrom(undefined, { p: { a: 1 } }, { p: { b: '2' } })
+  const texts = fc.tuple(
+    fc.constantFrom('text', 'reasoning'),
+    fc.constantFrom('0', '1'),
+    fc.array(said, { maxLength: 3 }),
+    fc.boolean(),
+    metadata,
+  )
+  const block = texts.map(([type, id, deltas, isEnded, given]) => [
+    { type: `${type}-start`, id, ...(given && { providerMetadata: given }) },
+    ...deltas.map((delta) => ({ type: `${type}-delta`, id, delta })),
+    ...(isEnded ? [{ type: `${type}-end`, id, ...(given && { providerMetadata: given }) }] : []),
+  ])
+  const callOf = fc.record({
+    id: fc.constantFrom('k1', 'k2', 'k3'),
+    dynamic: fc.boolean(),
+    raw: fc.array(said, { maxLength: 2 }),
+    end: fc.constantFrom('none', 'input', 'bad', 'ask', 'yes', 'no', 'output', 'late', 'error'),
+    extra: fc.constantFrom({}, { title: 'T', providerExecuted: true, toolMetadata: { m: 1 } }),
+    given: metadata,
+  })
+  const call = callOf.map(({ id: toolCallId, dynamic, raw, end, extra, given }) => {
+    const base = { toolCallId, toolName: 'x', ...(dynamic && { dynamic }), ...extra }
+    const provider = given && { providerMetadata: given }
+    const chunks: object[] = [{ type: 'tool-input-start', ...base }]
+    for (const inputTextDelta of raw)
+      chunks.push({ type: 'tool-input-delta', toolCallId, inputTextDelta })
+    if (end === 'none') return chunks
+    const isBad = end === 'bad'
+    chunks.push({
+      type: isBad ? 'tool-input-error' : 'tool-input-available',
+      ...base,
+      input: { a: 1 },
+      ...(isBad && { errorText: 'bad' }),
+      ...provider,
+    })
+    const ask = { type: 'tool-approval-request', approvalId: `ask-${toolCallId}`, toolCallId }
+    const respond = { type: 'tool-approval-response', approvalId: ask.approvalId, reason: 'so' }
+    if (['ask', 'yes', 'no'].includes(end)) chunks.push({ ...ask, reason: 'why', signature: 's' })
+    if (end === 'yes') chunks.push({ ...respond, approved: true })
+    if (end === 'no')
+      chunks.push({ ...respond, approved: false }, { type: 'tool-output-denied', toolCallId })
+    if (end === 'late')
+      chunks.push({ type: 'tool-output-available', toolCallId, output: 1, preliminary: true })
+    if (['yes', 'output', 'late'].includes(end))
+      chunks.push({ type: 'tool-output-available', toolCallId, output: { b: [null] }, ...provider })
+    if (end === 'error')
+      chunks.push({ type: 'tool-output-error', toolCallId, errorText: 'no', ...provider })
+    return chunks
+  })
+  const single = fc
+    .oneof(
+      fc.constantFrom<object>(
+        { type: 'source-url', sourceId: 's', url: 'https://a.example/' },
+        { type: 'source-document', sourceId: 's', mediaType: 'a/b', title: 't' },
+        { type: 'file', mediaType: 'a/b', url: 'data:,' },
+        { type: 'reasoning-file', mediaType: 'a/b', url: 'data:,' },
+        { type: 'custom', kind: 'a.b' },
+        { type: 'data-x', data: 1 },
+        { type: 'data-x', id: 'd', data: { y: 1 } },
+        { type: 'data-x', id: 'd', data: 2 },
+        { type: 'data-y', data: 3, transient: true },
+        { type: 'message-metadata', messageMetadata: { a: { b: 1 } } },
+        { type: 'message-metadata', messageMetadata: { a: { c: 1 }, d: 1 } },
+        { type: 'reset-step' },
+      ),
+    )
+    .map((chunk) => [chunk])
+  const step = fc
+    .array(fc.oneof(block, call, single), { maxLength: 5 })
+    .map((blocks) => [{ type: 'start-step' }, ...blocks.flat(), { type: 'finish-step' }])
+  const chunksOf = fc.array(step, { maxLength: 3 }).map((steps) => steps.flat() as UIMessageChunk[])
+
+  async function bySdk(chunks: readonly object[]): Promise<unknown> {
+    const stream = new ReadableStream<UIMessageChunk>({
+      start(controller) {
+        for (const chunk of chunks) controller.enqueue(chunk as UIMessageChunk)
+        controller.enqueue({ type: 'message-metadata', messageMetadata: {} })
+        controller.close()
+      },
+    })
+    return comparable(await shown(stream))
+  }
+
+  /** Half an input is kept as its text alone. */
+  function comparable(message: unknown): unknown {
+    const { parts, metadata: own } = JSON.parse(JSON.stringify(message)) as UIMessage
+    const kept = parts.map((part) => {
+      return 'state' in part && part.state === 'input-streaming'
+        ? { ...part, input: undefined }
+        : part
+    })
+    return { metadata: own ?? {}, parts: kept }
+  }
+
+  test('are those that the SDK makes of the same chunks, also for those who follow', async () => {
+    await fc.assert(
+      fc.asyncProperty(chunksOf, fc.infiniteStream(fc.boolean()), async (chunks, looks) => {
+        const sdk = await bySdk(chunks)
+        const parts = new AnswerParts()
+        const draft: Record<string, unknown> = {}
+        const follower = new AnswerChunks()
+        const followed: object[] = []
+        for (const chunk of chunks) {
+          for (const delta of parts.take(chunk)) applyStep(draft, stepOf(draft, delta))
+          const shownParts = (draft['parts'] ?? []) as Part[]
+          if (looks.next().value) followed.push(...follower.changed(shownParts))
+        }
+        followed.push(...follower.changed((draft['parts'] ?? []) as Part[]))
+        const stored = { metadata: draft['metadata'], parts: draft['parts'] ?? [] }
+        expect(comparable(stored)).toEqual(sdk)
+        expect(comparable({ parts: parts.parts })).toEqual({
+          metadata: {},
+          parts: (sdk as UIMessage).parts,
+        })
+        const again = (await bySdk(followed)) as UIMessage
+        expect(again.parts).toEqual((sdk as UIMessage).parts)
+      }),
+      { numRuns: Number(process.env['AI_SDK_RUNS'] ?? 150) },
+    )
+  })
+})
