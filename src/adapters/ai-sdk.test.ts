@@ -508,13 +508,13 @@ describe('the parts of an answer', () => {
   ])
   const callOf = fc.record({
     id: fc.constantFrom('k1', 'k2', 'k3'),
-    dynamic: fc.boolean(),
     raw: fc.array(said, { maxLength: 2 }),
     end: fc.constantFrom('none', 'input', 'bad', 'ask', 'yes', 'no', 'output', 'late', 'error'),
     extra: fc.constantFrom({}, { title: 'T', providerExecuted: true, toolMetadata: { m: 1 } }),
     given: metadata,
   })
-  const call = callOf.map(({ id: toolCallId, dynamic, raw, end, extra, given }) => {
+  const call = callOf.map(({ id: toolCallId, raw, end, extra, given }) => {
+    const dynamic = toolCallId === 'k3'
     const base = { toolCallId, toolName: 'x', ...(dynamic && { dynamic }), ...extra }
     const provider = given && { providerMetadata: given }
     const chunks: object[] = [{ type: 'tool-input-start', ...base }]
@@ -561,10 +561,21 @@ describe('the parts of an answer', () => {
       ),
     )
     .map((chunk) => [chunk])
+  /** A call begins once in a step. */
+  const isFirst = (chunks: object[], i: number, blocks: object[][]): boolean => {
+    const id = (each: object[]): unknown => (each[0] as { toolCallId?: string }).toolCallId
+    return id(chunks) === undefined || blocks.findIndex((other) => id(other) === id(chunks)) === i
+  }
   const step = fc
     .array(fc.oneof(block, call, single), { maxLength: 5 })
-    .map((blocks) => [{ type: 'start-step' }, ...blocks.flat(), { type: 'finish-step' }])
-  const chunksOf = fc.array(step, { maxLength: 3 }).map((steps) => steps.flat() as UIMessageChunk[])
+    .map((blocks) => blocks.filter(isFirst).flat())
+    .map((chunks) => [{ type: 'start-step' }, ...chunks, { type: 'finish-step' }])
+  /** And an approval is asked for once. */
+  const ofStep = (chunk: object, i: number): object =>
+    'approvalId' in chunk ? { ...chunk, approvalId: `${String(chunk.approvalId)}-${i}` } : chunk
+  const chunksOf = fc
+    .array(step, { maxLength: 3 })
+    .map((steps) => steps.flatMap((chunks, i) => chunks.map((chunk) => ofStep(chunk, i))))
 
   async function bySdk(chunks: readonly object[]): Promise<unknown> {
     const stream = new ReadableStream<UIMessageChunk>({
@@ -581,9 +592,9 @@ describe('the parts of an answer', () => {
   function comparable(message: unknown): unknown {
     const { parts, metadata: own } = JSON.parse(JSON.stringify(message)) as UIMessage
     const kept = parts.map((part) => {
-      return 'state' in part && part.state === 'input-streaming'
-        ? { ...part, input: undefined }
-        : part
+      if (!('state' in part) || part.state !== 'input-streaming') return part
+      const { input: _input, ...rest } = part
+      return { ...rest, rawInput: part.rawInput ?? '' }
     })
     return { metadata: own ?? {}, parts: kept }
   }
@@ -597,7 +608,8 @@ describe('the parts of an answer', () => {
         const follower = new AnswerChunks()
         const followed: object[] = []
         for (const chunk of chunks) {
-          for (const delta of parts.take(chunk)) applyStep(draft, stepOf(draft, delta))
+          for (const delta of parts.take(chunk as UIMessageChunk))
+            applyStep(draft, stepOf(draft, delta))
           const shownParts = (draft['parts'] ?? []) as Part[]
           if (looks.next().value) followed.push(...follower.changed(shownParts))
         }

@@ -141,11 +141,12 @@ export class AnswerParts {
 
   /** Where the call stands, or -1. */
   #call({ toolCallId, approvalId }: Chunk, from: number): number {
-    const i = this.parts.findLastIndex((part) =>
-      toolCallId === undefined
-        ? (part['approval'] as { id?: unknown } | undefined)?.id === approvalId
-        : part['toolCallId'] === toolCallId,
-    )
+    if (toolCallId === undefined) {
+      return this.parts.findIndex(
+        ({ approval }) => (approval as Chunk | undefined)?.['id'] === approvalId,
+      )
+    }
+    const i = this.parts.findLastIndex((part) => part['toolCallId'] === toolCallId)
     return i < from ? -1 : i
   }
 
