@@ -13,7 +13,8 @@ import {
 /**
  * Everything that is kept of a tenant: `chat` its messages, `record` what is known of a conversation beside
  * them, `listed` the lists by which conversations are found, `stream` what comes of messages that are being
- * written, `content` what is known of contents, `chunk` their bytes; the rest is of `SIDE_SPACES`.
+ * written, `content` what is known of contents, `chunk` their bytes, `adapter` what adapters keep that is no
+ * message; the rest is of `SIDE_SPACES`.
  */
 export const SPACES = [
   'chat',
@@ -22,6 +23,7 @@ export const SPACES = [
   'stream',
   'content',
   'chunk',
+  'adapter',
   'shared',
   'alternatives',
   'forks',
