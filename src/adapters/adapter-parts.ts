@@ -22,7 +22,7 @@ export function adapterPrefix(tenant: string, adapter: string): string {
  */
 export function keyPart(text: string, name = 'key'): string {
   if (typeof text !== 'string') throw invalid(`${name} must be a string, got ${showKind(text)}`)
-  return text.replace(/[%/\0\p{Surrogate}]/gu, (character) => {
+  return text.replace(/[%/\p{Cc}\p{Cs}]/gu, (character) => {
     return `%${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }

@@ -170,10 +170,7 @@ function interruptStore(store: StrategicStorageManager, prefix: string): Interru
       const found = await Promise.all(entries.map(({ interruptId }) => records.find(interruptId)))
       const pending = checkPending(entries, found)
       await records.write(pending, (record) => {
-        const { interruptId, ...entry } = entries.find(
-          (each) => each.interruptId === record.interruptId,
-        )!
-        return end(entry)(record)
+        return end(entries.find(({ interruptId }) => interruptId === record.interruptId)!)(record)
       })
     },
     get: async (id) => (await records.find(id))?.record ?? null,
