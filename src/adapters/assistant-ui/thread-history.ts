@@ -94,7 +94,9 @@ export function threadHistory<Message extends BranchMessage>(
       }
     }
   }
-  const put = (item: BranchItem<Message>): Promise<void> => save(toStore(item))
+  const put = async (item: BranchItem<Message>): Promise<void> => {
+    await save(toStore(item))
+  }
   return {
     scopeId: JSON.stringify([history.tenant, threadId]),
     load: async () => {
@@ -110,8 +112,9 @@ export function threadHistory<Message extends BranchMessage>(
     update: put,
     delete: (items) => remove(items.map(({ message }) => message.id)),
     withFormat: ({ format, encode, decode, getId }) => {
-      const write: FormattedHistory<Parameters<typeof getId>[0]>['append'] = (item) =>
-        save(ofFormat(format, encode(item), getId(item.message), item.parentId))
+      const write: FormattedHistory<Parameters<typeof getId>[0]>['append'] = async (item) => {
+        await save(ofFormat(format, encode(item), getId(item.message), item.parentId))
+      }
       return {
         load: async () => {
           const messages = []
