@@ -319,7 +319,12 @@ describe('streamStore', () => {
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
   type Outcome = readonly unknown[]
-  type Call = (store: StreamStore, leases: Map<string, { token: string }>) => Promise<Outcome>
+  /** What a client knows of the streams of one store. */
+  class Client {
+    readonly leases = new Map<string, { token: string }>()
+    readonly counts = new Map<string, number>()
+  }
+  type Call = (store: StreamStore, client: Client) => Promise<Outcome>
 
   async function tried(call: () => Promise<unknown>): Promise<Outcome> {
     try {
@@ -329,54 +334,64 @@ describe('streamStore', () => {
     }
   }
 
-  /** What a reader gets now, and how it ends. */
-  async function readNow(store: StreamStore, id: string, skip: number): Promise<Outcome> {
-    const first = await collect(store, id, '')
-    if (skip === 0 || first[1].length <= skip) return [first[0], first[1].map(([, chunk]) => chunk)]
-    const cursor = String(first[1][skip - 1]![0])
-    const rest = await collect(store, id, cursor)
-    return [rest[0], rest[1].map(([, chunk]) => chunk)]
+  /** What a reader gets of so many chunks, behind some of them, and how it ends. */
+  async function readNow(
+    store: StreamStore,
+    id: string,
+    count: number,
+    skip: number,
+  ): Promise<Outcome> {
+    const isOpen = (await store.status(id)) === 'streaming'
+    const first = await collect(store, id, '', isOpen ? count : Infinity)
+    const cursor = first.got[skip - 1]?.[0]
+    if (cursor === undefined) return [first.end, first.got.map(([, data]) => data)]
+    const rest = await collect(store, id, cursor, isOpen ? count - skip : Infinity)
+    return [rest.end, rest.got.map(([, data]) => data)]
   }
 
   async function collect(
     store: StreamStore,
     id: string,
     cursor: string,
-  ): Promise<[string, [string, number[]][]]> {
+    count: number,
+  ): Promise<{ end: string; got: [string, number[]][] }> {
     const stop = new AbortController()
     const got: [string, number[]][] = []
-    const isOver = (await store.status(id)) !== 'streaming'
     try {
-      const reading = (async () => {
-        for await (const { cursor: at, chunk } of store.read(id, cursor, stop.signal))
-          got.push([at, [...chunk]])
-      })()
-      // What is there already comes at once; then a reader of what goes on would wait.
-      if (!isOver) setTimeout(() => stop.abort(), 30)
-      await reading
-      return [isOver ? 'end' : 'open', got]
+      const reader = store.read(id, cursor, stop.signal)
+      while (got.length < count) {
+        const { done, value } = await reader.next()
+        if (done === true) return { end: 'end', got }
+        got.push([value.cursor, [...value.chunk]])
+      }
+      stop.abort()
+      return { end: (await reader.next()).done === true ? 'open' : 'more', got }
     } catch {
-      return ['error', got]
+      return { end: 'error', got }
     }
   }
 
   const id = fc.constantFrom('s1', 's:2')
   const chunk = fc.uint8Array({ maxLength: 4 })
   const call: fc.Arbitrary<Call> = fc.oneof(
-    id.map((name): Call => async (store, leases) => {
+    id.map((name): Call => async (store, { leases, counts }) => {
       const acquired = await store.acquireLease(name)
-      if (acquired.role === 'producer') leases.set(name, acquired.lease)
+      if (acquired.role !== 'producer') return [acquired.role]
+      leases.set(name, acquired.lease)
+      counts.set(name, 0)
       return [acquired.role]
     }),
     fc
       .tuple(id, chunk, fc.boolean())
-      .map(([name, data, isLeased]): Call => async (store, leases) => {
+      .map(([name, data, isLeased]): Call => async (store, { leases, counts }) => {
         const lease = isLeased ? leases.get(name) : undefined
-        return await tried(() => store.append(name, data, lease))
+        const outcome = await tried(() => store.append(name, data, lease))
+        if (outcome[0] === 'ok') counts.set(name, counts.get(name)! + 1)
+        return outcome
       }),
     fc.tuple(id, fc.constantFrom('done' as const, 'error' as const)).map(
       ([name, status]): Call =>
-        async (store, leases) =>
+        async (store, { leases }) =>
           await tried(() => store.finalize(name, status, 'broken', leases.get(name))),
     ),
     id.map((name): Call => async (store) => [await store.status(name)]),
@@ -385,8 +400,8 @@ describe('streamStore', () => {
         async (store) =>
           await tried(() => store.delete(name)),
     ),
-    fc.tuple(id, fc.nat(3)).map(([name, skip]): Call => async (store) => {
-      return await tried(() => readNow(store, name, skip))
+    fc.tuple(id, fc.nat(3)).map(([name, skip]): Call => async (store, { counts }) => {
+      return await tried(() => readNow(store, name, counts.get(name) ?? 0, skip))
     }),
   )
 
@@ -398,12 +413,9 @@ describe('streamStore', () => {
         const history = await openChatHistory(MEMORY)
         try {
           const ours = streamStore(history, { pollMs: 10 })
-          const leases = [
-            new Map<string, { token: string }>(),
-            new Map<string, { token: string }>(),
-          ]
+          const clients = [new Client(), new Client()] as const
           for (const each of calls)
-            expect(await each(ours, leases[0]!)).toEqual(await each(theirs, leases[1]!))
+            expect(await each(ours, clients[0])).toEqual(await each(theirs, clients[1]))
         } finally {
           await history.close()
         }
