@@ -1,0 +1,81 @@
+// A chat of the AI SDK whose client goes away in the middle of an answer: `npm ci && npm run build`, then
+// `node examples/ai-sdk.mjs`. The model is the SDK's mock; everything is kept below ./data.
+import {
+  convertToModelMessages,
+  createUIMessageStreamResponse,
+  simulateReadableStream,
+  streamText,
+  toUIMessageStream,
+} from 'ai'
+import { MockLanguageModelV4 } from 'ai/test'
+import { openChatHistory } from 'everthread'
+import { AiSdkChats } from 'everthread/ai-sdk'
+
+const history = await openChatHistory({
+  primary: 'sqlite:./data/primary.db',
+  backup: 'sqlite:./data/backup.db',
+  wal: 'file:./data/wal',
+})
+const chats = new AiSdkChats(history, { pollMs: 50 })
+
+/** POST /api/chat */
+async function postChat(chatId, message) {
+  const messages = [...(await chats.loadChat(chatId)), message]
+  const turn = await chats.start({ chatId, messages })
+  const result = streamText({
+    model: mockModel(['The flight ', 'leaves ', 'at nine.']),
+    messages: await convertToModelMessages(turn.messages),
+    abortSignal: turn.signal,
+  })
+  const chunks = toUIMessageStream({
+    stream: result.stream,
+    originalMessages: turn.messages,
+    generateMessageId: () => turn.id,
+  })
+  return createUIMessageStreamResponse({ stream: turn.record(chunks) })
+}
+
+/** GET /api/chat/:id/stream */
+async function getStream(chatId) {
+  const stream = await chats.resume(chatId)
+  return stream === null
+    ? new Response(null, { status: 204 })
+    : createUIMessageStreamResponse({ stream })
+}
+
+function mockModel(words) {
+  const usage = {
+    inputTokens: { total: 1, noCache: 1, cacheRead: undefined, cacheWrite: undefined },
+    outputTokens: { total: 3, text: 3, reasoning: undefined },
+  }
+  const chunks = [
+    { type: 'text-start', id: 't' },
+    ...words.map((delta) => ({ type: 'text-delta', id: 't', delta })),
+    { type: 'text-end', id: 't' },
+    { type: 'finish', finishReason: { unified: 'stop', raw: undefined }, usage },
+  ]
+  const stream = simulateReadableStream({ chunks, initialDelayInMs: 100, chunkDelayInMs: 100 })
+  return new MockLanguageModelV4({ doStream: async () => ({ stream }) })
+}
+
+try {
+  const chatId = `chat-${Date.now()}`
+  const parts = [{ type: 'text', text: 'When does it leave?' }]
+  const answer = await postChat(chatId, { id: 'q1', role: 'user', parts })
+  const reader = answer.body.getReader()
+  await reader.read()
+  await reader.cancel()
+  console.log('the client is gone')
+
+  const events = await (await getStream(chatId)).text()
+  const deltas = [...events.matchAll(/"delta":"([^"]*)"/g)].map(([, delta]) => delta)
+  console.log(`resumed: ${deltas.join('')}`)
+  console.log(`and then: ${(await getStream(chatId)).status}`)
+
+  for (const { role, parts: said } of await chats.loadChat(chatId)) {
+    const text = said.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('')
+    console.log(`${role}: ${text}`)
+  }
+} finally {
+  await history.close()
+}
