@@ -9,14 +9,14 @@ import {
 } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { openChatHistory } from 'everthread'
-import { AiSdkChats } from 'everthread/ai-sdk'
+import { EverthreadChats } from 'everthread/ai-sdk'
 
 const history = await openChatHistory({
   primary: 'sqlite:./data/primary.db',
   backup: 'sqlite:./data/backup.db',
   wal: 'file:./data/wal',
 })
-const chats = new AiSdkChats(history, { pollMs: 50 })
+const chats = new EverthreadChats(history, { pollMs: 50 })
 
 /** POST /api/chat */
 async function postChat(chatId, message) {

@@ -20,7 +20,7 @@ import type { ChatHistory } from '../index.ts'
 import { applyStep, stepOf } from '../chat/streams/step.ts'
 import { AnswerChunks } from './ai-sdk/answer-chunks.ts'
 import { AnswerParts, type Part } from './ai-sdk/answer-parts.ts'
-import { AiSdkChats, type AnswerStream } from './ai-sdk.ts'
+import { EverthreadChats, type AnswerStream } from './ai-sdk.ts'
 
 type ModelStream = Awaited<ReturnType<MockLanguageModelV4['doStream']>>['stream']
 type ModelPart = ModelStream extends ReadableStream<infer Part> ? Part : never
@@ -81,7 +81,7 @@ const tools = {
 
 /** A route as the documentation has it. */
 async function answer(
-  chats: AiSdkChats,
+  chats: EverthreadChats,
   messages: UIMessage[],
   said: MockLanguageModelV4,
   abortSignal?: AbortSignal,
@@ -128,7 +128,7 @@ function gate(): { opened: Promise<void>; open: () => void } {
   return { opened, open }
 }
 
-async function textsOf(chats: AiSdkChats): Promise<string[]> {
+async function textsOf(chats: EverthreadChats): Promise<string[]> {
   const messages = await chats.loadChat('c')
   return messages.map(({ role, parts }) => {
     const said = parts.map((part) => (part.type === 'text' ? part.text : `<${part.type}>`))
@@ -138,7 +138,7 @@ async function textsOf(chats: AiSdkChats): Promise<string[]> {
 
 test('an answer is kept as the SDK has it, under the id that the client got', async () => {
   const history = await streamRig().open()
-  const chats = new AiSdkChats(history)
+  const chats = new EverthreadChats(history)
   const { stream, turn } = await answer(
     chats,
     [user('u1', 'Hello')],
@@ -161,7 +161,7 @@ test('an answer is kept as the SDK has it, under the id that the client got', as
 
 test('a client that goes away leaves the answer to come to its end', async () => {
   const history = await streamRig().open()
-  const chats = new AiSdkChats(history)
+  const chats = new EverthreadChats(history)
   const { opened, open } = gate()
   const said = model([...text('Hi').slice(0, 2), opened, ...text(' there').slice(1), finish()])
   const { stream } = await answer(chats, [user('u1', 'Hello')], said)
@@ -179,7 +179,7 @@ test('a client that goes away leaves the answer to come to its end', async () =>
 
 test('what came before an abort is kept, says so, and does not break the next turn', async () => {
   const history = await streamRig().open()
-  const chats = new AiSdkChats(history)
+  const chats = new EverthreadChats(history)
   const never = new Promise<void>(() => {})
   const abort = new AbortController()
   const call: ModelPart[] = [
@@ -216,8 +216,8 @@ test('what came before an abort is kept, says so, and does not break the next tu
 test('another process shows what comes, and a crash keeps what had come', async () => {
   const { open: openHistory } = streamRig()
   const history = await openHistory()
-  const chats = new AiSdkChats(history)
-  const other = new AiSdkChats(await openHistory(), { pollMs: 10 })
+  const chats = new EverthreadChats(history)
+  const other = new EverthreadChats(await openHistory(), { pollMs: 10 })
   expect(await other.resume('c')).toBe(null)
 
   const { opened, open } = gate()
@@ -248,8 +248,8 @@ test('another process shows what comes, and a crash keeps what had come', async 
 
 test('stopping by another process stops the model', async () => {
   const { open: openHistory } = streamRig()
-  const chats = new AiSdkChats(await openHistory(), { leaseMs: 3_000 })
-  const other = new AiSdkChats(await openHistory())
+  const chats = new EverthreadChats(await openHistory(), { leaseMs: 3_000 })
+  const other = new EverthreadChats(await openHistory())
   expect(await other.stop('c')).toBe(false)
   const turn = await chats.start({ chatId: 'c', messages: [user('u1', 'Hello')] })
   await turn.append({ type: 'text-start', id: 't' })
@@ -269,7 +269,7 @@ describe('a call that needs approval', () => {
     finish('tool-calls'),
   ]
 
-  async function asked(chats: AiSdkChats): Promise<UIMessage[]> {
+  async function asked(chats: EverthreadChats): Promise<UIMessage[]> {
     await all((await answer(chats, [user('u1', 'Weather?')], model(call))).stream)
     const loaded = await chats.loadChat('c')
     const part = loaded[1]!.parts.at(-1) as { state: string; approval: { id: string } }
@@ -284,7 +284,7 @@ describe('a call that needs approval', () => {
 
   test('goes on in the same message', async () => {
     const history = await streamRig().open()
-    const chats = new AiSdkChats(history)
+    const chats = new EverthreadChats(history)
     const messages = await asked(chats)
     const { stream, turn } = await answer(chats, messages, model([...text('It rains.'), finish()]))
     await all(stream)
@@ -306,9 +306,9 @@ describe('a call that needs approval', () => {
   test('keeps what its tool did when the process dies, also for others that follow', async () => {
     const { open: openHistory } = streamRig()
     const history = await openHistory()
-    const chats = new AiSdkChats(history)
+    const chats = new EverthreadChats(history)
     const otherHistory = await openHistory()
-    const other = new AiSdkChats(otherHistory, { pollMs: 10 })
+    const other = new EverthreadChats(otherHistory, { pollMs: 10 })
     const messages = await asked(chats)
     const cut = model([...text('It').slice(0, 2), new Promise(() => {})])
     const { stream, turn } = await answer(chats, messages, cut)
@@ -340,7 +340,7 @@ describe('saveChat', () => {
 
   test('in the onEnd of a client that left keeps the half answer, as one', async () => {
     const history = await streamRig().open()
-    const chats = new AiSdkChats(history)
+    const chats = new EverthreadChats(history)
     const result = streamText({
       model: model([...text('Hi').slice(0, 2), new Promise(() => {})]),
       prompt: 'Hello',
@@ -367,7 +367,7 @@ describe('saveChat', () => {
 
   test('of the whole chat changes what differs, and nothing else', async () => {
     const history = await streamRig().open()
-    const chats = new AiSdkChats(history)
+    const chats = new EverthreadChats(history)
     const whole: UIMessage = { ...half, parts: [{ type: 'text', text: 'Hi', state: 'done' }] }
     const messages = [user('u1', 'Hello'), whole, user('u2', 'Go on')]
     expect(await chats.saveChat({ chatId: 'c', messages })).toEqual(messages)
@@ -388,7 +388,7 @@ describe('saveChat', () => {
 
   test('takes no copy that is behind, and no edit of what is being written', async () => {
     const history = await streamRig().open()
-    const chats = new AiSdkChats(history)
+    const chats = new EverthreadChats(history)
     const whole: UIMessage = {
       ...half,
       parts: [
@@ -423,7 +423,7 @@ describe('saveChat', () => {
   })
 
   test('knows a history that comes under other ids, and the same words said twice', async () => {
-    const chats = new AiSdkChats(await streamRig().open())
+    const chats = new EverthreadChats(await streamRig().open())
     const messages = [user('u1', 'yes'), half, user('u2', 'yes'), user('u3', 'yes')]
     await chats.saveChat({ chatId: 'c', messages })
     const other = messages.map((message, i) => ({ ...message, id: `other-${i}` }))
@@ -432,7 +432,7 @@ describe('saveChat', () => {
   })
 
   test('removes what is missing only if it is told to', async () => {
-    const chats = new AiSdkChats(await streamRig().open())
+    const chats = new EverthreadChats(await streamRig().open())
     await chats.saveChat({ chatId: 'c', messages: [user('u1', 'Hello'), half] })
     await chats.saveChat({ chatId: 'c', messages: [user('u1', 'Hello')] })
     expect(await textsOf(chats)).toHaveLength(2)
@@ -442,8 +442,8 @@ describe('saveChat', () => {
 
   test('keeps any text, tenants apart, and a cleared chat clear', async () => {
     const history = await streamRig().open()
-    const chats = new AiSdkChats(history)
-    const others = new AiSdkChats(history.forTenant('t2'))
+    const chats = new EverthreadChats(history)
+    const others = new EverthreadChats(history.forTenant('t2'))
     const said = 'NUL \0, half \ud83d, whole 😀, שלום'
     await chats.saveChat({ chatId: 'c', messages: [user('u1', said)] })
     expect(await chats.loadChat('c')).toEqual([user('u1', said)])
@@ -457,7 +457,7 @@ describe('saveChat', () => {
 
   test('shows and is shown what the history has in other shapes', async () => {
     const history = await streamRig().open()
-    const chats = new AiSdkChats(history)
+    const chats = new EverthreadChats(history)
     await history.saveMessages('c', [
       { id: 'o1', role: 'user', content: 'Hello' },
       { id: 'o2', role: 'assistant', content: 'Hi' },
@@ -475,7 +475,7 @@ describe('saveChat', () => {
 
   test('refuses what is no message before any effect, and an outage is no empty chat', async () => {
     const { primary, backup, open } = streamRig()
-    const chats = new AiSdkChats(await open())
+    const chats = new EverthreadChats(await open())
     const wrong = { id: 'u2', role: 'user', content: 'x' } as object as UIMessage
     await expect(
       chats.saveChat({ chatId: 'c', messages: [user('u1', 'Hello'), wrong] }),

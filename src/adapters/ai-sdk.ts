@@ -24,7 +24,7 @@ const LOOKED_AT = 20
 export type UIChatHistory = ChatHistory | ChatHistory<'ai-sdk'>
 
 /** How answers are kept. */
-export interface AiSdkChatsOptions {
+export interface EverthreadChatsOptions {
   /** How long the process that makes an answer may be silent: see `StreamOptions`. Milliseconds. Default: 15,000. */
   readonly leaseMs?: number
   /** How often `resume` looks for more. Milliseconds, 10 to 60,000. Default: 200. */
@@ -53,12 +53,12 @@ export interface StartAnswer<Message extends UIMessage = UIMessage> extends Save
  * Chats of the AI SDK in a history: a chat is a conversation, and its messages are kept as they came. `Message` is
  * your own kind of `UIMessage`. Errors are those of the history: an outage is never an empty chat.
  */
-export class AiSdkChats<Message extends UIMessage = UIMessage> {
+export class EverthreadChats<Message extends UIMessage = UIMessage> {
   readonly #history: ChatHistory
-  readonly #options: AiSdkChatsOptions
+  readonly #options: EverthreadChatsOptions
 
   /** The history is opened and closed by the caller; one of `forTenant` has the chats of that tenant. */
-  constructor(history: UIChatHistory, options: AiSdkChatsOptions = {}) {
+  constructor(history: UIChatHistory, options: EverthreadChatsOptions = {}) {
     this.#history = history as ChatHistory
     this.#options = options
   }
@@ -160,7 +160,10 @@ export class AiSdkChats<Message extends UIMessage = UIMessage> {
     const { messages } = await this.#history.getHistory(chatId, { limit: LOOKED_AT })
     const last = messages.findLast(({ status }) => status === 'in_progress')
     if (last === undefined) return false
-    await this.#history.updateMessage(chatId, last.id, { ...last, status: 'incomplete' } as NewMessage)
+    await this.#history.updateMessage(chatId, last.id, {
+      ...last,
+      status: 'incomplete',
+    } as NewMessage)
     return true
   }
 

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { AiSdkChats } from '../../src/adapters/ai-sdk.ts'
+import { EverthreadChats } from '../../src/adapters/ai-sdk.ts'
 import { streamStore, threadHistory, threadList } from '../../src/adapters/assistant-ui.ts'
 import { tanstackPersistence } from '../../src/adapters/tanstack-ai.ts'
 import { openChatHistory, type ChatHistory, type ChatHistoryOptions } from '../../src/index.ts'
@@ -60,7 +60,7 @@ function user(id: string, text: string): UIMessage {
   return { id, role: 'user', parts: [{ type: 'text', text }] }
 }
 
-async function textsOf(chats: AiSdkChats): Promise<string[]> {
+async function textsOf(chats: EverthreadChats): Promise<string[]> {
   const messages = await chats.loadChat('c')
   return messages.map(({ parts }) =>
     parts.map((part) => (part.type === 'text' ? part.text : '')).join(''),
@@ -72,7 +72,7 @@ async function round(one: ChatHistory, two: ChatHistory, n: number): Promise<voi
   const id = `r${n}`
   const said = `NUL \0, half \ud83d, whole 😀 ${n}`
   const messages = [user(`u${n}`, said)]
-  const turn = await new AiSdkChats(one).start({ chatId: id, messages })
+  const turn = await new EverthreadChats(one).start({ chatId: id, messages })
   await turn.append({ type: 'text-start', id: 't' })
   await turn.append({ type: 'text-delta', id: 't', delta: said })
   await turn.append({ type: 'text-end', id: 't' })
@@ -83,7 +83,7 @@ async function round(one: ChatHistory, two: ChatHistory, n: number): Promise<voi
     parts: [{ type: 'text', text: said, state: 'done' }],
   }
   const chat = [...messages, answer] as UIMessage[]
-  expect(await new AiSdkChats(two).loadChat(id)).toEqual(chat)
+  expect(await new EverthreadChats(two).loadChat(id)).toEqual(chat)
 
   const { stores } = tanstackPersistence(one)
   const thread = [{ role: 'user', content: said }] as const
@@ -142,7 +142,7 @@ for (const [name, isThere, primaryOf] of PRIMARIES) {
         const primary = await primaryOf()
         const backup = `sqlite:${join(await folder(), 'backup.db')}`
         const history = await open(await optionsOf(primary, backup))
-        const chats = new AiSdkChats(history, { pollMs: 20 })
+        const chats = new EverthreadChats(history, { pollMs: 20 })
         const config = {
           options: await optionsOf(primary, backup),
           messages: [user('u1', 'Count')],
@@ -191,7 +191,7 @@ describePostgres('a primary that is killed', () => {
     await round(one, one.forTenant(''), 2)
     await server.restart()
     await round(one, one.forTenant(''), 3)
-    const chats = new AiSdkChats(one)
+    const chats = new EverthreadChats(one)
     for (const n of [1, 2, 3]) expect(await chats.loadChat(`r${n}`)).toHaveLength(2)
   })
 })

@@ -1,6 +1,6 @@
 /* A process that writes an answer of the AI SDK, chunk after chunk, until it is killed; it tells what it has sent. */
 import type { UIMessage } from 'ai'
-import { AiSdkChats } from '../../src/adapters/ai-sdk.ts'
+import { EverthreadChats } from '../../src/adapters/ai-sdk.ts'
 import { openChatHistory } from '../../src/index.ts'
 
 const { options, messages } = JSON.parse(process.argv[3]!) as {
@@ -8,7 +8,7 @@ const { options, messages } = JSON.parse(process.argv[3]!) as {
   readonly messages: UIMessage[]
 }
 const history = await openChatHistory(options)
-const chats = new AiSdkChats(history, { leaseMs: 3_000 })
+const chats = new EverthreadChats(history, { leaseMs: 3_000 })
 const turn = await chats.start({ chatId: 'c', messages })
 await turn.append({ type: 'text-start', id: 't' })
 console.log(`started ${turn.id}`)

@@ -4,7 +4,7 @@ import type { StreamDelta } from '../../chat/streams/step.ts'
 import { isStorageError } from '../../core/errors.ts'
 import type { AnswerParts } from './answer-parts.ts'
 
-/** What `start` of `AiSdkChats` makes an answer of. @internal */
+/** What `start` of `EverthreadChats` makes an answer of. @internal */
 export interface AnswerStreamParts<Message extends UIMessage> {
   readonly id: string
   readonly messages: Message[]
@@ -14,7 +14,7 @@ export interface AnswerStreamParts<Message extends UIMessage> {
   readonly onEnd: () => Promise<void>
 }
 
-/** An answer that is kept while it comes: what `start` of `AiSdkChats` gives. */
+/** An answer that is kept while it comes: what `start` of `EverthreadChats` gives. */
 export class AnswerStream<Message extends UIMessage = UIMessage> {
   /** Of the answer: what `generateMessageId` is to return. */
   readonly id: string
@@ -25,7 +25,7 @@ export class AnswerStream<Message extends UIMessage = UIMessage> {
   /** The model or its caller said that the answer is not whole. */
   #isCut = false
 
-  /** @internal Made by `start` of `AiSdkChats`. */
+  /** @internal Made by `start` of `EverthreadChats`. */
   constructor(given: AnswerStreamParts<Message>) {
     this.#given = given
     this.id = given.id
