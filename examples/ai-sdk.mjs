@@ -18,7 +18,11 @@ const history = await openChatHistory({
 })
 const chats = new EverthreadChats(history, { pollMs: 50 })
 
-/** POST /api/chat */
+/**
+ * POST /api/chat
+ * @param {string} chatId
+ * @param {import('ai').UIMessage} message
+ */
 async function postChat(chatId, message) {
   const messages = [...(await chats.loadChat(chatId)), message]
   const turn = await chats.start({ chatId, messages })
@@ -35,7 +39,10 @@ async function postChat(chatId, message) {
   return createUIMessageStreamResponse({ stream: turn.record(chunks) })
 }
 
-/** GET /api/chat/:id/stream */
+/**
+ * GET /api/chat/:id/stream
+ * @param {string} chatId
+ */
 async function getStream(chatId) {
   const stream = await chats.resume(chatId)
   return stream === null
@@ -43,26 +50,36 @@ async function getStream(chatId) {
     : createUIMessageStreamResponse({ stream })
 }
 
+/** @param {string[]} words */
 function mockModel(words) {
   const usage = {
     inputTokens: { total: 1, noCache: 1, cacheRead: undefined, cacheWrite: undefined },
     outputTokens: { total: 3, text: 3, reasoning: undefined },
   }
-  const chunks = [
-    { type: 'text-start', id: 't' },
-    ...words.map((delta) => ({ type: 'text-delta', id: 't', delta })),
-    { type: 'text-end', id: 't' },
-    { type: 'finish', finishReason: { unified: 'stop', raw: undefined }, usage },
-  ]
-  const stream = simulateReadableStream({ chunks, initialDelayInMs: 100, chunkDelayInMs: 100 })
-  return new MockLanguageModelV4({ doStream: async () => ({ stream }) })
+  return new MockLanguageModelV4({
+    doStream: async () => ({
+      stream: simulateReadableStream({
+        initialDelayInMs: 100,
+        chunkDelayInMs: 100,
+        chunks: [
+          { type: 'text-start', id: 't' },
+          ...words.map((delta) => /** @type {const} */ ({ type: 'text-delta', id: 't', delta })),
+          { type: 'text-end', id: 't' },
+          { type: 'finish', finishReason: { unified: 'stop', raw: undefined }, usage },
+        ],
+      }),
+    }),
+  })
 }
 
 try {
   const chatId = `chat-${Date.now()}`
-  const parts = [{ type: 'text', text: 'When does it leave?' }]
-  const answer = await postChat(chatId, { id: 'q1', role: 'user', parts })
-  const reader = answer.body.getReader()
+  const answer = await postChat(chatId, {
+    id: 'q1',
+    role: 'user',
+    parts: [{ type: 'text', text: 'When does it leave?' }],
+  })
+  const reader = /** @type {ReadableStream} */ (answer.body).getReader()
   await reader.read()
   await reader.cancel()
   console.log('the client is gone')

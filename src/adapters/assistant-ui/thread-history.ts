@@ -10,6 +10,7 @@ export interface BranchMessage {
   readonly id: string
   readonly role: 'system' | 'user' | 'assistant'
   readonly createdAt: Date
+  readonly content?: unknown
 }
 
 /** A message with the one before it; null: it begins a branch. */
