@@ -259,6 +259,27 @@ test('stopping by another process stops the model', async () => {
   expect(await textsOf(other)).toEqual(['user: Hello', 'assistant: Hi'])
 })
 
+test('no answer goes on with one that is being written', async () => {
+  const chats = new EverthreadChats(await streamRig().open())
+  const turn = await chats.start({ chatId: 'c', messages: [user('u1', 'Hello')] })
+  const messages = await chats.loadChat('c')
+  await expect(chats.start({ chatId: 'c', messages })).rejects.toMatchObject({ code: 'CONFLICT' })
+  await turn.end()
+  expect((await chats.start({ chatId: 'c', messages })).id).toBe(turn.id)
+})
+
+test('an answer that becomes too large is kept as far as it fits, and says so', async () => {
+  const history = await streamRig().open()
+  const chats = new EverthreadChats(history)
+  const large = 'x'.repeat(5 * 1024 * 1024)
+  const said = model([...text('Hi'), ...text(large), finish()])
+  const { stream, turn } = await answer(chats, [user('u1', 'Hello')], said)
+  await expect(all(stream)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  expect(turn.signal.aborted).toBe(true)
+  expect((await statuses(history))[1]).toEqual([turn.id, 'incomplete'])
+  expect((await textsOf(chats))[1]).toBe('assistant: <step-start>Hi')
+})
+
 describe('a call that needs approval', () => {
   const call: ModelPart[] = [
     { type: 'tool-call', toolCallId: 'k1', toolName: 'weather', input: '{"city":"Oslo"}' },
@@ -297,6 +318,21 @@ describe('a call that needs approval', () => {
       ['u1', undefined],
       [turn.id, 'completed'],
     ])
+  })
+
+  test('that is answered twice has the later answer, once', async () => {
+    const { open: openHistory } = streamRig()
+    const history = await openHistory()
+    const chats = new EverthreadChats(history)
+    const messages = await asked(chats)
+    const dead = await openHistory()
+    const first = await new EverthreadChats(dead).start({ chatId: 'c', messages })
+    await first.append({ type: 'text-start', id: 't' })
+    await dead.close()
+    await all((await answer(chats, messages, model([...text('It rains.'), finish()]))).stream)
+    const said = 'assistant: <step-start><tool-weather><step-start>It rains.'
+    expect(await textsOf(chats)).toEqual(['user: Weather?', said])
+    expect(await statuses(history)).toHaveLength(2)
   })
 
   test('keeps what its tool did when the process dies, also for others that follow', async () => {

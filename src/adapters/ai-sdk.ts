@@ -5,6 +5,7 @@
 import type { UIMessage, UIMessageChunk } from 'ai'
 import type { ChatHistory } from '../chat/chat-history.ts'
 import type { NewMessage } from '../chat/message.ts'
+import { StorageError } from '../core/errors.ts'
 import { applyStep, stepOf, type Draft } from '../chat/streams/step.ts'
 import type { StartedMessage } from '../chat/streams/stream-options.ts'
 import { AnswerChunks } from './ai-sdk/answer-chunks.ts'
@@ -97,15 +98,17 @@ export class EverthreadChats<Message extends UIMessage = UIMessage> {
 
   /**
    * Begins an answer: saves the chat as `saveChat` does, and then the answer's place, so that whoever loads the chat
-   * has it. Where the last message is an assistant's, such as one whose call was approved, the answer goes on with it.
+   * has it. Where the last message is an assistant's, such as one whose call was approved, the answer goes on with it; of
+   * two that do the later one counts.
    *
-   * @throws StorageError as `saveChat` and `startMessage`.
+   * @throws StorageError as `saveChat` and `startMessage`; `CONFLICT` while that message is still being written.
    */
   async start({ id, ...chat }: StartAnswer<Message>): Promise<AnswerStream<Message>> {
     const { chatId } = chat
     const messages = await this.saveChat(chat)
     const last = messages.at(-1)
     const before = last?.role === 'assistant' ? last : undefined
+    if (before !== undefined) await this.#checkEnded(chatId, before.id)
     const given = before === undefined ? id !== undefined && { id } : { [CONTINUES]: before.id }
     const started = { role: 'assistant', parts: [], ...given } as object as StartedMessage
     const stream = await this.#history.startMessage(chatId, started, this.#lease)
@@ -190,6 +193,12 @@ export class EverthreadChats<Message extends UIMessage = UIMessage> {
     yield* chunks.end(draft['status'] !== 'incomplete')
   }
 
+  async #checkEnded(chatId: string, id: string): Promise<void> {
+    const stands = await this.#history.getMessage(chatId, id)
+    if (stands?.status !== 'in_progress') return
+    throw new StorageError('CONFLICT', `message ${JSON.stringify(id)} is being written`)
+  }
+
   get #lease(): { readonly leaseMs?: number } {
     const { leaseMs } = this.#options
     return leaseMs === undefined ? {} : { leaseMs }
@@ -198,10 +207,10 @@ export class EverthreadChats<Message extends UIMessage = UIMessage> {
   /** Makes answers that went on with a message, and have ended, one with it. */
   async #settle(chatId: string, rows: readonly Row[]): Promise<void> {
     for (const { id, message, parts, status, continuedBy } of rows) {
-      if (continuedBy === undefined || status === 'in_progress') continue
+      if (continuedBy.length === 0 || status === 'in_progress') continue
       const whole = { ...message, parts, ...(status !== undefined && { status }) }
       await this.#history.updateMessage(chatId, id, whole as object as NewMessage)
-      await this.#history.deleteMessage(chatId, continuedBy)
+      for (const each of continuedBy) await this.#history.deleteMessage(chatId, each)
     }
   }
 }

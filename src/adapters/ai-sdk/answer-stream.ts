@@ -32,7 +32,7 @@ export class AnswerStream<Message extends UIMessage = UIMessage> {
     this.messages = given.messages
   }
 
-  /** Aborts when the answer is no longer this process' to write: pass it to `streamText`. */
+  /** Aborts when no more of the answer can be kept, or somebody else ended it: pass it to `streamText`. */
   get signal(): AbortSignal {
     return this.#abort.signal
   }
@@ -90,6 +90,8 @@ export class AnswerStream<Message extends UIMessage = UIMessage> {
       this.#isCut = true
       if (isStorageError(error)) {
         await reader.cancel(error).catch(() => {})
+        // What came before stays, and is not whole.
+        await this.end().catch(() => {})
         throw error
       }
     }

@@ -12,8 +12,8 @@ export interface Row {
   /** Its parts as they are stored. */
   readonly parts: readonly Part[]
   readonly status: ChatMessage['status']
-  /** The stored message that goes on with it, and has all of it: `message` shows that one. */
-  readonly continuedBy?: string
+  /** The stored messages that go on with it, each with all of it: `message` shows the last one. */
+  readonly continuedBy: readonly string[]
 }
 
 /** The field by which an answer that goes on with a message names it. */
@@ -67,12 +67,15 @@ function place(rows: Row[], stored: Kept): void {
   const { [CONTINUES]: continues } = stored
   const i = continues === undefined ? -1 : rows.findIndex(({ id }) => id === continues)
   if (i === -1) rows.push(rowOf(stored))
-  else rows[i] = { ...rowOf({ ...stored, id: continues! }), continuedBy: stored.id }
+  else {
+    const continuedBy = [...rows[i]!.continuedBy, stored.id]
+    rows[i] = { ...rowOf({ ...stored, id: continues! }), continuedBy }
+  }
 }
 
 function rowOf(stored: Kept): Row {
   const { id, parts, status } = stored
-  return { id, message: shownMessage(stored), parts, status }
+  return { id, message: shownMessage(stored), parts, status, continuedBy: [] }
 }
 
 /** A call that nobody answers any more: a model takes none without a result. */
@@ -84,6 +87,7 @@ function closed(part: Part): Part {
 function converted(stored: readonly ChatMessage[]): Row[] {
   return toUIMessages(stored).messages.map((message) => {
     const parts = message.parts as object[] as Part[]
-    return { id: message.id, message: message as object as UIMessage, parts, status: undefined }
+    const shown = { id: message.id, message: message as object as UIMessage, parts }
+    return { ...shown, status: undefined, continuedBy: [] }
   })
 }
