@@ -226,8 +226,8 @@ describe('threadList', () => {
   async function shown(list: RemoteThreadListAdapter): Promise<unknown> {
     const { threads } = await list.list()
     return threads
+      .toSorted((a, b) => a.remoteId.localeCompare(b.remoteId))
       .map(({ remoteId, status, title: name, custom: given }) => [remoteId, status, name, given])
-      .toSorted((a, b) => String(a[0]).localeCompare(String(b[0])))
   }
 
   test('is what the list in memory is', async () => {
