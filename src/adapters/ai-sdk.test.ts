@@ -242,6 +242,24 @@ test('stopping by another process stops the model', async () => {
   expect(await textsOf(other)).toEqual(['user: Hello', 'assistant: Hi'])
 })
 
+test('an answer that ends within a part is not whole, and its open call gets an error', async () => {
+  const history = await streamRig().open()
+  const chats = new EverthreadChats(history)
+  const turn = await chats.start({ chatId: 'c', messages: [user('u1', 'Hello')] })
+  const call = { toolCallId: 'k1', toolName: 'weather', input: { city: 'Oslo' } }
+  await turn.append({ type: 'tool-input-available', ...call })
+  await turn.append({ type: 'text-start', id: 't' })
+  await turn.append({ type: 'text-delta', id: 't', delta: 'Hi' })
+  await turn.end()
+  expect((await statuses(history))[1]).toEqual([turn.id, 'incomplete'])
+  const loaded = await chats.loadChat('c')
+  expect(loaded[1]?.parts[0]).toMatchObject({ state: 'output-error', input: call.input })
+  const sent = JSON.stringify(await convertToModelMessages(loaded, { tools }))
+  expect(sent.match(/"tool-(?:call|result)"/g)).toEqual(['"tool-call"', '"tool-result"'])
+  const { messages } = await history.getHistory('c')
+  expect(messages[1]).toMatchObject({ parts: [{ state: 'input-available' }, {}] })
+})
+
 test('no answer goes on with one that is being written', async () => {
   const chats = new EverthreadChats(await streamRig().open())
   const turn = await chats.start({ chatId: 'c', messages: [user('u1', 'Hello')] })

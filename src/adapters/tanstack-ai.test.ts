@@ -252,6 +252,8 @@ describe('threads', () => {
     await store.saveThread('t', [said1])
     await store.saveThread('t', [said1, said2])
     expect(await store.loadThread('t')).toEqual([said1, said2])
+    await store.saveThread('t', [said1, { ...said2, id: 'm3' }])
+    expect(await history.getMessage('t', 'm3')).toMatchObject({ content: 'Hi' })
     await history.saveMessage('t', { id: 'o', role: 'user', content: 'Ours' })
     expect((await store.loadThread('t')).at(-1)).toEqual({ id: 'o', role: 'user', content: 'Ours' })
   })
