@@ -148,6 +148,28 @@ describe('the programs', () => {
   }
 })
 
+/** What the programs print that show a framework with its fake model. */
+const WITH_FRAMEWORKS: readonly (readonly [string, readonly string[]])[] = [
+  [
+    'ai-sdk',
+    [
+      'the client is gone\nresumed: The flight leaves at nine.\nand then: 204\n',
+      'user: When does it leave?\nassistant: The flight leaves at nine.\n',
+    ],
+  ],
+]
+
+test.each(WITH_FRAMEWORKS)('examples/%s.mjs runs', async (name, lines) => {
+  const cwd = await mkdtemp(join(folder, `${name}-`))
+  onTestFinished(() => rm(cwd, { recursive: true, force: true }))
+  const program = join(folder, 'examples', `${name}.mjs`)
+  const { stdout } = await promisify(execFile)(process.execPath, [program], {
+    cwd,
+    timeout: RUN_MS,
+  })
+  for (const line of lines) expect(stdout).toContain(line)
+})
+
 async function run(
   name: string,
   program: string,

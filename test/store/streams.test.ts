@@ -121,6 +121,20 @@ test.each<[unknown, string]>([
   expect(await history.getMessage('c', stream.id)).toMatchObject({ content: 'fine' })
 })
 
+test('a message that begins with parts has them, and no content beside them', async () => {
+  const { open } = streamRig()
+  const [one, two] = [await open(), await open()]
+  const begun = { ...ASSISTANT, id: 'm', parts: [{ type: 'step-start' }] }
+  const stream = await one.startMessage('c', begun)
+  await stream.append({ at: ['parts', 1], set: { type: 'text', text: 'Hel' } })
+  await stream.append({ at: ['parts', 1, 'text'], append: 'lo' })
+  await stream.flush()
+  const parts = [{ type: 'step-start' }, { type: 'text', text: 'Hello' }]
+  const partial = await two.getMessage('c', 'm')
+  expect(partial).toMatchObject({ parts, status: 'in_progress' })
+  expect(partial).not.toHaveProperty('content')
+})
+
 test('characters in halves, NUL and nothing come back as they were', async () => {
   const { open } = streamRig()
   const [one, two] = [await open(), await open()]

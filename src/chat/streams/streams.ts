@@ -266,7 +266,12 @@ export class Streams<Extras extends object | ProviderName = {}> {
 /** The message as it begins, without its id. */
 function startedBody(message: unknown): Draft {
   const given = message as StartedMessage | undefined
-  const hasContent = typeof given !== 'object' || given === null || given.content !== undefined
+  const { content, parts } = (given ?? {}) as {
+    readonly content?: unknown
+    readonly parts?: unknown
+  }
+  const hasContent =
+    typeof given !== 'object' || given === null || content !== undefined || parts !== undefined
   const body = messageBody((hasContent ? given : { ...given, content: '' }) as NewMessage) as Draft
   if (body['role'] !== 'assistant') {
     throw invalid(`message.role must be assistant, got ${showValue(body['role'])}`)
