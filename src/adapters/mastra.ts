@@ -269,7 +269,8 @@ export class EverthreadMemory extends MemoryStorage {
     const now = new Date(this.#history.store.now())
     const dated = messages.map((message) => ({ ...message, createdAt: message.createdAt ?? now }))
     dated.forEach((message, i) => checkMessage(`messages[${i}]`, message))
-    await this.#messages.save(dated)
+    const replaced = await this.#messages.save(dated)
+    await this.#touch([...replaced].map((threadId) => ({ threadId })))
     return { messages }
   }
 

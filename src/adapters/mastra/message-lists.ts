@@ -57,7 +57,7 @@ export class MessageLists {
     const byId = new Map([...slice.messages, ...included].map((message) => [message.id, message]))
     const messages = inOrder([...byId.values()], 'createdAt', direction)
     const own = messages.filter(({ threadId }) => threadIds.includes(threadId!))
-    const isExtended = include.length > 0 && filter?.metadata === undefined
+    const isExtended = include.length > 0 && !hasMetadata(filter)
     const seen = isExtended ? own.length : offset + slice.messages.length
     return { messages, total, page, perPage, hasMore: limit > 0 && seen < total }
   }
@@ -96,7 +96,7 @@ export class MessageLists {
     const { offset, limit, includeTotal } = part
     const owner = record.owner?.name
     if (resourceId && resourceId !== owner) return NOTHING
-    const isFiltered = filter?.dateRange !== undefined || filter?.metadata !== undefined
+    const isFiltered = filter?.dateRange !== undefined || hasMetadata(filter)
     const isCounted = includeTotal && isFiltered
     const most = isCounted ? Infinity : offset + limit + (includeTotal ? 0 : 1)
     const order = direction === 'ASC' ? 'oldest' : 'newest'
@@ -168,6 +168,10 @@ export class MessageLists {
 }
 
 type Filter = Pick<ListQuery, 'filter'>
+
+function hasMetadata(filter: ListQuery['filter']): boolean {
+  return Object.keys(filter?.metadata ?? {}).length > 0
+}
 
 function wantedBy({ filter }: Filter): (message: MastraDBMessage) => boolean {
   const { dateRange = {}, metadata = {} } = filter ?? {}

@@ -35,6 +35,8 @@ interface Group {
   readonly conditions: Condition[]
   /** Threads that are regular no more. */
   readonly irregular: Set<string>
+  /** Threads that get new messages. */
+  readonly fresh: Set<string>
 }
 
 /** Messages in a history's conversations, and by their id alone. */
@@ -143,22 +145,28 @@ export class MessageStore {
 
   // ---- writing
 
-  /** Saves checked messages, whose threads must be there; those that stand in their thread are replaced. */
-  async save(messages: readonly MastraDBMessage[]): Promise<void> {
+  /**
+   * Saves checked messages, whose threads must be there; those that stand in their thread are replaced. Resolves with
+   * the threads that got nothing new, whose latest message does not tell of it.
+   */
+  async save(messages: readonly MastraDBMessage[]): Promise<Set<string>> {
+    const replaced = new Set<string>()
     const { store, tenant } = this.#history
     const latest = [...new Map(messages.map((message) => [message.id, message])).values()]
     for (const slice of slicesOf(latest, GROUP_MESSAGES)) {
       const ids = [...new Set(slice.map(({ threadId }) => threadId!))]
       const moved = ids.map((id) => Activity.of(store).saving(tenant, id))
-      await this.#write(() => this.#groupOf(slice))
+      const { fresh } = await this.#write(() => this.#groupOf(slice))
+      for (const id of ids) if (!fresh.has(id)) replaced.add(id)
       for (const each of moved) await each
     }
+    return replaced
   }
 
   async #groupOf(messages: readonly MastraDBMessage[]): Promise<Group> {
     const { tenant } = this.#history
     const places = await this.placesOf(messages.map(({ id }) => id))
-    const group: Group = { changes: [], conditions: [], irregular: new Set() }
+    const group = newGroup()
     for (const [id, own] of groupBy(messages, ({ threadId }) => threadId!)) {
       const found = await this.#threads.must(id)
       group.conditions.push(stands(recordKey(tenant, id), found))
@@ -170,7 +178,7 @@ export class MessageStore {
   }
 
   async #add(
-    { changes, conditions }: Group,
+    { changes, conditions, fresh }: Group,
     message: MastraDBMessage,
     thread: OfThread,
     place: MessagePlace | undefined,
@@ -180,6 +188,7 @@ export class MessageStore {
     const key = messageKey(tenant, id)
     if (place === undefined) conditions.push({ key, absent: true })
     else if (place.thread !== thread.id) conditions.push(await this.#takeOver(id, place, thread.id))
+    if (place?.thread !== thread.id) fresh.add(thread.id)
     const at = new Date(createdAt).toISOString()
     if (place?.thread !== thread.id || place.at !== at) {
       changes.push({ kind: 'set', key, value: { thread: thread.id, at } satisfies MessagePlace })
@@ -208,7 +217,7 @@ export class MessageStore {
     changed: readonly { readonly found: FoundMessage; readonly message: MastraDBMessage }[],
   ): Promise<void> {
     const { tenant } = this.#history
-    const group: Group = { changes: [], conditions: [], irregular: new Set() }
+    const group = newGroup()
     for (const { found, message } of changed) {
       const { id, threadId: before } = found.message
       const threadId = message.threadId!
@@ -261,11 +270,12 @@ export class MessageStore {
   }
 
   /** Others may have written what a condition is about: then it is read and made anew. */
-  async #write(make: () => Promise<Group>): Promise<void> {
+  async #write(make: () => Promise<Group>): Promise<Group> {
     for (let tries = 1; ; tries++) {
       const group = await make()
       try {
-        return await this.#writeGroup(group)
+        await this.#writeGroup(group)
+        return group
       } catch (error) {
         const mayRepeat = isStorageError(error, 'CONFLICT') && error.effect === 'none'
         if (!mayRepeat || tries === TRIES_MAX) throw error
@@ -280,6 +290,10 @@ export class MessageStore {
     })
     await store.write([...changes, ...(marks as Change[])], { if: conditions })
   }
+}
+
+function newGroup(): Group {
+  return { changes: [], conditions: [], irregular: new Set(), fresh: new Set() }
 }
 
 /** The record of a thread is the one that was read: it was not deleted since. */
