@@ -151,14 +151,11 @@ export class MessageStore {
    */
   async save(messages: readonly MastraDBMessage[]): Promise<Set<string>> {
     const replaced = new Set<string>()
-    const { store, tenant } = this.#history
     const latest = [...new Map(messages.map((message) => [message.id, message])).values()]
     for (const slice of slicesOf(latest, GROUP_MESSAGES)) {
       const ids = [...new Set(slice.map(({ threadId }) => threadId!))]
-      const moved = ids.map((id) => Activity.of(store).saving(tenant, id))
       const { fresh } = await this.#write(() => this.#groupOf(slice))
       for (const id of ids) if (!fresh.has(id)) replaced.add(id)
-      for (const each of moved) await each
     }
     return replaced
   }
@@ -283,12 +280,15 @@ export class MessageStore {
     }
   }
 
-  async #writeGroup({ changes, conditions, irregular }: Group): Promise<void> {
+  async #writeGroup({ changes, conditions, irregular, fresh }: Group): Promise<void> {
     const { store, tenant } = this.#history
+    // As with any save, threads go to the end of their list beside it.
+    const moved = [...fresh].map((id) => Activity.of(store).saving(tenant, id))
     const marks = [...irregular].flatMap((id) => {
       return setMetadata(recordKey(tenant, id), { [IRREGULAR]: true })
     })
     await store.write([...changes, ...(marks as Change[])], { if: conditions })
+    for (const each of moved) await each
   }
 }
 
