@@ -44,7 +44,7 @@ export class MessageLists {
   }
 
   async page(query: ListQuery): Promise<StorageListMessagesOutput> {
-    const { include = [], filter, perPage, page = 0, direction } = query
+    const { include = [], filter, perPage, page = 0, direction, includeTotal = true } = query
     const threadIds = [...new Set(query.threadIds)]
     for (const id of threadIds) checkText('threadId', id.trim(), CONVERSATION_ID_BYTES_MAX)
     const limit = perPage === false ? Infinity : perPage
@@ -57,7 +57,7 @@ export class MessageLists {
     const byId = new Map([...slice.messages, ...included].map((message) => [message.id, message]))
     const messages = inOrder([...byId.values()], 'createdAt', direction)
     const own = messages.filter(({ threadId }) => threadIds.includes(threadId!))
-    const isExtended = include.length > 0 && !hasMetadata(filter)
+    const isExtended = include.length > 0 && includeTotal && !hasMetadata(filter)
     const seen = isExtended ? own.length : offset + slice.messages.length
     return { messages, total, page, perPage, hasMore: limit > 0 && seen < total }
   }

@@ -6,7 +6,7 @@ import type { MastraDBMessage } from '@mastra/core/memory'
 import { itemsOf } from '../../chat/message-items.ts'
 import { invalid } from '../../core/errors.ts'
 import { checkText, CONVERSATION_ID_BYTES_MAX } from '../../core/limits.ts'
-import { showKind, showValue } from '../../core/show-value.ts'
+import { showValue } from '../../core/show-value.ts'
 import { MESSAGE_ID_BYTES_MAX } from './message-index.ts'
 import { plain } from './threads.ts'
 
@@ -44,7 +44,7 @@ export function checkMessage(name: string, message: MastraDBMessage): void {
     throw invalid(`${name}.role must be ${ROLES.join(', ')}, got ${showValue(role)}`)
   }
   if (typeof content !== 'string' && (typeof content !== 'object' || content === null)) {
-    throw invalid(`${name}.content must be an object, got ${showKind(content)}`)
+    throw invalid(`${name}.content must be an object, got ${showValue(content)}`)
   }
   if (createdAt !== undefined && Number.isNaN(new Date(createdAt).getTime())) {
     throw invalid(`${name}.createdAt must be a date, got ${showValue(createdAt)}`)
