@@ -1,6 +1,7 @@
 import type { MastraDBMessage } from '@mastra/core/memory'
 import type { ChatHistory } from '../../chat/chat-history.ts'
 import { conversationKey, recordKey } from '../../chat/keys.ts'
+import type { HistoryPage } from '../../chat/message.ts'
 import { Activity } from '../../chat/records/activity.ts'
 import { setMetadata } from '../../chat/records/record.ts'
 import type { Condition } from '../../core/conditions.ts'
@@ -13,7 +14,7 @@ import { slicesOf } from '../../core/slices-of.ts'
 import type { Change } from '../../store/changes/change.ts'
 import { messageKey, type MessagePlace } from './message-index.ts'
 import { mastraMessage, storedMessage, type OfThread, type StoredMessage } from './messages.ts'
-import { isRegular, mayBeElsewhere, type FoundThread, type ThreadStore } from './thread-store.ts'
+import { certain, isRegular, type FoundThread, type ThreadStore } from './thread-store.ts'
 import { IRREGULAR } from './threads.ts'
 
 /** Messages of one group. */
@@ -58,13 +59,13 @@ export class MessageStore {
     limit: number,
     from: { before?: string; after?: string } = {},
   ): AsyncGenerator<MastraDBMessage, void, undefined> {
+    const what = `messages of thread ${JSON.stringify(thread.id)}`
     let cursor = from
     for (let isFirst = true; ; isFirst = false) {
       const options = { order, limit: Math.min(limit, PAGE_ITEMS_MAX), ...cursor }
-      const page = await this.#history.getHistory(thread.id, options)
-      if (isFirst && page.messages.length === 0 && !page.complete) {
-        throw mayBeElsewhere(`messages of thread ${JSON.stringify(thread.id)}`)
-      }
+      const read = (): Promise<HistoryPage> => this.#history.getHistory(thread.id, options)
+      const isThere = ({ messages }: HistoryPage): boolean => !isFirst || messages.length > 0
+      const page = await certain(this.#history, what, read, isThere)
       for (const message of page.messages) yield mastraMessage(message as StoredMessage, thread)
       const { nextCursor: next } = page
       if (next === undefined) return

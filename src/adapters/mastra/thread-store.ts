@@ -23,6 +23,10 @@ import {
 /** Threads whose latest messages are looked up at once. */
 const READS_AT_ONCE = 50
 
+/** Looks for what may only be out of reach for a moment, and the pause after the first; each next one is longer. */
+const LOOKS_MAX = 5
+const LOOK_MS = 50
+
 /** A thread and what it is made of. */
 export interface FoundThread {
   readonly record: ConversationRecord
@@ -50,11 +54,12 @@ export class ThreadStore {
 
   /** Undefined when a place that is whole answers that there is none. */
   async find(id: string): Promise<FoundThread | undefined> {
-    const [{ record, items, complete }, latest] = await Promise.all([
-      this.#reader.record(id),
+    const read = (): Promise<RecordRead> => this.#reader.record(id)
+    const isThere = ({ record }: RecordRead): boolean => record !== undefined
+    const [{ record, items }, latest] = await Promise.all([
+      certain(this.#history, `thread ${JSON.stringify(id)}`, read, isThere),
       this.#reader.latest(id),
     ])
-    if (record === undefined && !complete) throw mayBeElsewhere(`thread ${JSON.stringify(id)}`)
     return record && { record, items, latest }
   }
 
@@ -81,7 +86,8 @@ export class ThreadStore {
       ...own,
       [UPDATED]: iso('thread.updatedAt', updatedAt),
     }
-    if ((await this.find(id)) === undefined) {
+    // One that may only be out of reach is made too: both meet.
+    if ((await this.#reader.record(id)).record === undefined) {
       const fields = {
         owner,
         metadata,
@@ -137,7 +143,22 @@ export class ThreadStore {
   }
 
   /** Threads of a list, the latest first, from `offset`; `updatedAt` is only for those of a resource. */
-  async rows({ resourceId, field, offset, limit }: ThreadRows): Promise<StorageThreadType[]> {
+  async rows(asked: ThreadRows): Promise<StorageThreadType[]> {
+    const isThere = ({ found }: { found: readonly Row[] }): boolean => found.length > 0
+    const read = await certain(this.#history, 'threads', () => this.#rows(asked), isThere)
+    const threads: StorageThreadType[] = []
+    for (const slice of slicesOf(read.found, READS_AT_ONCE)) {
+      threads.push(...(await Promise.all(slice.map((row) => this.#shown(row)))))
+    }
+    return threads
+  }
+
+  async #rows({
+    resourceId,
+    field,
+    offset,
+    limit,
+  }: ThreadRows): Promise<{ readonly found: readonly Row[]; readonly complete: boolean }> {
     const { tenant } = this.#history
     const key =
       field === 'updatedAt' && resourceId !== undefined
@@ -154,12 +175,7 @@ export class ThreadStore {
         if (found.push(row) === limit) break
       }
     }
-    if (found.length === 0 && !rows.complete) throw mayBeElsewhere('threads')
-    const threads: StorageThreadType[] = []
-    for (const slice of slicesOf(found, READS_AT_ONCE)) {
-      threads.push(...(await Promise.all(slice.map((row) => this.#shown(row)))))
-    }
-    return threads
+    return { found, complete: rows.complete }
   }
 
   async #shown({ conversationId, record }: Row): Promise<StorageThreadType> {
@@ -177,10 +193,26 @@ export function notFound(threadId: string): StorageError {
   return new StorageError('NOT_FOUND', `thread ${JSON.stringify(threadId)} not found`)
 }
 
-/** Nothing was found by a read that may be incomplete: it must not be taken for absence. */
-export function mayBeElsewhere(what: string): StorageError {
-  const why = 'and a place that may have it cannot be reached'
-  return new StorageError('UNAVAILABLE', `${what} was not found, ${why}`)
+/**
+ * The answer of a read. One that found nothing and may be incomplete is made again: a place may only be slow.
+ *
+ * @throws StorageError `UNAVAILABLE` where it stays so: it must not be taken for absence.
+ */
+export async function certain<T extends { readonly complete: boolean }>(
+  { store }: ChatHistory,
+  what: string,
+  read: () => Promise<T>,
+  isThere: (answer: T) => boolean,
+): Promise<T> {
+  for (let looks = 1; ; looks++) {
+    const answer = await read()
+    if (answer.complete || isThere(answer)) return answer
+    if (looks === LOOKS_MAX) {
+      const why = 'and a place that may have it cannot be reached'
+      throw new StorageError('UNAVAILABLE', `${what} was not found, ${why}`)
+    }
+    await store.pause(looks * LOOK_MS)
+  }
 }
 
 function iso(name: string, date: Date): string {
