@@ -15,7 +15,7 @@ import { describeRedis, startRedis, type RedisServer } from '../support/redis-se
 
 vi.mock('@mastra/core/storage', async () => await import('../support/mastra-storage.ts'))
 
-const THREADS = Number(process.env['MASTRA_THREADS'] ?? 60)
+const THREADS = Number(process.env['MASTRA_THREADS'] ?? 45)
 const memoryOf = (history: ChatHistory): EverthreadMemory => new EverthreadMemory(history)
 
 function folder(): string {

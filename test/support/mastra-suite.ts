@@ -45,7 +45,7 @@ export function idsOf({ messages }: { messages: readonly { id: string }[] }): st
 export function mastraSuite(
   open: () => Promise<ChatHistory>,
   memoryOf: (history: ChatHistory) => EverthreadMemory,
-  many = 60,
+  many = 45,
 ): void {
   let root: ChatHistory
   beforeAll(async () => {
@@ -239,7 +239,7 @@ export function mastraSuite(
     test('equal times keep their order, forwards and backwards (mastra#3735, #10683)', async () => {
       const { memory } = fresh()
       await memory.saveThread({ thread: threadOf('t1') })
-      const ids = Array.from({ length: 40 }, (_, i) => `m${i}`)
+      const ids = Array.from({ length: 15 }, (_, i) => `m${i}`)
       for (const id of ids) await memory.saveMessages({ messages: [messageOf(id, 't1', 5)] })
       await memory.saveMessages({ messages: [messageOf('m7', 't1', 5)] })
       const of = { threadId: 't1', perPage: 5 } as const
