@@ -69,7 +69,7 @@ describePostgres('Mastra on PostgreSQL', () => {
     })
 
     await server.restart()
-    await expect.poll(async () => (await history.store.status()).places.primary.pending).toBe(0)
+    await expect.poll(() => history.store.status().places.primary.pending).toBe(0)
     await memory.saveMessages({ messages: [messageOf('after', 't1', 50)] })
     const wanted = [...idsOf({ messages }), 'during', 'after']
     expect(idsOf(await memory.listMessages(all))).toEqual(wanted)

@@ -193,9 +193,8 @@ export function mastraSuite(
       expect(idsOf(await history.getHistory('t1'))).toEqual(['m0'])
       await memory.saveThread({ thread: threadOf('none') })
       await memory.saveMessages({ messages: both })
-      expect(idsOf(await memory.listMessages({ threadId: ['t1', 'none'] }))).toEqual([
-        ...['m0', 'a', 'b'],
-      ])
+      const all = await memory.listMessages({ threadId: ['t1', 'none'] })
+      expect(idsOf(all)).toEqual(['m0', 'a', 'b'])
     })
 
     test('a message of another thread stays there', async () => {
@@ -305,7 +304,10 @@ export function mastraSuite(
       const { messages } = await memory.listMessages({ threadId: 't1' })
       expect(messages.slice(1, 3)).toEqual([answer, signal])
       expect(messages[3]).toMatchObject({
-        ...{ id: 'n1', role: 'user', resourceId: 'ann', threadId: 't1' },
+        id: 'n1',
+        role: 'user',
+        resourceId: 'ann',
+        threadId: 't1',
         content: { format: 2, parts: [{ type: 'text', text }] },
       })
       const page = await history.getHistory('t1')

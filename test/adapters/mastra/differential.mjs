@@ -104,14 +104,12 @@ async function runProgram(seed) {
         const { resourceId = 'r0' } = threads.get(threadId) ?? {}
         const role = of(['user', 'assistant', 'system', 'signal'])
         return {
-          ...{
-            id,
-            threadId,
-            role,
-            type: of(['text', 'v2']),
-            content: content(),
-            createdAt: time(),
-          },
+          id,
+          threadId,
+          role,
+          type: of(['text', 'v2']),
+          content: content(),
+          createdAt: time(),
           resourceId: chance(0.03) ? of(resources) : resourceId,
         }
       })
@@ -253,7 +251,9 @@ async function runProgram(seed) {
     }
     const list = { ...page, filter: messageFilter, orderBy: { field: 'createdAt', direction } }
     const around = someMessages(2).map((id) => ({
-      ...{ id, withPreviousMessages: int(3), withNextMessages: int(3) },
+      id,
+      withPreviousMessages: int(3),
+      withNextMessages: int(3),
     }))
     const include = chance(0.3) ? { include: around } : {}
     const threadId = anyThread()
