@@ -8,8 +8,8 @@ import { openChatHistory } from 'everthread'
 import { EverthreadMemory } from 'everthread/mastra'
 
 const history = await openChatHistory({
-  primary: process.env.PRIMARY_URL ?? 'sqlite:./data/primary.db',
-  backup: process.env.BACKUP_URL ?? 'sqlite:./data/backup.db',
+  primary: process.env['PRIMARY_URL'] ?? 'sqlite:./data/primary.db',
+  backup: process.env['BACKUP_URL'] ?? 'sqlite:./data/backup.db',
   wal: 'file:./data/wal',
 })
 try {
