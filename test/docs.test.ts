@@ -1,7 +1,7 @@
 // Goal: the documents say what the code does. Method: tables are compared with the types they
 // describe, links are followed, and the example is compiled and run. Snippets: test/snippets.test.ts.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DOCUMENTED, limitsOf, showsDefault } from './support/option-docs.ts'
