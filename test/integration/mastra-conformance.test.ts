@@ -121,6 +121,25 @@ describePostgres('Mastra on PostgreSQL', () => {
 })
 
 describeRedis('Mastra on Redis', () => {
+  test('new threads begin while the backup is out', async () => {
+    const backup = await startRedis()
+    onTestFinished(() => backup.stop())
+    const path = folder()
+    const history = await opened({
+      primary: `sqlite:${join(path, 'primary.db')}`,
+      backup: backup.url,
+      wal: `file:${join(path, 'wal')}`,
+    })
+    const memory = memoryOf(history)
+    await backup.kill()
+    expect(await memory.getThreadById({ threadId: 't1' })).toBeNull()
+    expect(await memory.listMessages({ threadId: 't1' })).toMatchObject({ messages: [], total: 0 })
+    expect(await memory.listThreads({})).toMatchObject({ threads: [], total: 0 })
+    await memory.saveThread({ thread: threadOf('t1') })
+    await memory.saveMessages({ messages: [messageOf('m1', 't1', 1)] })
+    expect(idsOf(await memory.listMessages({ threadId: 't1' }))).toEqual(['m1'])
+  })
+
   let redis: RedisServer
   beforeAll(async () => {
     redis = await startRedis()

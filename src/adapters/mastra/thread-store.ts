@@ -24,7 +24,7 @@ import {
 const READS_AT_ONCE = 50
 
 /** Looks for what may only be out of reach for a moment, and the pause after the first; each next one is longer. */
-const LOOKS_MAX = 5
+const LOOKS_MAX = 3
 const LOOK_MS = 50
 
 /** A thread and what it is made of. */
@@ -194,9 +194,10 @@ export function notFound(threadId: string): StorageError {
 }
 
 /**
- * The answer of a read. One that found nothing and may be incomplete is made again: a place may only be slow.
+ * The answer of a read. One that found nothing and may be incomplete is made again: a place may only be slow. What the
+ * primary does not have counts as absent, also where the backup cannot tell whether another process went past it.
  *
- * @throws StorageError `UNAVAILABLE` where it stays so: it must not be taken for absence.
+ * @throws StorageError `UNAVAILABLE` while the primary is out: nothing must not be taken for absence.
  */
 export async function certain<T extends { readonly complete: boolean }>(
   { store }: ChatHistory,
@@ -208,6 +209,7 @@ export async function certain<T extends { readonly complete: boolean }>(
     const answer = await read()
     if (answer.complete || isThere(answer)) return answer
     if (looks === LOOKS_MAX) {
+      if (store.getHealthStatus().backends.primary.healthy) return answer
       const why = 'and a place that may have it cannot be reached'
       throw new StorageError('UNAVAILABLE', `${what} was not found, ${why}`)
     }
