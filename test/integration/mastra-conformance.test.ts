@@ -68,6 +68,26 @@ describePostgres('Mastra on PostgreSQL', () => {
       messages: [{ id: 'm3' }, { id: 'during' }],
     })
 
+    // A process whose backup has nothing yet must not say that there is nothing.
+    const other = await opened({
+      primary: server.url,
+      backup: `sqlite:${join(path, 'other.db')}`,
+      wal: `file:${join(path, 'other-wal')}`,
+      allowDegradedStart: true,
+    })
+    const blind = memoryOf(other)
+    const reads = [
+      () => blind.getThreadById({ threadId: 't1' }),
+      () => blind.listMessages({ threadId: 't1' }),
+      () => blind.listMessagesById({ messageIds: ['m0'] }),
+      () => blind.deleteMessages(['m0']),
+      () => blind.listThreads({ filter: { resourceId: 'ann' } }),
+    ]
+    for (const read of reads) {
+      await expect(read()).rejects.toMatchObject({ code: 'UNAVAILABLE', effect: 'none' })
+    }
+    await other.close()
+
     await server.restart()
     await expect.poll(() => history.store.status().places.primary.pending).toBe(0)
     await memory.saveMessages({ messages: [messageOf('after', 't1', 50)] })

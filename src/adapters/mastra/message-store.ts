@@ -14,7 +14,13 @@ import { slicesOf } from '../../core/slices-of.ts'
 import type { Change } from '../../store/changes/change.ts'
 import { messageKey, type MessagePlace } from './message-index.ts'
 import { mastraMessage, storedMessage, type OfThread, type StoredMessage } from './messages.ts'
-import { certain, isRegular, type FoundThread, type ThreadStore } from './thread-store.ts'
+import {
+  certain,
+  isRegular,
+  mayBeElsewhere,
+  type FoundThread,
+  type ThreadStore,
+} from './thread-store.ts'
 import { IRREGULAR } from './threads.ts'
 
 /** Messages of one group. */
@@ -119,10 +125,21 @@ export class MessageStore {
     )
   }
 
-  /** The messages of these ids that are there. */
-  async find(ids: readonly string[]): Promise<FoundMessage[]> {
+  /** The same of messages that are asked for: while the primary is out, one that is not found may be there. */
+  async #known(ids: readonly string[]): Promise<ReadonlyMap<string, MessagePlace>> {
     const unique = [...new Set(ids)]
     const places = await this.placesOf(unique)
+    const missing = unique.find((id) => !places.has(id))
+    const { primary } = this.#history.store.getHealthStatus().backends
+    if (missing !== undefined && !primary.healthy) {
+      throw mayBeElsewhere(`message ${JSON.stringify(missing)}`)
+    }
+    return places
+  }
+
+  /** The messages of these ids that are there. */
+  async find(ids: readonly string[]): Promise<FoundMessage[]> {
+    const places = await this.#known(ids)
     const owners = await this.#ownersOf([...places.values()].map(({ thread }) => thread))
     const found: FoundMessage[] = []
     for (const slice of slicesOf([...places], READS_AT_ONCE)) {
@@ -244,7 +261,7 @@ export class MessageStore {
   /** Removes messages for good, wherever they are; the threads that had them. */
   async remove(ids: readonly string[]): Promise<Set<string>> {
     const { store, tenant } = this.#history
-    const places = await this.placesOf([...new Set(ids)])
+    const places = await this.#known(ids)
     for (const slice of slicesOf([...places], GROUP_MESSAGES)) {
       await store.write(
         slice.flatMap(([id, { thread }]): Change[] => [

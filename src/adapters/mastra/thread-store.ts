@@ -210,11 +210,16 @@ export async function certain<T extends { readonly complete: boolean }>(
     if (answer.complete || isThere(answer)) return answer
     if (looks === LOOKS_MAX) {
       if (store.getHealthStatus().backends.primary.healthy) return answer
-      const why = 'and a place that may have it cannot be reached'
-      throw new StorageError('UNAVAILABLE', `${what} was not found, ${why}`)
+      throw mayBeElsewhere(what)
     }
     await store.pause(looks * LOOK_MS)
   }
+}
+
+/** What was not found may be where nobody can look. */
+export function mayBeElsewhere(what: string): StorageError {
+  const why = 'and a place that may have it cannot be reached'
+  return new StorageError('UNAVAILABLE', `${what} was not found, ${why}`)
 }
 
 function iso(name: string, date: Date): string {
