@@ -29,8 +29,8 @@ const MESSAGES_PER_PAGE = 40
 /** How often messages are read and merged anew that others change as well. */
 const TRIES_MAX = 20
 
-/** A change of a message: fields that are left out stay. */
-type MessageChange = Parameters<MemoryStorage['updateMessages']>[0]['messages'][number]
+/** A change of a message, as `updateMessages` takes it: fields that are left out stay. */
+export type MessageChange = Parameters<MemoryStorage['updateMessages']>[0]['messages'][number]
 
 /**
  * Mastra's memory in a history: a thread is a conversation with its record, a resource its owner.
