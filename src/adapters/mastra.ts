@@ -40,6 +40,7 @@ export type MessageChange = Parameters<MemoryStorage['updateMessages']>[0]['mess
  * backup's answer, and never an empty list. Observational memory is not kept: `supportsObservationalMemory` is false.
  */
 export class EverthreadMemory extends MemoryStorage {
+  /** What `updateThread` is not given stays as it is. */
   override readonly supportsPartialThreadUpdate: boolean = true
   readonly #history: ChatHistory
   readonly #threads: ThreadStore
@@ -213,6 +214,7 @@ export class EverthreadMemory extends MemoryStorage {
 
   // ---- messages
 
+  /** Messages of threads, the oldest first by default; unknown threads have none. */
   override async listMessages(of: StorageListMessagesInput): Promise<StorageListMessagesOutput> {
     const threadIds = Array.isArray(of.threadId) ? of.threadId : [of.threadId]
     if (threadIds.length === 0) throw invalid('threadId must have at least one id')
@@ -321,6 +323,7 @@ export class EverthreadMemory extends MemoryStorage {
 
   // ---- resources
 
+  /** Null when nothing was saved of it. */
   override async getResourceById({
     resourceId,
   }: {
@@ -329,6 +332,7 @@ export class EverthreadMemory extends MemoryStorage {
     return await this.#resources.get(resourceId)
   }
 
+  /** Saves all of a resource: the last save stands. */
   override async saveResource({
     resource,
   }: {
