@@ -206,7 +206,7 @@ test('two bots that are told the same messages handle each once, and one at a ti
   for (const id of ['1', '2', '3', '4', '5']) {
     for (const bot of bots) {
       await bot.initialize()
-      bot.processMessage(PLATFORM, 'platform:C:1', messageOf(id), { waitUntil })
+      void bot.processMessage(PLATFORM, 'platform:C:1', messageOf(id), { waitUntil })
     }
   }
   await Promise.all(waits)

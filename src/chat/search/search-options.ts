@@ -1,5 +1,13 @@
 import { CONVERSATION_ID_BYTES_MAX } from '../../core/limits.ts'
-import { argument, byDefault, hidden, integer, oneOf, text, value } from '../../core/option-kinds.ts'
+import {
+  argument,
+  byDefault,
+  hidden,
+  integer,
+  oneOf,
+  text,
+  value,
+} from '../../core/option-kinds.ts'
 import { isDateTime } from '../../core/iso-time.ts'
 import type { OptionTable } from '../../core/options.ts'
 import { ROLES, type ChatMessage } from '../message.ts'
