@@ -121,6 +121,17 @@ test.each(CASES)(
   },
 )
 
+// Found by the simulation (3122): the primary alone judges the group that clears.
+test.each(WRITES)('%s: a clear after a save that the backup alone has', async (write) => {
+  const { a, b, contents, heal } = await rig(write)
+  const { copies } = await a.saveMessage('c', { id: 'mine', role: 'user', content: 'ahead' })
+  expect(copies).toEqual(['backup', 'wal'])
+  await b.clearHistory('c')
+  expect(await contents()).toEqual([])
+  await heal()
+  expect(await contents()).toEqual([])
+})
+
 test.each(CASES)('$write: an edit after one that the backup had $moment', async (one) => {
   const { a, b, at, contents, heal } = await rig(one.write)
   await at(one.moment, async () => {

@@ -176,10 +176,13 @@ export class Forks {
    * @throws StorageError `UNAVAILABLE` like `protect`, and when no list can be read otherwise.
    */
   async release(conversationId: string, isBlind: boolean): Promise<readonly Condition[]> {
-    const listed = await this.list(conversationId).catch((error: unknown) => {
-      if (isBlind && isOutage(error) && !this.#mayBeSource(conversationId)) return undefined
-      throw error
-    })
+    const [listed] = await Promise.all([
+      this.list(conversationId).catch((error: unknown) => {
+        if (isBlind && isOutage(error) && !this.#mayBeSource(conversationId)) return undefined
+        throw error
+      }),
+      this.#seeLatest(conversationId),
+    ])
     if (listed === undefined) {
       return [{ key: sideKey('forks', this.#tenant, conversationId), last: null }]
     }
@@ -194,6 +197,17 @@ export class Forks {
       await this.#store.mergeGroup([entry])
     }
     return unforked
+  }
+
+  /**
+   * What goes as a whole goes up to a stamp of this process, and the primary alone judges the group. Its clock is
+   * moved behind what the other place has, which another process may have saved there alone.
+   */
+  async #seeLatest(conversationId: string): Promise<void> {
+    const key = conversationKey(this.#tenant, conversationId)
+    await this.#store.readItems({ key, limit: 1, order: 'newest' }).catch((error: unknown) => {
+      if (!isOutage(error)) throw error
+    })
   }
 
   /**
