@@ -179,12 +179,16 @@ export async function call(
   return all
 }
 
-/** The names of the methods of a class, those it inherits left out. */
+/** For the adapters of this package alone: the public types have them not. */
+export const INTERNAL_CALLS: readonly string[] = ['exchange', 'replaceAll', 'standing']
+
+/** The names of the public methods of a class, with those that it inherits. */
 export function methodsOf(type: { readonly prototype: object }): string[] {
   const base: unknown = Object.getPrototypeOf(type.prototype)
   const inherited = base === Object.prototype ? [] : methodsOf({ prototype: base as object })
   const own = Object.entries(Object.getOwnPropertyDescriptors(type.prototype))
     .filter(([name, { value }]) => name !== 'constructor' && typeof value === 'function')
     .map(([name]) => name)
+    .filter((name) => !INTERNAL_CALLS.includes(name))
   return [...new Set([...own, ...inherited])].sort()
 }
