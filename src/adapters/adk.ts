@@ -20,15 +20,8 @@ import { itemStamp, isRemoved } from '../core/merge.ts'
 import type { Stamp } from '../core/stamp.ts'
 import type { Change } from '../store/changes/change.ts'
 import { eventOf, itemIdOf, messageOf } from './adk/event-messages.ts'
-import {
-  adapterPrefix,
-  allEntries,
-  allItems,
-  asJson,
-  collect,
-  nameOf,
-  newestFirst,
-} from './beside-messages.ts'
+import { adapterPrefix, entriesOf } from './adapter-parts.ts'
+import { allItems, asJson, collect, nameOf, newestFirst } from './beside-messages.ts'
 
 /** The item of a session's list that stands as long as the session does; all others are fields of its state. */
 const BORN = 'born'
@@ -144,7 +137,7 @@ export class EverthreadSessionService extends BaseSessionService {
   override async listSessions(request: ListSessionsRequest): Promise<ListSessionsResponse> {
     const { appName, userId, limit, offset = 0, page, order } = request
     const prefix = this.#sessions(appName, userId)
-    const found = await collect(allEntries<Head>(this.#history.store, prefix))
+    const found = await collect(entriesOf<Head>(this.#history.store, prefix))
     const sessions = found.map(({ value }) => ({ ...value, state: {}, events: [] }))
     if (order !== undefined) sessions.sort(byTime(order === 'desc' ? -1 : 1))
     const totalItems = sessions.length

@@ -1,18 +1,12 @@
 /* What adapters share that keep values beside the messages of a history. */
 import { createHash } from 'node:crypto'
 import type { ChatHistory } from '../chat/chat-history.ts'
-import { tenantPrefix } from '../chat/keys.ts'
 import type { ChatMessage } from '../chat/message.ts'
 import { invalid, messageOf } from '../core/errors.ts'
 import { PAGE_ITEMS_MAX } from '../core/limits.ts'
 import type { Stamp } from '../core/stamp.ts'
-import type { DecodedItem, KeyValue } from '../store/bulk/bulk-types.ts'
+import type { DecodedItem } from '../store/bulk/bulk-types.ts'
 import type { StrategicStorageManager } from '../store/strategic-storage-manager.ts'
-
-/** What the keys of an adapter start with: they are the tenant's, and go when it is erased. */
-export function adapterPrefix(tenant: string, adapter: string): string {
-  return `${tenantPrefix(tenant, 'adapter')}${adapter}/`
-}
 
 /** A name of 43 characters for any text, lone surrogates included: part of a key, or an item's id. */
 export function nameOf(text: string): string {
@@ -56,18 +50,6 @@ export async function collect<Row>(rows: AsyncIterable<Row>): Promise<Row[]> {
   const all: Row[] = []
   for await (const row of rows) all.push(row)
   return all
-}
-
-/** All keys that begin with the prefix and have values, with these. */
-export function allEntries<Value>(
-  store: StrategicStorageManager,
-  prefix: string,
-): AsyncGenerator<KeyValue<Value>, void, undefined> {
-  return allRows(async (after) => {
-    const query = { prefix, limit: PAGE_ITEMS_MAX, ...(after !== undefined && { after }) }
-    const { entries, done } = await store.entries<Value>(query)
-    return { rows: entries, next: done ? undefined : entries.at(-1)?.key }
-  })
 }
 
 /** All items of a list as they were given, oldest first. */

@@ -10,16 +10,8 @@ import {
   PAGE_ITEMS_MAX,
 } from '../core/limits.ts'
 import { remember } from '../core/lru.ts'
-import {
-  adapterPrefix,
-  allEntries,
-  allItems,
-  allRows,
-  asJson,
-  collect,
-  nameOf,
-  newestFirst,
-} from './beside-messages.ts'
+import { adapterPrefix, entriesOf } from './adapter-parts.ts'
+import { allItems, allRows, asJson, collect, nameOf, newestFirst } from './beside-messages.ts'
 import {
   fieldAlone,
   fieldsOf,
@@ -412,7 +404,7 @@ export class EverthreadStorage extends WorkflowStorage {
   async #conversationsOf(userId: string): Promise<ReadonlySet<string>> {
     const ids = new Set<string>()
     const prefix = this.#notePrefix(userId)
-    const noted = allEntries<true>(this.#history.store, prefix)
+    const noted = entriesOf<true>(this.#history.store, prefix)
     for await (const { key } of noted) ids.add(key.slice(prefix.length))
     for await (const { id } of this.#conversations({ userId })) ids.add(id)
     return ids

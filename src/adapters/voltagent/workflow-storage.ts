@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isStorageError, StorageError } from '../../core/errors.ts'
 import type { StrategicStorageManager } from '../../store/strategic-storage-manager.ts'
-import { adapterPrefix, allEntries, asJson, collect, nameOf } from '../beside-messages.ts'
+import { adapterPrefix, entriesOf } from '../adapter-parts.ts'
+import { asJson, collect, nameOf } from '../beside-messages.ts'
 import type { VoltAgentRunQuery, VoltAgentWorkflowState } from './types.ts'
 
 /** What is known of a run without reading it. */
@@ -97,7 +98,7 @@ export class WorkflowStorage {
 
   async #runNotes(workflowId: string | undefined): Promise<readonly RunNote[]> {
     const prefix = this.#runNotesPrefix(workflowId)
-    const entries = await collect(allEntries<RunNote>(this.#store, prefix))
+    const entries = await collect(entriesOf<RunNote>(this.#store, prefix))
     return entries.map(({ value }) => value)
   }
 
