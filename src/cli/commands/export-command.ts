@@ -35,6 +35,7 @@ interface ExportFlags extends StoreFlags {
   readonly conversation: readonly string[]
   readonly output?: string
   readonly encrypt?: boolean
+  readonly withContent?: boolean
   readonly from?: DatabasePlace
   readonly format: LayoutName
   readonly retryFor: number
@@ -48,6 +49,7 @@ export function addExportCommand(program: Command, cli: CliContext): void {
     .option('--conversation <id>', 'only this one; may be repeated', gather, [])
     .option('--output <file>', 'write to a file, which appears once it is whole')
     .option('--encrypt', 'encrypt each line with the newest key; import decrypts it')
+    .option('--with-content', 'also the large content that messages refer to')
     .addOption(
       new Option(
         '--from <place>',
@@ -78,7 +80,11 @@ async function runExport(cli: CliContext, flags: ExportFlags): Promise<ExitCode>
   if (flags.encrypt === true && isForPeople(flags.format)) {
     throw new UsageError(`--encrypt is for lines that an import reads, not for ${flags.format}`)
   }
-  const { from } = flags
+  const { from, withContent = false } = flags
+  if (withContent && (from !== undefined || isForPeople(flags.format))) {
+    const what = from === undefined ? flags.format : '--from'
+    throw new UsageError(`--with-content is for lines of the whole store, not for ${what}`)
+  }
   const report =
     from === undefined
       ? await cli.withStore(flags, (history, { tenant = '' }) => {
@@ -147,7 +153,7 @@ async function exportFrom(
   flags: ExportFlags,
 ): Promise<ExportReport> {
   cli.endsItself = true
-  const { conversation, format } = flags
+  const { conversation, format, withContent = false } = flags
   const sink = await sinkOf(cli, flags)
   const progress = new Progress(cli.io.stderr)
   let report: ExportReport
@@ -156,6 +162,7 @@ async function exportFrom(
       source,
       conversations: conversation,
       format,
+      withContent,
       write: (text) => sink.write(text),
       signal: cli.io.interrupt,
       onProgress: ({ done, total, messages }) =>
@@ -181,8 +188,8 @@ async function tell(
   for (const id of report.missing) {
     terminal.note(`everthread: there is no conversation ${JSON.stringify(id)}`)
   }
-  for (const { conversationId, id } of report.damaged.slice(0, DAMAGED_NAMED_MAX)) {
-    const what = id === undefined ? 'the rest' : `message ${JSON.stringify(id)}`
+  for (const { conversationId, id, content } of report.damaged.slice(0, DAMAGED_NAMED_MAX)) {
+    const what = content ?? (id === undefined ? 'the rest' : `message ${JSON.stringify(id)}`)
     const where = `of conversation ${JSON.stringify(conversationId)}`
     terminal.note(`everthread: ${what} ${where} is damaged in every database, and was left out`)
   }
@@ -207,6 +214,7 @@ async function tell(
 
 function summary(report: ExportReport, json: boolean): string {
   if (json) return JSON.stringify(report)
-  const { conversations, messages, seconds: spent } = report
-  return `${conversations} conversations, ${messages} messages in ${spent.toFixed(1)} s`
+  const { conversations, messages, contents, seconds: spent } = report
+  const beside = contents === 0 ? '' : `, ${contents} contents`
+  return `${conversations} conversations, ${messages} messages${beside} in ${spent.toFixed(1)} s`
 }

@@ -1,3 +1,4 @@
+import type { ContentRef } from '../../chat/content/content-ref.ts'
 import type { ChatMessage } from '../../chat/message.ts'
 import type { NewConversation } from '../../chat/records/record-options.ts'
 import type { Stamp } from '../../core/stamp.ts'
@@ -23,4 +24,6 @@ export interface ConversationSource {
   record?(conversationId: string): Promise<NewConversation | undefined>
   /** All its messages, oldest first; nothing when there is no such conversation. */
   batches(conversationId: string): AsyncIterable<MessageBatch>
+  /** The lines of a content; a source that reads one database alone has none. */
+  contentLines?(ref: ContentRef): AsyncIterable<string>
 }

@@ -1,3 +1,4 @@
+import { refsIn, type ContentRef } from '../../chat/content/content-ref.ts'
 import { isStorageError } from '../../core/errors.ts'
 import { compareText } from '../../core/text.ts'
 import type { Stamp } from '../../core/stamp.ts'
@@ -17,6 +18,8 @@ export interface ExportOptions {
   /** Only these; all when empty. */
   readonly conversations: readonly string[]
   readonly format: LayoutName
+  /** Write what messages refer to, too, before the first line that refers to it. Default: false. */
+  readonly withContent?: boolean
   readonly write: (text: string) => Promise<void>
   /** Bytes from which on a conversation goes on in another line. Default: 32 MiB. */
   readonly lineBytes?: number
@@ -44,6 +47,7 @@ export async function exportConversations(options: ExportOptions): Promise<Expor
   let messages = 0
   let complete = true
   let written = 0
+  const contents = new Set<ContentRef>()
   let stoppedAt: string | undefined
   const damaged: DamagedPart[] = unreadable.map((conversationId) => ({ conversationId }))
   if (layout.begin !== '') await write(layout.begin)
@@ -52,6 +56,7 @@ export async function exportConversations(options: ExportOptions): Promise<Expor
       stoppedAt = id
       break
     }
+    if (options.withContent === true) damaged.push(...(await exportContents(id, contents, options)))
     const line = await exportOne(id, layout, options)
     complete &&= line.complete
     damaged.push(...line.damaged)
@@ -63,6 +68,7 @@ export async function exportConversations(options: ExportOptions): Promise<Expor
   return {
     conversations: written,
     messages,
+    contents: contents.size,
     missing: conversations.length > 0 ? missing : [],
     damaged,
     complete,
@@ -112,6 +118,35 @@ interface ExportedLine {
   readonly isWritten: boolean
   readonly complete: boolean
   readonly damaged: readonly DamagedPart[]
+}
+
+/** Writes the contents of a conversation that are not written yet; resolves with those that cannot be read. */
+async function exportContents(
+  conversationId: string,
+  done: Set<ContentRef>,
+  { source, write }: ExportOptions,
+): Promise<readonly DamagedPart[]> {
+  const damaged: DamagedPart[] = []
+  const refs = new Set<ContentRef>()
+  try {
+    for await (const { messages } of source.batches(conversationId)) {
+      for (const message of messages) for (const ref of refsIn(message)) refs.add(ref)
+    }
+  } catch (error) {
+    // Its messages are read again, and what is damaged is named then.
+    if (!isStorageError(error, 'CORRUPT')) throw error
+  }
+  for (const content of refs) {
+    if (done.has(content)) continue
+    try {
+      for await (const line of source.contentLines!(content)) await write(line)
+      done.add(content)
+    } catch (error) {
+      if (!isStorageError(error, 'CORRUPT') && !isStorageError(error, 'NOT_FOUND')) throw error
+      damaged.push({ conversationId, content })
+    }
+  }
+  return damaged
 }
 
 async function exportOne(

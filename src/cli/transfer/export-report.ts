@@ -1,11 +1,15 @@
 export interface DamagedPart {
   readonly conversationId: string
   readonly id?: string
+  /** Content that a message refers to. */
+  readonly content?: string
 }
 
 export interface ExportReport {
   readonly conversations: number
   readonly messages: number
+  /** Contents that were written, each once. */
+  readonly contents: number
   /** Conversations that were asked for and are not there. */
   readonly missing: readonly string[]
   /** What is damaged and was left out: a message, or without an id the rest of a conversation. */

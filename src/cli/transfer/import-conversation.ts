@@ -23,6 +23,10 @@ export interface ImportTarget {
     messages: readonly ConversationItem[],
   ): Promise<readonly Receipt[]>
   createConversation(conversationId: string, fields: NewConversation): Promise<unknown>
+  saveContent(
+    data: Iterable<Uint8Array>,
+    options: { readonly mediaType?: string },
+  ): Promise<{ readonly ref: string }>
   getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined>
   fork(
     conversationId: string,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { ChatMessage, NewMessage, Receipt } from '../../chat/message.ts'
 import { isStorageError, StorageError, type StorageErrorCode } from '../../core/errors.ts'
@@ -54,6 +55,11 @@ class FakeTarget implements ImportTarget {
   }
 
   async fork(): Promise<void> {}
+
+  async saveContent(parts: Iterable<Uint8Array>): Promise<{ ref: string }> {
+    const hash = createHash('sha256').update(Buffer.concat([...parts]))
+    return { ref: `content:sha256-${hash.digest('hex')}` }
+  }
 
   async getMessage(conversationId: string, id: string): Promise<ChatMessage | undefined> {
     const message = this.conversations.get(conversationId)?.get(id)

@@ -3,6 +3,7 @@ import { BadLine } from '../jsonl/bad-line.ts'
 import { parseLine, type ParsedLine } from '../formats/parse-line.ts'
 import type { ImportedConversation } from '../jsonl/parse-conversation.ts'
 import type { Line } from '../jsonl/read-lines.ts'
+import { ContentGathering, renamed, type WholeContent } from './content-lines.ts'
 import { importConversation, type ImportTarget } from './import-conversation.ts'
 import type { ImportProblem, ImportReport, ProblemPlace } from './import-report.ts'
 import { ImportTally } from './import-tally.ts'
@@ -53,6 +54,9 @@ class ImportRun {
   readonly #running = new Map<string, Promise<void>>()
   /** By their numbers, how many conversations of them are not through. */
   readonly #openLines = new Map<number, number>()
+  readonly #gathering = new ContentGathering()
+  /** References that are others here: where contents are encrypted, with other keys. */
+  readonly #refs = new Map<string, string>()
   #bytesRunning = 0
   #bytesDone = 0
   #linesRead = 0
@@ -79,6 +83,7 @@ class ImportRun {
         if (this.#isStopped()) break
       }
       this.#ended = !this.#isStopped()
+      if (this.#ended) this.#endContent({ number: this.#linesRead, bytes: 0, text: '' })
     } catch (error) {
       // Stopping destroys the input stream, which reading it then reports.
       if (!this.#isStopped()) this.#fail(error)
@@ -92,11 +97,16 @@ class ImportRun {
 
   async #take(line: Line): Promise<void> {
     if (line.where !== undefined) this.#unit = 'conversation'
+    if (!('problem' in line) && ContentGathering.isLine(line.text)) {
+      await this.#takeContent(line)
+      return
+    }
     const parsed = this.#parse(line)
     const conversations = parsed?.conversations ?? []
     if (conversations.length > 0) {
       this.#openLines.set(line.number, conversations.length)
-      for (const [i, conversation] of conversations.entries()) {
+      for (const [i, read] of conversations.entries()) {
+        const conversation = { ...read, messages: renamed(read.messages, this.#refs) }
         // The bytes of a line count once, however many conversations it has.
         const bytes = i === 0 ? line.bytes : 0
         await this.#room(conversation, bytes)
@@ -109,8 +119,46 @@ class ImportRun {
     this.#linesRead = line.number
   }
 
+  /** Saved before the lines behind it, which may refer to it. */
+  async #takeContent(line: Line & { readonly text: string }): Promise<void> {
+    this.#linesRead = line.number
+    this.#bytesDone += line.bytes
+    let content: WholeContent | undefined
+    try {
+      content = this.#gathering.take(line.text)
+    } catch (error) {
+      this.#bad(line, error)
+    }
+    if (content === undefined) return
+    const { ref, mediaType, parts } = content
+    const { target, retryForMs, stop, onRetry } = this.#options
+    const save = (): Promise<{ readonly ref: string }> =>
+      target.saveContent(parts, mediaType === undefined ? {} : { mediaType })
+    const saved = await retry(save, { retryForMs, signal: stop.signal, onRetry })
+    if (saved.ref !== ref) this.#refs.set(ref, saved.ref)
+    this.#tally.content()
+  }
+
+  /** What began and has no end is told at the line that stands where it should go on. */
+  #endContent(line: Line): void {
+    try {
+      this.#gathering.end()
+    } catch (error) {
+      this.#bad(line, error)
+    }
+  }
+
+  #bad(line: Line, error: unknown): void {
+    if (!(error instanceof BadLine)) throw error
+    this.#openLines.set(line.number, 1)
+    this.#tally.problem({ ...placeOf(line), kind: 'bad-line', reason: error.message })
+    if (!this.#options.strict) this.#openLines.delete(line.number)
+  }
+
   #parse(line: Line): ParsedLine | undefined {
     const place = placeOf(line)
+    this.#endContent(line)
+    if (this.#isStopped()) return undefined
     try {
       if ('problem' in line) throw new BadLine(line.problem)
       const { parse = parseLine } = this.#options
@@ -129,10 +177,7 @@ class ImportRun {
       }
       return parsed
     } catch (error) {
-      if (!(error instanceof BadLine)) throw error
-      this.#openLines.set(line.number, 1)
-      this.#tally.problem({ ...place, kind: 'bad-line', reason: error.message })
-      if (!this.#options.strict) this.#openLines.delete(line.number)
+      this.#bad(line, error)
       return undefined
     }
   }

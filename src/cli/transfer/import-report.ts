@@ -37,6 +37,8 @@ export interface ImportReport {
     /** Acknowledged, but by fewer than two places. */
     readonly singleCopy: number
   }
+  /** Large contents that messages refer to. */
+  readonly contents: number
   readonly badLines: number
   /** The forms that were recognised, with the number of conversations in each, branches not counted. */
   readonly formats: Readonly<Partial<Record<ImportFormat, number>>>

@@ -30,6 +30,7 @@ export class ImportTally {
   #new = 0
   #alreadyThere = 0
   #singleCopy = 0
+  #contents = 0
 
   constructor(options: ImportTallyOptions) {
     this.#options = options
@@ -53,6 +54,11 @@ export class ImportTally {
       else this.#alreadyThere++
       if (receipt.copies.length < 2) this.#singleCopy++
     }
+  }
+
+  /** A content was saved, or found there. */
+  content(): void {
+    this.#contents++
   }
 
   /** The store refused to save it, because it has the very same message. */
@@ -103,6 +109,7 @@ export class ImportTally {
         refused: this.#counts.refused,
         singleCopy: this.#singleCopy,
       },
+      contents: this.#contents,
       badLines: this.#counts['bad-line'],
       formats: Object.fromEntries(this.#formats),
       branches: this.#branches,

@@ -1,6 +1,7 @@
 import { ConversationView } from '../../chat/branches/conversation-view.ts'
 import { storeReader } from '../../chat/branches/forks.ts'
 import type { ChatHistory } from '../../chat/chat-history.ts'
+import type { ContentRef } from '../../chat/content/content-ref.ts'
 import type { ChatMessage } from '../../chat/message.ts'
 import { conversationKey, tenantPrefix } from '../../chat/keys.ts'
 import type { NewConversation } from '../../chat/records/record-options.ts'
@@ -9,6 +10,7 @@ import { isStorageError } from '../../core/errors.ts'
 import { PAGE_ITEMS_MAX } from '../../core/limits.ts'
 import type { Stamp } from '../../core/stamp.ts'
 import { beginningOf, fieldsOfRecord } from '../jsonl/record-fields.ts'
+import { contentLines } from './content-lines.ts'
 import type { ConversationSource, MessageBatch } from './conversation-source.ts'
 
 export interface StoreSourceOptions {
@@ -76,6 +78,13 @@ export class StoreSource implements ConversationSource {
       yield page
       after = page.nextCursor as Stamp | undefined
     } while (after !== undefined)
+  }
+
+  contentLines(ref: ContentRef): AsyncIterable<string> {
+    return contentLines(
+      { readContent: async (one) => await this.#retry(() => this.#history.readContent(one)) },
+      ref,
+    )
   }
 
   /** A page message by message, without those that are damaged in every database. */
