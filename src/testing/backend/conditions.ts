@@ -258,6 +258,25 @@ export function conditions({ setup, open, capabilities }: ConformanceContext): v
       expect(stamps.filter((stamp) => stamp !== T[1])).toHaveLength(2 * won.length)
     })
 
+    test.runIf(isWide)(
+      'a repeat stands, wherever the condition is that holds no more',
+      async () => {
+        const backend = await setup()
+        // Several keys: where they are spread, some of them are elsewhere than the condition.
+        for (const [i, key] of ['a', 'b', 'c', 'd', 'e', 'f'].entries()) {
+          const group = [set(key, stampAt(100 + i), i)]
+          const condition = [{ key: 'elsewhere', absent: true }] as const
+          if (i === 0) await applyIf(backend, condition, group)
+          else await backend.apply(group)
+          await backend.apply([set('elsewhere', stampAt(200 + i), i)])
+          expect(await applyIf(backend, condition, group)).not.toHaveProperty('failed')
+        }
+        const other = [set('a', stampAt(300), 'other')]
+        const refused = await applyIf(backend, [{ key: 'elsewhere', absent: true }], other)
+        expect(refused.failed).toMatchObject({ index: 0 })
+      },
+    )
+
     test.runIf(!isWide)('over several keys they are refused', async () => {
       const backend = await setup()
       const group = [set('k', T[1]!, 1)]

@@ -33,7 +33,8 @@ end
 local lost = lostOfGroup(FIRST, size) or lostOfConditions(FIRST_CONDITION, conditions)
 if lost then return { 'DAMAGED ' .. lost } end
 
-local isOwn = conditions > 0 and isGroupThere(FIRST, size)
+-- The condition that fails may be in another shard.
+local isOwn = isGroupThere(FIRST, size)
 local failed = not isOwn and failedOf(FIRST_CONDITION, conditions) or nil
 if failed then
   return { 'REFUSED', '-', failed, unpack(withheldAll(FIRST, size)) }
