@@ -353,15 +353,19 @@ export class Branches {
   async #checkStands(source: string, fork: string, marker: ForkMarker): Promise<void> {
     try {
       const before = markerPosition(marker)
-      const { items } = await this.forks.view.page(fork, { order: 'newest', limit: 1, before })
+      const query = { order: 'newest', limit: 1, before } as const
+      const { items, complete } = await this.forks.view.page(fork, query)
       if (items.length > 0) return
+      if (!complete) throw outOfReach(source)
       await this.clear(fork)
     } catch (error) {
       if (!isStorageError(error)) throw error
       throw new StorageError(error.code, error.message, { effect: 'unknown', cause: error })
     }
     const why = `conversation ${JSON.stringify(source)} was cleared meanwhile`
-    throw new StorageError('NOT_FOUND', `there is nothing to share: ${why}`)
+    // Whoever read it in between has seen it.
+    const text = `there is nothing to share: ${why}`
+    throw new StorageError('NOT_FOUND', text, { effect: 'unknown' })
   }
 
   async #start(

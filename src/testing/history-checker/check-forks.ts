@@ -67,7 +67,9 @@ function* checkShared(
 ): Iterable<Violation> {
   const there = new Map(read.messages.map((message) => [message.id, message]))
   const kept = fork.shown.filter(({ id }) => {
-    return records.every((record) => !mayHaveChanged(log, fork, id, record, read))
+    return (
+      isOnce(log, id) && records.every((record) => !mayHaveChanged(log, fork, id, record, read))
+    )
   })
   for (const { id, content } of kept) {
     const shown = there.get(id)
