@@ -26,7 +26,7 @@ import { itemsOf, receiptOf, receiptsOf } from './message-items.ts'
 import { notFound } from './not-found.ts'
 import { Activity } from './records/activity.ts'
 import { ConversationRecords } from './records/conversation-records.ts'
-import { importItems } from './records/import-items.ts'
+import { importBegins, importItems } from './records/import-items.ts'
 import type { Retention, RetentionReport } from './retention/retention.ts'
 import { SAVE, saveOver, type SaveOptions } from './save-messages.ts'
 import { ConversationSearch } from './search/conversation-search.ts'
@@ -237,8 +237,9 @@ export class ChatHistory<Extras extends object | ProviderName = {}>
   ): Promise<readonly Receipt[]> {
     const key = this.#key(conversationId)
     const items = itemsOf(messages, 'item')
+    const begins = importBegins(this.#store)
     await this.#contents.refer(conversationId, messages)
-    const outcome = await importItems(this.#store, key, items)
+    const outcome = await importItems(this.#store, key, items, begins)
     const receipts = this.#receipts(conversationId, outcome)
     const last = receipts.at(-1)
     if (last !== undefined) {

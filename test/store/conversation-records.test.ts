@@ -269,3 +269,26 @@ test('of a conversation that is written to again and again nothing is moved', as
   await env.drive(one.history.saveMessage('d', MESSAGE))
   expect(one.primary.calls.get('apply')).toBe(before + 12)
 })
+
+test('conversations that are imported side by side begin in the order of the calls', async () => {
+  const primary = faultyBackend(new DurableMemoryBackend())
+  const backup = faultyBackend(new DurableMemoryBackend())
+  const history = await open({ primary, backup })
+  // The later ones are answered first.
+  for (const place of [primary, backup]) {
+    let waitMs = 160
+    place.onCall(async (call) => {
+      if (call !== 'readItems') return
+      const ms = (waitMs -= 8)
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)))
+    })
+  }
+  const ids = Array.from({ length: 16 }, (_, i) => `c${15 - i}`)
+  const receipts = await Promise.all(
+    ids.map((id) => history.importMessages(id, [MESSAGE, { ...MESSAGE, content: 'again' }])),
+  )
+  const positions = receipts.map(([first]) => first!.position)
+  expect(positions).toEqual(positions.toSorted())
+  expect(new Set(positions).size).toBe(positions.length)
+  for (const [first, second] of receipts) expect(first!.position < second!.position).toBe(true)
+})

@@ -8,17 +8,28 @@ import type { StrategicStorageManager } from '../../store/strategic-storage-mana
 /** Of two imports of one conversation each begins where the one before it ended. */
 const IMPORTS = new NameLock()
 
-/** Appends messages of the past. */
+/** Where a conversation begins whose messages say no time. Those that are imported side by side begin as they were called. */
+export function importBegins(store: StrategicStorageManager): Stamp {
+  return store.groups.stampAfter(store.now(), undefined)
+}
+
+/**
+ * Appends messages of the past.
+ *
+ * @param begins Of `importBegins`, before anything was waited for.
+ */
 export async function importItems(
   store: StrategicStorageManager,
   key: string,
   items: readonly NewItem[],
+  begins: Stamp,
 ): Promise<AppendOutcome> {
   return await IMPORTS.run([`${store.writer} ${key}`], async () => {
     const positions = await importPositions(
       store,
       key,
       items.map(({ value }) => value as object),
+      begins,
     )
     return await store.appendItems(
       key,
@@ -32,6 +43,7 @@ async function importPositions(
   store: StrategicStorageManager,
   key: string,
   messages: readonly object[],
+  begins: Stamp,
 ): Promise<readonly Stamp[]> {
   const { items } = await store.readItems({ key, limit: 1, order: 'newest' })
   let last = items[0]?.position
@@ -39,9 +51,11 @@ async function importPositions(
     return msOfDateTime((message as { readonly createdAt?: string }).createdAt)
   })
   // Those at a beginning that say no time stand where the first that does.
-  const first = times.find((ms) => ms !== undefined) ?? store.now()
+  const first = times.find((ms) => ms !== undefined)
   return times.map((ms) => {
-    last = store.groups.stampAfter(ms ?? (last === undefined ? first : stampMs(last)), last)
+    const isBeginning = last === undefined && first === undefined
+    const ownMs = ms ?? (last === undefined ? first! : stampMs(last))
+    last = isBeginning ? begins : store.groups.stampAfter(ownMs, last)
     return last
   })
 }

@@ -75,8 +75,11 @@ export class PowerSwitch {
     await mkdir(to, { recursive: true })
     const name = basename(this.#options.path)
     for (const file of await readdir(from)) {
-      if (file === name || file.startsWith(`${name}-`))
-        await rename(join(from, file), join(to, file))
+      if (file === name) await rename(join(from, file), join(to, file))
+      else if (file.startsWith(`${name}-`)) {
+        // The library may let go of the file later than it says, and removes these then.
+        await rename(join(from, file), join(to, file)).catch(unlessGone)
+      }
     }
   }
 }
@@ -84,4 +87,8 @@ export class PowerSwitch {
 // eslint-disable-next-line require-yield -- it fails before it could
 async function* failingScan(error: Error): AsyncGenerator<never> {
   throw error
+}
+
+function unlessGone(error: unknown): void {
+  if ((error as { readonly code?: unknown }).code !== 'ENOENT') throw error
 }
