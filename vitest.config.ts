@@ -39,9 +39,9 @@ const PARTS: Readonly<Record<string, { include: string[]; exclude: string[] }>> 
 export default defineConfig({
   test: {
     ...PARTS[process.env['TESTS'] ?? 'all'],
-    // Fault tests start servers of their own: files in parallel, bounded by the cores.
+    // Fault tests start servers of their own, which need the cores; the others wait a third of their time.
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: process.env['TESTS'] === 'short' ? 3 : 2,
     testTimeout: 60_000,
     // A limit for what never comes, no measure of speed: the machine may have other work.
     expect: { poll: { timeout: 30_000 } },

@@ -23,7 +23,7 @@ import { describeServers } from './support/describe-servers.ts'
 const RUN = fileURLToPath(new URL('../support/run-typescript.mjs', import.meta.url))
 const PROGRAM = fileURLToPath(new URL('./counter-writer.ts', import.meta.url))
 const WRITERS = 8
-const WORK_MS = 1_500
+const WORK_MS = 1_000
 const OUT_MS = 600
 const START_MS_MAX = 60_000
 

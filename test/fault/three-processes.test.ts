@@ -25,7 +25,7 @@ import { placeContents } from './support/place-contents.ts'
 import { mountSmallDisk } from './support/small-disk.ts'
 import { recordedIn, WorkerProcess } from './support/worker-process.ts'
 
-const MINUTES = Number(process.env['MINUTES'] ?? 0.4)
+const MINUTES = Number(process.env['MINUTES'] ?? 0.3)
 const SEED = Number(process.env['SEED'] ?? randomBytes(4).readUInt32LE())
 /** With `everysec` Redis may wait with writing to its file, and forget what it acknowledged when killed. */
 const FSYNC = SEED % 2 === 0 ? 'always' : 'everysec'

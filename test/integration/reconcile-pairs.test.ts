@@ -20,7 +20,7 @@ import { postgresUrl } from '../support/postgres-backend.ts'
 import { reconcilerRig } from '../support/reconciler-rig.ts'
 import { replicaEngines, type ReplicaEngine } from '../support/replica-engines.ts'
 
-const RUNS = Number(process.env['RECONCILE_RUNS'] ?? 5)
+const RUNS = Number(process.env['RECONCILE_RUNS'] ?? 3)
 
 const ENGINES = replicaEngines(postgresUrl)
 const PAIRS = ENGINES.flatMap((primary) =>

@@ -64,22 +64,22 @@ function promises(engine: EngineName, count: number): void {
 }
 
 describe('programs on SQLite', () => {
-  promises('sqlite', 80)
+  promises('sqlite', 30)
 })
 
 describeServers('programs on PostgreSQL', () => {
-  promises('postgres', 36)
+  promises('postgres', 16)
 })
 
 describeRedis('programs on Redis', () => {
-  promises('redis', 24)
+  promises('redis', 12)
 })
 
 describe('programs on the simulation', () => {
   test.each(['none', 'some'] as const)(
     'keep every promise with faults: %s',
     async (faults) => {
-      expect(await violationsOf(simulatedHost, 60, faults)).toEqual([])
+      expect(await violationsOf(simulatedHost, 24, faults)).toEqual([])
     },
     600_000,
   )
