@@ -1,6 +1,7 @@
 import { createServer as createSecureServer } from 'node:https'
-import { isIP, type AddressInfo, type Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
+import { isLoopback } from '../core/node-loopback.ts'
 import type { Handler } from './handler.ts'
 
 /** Where a server listens. */
@@ -28,7 +29,7 @@ export async function serve(handler: Handler, options: ListenOptions): Promise<R
   let isClosing = false
   const fetch: Handler = async (request) => {
     if (isClosing && request.url.endsWith('/readyz')) return notReady()
-    if (localNamesOnly && !isLoopback(new URL(request.url).hostname)) return misdirected()
+    if (localNamesOnly && !isLoopback(hostOf(request))) return misdirected()
     const response = await handler(request)
     // So that a client does not keep a connection that is about to go.
     if (isClosing) response.headers.set('connection', 'close')
@@ -64,10 +65,9 @@ export async function serve(handler: Handler, options: ListenOptions): Promise<R
   }
 }
 
-/** True for names and addresses of this machine alone. */
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1' || host === '[::1]') return true
-  return isIP(host) === 4 && host.startsWith('127.')
+/** An address of version 6 stands in brackets in a URL. */
+function hostOf({ url }: Request): string {
+  return new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
 }
 
 function misdirected(): Response {

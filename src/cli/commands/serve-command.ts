@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Command } from 'commander'
 import type { ChatHistory } from '../../chat/chat-history.ts'
 import { messageOf } from '../../core/errors.ts'
+import { isLoopback } from '../../core/node-loopback.ts'
 import type { HandlerOptions } from '../../server/handler.ts'
 import type { ApiKey } from '../../server/http/credentials.ts'
 import type { CliContext, StoreFlags } from '../cli-context.ts'
@@ -103,7 +104,6 @@ async function serveOptions(cli: CliContext, flags: ServeFlags): Promise<ServeOp
     throw new UsageError('--tls-cert and --tls-key go together')
   }
   const keys = await readKeys(cli, flags)
-  const { isLoopback } = await import('../../server/serve.ts')
   if (keys === undefined && !isLoopback(host)) {
     throw new UsageError(
       `without keys it listens on this machine only: give --keys or ${KEY_VARIABLE}, or --host 127.0.0.1`,

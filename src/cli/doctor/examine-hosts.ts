@@ -1,15 +1,9 @@
-import { isIPv4 } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
+import { isLoopback } from '../../core/node-loopback.ts'
 import type { Findings } from './finding.ts'
 
 /** A server's clock that is further off than this is told. Milliseconds. */
 const CLOCK_MS_MAX = 1_000
-
-/** True where nobody is between: the loopback interface, or a Unix socket. */
-export function isLoopback(host: string): boolean {
-  if (host.startsWith('/') || host === 'localhost' || host === '::1') return true
-  return isIPv4(host) && host.startsWith('127.')
-}
 
 /** Whether somebody between could read or change what goes over the network. */
 export function examineTls(
@@ -18,7 +12,7 @@ export function examineTls(
   how: string,
   found: Findings,
 ): void {
-  const remote = hosts.filter((host) => !isLoopback(host))
+  const remote = hosts.filter((host) => !host.startsWith('/') && !isLoopback(host))
   if (remote.length === 0) return
   if (tls === false) {
     found.warn(

@@ -1,6 +1,7 @@
 /* Conversations, their messages, branches and windows, as the library has them: names and limits are its own. */
 import * as v from 'valibot'
 import type { ConversationItem } from '../../chat/message.ts'
+import { given } from '../../core/options.ts'
 import { Refusal } from '../http/refusal.ts'
 import { anyObject, count, flag, word } from '../http/query-kinds.ts'
 import { route, type Route } from '../http/route.ts'
@@ -63,12 +64,6 @@ const Search = v.strictObject({
 const ALL = '/api/conversations'
 const ONE = `${ALL}/{conversationId}`
 const MESSAGE = `${ONE}/messages/{messageId}`
-
-/** The options that are there. */
-function given<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(fields).filter(([, one]) => one !== undefined)
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
-}
 
 export const CONVERSATION_ROUTES: readonly Route[] = [
   route({
@@ -158,7 +153,8 @@ export const CONVERSATION_ROUTES: readonly Route[] = [
     summary: 'Messages, or titles, that have all of these words.',
     scope: 'read',
     query: Search,
-    run: ({ history, query }) => history.search(given(query)),
+    run: ({ history, query: { text: words, ...rest } }) =>
+      history.search({ text: words, ...given(rest) }),
   }),
 ]
 

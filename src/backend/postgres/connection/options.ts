@@ -1,6 +1,6 @@
-import { isIPv4 } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { invalid } from '../../../core/errors.ts'
+import { isLoopback } from '../../../core/node-loopback.ts'
 import {
   boolean,
   byDefault,
@@ -257,6 +257,5 @@ function resolveSsl(ssl: PostgresSsl): false | ConnectionOptions {
 }
 
 function isLocal(host: string): boolean {
-  if (host.startsWith('/') || host === 'localhost' || host === '::1') return true
-  return isIPv4(host) && host.startsWith('127.')
+  return host.startsWith('/') || isLoopback(host)
 }
